@@ -1,0 +1,180 @@
+// The one table of settings: each has a name, a variable, a flag, a type, a default and its text. Flags, environment,
+// --help and the docs are made from it; nothing else declares an option.
+
+type Kind = 'string' | 'address' | 'integer' | 'bytes' | 'boolean' | 'level';
+
+interface Option<K extends Kind = Kind> {
+  readonly variable: string;
+  readonly flag: string;
+  readonly kind: K;
+  readonly default: string;
+  readonly text: string;
+  readonly min?: number;
+  readonly max?: number;
+}
+
+export const OPTIONS = {
+  listen: {
+    variable: 'MADELEINE_LISTEN',
+    flag: '--listen',
+    kind: 'address',
+    default: '127.0.0.1:50051',
+    text: 'Address for gRPC.',
+  },
+  httpListen: {
+    variable: 'MADELEINE_HTTP_LISTEN',
+    flag: '--http-listen',
+    kind: 'address',
+    default: '127.0.0.1:50080',
+    text: 'Address for liveness, readiness and metrics over HTTP.',
+  },
+  databaseUrl: {
+    variable: 'MADELEINE_DATABASE_URL',
+    flag: '--database-url',
+    kind: 'string',
+    default: '',
+    text: 'mysql://user:password@host:port/database; empty: the embedded database.',
+  },
+  dataDir: {
+    variable: 'MADELEINE_DATA_DIR',
+    flag: '--data-dir',
+    kind: 'string',
+    default: './data',
+    text: 'Directory of the embedded database.',
+  },
+  databasePool: {
+    variable: 'MADELEINE_DB_POOL',
+    flag: '--db-pool',
+    kind: 'integer',
+    default: '10',
+    min: 1,
+    max: 200,
+    text: 'Connections to the database at most, besides the two that commit groups.',
+  },
+  maxEventBytes: {
+    variable: 'MADELEINE_MAX_EVENT_BYTES',
+    flag: '--max-event-bytes',
+    kind: 'bytes',
+    default: '262144',
+    min: 1024,
+    max: 1048576,
+    text: 'Payload of one event at most, in bytes.',
+  },
+  tailBytes: {
+    variable: 'MADELEINE_TAIL_BYTES',
+    flag: '--tail-bytes',
+    kind: 'bytes',
+    default: '67108864',
+    min: 1048576,
+    max: 4294967296,
+    text: 'Memory for the newest part of the log, from which readers at the head are served.',
+  },
+  pollMs: {
+    variable: 'MADELEINE_POLL_MS',
+    flag: '--poll-ms',
+    kind: 'integer',
+    default: '50',
+    min: 5,
+    max: 10000,
+    text: 'How often the log is looked at for what other instances committed, in milliseconds.',
+  },
+  maxStreams: {
+    variable: 'MADELEINE_MAX_STREAMS',
+    flag: '--max-streams',
+    kind: 'integer',
+    default: '2000',
+    min: 1,
+    max: 100000,
+    text: 'Concurrent calls of one client connection at most.',
+  },
+  advertise: {
+    variable: 'MADELEINE_PEER_ADVERTISE',
+    flag: '--peer-advertise',
+    kind: 'string',
+    default: '',
+    text: 'Address that other instances and clients are told to find this instance at; empty: the gRPC address.',
+  },
+  allowLossy: {
+    variable: 'MADELEINE_ALLOW_LOSSY',
+    flag: '--allow-lossy',
+    kind: 'boolean',
+    default: 'false',
+    text: 'Serve although the database may lose commits on a crash.',
+  },
+  drainMs: {
+    variable: 'MADELEINE_DRAIN_MS',
+    flag: '--drain-ms',
+    kind: 'integer',
+    default: '5000',
+    min: 0,
+    max: 9000,
+    text: 'How long open calls may go on after SIGTERM, in milliseconds.',
+  },
+  logLevel: {
+    variable: 'MADELEINE_LOG_LEVEL',
+    flag: '--log-level',
+    kind: 'level',
+    default: 'info',
+    text: 'debug, info, warn, error or silent.',
+  },
+} as const satisfies Record<string, Option>;
+
+export type OptionName = keyof typeof OPTIONS;
+
+type ValueOf<K extends Kind> = K extends 'integer' | 'bytes' ? number : K extends 'boolean' ? boolean : string;
+
+/** The settings of one server. */
+export type Config = { readonly [N in OptionName]: ValueOf<(typeof OPTIONS)[N]['kind']> };
+
+/** A setting that cannot be used: one sentence for the operator. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/**
+ * Reads the settings: flags first, then the environment, then the defaults. Throws ConfigError that names the setting.
+ * An empty value counts as not set.
+ */
+export function readConfig(
+  flags: Partial<Record<OptionName, string>>,
+  environment: Readonly<Record<string, string | undefined>>,
+): Config {
+  const names = Object.keys(OPTIONS) as OptionName[];
+  const entries = names.map((name) => {
+    const option: Option = OPTIONS[name];
+    const text = flags[name] || environment[option.variable] || option.default;
+    return [name, parseOption(option, text)];
+  });
+  return Object.fromEntries(entries) as Config;
+}
+
+function parseOption(option: Option, text: string): string | number | boolean {
+  const refuse = (why: string) => new ConfigError(`${option.variable} (${option.flag}) ${why}, not "${text}"`);
+  switch (option.kind) {
+    case 'string':
+      return text;
+    case 'address':
+      if (!isAddress(text)) throw refuse('has to be host:port with a port from 0 to 65535');
+      return text;
+    case 'level':
+      if (!['debug', 'info', 'warn', 'error', 'silent'].includes(text))
+        throw refuse(`has to be ${option.text.slice(0, -1)}`);
+      return text;
+    case 'boolean':
+      if (text !== 'true' && text !== 'false') throw refuse('has to be true or false');
+      return text === 'true';
+    case 'integer':
+    case 'bytes': {
+      const value = Number(text);
+      const { min = 0, max = Number.MAX_SAFE_INTEGER } = option;
+      if (!/^\d+$/.test(text) || value < min || value > max)
+        throw refuse(`has to be a whole number from ${min} to ${max}`);
+      return value;
+    }
+  }
+}
+
+function isAddress(text: string): boolean {
+  const match = /^(\[[0-9a-fA-F:.]+\]|[^:[\]\s]+):(\d{1,5})$/.exec(text);
+  return match !== null && Number(match[2]) <= 65535;
+}

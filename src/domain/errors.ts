@@ -1,0 +1,86 @@
+// The closed catalogue of what can go wrong, in the product's words. No gRPC here: `grpc/middleware/errors.ts` holds the
+// exhaustive table from reason to status, so that a new reason does not compile until it has one.
+
+/** Reasons as they go out in google.rpc.ErrorInfo. Each is explained in docs/errors.md. */
+export type ErrorReason =
+  | 'NOT_YET'
+  | 'FIELD_INVALID'
+  | 'PAYLOAD_TOO_LARGE'
+  | 'PAGE_TOKEN_INVALID'
+  | 'EVENT_UNKNOWN'
+  | 'STREAM_UNKNOWN'
+  | 'CONSUMER_UNKNOWN'
+  | 'MESSAGE_ID_REUSED'
+  | 'REQUEST_ID_REUSED'
+  | 'STREAM_OWNED'
+  | 'SETTINGS_DIFFER'
+  | 'POSITION_BEYOND_HEAD'
+  | 'SEQUENCE_CONFLICT'
+  | 'MEMBER_REPLACED'
+  | 'OVERLOADED'
+  | 'STORAGE_UNAVAILABLE'
+  | 'DRAINING'
+  | 'OWNED_ELSEWHERE';
+
+/** A field at fault: its path in the request, such as `events[3].event.topic`, and what is wrong with it. */
+export interface Violation {
+  readonly field: string;
+  readonly description: string;
+}
+
+export interface MadeleineErrorDetails {
+  /** The fields at fault. */
+  readonly violations?: readonly Violation[];
+  /** Facts for programs, such as the owner of a stream. Never a payload, never a secret. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** Set where repeating the same request is safe: how long to wait before. */
+  readonly retryAfterMs?: number;
+  /** For the log only; never leaves the process. */
+  readonly cause?: unknown;
+}
+
+/** A failure that the caller is told about. Anything else that is thrown is answered as INTERNAL. */
+export class MadeleineError extends Error {
+  override readonly name = 'MadeleineError';
+  readonly reason: ErrorReason;
+  readonly violations: readonly Violation[];
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(reason: ErrorReason, message: string, details: MadeleineErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.reason = reason;
+    this.violations = details.violations ?? [];
+    this.metadata = details.metadata ?? {};
+    this.retryAfterMs = details.retryAfterMs;
+  }
+}
+
+/** One field is wrong: INVALID_ARGUMENT with one violation. */
+export function fieldInvalid(field: string, description: string): MadeleineError {
+  return new MadeleineError('FIELD_INVALID', `${field}: ${description}`, { violations: [{ field, description }] });
+}
+
+/** The contract has it, this server does not serve it as yet. */
+export function notYet(field: string, what: string): MadeleineError {
+  const description = `${what} is not served yet`;
+  return new MadeleineError('NOT_YET', `${field}: ${description}`, { violations: [{ field, description }] });
+}
+
+/** The database is away or does not answer; the request may be repeated with the same ids. */
+export function storageUnavailable(cause: unknown): MadeleineError {
+  return new MadeleineError('STORAGE_UNAVAILABLE', 'the database does not answer at present', {
+    retryAfterMs: 1000,
+    cause,
+  });
+}
+
+/** A broken invariant: a bug of ours, answered as INTERNAL. */
+export function bug(message: string): Error {
+  return new Error(`invariant broken: ${message}`);
+}
+
+/** For the end of a switch over a union: does not compile while a case is missing. */
+export function assertNever(value: never): never {
+  throw bug(`unexpected ${JSON.stringify(value)}`);
+}

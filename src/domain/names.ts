@@ -1,0 +1,51 @@
+// What a name may be: contexts, topics, streams, issuers, consumers, members and addressees. Names are compared byte by
+// byte and never normalised.
+
+import { ALL_CONTEXTS } from './event.js';
+
+/** Bytes of UTF-8 that a name, tag or label may have. */
+export const MAX_NAME_BYTES = 255;
+
+// Control characters of ASCII and Latin-1 (C0, DEL, C1).
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
+const EDGE_SPACE = /^\s|\s$/;
+
+/** What is wrong with the text as a name, or undefined. The empty text is refused. */
+export function nameProblem(text: string): string | undefined {
+  if (text === '') return 'is required';
+  return labelProblem(text);
+}
+
+/** As nameProblem, for texts that may be empty: tags, entity types, addressees. */
+export function labelProblem(text: string): string | undefined {
+  return textProblem(text, MAX_NAME_BYTES);
+}
+
+/** As labelProblem, with another bound of bytes. */
+export function textProblem(text: string, maxBytes: number): string | undefined {
+  if (text === '') return undefined;
+  // A string of n UTF-16 units has between n and 3n bytes: most texts need no counting.
+  if (text.length > maxBytes || (text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes)) {
+    return `has more than ${maxBytes} bytes`;
+  }
+  if (CONTROL.test(text)) return 'has control characters';
+  if (EDGE_SPACE.test(text)) return 'begins or ends with a space';
+  return undefined;
+}
+
+/** As nameProblem, for the context that something is written to; `all` is reserved. */
+export function ownContextProblem(context: string): string | undefined {
+  return context === ALL_CONTEXTS ? '"all" is reserved for reading' : nameProblem(context);
+}
+
+/** One text for a context and a name in it; names have no control characters, so it is unambiguous. */
+export function scopedKey(context: string, name: string): string {
+  return `${context}\u0000${name}`;
+}
+
+/** The context and name of a scoped key. */
+export function splitScopedKey(key: string): { context: string; name: string } {
+  const at = key.indexOf('\u0000');
+  return { context: key.slice(0, at), name: key.slice(at + 1) };
+}

@@ -1,0 +1,260 @@
+// The newest part of the log, in memory, and the durable mark. The one place that says what may be shown (rule 4), and the
+// only poller of an instance.
+//
+// | state of a position | entered when | left when |
+// |---|---|---|
+// | unknown | – | a group of ours commits it, or a poll finds the head above it |
+// | committed | the head row shows it | our COMMIT returned, or a barrier after the look returned: durable |
+// | visible | durable, and everything below it is visible | never |
+// | in memory | visible, and among the newest `maxBytes` | newer entries push it out |
+//
+// Invariant: `visible` only grows; memory holds exactly the stored entries of (memoryStart, visible].
+
+import type { LogEntry, Position } from '../domain/event.js';
+import type { EventLog, LogHead } from '../storage/storage.js';
+import type { Logger, Metrics } from '../telemetry.js';
+
+/** Entries read in one query when the tail catches up with other instances. */
+const CATCH_UP_ENTRIES = 1_000;
+const CATCH_UP_BYTES = 8 * 1024 * 1024;
+/** Further behind than this, memory begins anew at the head instead of reading all. */
+const MAX_CATCH_UP = 20_000;
+const ALL = { context: 'all' } as const;
+
+export interface LogTailOptions {
+  readonly log: EventLog;
+  readonly maxBytes: number;
+  readonly pollMs: number;
+  /** True for the token of a group that this instance sent: its commit will be published without a poll. */
+  readonly isOwnToken: (token: number) => boolean;
+  readonly random: () => number;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
+
+interface Waiter {
+  readonly position: Position;
+  readonly wake: () => void;
+}
+
+export class LogTail {
+  readonly #options: LogTailOptions;
+  /** Ascending; `#start` is the index of the first one that counts. */
+  #entries: LogEntry[] = [];
+  #start = 0;
+  #bytes = 0;
+  /** Everything at or below is not in memory. */
+  #memoryStart: Position = 0;
+  #visible: Position = 0;
+  #epoch = 0;
+  /** Own groups that were published before an earlier one, by their first position. */
+  readonly #ahead = new Map<Position, readonly LogEntry[]>();
+  #waiters = new Set<Waiter>();
+  #timer: NodeJS.Timeout | undefined;
+  #polling: Promise<void> | undefined;
+  #stopped = false;
+  #up = true;
+
+  constructor(options: LogTailOptions) {
+    this.#options = options;
+  }
+
+  get visible(): Position {
+    return this.#visible;
+  }
+
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** Whether the last look at the database succeeded. */
+  get databaseUp(): boolean {
+    return this.#up;
+  }
+
+  /** Reads the head, makes it durable, and begins to poll. */
+  async start(): Promise<void> {
+    const head = await this.#options.log.readHead();
+    await this.#options.log.barrier();
+    this.#epoch = head.epoch;
+    this.#memoryStart = head.position;
+    this.#setVisible(head.position);
+    this.#schedule();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#polling;
+  }
+
+  /** Entries of a group of ours whose COMMIT has returned, in position order. */
+  publish(entries: readonly LogEntry[]): void {
+    const first = entries[0];
+    if (first === undefined || first.position <= this.#visible) return;
+    if (first.position !== this.#visible + 1) {
+      this.#ahead.set(first.position, entries);
+      return;
+    }
+    this.#append(entries);
+  }
+
+  /** The entries after a position, oldest first, at most `limit`; undefined when memory does not reach back that far. */
+  after(position: Position, limit: number): readonly LogEntry[] | undefined {
+    if (position < this.#memoryStart) return undefined;
+    const from = this.#indexAfter(position);
+    return this.#entries.slice(from, from + limit);
+  }
+
+  /** The entry at a position if it is in memory. */
+  at(position: Position): LogEntry | undefined {
+    const entry = this.#entries[this.#indexAfter(position - 1)];
+    return entry?.position === position ? entry : undefined;
+  }
+
+  /** See LogSource.waitBeyond. */
+  waitBeyond(position: Position, signal: AbortSignal): Promise<void> {
+    if (this.#visible > position || signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const waiter: Waiter = {
+        position,
+        wake: () => {
+          this.#waiters.delete(waiter);
+          signal.removeEventListener('abort', waiter.wake);
+          resolve();
+        },
+      };
+      signal.addEventListener('abort', waiter.wake);
+      this.#waiters.add(waiter);
+    });
+  }
+
+  /** Makes sure that the position is visible; for answers that rest on a row above the mark. */
+  async reach(position: Position): Promise<void> {
+    if (position > this.#visible) await this.#poll(true);
+  }
+
+  #append(entries: readonly LogEntry[]): void {
+    for (let next: readonly LogEntry[] | undefined = entries; next !== undefined; ) {
+      for (const entry of next) {
+        this.#entries.push(entry);
+        this.#bytes += memoryOf(entry);
+      }
+      const end: Position = next.at(-1)?.position ?? this.#visible;
+      this.#visible = end;
+      next = this.#ahead.get(end + 1);
+      if (next !== undefined) this.#ahead.delete(end + 1);
+    }
+    this.#evict();
+    this.#setVisible(this.#visible);
+  }
+
+  #setVisible(position: Position): void {
+    this.#visible = position;
+    this.#options.metrics.tailPosition.set(position);
+    this.#options.metrics.tailBytes.set(this.#bytes);
+    for (const [first] of this.#ahead) if (first <= position) this.#ahead.delete(first);
+    for (const waiter of this.#waiters) if (waiter.position < position) waiter.wake();
+  }
+
+  #evict(): void {
+    while (this.#bytes > this.#options.maxBytes && this.#start < this.#entries.length - 1) {
+      const entry = this.#entries[this.#start] as LogEntry;
+      this.#bytes -= memoryOf(entry);
+      this.#memoryStart = entry.position;
+      this.#start += 1;
+    }
+    // Dropped in bulk: a shift an entry would copy the whole array each time.
+    if (this.#start > 4096 && this.#start * 2 > this.#entries.length) {
+      this.#entries = this.#entries.slice(this.#start);
+      this.#start = 0;
+    }
+  }
+
+  /** Index of the first entry after the position. Positions are dense but for what retention deleted. */
+  #indexAfter(position: Position): number {
+    let low = this.#start;
+    let high = this.#entries.length;
+    const first = this.#entries[low];
+    if (first !== undefined) {
+      const guess = low + (position - first.position) + 1;
+      if (guess >= low && guess <= high && (guess === low || this.#entries[guess - 1]?.position === position))
+        return guess;
+    }
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#entries[middle] as LogEntry).position <= position) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #schedule(): void {
+    if (this.#stopped) return;
+    const delay = this.#options.pollMs * (0.75 + 0.5 * this.#options.random());
+    this.#timer = setTimeout(() => {
+      void this.#poll(false).finally(() => this.#schedule());
+    }, delay);
+  }
+
+  async #poll(force: boolean): Promise<void> {
+    // A look that is already under way may have begun before what a forced one has to see.
+    if (force) await this.#polling;
+    this.#polling ??= this.#look(force).finally(() => {
+      this.#polling = undefined;
+    });
+    await this.#polling;
+  }
+
+  async #look(force: boolean): Promise<void> {
+    try {
+      const head = await this.#options.log.readHead();
+      this.#setUp(true);
+      if (head.position <= this.#visible) return;
+      if (!force && this.#options.isOwnToken(head.token)) return;
+      await this.#options.log.barrier();
+      await this.#catchUp(head);
+    } catch (error) {
+      this.#setUp(false, error);
+      if (force) throw error;
+    }
+  }
+
+  async #catchUp(head: LogHead): Promise<void> {
+    if (head.position - this.#visible > MAX_CATCH_UP) return this.#restartAt(head.position);
+    while (this.#visible < head.position) {
+      const after = this.#visible;
+      const page = await this.#options.log.readPage(ALL, {
+        after,
+        upTo: head.position,
+        limit: CATCH_UP_ENTRIES,
+        maxBytes: CATCH_UP_BYTES,
+      });
+      // A group of ours may have been published meanwhile.
+      const fresh = page.entries.filter((entry) => entry.position > this.#visible);
+      if (fresh.length > 0) this.#append(fresh);
+      if (page.scannedTo > this.#visible) this.#setVisible(page.scannedTo);
+    }
+  }
+
+  #restartAt(position: Position): void {
+    this.#entries = [];
+    this.#start = 0;
+    this.#bytes = 0;
+    this.#memoryStart = position;
+    this.#setVisible(position);
+  }
+
+  #setUp(up: boolean, error?: unknown): void {
+    this.#options.metrics.databaseUp.set(up ? 1 : 0);
+    if (up === this.#up) return;
+    this.#up = up;
+    if (up) this.#options.logger.info({}, 'database answers again');
+    else this.#options.logger.warn({ err: error }, 'database does not answer');
+  }
+}
+
+/** What an entry may take in memory: its members, its payload, and both encodings of it. */
+function memoryOf(entry: LogEntry): number {
+  return 1_024 + 3 * (entry.payload?.bytes.byteLength ?? 0);
+}

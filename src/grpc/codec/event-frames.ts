@@ -1,0 +1,127 @@
+// Encodes the responses that carry events: the events' own bytes are spliced in, encoded once for everyone.
+
+import { EventError } from '../../../generated/madeleine/v1/event_service.js';
+import type { MadeleineError } from '../../domain/errors.js';
+import type { LogEntry, Position } from '../../domain/event.js';
+import type { EventEncoder, PayloadForm } from '../../engine/event-encoder.js';
+import type { PushedEvent } from '../../engine/pushes.js';
+import { STATUS } from '../middleware/errors.js';
+import { timeField } from './event-encoder.js';
+import { WireWriter } from './wire-writer.js';
+
+const OCCURRED = 1;
+const DUPLICATE = 5;
+
+export class EventFrames {
+  readonly #encoder: EventEncoder;
+  readonly #writer = new WireWriter();
+
+  constructor(encoder: EventEncoder) {
+    this.#encoder = encoder;
+  }
+
+  /** PushEventResponse. */
+  pushed(entry: LogEntry, duplicate: boolean, form: PayloadForm): Uint8Array {
+    return this.#frame((w) => this.#pushedFields(w, entry, duplicate, form));
+  }
+
+  /** PushEventsResponse. */
+  pushedAll(results: readonly { entry: LogEntry; duplicate: boolean; form: PayloadForm }[]): Uint8Array {
+    return this.#frame((w) => {
+      for (const { entry, duplicate, form } of results.toReversed()) {
+        const mark = w.mark;
+        this.#pushedFields(w, entry, duplicate, form);
+        w.close(1, mark);
+      }
+    });
+  }
+
+  /** PushEventStreamResponse. `minted`: whether the server minted the message id of the event at that index. */
+  batch(batchId: bigint, results: readonly PushedEvent[], minted: (index: number) => boolean): Uint8Array {
+    return this.#frame((w) => {
+      for (let index = results.length - 1; index >= 0; index -= 1) {
+        const mark = w.mark;
+        const result = results[index] as PushedEvent;
+        if (result.kind === 'refused') writeError(w, result.error);
+        else writeReceipt(w, result, minted(index));
+        w.close(2, mark);
+      }
+      if (batchId !== 0n) {
+        w.raw(bigVarint(batchId));
+        w.tag(1, 0);
+      }
+    });
+  }
+
+  /** A message whose field 1 is the repeated events: a frame of ReadEvents or WatchEvents, a page of ListEvents. */
+  events(entries: readonly LogEntry[], form: PayloadForm, nextPageToken = ''): Uint8Array {
+    return this.#frame((w) => {
+      w.stringField(2, nextPageToken);
+      for (let index = entries.length - 1; index >= 0; index -= 1)
+        this.#eventField(w, entries[index] as LogEntry, form);
+    });
+  }
+
+  /** GetEventResponse. */
+  event(entry: LogEntry, form: PayloadForm): Uint8Array {
+    return this.#frame((w) => this.#eventField(w, entry, form));
+  }
+
+  /** PeekEventResponse. */
+  peeked(entry: LogEntry | undefined, position: Position, form: PayloadForm): Uint8Array {
+    return this.#frame((w) => {
+      w.numberField(3, position);
+      w.numberField(2, entry === undefined ? 1 : 0);
+      if (entry !== undefined) this.#eventField(w, entry, form);
+    });
+  }
+
+  #pushedFields(w: WireWriter, entry: LogEntry, duplicate: boolean, form: PayloadForm): void {
+    w.numberField(2, duplicate ? DUPLICATE : OCCURRED);
+    this.#eventField(w, entry, form);
+  }
+
+  #eventField(w: WireWriter, entry: LogEntry, form: PayloadForm): void {
+    const mark = w.mark;
+    w.raw(this.#encoder.encode(entry, form));
+    w.close(1, mark);
+  }
+
+  #frame(write: (writer: WireWriter) => void): Uint8Array {
+    this.#writer.reset();
+    write(this.#writer);
+    return this.#writer.finish();
+  }
+}
+
+function writeReceipt(w: WireWriter, { entry, duplicate }: PushedEvent & { kind: 'stored' }, minted: boolean): void {
+  const mark = w.mark;
+  if (minted) w.stringField(6, entry.messageId);
+  timeField(w, 5, entry.createdAt);
+  w.numberField(4, duplicate ? DUPLICATE : OCCURRED);
+  w.numberField(3, entry.sequence);
+  w.numberField(2, entry.position);
+  w.numberField(1, entry.eventId);
+  w.close(1, mark);
+}
+
+function writeError(w: WireWriter, error: MadeleineError): void {
+  const mark = w.mark;
+  const message: EventError = {
+    code: STATUS[error.reason],
+    reason: error.reason,
+    message: error.message,
+    violations: error.violations.map((violation) => ({ ...violation })),
+    metadata: { ...error.metadata },
+  };
+  w.raw(EventError.encode(message).finish());
+  w.close(2, mark);
+}
+
+function bigVarint(value: bigint): Uint8Array {
+  const bytes: number[] = [];
+  let rest = value;
+  for (; rest >= 0x80n; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | 0x80);
+  bytes.push(Number(rest));
+  return Uint8Array.from(bytes);
+}

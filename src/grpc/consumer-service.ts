@@ -1,0 +1,178 @@
+// ConsumerService: checks requests, calls the engine, answers. What it promises is written in consumer_service.proto.
+
+import type { CallContext } from 'nice-grpc';
+import type {
+  AcknowledgeRequest,
+  AcknowledgeResponse,
+  CreateConsumerRequest,
+  CreateConsumerResponse,
+  DeleteConsumerRequest,
+  DeleteConsumerResponse,
+  FetchRequest,
+  GetConsumerRequest,
+  GetConsumerResponse,
+  ListConsumersRequest,
+  ListConsumersResponse,
+  SeekConsumerRequest,
+  SeekConsumerResponse,
+  SubscribeRequest,
+  UpdateConsumerRequest,
+  UpdateConsumerResponse,
+} from '../../generated/madeleine/v1/consumer_service.js';
+import { fieldInvalid } from '../domain/errors.js';
+import { MAX_NAME_BYTES } from '../domain/names.js';
+import type { Consumers } from '../engine/consumers.js';
+import type { EventEncoder } from '../engine/event-encoder.js';
+import type { LogSource } from '../engine/log-source.js';
+import { DeliveryFrames } from './codec/delivery-frames.js';
+import {
+  acknowledgeFromWire,
+  ackStatusToWire,
+  consumerToWire,
+  creditFromWire,
+  keyFromWire,
+  memberFromWire,
+  positionFromWire,
+  requestIdFromWire,
+  settingsFromWire,
+  startFromWire,
+  subscribeNewsFrame,
+  updateFromWire,
+} from './consumer-wire.js';
+import { encoded, type MethodCodec } from './definitions.js';
+import { decodePageToken, encodePageToken } from './page-token.js';
+import { durationMs, payloadForm, readContext, sizeField } from './wire.js';
+
+const MAX_WAIT_MS = 60_000;
+const FETCH_LIMIT = { default: 100, max: 1_000 };
+const PAGE_SIZE = { default: 100, max: 1_000 };
+
+/** Calls whose answers the service encodes itself. */
+export const CONSUMER_CODECS: Readonly<Record<string, MethodCodec>> = { subscribe: encoded, fetch: encoded };
+
+export interface ConsumerServiceOptions {
+  readonly consumers: Consumers;
+  readonly source: LogSource;
+  readonly encoder: EventEncoder;
+}
+
+export class ConsumerService {
+  readonly #consumers: Consumers;
+  readonly #source: LogSource;
+  readonly #frames: DeliveryFrames;
+
+  constructor({ consumers, source, encoder }: ConsumerServiceOptions) {
+    this.#consumers = consumers;
+    this.#source = source;
+    this.#frames = new DeliveryFrames(encoder);
+  }
+
+  async *subscribe(request: SubscribeRequest, context: CallContext): AsyncGenerator<Uint8Array, void> {
+    const form = payloadForm('payload_encoding', request.payloadEncoding);
+    const { subscription, view } = await this.#consumers.subscribe({
+      key: keyFromWire(request.context, request.consumer, 'consumer'),
+      start: startFromWire('start', request.start),
+      settings: settingsFromWire(request.settings),
+      member: memberFromWire(request.member),
+      credit: creditFromWire(request.maxInFlight, request.maxInFlightBytes),
+      measure: (entry) => this.#frames.measure(entry, form),
+      signal: context.signal,
+    });
+    try {
+      yield subscribeNewsFrame({ kind: 'opened', view, member: subscription.name, logEpoch: this.#source.epoch });
+      // `next` ends by itself when the signal aborts: the engine closes the subscription then.
+      for (let frame = await subscription.next(); frame !== undefined; frame = await subscription.next()) {
+        yield frame.kind === 'deliveries' ? this.#frames.deliveries(frame, form) : subscribeNewsFrame(frame);
+      }
+    } finally {
+      subscription.close({ lost: context.signal.aborted });
+    }
+  }
+
+  async fetch(request: FetchRequest, context: CallContext): Promise<Uint8Array> {
+    const form = payloadForm('payload_encoding', request.payloadEncoding);
+    const use = {
+      key: keyFromWire(request.context, request.consumer, 'consumer'),
+      start: startFromWire('start', request.start),
+      settings: settingsFromWire(request.settings),
+    };
+    const { handout, offset, head } = await this.#consumers.fetch(use, memberFromWire(request.member), {
+      limit: sizeField('limit', request.limit, FETCH_LIMIT),
+      waitMs: request.wait === undefined ? 0 : durationMs('wait', request.wait, { min: 0, max: MAX_WAIT_MS }),
+      requestId: requestIdFromWire(request.requestId),
+      measure: (entry) => this.#frames.measure(entry, form),
+      signal: context.signal,
+    });
+    return this.#frames.fetched(handout, { offset, head }, form);
+  }
+
+  async acknowledge(request: AcknowledgeRequest): Promise<AcknowledgeResponse> {
+    const key = keyFromWire(request.context, request.consumer, 'consumer');
+    const { answers, upTo, member, greatest } = acknowledgeFromWire(request);
+    if (greatest !== undefined) await this.#consumers.visiblePosition(greatest.position, greatest.field);
+    const done = await this.#consumers.acknowledge(key, answers, upTo, member);
+    return {
+      offset: BigInt(done.offset),
+      results: request.acknowledgements.map(({ position }, index) => ({
+        position,
+        status: ackStatusToWire(done.statuses[index] ?? 'UNKNOWN'),
+      })),
+      acknowledgedUpTo: done.upTo,
+    };
+  }
+
+  async createConsumer(request: CreateConsumerRequest): Promise<CreateConsumerResponse> {
+    const { view, pending } = await this.#consumers.create({
+      key: keyFromWire(request.context, request.name, 'name'),
+      settings: settingsFromWire(request.settings),
+      start: startFromWire('start', request.start),
+    });
+    return { consumer: consumerToWire(view, pending) };
+  }
+
+  async getConsumer(request: GetConsumerRequest): Promise<GetConsumerResponse> {
+    const { view, pending } = await this.#consumers.get(keyFromWire(request.context, request.name, 'name'));
+    return { consumer: consumerToWire(view, pending) };
+  }
+
+  async listConsumers(request: ListConsumersRequest): Promise<ListConsumersResponse> {
+    const context = readContext('context', request.context);
+    const { namePrefix } = request;
+    if (Buffer.byteLength(namePrefix) > MAX_NAME_BYTES)
+      throw fieldInvalid('name_prefix', `has more than ${MAX_NAME_BYTES} bytes`);
+    const limit = sizeField('page_size', request.pageSize, PAGE_SIZE);
+    const scope = { request: ['ListConsumers', context, namePrefix], epoch: this.#source.epoch };
+    const cursor = decodePageToken(request.pageToken, scope);
+    const after = cursor === undefined ? {} : { after: { context: String(cursor[0]), name: String(cursor[1]) } };
+    const views = await this.#consumers.list({ context, namePrefix, limit, ...after });
+    const last = views.length < limit ? undefined : views.at(-1);
+    return {
+      consumers: views.map((view) => consumerToWire(view)),
+      nextPageToken: last === undefined ? '' : encodePageToken([last.context, last.name], scope),
+    };
+  }
+
+  async updateConsumer(request: UpdateConsumerRequest): Promise<UpdateConsumerResponse> {
+    const key = keyFromWire(request.context, request.name, 'name');
+    const patch = updateFromWire(request.settings, request.updateMask);
+    const { view, pending } = await this.#consumers.update(key, patch);
+    return { consumer: consumerToWire(view, pending) };
+  }
+
+  async deleteConsumer(request: DeleteConsumerRequest): Promise<DeleteConsumerResponse> {
+    await this.#consumers.delete(keyFromWire(request.context, request.name, 'name'));
+    return {};
+  }
+
+  async seekConsumer(request: SeekConsumerRequest): Promise<SeekConsumerResponse> {
+    const key = keyFromWire(request.context, request.name, 'name');
+    const to = positionFromWire('to', request.to);
+    const { formerOffset, offset, affected } = await this.#consumers.seek(key, to, { dryRun: request.dryRun });
+    return {
+      formerOffset: BigInt(formerOffset),
+      offset: BigInt(offset),
+      affected: BigInt(affected.count),
+      affectedIsMinimum: affected.isMinimum,
+    };
+  }
+}

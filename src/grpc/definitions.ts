@@ -1,0 +1,88 @@
+// Service definitions as the server registers them: the generated ones, with codecs of our own where a call is hot, and with
+// requests that cannot be decoded carried into the handler, so that they are answered like any other bad request.
+
+/** Stands in for a request whose bytes are not a message. */
+export class Undecodable {
+  readonly message: string;
+
+  constructor(cause: unknown) {
+    this.message = cause instanceof Error ? cause.message : 'not a message of this type';
+  }
+}
+
+interface GeneratedMethod {
+  readonly name: string;
+  readonly requestType: { decode(bytes: Uint8Array): unknown };
+  readonly responseType: { encode(message: never): { finish(): Uint8Array } };
+  readonly requestStream: boolean;
+  readonly responseStream: boolean;
+}
+
+interface GeneratedService {
+  readonly fullName: string;
+  readonly methods: Readonly<Record<string, GeneratedMethod>>;
+}
+
+/** Codecs that replace the generated ones of a method. */
+export interface MethodCodec {
+  readonly decode?: (bytes: Uint8Array) => unknown;
+  readonly encode?: (message: never) => Uint8Array;
+}
+
+/** For handlers that answer with encoded messages. */
+export const encoded: Pick<Required<MethodCodec>, 'encode'> = { encode: (bytes: Uint8Array) => bytes };
+
+/** A definition in the form that nice-grpc takes, method by method. */
+export interface ServerDefinition {
+  readonly [method: string]: {
+    readonly path: string;
+    readonly requestStream: boolean;
+    readonly responseStream: boolean;
+    readonly requestSerialize: (message: unknown) => Buffer;
+    readonly requestDeserialize: (bytes: Buffer) => unknown;
+    readonly responseSerialize: (message: unknown) => Buffer;
+    readonly responseDeserialize: (bytes: Buffer) => unknown;
+  };
+}
+
+/** The server's definition of a generated service; `codecs` by method name, such as `pushEvent`. */
+export function serverDefinition(
+  service: GeneratedService,
+  codecs: Readonly<Record<string, MethodCodec>>,
+): ServerDefinition {
+  const methods = Object.entries(service.methods).map(([key, method]) => {
+    const {
+      decode = method.requestType.decode,
+      encode = (message: never) => method.responseType.encode(message).finish(),
+    } = codecs[key] ?? {};
+    return [
+      key,
+      {
+        path: `/${service.fullName}/${method.name}`,
+        requestStream: method.requestStream,
+        responseStream: method.responseStream,
+        requestSerialize: clientOnly,
+        responseDeserialize: clientOnly,
+        requestDeserialize: (bytes: Buffer) => decodeOrCarry(decode, bytes),
+        responseSerialize: (message: unknown) => asBuffer(encode(message as never)),
+      },
+    ] as const;
+  });
+  return Object.fromEntries(methods);
+}
+
+function decodeOrCarry(decode: (bytes: Uint8Array) => unknown, bytes: Buffer): unknown {
+  try {
+    return decode(bytes);
+  } catch (error) {
+    return new Undecodable(error);
+  }
+}
+
+function clientOnly(): never {
+  throw new Error('a server neither writes requests nor reads responses');
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

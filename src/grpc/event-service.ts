@@ -1,0 +1,257 @@
+// EventService: checks requests, lets the engine do the work, frames the answers. Hot calls work on bytes (codecs below).
+
+import type { CallContext } from 'nice-grpc';
+import type {
+  GetEventRequest,
+  ListEventsRequest,
+  PeekEventRequest,
+  ReadEventsRequest,
+  WatchEventsRequest,
+} from '../../generated/madeleine/v1/event_service.js';
+import { fieldInvalid, MadeleineError } from '../domain/errors.js';
+import type { LogEntry, Position } from '../domain/event.js';
+import { compileCriteria, type EventCriteria } from '../domain/event-filter.js';
+import type { PayloadForm } from '../engine/event-encoder.js';
+import type { EventQueries } from '../engine/event-queries.js';
+import { readEvents, watchEvents } from '../engine/event-stream.js';
+import type { GroupCommit } from '../engine/group-commit.js';
+import type { LogSource } from '../engine/log-source.js';
+import type { PushCommand, PushedEvent, Pushes } from '../engine/pushes.js';
+import type { EventFrames } from './codec/event-frames.js';
+import { type DecodedBatch, type DecodedPush, decodeBatch, decodePush, decodePushes } from './codec/push-decoder.js';
+import { encoded, type MethodCodec } from './definitions.js';
+import { listCriteria, readCriteria, readNewsFrame, watchNewsFrame } from './event-wire.js';
+import { decodePageToken, encodePageToken } from './page-token.js';
+import { pipelined, type Started } from './push-stream.js';
+import { type PushLimits, toPushCommand } from './push-validation.js';
+import { nameList, payloadForm, positionField, readContext, requiredName, sizeField } from './wire.js';
+
+/** Events of one call. */
+const MAX_BATCH_EVENTS = 1_000;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+export const eventServiceCodecs: Readonly<Record<string, MethodCodec>> = {
+  pushEvent: { decode: decodePush, ...encoded },
+  pushEvents: { decode: decodePushes, ...encoded },
+  pushEventStream: { decode: decodeBatch, ...encoded },
+  getEvent: encoded,
+  listEvents: encoded,
+  peekEvent: encoded,
+  readEvents: encoded,
+  watchEvents: encoded,
+};
+
+export interface EventServiceOptions {
+  readonly pushes: Pushes;
+  readonly groupCommit: GroupCommit;
+  readonly queries: EventQueries;
+  readonly source: LogSource;
+  readonly frames: EventFrames;
+  readonly limits: PushLimits;
+  /** Aborts when the server drains: streams then say good-bye. */
+  readonly draining: AbortSignal;
+}
+
+export class EventService {
+  readonly #options: EventServiceOptions;
+
+  constructor(options: EventServiceOptions) {
+    this.#options = options;
+  }
+
+  async pushEvent(request: DecodedPush, { signal }: CallContext): Promise<Uint8Array> {
+    const command = toPushCommand(request, '', this.#options.limits);
+    if (command instanceof MadeleineError) throw command;
+    const [result] = await this.#options.pushes.push([command], true, signal);
+    const { entry, duplicate } = stored(result as PushedEvent);
+    return this.#options.frames.pushed(entry, duplicate, armOf(request));
+  }
+
+  async pushEvents(requests: DecodedPush[], { signal }: CallContext): Promise<Uint8Array> {
+    assertBatchSize(requests.length);
+    const commands = requests.map((request, index) => {
+      const command = toPushCommand(request, `events[${index}].`, this.#options.limits);
+      if (command instanceof MadeleineError) throw command;
+      return command;
+    });
+    assertDistinctMessageIds(commands);
+    const results = await this.#options.pushes.push(commands, true, signal);
+    const refused = results.find((result) => result.kind === 'refused');
+    if (refused !== undefined) throw located(refused.error, refused.fault);
+    return this.#options.frames.pushedAll(
+      results.map((result, index) => ({ ...stored(result), form: armOf(requests[index] as DecodedPush) })),
+    );
+  }
+
+  async *pushEventStream(requests: AsyncIterable<DecodedBatch>, { signal }: CallContext): AsyncGenerator<Uint8Array> {
+    const start = async (batch: DecodedBatch): Promise<Started<Uint8Array>> => {
+      if (this.#options.draining.aborted) throw drainingError();
+      await this.#options.groupCommit.whenRoom(signal);
+      return { answer: this.#pushBatch(batch) };
+    };
+    yield* pipelined(requests, start, signal);
+  }
+
+  async getEvent(request: GetEventRequest): Promise<Uint8Array> {
+    const form = payloadForm('payload_encoding', request.payloadEncoding);
+    const entry = await this.#findEvent(request);
+    if (entry === undefined) throw new MadeleineError('EVENT_UNKNOWN', 'there is no such event');
+    return this.#options.frames.event(entry, form);
+  }
+
+  async listEvents(request: ListEventsRequest): Promise<Uint8Array> {
+    const { source, queries, frames } = this.#options;
+    const form = payloadForm('payload_encoding', request.payloadEncoding);
+    const criteria = listCriteria(request.filter, 'filter.');
+    const limit = sizeField('page_size', request.pageSize, { default: 100, max: 1_000 });
+    const { newestFirst } = request;
+    const visible = source.visible;
+    const bounds = {
+      after: positionField('filter.after_position', request.filter?.afterPosition ?? 0n, visible),
+      upTo: beforePosition(request.filter?.beforePosition, visible),
+    };
+    const scope = {
+      request: ['ListEvents', criteria, newestFirst, bounds.after, String(request.filter?.beforePosition)],
+      epoch: source.epoch,
+    };
+    const cursor = decodePageToken(request.pageToken, scope)?.[0] as number | undefined;
+    if (cursor !== undefined) bounds[newestFirst ? 'upTo' : 'after'] = Math.min(cursor, visible);
+    const page = await queries.list(criteria, { ...bounds, limit, newestFirst });
+    const done = newestFirst ? page.scannedTo <= bounds.after : page.scannedTo >= bounds.upTo;
+    return frames.events(page.entries, form, done ? '' : encodePageToken([page.scannedTo], scope));
+  }
+
+  async peekEvent(request: PeekEventRequest): Promise<Uint8Array> {
+    const form = payloadForm('payload_encoding', request.payloadEncoding);
+    const after = positionField('after_position', request.afterPosition, this.#options.source.visible);
+    const context = readContext('context', request.context);
+    const topic = request.topic === '' ? {} : { topics: nameList('topic', [requiredName('topic', request.topic)]) };
+    const { entry, scannedTo } = await this.#options.queries.next({ context, ...topic }, after);
+    return this.#options.frames.peeked(entry, scannedTo, form);
+  }
+
+  async *readEvents(request: ReadEventsRequest, { signal }: CallContext): AsyncGenerator<Uint8Array> {
+    const { source, frames, draining } = this.#options;
+    const form = payloadForm('payload_encoding', request.payloadEncoding);
+    const criteria = readCriteria(request);
+    const batchSize = sizeField('batch_size', request.batchSize, { default: 256, max: 1_000 });
+    const options = { after: await this.#startOf(request, criteria), follow: request.follow, batchSize };
+    for await (const frame of readEvents(source, selectionOf(criteria), options, { cancelled: signal, draining })) {
+      yield frame.kind === 'events' ? frames.events(frame.entries, form) : readNewsFrame(frame);
+      if (frame.kind === 'going_away') throw drainingError();
+    }
+  }
+
+  async *watchEvents(request: WatchEventsRequest, { signal }: CallContext): AsyncGenerator<Uint8Array> {
+    const { source, frames, draining } = this.#options;
+    const form = payloadForm('payload_encoding', request.payloadEncoding);
+    const topics = nameList('topics', request.topics);
+    const criteria = { context: readContext('context', request.context), ...(topics.length === 0 ? {} : { topics }) };
+    for await (const frame of watchEvents(source, selectionOf(criteria), { cancelled: signal, draining })) {
+      yield frame.kind === 'events' ? frames.events(frame.entries, form) : watchNewsFrame(frame);
+      if (frame.kind === 'going_away') throw drainingError();
+    }
+  }
+
+  async #pushBatch(batch: DecodedBatch): Promise<Uint8Array> {
+    const results = await this.#batchResults(batch);
+    const minted = (index: number) => batch.pushes[index]?.event?.messageId === '';
+    return this.#options.frames.batch(batch.batchId, results, minted);
+  }
+
+  /** The results of a batch; what is wrong with an event is its result, what is wrong with the database is thrown. */
+  async #batchResults({ pushes, atomic }: DecodedBatch): Promise<readonly PushedEvent[]> {
+    if (pushes.length > MAX_BATCH_EVENTS) {
+      const error = fieldInvalid('events', `has more than ${MAX_BATCH_EVENTS} members`);
+      return pushes.map(() => ({ kind: 'refused', error, fault: 0 }));
+    }
+    const commands = pushes.map((push, index) => toPushCommand(push, `events[${index}].`, this.#options.limits));
+    const fault = commands.findIndex((command) => command instanceof MadeleineError);
+    if (fault !== -1 && atomic) {
+      const blamed = refusal(commands[fault] as MadeleineError, fault);
+      return commands.map((command, index) => (command instanceof MadeleineError ? refusal(command, index) : blamed));
+    }
+    const valid = commands.filter((command): command is PushCommand => !(command instanceof MadeleineError));
+    // Not tied to the call: what was read from the stream is committed even if the client goes away meanwhile.
+    const pushed = valid.length === 0 ? [] : await this.#options.pushes.push(valid, atomic);
+    let next = 0;
+    return commands.map((command, index) =>
+      command instanceof MadeleineError
+        ? refusal(command, index)
+        : locatedResult(pushed[next++] as PushedEvent, index, atomic),
+    );
+  }
+
+  #findEvent({ key, context }: GetEventRequest): Promise<LogEntry | undefined> {
+    if (key === undefined) throw fieldInvalid('id', 'or message_id is required');
+    if (key.$case === 'id') return this.#options.queries.byId(key.value);
+    if (!UUID.test(key.value)) throw fieldInvalid('message_id', 'is not a UUID');
+    return this.#options.queries.byMessageId(readContext('context', context), key.value.toLowerCase());
+  }
+
+  /** Where a reader starts: after the position, and past what is not later than the time, without scanning it. */
+  async #startOf(request: ReadEventsRequest, criteria: EventCriteria): Promise<Position> {
+    const { source } = this.#options;
+    const after = positionField('after_position', request.afterPosition, source.visible);
+    return criteria.startTime === undefined ? after : Math.max(after, await source.positionAt(criteria.startTime));
+  }
+}
+
+function selectionOf(criteria: EventCriteria) {
+  return { criteria, matches: compileCriteria(criteria) };
+}
+
+/** The arm that a JSON payload came in is the one that it goes back in. */
+function armOf(push: DecodedPush): PayloadForm {
+  return push.event?.payload?.isJsonArm === true ? 'json' : 'bytes';
+}
+
+function stored(result: PushedEvent): { entry: LogEntry; duplicate: boolean } {
+  if (result.kind === 'refused') throw result.error;
+  return result;
+}
+
+function assertBatchSize(count: number): void {
+  if (count === 0) throw fieldInvalid('events', 'is required');
+  if (count > MAX_BATCH_EVENTS) throw fieldInvalid('events', `has more than ${MAX_BATCH_EVENTS} members`);
+}
+
+function assertDistinctMessageIds(commands: readonly PushCommand[]): void {
+  const seen = new Map<string, number>();
+  commands.forEach(({ draft }, index) => {
+    if (draft.messageId === '') return;
+    const key = `${draft.context}\u0000${draft.messageId}`;
+    const first = seen.get(key);
+    if (first !== undefined) throw fieldInvalid(`events[${index}].event.message_id`, `is that of events[${first}] too`);
+    seen.set(key, index);
+  });
+}
+
+/** The error of one event of a call, its fields led by the event's place. */
+function located(error: MadeleineError, index: number): MadeleineError {
+  return new MadeleineError(error.reason, `events[${index}]: ${error.message}`, {
+    violations: error.violations.map(({ field, description }) => ({ field: `events[${index}].${field}`, description })),
+    metadata: { ...error.metadata, index: String(index) },
+    ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
+  });
+}
+
+/** The result of the batch's event at the index; only in an atomic batch, sent whole, may another one be to blame. */
+function locatedResult(result: PushedEvent, index: number, atomic: boolean): PushedEvent {
+  if (result.kind !== 'refused') return result;
+  const fault = atomic ? result.fault : index;
+  return refusal(located(result.error, fault), fault);
+}
+
+function refusal(error: MadeleineError, fault: number): PushedEvent {
+  return { kind: 'refused', error, fault };
+}
+
+function beforePosition(before: bigint | undefined, visible: Position): Position {
+  if (before === undefined || before > BigInt(visible)) return visible;
+  return Math.max(0, Number(before) - 1);
+}
+
+function drainingError(): MadeleineError {
+  return new MadeleineError('DRAINING', 'the server is about to stop', { retryAfterMs: 500 });
+}

@@ -1,0 +1,102 @@
+// Every failure becomes a status here, and nowhere else. The table is exhaustive: a new reason does not compile without one.
+
+import { randomUUID } from 'node:crypto';
+import { type CallContext, ServerError, type ServerMiddleware, type ServerMiddlewareCall, Status } from 'nice-grpc';
+import { BadRequest, ErrorInfo, RetryInfo, RichServerError } from 'nice-grpc-error-details';
+import { type ErrorReason, fieldInvalid, MadeleineError } from '../../domain/errors.js';
+import type { Logger } from '../../telemetry.js';
+import { Undecodable } from '../definitions.js';
+
+const REQUEST_ID = 'x-request-id';
+export const ERROR_DOMAIN = 'madeleine';
+
+export const STATUS = {
+  NOT_YET: Status.UNIMPLEMENTED,
+  FIELD_INVALID: Status.INVALID_ARGUMENT,
+  PAYLOAD_TOO_LARGE: Status.INVALID_ARGUMENT,
+  PAGE_TOKEN_INVALID: Status.INVALID_ARGUMENT,
+  EVENT_UNKNOWN: Status.NOT_FOUND,
+  STREAM_UNKNOWN: Status.NOT_FOUND,
+  CONSUMER_UNKNOWN: Status.NOT_FOUND,
+  MESSAGE_ID_REUSED: Status.ALREADY_EXISTS,
+  REQUEST_ID_REUSED: Status.ALREADY_EXISTS,
+  STREAM_OWNED: Status.FAILED_PRECONDITION,
+  SETTINGS_DIFFER: Status.FAILED_PRECONDITION,
+  POSITION_BEYOND_HEAD: Status.FAILED_PRECONDITION,
+  SEQUENCE_CONFLICT: Status.ABORTED,
+  MEMBER_REPLACED: Status.ABORTED,
+  OVERLOADED: Status.RESOURCE_EXHAUSTED,
+  STORAGE_UNAVAILABLE: Status.UNAVAILABLE,
+  DRAINING: Status.UNAVAILABLE,
+  OWNED_ELSEWHERE: Status.UNAVAILABLE,
+} as const satisfies Record<ErrorReason, Status>;
+
+/** The rich status of a failure that the caller is told about. */
+export function toRichError(error: MadeleineError): RichServerError {
+  const details: (ErrorInfo | BadRequest | RetryInfo)[] = [
+    ErrorInfo.fromPartial({ reason: error.reason, domain: ERROR_DOMAIN, metadata: { ...error.metadata } }),
+  ];
+  if (error.violations.length > 0) {
+    details.push(BadRequest.fromPartial({ fieldViolations: error.violations.map((violation) => ({ ...violation })) }));
+  }
+  if (error.retryAfterMs !== undefined) {
+    const seconds = Math.floor(error.retryAfterMs / 1000);
+    const nanos = Math.round((error.retryAfterMs - seconds * 1000) * 1_000_000);
+    details.push(RetryInfo.fromPartial({ retryDelay: { seconds, nanos } }));
+  }
+  return new RichServerError(STATUS[error.reason], error.message, details);
+}
+
+/** Translates what a handler throws, and answers requests that could not be decoded. */
+export function errorsMiddleware(logger: Logger): ServerMiddleware {
+  return async function* translate<Request, Response>(
+    call: ServerMiddlewareCall<Request, Response>,
+    context: CallContext,
+  ) {
+    try {
+      return yield* call.requestStream
+        ? call.next(decodedOnly(call.request), context)
+        : call.next(decoded(call.request), context);
+    } catch (error) {
+      const requestId = requestIdOf(context);
+      context.trailer.set(REQUEST_ID, requestId);
+      throw toServerError(error, { path: call.method.path, requestId, logger });
+    }
+  };
+}
+
+function decoded<Request>(request: Request): Request {
+  if (!(request instanceof Undecodable)) return request;
+  throw fieldInvalid('request', `cannot be decoded: ${request.message}`);
+}
+
+async function* decodedOnly<Request>(requests: AsyncIterable<Request>): AsyncIterable<Request> {
+  for await (const request of requests) yield decoded(request);
+}
+
+interface FailedCall {
+  readonly path: string;
+  readonly requestId: string;
+  readonly logger: Logger;
+}
+
+function toServerError(error: unknown, { path, requestId, logger }: FailedCall): unknown {
+  if (error instanceof MadeleineError) {
+    logger.debug({ requestId, path, reason: error.reason, err: error.cause }, 'call refused');
+    return toRichError(error);
+  }
+  if (error instanceof ServerError || isAbortError(error)) return error;
+  logger.error({ requestId, path, err: error }, 'internal error');
+  return new ServerError(Status.INTERNAL, `internal error; the server's log has the cause under ${requestId}`);
+}
+
+/** The id by which a call is found in the log: the caller's `x-request-id` if it is a decent one, else a new one. */
+export function requestIdOf(context: CallContext): string {
+  const given = context.metadata.get(REQUEST_ID) ?? '';
+  return /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
+}
+
+/** The caller went away: nothing to translate. */
+function isAbortError(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError';
+}

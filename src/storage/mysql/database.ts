@@ -1,0 +1,197 @@
+// One pool of connections to the database, and how a statement runs on it: time-outs, retries, translation of failures.
+// Groups do not use the pool, they have connections of their own (group-lane.ts).
+
+import knexPackage, { type Knex } from 'knex';
+import type { Connection, ConnectionOptions, ResultSetHeader } from 'mysql2';
+import { classifySqlError, isConnectionError, translateSqlError } from './sql-errors.js';
+
+const { knex: createKnex } = knexPackage;
+
+export type SqlValue = string | number | bigint | Buffer | Uint8Array | null;
+
+/** Statements on one connection. */
+export interface Queries {
+  /** Text protocol: for statements whose shape varies. `?` stands for a value. */
+  query<T>(sql: string, values?: readonly SqlValue[]): Promise<T[]>;
+  /** Prepared: for statements of few shapes. */
+  execute<T>(sql: string, values?: readonly SqlValue[]): Promise<T[]>;
+  /** Prepared, for changes; counts the rows that matched, changed or not. */
+  write(sql: string, values?: readonly SqlValue[]): Promise<{ affectedRows: number }>;
+}
+
+export interface DatabaseOptions {
+  /** mysql://user:password@host:port/database */
+  readonly url: string;
+  readonly poolSize: number;
+  /** A number in [0, 1), for jitter. */
+  readonly random: () => number;
+}
+
+/** A statement may take this long, then its connection is given up. Shorter than any caller's patience. */
+const STATEMENT_TIMEOUT_MS = 5_000;
+const ACQUIRE_TIMEOUT_MS = 3_000;
+const TRANSACTION_ATTEMPTS = 6;
+
+/** How every connection of ours talks: exact numbers, UTC, UTF-8, bounded statement cache. */
+export function connectionOptions(url: string): ConnectionOptions {
+  const parsed = new URL(url);
+  return {
+    host: decodeURIComponent(parsed.hostname).replace(/^\[|\]$/g, ''),
+    port: Number(parsed.port || 3306),
+    user: decodeURIComponent(parsed.username),
+    password: decodeURIComponent(parsed.password),
+    database: decodeURIComponent(parsed.pathname.slice(1)),
+    charset: 'utf8mb4',
+    timezone: 'Z',
+    dateStrings: true,
+    supportBigNumbers: true,
+    connectTimeout: 3_000,
+    enableKeepAlive: true,
+    keepAliveInitialDelay: 10_000,
+    maxPreparedStatements: 200,
+    ...(parsed.searchParams.get('ssl') === 'true' ? { ssl: {} } : {}),
+  };
+}
+
+/** Refuses what is not a database URL, with one sentence for the operator; undefined when it is one. */
+export function databaseUrlProblem(url: string): string | undefined {
+  if (!URL.canParse(url)) return 'is not a URL; expected mysql://user:password@host:port/database';
+  const { protocol, hostname, pathname } = new URL(url);
+  if (protocol !== 'mysql:' && protocol !== 'mariadb:') return `has to begin with mysql://, not ${protocol}//`;
+  if (hostname === '') return 'names no host';
+  if (!/^\/[^/]+$/.test(pathname)) return 'names no database after the host';
+  return undefined;
+}
+
+export class Database implements Queries {
+  readonly knex: Knex;
+  readonly #random: () => number;
+
+  constructor({ url, poolSize, random }: DatabaseOptions) {
+    this.#random = random;
+    this.knex = createKnex({
+      client: 'mysql2',
+      connection: connectionOptions(url) as Knex.StaticConnectionConfig,
+      pool: {
+        min: 0,
+        max: poolSize,
+        createTimeoutMillis: 3_500,
+        afterCreate: (connection: Connection, done: (error: Error | null) => void) => {
+          connection.query(SESSION_SETTINGS, (error) => done(error));
+        },
+      },
+      acquireConnectionTimeout: ACQUIRE_TIMEOUT_MS,
+      log: { warn() {}, error() {}, deprecate() {}, debug() {} },
+    });
+  }
+
+  query<T>(sql: string, values: readonly SqlValue[] = []): Promise<T[]> {
+    return this.#onConnection((queries) => queries.query(sql, values));
+  }
+
+  execute<T>(sql: string, values: readonly SqlValue[] = []): Promise<T[]> {
+    return this.#onConnection((queries) => queries.execute(sql, values));
+  }
+
+  write(sql: string, values: readonly SqlValue[] = []): Promise<{ affectedRows: number }> {
+    return this.#onConnection((queries) => queries.write(sql, values));
+  }
+
+  /** Prepared, rows as arrays in column order: for wide rows that are read by the thousand. */
+  executeRows(sql: string, values: readonly SqlValue[]): Promise<unknown[][]> {
+    return this.#onConnection((queries) => queries.executeRows(sql, values));
+  }
+
+  /**
+   * Runs the work in one READ COMMITTED transaction. It is repeated as a whole after a deadlock or lock wait, so it has to
+   * keep its effects to the database.
+   */
+  async transaction<T>(work: (queries: Queries) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#onConnection((queries) => inTransaction(queries, work), false);
+      } catch (error) {
+        if (classifySqlError(error) !== 'retry' || attempt === TRANSACTION_ATTEMPTS) throw translateSqlError(error);
+        await new Promise((resolve) => setTimeout(resolve, 2 ** attempt * 5 * (0.5 + this.#random())));
+      }
+    }
+  }
+
+  close(): Promise<void> {
+    return this.knex.destroy();
+  }
+
+  async #onConnection<T>(work: (queries: ConnectionQueries) => Promise<T>, translate = true): Promise<T> {
+    let connection: Connection | undefined;
+    try {
+      connection = (await this.knex.client.acquireConnection()) as Connection;
+      return await work(new ConnectionQueries(connection));
+    } catch (error) {
+      // The pool looks at this mark when the connection comes back, and makes another one.
+      if (connection !== undefined && isConnectionError(error)) retire(connection);
+      throw translate ? translateSqlError(error) : error;
+    } finally {
+      if (connection !== undefined) await this.knex.client.releaseConnection(connection);
+    }
+  }
+}
+
+/** What each session is told: UTC, READ COMMITTED, strict values. */
+export const SESSION_SETTINGS =
+  "SET SESSION time_zone = '+00:00', SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO', " +
+  // One statement for both: the variable has another name in MariaDB 10.11 (first comment) than in MySQL 8 (second).
+  "/*M!100000 SESSION tx_isolation = 'READ-COMMITTED' *//*!80000 SESSION transaction_isolation = 'READ-COMMITTED' */";
+
+function retire(connection: Connection): void {
+  connection.destroy();
+  (connection as Connection & { _fatalError?: Error })._fatalError ??= new Error('given up');
+}
+
+async function inTransaction<T>(queries: ConnectionQueries, work: (queries: Queries) => Promise<T>): Promise<T> {
+  await queries.query('START TRANSACTION');
+  try {
+    const result = await work(queries);
+    await queries.query('COMMIT');
+    return result;
+  } catch (error) {
+    if (!isConnectionError(error)) await queries.query('ROLLBACK');
+    throw error;
+  }
+}
+
+/** Promises over one connection of the driver, each statement with a time-out. */
+export class ConnectionQueries implements Queries {
+  readonly #connection: Connection;
+  readonly #timeoutMs: number;
+
+  constructor(connection: Connection, timeoutMs = STATEMENT_TIMEOUT_MS) {
+    this.#connection = connection;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  query<T>(sql: string, values: readonly SqlValue[] = []): Promise<T[]> {
+    return new Promise((resolve, reject) => {
+      const options = { sql, values: values as SqlValue[], timeout: this.#timeoutMs };
+      this.#connection.query(options, (error, rows) => (error ? reject(error) : resolve(rows as T[])));
+    });
+  }
+
+  execute<T>(sql: string, values: readonly SqlValue[] = []): Promise<T[]> {
+    return this.#execute({ sql, values: values as SqlValue[], timeout: this.#timeoutMs });
+  }
+
+  executeRows(sql: string, values: readonly SqlValue[]): Promise<unknown[][]> {
+    return this.#execute({ sql, values: values as SqlValue[], timeout: this.#timeoutMs, rowsAsArray: true });
+  }
+
+  async write(sql: string, values: readonly SqlValue[] = []): Promise<{ affectedRows: number }> {
+    const result: unknown = await this.execute(sql, values);
+    return { affectedRows: (result as ResultSetHeader).affectedRows };
+  }
+
+  #execute<T>(options: { sql: string; values: SqlValue[]; timeout: number; rowsAsArray?: boolean }): Promise<T[]> {
+    return new Promise((resolve, reject) => {
+      this.#connection.execute(options, (error, rows) => (error ? reject(error) : resolve(rows as unknown as T[])));
+    });
+  }
+}

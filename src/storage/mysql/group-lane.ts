@@ -1,0 +1,359 @@
+// One connection that commits groups (rules 2, 5, 6): lock the head, read fresh, decide, insert with exact positions, write
+// the head, commit. In the common case that is four round trips: lock, insert, streams, head with COMMIT; reading streams
+// is saved while nobody else wrote (see HeadCache), reading message ids until the database refuses a duplicate.
+//
+// Statement texts are constants; numbers that we minted ourselves are the only values ever put into a text.
+
+import { type Connection, createConnection } from 'mysql2';
+import type { GroupNeeds, GroupWrites, LockedState, PlannedEntry, PushedBefore } from '../../domain/group-plan.js';
+import { scopedKey } from '../../domain/names.js';
+import type { StreamState } from '../../domain/stream.js';
+import { GroupFailure, type GroupLane, type GroupRun } from '../storage.js';
+import { ConnectionQueries, connectionOptions, SESSION_SETTINGS, type SqlValue } from './database.js';
+import { COLUMN_COUNT, COLUMNS_WRITTEN, type EntryIds, pushRowValues, uuidToBytes } from './entry-rows.js';
+import type { HeadCache } from './head-cache.js';
+import { inChunks, marks, type NameCache } from './name-cache.js';
+import { NameMinter, type NextIds } from './name-minter.js';
+import { classifySqlError, isConnectionError } from './sql-errors.js';
+
+/** No statement of a group may take longer: the server itself gives up a lock after 3 s and a silent holder after 5 s. */
+const STATEMENT_TIMEOUT_MS = 8_000;
+const KEEP_ALIVE_MS = 2_000;
+/** Rows an insert: exact up to this, above it in steps, so that few statements are prepared. */
+const EXACT_ROWS = 64;
+const ROW_STEP = 50;
+
+const LOCK_HEAD = `START TRANSACTION; SELECT position, next_event_id, next_context_id, next_topic_id, next_stream_id, created_at,
+  catalog_version, group_token, CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS UNSIGNED) AS now
+  FROM log_head WHERE id = 1 FOR UPDATE`;
+const GROUP_SETTINGS = `${SESSION_SETTINGS}, SESSION wait_timeout = 5, SESSION innodb_lock_wait_timeout = 3`;
+
+interface HeadRow {
+  position: number;
+  next_event_id: number;
+  next_context_id: number;
+  next_topic_id: number;
+  next_stream_id: number;
+  created_at: number;
+  group_token: number;
+  now: number;
+}
+
+export interface MysqlGroupLaneOptions {
+  readonly url: string;
+  readonly names: NameCache;
+  readonly headCache: HeadCache;
+  /** Told of each statement sent between taking the lock and its release. */
+  readonly onRoundTrip?: () => void;
+}
+
+export class MysqlGroupLane implements GroupLane {
+  readonly #options: MysqlGroupLaneOptions;
+  #connection: Connection | undefined;
+  #queries: ConnectionQueries | undefined;
+  #keepAlive: NodeJS.Timeout | undefined;
+  #busy = false;
+
+  constructor(options: MysqlGroupLaneOptions) {
+    this.#options = options;
+  }
+
+  /** See GroupLane.run. */
+  async run(group: GroupRun): Promise<void> {
+    this.#busy = true;
+    // From here on the outcome of a failure is unknown: COMMIT may have been executed.
+    const progress = { committing: false };
+    try {
+      const queries = await this.#connect();
+      await this.#transact(queries, group, progress);
+    } catch (error) {
+      throw await this.#failure(error, progress.committing);
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#drop();
+  }
+
+  async #transact(queries: ConnectionQueries, group: GroupRun, progress: { committing: boolean }): Promise<void> {
+    const [, rows] = (await queries.query<HeadRow[]>(LOCK_HEAD)) as [unknown, HeadRow[]];
+    const head = rows?.[0];
+    if (head === undefined) throw new Error('log_head has no row');
+    group.onLocked();
+    if (!group.mayProceed(head.group_token)) {
+      await queries.query('ROLLBACK');
+      throw new GroupFailure('retry', 'an earlier group is not settled');
+    }
+    const locked = await this.#read(queries, head, group.needs);
+    const next = { context: head.next_context_id, topic: head.next_topic_id, stream: head.next_stream_id };
+    const minter = new NameMinter({ names: this.#options.names, next, headPosition: head.position });
+    const writes = await this.#decideAndInsert(queries, group, locked, minter);
+    if (writes.entries.length === 0) {
+      await queries.query('ROLLBACK');
+      return;
+    }
+    this.#options.headCache.written(group.token, writes.streams, minter);
+    progress.committing = true;
+    this.#trip();
+    await queries.query(`${headUpdate(writes, minter.next, group.token)}; COMMIT`);
+    minter.publish();
+  }
+
+  async #read(queries: ConnectionQueries, head: HeadRow, needs: GroupNeeds): Promise<LockedState> {
+    const { names, headCache } = this.#options;
+    headCache.keepOnlyFor(head.group_token);
+    const missing = needs.streams.filter(({ context, name }) => !headCache.knows(context, name));
+    if (missing.length > 0) await this.#readStreams(queries, missing);
+    const streams = new Map<string, StreamState>();
+    for (const { context, name } of needs.streams) {
+      const state = headCache.stream(context, name);
+      if (state !== undefined) streams.set(scopedKey(context, name), state);
+    }
+    if (needs.lookUpFirst) await names.load(queries, { contexts: needs.messageIds.map(({ context }) => context) });
+    return {
+      head: { position: head.position, nextEventId: head.next_event_id, createdAt: head.created_at },
+      now: head.now,
+      streams,
+      pushed: needs.lookUpFirst ? await this.#readPushed(queries, needs) : undefined,
+    };
+  }
+
+  async #readStreams(queries: ConnectionQueries, wanted: readonly { context: string; name: string }[]): Promise<void> {
+    const { names, headCache } = this.#options;
+    await names.load(queries, { contexts: new Set(wanted.map(({ context }) => context)) });
+    for (const { context, name } of wanted) headCache.setStream(context, name, undefined);
+    const scoped = wanted.flatMap(({ context, name }) => {
+      const contextId = names.contextId(context);
+      return contextId === undefined ? [] : [{ context, contextId, name }];
+    });
+    await inChunks(scoped, async (chunk) => {
+      this.#trip();
+      const sql = `SELECT id, context_id, name, owner, epoch, last_sequence, first_position, last_position, first_event_at,
+        last_event_at FROM stream WHERE (context_id, name) IN (${marks(chunk.length, '(?, ?)')})`;
+      const values = chunk.flatMap(({ contextId, name }): SqlValue[] => [contextId, Buffer.from(name)]);
+      for (const row of await queries.execute<StreamRow>(sql, values)) {
+        const state = streamFromRow(row, names.contextName(row.context_id) ?? '');
+        names.addStream(row.id, state);
+        headCache.setStream(state.context, state.name, state);
+      }
+    });
+  }
+
+  async #readPushed(queries: ConnectionQueries, needs: GroupNeeds): Promise<Map<string, PushedBefore>> {
+    const { names } = this.#options;
+    const pushed = new Map<string, PushedBefore>();
+    const scoped = needs.messageIds.flatMap(({ context, messageId }) => {
+      const contextId = names.contextId(context);
+      return contextId === undefined ? [] : [{ contextId, context, id: uuidToBytes(messageId), messageId }];
+    });
+    const byRow = new Map(scoped.map((item) => [`${item.contextId}:${item.id.toString('hex')}`, item]));
+    await inChunks(scoped, async (chunk) => {
+      this.#trip();
+      const sql = `SELECT context_id, message_id, position, issuer, digest FROM log
+        WHERE (context_id, message_id) IN (${marks(chunk.length, '(?, ?)')})`;
+      const values = chunk.flatMap(({ contextId, id }): SqlValue[] => [contextId, id]);
+      for (const row of await queries.execute<PushedRow>(sql, values)) {
+        const item = byRow.get(`${row.context_id}:${row.message_id.toString('hex')}`);
+        if (item === undefined) continue;
+        const { position, issuer, digest } = row;
+        const before = { position, issuer: issuer.toString(), digest: digest ?? undefined };
+        pushed.set(scopedKey(item.context, item.messageId), before);
+      }
+    });
+    return pushed;
+  }
+
+  /** Decides, and inserts; decides again with the message ids looked up when they turn out to matter. */
+  async #decideAndInsert(
+    queries: ConnectionQueries,
+    group: GroupRun,
+    locked: LockedState,
+    minter: NameMinter,
+  ): Promise<GroupWrites> {
+    const writes = group.decide(locked);
+    if (writes.inDoubt)
+      return this.#decideAndInsert(queries, group, await this.#withPushed(queries, group, locked), minter);
+    if (writes.entries.length === 0) return writes;
+    const ids = await this.#nameIds(queries, writes, minter);
+    try {
+      await this.#insertEntries(queries, writes.entries, ids);
+    } catch (error) {
+      if (classifySqlError(error) !== 'duplicate' || locked.pushed !== undefined) throw error;
+      // InnoDB took back the statement, not the transaction: the rows of former statements have to go as well.
+      this.#trip();
+      await queries.execute('DELETE FROM log WHERE position > ?', [locked.head.position]);
+      return this.#decideAndInsert(queries, group, await this.#withPushed(queries, group, locked), minter);
+    }
+    await this.#writeStreams(queries, writes.streams, minter);
+    return writes;
+  }
+
+  async #withPushed(queries: ConnectionQueries, group: GroupRun, locked: LockedState): Promise<LockedState> {
+    const { names } = this.#options;
+    await names.load(queries, { contexts: new Set(group.needs.messageIds.map(({ context }) => context)) });
+    return { ...locked, pushed: await this.#readPushed(queries, group.needs) };
+  }
+
+  /** The numbers of the names of the entries; new ones get theirs here, under the head row. */
+  async #nameIds(queries: ConnectionQueries, writes: GroupWrites, minter: NameMinter): Promise<EntryIds[]> {
+    const { names } = this.#options;
+    const topics = new Map<string, { context: string; name: string }>();
+    for (const { entry } of writes.entries) {
+      if (names.topicId(entry.context, entry.topic) !== undefined) continue;
+      topics.set(scopedKey(entry.context, entry.topic), { context: entry.context, name: entry.topic });
+    }
+    await minter.ensure(queries, [...topics.values()], writes.streams);
+    return writes.entries.map(({ entry }) => ({
+      contextId: minter.contextId(entry.context),
+      topicId: minter.topicId(entry.context, entry.topic),
+      streamId: entry.stream === '' ? null : minter.streamId(entry.context, entry.stream),
+    }));
+  }
+
+  async #insertEntries(
+    queries: ConnectionQueries,
+    entries: readonly PlannedEntry[],
+    ids: readonly EntryIds[],
+  ): Promise<void> {
+    for (let start = 0; start < entries.length; ) {
+      const left = entries.length - start;
+      const count = left <= EXACT_ROWS ? left : left - (left % ROW_STEP);
+      const values: SqlValue[] = [];
+      for (let at = start; at < start + count; at += 1)
+        pushRowValues(values, entries[at] as PlannedEntry, ids[at] as EntryIds);
+      this.#trip();
+      await queries.execute(insertSql(count), values);
+      start += count;
+    }
+  }
+
+  async #writeStreams(queries: ConnectionQueries, streams: readonly StreamState[], minter: NameMinter): Promise<void> {
+    for (let start = 0; start < streams.length; ) {
+      const left = streams.length - start;
+      const count = left <= EXACT_ROWS ? left : left - (left % ROW_STEP);
+      const values = streams
+        .slice(start, start + count)
+        .flatMap((s): SqlValue[] => [
+          minter.streamId(s.context, s.name),
+          minter.contextId(s.context),
+          s.name,
+          s.owner,
+          s.epoch,
+          s.lastSequence,
+          s.firstPosition,
+          s.lastPosition,
+          s.firstEventAt,
+          s.lastEventAt,
+        ]);
+      this.#trip();
+      await queries.execute(streamSql(count), values);
+      start += count;
+    }
+  }
+
+  async #connect(): Promise<ConnectionQueries> {
+    if (this.#queries !== undefined) return this.#queries;
+    const connection = createConnection({ ...connectionOptions(this.#options.url), multipleStatements: true });
+    // A connection that dies while idle reports it here; the next group makes a new one.
+    connection.on('error', () => this.#drop(connection));
+    const queries = new ConnectionQueries(connection, STATEMENT_TIMEOUT_MS);
+    this.#connection = connection;
+    this.#queries = queries;
+    await queries.query(GROUP_SETTINGS);
+    this.#keepAlive = setInterval(() => this.#ping(queries), KEEP_ALIVE_MS).unref();
+    return queries;
+  }
+
+  #ping(queries: ConnectionQueries): void {
+    if (this.#busy || this.#queries !== queries) return;
+    queries.query('DO 0').catch(() => this.#drop(this.#connection));
+  }
+
+  #drop(connection = this.#connection): void {
+    connection?.destroy();
+    if (connection !== this.#connection) return;
+    clearInterval(this.#keepAlive);
+    this.#connection = undefined;
+    this.#queries = undefined;
+  }
+
+  #trip(): void {
+    this.#options.onRoundTrip?.();
+  }
+
+  /** Leaves the connection without a transaction, or gone, and says what the failure means for the group. */
+  async #failure(error: unknown, committing: boolean): Promise<GroupFailure> {
+    this.#options.headCache.clear();
+    if (error instanceof GroupFailure) return error;
+    const failure = classifySqlError(error);
+    const reason = failure === 'duplicate' ? 'other' : failure;
+    if (isConnectionError(error) || committing) this.#drop();
+    else await this.#queries?.query('ROLLBACK').catch(() => this.#drop());
+    if (committing && reason !== 'retry') return new GroupFailure('unknown', error);
+    return new GroupFailure(reason === 'other' ? 'failed' : reason, error);
+  }
+}
+
+export interface StreamRow {
+  id: number;
+  context_id: number;
+  name: Buffer;
+  owner: Buffer;
+  epoch: number;
+  last_sequence: number;
+  first_position: number;
+  last_position: number;
+  first_event_at: number;
+  last_event_at: number;
+}
+
+interface PushedRow {
+  context_id: number;
+  message_id: Buffer;
+  position: number;
+  issuer: Buffer;
+  digest: Buffer | null;
+}
+
+export function streamFromRow(row: StreamRow, context: string): StreamState {
+  return {
+    context,
+    name: row.name.toString(),
+    owner: row.owner.toString(),
+    epoch: row.epoch,
+    lastSequence: row.last_sequence,
+    firstPosition: row.first_position,
+    lastPosition: row.last_position,
+    firstEventAt: row.first_event_at,
+    lastEventAt: row.last_event_at,
+  };
+}
+
+const ROW_MARK = `(${marks(COLUMN_COUNT)})`;
+
+function insertSql(rows: number): string {
+  return `INSERT INTO log (${COLUMNS_WRITTEN}) VALUES ${marks(rows, ROW_MARK)}`;
+}
+
+const STREAM_MARK = `(${marks(10)})`;
+
+function streamSql(rows: number): string {
+  return `INSERT INTO stream (id, context_id, name, owner, epoch, last_sequence, first_position, last_position, first_event_at,
+      last_event_at) VALUES ${marks(rows, STREAM_MARK)}
+    ON DUPLICATE KEY UPDATE owner = VALUES(owner), epoch = VALUES(epoch), last_sequence = VALUES(last_sequence),
+      last_position = VALUES(last_position), last_event_at = VALUES(last_event_at)`;
+}
+
+function headUpdate({ head }: GroupWrites, next: NextIds, token: number): string {
+  return `UPDATE log_head SET position = ${int(head.position)}, next_event_id = ${int(head.nextEventId)},
+    next_context_id = ${int(next.context)}, next_topic_id = ${int(next.topic)}, next_stream_id = ${int(next.stream)},
+    created_at = ${int(head.createdAt)}, group_token = ${int(token)} WHERE id = 1`;
+}
+
+/** A number that we made ourselves, for a statement's text. */
+function int(value: number): string {
+  if (!Number.isSafeInteger(value) || value < 0) throw new Error(`invariant broken: ${value} is not a whole number`);
+  return String(value);
+}

@@ -1,0 +1,13 @@
+// The migrations, in order; the schema's version is their number. Within a major version they only add.
+
+import type { Knex } from 'knex';
+import { logMigration } from './0001-log.js';
+import { consumersMigration } from './0002-consumers.js';
+
+export interface Migration {
+  readonly name: string;
+  /** May be repeated after a crash in its middle. */
+  up(knex: Knex): Promise<void>;
+}
+
+export const MIGRATIONS: readonly Migration[] = [logMigration, consumersMigration];

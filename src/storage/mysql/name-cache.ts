@@ -1,0 +1,167 @@
+// Contexts, topics and streams are rows referred to by number; this remembers which number is which. Names never change
+// their number, so the cache only grows; streams, of which there may be millions, are forgotten in bulk at a bound.
+
+import { scopedKey } from '../../domain/names.js';
+import type { Queries, SqlValue } from './database.js';
+
+export interface ScopedName {
+  readonly context: string;
+  readonly name: string;
+}
+
+const MAX_STREAMS = 200_000;
+/** Names looked up in one statement; lists are padded to a few sizes, so that few statements are prepared. */
+const LOOKUP_SIZES = [1, 8, 64, 500];
+
+/** Ids of names in both directions, for one kind of row. */
+class NameTable {
+  readonly #ids = new Map<string, number>();
+  readonly #names = new Map<number, ScopedName>();
+  readonly #max: number;
+
+  constructor(max = Number.POSITIVE_INFINITY) {
+    this.#max = max;
+  }
+
+  idOf(context: string, name: string): number | undefined {
+    return this.#ids.get(scopedKey(context, name));
+  }
+
+  nameOf(id: number): ScopedName | undefined {
+    return this.#names.get(id);
+  }
+
+  add(id: number, name: ScopedName): void {
+    if (this.#ids.size >= this.#max) {
+      this.#ids.clear();
+      this.#names.clear();
+    }
+    this.#ids.set(scopedKey(name.context, name.name), id);
+    this.#names.set(id, name);
+  }
+}
+
+export class NameCache {
+  readonly #contexts = new NameTable();
+  readonly #topics = new NameTable();
+  readonly #streams = new NameTable(MAX_STREAMS);
+
+  contextId(context: string): number | undefined {
+    return this.#contexts.idOf('', context);
+  }
+
+  topicId(context: string, topic: string): number | undefined {
+    return this.#topics.idOf(context, topic);
+  }
+
+  streamId(context: string, stream: string): number | undefined {
+    return this.#streams.idOf(context, stream);
+  }
+
+  contextName(id: number): string | undefined {
+    return this.#contexts.nameOf(id)?.name;
+  }
+
+  /** The context and name of a topic. */
+  topicScope(id: number): ScopedName | undefined {
+    return this.#topics.nameOf(id);
+  }
+
+  streamName(id: number): string | undefined {
+    return this.#streams.nameOf(id)?.name;
+  }
+
+  /** Numbers that a committed group minted. */
+  addContext(id: number, context: string): void {
+    this.#contexts.add(id, { context: '', name: context });
+  }
+
+  addTopic(id: number, name: ScopedName): void {
+    this.#topics.add(id, name);
+  }
+
+  addStream(id: number, name: ScopedName): void {
+    this.#streams.add(id, name);
+  }
+
+  /** Looks up the contexts, topics and streams that are not known yet; those that do not exist stay unknown. */
+  async load(
+    queries: Queries,
+    wanted: { contexts?: Iterable<string>; topics?: Iterable<ScopedName>; streams?: Iterable<ScopedName> },
+  ): Promise<void> {
+    const contexts = [...(wanted.contexts ?? [])].filter((context) => this.contextId(context) === undefined);
+    await inChunks(contexts, async (chunk) => {
+      const sql = `SELECT id, name FROM context WHERE name IN (${marks(chunk.length)})`;
+      const rows = await queries.execute<{ id: number; name: Buffer }>(sql, chunk.map(bytes));
+      for (const row of rows) this.addContext(row.id, row.name.toString());
+    });
+    const topics = [...(wanted.topics ?? [])].filter(({ context, name }) => this.topicId(context, name) === undefined);
+    await this.#loadScoped(queries, 'topic', topics, (id, name) => this.addTopic(id, name));
+    const streams = [...(wanted.streams ?? [])].filter(
+      ({ context, name }) => this.streamId(context, name) === undefined,
+    );
+    await this.#loadScoped(queries, 'stream', streams, (id, name) => this.addStream(id, name));
+  }
+
+  async #loadScoped(
+    queries: Queries,
+    table: 'topic' | 'stream',
+    wanted: readonly ScopedName[],
+    add: (id: number, name: ScopedName) => void,
+  ): Promise<void> {
+    const scoped = wanted.flatMap(({ context, name }) => {
+      const contextId = this.contextId(context);
+      return contextId === undefined ? [] : [{ contextId, name }];
+    });
+    await inChunks(scoped, async (chunk) => {
+      const sql = `SELECT id, context_id, name FROM ${table} WHERE (context_id, name) IN (${marks(chunk.length, '(?, ?)')})`;
+      const values = chunk.flatMap(({ contextId, name }): SqlValue[] => [contextId, bytes(name)]);
+      const rows = await queries.execute<{ id: number; context_id: number; name: Buffer }>(sql, values);
+      for (const row of rows)
+        add(row.id, { context: this.contextName(row.context_id) ?? '', name: row.name.toString() });
+    });
+  }
+
+  /** Looks up the names of rows of the log by their numbers. */
+  async loadByIds(queries: Queries, topicIds: ReadonlySet<number>, streamIds: ReadonlySet<number>): Promise<void> {
+    const topics = [...topicIds].filter((id) => this.#topics.nameOf(id) === undefined);
+    await inChunks(topics, async (chunk) => {
+      for (const row of await scopedRows(queries, 'topic', chunk)) {
+        this.addContext(row.context_id, row.context.toString());
+        this.addTopic(row.id, { context: row.context.toString(), name: row.name.toString() });
+      }
+    });
+    const streams = [...streamIds].filter((id) => this.#streams.nameOf(id) === undefined);
+    await inChunks(streams, async (chunk) => {
+      for (const row of await scopedRows(queries, 'stream', chunk)) {
+        this.addStream(row.id, { context: row.context.toString(), name: row.name.toString() });
+      }
+    });
+  }
+}
+
+function scopedRows(queries: Queries, table: 'topic' | 'stream', ids: readonly number[]) {
+  const sql = `SELECT n.id, n.name, n.context_id, c.name AS context FROM ${table} n JOIN context c ON c.id = n.context_id
+    WHERE n.id IN (${marks(ids.length)})`;
+  return queries.execute<{ id: number; name: Buffer; context_id: number; context: Buffer }>(sql, ids);
+}
+
+function bytes(text: string): Buffer {
+  return Buffer.from(text);
+}
+
+/** `?, ?, …`, or another group of marks, n times. */
+export function marks(count: number, mark = '?'): string {
+  return Array.from({ length: count }, () => mark).join(', ');
+}
+
+/** Hands the items on in chunks of a few fixed sizes, the last one repeated to fill a chunk. */
+export async function inChunks<T>(items: readonly T[], work: (chunk: readonly T[]) => Promise<void>): Promise<void> {
+  const largest = LOOKUP_SIZES.at(-1) ?? 1;
+  for (let start = 0; start < items.length; start += largest) {
+    const chunk = items.slice(start, start + largest);
+    const size = LOOKUP_SIZES.find((candidate) => candidate >= chunk.length) ?? largest;
+    const last = chunk.at(-1) as T;
+    await work([...chunk, ...Array.from({ length: size - chunk.length }, () => last)]);
+  }
+}

@@ -1,0 +1,146 @@
+// The ports of the log: what the engine asks of a database, and what it may rely on. `storage/mysql` implements them and
+// points back here. The consumers' port is in consumer-storage.ts.
+//
+// Lock order, never backwards: log_head -> stream -> wait -> cawin -> log / ledger / index inserts -> firing; apart from
+// those: consumer rows by id; retention by position. Nothing takes log_head after another lock.
+//
+// Every method rejects with MadeleineError STORAGE_UNAVAILABLE when the database is away, does not answer in time or
+// refuses work (connections, read-only, disk); nothing of the driver's errors is thrown upwards.
+
+import type { LogEntry, Micros, Position } from '../domain/event.js';
+import type { EventCriteria } from '../domain/event-filter.js';
+import type { GroupNeeds, GroupWrites, LockedState } from '../domain/group-plan.js';
+
+/** The newest entry of the log, as committed (not necessarily durable: see `barrier`). */
+export interface LogHead {
+  readonly position: Position;
+  /** Time of the newest entry. */
+  readonly createdAt: Micros;
+  /** Identity of the log; changes when it is restored from a backup. */
+  readonly epoch: number;
+  /** Token of the group that committed last, see GroupRun. */
+  readonly token: number;
+}
+
+export interface ReadPageOptions {
+  /** Entries after this position … */
+  readonly after: Position;
+  /** … up to and including this one. */
+  readonly upTo: Position;
+  /** At most so many matching entries. */
+  readonly limit: number;
+  /** The page ends when its payloads pass this size; at least one entry is returned. */
+  readonly maxBytes: number;
+  /** Newest first: then the page begins at `upTo` and goes down. */
+  readonly newestFirst?: boolean;
+}
+
+export interface Page {
+  readonly entries: readonly LogEntry[];
+  /**
+   * Everything in the page's direction up to this position was looked at: equal to `upTo` (or `after`, newest first) when
+   * the range is done, else where to go on.
+   */
+  readonly scannedTo: Position;
+}
+
+/** Reads of the log. They see what is committed; the caller keeps to the durable mark by `upTo`. */
+export interface EventLog {
+  /** The head, read without a lock. */
+  readHead(): Promise<LogHead>;
+  /**
+   * Makes everything that was committed before the call durable, by one write of its own that is flushed with its commit
+   * (rule 4: InnoDB shows a commit before its redo is on disk).
+   */
+  barrier(): Promise<void>;
+  /**
+   * The next matching entries in position order. Uses the index that fits the criteria; looks at no more than 20,000 rows,
+   * so that a page may be short or empty before `upTo` is reached.
+   */
+  readPage(criteria: EventCriteria, options: ReadPageOptions): Promise<Page>;
+  /** Entries at these positions, in position order; those that no longer exist are left out. At most 1,000. */
+  readAt(positions: readonly Position[]): Promise<readonly LogEntry[]>;
+  /** The OCCURRED entry of an event, or undefined. */
+  findByEventId(eventId: number): Promise<LogEntry | undefined>;
+  /** The OCCURRED entry that was pushed with this message id, or undefined. */
+  findByMessageId(context: string, messageId: string): Promise<LogEntry | undefined>;
+  /** The greatest position whose entry was created at or before the time; 0 if none was. */
+  positionAt(time: Micros): Promise<Position>;
+  /** The oldest stored position, or 0 when the log is empty. */
+  oldestPosition(): Promise<Position>;
+}
+
+/** One group, as a lane runs it. */
+export interface GroupRun {
+  readonly needs: GroupNeeds;
+  /** Written to the head row with the group: random, so that whoever finds it knows that this group has committed. */
+  readonly token: number;
+  /** Called once the head row is locked. */
+  onLocked(): void;
+  /**
+   * Given the token found in the head row: may this group go on, or has it to wait for an earlier group of this instance
+   * whose outcome is open? False makes the run fail with `retry`.
+   */
+  mayProceed(foundToken: number): boolean;
+  /** Pure; asked again when message ids had to be looked up, or the transaction is repeated. */
+  decide(locked: LockedState): GroupWrites;
+}
+
+/**
+ * One connection that commits groups, one at a time (rule 2). Lanes are independent: while one flushes, the other may
+ * already hold the head row.
+ */
+export interface GroupLane {
+  /**
+   * Runs one group as one transaction: locks the head row, reads what it needs, lets it decide, writes, commits.
+   *
+   * Resolves once the group is durable (or had nothing to write). Rejects with GroupFailure.
+   */
+  run(group: GroupRun): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Why a group was not committed, or may not have been. */
+export class GroupFailure extends Error {
+  override readonly name = 'GroupFailure';
+  /**
+   * `retry`: nothing was stored, the same group may be run again at once (deadlock, lock wait, lost connection before
+   * COMMIT). `unknown`: COMMIT was sent and not answered; run it again as a rerun, which looks its ids up. `data`: a
+   * value of the group was refused by the database. `unavailable`: the database is away. `failed`: none of these, a bug.
+   */
+  readonly kind: 'retry' | 'unknown' | 'data' | 'unavailable' | 'failed';
+
+  constructor(kind: GroupFailure['kind'], cause: unknown) {
+    super(`group not committed: ${kind}`, { cause });
+    this.kind = kind;
+  }
+}
+
+/** A stream as stored. */
+export interface StreamRecord {
+  readonly context: string;
+  readonly name: string;
+  readonly owner: string;
+  readonly epoch: number;
+  readonly lastSequence: number;
+  readonly firstPosition: Position;
+  readonly lastPosition: Position;
+  readonly firstEventAt: Micros;
+  readonly lastEventAt: Micros;
+}
+
+export interface ListStreamsOptions {
+  /** A context, or `all`. */
+  readonly context: string;
+  readonly owner?: string;
+  readonly namePrefix?: string;
+  readonly limit: number;
+  /** Only what comes after this one, by context and name in byte order. */
+  readonly after?: { readonly context: string; readonly name: string };
+}
+
+/** Reads of streams; they are written by groups only. Owners and sequences of groups not yet durable may show. */
+export interface StreamStore {
+  find(context: string, name: string): Promise<StreamRecord | undefined>;
+  list(options: ListStreamsOptions): Promise<readonly StreamRecord[]>;
+}

@@ -1,0 +1,62 @@
+// The names of metrics and log fields, in one tree, and the logger's shape. Nothing here sends anything.
+
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+/** What every part may ask of a logger; pino fits. Fields never hold a payload or a secret. */
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** The metrics of one instance. Names are public: dashboards rely on them. */
+export class Metrics {
+  readonly registry = new Registry();
+  /** Events by what their push did: occurred, duplicate, or refused with a reason. */
+  readonly pushes = this.#counter('madeleine_pushes_total', 'Events pushed, by outcome.', ['outcome']);
+  readonly groupSize = new Histogram({
+    name: 'madeleine_group_events',
+    help: 'Events in a committed group.',
+    buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024],
+    registers: [this.registry],
+  });
+  readonly commitSeconds = new Histogram({
+    name: 'madeleine_group_commit_seconds',
+    help: 'Time from taking a group to its durable commit.',
+    buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5],
+    registers: [this.registry],
+  });
+  readonly groupFailures = this.#counter('madeleine_group_failures_total', 'Groups that were not committed, by kind.', [
+    'kind',
+  ]);
+  readonly tailPosition = this.#gauge('madeleine_tail_position', 'Newest position that readers may see.', []);
+  readonly tailBytes = this.#gauge(
+    'madeleine_tail_bytes',
+    'Bytes of events kept in memory for readers at the head.',
+    [],
+  );
+  readonly consumerOffset = this.#gauge('madeleine_consumer_offset', 'Offset of a consumer run here.', [
+    'context',
+    'consumer',
+  ]);
+  readonly consumerLag = this.#gauge(
+    'madeleine_consumer_lag',
+    'Head minus offset of a consumer run here, in positions.',
+    ['context', 'consumer'],
+  );
+  readonly consumerInFlight = this.#gauge(
+    'madeleine_consumer_in_flight',
+    'Events delivered and not acknowledged, of a consumer run here.',
+    ['context', 'consumer'],
+  );
+  readonly databaseUp = this.#gauge('madeleine_database_up', '1 while the database answers.', []);
+
+  #counter<T extends string>(name: string, help: string, labelNames: T[]): Counter<T> {
+    return new Counter({ name, help, labelNames, registers: [this.registry] });
+  }
+
+  #gauge<T extends string>(name: string, help: string, labelNames: T[]): Gauge<T> {
+    return new Gauge({ name, help, labelNames, registers: [this.registry] });
+  }
+}
