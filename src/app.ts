@@ -1,10 +1,12 @@
 // The composition root: builds one server from its settings, starts it in order and stops it in the reverse order.
 
 import { randomUUID } from 'node:crypto';
+import { registry as rpcRegistry } from 'nice-grpc-prometheus';
 import { ConsumerServiceDefinition } from '../generated/madeleine/v1/consumer_service.js';
 import { EventServiceDefinition } from '../generated/madeleine/v1/event_service.js';
 import { StreamServiceDefinition } from '../generated/madeleine/v1/stream_service.js';
-import { type Config, ConfigError } from './config.js';
+import { assertDurable, type DatabaseHandle, openDatabase } from './app/database.js';
+import type { Config } from './config.js';
 import { Consumers } from './engine/consumers.js';
 import { EventQueries } from './engine/event-queries.js';
 import { GroupCommit } from './engine/group-commit.js';
@@ -16,14 +18,13 @@ import { WireEventEncoder } from './grpc/codec/event-encoder.js';
 import { EventFrames } from './grpc/codec/event-frames.js';
 import { CONSUMER_CODECS, ConsumerService } from './grpc/consumer-service.js';
 import { serverDefinition } from './grpc/definitions.js';
-import { EventService, eventServiceCodecs } from './grpc/event-service.js';
+import { EVENT_CODECS, EventService } from './grpc/event-service.js';
 import { GrpcServer, type RegisteredService } from './grpc/server.js';
 import { StreamService } from './grpc/stream-service.js';
+import { AdminServer } from './http/admin.js';
 import { type Clock, systemClock } from './lib/clock.js';
 import { Uuid7Source } from './lib/uuid7.js';
-import { EmbeddedMariadb } from './storage/embedded-mariadb.js';
 import { MysqlConsumerStore } from './storage/mysql/consumer-store.js';
-import { Database, databaseUrlProblem } from './storage/mysql/database.js';
 import { MysqlEventLog } from './storage/mysql/event-log.js';
 import { MysqlGroupLane } from './storage/mysql/group-lane.js';
 import { HeadCache } from './storage/mysql/head-cache.js';
@@ -44,27 +45,47 @@ export interface AppOptions {
   readonly random?: () => number;
 }
 
+/** Where a started instance listens. */
+export interface Addresses {
+  readonly grpc: string;
+  readonly http: string;
+}
+
+/** The parts that read and write the log. */
+interface Engine {
+  readonly log: MysqlEventLog;
+  readonly tail: LogTail;
+  readonly reader: LogReader;
+  readonly groupCommit: GroupCommit;
+  readonly consumers: Consumers;
+}
+
 /** One instance of madeleine. */
 export class App {
-  readonly #options: AppOptions;
+  readonly #config: Config;
+  readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #random: () => number;
   readonly #metrics = new Metrics();
   readonly #draining = new AbortController();
+  readonly #encoder = new WireEventEncoder();
   /** Undone in reverse order by stop(). */
   readonly #started: { readonly name: string; readonly stop: () => Promise<void> }[] = [];
+  #server: GrpcServer | undefined;
+  #databaseUp = true;
 
-  constructor(options: AppOptions) {
-    this.#options = options;
-    this.#clock = options.clock ?? systemClock;
-    this.#random = options.random ?? Math.random;
+  constructor({ config, logger, clock = systemClock, random = Math.random }: AppOptions) {
+    this.#config = config;
+    this.#logger = logger;
+    this.#clock = clock;
+    this.#random = random;
   }
 
   /**
-   * Starts everything, the database first, and prints the line `listening`. When something cannot start, what was started is
-   * stopped again and the error is thrown.
+   * Starts everything, the database first, and logs the line `listening`. When something cannot start, what was started is
+   * stopped again and the error is thrown: one sentence for the operator, where it is something that he can mend.
    */
-  async start(): Promise<{ grpc: string; http: string }> {
+  async start(): Promise<Addresses> {
     try {
       return await this.#start();
     } catch (error) {
@@ -76,99 +97,71 @@ export class App {
   /** Drains and stops everything that was started, also after a start that failed. Never rejects. */
   async stop(): Promise<void> {
     this.#draining.abort();
+    this.#showHealth();
     for (const part of this.#started.splice(0).reverse()) {
       await part.stop().catch((error: unknown) => {
-        this.#options.logger.warn({ err: error, part: part.name }, 'part did not stop cleanly');
+        this.#logger.warn({ err: error, part: part.name }, 'part did not stop cleanly');
       });
     }
   }
 
-  async #start(): Promise<{ grpc: string; http: string }> {
-    const { config, logger } = this.#options;
-    const url = await this.#databaseUrl();
-    const database = new Database({ url, poolSize: config.databasePool, random: this.#random });
-    this.#onStop('database pool', () => database.close());
-    const applied = await migrate(database);
-    if (applied.length > 0) logger.info({ applied }, 'schema migrated');
-    const names = new NameCache();
-    const address = config.advertise || config.listen;
-    const instance = { id: randomUUID(), address };
-    const log = new MysqlEventLog({ database, names, instanceId: instance.id, address });
-    const { tail, groupCommit } = this.#engine(url, names, log);
-    await tail.start();
-    this.#onStop('log tail', () => tail.stop());
-    this.#onStop('group commit', () => groupCommit.close());
-    const reader = new LogReader({ log, tail });
-    const uuids = new Uuid7Source(() => this.#clock.nowMs());
-    const pushes = new Pushes({ groupCommit, reader, tail, uuids, metrics: this.#metrics });
-    const encoder = new WireEventEncoder();
-    const frames = new EventFrames(encoder);
-    const consumers = this.#consumers(new MysqlConsumerStore({ database }), reader, instance);
-    const eventService = new EventService({
-      pushes,
-      groupCommit,
-      queries: new EventQueries({ log, source: reader, tail }),
-      source: reader,
-      frames,
-      limits: { maxEventBytes: config.maxEventBytes },
-      draining: this.#draining.signal,
-    });
-    const streams = new StreamDirectory({ store: new MysqlStreamStore(database), tail });
-    const services: RegisteredService[] = [
-      {
-        name: EventServiceDefinition.fullName,
-        definition: serverDefinition(EventServiceDefinition, eventServiceCodecs),
-        implementation: eventService,
-      },
-      {
-        name: StreamServiceDefinition.fullName,
-        definition: serverDefinition(StreamServiceDefinition, {}),
-        implementation: new StreamService({ streams, source: reader }),
-      },
-      {
-        name: ConsumerServiceDefinition.fullName,
-        definition: serverDefinition(ConsumerServiceDefinition, CONSUMER_CODECS),
-        implementation: new ConsumerService({ consumers, source: reader, encoder }),
-      },
-    ];
-    const addresses = await this.#serve(services);
-    // Before the gRPC server refuses calls: members acknowledge what they hold.
-    this.#onStop('consumer members', () => consumers.drain(config.drainMs / 2));
+  async #start(): Promise<Addresses> {
+    const options = { config: this.#config, logger: this.#logger, random: this.#random };
+    const handle = await openDatabase(options);
+    this.#onStop('database', () => handle.close());
+    await assertDurable(handle.database, options);
+    const applied = await migrate(handle.database);
+    if (applied.length > 0) this.#logger.info({ applied }, 'schema migrated');
+    const engine = await this.#startEngine(handle);
+    const addresses = await this.#listen(engine, handle);
+    this.#logger.info({ ...addresses, database: handle.label }, 'listening');
     return addresses;
   }
 
-  #consumers(store: MysqlConsumerStore, source: LogReader, instance: { id: string; address: string }): Consumers {
-    const { logger } = this.#options;
-    const consumers = new Consumers({ store, source, instance, clock: this.#clock, metrics: this.#metrics, logger });
+  async #startEngine(handle: DatabaseHandle): Promise<Engine> {
+    const { database } = handle;
+    const names = new NameCache();
+    const instance = { id: randomUUID(), address: this.#config.advertise || this.#config.listen };
+    const log = new MysqlEventLog({ database, names, instanceId: instance.id, address: instance.address });
+    const { tail, groupCommit } = this.#logParts(handle, names, log);
+    await tail.start();
+    this.#onStop('log tail', () => tail.stop());
+    this.#onStop('group commit', async () => {
+      await groupCommit.idle();
+      await groupCommit.close();
+    });
+    const reader = new LogReader({ log, tail });
+    const shared = { clock: this.#clock, metrics: this.#metrics, logger: this.#logger };
+    const consumers = new Consumers({
+      ...shared,
+      store: new MysqlConsumerStore({ database }),
+      source: reader,
+      instance,
+    });
     consumers.start();
     this.#onStop('consumers', () => consumers.stop());
-    return consumers;
+    return { log, tail, reader, groupCommit, consumers };
   }
 
-  async #databaseUrl(): Promise<string> {
-    const { config, logger } = this.#options;
-    if (config.databaseUrl !== '') {
-      const problem = databaseUrlProblem(config.databaseUrl);
-      if (problem !== undefined) throw new ConfigError(`MADELEINE_DATABASE_URL (--database-url) ${problem}`);
-      return config.databaseUrl;
-    }
-    const embedded = new EmbeddedMariadb({ dataDir: config.dataDir, logger });
-    this.#onStop('embedded database', () => embedded.stop());
-    return (await embedded.start()).url;
-  }
-
-  /** Tail and group commit know each other: the tail must not poll for what the groups will publish themselves. */
-  #engine(url: string, names: NameCache, log: MysqlEventLog): { tail: LogTail; groupCommit: GroupCommit } {
-    const { config, logger } = this.#options;
+  /** Tail and groups know each other: the tail must not poll for what the groups will publish themselves. */
+  #logParts(
+    { url }: DatabaseHandle,
+    names: NameCache,
+    log: MysqlEventLog,
+  ): { tail: LogTail; groupCommit: GroupCommit } {
     const headCache = new HeadCache();
     const lanes = Array.from({ length: LANES }, () => new MysqlGroupLane({ url, names, headCache }));
-    const shared = { random: this.#random, metrics: this.#metrics, logger };
+    const shared = { random: this.#random, metrics: this.#metrics, logger: this.#logger };
     const tail: LogTail = new LogTail({
       ...shared,
       log,
-      maxBytes: config.tailBytes,
-      pollMs: config.pollMs,
+      maxBytes: this.#config.tailBytes,
+      pollMs: this.#config.pollMs,
       isOwnToken: (token) => groupCommit.isOwnToken(token),
+      onDatabase: (up) => {
+        this.#databaseUp = up;
+        this.#showHealth();
+      },
     });
     const groupCommit = new GroupCommit({
       ...shared,
@@ -182,19 +175,72 @@ export class App {
     return { tail, groupCommit };
   }
 
-  async #serve(services: readonly RegisteredService[]): Promise<{ grpc: string; http: string }> {
-    const { config, logger } = this.#options;
-    const server = new GrpcServer({ services, maxStreams: config.maxStreams, clock: this.#clock, logger });
-    const port = await server.listen(config.listen);
-    this.#onStop('gRPC server', () => server.stop(config.drainMs));
-    server.setServing(true);
-    const grpc = config.listen.replace(/:\d+$/, `:${port}`);
-    const database = config.databaseUrl === '' ? 'embedded' : new URL(config.databaseUrl).host;
-    logger.info({ grpc, http: '', database }, 'listening');
-    return { grpc, http: '' };
+  async #listen(engine: Engine, handle: DatabaseHandle): Promise<Addresses> {
+    const admin = new AdminServer({
+      listen: this.#config.httpListen,
+      readiness: () => this.#unready(),
+      registries: [this.#metrics.registry, rpcRegistry],
+      logger: this.#logger,
+    });
+    const http = await admin.start();
+    this.#onStop('HTTP server', () => admin.stop());
+    const { listen, maxStreams, drainMs } = this.#config;
+    const services = this.#services(engine, handle);
+    const server = new GrpcServer({ services, maxStreams, clock: this.#clock, logger: this.#logger });
+    this.#server = server;
+    const port = await server.listen(listen);
+    this.#onStop('gRPC server', async () => {
+      await engine.consumers.drain(drainMs);
+      await server.stop(drainMs);
+    });
+    this.#showHealth();
+    return { grpc: listen.replace(/:\d+$/, `:${port}`), http };
+  }
+
+  #services({ log, tail, reader, groupCommit, consumers }: Engine, { database }: DatabaseHandle): RegisteredService[] {
+    const uuids = new Uuid7Source(() => this.#clock.nowMs());
+    const events = new EventService({
+      pushes: new Pushes({ groupCommit, reader, tail, uuids, metrics: this.#metrics }),
+      groupCommit,
+      queries: new EventQueries({ log, source: reader, tail }),
+      source: reader,
+      frames: new EventFrames(this.#encoder),
+      limits: { maxEventBytes: this.#config.maxEventBytes },
+      draining: this.#draining.signal,
+    });
+    const streams = new StreamDirectory({ store: new MysqlStreamStore(database), tail });
+    return [
+      registered(EventServiceDefinition, EVENT_CODECS, events),
+      registered(StreamServiceDefinition, {}, new StreamService({ streams, source: reader })),
+      registered(
+        ConsumerServiceDefinition,
+        CONSUMER_CODECS,
+        new ConsumerService({ consumers, source: reader, encoder: this.#encoder }),
+      ),
+    ];
+  }
+
+  /** Why this instance should get no calls now. */
+  #unready(): readonly string[] {
+    const reasons: string[] = [];
+    if (this.#draining.signal.aborted) reasons.push('the server drains');
+    if (!this.#databaseUp) reasons.push('the database does not answer');
+    return reasons;
+  }
+
+  #showHealth(): void {
+    this.#server?.setServing(this.#unready().length === 0);
   }
 
   #onStop(name: string, stop: () => Promise<void>): void {
     this.#started.push({ name, stop });
   }
+}
+
+function registered(
+  definition: Parameters<typeof serverDefinition>[0],
+  codecs: Parameters<typeof serverDefinition>[1],
+  implementation: object,
+): RegisteredService {
+  return { name: definition.fullName, definition: serverDefinition(definition, codecs), implementation };
 }

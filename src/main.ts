@@ -2,28 +2,38 @@
 // argv to a command; exit codes; nothing else.
 
 import { pino } from 'pino';
+import { inspectServerSide, migrateSchema } from './app/maintenance.js';
 import { App } from './app.js';
 import { runCli } from './cli/program.js';
 import type { Config } from './config.js';
 
-/** Serves until SIGTERM or SIGINT; a second one ends the process at once. */
+function createLogger(config: Config, destination: 1 | 2) {
+  const options = { level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime };
+  return pino(options, pino.destination({ dest: destination, sync: true }));
+}
+
+/** Serves until SIGTERM or SIGINT; a second signal ends the process at once. */
 async function serve(config: Config): Promise<void> {
-  const logger = pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime });
-  const app = new App({ config, logger });
+  const logger = createLogger(config, 1);
   const told = new Promise<string>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));
   });
-  await app.start();
-  const signal = await told;
-  logger.info({ signal }, 'stopping');
+  const app = new App({ config, logger });
+  await Promise.race([app.start(), told]);
+  logger.info({ signal: await told }, 'stopping');
   await app.stop();
   logger.info({}, 'stopped');
 }
 
+/** Commands that answer on stdout log only what is wrong, to stderr. */
+function maintenance(config: Config) {
+  return { config, logger: createLogger({ ...config, logLevel: 'warn' }, 2), nowMs: Date.now };
+}
+
 process.exitCode = await runCli(process.argv.slice(2), {
   serve,
-  migrate: async () => ({ version: 0, applied: [] }),
-  doctor: async () => [],
+  migrate: (config) => migrateSchema(maintenance(config)),
+  doctor: (config) => inspectServerSide(maintenance(config)),
   environment: process.env,
   stdout: process.stdout,
   stderr: process.stderr,

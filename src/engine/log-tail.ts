@@ -27,6 +27,8 @@ export interface LogTailOptions {
   readonly pollMs: number;
   /** True for the token of a group that this instance sent: its commit will be published without a poll. */
   readonly isOwnToken: (token: number) => boolean;
+  /** Told when the database stops to answer, and when it answers again. */
+  readonly onDatabase: (up: boolean) => void;
   readonly random: () => number;
   readonly metrics: Metrics;
   readonly logger: Logger;
@@ -65,11 +67,6 @@ export class LogTail {
 
   get epoch(): number {
     return this.#epoch;
-  }
-
-  /** Whether the last look at the database succeeded. */
-  get databaseUp(): boolean {
-    return this.#up;
   }
 
   /** Reads the head, makes it durable, and begins to poll. */
@@ -249,6 +246,7 @@ export class LogTail {
     this.#options.metrics.databaseUp.set(up ? 1 : 0);
     if (up === this.#up) return;
     this.#up = up;
+    this.#options.onDatabase(up);
     if (up) this.#options.logger.info({}, 'database answers again');
     else this.#options.logger.warn({ err: error }, 'database does not answer');
   }

@@ -30,7 +30,7 @@ import { nameList, payloadForm, positionField, readContext, requiredName, sizeFi
 const MAX_BATCH_EVENTS = 1_000;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-export const eventServiceCodecs: Readonly<Record<string, MethodCodec>> = {
+export const EVENT_CODECS: Readonly<Record<string, MethodCodec>> = {
   pushEvent: { decode: decodePush, ...encoded },
   pushEvents: { decode: decodePushes, ...encoded },
   pushEventStream: { decode: decodeBatch, ...encoded },

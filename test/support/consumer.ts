@@ -7,14 +7,15 @@ import {
   SubscribeRequest,
   type SubscribeResponse,
 } from '../../generated/madeleine/v1/consumer_service.js';
-import type { EventServiceDefinition } from '../../generated/madeleine/v1/event_service.js';
 import type { NewEvent } from '../../generated/madeleine/v1/event.js';
+import type { EventServiceDefinition } from '../../generated/madeleine/v1/event_service.js';
 import { newEvent } from './builders.js';
 import { waitUntil } from './wait-until.js';
 
 export type ConsumerClient = Client<typeof ConsumerServiceDefinition>;
 
 type Frame = NonNullable<SubscribeResponse['frame']>;
+type Frames = { [K in Frame['$case']]: Extract<Frame, { $case: K }>['value'] };
 
 /** One subscriber that reads all the time. */
 export class TestSubscriber {
@@ -44,18 +45,18 @@ export class TestSubscriber {
     return this.deliveries.slice(0, count);
   }
 
-  async opened(): Promise<Extract<Frame, { $case: 'opened' }>['value']> {
+  opened(): Promise<Frames['opened']> {
     return this.frame('opened');
   }
 
   /** Resolves with the first frame of the kind. */
-  async frame<K extends Frame['$case']>(kind: K): Promise<Extract<Frame, { $case: K }>['value']> {
+  async frame<K extends Frame['$case']>(kind: K): Promise<Frames[K]> {
     await waitUntil(() => this.frames.some((frame) => frame.$case === kind) || this.#failed(), {
       what: `a frame ${kind} among ${this.frames.map((frame) => frame.$case)}`,
       timeoutMs: 15_000,
     });
     const found = this.frames.find((frame) => frame.$case === kind);
-    return found?.value as Extract<Frame, { $case: K }>['value'];
+    return found?.value as Frames[K];
   }
 
   /** The client goes away. */

@@ -6,7 +6,7 @@ import type { Parameters } from 'fast-check';
 export function propertyParameters(defaultRuns = 200): Parameters<unknown> {
   const seed = wholeNumber('SEED');
   const runs = wholeNumber('RUNS');
-  return { numRuns: runs ?? defaultRuns, verbose: 1, ...(seed === undefined ? {} : { seed }) };
+  return { numRuns: runs ?? defaultRuns, ...(seed === undefined ? {} : { seed }) };
 }
 
 function wholeNumber(variable: string): number | undefined {

@@ -1,8 +1,5 @@
 // Servers for tests: in this process, for most of them, and as a process of their own where a test kills or freezes one.
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import type { CompatServiceDefinition } from 'nice-grpc';
 import { type Channel, type Client, createChannel, createClientFactory } from 'nice-grpc';
 import { errorDetailsClientMiddleware } from 'nice-grpc-error-details';
@@ -11,8 +8,9 @@ import { ConsumerServiceDefinition } from '../../generated/madeleine/v1/consumer
 import { EventServiceDefinition } from '../../generated/madeleine/v1/event_service.js';
 import { StreamServiceDefinition } from '../../generated/madeleine/v1/stream_service.js';
 import { App } from '../../src/app.js';
-import { type OptionName, readConfig } from '../../src/config.js';
+import { OPTIONS, type OptionName, readConfig } from '../../src/config.js';
 import type { Clock } from '../../src/lib/clock.js';
+import { TestProcess } from './process.js';
 
 /** Settings by name, as flags would give them. */
 export type TestSettings = Partial<Record<OptionName, string>>;
@@ -38,50 +36,37 @@ export async function startServer(settings: TestSettings, options: { clock?: Clo
 
 /** A server in a process of its own. */
 export class ServerProcess implements TestServer {
-  readonly #child: ChildProcess;
-  readonly #lines: string[] = [];
-  #address = '';
-  #httpAddress = '';
+  readonly #process: TestProcess;
+  readonly address: string;
+  readonly httpAddress: string;
 
-  private constructor(child: ChildProcess) {
-    this.#child = child;
+  private constructor(process: TestProcess, addresses: { grpc: string; http: string }) {
+    this.#process = process;
+    this.address = addresses.grpc;
+    this.httpAddress = addresses.http;
   }
 
   /** Resolves when it prints `listening`; rejects with its output when it ends before. */
   static async start(settings: TestSettings): Promise<ServerProcess> {
-    const config = readConfig({ ...FREE_PORTS, ...settings }, {});
-    const { OPTIONS } = await import('../../src/config.js');
-    const environment = Object.fromEntries(
-      Object.entries(OPTIONS).map(([name, { variable }]) => [variable, String(config[name as OptionName])]),
-    );
-    const child = spawn(process.execPath, ['--import', 'tsx', 'src/main.ts', 'serve'], {
-      env: { ...process.env, ...environment },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    const server = new ServerProcess(child);
-    await server.#listening();
-    return server;
-  }
-
-  get address(): string {
-    return this.#address;
-  }
-
-  get httpAddress(): string {
-    return this.#httpAddress;
+    const config = readConfig({ ...FREE_PORTS, drainMs: '500', ...settings }, {});
+    const names = Object.keys(OPTIONS) as OptionName[];
+    const environment = Object.fromEntries(names.map((name) => [OPTIONS[name].variable, String(config[name])]));
+    const child = new TestProcess({ file: 'src/main.ts', arguments: ['serve'], environment });
+    const [line] = await child.printed(/^.*"msg":"listening".*$/m, 60_000);
+    return new ServerProcess(child, JSON.parse(line) as { grpc: string; http: string });
   }
 
   get pid(): number {
-    return this.#child.pid as number;
+    return this.#process.pid;
   }
 
   /** What it printed so far. */
   get output(): string {
-    return this.#lines.join('\n');
+    return this.#process.output;
   }
 
   signal(signal: NodeJS.Signals): void {
-    this.#child.kill(signal);
+    process.kill(this.pid, signal);
   }
 
   /** kill -9; resolves when the process is gone. */
@@ -89,37 +74,13 @@ export class ServerProcess implements TestServer {
     await this.#end('SIGKILL');
   }
 
-  /** SIGTERM; resolves with the exit code when the process is gone. */
+  /** SIGTERM; resolves when the process is gone. */
   async stop(): Promise<void> {
     await this.#end('SIGTERM');
   }
 
-  get exitCode(): number | null {
-    return this.#child.exitCode;
-  }
-
   async #end(signal: NodeJS.Signals): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const exited = once(this.#child, 'exit');
-    this.#child.kill(signal);
-    await exited;
-  }
-
-  #listening(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const read = (line: string) => {
-        this.#lines.push(line);
-        if (!line.includes('"msg":"listening"')) return;
-        const { grpc, http } = JSON.parse(line) as { grpc: string; http: string };
-        this.#address = grpc;
-        this.#httpAddress = http;
-        resolve();
-      };
-      for (const stream of [this.#child.stdout, this.#child.stderr]) {
-        if (stream !== null) createInterface({ input: stream }).on('line', read);
-      }
-      this.#child.once('exit', (code) => reject(new Error(`the server ended with ${code}: ${this.output}`)));
-    });
+    await this.#process.end(signal);
   }
 }
 

@@ -1,0 +1,115 @@
+# What people and CI run. `make` alone lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+BIN := node_modules/.bin
+VITEST := $(BIN)/vitest run $(VITEST_FLAGS)
+# Tests by name, the seed and number of runs of property and fault tests: make test-property FILTER=window SEED=7 RUNS=1000
+FILTER ?=
+PATTERN = $(if $(FILTER),-t "$(FILTER)")
+# Options of `run`, `demo`, `migrate` and `bench`: make run ARGS="--listen 127.0.0.1:6000"
+ARGS ?=
+
+SOURCES := $(shell find src generated -name '*.ts' 2>/dev/null)
+
+.PHONY: help setup run demo test test-unit test-storage test-integration test-cluster test-fault test-property test-docs \
+  check check-static bench generate check-generated build format check-format lint typecheck breaking migrate clean database-program
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo '  FILTER="part of a test name"  SEED=n  RUNS=n  with the test targets;  ARGS="…" with run, demo, migrate, bench'
+
+## Getting and running
+
+setup: node_modules/.installed database-program ## install npm packages and, where none is found, a MariaDB server
+
+node_modules/.installed: package-lock.json
+	@scripts/setup-packages.sh
+
+database-program:
+	@scripts/setup-database.sh
+
+run: build ## run a server with its embedded database (or MADELEINE_DATABASE_URL) until Ctrl-C
+	@[ -n "$${MADELEINE_DATABASE_URL:-}" ] || scripts/setup-database.sh
+	@exec node --enable-source-maps dist/src/main.js serve $(ARGS)
+
+demo: setup ## replay real events through a server and show that every one arrived
+	@exec $(BIN)/tsx examples/webhooks-demo.ts $(ARGS)
+
+migrate: build ## bring the schema of MADELEINE_DATABASE_URL up to date
+	@exec node --enable-source-maps dist/src/main.js migrate $(ARGS)
+
+## Tests
+
+test: build database-program ## unit, storage, integration, docs and property tests (few runs)
+	@RUNS=$${RUNS:-25} $(VITEST) --project unit --project property --project storage --project integration --project docs $(PATTERN)
+
+test-unit: node_modules/.installed ## logic alone, no network
+	@$(VITEST) --project unit $(PATTERN)
+
+test-property: node_modules/.installed ## random inputs against models
+	@$(VITEST) --project property $(PATTERN)
+
+test-storage: setup ## the database's side on a real server
+	@$(VITEST) --project storage $(PATTERN)
+
+test-integration: build database-program ## a real client, server and database
+	@$(VITEST) --project integration $(PATTERN)
+
+test-docs: build database-program ## the README as written, and the tables in the docs
+	@$(VITEST) --project docs $(PATTERN)
+
+test-cluster: build database-program ## several instances on one database
+	@$(VITEST) --project cluster $(PATTERN)
+
+test-fault: build database-program ## kills, lost connections and frozen processes
+	@$(VITEST) --project fault $(PATTERN)
+
+bench: setup build ## measure, each figure as a ratio to its limit on this machine
+	@$(BIN)/tsx test/bench/main.ts $(ARGS)
+
+## Checks
+
+check: check-static test ## everything that CI checks
+
+check-static: check-format lint typecheck breaking check-generated build
+
+check-format: node_modules/.installed
+	@$(BIN)/biome check --linter-enabled=false .
+	@$(BIN)/buf format -d --exit-code proto
+
+format: node_modules/.installed ## write the one format
+	@$(BIN)/biome check --linter-enabled=false --write .
+	@$(BIN)/buf format -w proto
+
+lint: node_modules/.installed ## find what is likely wrong
+	@$(BIN)/biome lint --error-on-warnings .
+	@$(BIN)/buf lint
+
+typecheck: node_modules/.installed ## check the types of everything, tests too
+	@$(BIN)/tsc --noEmit -p tsconfig.json
+
+breaking: node_modules/.installed ## find changes of the contract that break clients (BASE=commit)
+	@scripts/check-breaking.sh
+
+check-generated: node_modules/.installed ## find drift between proto/ and generated/
+	@scripts/check-generated.sh
+
+## Building
+
+build: dist/.built ## compile to dist/
+
+dist/.built: node_modules/.installed tsconfig.json tsconfig.build.json $(SOURCES) generated/descriptor.binpb
+	@$(BIN)/tsc -p tsconfig.build.json
+	@touch $@
+
+generate: node_modules/.installed ## make generated/ from proto/
+	@$(BIN)/buf generate
+	@$(BIN)/buf build -o generated/descriptor.binpb --as-file-descriptor-set --exclude-source-info
+
+clean: ## remove what was built and measured; data/ and node_modules/ stay
+	@rm -rf dist coverage

@@ -1,0 +1,81 @@
+// Opens the database that the settings name: the embedded one or a server's, reachable, durable, of a schema that we know.
+
+import { type Config, ConfigError } from '../config.js';
+import { EmbeddedMariadb } from '../storage/embedded-mariadb.js';
+import { Database, databaseUrlProblem } from '../storage/mysql/database.js';
+import { type DatabaseFinding, inspectDatabase, lossyFindings } from '../storage/mysql/durability.js';
+import type { Logger } from '../telemetry.js';
+
+/** Why the database cannot be used: one sentence for the operator. */
+export class DatabaseError extends Error {
+  override readonly name = 'DatabaseError';
+}
+
+export interface DatabaseHandle {
+  readonly url: string;
+  readonly database: Database;
+  /** For people: host and port, or `embedded`. */
+  readonly label: string;
+  /** Closes the connections, and stops the embedded database. */
+  close(): Promise<void>;
+}
+
+export interface OpenDatabaseOptions {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly random: () => number;
+}
+
+/** Connects, starting the embedded database if none is named. Rejects with one sentence when it cannot. */
+export async function openDatabase({ config, logger, random }: OpenDatabaseOptions): Promise<DatabaseHandle> {
+  const embedded = config.databaseUrl === '' ? new EmbeddedMariadb({ dataDir: config.dataDir, logger }) : undefined;
+  const url = embedded === undefined ? checkedUrl(config.databaseUrl) : (await embedded.start()).url;
+  const label = embedded === undefined ? new URL(url).host : 'embedded';
+  const database = new Database({ url, poolSize: config.databasePool, random });
+  const close = async () => {
+    await database.close();
+    await embedded?.stop();
+  };
+  try {
+    await database.query('SELECT 1');
+  } catch (error) {
+    await close();
+    throw new DatabaseError(`the database at ${label} cannot be used: ${causeOf(error)}`, { cause: error });
+  }
+  return { url, database, label, close };
+}
+
+function checkedUrl(url: string): string {
+  const problem = databaseUrlProblem(url);
+  if (problem !== undefined) throw new ConfigError(`MADELEINE_DATABASE_URL (--database-url) ${problem}`);
+  return url;
+}
+
+/** What the driver says, without the password that it never repeats. */
+function causeOf(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  return cause instanceof Error ? cause.message || (cause as NodeJS.ErrnoException).code || cause.name : String(cause);
+}
+
+/** Refuses a database that may lose commits, unless the settings allow it (rule 14). */
+export async function assertDurable(database: Database, { config, logger }: OpenDatabaseOptions): Promise<void> {
+  const lossy = lossyFindings(await databaseFindings(database));
+  if (lossy.length === 0) return;
+  const list = lossy.map(({ name, value }) => `${name} is ${value}`).join(', ');
+  if (!config.allowLossy) {
+    const mend = lossy.map(({ advice }) => advice).filter((advice) => advice !== undefined);
+    const advice = mend.length === 0 ? '' : ` (${mend.join('; ')})`;
+    throw new DatabaseError(
+      `the database may lose commits in a crash: ${list}; mend it${advice} or start with --allow-lossy`,
+    );
+  }
+  logger.warn(
+    { settings: lossy.map(({ name, value }) => `${name}=${value}`) },
+    'serving although the database may lose commits',
+  );
+}
+
+/** The settings of the database server that matter. */
+export function databaseFindings(database: Database): Promise<readonly DatabaseFinding[]> {
+  return inspectDatabase((sql) => database.query<object>(sql));
+}

@@ -1,0 +1,90 @@
+// `madeleine push`: one event from an argument or a file, or many as NDJSON from stdin.
+
+import { readFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import { type PushEventResponse, PushReceipt } from '../../generated/madeleine/v1/event_service.js';
+import { Uuid7Source } from '../lib/uuid7.js';
+import { messageJson } from './event-json.js';
+import { addEnvelopeFlags, type EnvelopeFlags, newEvent } from './event-options.js';
+import { UsageError } from './failures.js';
+import { pushLines } from './push-lines.js';
+import { outcomeText, receiptLine } from './push-text.js';
+import { type CliDeps, type ClientOptions, clientCommand, runClient, type Session } from './run.js';
+import { count, defined, uint64 } from './values.js';
+
+interface PushFlags extends ClientOptions, EnvelopeFlags {
+  readonly file?: string;
+  readonly events?: true;
+  readonly expectedSequence?: bigint;
+  readonly batch: number;
+}
+
+const HELP = `
+A payload is JSON unless --content-type says otherwise; it is stored as the text or bytes given.
+Without a payload and without --file, each line of stdin is a payload (with --events: an event as JSON, such as
+\`madeleine read --json\` prints; flags replace what it says). Message ids are minted here, so that what was
+not answered is sent again safely after a lost connection.
+
+Examples:
+  $ madeleine push --topic orders --stream order-7 --issuer shop '{"total": 12.5}'
+  $ madeleine push --topic invoices --issuer billing --content-type application/pdf --file invoice.pdf
+  $ madeleine push --topic clicks --issuer web < clicks.ndjson
+  $ madeleine read --topic orders --json | madeleine push --events --context copy`;
+
+export function pushCommand(deps: CliDeps): Command {
+  return addEnvelopeFlags(clientCommand('push', 'push events'))
+    .argument('[payload]', 'the payload of one event')
+    .option('--file <path>', 'take the payload of one event from a file')
+    .option('--events', 'each line of stdin is an event as JSON, not a payload')
+    .option('--expected-sequence <n>', 'refuse unless the stream is at this sequence; one event only', uint64)
+    .option('--batch <n>', 'events a batch when reading stdin', count, 100)
+    .addHelpText('after', HELP)
+    .action(async (payload: string | undefined, flags: PushFlags) => {
+      const single = payload !== undefined || flags.file !== undefined;
+      checkFlags(payload, flags, single, deps);
+      await runClient(deps, flags, async (session) => {
+        if (single) await pushOne(session, flags, await singlePayload(payload, flags));
+        else await pushLines(session, flags);
+      });
+    });
+}
+
+function checkFlags(payload: string | undefined, flags: PushFlags, single: boolean, deps: CliDeps): void {
+  if (payload !== undefined && flags.file !== undefined) throw new UsageError('give a payload or --file, not both');
+  if (single && flags.events === true) throw new UsageError('--events reads stdin: give no payload and no --file');
+  if (!single && (flags.messageId !== undefined || flags.expectedSequence !== undefined)) {
+    throw new UsageError('--message-id and --expected-sequence are for one event: give a payload or --file');
+  }
+  if (flags.batch > 1000) throw new UsageError('--batch is 1000 at most');
+  if (flags.events !== true && flags.topic === undefined) throw new UsageError('--topic is required');
+  if (flags.events !== true && flags.issuer === undefined) throw new UsageError('--issuer is required');
+  const stdin = (deps.stdin ?? process.stdin) as Partial<NodeJS.ReadStream>;
+  if (!single && stdin.isTTY === true) throw new UsageError('give a payload, --file, or lines on stdin');
+}
+
+async function singlePayload(payload: string | undefined, flags: PushFlags): Promise<Uint8Array> {
+  if (payload !== undefined) return Buffer.from(payload);
+  try {
+    return await readFile(flags.file ?? '');
+  } catch (cause) {
+    throw new UsageError(`cannot read ${flags.file}: ${(cause as NodeJS.ErrnoException).code}`, { cause });
+  }
+}
+
+async function pushOne({ client, output }: Session, flags: PushFlags, data: Uint8Array): Promise<void> {
+  const event = { ...newEvent(flags, data), messageId: flags.messageId ?? new Uuid7Source(Date.now).next() };
+  const { expectedSequence } = flags;
+  const request = { event, ...defined({ expectedSequence }) };
+  const response = await client.call((options) => client.events.pushEvent(request, options));
+  const receipt = receiptOf(response);
+  await output.line(
+    output.json
+      ? messageJson(PushReceipt, receipt)
+      : receiptLine(outcomeText(receipt.outcome), receipt, flags.stream ?? response.event?.stream ?? ''),
+  );
+}
+
+function receiptOf({ event, outcome }: PushEventResponse): PushReceipt {
+  const { id = 0n, position = 0n, sequence = 0n, messageId = '', createdAt } = event ?? {};
+  return { id, position, sequence, outcome, createdAt, messageId };
+}

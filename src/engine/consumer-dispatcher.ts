@@ -1,0 +1,285 @@
+// Drives one consumer's delivery window: reads what it asks for, offers it, and stops as soon as nobody waits, no credit is
+// left or the head is reached. It knows the log and the window; members are the session's.
+
+import { type ConsumerKey, type ConsumerSettings, consumerCriteria, streamCriteria } from '../domain/consumer.js';
+import type { Delivery, OfferedEvent, StreamReread } from '../domain/delivery-types.js';
+import type { DeliveryWindow } from '../domain/delivery-window.js';
+import { ALL_CONTEXTS, entryBytes, type LogEntry, type Position } from '../domain/event.js';
+import { compileCriteria } from '../domain/event-filter.js';
+import { scopedKey } from '../domain/names.js';
+import type { LogSource, ReadBatch, Selection } from './log-source.js';
+
+/** One read of the log … */
+const READ_EVENTS = 1_024;
+/** … and its bytes, about. */
+const READ_BYTES = 2 * 1024 * 1024;
+const REDELIVERIES = 256;
+/** Streams that are re-read before the window is asked again. */
+const REREADS = 16;
+const REREAD_EVENTS = 256;
+/** Further behind the head than this, a consumer is no longer live. */
+const LIVE_POSITIONS = 1_024;
+/** What scopedKey puts between context and name. */
+const KEY_SEPARATOR = scopedKey('', '');
+
+export interface DispatchHost {
+  /** Whether deliveries may be made now: the ownership lease is good, and no change is under way. */
+  readonly mayDeliver: boolean;
+  /** Whether a member waits for more than it was given. */
+  readonly wanted: boolean;
+  nowMs(): number;
+  /** An event was leased to a member. */
+  deliver(entry: LogEntry, delivery: Delivery): void;
+  /** Deliveries may have ended without the member's doing. */
+  deliveriesEnded(): void;
+  gap(first: Position, last: Position): void;
+  /** Everything up to the position was delivered, for the first time since the consumer was behind. */
+  caughtUp(position: Position): void;
+  /** Called before each wait; `idle`: nothing happens any more until the next `kick`. */
+  roundDone(idle: boolean): void;
+  /** Resolves once changed troubles are stored. */
+  saveTroubles(): Promise<void>;
+  /** Resolves once the window has leases to mint. */
+  reserveLeases(): Promise<void>;
+  /** A read or write failed; the host kicks again later. */
+  failed(error: unknown): void;
+}
+
+export interface ConsumerDispatcherOptions {
+  readonly window: DeliveryWindow;
+  readonly source: LogSource;
+  readonly key: ConsumerKey;
+  readonly settings: ConsumerSettings;
+  readonly host: DispatchHost;
+}
+
+type Step = 'more' | 'idle';
+
+interface Page extends ReadBatch {
+  readonly era: number;
+}
+
+export class ConsumerDispatcher {
+  readonly #window: DeliveryWindow;
+  readonly #source: LogSource;
+  readonly #key: ConsumerKey;
+  readonly #host: DispatchHost;
+  #settings: ConsumerSettings;
+  #selection: Selection;
+  /** What was read after `scanned` and not all offered yet. */
+  #page: Page | undefined;
+  #pageIndex = 0;
+  #nextPage: { readonly after: Position; readonly page: Promise<Page> } | undefined;
+  #live = false;
+  #pumping = false;
+  #again = false;
+  readonly #stop = new AbortController();
+  #waitingForTail = false;
+
+  constructor({ window, source, key, settings, host }: ConsumerDispatcherOptions) {
+    this.#window = window;
+    this.#source = source;
+    this.#key = key;
+    this.#host = host;
+    this.#settings = settings;
+    this.#selection = selectionOf(consumerCriteria(key, settings));
+  }
+
+  /** Everything up to here was delivered; undefined while the consumer is behind. */
+  get livePosition(): Position | undefined {
+    return this.#live ? this.#window.scanned : undefined;
+  }
+
+  get selection(): Selection {
+    return this.#selection;
+  }
+
+  /** Other settings; the window was told already. */
+  configure(settings: ConsumerSettings): void {
+    this.#settings = settings;
+    this.#selection = selectionOf(consumerCriteria(this.#key, settings));
+    this.restart();
+  }
+
+  /** The scan begins anew where the window says. */
+  restart(): void {
+    this.#page = undefined;
+    this.#nextPage = undefined;
+    this.#live = false;
+  }
+
+  stop(): void {
+    this.#stop.abort();
+    this.restart();
+  }
+
+  /** Something changed: does what can be done now. What memory can serve is delivered before it returns. */
+  kick(): void {
+    this.#again = true;
+    if (!this.#pumping && !this.#stop.signal.aborted) void this.#pump();
+  }
+
+  async #pump(): Promise<void> {
+    this.#pumping = true;
+    try {
+      while (this.#again && !this.#stop.signal.aborted) {
+        this.#again = false;
+        const step = this.#step();
+        if (step === 'idle') continue;
+        this.#again = true;
+        if (step === 'more') continue;
+        this.#host.roundDone(false);
+        await step;
+      }
+    } catch (error) {
+      this.#again = false;
+      if (!this.#stop.signal.aborted) this.#host.failed(error);
+    }
+    this.#pumping = false;
+    if (!this.#stop.signal.aborted) this.#host.roundDone(true);
+  }
+
+  /** One step of what the window's docstring prescribes, always from the top. */
+  #step(): Step | Promise<unknown> {
+    const now = this.#host.nowMs();
+    const window = this.#window;
+    if (window.expire(now).length > 0) this.#host.deliveriesEnded();
+    if (window.hasUnsavedTroubles) return this.#host.saveTroubles();
+    if (!this.#host.mayDeliver || !this.#host.wanted || !window.hasCredit()) return 'idle';
+    if (window.leasesLeft === 0) return this.#host.reserveLeases();
+    const positions = window.nextRedeliveries(now, REDELIVERIES);
+    if (positions.length > 0) return this.#redeliver(positions);
+    const rereads = window.streamsToReread(REREADS);
+    if (rereads.length > 0) return this.#reread(rereads);
+    return this.#scan(now);
+  }
+
+  async #redeliver(positions: readonly Position[]): Promise<void> {
+    const { era } = this.#window;
+    const entries = new Map((await this.#source.readAt(positions)).map((entry) => [entry.position, entry]));
+    if (this.#window.era !== era || this.#stop.signal.aborted || !this.#host.mayDeliver) return;
+    const now = this.#host.nowMs();
+    for (const position of positions) {
+      const entry = entries.get(position);
+      if (entry === undefined) {
+        this.#window.gone(position);
+        continue;
+      }
+      const result = this.#window.redeliver(this.#offered(entry), now);
+      if (result.kind === 'delivered') this.#host.deliver(entry, result);
+      if (result.kind === 'no-credit') return;
+    }
+  }
+
+  async #reread(rereads: readonly StreamReread[]): Promise<void> {
+    const { era } = this.#window;
+    for (const reread of rereads) {
+      const batch = await this.#source.read(this.#streamSelection(reread.stream), {
+        after: reread.from - 1,
+        limit: Math.min(reread.room, REREAD_EVENTS),
+        maxBytes: READ_BYTES,
+      });
+      if (this.#window.era !== era || this.#stop.signal.aborted || !this.#host.mayDeliver) return;
+      this.#offerHeld(reread, batch);
+    }
+  }
+
+  #offerHeld(reread: StreamReread, batch: ReadBatch): void {
+    const now = this.#host.nowMs();
+    for (const entry of batch.entries) {
+      const result = this.#window.offerHeld(reread, this.#offered(entry), now);
+      if (result.kind === 'delivered') this.#host.deliver(entry, result);
+      else if (result.kind !== 'done') return;
+    }
+    this.#window.rereadTo(reread, Math.min(batch.scannedTo, this.#window.scanned));
+  }
+
+  #scan(now: number): Step | Promise<unknown> {
+    const { scanned, era } = this.#window;
+    if (this.#source.visible - scanned > LIVE_POSITIONS) this.#live = false;
+    const page = this.#page;
+    if (page !== undefined) return this.#offerPage(page, now);
+    if (scanned >= this.#source.visible) return this.#atHead(scanned);
+    const ahead = this.#nextPage;
+    this.#nextPage = undefined;
+    if (ahead?.after === scanned) return ahead.page.then((next) => this.#takePage(next, true));
+    const batch = this.#readAfter(scanned);
+    if (!(batch instanceof Promise)) return this.#takePage({ ...batch, era }, false);
+    return batch.then((stored) => this.#takePage({ ...stored, era }, true));
+  }
+
+  #takePage(page: Page, stored: boolean): Step {
+    if (page.era !== this.#window.era || this.#stop.signal.aborted) return 'more';
+    this.#page = page;
+    this.#pageIndex = 0;
+    if (page.gap !== undefined) this.#host.gap(page.gap.first, page.gap.last);
+    // The database reads the next page while this one is delivered.
+    if (stored && page.scannedTo < this.#source.visible) this.#readAhead(page.scannedTo);
+    return 'more';
+  }
+
+  #readAhead(after: Position): void {
+    const { era } = this.#window;
+    const page = Promise.resolve(this.#readAfter(after)).then((batch) => ({ ...batch, era }));
+    // Whoever takes it sees the failure; if nobody does, nobody needs to.
+    page.catch(() => {});
+    this.#nextPage = { after, page };
+  }
+
+  #readAfter(after: Position): Promise<ReadBatch> | ReadBatch {
+    return this.#source.read(this.#selection, { after, limit: READ_EVENTS, maxBytes: READ_BYTES });
+  }
+
+  /** The hot loop: nothing per event but the offer and the delivery. */
+  #offerPage(page: Page, now: number): Step {
+    const { entries } = page;
+    const window = this.#window;
+    while (this.#pageIndex < entries.length) {
+      const entry = entries[this.#pageIndex] as LogEntry;
+      const result = window.offer(this.#offered(entry), now);
+      if (result.kind === 'no-credit' || result.kind === 'blocked') return 'idle';
+      this.#pageIndex += 1;
+      if (result.kind !== 'delivered') continue;
+      this.#host.deliver(entry, result);
+      if (!this.#host.wanted) return 'idle';
+    }
+    this.#page = undefined;
+    window.scannedTo(page.scannedTo);
+    return 'more';
+  }
+
+  #atHead(scanned: Position): Step {
+    if (!this.#live && this.#window.stats().heldStreams === 0) {
+      this.#live = true;
+      this.#host.caughtUp(scanned);
+    }
+    if (!this.#waitingForTail) {
+      this.#waitingForTail = true;
+      void this.#source.waitBeyond(scanned, this.#stop.signal).then(() => {
+        this.#waitingForTail = false;
+        this.kick();
+      });
+    }
+    return 'idle';
+  }
+
+  #offered(entry: LogEntry): OfferedEvent {
+    return { position: entry.position, stream: this.#streamKey(entry), bytes: entryBytes(entry) };
+  }
+
+  #streamKey(entry: LogEntry): string | null {
+    if (entry.stream === '') return null;
+    return this.#key.context === ALL_CONTEXTS ? scopedKey(entry.context, entry.stream) : entry.stream;
+  }
+
+  #streamSelection(stream: string): Selection {
+    // The key that #streamKey made: of `all`, the context comes first.
+    const split = this.#key.context === ALL_CONTEXTS ? stream.indexOf(KEY_SEPARATOR) : -1;
+    const context = split === -1 ? this.#key.context : stream.slice(0, split);
+    return selectionOf(streamCriteria(this.#key, this.#settings, { context, name: stream.slice(split + 1) }));
+  }
+}
+
+function selectionOf(criteria: Selection['criteria']): Selection {
+  return { criteria, matches: compileCriteria(criteria) };
+}

@@ -1,0 +1,182 @@
+// The data directory of the embedded database: what lies where, and its first filling.
+//
+//   <dataDir>/mariadb/       MariaDB's files; there only once they are complete
+//   <dataDir>/mariadb.log    MariaDB's error log
+//   <dataDir>/mariadb.sock   socket of the administrator (the system's user who runs the server)
+//   <dataDir>/password       of our own user, readable by the owner only
+//   <dataDir>/init.sql       run by MariaDB at each start: our database and our user
+
+import { spawn } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdir, open, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { EmbeddedDatabaseError } from './embedded-error.js';
+
+/** The kernel's limit for a socket's path, without its closing zero. */
+const MAX_SOCKET_PATH_BYTES = 107;
+
+export interface PrepareOptions {
+  /** Path of mariadb-install-db. */
+  readonly install: string;
+  readonly signal: AbortSignal;
+}
+
+export class EmbeddedDirectory {
+  /** The directory without links, so that one directory has one name. */
+  readonly path: string;
+
+  private constructor(path: string) {
+    this.path = path;
+  }
+
+  /** Creates the directory where it is missing. Throws EmbeddedDatabaseError when it cannot be written. */
+  static async open(path: string): Promise<EmbeddedDirectory> {
+    try {
+      await mkdir(path, { recursive: true, mode: 0o700 });
+      const probe = join(path, `.writable-${process.pid}`);
+      await writeFile(probe, '');
+      await rm(probe);
+      return new EmbeddedDirectory(await realpath(path));
+    } catch (cause) {
+      const { code } = cause as NodeJS.ErrnoException;
+      throw new EmbeddedDatabaseError(`the data directory ${path} cannot be written (${code ?? cause})`, { cause });
+    }
+  }
+
+  get data(): string {
+    return join(this.path, 'mariadb');
+  }
+
+  get log(): string {
+    return join(this.path, 'mariadb.log');
+  }
+
+  get initFile(): string {
+    return join(this.path, 'init.sql');
+  }
+
+  get socket(): string {
+    const path = join(this.path, 'mariadb.sock');
+    if (Buffer.byteLength(path) <= MAX_SOCKET_PATH_BYTES) return path;
+    const digest = createHash('sha256').update(this.path).digest('hex').slice(0, 16);
+    return join(tmpdir(), `madeleine-${digest}.sock`);
+  }
+
+  /**
+   * Fills `data` if it is missing or empty. The work is done beside it and renamed at its end, so that a kill leaves
+   * nothing half done. The caller holds the directory's lock.
+   */
+  async prepare(options: PrepareOptions): Promise<void> {
+    await this.#removeUnfinished();
+    const entries = await readdir(this.data).catch((): string[] => []);
+    if (entries.includes('mysql')) return;
+    if (entries.length > 0) throw new EmbeddedDatabaseError(`${this.data} holds files that are not MariaDB's`);
+    const unfinished = `${this.data}.new-${randomBytes(4).toString('hex')}`;
+    await install(unfinished, options);
+    await rename(unfinished, this.data);
+    await syncDirectory(this.path);
+  }
+
+  /** The password of our own user, minted at the first call. */
+  async readPassword(): Promise<string> {
+    const path = join(this.path, 'password');
+    const stored = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return '';
+      throw error;
+    });
+    if (stored !== '') return stored;
+    const password = randomBytes(24).toString('base64url');
+    await writePrivate(path, password);
+    return password;
+  }
+
+  /** Writes what MariaDB runs at each start; running it again changes nothing. */
+  async writeInitFile(database: string, password: string): Promise<void> {
+    const user = `${database}@'127.0.0.1'`;
+    await writePrivate(
+      this.initFile,
+      [
+        `CREATE DATABASE IF NOT EXISTS ${database} CHARACTER SET utf8mb4;`,
+        `CREATE USER IF NOT EXISTS ${user} IDENTIFIED BY '${password}';`,
+        `ALTER USER ${user} IDENTIFIED BY '${password}';`,
+        `GRANT ALL ON ${database}.* TO ${user};`,
+        '',
+      ].join('\n'),
+    );
+  }
+
+  async #removeUnfinished(): Promise<void> {
+    const names = await readdir(this.path);
+    const unfinished = names.filter((name) => name.startsWith('mariadb.new-'));
+    await Promise.all(
+      unfinished.map((name) => rm(join(this.path, name), { recursive: true, force: true, maxRetries: 5 })),
+    );
+  }
+}
+
+/** `--no-defaults` has to come first; mariadbd refuses to run as root unless it is told to. */
+export function baseArguments(): readonly string[] {
+  return ['--no-defaults', ...(process.getuid?.() === 0 ? ['--user=root'] : [])];
+}
+
+/** The environment of MariaDB's programs: none of our settings, which may hold secrets. */
+export function mariadbEnvironment(): NodeJS.ProcessEnv {
+  const { PATH = '', TMPDIR } = process.env;
+  return { PATH: `${PATH}:/usr/sbin:/usr/bin:/sbin:/bin`, TZ: 'UTC', LC_ALL: 'C', ...(TMPDIR && { TMPDIR }) };
+}
+
+async function install(directory: string, options: PrepareOptions): Promise<void> {
+  const child = spawn(
+    options.install,
+    [
+      ...[...baseArguments(), `--datadir=${directory}`, '--skip-test-db', '--skip-name-resolve'],
+      ...['--auth-root-authentication-method=socket', ...rootAccount()],
+    ],
+    // A group of its own: it is a script, and what it started has to end with it.
+    { detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: mariadbEnvironment() },
+  );
+  const abort = () => child.pid && process.kill(-child.pid, 'SIGKILL');
+  options.signal.addEventListener('abort', abort, { once: true });
+  const [output, errors, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+  options.signal.removeEventListener('abort', abort);
+  if (code === 0) return;
+  await rm(directory, { recursive: true, force: true, maxRetries: 5 });
+  if (options.signal.aborted) throw new EmbeddedDatabaseError('stopped while the data directory was being prepared');
+  throw new EmbeddedDatabaseError(
+    `${options.install} failed: ${lastLine(errors) || lastLine(output) || `exit ${code}`}`,
+  );
+}
+
+/** Root is who runs the server, over the socket only. A user without a name (in some containers) gets no account. */
+function rootAccount(): string[] {
+  try {
+    return [`--auth-root-socket-user=${userInfo().username}`];
+  } catch {
+    return [];
+  }
+}
+
+function lastLine(output: string): string {
+  const lines = output.split('\n').filter((line) => line.trim() !== '');
+  return lines.findLast((line) => line.includes('[ERROR]')) ?? lines.at(-1) ?? '';
+}
+
+/** Writes a file that only its owner can read; after a crash it is there as a whole or not at all. */
+async function writePrivate(path: string, content: string): Promise<void> {
+  const unfinished = `${path}.new`;
+  await rm(unfinished, { force: true });
+  const file = await open(unfinished, 'wx', 0o600);
+  await file.writeFile(content);
+  await file.sync();
+  await file.close();
+  await rename(unfinished, path);
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path);
+  await directory.sync();
+  await directory.close();
+}

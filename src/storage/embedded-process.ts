@@ -1,0 +1,104 @@
+// One running mariadbd: a child of ours, or one that outlived the server that started it and is found by its command line.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdir, readFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { mariadbEnvironment } from './embedded-directory.js';
+
+/** How often a process that is not our child is looked at: its end is not reported to us. */
+const LOOK_MS = 200;
+
+export class MariadbProcess {
+  readonly pid: number;
+  readonly port: number;
+  /** Resolves when the process has ended; never rejects. */
+  readonly ended: Promise<void>;
+  #alive = true;
+
+  private constructor(pid: number, port: number, ended: Promise<unknown>) {
+    this.pid = pid;
+    this.port = port;
+    const end = () => {
+      this.#alive = false;
+    };
+    this.ended = ended.then(end, end);
+  }
+
+  /**
+   * Starts a child in a session of its own, so that Ctrl-C at the terminal does not reach it before the server has drained.
+   * Rejects when the program cannot be run.
+   */
+  static async spawn(program: string, options: readonly string[], port: number): Promise<MariadbProcess> {
+    const child: ChildProcess = spawn(program, [...options, `--port=${port}`], {
+      detached: true,
+      stdio: 'ignore',
+      env: mariadbEnvironment(),
+    });
+    await once(child, 'spawn');
+    return new MariadbProcess(child.pid ?? 0, port, once(child, 'exit'));
+  }
+
+  /** The living mariadbd of a data directory (a path without links), or undefined. */
+  static async find(dataDirectory: string): Promise<MariadbProcess | undefined> {
+    for (const name of await readdir('/proc')) {
+      if (!/^\d+$/.test(name)) continue;
+      const options = await readCommandLine(Number(name));
+      if (!options.includes(`--datadir=${dataDirectory}`)) continue;
+      const port = options.find((option) => option.startsWith('--port='));
+      if (port) return MariadbProcess.#adopt(Number(name), Number(port.slice('--port='.length)), dataDirectory);
+    }
+    return undefined;
+  }
+
+  static #adopt(pid: number, port: number, dataDirectory: string): MariadbProcess {
+    const gone = async () => {
+      // The command line tells a process that got the same id later, and is empty once only its parent's wait is missing.
+      while ((await readCommandLine(pid)).includes(`--datadir=${dataDirectory}`)) {
+        await sleep(LOOK_MS);
+      }
+    };
+    return new MariadbProcess(pid, port, gone());
+  }
+
+  get alive(): boolean {
+    return this.#alive;
+  }
+
+  /** Sends a signal; one that has just ended is no error. */
+  signal(signal: NodeJS.Signals): void {
+    if (!this.#alive) return;
+    try {
+      process.kill(this.pid, signal);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
+
+  /** Whether the server greets on its port: it does so only once recovery and its init file are done. */
+  async answers(): Promise<boolean> {
+    const socket = connect(this.port, '127.0.0.1');
+    try {
+      const [greeting] = (await once(socket, 'data', { signal: AbortSignal.timeout(2_000) })) as [Buffer];
+      return greeting.length > 4;
+    } catch {
+      return false;
+    } finally {
+      socket.destroy();
+    }
+  }
+
+  /** SIGTERM, and SIGKILL when it lasts longer than `timeoutMs`: a durable database recovers from that. */
+  async stop(timeoutMs: number): Promise<void> {
+    this.signal('SIGTERM');
+    const timer = setTimeout(() => this.signal('SIGKILL'), timeoutMs);
+    await this.ended;
+    clearTimeout(timer);
+  }
+}
+
+async function readCommandLine(pid: number): Promise<readonly string[]> {
+  const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+  return line.split('\0');
+}

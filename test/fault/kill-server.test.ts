@@ -1,0 +1,74 @@
+// kill -9 of the server in the middle of pushes and deliveries: nothing that was answered is lost or doubled, every consumer goes
+// on from its offset.
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Event as EventMessage } from '../../generated/madeleine/v1/event.js';
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { History } from '../support/history.js';
+import { StreamPusher } from '../support/pusher.js';
+import { ServerProcess, TestClient } from '../support/server.js';
+import { waitUntil } from '../support/wait-until.js';
+import { Worker } from '../support/worker.js';
+
+const KILLS = 3;
+const STREAMS = 6;
+const ANSWERED_A_LIFE = 150;
+
+let database: TestDatabase;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterAll(() => database.drop());
+
+async function storedEvents(client: TestClient): Promise<EventMessage[]> {
+  const events: EventMessage[] = [];
+  for await (const frame of client.events.readEvents({ context: 'all' })) events.push(...frame.events);
+  return events;
+}
+
+describe('a server that is killed', () => {
+  it('keeps every answered push once, and every consumer its place', async () => {
+    const history = new History();
+    let client: TestClient | undefined;
+    const current = () => client;
+    const pushers = Array.from(
+      { length: STREAMS },
+      (_, n) => new StreamPusher({ stream: `stream-${n}`, history, client: current }),
+    );
+    const workers = ['alone', 'group', 'group'].map(
+      (consumer) => new Worker({ request: { consumer, maxInFlight: 20 }, history, client: current }),
+    );
+    for (const each of [...pushers, ...workers]) each.start();
+    for (let life = 0; life < KILLS; life += 1) {
+      const server = await ServerProcess.start({ databaseUrl: database.url });
+      client = new TestClient(server.address);
+      const goal = history.answeredCount + ANSWERED_A_LIFE;
+      await waitUntil(() => history.answeredCount >= goal && history.deliveredCount('alone') > 0, {
+        what: `${goal} answered pushes in life ${life}; ${workers.map(({ interruptions }) => interruptions.at(-1))}`,
+        timeoutMs: 30_000,
+      });
+      await server.kill();
+      client.close();
+      client = undefined;
+    }
+    const server = await ServerProcess.start({ databaseUrl: database.url });
+    client = new TestClient(server.address);
+    await Promise.all(pushers.map((pusher) => pusher.stop()));
+    const stored = await storedEvents(client);
+    for (const consumer of ['alone', 'group']) {
+      await waitUntil(
+        async () => {
+          const answer = await client?.consumers.getConsumer({ name: consumer }).catch(() => undefined);
+          return answer?.consumer?.offset === BigInt(stored.length);
+        },
+        { what: `offset of ${consumer} reaches ${stored.length}`, timeoutMs: 60_000 },
+      );
+    }
+    await Promise.all(workers.map((worker) => worker.stop()));
+    client.close();
+    await server.stop();
+    expect(history.faults(stored)).toEqual([]);
+    expect(history.answeredCount).toBe(stored.length);
+  });
+});

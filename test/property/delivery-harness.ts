@@ -1,0 +1,495 @@
+// Runs random operations on a delivery window and on the naive model side by side, and compares them after each.
+
+import { expect } from 'vitest';
+import type {
+  Answer,
+  MemberCredit,
+  Rejection,
+  StreamReread,
+  Trouble,
+  WindowLimits,
+} from '../../src/domain/delivery-types.js';
+import { DeliveryWindow } from '../../src/domain/delivery-window.js';
+import { DeliveryModel, type Entry, type ModelEvent } from './delivery-model.js';
+
+export interface Scenario {
+  readonly settings: ConstructorParameters<typeof DeliveryModel>[0];
+  readonly limits: Partial<WindowLimits>;
+  /** Matching events; the head lies one position behind the last. */
+  readonly events: readonly ModelEvent[];
+}
+
+/** One random step; what the numbers mean depends on the kind. */
+export interface Operation {
+  readonly kind: (typeof OPERATIONS)[number];
+  readonly a: number;
+  readonly b: number;
+  readonly c: number;
+}
+
+export const OPERATIONS = [
+  'addMember',
+  'removeMember',
+  'setCredit',
+  'scan',
+  'redeliver',
+  'reread',
+  'rereadLate',
+  'ack',
+  'ackUpTo',
+  'reject',
+  'extend',
+  'tick',
+  'expireEvent',
+  'seek',
+  'save',
+  'loseSave',
+  'restart',
+  'replay',
+  'discard',
+] as const;
+
+const NAMES = ['ada', 'bob', 'cyd'];
+const UNLIMITED_BYTES = 1_000_000;
+const BYTES = [UNLIMITED_BYTES, UNLIMITED_BYTES, 100, 250, 600];
+
+interface LateReread {
+  readonly reread: StreamReread;
+  readonly page: readonly ModelEvent[];
+  readonly to: number;
+}
+
+export class DeliveryHarness {
+  readonly #scenario: Scenario;
+  readonly model: DeliveryModel;
+  window: DeliveryWindow;
+  readonly head: number;
+  now = 1_000;
+  #late: LateReread[] = [];
+  // What a database would have.
+  #stored = { offset: 0, acked: new Uint8Array(0) as Uint8Array, generation: 1, generationFirstLease: 1 };
+  readonly #storedTroubles = new Map<number, Trouble>();
+
+  constructor(scenario: Scenario) {
+    this.#scenario = scenario;
+    this.model = new DeliveryModel(scenario.settings, scenario.events);
+    this.head = (scenario.events.at(-1)?.position ?? 0) + 1;
+    this.window = this.#open(1, 1);
+  }
+
+  run(operation: Operation): void {
+    const former = this.window.offset;
+    this[operation.kind](operation.a, operation.b, operation.c);
+    this.#compare();
+    if (operation.kind !== 'seek' && operation.kind !== 'restart') {
+      expect(this.window.offset, 'the offset never falls').toBeGreaterThanOrEqual(former);
+    }
+  }
+
+  // --- members
+
+  addMember(a: number, b: number, c: number): void {
+    this.#join(pick(NAMES, a), { maxInFlight: 1 + (b % 5), maxInFlightBytes: pick(BYTES, c) });
+  }
+
+  #join(name: string, credit: MemberCredit): void {
+    if (this.model.members.has(name)) this.#leave(name, false);
+    this.model.members.set(name, { name, ...credit, answered: 0 });
+    this.window.addMember(name, credit);
+  }
+
+  removeMember(a: number, b: number): void {
+    this.#leave(pick(NAMES, a), b % 2 === 0);
+  }
+
+  #leave(name: string, lost: boolean): void {
+    const expected = this.model.removeMember(name, lost, this.now);
+    expect(this.window.removeMember(name, { lost }, this.now)).toBe(expected);
+  }
+
+  setCredit(a: number, b: number, c: number): void {
+    const name = pick(NAMES, a);
+    const member = this.model.members.get(name);
+    if (member === undefined) return;
+    const credit = { maxInFlight: b % 6, maxInFlightBytes: pick(BYTES, c) };
+    this.model.members.set(name, Object.assign(member, credit));
+    this.window.setCredit(name, credit);
+  }
+
+  // --- delivering
+
+  scan(a: number): void {
+    const limit = 1 + (a % 12);
+    const page = this.#read(this.window.scanned + 1, this.head, () => true).slice(0, limit);
+    for (const event of page) {
+      if (!this.#offer(event)) return;
+    }
+    this.#scannedTo(page.length < limit ? this.head : (page.at(-1)?.position ?? 0));
+  }
+
+  /** False if the scan has to stop. */
+  #offer(event: ModelEvent): boolean {
+    const { model, window } = this;
+    const entry = model.at(event.position) as Entry;
+    const predicted = model.predictOffer(entry, this.now);
+    const result = window.offer(event, this.now);
+    if (result.kind === 'blocked') {
+      this.#checkBlocked(result.by);
+      return false;
+    }
+    if (this.#bytesDoNotMatter()) {
+      expect(result.kind, `offer of ${event.position}`).toBe(predicted.kind);
+      if (result.kind === 'delivered') expect(predicted.members).toContain(result.member);
+    }
+    if (result.kind === 'no-credit') return false;
+    model.scanned = event.position;
+    if (result.kind === 'delivered') model.delivered(result, this.now);
+    else model.passed(entry, this.now);
+    return true;
+  }
+
+  #bytesDoNotMatter(): boolean {
+    return [...this.model.members.values()].every((member) => member.maxInFlightBytes === UNLIMITED_BYTES);
+  }
+
+  #checkBlocked(by: number): void {
+    const { maxAckedRanges = 10_000, maxAckedAhead = 100_000 } = this.#scenario.limits;
+    const ahead = this.model.entries.filter((entry) => !entry.open && entry.event.position > this.window.offset);
+    expect(ahead.length).toBeGreaterThanOrEqual(Math.min(maxAckedRanges, maxAckedAhead));
+    expect(by).toBeGreaterThan(this.window.offset);
+    expect(by).toBeLessThanOrEqual(this.model.scanned);
+  }
+
+  #scannedTo(position: number): void {
+    this.window.scannedTo(position);
+    this.model.scanned = Math.max(this.model.scanned, position);
+  }
+
+  /** Returns how many positions the window named. */
+  redeliver(a: number): number {
+    const { model, window } = this;
+    const positions = window.nextRedeliveries(this.now, 1 + (a % 8));
+    expect(positions.length).toBeLessThanOrEqual(1 + (a % 8));
+    expect(positions).toEqual([...positions].sort((x, y) => x - y));
+    positions.forEach((position, index) => {
+      const entry = model.at(position) as Entry;
+      expect(entry.place, `${position} is named`).toBe('returned');
+      if (entry.expired) {
+        window.gone(position);
+        model.finish(entry, this.now);
+        return;
+      }
+      const result = window.redeliver(entry.event, this.now);
+      if (result.kind === 'delivered') model.delivered(result, this.now);
+      // Of a replay that was restored the size is not known before it was read.
+      else expect(index === 0 && !entry.replay, `${position} comes first and was ${result.kind}`).toBe(false);
+    });
+    return positions.length;
+  }
+
+  /** Returns how many streams the window named. */
+  reread(a: number, b: number): number {
+    const rereads = this.window.streamsToReread(1 + (a % 4));
+    for (const reread of rereads) this.#offerHeld(this.#readStream(reread, b));
+    return rereads.length;
+  }
+
+  /** Reads now, and offers what was read some operations later, or what was read some operations ago. */
+  rereadLate(a: number, b: number, c: number): void {
+    if (c % 2 === 0) {
+      this.#late = this.window.streamsToReread(1 + (a % 4)).map((reread) => this.#readStream(reread, b));
+    } else {
+      for (const late of this.#late) this.#offerHeld(late);
+      this.#late = [];
+    }
+  }
+
+  #readStream(reread: StreamReread, b: number): LateReread {
+    expect(reread.room).toBeGreaterThan(0);
+    const limit = 1 + (b % 6);
+    const events = this.#read(reread.from, this.head, (event) => event.stream === reread.stream);
+    const page = events.slice(0, limit);
+    return { reread, page, to: page.length < limit ? this.head : (page.at(-1)?.position ?? 0) };
+  }
+
+  #offerHeld({ reread, page, to }: LateReread): void {
+    const { model, window } = this;
+    const isOld = reread.era !== window.era;
+    for (const event of page) {
+      const result = window.offerHeld(reread, event, this.now);
+      if (isOld) expect(result.kind).toBe('done');
+      if (result.kind === 'delivered') model.delivered(result, this.now);
+      if (result.kind === 'held' || result.kind === 'no-credit') {
+        model.reread(reread.stream, reread.from, event.position - 1, this.now);
+        model.stoppedAt(model.at(event.position) as Entry, this.now);
+        return;
+      }
+    }
+    const heldBefore = window.stats().heldStreams;
+    window.rereadTo(reread, Math.min(to, window.scanned));
+    if (isOld) return;
+    // A later refusal makes what was read before it worthless; the window then stays where it is.
+    const cleared = window.stats().heldStreams < heldBefore;
+    if (cleared || Math.min(to, window.scanned) < window.scanned) {
+      model.reread(reread.stream, reread.from, Math.min(to, cleared ? window.scanned : window.scanned - 1), this.now);
+    }
+  }
+
+  #read(from: number, to: number, wanted: (event: ModelEvent) => boolean): ModelEvent[] {
+    return this.model.entries
+      .filter((entry) => !entry.expired && entry.event.position >= from && entry.event.position <= to)
+      .map((entry) => entry.event)
+      .filter(wanted);
+  }
+
+  // --- answers
+
+  ack(a: number, b: number, c: number): void {
+    const entries = this.#pickEntries(a, b);
+    const answers = entries.map((entry, index) => this.#answer(entry, c + index));
+    const statuses = this.window.ack(answers, this.now);
+    entries.forEach((entry, index) => {
+      const answer = answers[index] as Answer;
+      const status = statuses[index];
+      expect(this.model.statuses(entry, answer.lease), `ack of ${answer.position} with ${answer.lease}`).toContain(
+        status,
+      );
+      if (status !== 'ACCEPTED') return;
+      this.model.answered(entry, this.now);
+      this.model.finish(entry, this.now);
+    });
+  }
+
+  ackUpTo(a: number, b: number): void {
+    const upTo = a % (this.head + 1);
+    const member = b % 2 === 0 ? undefined : pick(NAMES, b >> 1);
+    const entries = this.model.inFlight.filter(
+      (entry) => entry.event.position <= upTo && (member === undefined || entry.member?.name === member),
+    );
+    const positions = this.window.ackUpTo(upTo, member, this.now);
+    expect([...positions].sort((x, y) => x - y)).toEqual(entries.map((entry) => entry.event.position));
+    for (const entry of entries) {
+      this.model.answered(entry, this.now);
+      this.model.finish(entry, this.now);
+    }
+  }
+
+  reject(a: number, b: number, c: number): void {
+    const rejection = this.#rejection(b);
+    const entries = this.#pickEntries(a, b >> 4);
+    const answers = entries.map((entry, index) => this.#answer(entry, c + index));
+    const statuses = this.window.reject(answers, rejection, this.now);
+    entries.forEach((entry, index) => {
+      const answer = answers[index] as Answer;
+      const status = statuses[index];
+      const allowed = entry.parked ? this.#notAccepted(entry, answer) : this.model.statuses(entry, answer.lease);
+      expect(allowed, `reject of ${answer.position} with ${answer.lease}`).toContain(status);
+      if (status !== 'ACCEPTED') return;
+      this.model.answered(entry, this.now);
+      this.model.rejected(entry, rejection, this.now);
+    });
+  }
+
+  /** Of a parked event only a late acknowledgement counts. */
+  #notAccepted(entry: Entry, answer: Answer): readonly string[] {
+    return this.model.statuses(entry, answer.lease).map((status) => (status === 'ACCEPTED' ? 'ALREADY' : status));
+  }
+
+  extend(a: number, b: number, c: number): void {
+    const ms = 1 + (b % 3_000);
+    for (const entry of this.#pickEntries(a, 0)) {
+      const answer = this.#answer(entry, c);
+      const [status] = this.window.extend([answer], ms, this.now);
+      const allowed = entry.parked ? this.#notAccepted(entry, answer) : this.model.statuses(entry, answer.lease);
+      expect(allowed, `extend of ${answer.position} with ${answer.lease}`).toContain(status);
+      if (status !== 'ACCEPTED' || entry.place !== 'in flight') continue;
+      this.model.answered(entry, this.now);
+      entry.extendedUntil = Math.max(entry.extendedUntil, this.now + ms);
+    }
+  }
+
+  #rejection(b: number): Rejection {
+    const action = pick(['RETRY', 'RETRY', 'RETRY', 'PARK', 'SKIP'] as const, b);
+    const reason = 'could not';
+    return action === 'RETRY' ? { action, reason, delayMs: pick([0, 300, 2_000], b) } : { action, reason };
+  }
+
+  /** Mostly some that are open to answers, else any. */
+  #pickEntries(a: number, b: number): Entry[] {
+    const known = this.model.entries.filter((entry) => entry.place !== 'away' || entry.parked);
+    // When the window learns that an event is gone is its own affair, as long as nobody has it.
+    const any = this.model.entries.filter((entry) => !entry.expired || entry.place !== 'away');
+    const from = a % 4 === 0 || known.length === 0 ? any : known;
+    const first = (a >> 2) % Math.max(1, from.length);
+    return from.slice(first, first + 1 + (b % 4));
+  }
+
+  /** Mostly the current lease; sometimes an older one, one of before, one of another event, or none. */
+  #answer(entry: Entry, c: number): Answer {
+    const { model } = this;
+    const choices = [
+      entry.lease,
+      entry.lease,
+      entry.lease,
+      entry.history[(c >> 3) % Math.max(1, entry.history.length)]?.lease ?? 0,
+      0,
+      model.ownerFirst - 1,
+      model.generationFirst - 1,
+      1 + ((c >> 3) % (model.nextLease + 1)),
+    ];
+    return { position: entry.event.position, lease: Math.max(0, pick(choices, c)) };
+  }
+
+  // --- time
+
+  tick(a: number): void {
+    this.#tickTo(this.now + (a % 1_500));
+  }
+
+  #tickTo(now: number): void {
+    this.now = now;
+    const expected = this.model.expire(this.now);
+    const expired = this.window.expire(this.now);
+    expect(expired.map((expiry) => expiry.position).sort((x, y) => x - y)).toEqual(expected);
+    const wake = this.window.nextWakeAt();
+    const next = this.model.nextEvent(this.now);
+    expect(wake ?? Number.POSITIVE_INFINITY, 'wakes in time').toBeLessThanOrEqual(next);
+    if (wake !== undefined) expect(wake, 'does not spin').toBeGreaterThan(this.now);
+  }
+
+  /** Retention deletes an event. */
+  expireEvent(a: number): void {
+    const entry = pick(this.model.entries, a);
+    entry.expired = true;
+  }
+
+  // --- the consumer's changes
+
+  seek(a: number): void {
+    const position = a % (this.head + 1);
+    this.model.seek(position);
+    this.window.seek(position, this.window.generation + 1);
+    this.save();
+  }
+
+  replay(a: number): void {
+    const entry = this.#parkedOrAny(a);
+    const wasParked = entry.parked;
+    expect(this.window.replay(entry.event.position)).toBe(wasParked);
+    if (wasParked) this.model.replayParked(entry);
+  }
+
+  discard(a: number): void {
+    const entry = this.#parkedOrAny(a);
+    const wasParked = entry.parked;
+    expect(this.window.discard(entry.event.position)).toBe(wasParked);
+    if (wasParked) this.model.finish(entry, this.now);
+  }
+
+  #parkedOrAny(a: number): Entry {
+    const parked = this.model.entries.filter((entry) => entry.parked);
+    return pick(parked.length > 0 ? parked : this.model.entries, a);
+  }
+
+  // --- storage
+
+  save(): void {
+    const changes = this.window.changes();
+    this.#store(changes);
+    this.window.saved(changes);
+    expect(this.window.dirty).toBe(false);
+    this.model.save(this.window.offset);
+    const stored = [...this.#storedTroubles.values()].filter((trouble) => !this.model.at(trouble.position)?.expired);
+    const facts = stored.map(({ reason: _, ...trouble }) => trouble).sort((x, y) => x.position - y.position);
+    expect(facts).toEqual(this.model.troubles().filter((trouble) => !this.model.at(trouble.position)?.expired));
+  }
+
+  /** The write happened, and nobody was told. */
+  loseSave(): void {
+    this.#store(this.window.changes());
+    this.model.save(this.window.offset);
+  }
+
+  #store(changes: ReturnType<DeliveryWindow['changes']>): void {
+    const { offset, acked, generation, generationFirstLease } = changes;
+    this.#stored = { offset, acked, generation, generationFirstLease };
+    for (const trouble of changes.troubles) this.#storedTroubles.set(trouble.position, trouble);
+    for (const position of changes.troublesOver) this.#storedTroubles.delete(position);
+  }
+
+  restart(a: number): void {
+    const nextLease = this.window.nextLease + (a % 5);
+    this.model.restart(nextLease);
+    this.window = this.#open(nextLease, nextLease);
+  }
+
+  #open(nextLease: number, ownerFirstLease: number): DeliveryWindow {
+    const { settings, limits } = this.#scenario;
+    const troubles = [...this.#storedTroubles.values()];
+    return new DeliveryWindow({ settings, limits, state: { ...this.#stored, troubles, nextLease, ownerFirstLease } });
+  }
+
+  // --- comparing
+
+  #compare(): void {
+    const { model, window } = this;
+    // An offer alone leaves the offset where it is.
+    window.scannedTo(window.scanned);
+    const stats = window.stats();
+    expect(stats.inFlight, 'in flight').toBe(model.inFlight.length);
+    expect(stats.waiting, 'waiting').toBe(model.entries.filter((entry) => entry.place === 'returned').length);
+    expect(stats.parked, 'parked').toBe(model.entries.filter((entry) => entry.parked).length);
+    expect(stats.heldStreams, 'held streams').toBe(model.held.size);
+    const oldest = model.entries.find((entry) => entry.place !== 'away' && !entry.replay)?.event.position ?? 0;
+    expect(stats.oldestUnacknowledged, 'oldest unacknowledged').toBe(oldest);
+    expect(window.scanned, 'scanned').toBe(model.scanned);
+    expect(window.offset, 'the offset passes nothing open').toBeLessThanOrEqual(model.offset(true));
+    if (model.held.size === 0) expect(window.offset, 'the offset').toBe(model.offset(false));
+    for (const use of window.members()) {
+      const held = model.inFlight.filter((entry) => entry.member?.name === use.name);
+      expect(use.inFlight).toBe(held.length);
+      expect(use.inFlightBytes).toBe(held.reduce((sum, entry) => sum + entry.event.bytes, 0));
+    }
+  }
+
+  // --- the end
+
+  /** Members behave from now on: everything has to be delivered and acknowledged, driven as the window's docstring says. */
+  drain(a: number): void {
+    for (const name of NAMES) this.#leave(name, false);
+    this.#join('good', { maxInFlight: 1 + (a % 4), maxInFlightBytes: pick(BYTES, a >> 2) });
+    if (a % 3 === 0) this.#join('better', { maxInFlight: 2, maxInFlightBytes: UNLIMITED_BYTES });
+    const { window } = this;
+    for (let round = 0; round < 2_000; round++) {
+      this.#tickTo(this.now);
+      const named = this.redeliver(255) + this.reread(255, 255);
+      const { scanned } = window;
+      this.scan(11);
+      const inFlight = this.model.inFlight.slice(0, 1 + (round % 3));
+      this.#ackAll(inFlight);
+      const { waiting } = window.stats();
+      if (window.offset === this.head && waiting === 0 && inFlight.length === 0) return;
+      if (named > 0 || window.scanned > scanned || inFlight.length > 0) continue;
+      const wake = window.nextWakeAt();
+      expect(wake, `stuck at ${JSON.stringify({ ...window.stats(), offset: window.offset, scanned })}`).toBeDefined();
+      this.#tickTo(wake as number);
+    }
+    throw new Error(
+      `not drained: ${JSON.stringify({ ...window.stats(), offset: window.offset, scanned: window.scanned })}`,
+    );
+  }
+
+  #ackAll(entries: readonly Entry[]): void {
+    const answers = entries.map((entry) => ({ position: entry.event.position, lease: entry.lease }));
+    expect(this.window.ack(answers, this.now)).toEqual(answers.map(() => 'ACCEPTED'));
+    for (const entry of entries) {
+      this.model.answered(entry, this.now);
+      this.model.finish(entry, this.now);
+    }
+    this.#compare();
+  }
+}
+
+function pick<T>(from: readonly T[], index: number): T {
+  return from[index % from.length] as T;
+}

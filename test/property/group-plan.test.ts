@@ -1,0 +1,199 @@
+// The plan of a group equals executing its units one at a time, each as a group of its own, against a naive model.
+
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { EventDraft } from '../../src/domain/event.js';
+import {
+  type LockedState,
+  needsOf,
+  type Push,
+  type PushedBefore,
+  type PushOutcome,
+  type PushUnit,
+  planGroup,
+} from '../../src/domain/group-plan.js';
+import { scopedKey } from '../../src/domain/names.js';
+import type { StreamState } from '../../src/domain/stream.js';
+import { propertyParameters } from '../support/property.js';
+
+const CONTEXT = 'default';
+
+function draft(stream: string, issuer: string, messageId: string): EventDraft {
+  return {
+    context: CONTEXT,
+    topic: 't',
+    version: 0,
+    stream,
+    issuer,
+    messageId,
+    sessionId: '',
+    correlationId: '',
+    to: '',
+    replyTo: '',
+    subject: 0,
+    tag: '',
+    entityType: '',
+    organization: '',
+    unit: '',
+    rest: undefined,
+    payload: { contentType: '', bytes: Buffer.from('1') },
+  };
+}
+
+interface Spec {
+  readonly stream: string;
+  readonly issuer: string;
+  /** 0: minted. */
+  readonly id: number;
+  readonly content: number;
+  readonly expected: number | undefined;
+}
+
+const spec: fc.Arbitrary<Spec> = fc.record({
+  stream: fc.constantFrom('', 'a', 'b'),
+  issuer: fc.constantFrom('x', 'y'),
+  id: fc.integer({ min: 0, max: 5 }),
+  content: fc.integer({ min: 0, max: 1 }),
+  expected: fc.option(fc.integer({ min: 0, max: 4 }), { nil: undefined }),
+});
+const unitSpec = fc.record({ specs: fc.array(spec, { minLength: 1, maxLength: 4 }), atomic: fc.boolean() });
+
+let minted = 0;
+function toPush({ stream, issuer, id, content, expected }: Spec): Push {
+  const messageId = id === 0 ? `minted-${++minted}` : `id-${id}`;
+  const digest = id === 0 ? undefined : Buffer.from([content]);
+  const expectedSequence = stream === '' ? undefined : expected;
+  return { draft: draft(stream, issuer, id === 0 ? '' : messageId), messageId, digest, expectedSequence };
+}
+
+/** The log as a list, and what a push to it does, straight from the rules. */
+class NaiveLog {
+  entries: { messageId: string; digest: Uint8Array | undefined; issuer: string; stream: string; sequence: number }[] =
+    [];
+
+  execute(unit: PushUnit): string[] {
+    const before = [...this.entries];
+    const outcomes = unit.pushes.map((push) => this.push(push));
+    const refused = outcomes.find((outcome) => outcome.startsWith('refused'));
+    if (!unit.atomic || refused === undefined) return outcomes;
+    this.entries = before;
+    return outcomes.map((outcome) => (outcome.startsWith('refused') ? outcome : refused));
+  }
+
+  push({ draft: { stream, issuer }, messageId, digest, expectedSequence }: Push): string {
+    const at = this.entries.findIndex((entry) => entry.messageId === messageId);
+    if (at !== -1) {
+      const entry = this.entries[at] as NaiveLog['entries'][number];
+      const same = entry.issuer === issuer && Buffer.compare(entry.digest as Buffer, digest as Buffer) === 0;
+      return same ? `duplicate ${at + 1}` : 'refused MESSAGE_ID_REUSED';
+    }
+    const before = this.entries.filter((entry) => entry.stream === stream && stream !== '');
+    if (before.length > 0 && before[0]?.issuer !== issuer) return 'refused STREAM_OWNED';
+    if (expectedSequence !== undefined && expectedSequence !== before.length) return 'refused SEQUENCE_CONFLICT';
+    const sequence = stream === '' ? 0 : before.length + 1;
+    this.entries.push({ messageId, digest, issuer, stream, sequence });
+    return `occurred ${this.entries.length} ${sequence}`;
+  }
+}
+
+/** The database between groups: what a lane would lock and read. */
+class Stored {
+  head: LockedState['head'] = { position: 0, nextEventId: 1, createdAt: 0 };
+  streams = new Map<string, StreamState>();
+  pushed = new Map<string, PushedBefore>();
+  times: number[] = [];
+
+  run(units: readonly PushUnit[], now: number, lookUpFirst: boolean): string[][] {
+    const needs = needsOf(units, lookUpFirst);
+    const streams = new Map(
+      needs.streams.flatMap(({ context, name }) => {
+        const state = this.streams.get(scopedKey(context, name));
+        return state === undefined ? [] : [[scopedKey(context, name), state] as const];
+      }),
+    );
+    const looked = new Map(
+      needs.messageIds.flatMap(({ context, messageId }) => {
+        const before = this.pushed.get(scopedKey(context, messageId));
+        return before === undefined ? [] : [[scopedKey(context, messageId), before] as const];
+      }),
+    );
+    const locked = { head: this.head, now, streams };
+    let plan = planGroup({ ...locked, pushed: lookUpFirst ? looked : undefined }, units);
+    const clash = plan.writes.entries.some(({ entry }) => looked.has(scopedKey(entry.context, entry.messageId)));
+    // What a lane does: the unique key, or a refusal in doubt, makes it look the ids up and decide again.
+    if (!lookUpFirst && (plan.writes.inDoubt || clash)) plan = planGroup({ ...locked, pushed: looked }, units);
+    for (const { entry, digest } of plan.writes.entries) {
+      this.pushed.set(scopedKey(entry.context, entry.messageId), {
+        position: entry.position,
+        issuer: entry.issuer,
+        digest,
+      });
+      this.times.push(entry.createdAt);
+    }
+    for (const state of plan.writes.streams) this.streams.set(scopedKey(state.context, state.name), state);
+    this.head = plan.writes.head;
+    return plan.outcomes.map((outcomes) => outcomes.map(inWords));
+  }
+}
+
+function inWords(outcome: PushOutcome): string {
+  switch (outcome.kind) {
+    case 'occurred':
+      return `occurred ${outcome.entry.position} ${outcome.entry.sequence}`;
+    case 'duplicate':
+      return `duplicate ${outcome.position}`;
+    case 'refused':
+      return `refused ${outcome.error.reason}`;
+  }
+}
+
+describe('group plan', () => {
+  it('equals its units executed one at a time, in groups of any size', () => {
+    const groups = fc.array(
+      fc.record({ units: fc.array(unitSpec, { minLength: 1, maxLength: 5 }), looks: fc.boolean(), now: fc.nat(50) }),
+      { maxLength: 6 },
+    );
+    fc.assert(
+      fc.property(groups, (specs) => {
+        const naive = new NaiveLog();
+        const stored = new Stored();
+        for (const { units: unitSpecs, looks, now } of specs) {
+          const units = unitSpecs.map(
+            ({ specs: pushes, atomic }): PushUnit => ({ kind: 'push', atomic, pushes: pushes.map(toPush) }),
+          );
+          expect(stored.run(units, now, looks)).toEqual(units.map((unit) => naive.execute(unit)));
+        }
+        expect(stored.head).toMatchObject({ position: naive.entries.length, nextEventId: naive.entries.length + 1 });
+        stored.times.forEach((time, index) => {
+          if (index > 0) expect(time).toBeGreaterThan(stored.times[index - 1] as number);
+        });
+      }),
+      propertyParameters(),
+    );
+  });
+
+  it('writes streams in their state after the group', () => {
+    const pushes = [1, 2, 3].map(() => toPush({ stream: 'a', issuer: 'x', id: 0, content: 0, expected: undefined }));
+    const locked = {
+      head: { position: 7, nextEventId: 9, createdAt: 100 },
+      now: 50,
+      streams: new Map(),
+      pushed: undefined,
+    };
+    const { writes } = planGroup(locked, [{ kind: 'push', atomic: true, pushes }]);
+    expect(writes.streams).toEqual([
+      {
+        context: CONTEXT,
+        name: 'a',
+        owner: 'x',
+        epoch: 1,
+        lastSequence: 3,
+        firstPosition: 8,
+        lastPosition: 10,
+        firstEventAt: 101,
+        lastEventAt: 103,
+      },
+    ]);
+    expect(writes.head).toEqual({ position: 10, nextEventId: 12, createdAt: 103 });
+  });
+});

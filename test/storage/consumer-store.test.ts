@@ -1,0 +1,259 @@
+// The consumers' port on the real database.
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DEFAULT_SETTINGS, EVERY_EVENT } from '../../src/domain/consumer.js';
+import type { Acquired, ConsumerRecord, Hold, OffsetWrite } from '../../src/storage/consumer-storage.js';
+import { MysqlConsumerStore } from '../../src/storage/mysql/consumer-store.js';
+import { Database } from '../../src/storage/mysql/database.js';
+import { migrate } from '../../src/storage/mysql/schema.js';
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
+
+const HERE = { id: 'instance-a', address: '10.0.0.1:50051' };
+const THERE = { id: 'instance-b', address: '10.0.0.2:50051' };
+
+describe('consumer store', () => {
+  let testDatabase: TestDatabase;
+  let database: Database;
+  let store: MysqlConsumerStore;
+  let count = 0;
+
+  beforeAll(async () => {
+    testDatabase = await createTestDatabase();
+    database = new Database({ url: testDatabase.url, poolSize: 4, random: Math.random });
+    await migrate(database);
+    store = new MysqlConsumerStore({ database });
+  });
+  afterAll(async () => {
+    await database.close();
+    await testDatabase.drop();
+  });
+
+  const newKey = (context = 'default') => ({ context, name: `consumer-${++count}` });
+  const create = async (key = newKey(), settings = DEFAULT_SETTINGS): Promise<ConsumerRecord> =>
+    (await store.create({ ...key, settings, offset: 7, createdAt: 1_700_000_000_000_000 })).record;
+  const acquire = async (record: ConsumerRecord, instance = HERE) => {
+    const acquired = await store.acquire(record, instance, 1_000);
+    if (acquired.kind !== 'acquired') throw new Error(`not acquired: ${acquired.kind}`);
+    return acquired;
+  };
+  const write = (hold: Hold, more: Partial<OffsetWrite> = {}): OffsetWrite => ({
+    ...{ hold, generation: 1, generationLease: 1, offset: 10, acked: new Uint8Array(0), movedAt: undefined },
+    ...{ troubles: [], troublesOver: [] },
+    ...more,
+  });
+  const endLease = (record: ConsumerRecord) =>
+    database.write('UPDATE consumer SET lease_until = NOW(6) - INTERVAL 1 SECOND WHERE id = ?', [record.id]);
+
+  it('creates a consumer and finds it as it was made', async () => {
+    const key = newKey();
+    const filter = { ...EVERY_EVENT, topics: ['a', 'ü '], subjects: [3] };
+    const settings = { ...DEFAULT_SETTINGS, filter, ackTimeoutMs: 1500, ignoreOwn: true };
+    const { record, created } = await store.create({ ...key, settings, offset: 7, createdAt: 1_700_000_000_000_001 });
+    expect(created).toBe(true);
+    expect(await store.find(key)).toEqual(record);
+    expect(record).toMatchObject({
+      ...key,
+      settings,
+      offset: 7,
+      generation: 1,
+      acked: Buffer.alloc(0),
+      owner: undefined,
+    });
+    expect(record.createdAt).toBe(1_700_000_000_000_001);
+  });
+
+  it('returns the consumer that exists, unchanged', async () => {
+    const record = await create();
+    const again = await store.create({
+      ...record,
+      settings: { ...DEFAULT_SETTINGS, maxAttempts: 3 },
+      offset: 99,
+      createdAt: 1,
+    });
+    expect(again).toEqual({ record, created: false });
+  });
+
+  it('creates one consumer when many create it at once', async () => {
+    const key = newKey();
+    const draft = { ...key, settings: DEFAULT_SETTINGS, offset: 0, createdAt: 1 };
+    const results = await Promise.all(Array.from({ length: 8 }, () => store.create(draft)));
+    expect(results.filter((result) => result.created)).toHaveLength(1);
+    expect(new Set(results.map((result) => result.record.id)).size).toBe(1);
+  });
+
+  it('tells names apart byte by byte', async () => {
+    await create({ context: 'names', name: 'a' });
+    expect(await store.find({ context: 'names', name: 'A' })).toBeUndefined();
+    expect(await store.find({ context: 'names', name: 'a ' })).toBeUndefined();
+  });
+
+  it('lists by context and name, after one, and by prefix', async () => {
+    for (const [context, name] of [
+      ['l2', 'a'],
+      ['l1', 'b'],
+      ['l1', 'a'],
+      ['l1', 'ba'],
+      ['l1', 'c'],
+    ] as const) {
+      await create({ context, name });
+    }
+    const names = async (options: Partial<Parameters<typeof store.list>[0]>) =>
+      (await store.list({ context: 'l1', limit: 100, ...options })).map((record) => `${record.context}/${record.name}`);
+    expect(await names({})).toEqual(['l1/a', 'l1/b', 'l1/ba', 'l1/c']);
+    expect(await names({ namePrefix: 'b' })).toEqual(['l1/b', 'l1/ba']);
+    expect(await names({ after: { context: 'l1', name: 'b' }, limit: 1 })).toEqual(['l1/ba']);
+    const all = await names({ context: 'all', after: { context: 'l1', name: 'ba' } });
+    expect(all.slice(0, 2)).toEqual(['l1/c', 'l2/a']);
+  });
+
+  it('gives a consumer to one instance at a time', async () => {
+    const record = await create();
+    const first = await acquire(record);
+    expect(first.record.owner).toEqual(HERE);
+    expect(await store.acquire(record, THERE, 10)).toEqual({ kind: 'owned', owner: HERE } satisfies Acquired);
+    expect(await store.acquire(newKey(), THERE, 10)).toEqual({ kind: 'unknown' });
+  });
+
+  it('gives an abandoned consumer to the next, with a new epoch and leases of its own', async () => {
+    const record = await create();
+    const first = await acquire(record);
+    await endLease(record);
+    expect((await store.find(record))?.owner).toBeUndefined();
+    const second = await acquire(record, THERE);
+    expect(second.hold.epoch).toBe(first.hold.epoch + 1);
+    expect(second.leases.next).toBe(first.leases.end);
+    expect(await store.flush([write(first.hold, { offset: 50 })])).toEqual(new Set([record.id]));
+    expect((await store.find(record))?.offset).toBe(7);
+  });
+
+  it('renews everything of an instance at once, and only that', async () => {
+    const instance = { id: 'renewing', address: 'x:1' };
+    const records = [await create(), await create()];
+    for (const record of records) await acquire(record, instance);
+    await database.write('UPDATE consumer SET lease_until = NOW(6) WHERE owner = ?', [Buffer.from(instance.id)]);
+    expect(await store.renew(instance.id)).toBe(2);
+    expect((await store.find(records[1] as ConsumerRecord))?.owner).toEqual(instance);
+    expect(await store.renew('nobody')).toBe(0);
+    expect(await store.listOwned(instance.id)).toMatchObject(records.map(({ id, name }) => ({ id, name, epoch: 1 })));
+  });
+
+  it('releases what is held, so that another may take it at once', async () => {
+    const record = await create();
+    const { hold } = await acquire(record);
+    await store.release([{ ...hold, epoch: hold.epoch - 1 }]);
+    expect((await store.find(record))?.owner).toEqual(HERE);
+    await store.release([hold]);
+    expect((await acquire(record, THERE)).hold.epoch).toBe(hold.epoch + 1);
+  });
+
+  it('never reserves a lease twice', async () => {
+    const record = await create();
+    const { hold, leases } = await acquire(record);
+    expect(leases).toEqual({ next: 1, end: 1_001 });
+    expect(await store.reserveLeases(hold, 500)).toEqual({ next: 1_001, end: 1_501 });
+    const again = await acquire(record);
+    expect(again.leases).toEqual({ next: 1_501, end: 2_501 });
+    expect(await store.reserveLeases(hold, 500)).toBeUndefined();
+  });
+
+  it('writes the places of many consumers and tells which holds are lost', async () => {
+    const records = await Promise.all(Array.from({ length: 6 }, () => create()));
+    const holds = await Promise.all(records.map(async (record) => (await acquire(record)).hold));
+    const stale = await acquire(records[2] as ConsumerRecord);
+    const acked = Buffer.from([0, 12, 255, 39]);
+    const lost = await store.flush(holds.map((hold) => write(hold, { acked, movedAt: 5 })).reverse());
+    expect(lost).toEqual(new Set([stale.hold.id]));
+    for (const [index, record] of records.entries()) {
+      const expected =
+        index === 2 ? { offset: 7, acked: Buffer.alloc(0), movedAt: undefined } : { offset: 10, acked, movedAt: 5 };
+      expect(await store.find(record)).toMatchObject(expected);
+    }
+  });
+
+  it('stores trouble with the place, replaces it and settles it', async () => {
+    const record = await create();
+    const { hold } = await acquire(record);
+    const trouble = {
+      position: 11,
+      attempts: 1,
+      losses: 0,
+      notBeforeMs: 0,
+      reason: 'ack timeout',
+      state: 'RETRY' as const,
+    };
+    const other = { ...trouble, position: 12 };
+    await store.flush([write(hold, { troubles: [trouble, other] })]);
+    await store.flush([write(hold, { troubles: [{ ...trouble, attempts: 2 }], troublesOver: [12] })]);
+    expect((await acquire(record)).troubles).toEqual([{ ...trouble, attempts: 2 }]);
+  });
+
+  it('stores no trouble for a consumer whose hold is lost', async () => {
+    const record = await create();
+    const { hold } = await acquire(record);
+    const next = await acquire(record);
+    const trouble = { position: 11, attempts: 1, losses: 0, notBeforeMs: 0, reason: '', state: 'RETRY' as const };
+    expect(await store.flush([write(hold, { troubles: [trouble] })])).toEqual(new Set([next.hold.id]));
+    expect((await acquire(record)).troubles).toEqual([]);
+  });
+
+  it('writes a new generation with the place that it begins at', async () => {
+    const record = await create();
+    const { hold } = await acquire(record);
+    await store.flush([write(hold, { generation: 2, generationLease: 33, offset: 4, movedAt: 8 })]);
+    expect(await store.find(record)).toMatchObject({ generation: 2, generationLease: 33, offset: 4, movedAt: 8 });
+  });
+
+  it('changes settings of a hold that is good, and of no other', async () => {
+    const record = await create();
+    const { hold } = await acquire(record);
+    const settings = { ...DEFAULT_SETTINGS, maxAttempts: 99 };
+    expect(await store.configure(hold, settings)).toBe(true);
+    await acquire(record);
+    expect(await store.configure(hold, DEFAULT_SETTINGS)).toBe(false);
+    expect((await store.find(record))?.settings).toEqual(settings);
+  });
+
+  it('continues generation and leases of a consumer that is deleted and created again', async () => {
+    const record = await create();
+    const { hold, leases } = await acquire(record);
+    expect(await store.delete(hold)).toBe(true);
+    expect(await store.delete(hold)).toBe(false);
+    expect(await store.find(record)).toBeUndefined();
+    expect((await store.acquire(record, HERE, 1)).kind).toBe('unknown');
+    const again = await create(record);
+    expect(again).toMatchObject({ id: record.id, generation: 2, generationLease: leases.end, offset: 7 });
+    expect((await acquire(again)).leases.next).toBe(leases.end);
+  });
+
+  it('sweeps ephemeral consumers that nobody has run for a minute', async () => {
+    const settings = { ...DEFAULT_SETTINGS, ephemeral: true };
+    const [orphan, fresh] = [await create(newKey(), settings), await create(newKey(), settings)];
+    const lasting = await create();
+    await database.write('UPDATE consumer SET lease_until = NOW(6) - INTERVAL 61 SECOND WHERE id IN (?, ?)', [
+      orphan.id,
+      lasting.id,
+    ]);
+    await store.sweepEphemeral();
+    expect(await store.find(orphan)).toBeUndefined();
+    expect(await store.find(fresh)).toBeDefined();
+    expect(await store.find(lasting)).toBeDefined();
+    await database.write('UPDATE consumer SET deleted_at = NOW(6) - INTERVAL 2 DAY WHERE id = ?', [orphan.id]);
+    await store.sweepEphemeral();
+    expect(await database.query('SELECT id FROM consumer WHERE id = ?', [orphan.id])).toEqual([]);
+  });
+
+  it('looks nothing up by scanning', async () => {
+    const plan = async (sql: string) =>
+      (await database.query<{ table: string; key: string | null }>(`EXPLAIN ${sql}`)).map((row) => row.key);
+    expect(await plan("SELECT id FROM consumer WHERE owner = 'x'")).toEqual(['consumer_owner']);
+    expect(
+      await plan('SELECT id FROM consumer WHERE ephemeral = 1 AND deleted_at IS NULL AND lease_until < NOW(6)'),
+    ).toEqual(['consumer_ephemeral']);
+    expect(
+      await plan(
+        'UPDATE (SELECT CAST(1 AS UNSIGNED) AS id, CAST(2 AS UNSIGNED) AS epoch UNION ALL SELECT 3, 4) v ' +
+          'STRAIGHT_JOIN consumer c ON c.id = v.id AND c.owner_epoch = v.epoch SET c.moved_at = 1',
+      ),
+    ).toContain('PRIMARY');
+  });
+});

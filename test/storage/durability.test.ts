@@ -1,0 +1,39 @@
+// The check of durability against a server whose settings really change.
+
+import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { inspectDatabase, lossyFindings } from '../../src/storage/mysql/durability.js';
+import { PrivateMariadb } from '../support/private-mariadb.js';
+
+describe('database settings of a real server', () => {
+  const server = new PrivateMariadb({ arguments: ['--innodb-doublewrite=OFF', '--log-bin=binlog', '--sync-binlog=0'] });
+  let connection: Connection;
+  const query = async (sql: string) => (await connection.query<RowDataPacket[]>(sql))[0];
+
+  beforeAll(async () => {
+    await server.start();
+    connection = await createConnection(server.adminUrl);
+  });
+  afterAll(async () => {
+    await connection?.end();
+    await server.stop();
+  });
+
+  it('finds what loses commits, and no longer what was mended as it says', async () => {
+    await query('SET GLOBAL innodb_flush_log_at_trx_commit = 2');
+    const before = lossyFindings(await inspectDatabase(query)).map(({ name }) => name);
+    expect(before).toEqual(['innodb_flush_log_at_trx_commit', 'innodb_doublewrite', 'sync_binlog']);
+
+    await query('SET GLOBAL innodb_flush_log_at_trx_commit = 1');
+    await query('SET GLOBAL sync_binlog = 1');
+    const after = lossyFindings(await inspectDatabase(query)).map(({ name }) => name);
+    expect(after).toEqual(['innodb_doublewrite']);
+  });
+
+  it('notices a server that takes no writes', async () => {
+    const readOnly = async () => (await inspectDatabase(query)).find(({ name }) => name === 'read_only');
+    expect(await readOnly()).toMatchObject({ value: 'OFF', state: 'ok' });
+    await query('SET GLOBAL read_only = ON');
+    expect(await readOnly()).toMatchObject({ value: 'ON', state: 'problem' });
+  });
+});

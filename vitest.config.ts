@@ -1,0 +1,48 @@
+// One vitest project a tier. Tiers that need a database share one private server a run (test/support/global-database.ts).
+
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
+
+interface Tier {
+  readonly name: string;
+  /** Whether its tests may ask for a database. */
+  readonly database: boolean;
+  /** Longest time of one test and of one hook, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Alone: its files run one after the other and beside no other tier, as their timing matters. */
+  readonly alone?: boolean;
+}
+
+const TIERS: readonly Tier[] = [
+  { name: 'unit', database: false, timeoutMs: 5_000 },
+  { name: 'property', database: false, timeoutMs: 60_000 },
+  { name: 'storage', database: true, timeoutMs: 30_000 },
+  { name: 'integration', database: true, timeoutMs: 30_000 },
+  { name: 'docs', database: true, timeoutMs: 120_000, alone: true },
+  { name: 'cluster', database: true, timeoutMs: 120_000, alone: true },
+  { name: 'fault', database: true, timeoutMs: 120_000, alone: true },
+];
+
+function project(tier: Tier, index: number): TestProjectInlineConfiguration {
+  return {
+    test: {
+      name: tier.name,
+      environment: 'node',
+      include: [`test/${tier.name}/**/*.test.ts`],
+      exclude: ['dist/**', 'node_modules/**'],
+      testTimeout: tier.timeoutMs,
+      hookTimeout: tier.timeoutMs,
+      globalSetup: tier.database ? ['test/support/global-database.ts'] : [],
+      pool: 'forks',
+      maxWorkers: tier.alone ? 1 : 2,
+      sequence: { groupOrder: tier.alone ? index + 1 : 0 },
+    },
+  };
+}
+
+export default defineConfig({
+  test: {
+    projects: TIERS.map(project),
+    maxWorkers: 2,
+    allowOnly: false,
+  },
+});
