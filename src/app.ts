@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { registry as rpcRegistry } from 'nice-grpc-prometheus';
+import { collectDefaultMetrics } from 'prom-client';
 import { ConsumerServiceDefinition } from '../generated/madeleine/v1/consumer_service.js';
 import { EventServiceDefinition } from '../generated/madeleine/v1/event_service.js';
 import { StreamServiceDefinition } from '../generated/madeleine/v1/stream_service.js';
@@ -176,6 +177,7 @@ export class App {
   }
 
   async #listen(engine: Engine, handle: DatabaseHandle): Promise<Addresses> {
+    collectDefaultMetrics({ register: this.#metrics.registry });
     const admin = new AdminServer({
       listen: this.#config.httpListen,
       readiness: () => this.#unready(),

@@ -12,11 +12,11 @@ function createLogger(config: Config, destination: 1 | 2) {
   return pino(options, pino.destination({ dest: destination, sync: true }));
 }
 
-/** Serves until SIGTERM or SIGINT; a second signal ends the process at once. */
+/** Serves until SIGTERM or SIGINT. Further signals change nothing: to die at once would leave the database running. */
 async function serve(config: Config): Promise<void> {
   const logger = createLogger(config, 1);
   const told = new Promise<string>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve(signal));
   });
   const app = new App({ config, logger });
   await Promise.race([app.start(), told]);

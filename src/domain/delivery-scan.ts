@@ -182,7 +182,7 @@ export class DeliveryScan {
   #streamOf(reread: StreamReread): StreamQueue | undefined {
     if (reread.era !== this.#era) return undefined;
     const stream = this.#state.streams.get(reread.stream);
-    return stream !== undefined && stream.heldFrom !== 0 && reread.from <= stream.heldFrom ? stream : undefined;
+    return stream === undefined || stream.heldFrom === 0 ? undefined : stream;
   }
 
   #rereadWaiting(stream: StreamQueue, event: OfferedEvent, trouble: Trouble, now: number): OfferResult {

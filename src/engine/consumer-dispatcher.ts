@@ -55,7 +55,9 @@ export interface ConsumerDispatcherOptions {
 
 type Step = 'more' | 'idle';
 
-interface Page extends ReadBatch {
+/** What was read, and the window's era at that time. */
+interface Page {
+  readonly batch: ReadBatch;
   readonly era: number;
 }
 
@@ -204,23 +206,24 @@ export class ConsumerDispatcher {
     this.#nextPage = undefined;
     if (ahead?.after === scanned) return ahead.page.then((next) => this.#takePage(next, true));
     const batch = this.#readAfter(scanned);
-    if (!(batch instanceof Promise)) return this.#takePage({ ...batch, era }, false);
-    return batch.then((stored) => this.#takePage({ ...stored, era }, true));
+    if (!(batch instanceof Promise)) return this.#takePage({ batch, era }, false);
+    return batch.then((stored) => this.#takePage({ batch: stored, era }, true));
   }
 
   #takePage(page: Page, stored: boolean): Step {
     if (page.era !== this.#window.era || this.#stop.signal.aborted) return 'more';
     this.#page = page;
     this.#pageIndex = 0;
-    if (page.gap !== undefined) this.#host.gap(page.gap.first, page.gap.last);
+    const { gap, scannedTo } = page.batch;
+    if (gap !== undefined) this.#host.gap(gap.first, gap.last);
     // The database reads the next page while this one is delivered.
-    if (stored && page.scannedTo < this.#source.visible) this.#readAhead(page.scannedTo);
+    if (stored && scannedTo < this.#source.visible) this.#readAhead(scannedTo);
     return 'more';
   }
 
   #readAhead(after: Position): void {
     const { era } = this.#window;
-    const page = Promise.resolve(this.#readAfter(after)).then((batch) => ({ ...batch, era }));
+    const page = Promise.resolve(this.#readAfter(after)).then((batch) => ({ batch, era }));
     // Whoever takes it sees the failure; if nobody does, nobody needs to.
     page.catch(() => {});
     this.#nextPage = { after, page };
@@ -232,7 +235,7 @@ export class ConsumerDispatcher {
 
   /** The hot loop: nothing per event but the offer and the delivery. */
   #offerPage(page: Page, now: number): Step {
-    const { entries } = page;
+    const { entries, scannedTo } = page.batch;
     const window = this.#window;
     while (this.#pageIndex < entries.length) {
       const entry = entries[this.#pageIndex] as LogEntry;
@@ -244,7 +247,7 @@ export class ConsumerDispatcher {
       if (!this.#host.wanted) return 'idle';
     }
     this.#page = undefined;
-    window.scannedTo(page.scannedTo);
+    window.scannedTo(scannedTo);
     return 'more';
   }
 

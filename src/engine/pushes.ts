@@ -49,6 +49,11 @@ export class Pushes {
     return results;
   }
 
+  /** Counts a push that was refused before it came here. */
+  refused(error: MadeleineError): void {
+    this.#options.metrics.pushes.inc({ outcome: error.reason });
+  }
+
   #toPush({ draft, expectedSequence }: PushCommand): Push {
     if (draft.messageId === '') {
       return { draft, expectedSequence, messageId: this.#options.uuids.next(), digest: undefined };

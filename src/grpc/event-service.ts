@@ -60,7 +60,7 @@ export class EventService {
   }
 
   async pushEvent(request: DecodedPush, { signal }: CallContext): Promise<Uint8Array> {
-    const command = toPushCommand(request, '', this.#options.limits);
+    const command = this.#command(request, '');
     if (command instanceof MadeleineError) throw command;
     const [result] = await this.#options.pushes.push([command], true, signal);
     const { entry, duplicate } = stored(result as PushedEvent);
@@ -70,7 +70,7 @@ export class EventService {
   async pushEvents(requests: DecodedPush[], { signal }: CallContext): Promise<Uint8Array> {
     assertBatchSize(requests.length);
     const commands = requests.map((request, index) => {
-      const command = toPushCommand(request, `events[${index}].`, this.#options.limits);
+      const command = this.#command(request, `events[${index}].`);
       if (command instanceof MadeleineError) throw command;
       return command;
     });
@@ -153,6 +153,12 @@ export class EventService {
     }
   }
 
+  #command(push: DecodedPush, path: string): PushCommand | MadeleineError {
+    const command = toPushCommand(push, path, this.#options.limits);
+    if (command instanceof MadeleineError) this.#options.pushes.refused(command);
+    return command;
+  }
+
   async #pushBatch(batch: DecodedBatch): Promise<Uint8Array> {
     const results = await this.#batchResults(batch);
     const minted = (index: number) => batch.pushes[index]?.event?.messageId === '';
@@ -165,7 +171,7 @@ export class EventService {
       const error = fieldInvalid('events', `has more than ${MAX_BATCH_EVENTS} members`);
       return pushes.map(() => ({ kind: 'refused', error, fault: 0 }));
     }
-    const commands = pushes.map((push, index) => toPushCommand(push, `events[${index}].`, this.#options.limits));
+    const commands = pushes.map((push, index) => this.#command(push, `events[${index}].`));
     const fault = commands.findIndex((command) => command instanceof MadeleineError);
     if (fault !== -1 && atomic) {
       const blamed = refusal(commands[fault] as MadeleineError, fault);

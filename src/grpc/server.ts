@@ -19,6 +19,11 @@ const KEEPALIVE_TIMEOUT_MS = 10_000;
 /** What one connection may keep in HTTP/2 buffers, in megabytes as Node counts them. */
 const MAX_SESSION_MEMORY = 64;
 
+/** The address cannot be listened on: one sentence that names it. */
+export class ListenError extends Error {
+  override readonly name = 'ListenError';
+}
+
 export interface RegisteredService {
   readonly name: string;
   readonly definition: ServerDefinition;
@@ -57,9 +62,15 @@ export class GrpcServer {
     this.#addReflection(services.map(({ name }) => name));
   }
 
-  /** Begins to accept; resolves with the port. */
-  listen(address: string): Promise<number> {
-    return this.#server.listen(address);
+  /** Begins to accept; resolves with the port. Rejects with ListenError. */
+  async listen(address: string): Promise<number> {
+    try {
+      return await this.#server.listen(address);
+    } catch (cause) {
+      throw new ListenError(`cannot listen on ${address} for gRPC: ${cause instanceof Error ? cause.message : cause}`, {
+        cause,
+      });
+    }
   }
 
   /** What the health service answers, overall and for each service. */

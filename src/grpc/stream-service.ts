@@ -9,9 +9,9 @@ import type {
 } from '../../generated/madeleine/v1/stream_service.js';
 import { fieldInvalid, MadeleineError } from '../domain/errors.js';
 import { labelProblem } from '../domain/names.js';
+import type { StreamState } from '../domain/stream.js';
 import type { LogSource } from '../engine/log-source.js';
 import type { StreamDirectory } from '../engine/stream-directory.js';
-import type { StreamRecord } from '../storage/storage.js';
 import { decodePageToken, encodePageToken } from './page-token.js';
 import { readContext, requiredName, sizeField, toTimestamp } from './wire.js';
 
@@ -58,7 +58,7 @@ function label(field: string, text: string): string {
   return text;
 }
 
-function toWire(stream: StreamRecord): Stream {
+function toWire(stream: StreamState): Stream {
   return {
     context: stream.context,
     name: stream.name,

@@ -10,6 +10,7 @@
 import type { LogEntry, Micros, Position } from '../domain/event.js';
 import type { EventCriteria } from '../domain/event-filter.js';
 import type { GroupNeeds, GroupWrites, LockedState } from '../domain/group-plan.js';
+import type { StreamState } from '../domain/stream.js';
 
 /** The newest entry of the log, as committed (not necessarily durable: see `barrier`). */
 export interface LogHead {
@@ -116,19 +117,6 @@ export class GroupFailure extends Error {
   }
 }
 
-/** A stream as stored. */
-export interface StreamRecord {
-  readonly context: string;
-  readonly name: string;
-  readonly owner: string;
-  readonly epoch: number;
-  readonly lastSequence: number;
-  readonly firstPosition: Position;
-  readonly lastPosition: Position;
-  readonly firstEventAt: Micros;
-  readonly lastEventAt: Micros;
-}
-
 export interface ListStreamsOptions {
   /** A context, or `all`. */
   readonly context: string;
@@ -141,6 +129,6 @@ export interface ListStreamsOptions {
 
 /** Reads of streams; they are written by groups only. Owners and sequences of groups not yet durable may show. */
 export interface StreamStore {
-  find(context: string, name: string): Promise<StreamRecord | undefined>;
-  list(options: ListStreamsOptions): Promise<readonly StreamRecord[]>;
+  find(context: string, name: string): Promise<StreamState | undefined>;
+  list(options: ListStreamsOptions): Promise<readonly StreamState[]>;
 }

@@ -11,7 +11,7 @@ import { ndjson, RunningCli } from './cli-run.js';
 
 const FREE = ['--listen', '127.0.0.1:0', '--http-listen', '127.0.0.1:0'];
 
-describe('madeleine doctor', () => {
+describe('madeleine doctor', { timeout: 60_000 }, () => {
   let database: TestDatabase;
   let server: TestServer;
   const stranger: Server = createServer((socket) => socket.end('hello\n'));
@@ -79,7 +79,7 @@ describe('madeleine doctor', () => {
   });
 });
 
-describe('madeleine migrate', () => {
+describe('madeleine migrate', { timeout: 60_000 }, () => {
   let database: TestDatabase;
 
   beforeAll(async () => {

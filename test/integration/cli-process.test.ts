@@ -13,7 +13,8 @@ import { ndjson, runToEnd } from './cli-run.js';
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const NODE = [process.execPath, '--import', import.meta.resolve('tsx'), MAIN] as const;
 
-describe('the command line as a process', () => {
+// Each command is a process that compiles its sources first: seconds on a busy machine.
+describe('the command line as a process', { timeout: 120_000 }, () => {
   let database: TestDatabase;
   let server: ServerProcess;
   let address: string;
@@ -71,7 +72,7 @@ describe('the command line as a process', () => {
 
   it('ends a stream on SIGINT with code 0', async () => {
     const { child, printed, ended } = start('read', '--follow', '--json');
-    await waitUntil(() => printed.stdout !== '', { what: 'a stored event is printed' });
+    await waitUntil(() => printed.stdout !== '', { what: 'a stored event is printed', timeoutMs: 40_000 });
     child.kill('SIGINT');
     expect(await ended).toEqual([0, null]);
     expect(printed.stderr).toBe('');
@@ -80,13 +81,22 @@ describe('the command line as a process', () => {
   it('survives kill -9 of the server: a tail shows every event once, a push waits and is stored once', async () => {
     const { child, printed, ended } = start('read', '--follow', '--json', '--context', 'default', '--topic', 't');
     await push(1);
-    await waitUntil(() => printed.stdout.includes('"json":1'), { what: 'the first event is printed' });
+    await waitUntil(() => printed.stdout.includes('"json":1'), {
+      what: 'the first event is printed',
+      timeoutMs: 40_000,
+    });
     await server.kill();
     const pushing = push(2);
-    await waitUntil(() => printed.stderr.includes('trying again'), { what: 'the lost connection is told' });
+    await waitUntil(() => printed.stderr.includes('trying again'), {
+      what: 'the lost connection is told',
+      timeoutMs: 40_000,
+    });
     server = await ServerProcess.start({ databaseUrl: database.url, listen: address });
     expect((await pushing).code).toBe(0);
-    await waitUntil(() => printed.stdout.includes('"json":2'), { what: 'the second event is printed' });
+    await waitUntil(() => printed.stdout.includes('"json":2'), {
+      what: 'the second event is printed',
+      timeoutMs: 40_000,
+    });
     child.kill('SIGTERM');
     expect(await ended).toEqual([0, null]);
     expect(printed.stderr).toMatch(/^madeleine: [^\n]+; trying again\nmadeleine: connected again\n$/);
@@ -111,10 +121,13 @@ describe('the command line as a process', () => {
     const ended = once(child, 'close');
     child.stdin.write(`${lines.slice(0, 3000).join('\n')}\n`);
     const stored = async () => (await runToEnd(['read', '--context', 'once', '--json'], { server: address })).stdout;
-    await waitUntil(async () => ndjson(await stored()).length > 0, { what: 'some lines are stored' });
+    await waitUntil(async () => ndjson(await stored()).length > 0, {
+      what: 'some lines are stored',
+      timeoutMs: 40_000,
+    });
     await server.kill();
     child.stdin.end(lines.slice(3000).join('\n'));
-    await waitUntil(() => stderr.includes('sending again'), { what: 'the lost connection is told' });
+    await waitUntil(() => stderr.includes('sending again'), { what: 'the lost connection is told', timeoutMs: 40_000 });
     server = await ServerProcess.start({ databaseUrl: database.url, listen: address });
     expect((await ended)[0]).toBe(0);
     const numbers = ndjson(await stored()).map(({ payload }) => (payload as { json: { n: number } }).json.n);

@@ -1,7 +1,8 @@
 // Reads of streams, for people and programs; groups read and write them under the head row (group-lane.ts).
 
 import { ALL_CONTEXTS } from '../../domain/event.js';
-import type { ListStreamsOptions, StreamRecord, StreamStore } from '../storage.js';
+import type { StreamState } from '../../domain/stream.js';
+import type { ListStreamsOptions, StreamStore } from '../storage.js';
 import type { Database, SqlValue } from './database.js';
 import { type StreamRow, streamFromRow } from './group-lane.js';
 
@@ -16,7 +17,7 @@ export class MysqlStreamStore implements StreamStore {
   }
 
   /** See StreamStore.find. */
-  async find(context: string, name: string): Promise<StreamRecord | undefined> {
+  async find(context: string, name: string): Promise<StreamState | undefined> {
     const rows = await this.#database.execute<StreamRow & { context: Buffer }>(
       `${SELECT} WHERE c.name = ? AND s.name = ?`,
       [Buffer.from(context), Buffer.from(name)],
@@ -25,7 +26,7 @@ export class MysqlStreamStore implements StreamStore {
   }
 
   /** See StreamStore.list. */
-  async list({ context, owner, namePrefix, limit, after }: ListStreamsOptions): Promise<readonly StreamRecord[]> {
+  async list({ context, owner, namePrefix, limit, after }: ListStreamsOptions): Promise<readonly StreamState[]> {
     const conditions: string[] = [];
     const values: SqlValue[] = [];
     const add = (condition: string, ...bound: SqlValue[]) => {

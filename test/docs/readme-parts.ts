@@ -1,0 +1,36 @@
+// The parts of README.md that are made from code; each stands between `<!-- name -->` and `<!-- /name -->`.
+
+import { readFile } from 'node:fs/promises';
+import { OPTIONS } from '../../src/config.js';
+
+/** The content of each part as it has to be, by name. */
+export async function generatedParts(): Promise<Readonly<Record<string, string>>> {
+  const client = 'examples/client.ts';
+  return { settings: settingsTable(), [client]: await sourceBlock(client) };
+}
+
+/** The content of a part as it is; undefined without its marks. */
+export function partOf(text: string, name: string): string | undefined {
+  const begin = text.indexOf(`<!-- ${name} -->\n`);
+  const end = text.indexOf(`<!-- /${name} -->`);
+  return begin < 0 || end < begin ? undefined : text.slice(begin + name.length + 10, end);
+}
+
+export function withPart(text: string, name: string, content: string): string {
+  const former = partOf(text, name);
+  if (former === undefined) throw new Error(`README.md has no part ${name}`);
+  return text.replace(`<!-- ${name} -->\n${former}`, () => `<!-- ${name} -->\n${content}`);
+}
+
+function settingsTable(): string {
+  const rows = Object.values(OPTIONS).map(({ variable, flag, default: fallback, text }) => {
+    return `| \`${variable}\` | \`${flag}\` | ${fallback === '' ? '' : `\`${fallback}\``} | ${text} |`;
+  });
+  return `${['| variable | flag | default | meaning |', '|---|---|---|---|', ...rows].join('\n')}\n`;
+}
+
+/** The file as a fenced block, without the comment at its top. */
+async function sourceBlock(path: string): Promise<string> {
+  const source = await readFile(new URL(`../../${path}`, import.meta.url), 'utf8');
+  return `\`\`\`ts\n${source.replace(/^(\/\/.*\n)+/, '')}\`\`\`\n`;
+}

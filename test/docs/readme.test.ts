@@ -1,0 +1,201 @@
+// Executes README.md: `make run`, then the five minutes as written, and compares what they print with what it promises.
+// Only addresses and the data directory are replaced, so that it runs beside other servers.
+
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { waitUntil } from '../support/wait-until.js';
+import { type Block, consoleBlocks, type Step, steady } from './readme-blocks.js';
+import { generatedParts, partOf } from './readme-parts.js';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const DEFAULT_GRPC = 'localhost:50051';
+const STOP_MS = 15_000;
+
+const readme = await readFile(join(ROOT, 'README.md'), 'utf8');
+const blocks = consoleBlocks(readme);
+const block = (kind: string) => blocks.find((one) => one.kind === kind) as Block;
+
+/** A program that runs beside the commands; what it prints is kept. */
+class Background {
+  readonly #child: ChildProcess;
+  output = '';
+
+  constructor(command: string, environment: NodeJS.ProcessEnv) {
+    this.#child = spawn('bash', ['-c', command], {
+      cwd: ROOT,
+      env: environment,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        this.output += text;
+      });
+    }
+  }
+
+  get ended(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
+  get exitCode(): number | null {
+    return this.#child.exitCode;
+  }
+
+  async stop(signal: NodeJS.Signals): Promise<void> {
+    if (this.ended) return;
+    const ended = once(this.#child, 'exit');
+    this.#child.kill(signal);
+    await ended;
+  }
+}
+
+interface Listening {
+  readonly msg: string;
+  readonly grpc: string;
+  readonly http: string;
+}
+
+function listeningLine(output: string): (Listening & object) | undefined {
+  const line = output.split('\n').find((text) => text.includes('"msg":"listening"'));
+  return line === undefined ? undefined : JSON.parse(line);
+}
+
+/** Command lines of living processes that mention the text. */
+async function processesWith(text: string): Promise<string[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
+  const lines = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')));
+  return lines.filter((line) => line.includes(text)).map((line) => line.replaceAll('\0', ' '));
+}
+
+describe('README.md', () => {
+  let dataDir: string;
+  let server: Background;
+  let watch: Background;
+  let environment: NodeJS.ProcessEnv;
+  let listening: Listening;
+
+  beforeAll(async () => {
+    dataDir = await mkdtemp(join(tmpdir(), 'madeleine-readme-'));
+    const settings = {
+      MADELEINE_LISTEN: '127.0.0.1:0',
+      MADELEINE_HTTP_LISTEN: '127.0.0.1:0',
+      MADELEINE_DATABASE_URL: '',
+    };
+    const { MADELEINE_SERVER: _, ...own } = process.env;
+    server = new Background(block('server').steps[0]?.command ?? '', {
+      ...own,
+      ...settings,
+      MADELEINE_DATA_DIR: dataDir,
+    });
+    listening = await waitUntil(
+      () => {
+        if (server.ended) throw new Error(`make run ended: ${server.output}`);
+        return listeningLine(server.output);
+      },
+      { what: 'make run says that it listens', timeoutMs: 100_000 },
+    );
+    environment = { ...own, MADELEINE_SERVER: listening.grpc };
+  });
+
+  afterAll(async () => {
+    await watch?.stop('SIGKILL');
+    await server?.stop('SIGTERM');
+    await rm(dataDir, { recursive: true, force: true });
+  });
+
+  /** What a command prints on both outputs, whatever its exit code. */
+  async function run(command: string): Promise<string> {
+    const { stdout, stderr } = await promisify(execFile)('bash', ['-c', command], {
+      cwd: ROOT,
+      env: environment,
+    }).catch((error: { stdout: string; stderr: string }) => error);
+    // npm has news of its own for people.
+    return (stdout + stderr).replaceAll(/^npm (warn|notice).*\n/gm, '');
+  }
+
+  async function expectText(step: Step, command = step.command): Promise<void> {
+    const printed = (await run(command)).trimEnd();
+    expect(steady(printed), step.command).toBe(steady(step.output.join('\n').trimEnd()));
+  }
+
+  /** grpcurl itself is not in Debian: `buf curl` speaks the same protocol to the same reflection. */
+  async function expectJson(step: Step): Promise<void> {
+    const call = /^grpcurl -plaintext -d ('[^']*') (\S+) (\S+)$/.exec(step.command);
+    if (call === null || call[2] !== DEFAULT_GRPC) throw new Error(`not understood: ${step.command}`);
+    const options = '--protocol grpc --http2-prior-knowledge';
+    const printed = await run(
+      `node_modules/.bin/buf curl ${options} -d ${call[1]} http://${listening.grpc}/${call[3]}`,
+    );
+    expect(JSON.parse(steady(printed)), step.command).toEqual(JSON.parse(steady(step.output.join('\n'))));
+  }
+
+  it('starts a server with `make run`, which says where it listens', () => {
+    const promised = JSON.parse(block('server').steps[0]?.output[0] ?? '');
+    expect(Object.keys(listening).sort()).toEqual(expect.arrayContaining(Object.keys(promised).sort()));
+    expect(listening.grpc).toMatch(/^127\.0\.0\.1:[1-9]\d*$/);
+  });
+
+  async function perform({ kind, steps }: Block): Promise<void> {
+    for (const step of steps) {
+      if (kind === 'grpcurl') await expectJson(step);
+      else await expectText(step, step.command.replace('--socket=data/', `--socket=${dataDir}/`));
+    }
+  }
+
+  it('does what its five minutes say', async () => {
+    const [watched] = block('watch').steps;
+    const promised = steady(watched?.output.join('\n') ?? '');
+    watch = new Background(watched?.command ?? '', environment);
+    // It begins at the head: it has to be there before the first push.
+    await waitUntil(async () => (await openReaders(listening.http)) > 0, { what: 'tail reads' });
+    for (const one of blocks.filter(({ kind }) => kind !== 'server' && kind !== 'watch')) await perform(one);
+    await waitUntil(() => watch.output.split('\n').length > (watched?.output.length ?? 0), {
+      what: 'tail shows all events',
+    });
+    expect(steady(watch.output).split('\n').slice(0, watched?.output.length).join('\n')).toBe(promised);
+    await watch.stop('SIGINT');
+    expect(watch.exitCode).toBe(0);
+  });
+
+  it('stops everything it started on SIGTERM', async () => {
+    expect((await processesWith(dataDir)).join('\n')).toContain('mariadbd');
+    const startedMs = performance.now();
+    await server.stop('SIGTERM');
+    await waitUntil(async () => (await processesWith(dataDir)).length === 0, {
+      what: 'all processes end',
+      timeoutMs: STOP_MS,
+    });
+    expect(performance.now() - startedMs).toBeLessThan(STOP_MS);
+    expect(server.output).not.toMatch(/\n\s+at /);
+  });
+
+  it('has the generated parts as the code has them', async () => {
+    for (const [name, content] of Object.entries(await generatedParts())) {
+      expect(partOf(readme, name), `${name}: npx tsx test/docs/update-readme.ts`).toBe(content);
+    }
+  });
+
+  it('links to files that exist', async () => {
+    const links = [...readme.matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, path = '']) => path);
+    expect(links.length).toBeGreaterThan(3);
+    for (const path of links)
+      await expect(readdir(join(ROOT, path)).catch(() => readFile(join(ROOT, path)))).resolves.toBeDefined();
+  });
+});
+
+/** Calls of ReadEvents that are open, by the server's own count: started less handled. */
+async function openReaders(http: string): Promise<number> {
+  const text = await (await fetch(`http://${http}/metrics`)).text();
+  const sum = (name: string) =>
+    [...text.matchAll(new RegExp(`^${name}\\{[^}]*ReadEvents[^}]*\\} (\\d+)`, 'gm'))].reduce(
+      (n, [, v]) => n + Number(v),
+      0,
+    );
+  return sum('grpc_server_started_total') - sum('grpc_server_handled_total');
+}
