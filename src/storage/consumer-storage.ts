@@ -12,6 +12,9 @@ import type { Micros, Position } from '../domain/event.js';
 /** How long an instance owns a consumer without renewing, by the database's clock. */
 export const OWNERSHIP_LEASE_MS = 15_000;
 
+/** Consumers in one flush at most: beyond, one statement costs more than two. */
+export const MAX_FLUSHED = 64;
+
 /** An instance that runs consumers. */
 export interface Instance {
   /** Unique to one run of one process. */
@@ -114,7 +117,7 @@ export interface ConsumerStore {
   reserveLeases(hold: Hold, count: number): Promise<LeaseBlock | undefined>;
   /**
    * Writes the places of many consumers, durable when it resolves: one statement, or one transaction when there is trouble
-   * to write. Returns the ids whose hold is lost; for those nothing was written. Safe to repeat. At most 256 at a time.
+   * to write. Returns the ids whose hold is lost; for those nothing was written. Safe to repeat. At most MAX_FLUSHED at a time.
    */
   flush(writes: readonly OffsetWrite[]): Promise<ReadonlySet<number>>;
   /** Stores other settings of a consumer that is held. False when the hold is lost. */

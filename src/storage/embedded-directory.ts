@@ -11,7 +11,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, open, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { EmbeddedDatabaseError } from './embedded-error.js';
 
@@ -35,7 +35,7 @@ export class EmbeddedDirectory {
   /** Creates the directory where it is missing. Throws EmbeddedDatabaseError when it cannot be written. */
   static async open(path: string): Promise<EmbeddedDirectory> {
     try {
-      await mkdir(path, { recursive: true, mode: 0o700 });
+      await makeDirectory(path);
       const probe = join(path, `.writable-${process.pid}`);
       await writeFile(probe, '');
       await rm(probe);
@@ -114,6 +114,22 @@ export class EmbeddedDirectory {
     await Promise.all(
       unfinished.map((name) => rm(join(this.path, name), { recursive: true, force: true, maxRetries: 5 })),
     );
+  }
+}
+
+/** Node's own recursive mkdir never returns where a parent exists and takes no entries (/proc, seen with 20.20). */
+async function makeDirectory(path: string): Promise<void> {
+  const make = async () => {
+    await mkdir(path, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
+  };
+  try {
+    await make();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(path) === path) throw error;
+    await makeDirectory(dirname(path));
+    await make();
   }
 }
 

@@ -117,12 +117,18 @@ export class EmbeddedMariadb {
     this.#starting = undefined;
   }
 
-  /** The first start: the port is chosen here, and again should somebody else take it in between. */
+  /** The first start: a living database is taken over; else the port is chosen, again should somebody else take it. */
   async #launch(programs: MariadbPrograms, directory: EmbeddedDirectory): Promise<MariadbProcess> {
     const living = await MariadbProcess.find(directory.data);
     if (living) {
       this.#logger.info({ pid: living.pid, port: living.port }, 'embedded database adopted: it outlived its server');
-      return this.#ready(living, directory, 0);
+      try {
+        return await this.#ready(living, directory, await fileSize(directory.log));
+      } catch (error) {
+        // It was about to end, or was frozen and has been ended now: either way the directory is free.
+        if (this.#stopping.signal.aborted) throw error;
+        this.#logger.warn({ pid: living.pid }, 'adopted database ended and is started again');
+      }
     }
     for (let attempt = 1; ; attempt++) {
       try {

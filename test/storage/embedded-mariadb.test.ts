@@ -123,6 +123,18 @@ describe('embedded database', () => {
     expect(await runningDatabases(root)).toEqual([]);
   });
 
+  it('replaces a database that outlived its server but does not answer', async () => {
+    const { server, url, databasePid } = await runServer();
+    await query(url, 'CREATE TABLE kept (n INT PRIMARY KEY)');
+    await server.end('SIGKILL');
+    process.kill(databasePid, 'SIGSTOP');
+
+    const heir = embedded({ startTimeoutMs: 3_000, stopTimeoutMs: 100 });
+    const next = await heir.start();
+    expect(heir.pid).not.toBe(databasePid);
+    expect(await query(next.url, 'SELECT n FROM kept')).toEqual([]);
+  });
+
   it('recovers after server and database were both killed', async () => {
     const { server, url, databasePid } = await runServer();
     await query(url, 'CREATE TABLE kept (n INT PRIMARY KEY)');
@@ -209,8 +221,15 @@ describe('embedded database', () => {
 
   it('says that a directory cannot be written', async () => {
     await writeFile(join(root, 'file'), '');
-    const start = embedded({ dataDir: join(root, 'file', 'data') }).start();
-    await expect(start).rejects.toThrow(/cannot be written \(ENOTDIR\)/);
+    const below = embedded({ dataDir: join(root, 'file', 'data') }).start();
+    await expect(below).rejects.toThrow(/cannot be written \(ENOTDIR\)/);
+    await expect(embedded({ dataDir: join(root, 'file') }).start()).rejects.toThrow(/cannot be written \(ENOTDIR\)/);
+    await expect(embedded({ dataDir: '/proc/data' }).start()).rejects.toThrow(/cannot be written \(ENOENT\)/);
+  });
+
+  it('creates missing parents of its directory', async () => {
+    await embedded({ dataDir: join(root, 'several', 'levels', 'deep') }).start();
+    expect(await names(join(root, 'several', 'levels', 'deep'))).toContain('mariadb');
   });
 
   it('refuses a directory with files that are not MariaDB’s', async () => {

@@ -103,13 +103,13 @@ describe('offset flusher', () => {
     expect(first.stored).toBe(2);
   });
 
-  it('takes no more than 256 into a statement', async () => {
+  it('takes no more than 64 into a statement', async () => {
     const { sizes, flush } = counted();
     const flusher = new OffsetFlusher({ store: { flush }, logger: silent });
-    const places = await Promise.all(Array.from({ length: 300 }, newPlace));
+    const places = await Promise.all(Array.from({ length: 100 }, newPlace));
     for (const place of places) place.offset = 1;
     await Promise.all(places.map((place) => flusher.flush(place)));
-    expect(sizes).toEqual([256, 44]);
+    expect(sizes).toEqual([64, 36]);
   });
 
   it('asks the database nothing when there is nothing to write', async () => {

@@ -1,43 +1,37 @@
 // Writes the places of many consumers at once, each guarded by its owner's epoch, and their trouble.
 
 import type { Trouble } from '../../domain/delivery-types.js';
-import type { Hold, OffsetWrite } from '../consumer-storage.js';
+import { type Hold, MAX_FLUSHED, type OffsetWrite } from '../consumer-storage.js';
 import { TROUBLE_STATES } from './consumer-rows.js';
 import type { Database, Queries, SqlValue } from './database.js';
 
-/** Consumers in one flush at most. */
-const MAX_WRITES = 256;
-/** Statements are prepared in these sizes only; the rest is filled up with rows that match nothing. */
-const SIZES = [1, 4, 16, 64, MAX_WRITES];
-const VALUES = `SELECT ${['id', 'epoch', 'generation', 'generation_lease', 'acked_to', 'moved_at']
-  .map((name) => `CAST(? AS UNSIGNED) AS ${name}`)
-  .join()}, ? AS acked_above`;
-const MATCHES_NOTHING: readonly SqlValue[] = [0, 0, 0, 0, 0, null, Buffer.alloc(0)];
+/** Statements are prepared in these sizes only; the rest is filled up with a consumer that does not exist. */
+const SIZES = [1, 4, 16, MAX_FLUSHED];
+const NOBODY = 0;
+
+// By primary key, so that rows are locked by ascending id. Each value is looked up by CASE: an UPDATE that joins a derived
+// table makes two temporary tables, one of them on disk because of the BLOB (MariaDB 10.11).
+const FLUSH = new Map(SIZES.map((size) => [size, flushStatement(size)]));
+
+function flushStatement(size: number): string {
+  const choose = `CASE id ${'WHEN ? THEN ? '.repeat(size)}END`;
+  const columns = ['generation', 'generation_lease', 'acked_to', 'moved_at', 'acked_above'];
+  return `UPDATE consumer SET ${columns.map((column) => `${column} = ${choose}`).join()}
+    WHERE id IN (${Array.from({ length: size }, () => '?').join()}) AND owner_epoch = ${choose}`;
+}
+
 /** Characters that the column holds. */
 const MAX_REASON = 1024;
 /** Rows of trouble in one statement at most. */
 const MAX_TROUBLE_ROWS = 500;
 
-// By primary key. The derived table is read first and each of its rows looked up: rows are locked in its order, by id.
-const FLUSH = new Map(
-  SIZES.map((size) => [
-    size,
-    `UPDATE (${Array.from({ length: size }, () => VALUES).join(' UNION ALL ')}) v
-       STRAIGHT_JOIN consumer c ON c.id = v.id AND c.owner_epoch = v.epoch
-     SET c.generation = v.generation, c.generation_lease = v.generation_lease, c.acked_to = v.acked_to,
-       c.acked_above = v.acked_above, c.moved_at = v.moved_at`,
-  ]),
-);
-
 /** See ConsumerStore.flush. */
 export async function flushOffsets(database: Database, writes: readonly OffsetWrite[]): Promise<ReadonlySet<number>> {
-  const sorted = [...writes].sort((a, b) => a.hold.id - b.hold.id);
-  if (sorted.every((write) => write.troubles.length === 0 && write.troublesOver.length === 0)) {
-    return writePlaces(database, sorted);
-  }
+  const untroubled = writes.every((write) => write.troubles.length === 0 && write.troublesOver.length === 0);
+  if (untroubled) return writePlaces(database, writes);
   return database.transaction(async (transaction) => {
-    const lost = await writePlaces(transaction, sorted);
-    const held = sorted.filter((write) => !lost.has(write.hold.id));
+    const lost = await writePlaces(transaction, writes);
+    const held = writes.filter((write) => !lost.has(write.hold.id));
     await storeTroubles(transaction, held);
     await deleteTroubles(transaction, held);
     return lost;
@@ -45,21 +39,30 @@ export async function flushOffsets(database: Database, writes: readonly OffsetWr
 }
 
 async function writePlaces(queries: Queries, writes: readonly OffsetWrite[]): Promise<ReadonlySet<number>> {
-  const size = SIZES.find((candidate) => candidate >= writes.length) ?? MAX_WRITES;
-  const values = writes.flatMap(placeValues);
-  for (let filled = writes.length; filled < size; filled += 1) values.push(...MATCHES_NOTHING);
-  const { affectedRows } = await queries.write(FLUSH.get(size) as string, values);
-  return affectedRows === writes.length
-    ? new Set()
-    : findLost(
-        queries,
-        writes.map((write) => write.hold),
-      );
+  const size = SIZES.find((candidate) => candidate >= writes.length) ?? MAX_FLUSHED;
+  const { affectedRows } = await queries.write(FLUSH.get(size) as string, flushValues(writes, size));
+  if (affectedRows === writes.length) return new Set();
+  const holds = writes.map((write) => write.hold);
+  return findLost(queries, holds);
 }
 
-function placeValues({ hold, generation, generationLease, offset, acked, movedAt }: OffsetWrite): SqlValue[] {
-  const above = Buffer.from(acked.buffer, acked.byteOffset, acked.byteLength);
-  return [hold.id, hold.epoch, generation, generationLease, offset, movedAt ?? null, above];
+/** In the order of flushStatement's columns. */
+function flushValues(writes: readonly OffsetWrite[], size: number): SqlValue[] {
+  const ids = Array.from({ length: size }, (_, index) => writes[index]?.hold.id ?? NOBODY);
+  const choose = (value: (write: OffsetWrite) => SqlValue) =>
+    ids.flatMap((id, index) => {
+      const write = writes[index];
+      return [id, write === undefined ? null : value(write)];
+    });
+  return [
+    ...choose((write) => write.generation),
+    ...choose((write) => write.generationLease),
+    ...choose((write) => write.offset),
+    ...choose((write) => write.movedAt ?? null),
+    ...choose(({ acked }) => Buffer.from(acked.buffer, acked.byteOffset, acked.byteLength)),
+    ...ids,
+    ...choose((write) => write.hold.epoch),
+  ];
 }
 
 async function findLost(queries: Queries, holds: readonly Hold[]): Promise<ReadonlySet<number>> {

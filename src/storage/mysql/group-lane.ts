@@ -104,12 +104,16 @@ export class MysqlGroupLane implements GroupLane {
   async #read(queries: ConnectionQueries, head: HeadRow, needs: GroupNeeds): Promise<LockedState> {
     const { names, headCache } = this.#options;
     headCache.keepOnlyFor(head.group_token);
-    const missing = needs.streams.filter(({ context, name }) => !headCache.knows(context, name));
-    if (missing.length > 0) await this.#readStreams(queries, missing);
     const streams = new Map<string, StreamState>();
+    const missing: { context: string; name: string }[] = [];
+    // Taken out of the cache at once: another lane that fails meanwhile empties it.
     for (const { context, name } of needs.streams) {
       const state = headCache.stream(context, name);
       if (state !== undefined) streams.set(scopedKey(context, name), state);
+      else if (!headCache.knows(context, name)) missing.push({ context, name });
+    }
+    for (const state of await this.#readStreams(queries, missing)) {
+      streams.set(scopedKey(state.context, state.name), state);
     }
     if (needs.lookUpFirst) await names.load(queries, { contexts: needs.messageIds.map(({ context }) => context) });
     return {
@@ -120,14 +124,19 @@ export class MysqlGroupLane implements GroupLane {
     };
   }
 
-  async #readStreams(queries: ConnectionQueries, wanted: readonly { context: string; name: string }[]): Promise<void> {
+  /** The streams that exist among the wanted ones. */
+  async #readStreams(
+    queries: ConnectionQueries,
+    wanted: readonly { context: string; name: string }[],
+  ): Promise<StreamState[]> {
+    if (wanted.length === 0) return [];
     const { names, headCache } = this.#options;
     await names.load(queries, { contexts: new Set(wanted.map(({ context }) => context)) });
-    for (const { context, name } of wanted) headCache.setStream(context, name, undefined);
     const scoped = wanted.flatMap(({ context, name }) => {
       const contextId = names.contextId(context);
       return contextId === undefined ? [] : [{ context, contextId, name }];
     });
+    const found: StreamState[] = [];
     await inChunks(scoped, async (chunk) => {
       this.#trip();
       const sql = `SELECT id, context_id, name, owner, epoch, last_sequence, first_position, last_position, first_event_at,
@@ -136,9 +145,12 @@ export class MysqlGroupLane implements GroupLane {
       for (const row of await queries.execute<StreamRow>(sql, values)) {
         const state = streamFromRow(row, names.contextName(row.context_id) ?? '');
         names.addStream(row.id, state);
-        headCache.setStream(state.context, state.name, state);
+        found.push(state);
       }
     });
+    for (const { context, name } of wanted) headCache.setStream(context, name, undefined);
+    for (const state of found) headCache.setStream(state.context, state.name, state);
+    return found;
   }
 
   async #readPushed(queries: ConnectionQueries, needs: GroupNeeds): Promise<Map<string, PushedBefore>> {
@@ -261,7 +273,13 @@ export class MysqlGroupLane implements GroupLane {
     const queries = new ConnectionQueries(connection, STATEMENT_TIMEOUT_MS);
     this.#connection = connection;
     this.#queries = queries;
-    await queries.query(GROUP_SETTINGS);
+    try {
+      await queries.query(GROUP_SETTINGS);
+    } catch (error) {
+      // Without its settings the connection must not be used, whatever the reason was.
+      this.#drop(connection);
+      throw error;
+    }
     this.#keepAlive = setInterval(() => this.#ping(queries), KEEP_ALIVE_MS).unref();
     return queries;
   }

@@ -6,6 +6,7 @@ import { scopedKey } from '../../domain/names.js';
 import type { StreamState } from '../../domain/stream.js';
 import type { NameMinter } from './name-minter.js';
 
+/** Looked at between groups: one group may go beyond it. */
 const MAX_STREAMS = 100_000;
 
 export class HeadCache {
@@ -16,12 +17,10 @@ export class HeadCache {
 
   /** To be called with the token found under the lock, before anything is asked. */
   keepOnlyFor(token: number): void {
-    if (token === this.#token) {
-      this.#minter?.publish();
-    } else {
-      this.#streams.clear();
-      this.#token = token;
-    }
+    if (token === this.#token) this.#minter?.publish();
+    // Never in the middle of a group, which takes what it does not find for unknown.
+    if (token !== this.#token || this.#streams.size >= MAX_STREAMS) this.#streams.clear();
+    this.#token = token;
     this.#minter = undefined;
   }
 
@@ -35,7 +34,6 @@ export class HeadCache {
 
   /** What was just read under the lock. */
   setStream(context: string, name: string, state: StreamState | undefined): void {
-    if (this.#streams.size >= MAX_STREAMS) this.#streams.clear();
     this.#streams.set(scopedKey(context, name), state);
   }
 
