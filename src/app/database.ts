@@ -24,13 +24,17 @@ export interface OpenDatabaseOptions {
   readonly config: Config;
   readonly logger: Logger;
   readonly random: () => number;
+  /** Use the embedded database of a server that runs already, instead of refusing because it does. */
+  readonly beside?: boolean;
 }
 
 /** Connects, starting the embedded database if none is named. Rejects with one sentence when it cannot. */
-export async function openDatabase({ config, logger, random }: OpenDatabaseOptions): Promise<DatabaseHandle> {
-  const embedded = config.databaseUrl === '' ? new EmbeddedMariadb({ dataDir: config.dataDir, logger }) : undefined;
-  const url = embedded === undefined ? checkedUrl(config.databaseUrl) : (await embedded.start()).url;
-  const label = embedded === undefined ? new URL(url).host : 'embedded';
+export async function openDatabase({ config, logger, random, beside = false }: OpenDatabaseOptions): Promise<DatabaseHandle> {
+  const isEmbedded = config.databaseUrl === '';
+  const living = isEmbedded && beside ? await EmbeddedMariadb.living(config.dataDir) : undefined;
+  const embedded = isEmbedded && living === undefined ? new EmbeddedMariadb({ dataDir: config.dataDir, logger }) : undefined;
+  const url = living ?? (await embedded?.start())?.url ?? checkedUrl(config.databaseUrl);
+  const label = isEmbedded ? 'embedded' : new URL(url).host;
   const database = new Database({ url, poolSize: config.databasePool, random });
   const close = async () => {
     await database.close();

@@ -19,7 +19,7 @@ export interface MaintenanceOptions {
 
 /** Brings the schema up to date. */
 export async function migrateSchema(options: MaintenanceOptions): Promise<MigrationReport> {
-  const handle = await openDatabase({ ...options, random: Math.random });
+  const handle = await openDatabase({ ...options, random: Math.random, beside: true });
   try {
     const applied = await migrate(handle.database);
     return { version: SCHEMA_VERSION, applied };
@@ -30,7 +30,7 @@ export async function migrateSchema(options: MaintenanceOptions): Promise<Migrat
 
 /** Looks at the database; never rejects. */
 export async function inspectServerSide(options: MaintenanceOptions): Promise<readonly DoctorFinding[]> {
-  const opened = await openDatabase({ ...options, random: Math.random }).catch((error: unknown) => error);
+  const opened = await openDatabase({ ...options, random: Math.random, beside: true }).catch((error: unknown) => error);
   if (!isHandle(opened)) {
     const mend = 'start the database, correct --database-url, or leave it out for the embedded database';
     return [{ check: 'database', state: 'problem', detail: messageOf(opened), mend }];

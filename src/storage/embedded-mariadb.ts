@@ -61,6 +61,14 @@ export class EmbeddedMariadb {
     this.#logger = options.logger;
   }
 
+  /** URL of the database that a server runs in the directory now; undefined when none does. Starts and changes nothing. */
+  static async living(dataDir: string): Promise<string | undefined> {
+    const directory = await EmbeddedDirectory.open(dataDir);
+    const running = await MariadbProcess.find(directory.data);
+    if (running === undefined || !(await running.answers())) return undefined;
+    return databaseUrl(await directory.readPassword(), running.port);
+  }
+
   /** Process id of the database while it runs. */
   get pid(): number | undefined {
     return this.#process?.alive ? this.#process.pid : undefined;
@@ -106,7 +114,7 @@ export class EmbeddedMariadb {
     await directory.writeInitFile(DATABASE, password);
     const { port } = await this.#launch(programs, directory);
     this.#supervision = this.#supervise(programs, directory, port);
-    return { url: `mysql://${DATABASE}:${password}@127.0.0.1:${port}/${DATABASE}` };
+    return { url: databaseUrl(password, port) };
   }
 
   async #release(): Promise<void> {
@@ -205,6 +213,10 @@ export class EmbeddedMariadb {
       ...['--max-allowed-packet=64M', '--character-set-server=utf8mb4', '--default-time-zone=+00:00'],
     ];
   }
+}
+
+function databaseUrl(password: string, port: number): string {
+  return `mysql://${DATABASE}:${password}@127.0.0.1:${port}/${DATABASE}`;
 }
 
 /** A quarter of the memory that this process may use. */

@@ -56,7 +56,8 @@ export class MariadbProcess {
     const gone = async () => {
       // The command line tells a process that got the same id later, and is empty once only its parent's wait is missing.
       while ((await readCommandLine(pid)).includes(`--datadir=${dataDirectory}`)) {
-        await sleep(LOOK_MS);
+        // Whoever only looked at the process has not to live as long as it does.
+        await sleep(LOOK_MS, undefined, { ref: false });
       }
     };
     return new MariadbProcess(pid, port, gone());

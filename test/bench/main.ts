@@ -4,6 +4,8 @@
 import { createConnection } from 'mysql2/promise';
 import { PrivateMariadb } from '../support/private-mariadb.js';
 import { catchUp, noopStream } from './catch-up.js';
+import { Crowd, pushPaced } from './fan-out.js';
+import { callLatency, deliveryLatency } from './latency.js';
 import { type Arm, batchRequest, pushRequest, RawClient } from './load.js';
 import { type Running, startNoop, startServer } from './processes.js';
 import { rawInserts } from './raw-inserts.js';
@@ -24,16 +26,28 @@ Measures pushes and consumers as ratios to what this machine can do. Prints a ta
   --only TEXT   only the figures whose name contains TEXT
   --strict      exit code 1 when a figure misses what it must reach`;
 
+interface BenchOptions {
+  readonly report: Report;
+  readonly server: Running;
+  /** Another instance on the same database. */
+  readonly second: Running;
+  readonly noop: Running;
+  readonly rawUrl: string;
+  readonly only: string;
+}
+
 class Bench {
   readonly #report: Report;
   readonly #server: Running;
+  readonly #second: Running;
   readonly #noop: Running;
   readonly #rawUrl: string;
   readonly #only: string;
 
-  constructor(options: { report: Report; server: Running; noop: Running; rawUrl: string; only: string }) {
+  constructor(options: BenchOptions) {
     this.#report = options.report;
     this.#server = options.server;
+    this.#second = options.second;
     this.#noop = options.noop;
     this.#rawUrl = options.rawUrl;
     this.#only = options.only;
@@ -45,6 +59,10 @@ class Bench {
     await this.#if('PushEventStream, 100 x 8, bytes', (figure) => this.#stream(figure, 'bytes', 0.6, 0.8));
     await this.#if('PushEventStream, 100 x 8, Value', (figure) => this.#stream(figure, 'value', 0.45, 0.7));
     await this.#if('Subscribe + Acknowledge, catching up', (figure) => this.#catchUp(figure));
+    await this.#if('100 consumers at the head, server CPU a delivery', (figure) => this.#fanOut(figure, 100));
+    await this.#if('push to delivery at 500/s', (figure) => this.#latency(figure));
+    await this.#if('push on one instance to delivery on another', (figure) => this.#twoInstances(figure));
+    await this.#if('memory per idle subscriber', (figure) => this.#idle(figure, 1_000));
   }
 
   async #if(figure: string, measure: (figure: string) => Promise<void>): Promise<void> {
@@ -95,6 +113,96 @@ class Bench {
     this.#report.add({ figure, value, limit, limitValue, unit: 'events/s', mustReach: 0.45, aimAt: 0.7 });
   }
 
+  async #fanOut(figure: string, consumers: number): Promise<void> {
+    const seconds = 4;
+    const rate = 2_000;
+    await withClient(this.#server, async (client) => {
+      const base = await cpuDuring(this.#server, () => pushPaced(client, rate, seconds));
+      const crowd = new Crowd(client);
+      await crowd.join(Array.from({ length: consumers }, (_, n) => `crowd-${process.pid}-${n}`));
+      const before = crowd.deliveries;
+      const busy = await cpuDuring(this.#server, () => pushPaced(client, rate, seconds));
+      const deliveries = crowd.deliveries - before;
+      await crowd.leave();
+      const value = ((busy - base) * 1e6) / deliveries;
+      const note = `${Math.round(deliveries / seconds).toLocaleString('en-US')} deliveries/s`;
+      this.#report.add({
+        figure,
+        value,
+        limit: '1 µs',
+        limitValue: 1,
+        unit: 'µs',
+        mustReach: 4,
+        aimAt: 1.5,
+        atMost: true,
+        note,
+      });
+    });
+  }
+
+  async #latency(figure: string): Promise<void> {
+    const seconds = 4;
+    const noop = await withClient(this.#noop, (client) => callLatency(client, 500, seconds));
+    const own = await withClient(this.#server, (client) => deliveryLatency(client, client, { rate: 500, seconds }));
+    const row = { limit: 'one no-op call', unit: 'ms', atMost: true } as const;
+    this.#report.add({
+      ...row,
+      figure: `${figure}, p50`,
+      value: own.p50,
+      limitValue: noop.p50,
+      mustReach: 3,
+      aimAt: 2,
+    });
+    this.#report.add({
+      ...row,
+      figure: `${figure}, p99`,
+      value: own.p99,
+      limitValue: noop.p99,
+      mustReach: 5,
+      aimAt: 3,
+    });
+  }
+
+  async #twoInstances(figure: string): Promise<void> {
+    const { p99 } = await withClient(this.#server, (pusher) =>
+      withClient(this.#second, (reader) => deliveryLatency(pusher, reader, { rate: 200, seconds: 4 })),
+    );
+    const limit = 'poll interval + 20 ms';
+    this.#report.add({
+      figure: `${figure}, p99`,
+      value: p99,
+      limit,
+      limitValue: 70,
+      unit: 'ms',
+      mustReach: 1,
+      aimAt: 0.07,
+      atMost: true,
+    });
+  }
+
+  async #idle(figure: string, subscribers: number): Promise<void> {
+    const clients = Array.from({ length: 10 }, () => new RawClient(this.#second.address));
+    const before = await metric(this.#second, 'process_resident_memory_bytes');
+    const crowds = clients.map((client) => new Crowd(client));
+    const names = Array.from({ length: subscribers }, (_, n) => `idle-${process.pid}-${n}`);
+    for (let n = 0; n < names.length; n += 50) {
+      await (crowds[(n / 50) % 10] as Crowd).join(names.slice(n, n + 50));
+    }
+    const value = ((await metric(this.#second, 'process_resident_memory_bytes')) - before) / subscribers / 1024;
+    await Promise.all(crowds.map((crowd) => crowd.leave()));
+    for (const client of clients) client.close();
+    this.#report.add({
+      figure,
+      value,
+      limit: '1 KiB',
+      limitValue: 1,
+      unit: 'KiB',
+      mustReach: 64,
+      aimAt: 24,
+      atMost: true,
+    });
+  }
+
   async #fill(events: number): Promise<void> {
     const batches = Math.ceil(events / 500);
     const request = batchRequest('bytes', 500);
@@ -132,9 +240,21 @@ async function withClient<T>(server: Running, work: (client: RawClient) => Promi
 
 /** Groups committed so far, and their events. */
 async function groups(server: Running): Promise<{ groups: number; events: number }> {
+  const events = await metric(server, 'madeleine_group_events_sum');
+  return { groups: await metric(server, 'madeleine_group_events_count'), events };
+}
+
+/** A metric without labels. */
+async function metric(server: Running, name: string): Promise<number> {
   const text = await (await fetch(`http://${server.httpAddress}/metrics`)).text();
-  const metric = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1] ?? Number.NaN);
-  return { groups: metric('madeleine_group_events_count'), events: metric('madeleine_group_events_sum') };
+  return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1] ?? Number.NaN);
+}
+
+/** Seconds of CPU that the server spends while the work goes on. */
+async function cpuDuring(server: Running, work: () => Promise<unknown>): Promise<number> {
+  const before = await metric(server, 'process_cpu_seconds_total');
+  await work();
+  return (await metric(server, 'process_cpu_seconds_total')) - before;
 }
 
 async function createDatabase(mariadb: PrivateMariadb, name: string): Promise<string> {
@@ -169,15 +289,18 @@ async function main(args: readonly string[]): Promise<number> {
   await mariadb.start();
   const running: Running[] = [];
   try {
-    const server = await startServer(await createDatabase(mariadb, 'bench'));
+    const url = await createDatabase(mariadb, 'bench');
+    const server = await startServer(url);
     running.push(server);
+    const second = await startServer(url);
+    running.push(second);
     const rawUrl = await createDatabase(mariadb, 'raw');
     // A server that is stopped at once: it leaves the tables behind.
     await (await startServer(rawUrl)).stop();
     const noop = await startNoop();
     running.push(noop);
     const report = new Report(await settings(mariadb));
-    await new Bench({ report, server, noop, rawUrl, only }).run();
+    await new Bench({ report, server, second, noop, rawUrl, only }).run();
     await report.finish('.bench');
     return args.includes('--strict') && report.missed.length > 0 ? 1 : 0;
   } finally {

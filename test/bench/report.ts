@@ -11,13 +11,17 @@ export interface Row {
   readonly limit: string;
   readonly limitValue: number;
   readonly unit: string;
-  /** value / limitValue has to reach this. */
+  /** The ratio of value to limit has to reach this; with `atMost` it has to stay below it. */
   readonly mustReach: number;
   readonly aimAt: number;
+  /** Less is better: latencies, costs. */
+  readonly atMost?: boolean;
   readonly note?: string;
 }
 
 export const ratioOf = ({ value, limitValue }: Row) => value / limitValue;
+
+const isReached = (row: Row) => (row.atMost === true ? ratioOf(row) <= row.mustReach : ratioOf(row) >= row.mustReach);
 
 export class Report {
   readonly #rows: Row[] = [];
@@ -29,7 +33,7 @@ export class Report {
 
   add(row: Row): void {
     this.#rows.push(row);
-    const verdict = ratioOf(row) >= row.mustReach ? 'reached' : 'MISSED';
+    const verdict = isReached(row) ? 'reached' : 'MISSED';
     process.stderr.write(
       `  ${row.figure}: ${amount(row.value)} ${row.unit}, ratio ${ratioOf(row).toFixed(2)} (${verdict})\n`,
     );
@@ -37,7 +41,7 @@ export class Report {
 
   /** The rows that did not reach what they must. */
   get missed(): readonly Row[] {
-    return this.#rows.filter((row) => ratioOf(row) < row.mustReach);
+    return this.#rows.filter((row) => !isReached(row));
   }
 
   /** Prints the table and keeps the figures in the directory; the last run's are kept as `former.json`. */
@@ -59,14 +63,18 @@ export class Report {
       row.limit,
       `${amount(row.limitValue)} ${row.unit}`,
       ratioOf(row).toFixed(2),
-      row.mustReach.toFixed(2),
-      row.aimAt.toFixed(2),
+      bound(row, row.mustReach),
+      bound(row, row.aimAt),
       former.get(row.figure)?.toFixed(2) ?? '',
     ]);
     const lines = [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`);
     const notes = this.#rows.flatMap(({ figure, note }) => (note === undefined ? [] : [`${figure}: ${note}`]));
     return [...settings, '', ...lines, '', ...notes].join('\n');
   }
+}
+
+function bound(row: Row, value: number): string {
+  return row.atMost === true ? `≤ ${value}` : `≥ ${value.toFixed(2)}`;
 }
 
 function amount(value: number): string {
