@@ -4,15 +4,16 @@
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { EntryKind, type LogEntry } from '../../src/domain/event.js';
 import { Uuid7Source } from '../../src/lib/uuid7.js';
-import { connectionOptions, type SqlValue } from '../../src/storage/mysql/database.js';
-import { COLUMN_COUNT, COLUMNS_WRITTEN, pushRowValues } from '../../src/storage/mysql/entry-rows.js';
+import { connectionOptions } from '../../src/storage/mysql/database.js';
+import { EntryInsert } from '../../src/storage/mysql/entry-rows.js';
 import { PAYLOAD } from './load.js';
 
 const LOCK = `START TRANSACTION; SELECT position, next_event_id FROM log_head WHERE id = 1 FOR UPDATE`;
+const IDS = { contextId: 1, topicId: 1, streamId: null };
 const uuids = new Uuid7Source(() => Date.now());
 
-function rowValues(values: SqlValue[], position: number): void {
-  const entry: LogEntry = {
+function entryAt(position: number): LogEntry {
+  return {
     position,
     kind: EntryKind.OCCURRED,
     eventId: position,
@@ -36,7 +37,6 @@ function rowValues(values: SqlValue[], position: number): void {
     rest: undefined,
     payload: { contentType: '', bytes: PAYLOAD },
   };
-  pushRowValues(values, { entry, digest: undefined }, { contextId: 1, topicId: 1, streamId: null });
 }
 
 /** Rows a second. The database has to be migrated. */
@@ -44,8 +44,6 @@ export async function rawInserts(
   url: string,
   options: { rows: number; groupSize: number; lanes: number },
 ): Promise<number> {
-  const mark = `(${Array.from({ length: COLUMN_COUNT }, () => '?').join(', ')})`;
-  const insert = `INSERT INTO log (${COLUMNS_WRITTEN}) VALUES ${Array.from({ length: options.groupSize }, () => mark).join(', ')}`;
   let left = Math.ceil(options.rows / options.groupSize);
   const groups = left;
   const lane = async () => {
@@ -54,9 +52,11 @@ export async function rawInserts(
       left -= 1;
       const [results] = await connection.query<RowDataPacket[][]>(LOCK);
       const head = results[1]?.[0] as { position: number; next_event_id: number };
-      const values: SqlValue[] = [];
-      for (let n = 1; n <= options.groupSize; n += 1) rowValues(values, head.position + n);
-      await connection.execute(insert, values as string[]);
+      const entries = Array.from({ length: options.groupSize }, (_, n) => {
+        return { entry: entryAt(head.position + n + 1), digest: undefined };
+      });
+      const insert = new EntryInsert(entries, () => IDS);
+      await connection.execute(insert.sql, insert.values as string[]);
       const position = head.position + options.groupSize;
       await connection.query(
         `UPDATE log_head SET position = ${position}, next_event_id = ${position + 1}, created_at = ${1_763_000_000_000_000 + position} WHERE id = 1; COMMIT`,

@@ -127,6 +127,17 @@ describe('JSON values', () => {
     expect(roundTrip(value)).toBe(text);
   });
 
+  it('keep the last of members with the same key', () => {
+    const member = (key: string, value: number) => {
+      const encoded = Payload.encode({ contentType: '', body: { $case: 'json', value: { [key]: value } } }).finish();
+      // Payload.json, its struct, and in there the one field with its tag.
+      return encoded.subarray(4);
+    };
+    const fields = Buffer.concat([member('b', 1), member('a', 2), member('b', 3)]);
+    const struct = Buffer.concat([Buffer.from([0x2a, fields.length]), fields]);
+    expect(valueToJsonText(new WireReader(struct))).toBe('{"a":2,"b":3}');
+  });
+
   it('refuse what JSON does not have', () => {
     const nan = Payload.encode({ contentType: '', body: { $case: 'json', value: { n: Number.NaN } } }).finish();
     const reader = new WireReader(Buffer.from(nan));

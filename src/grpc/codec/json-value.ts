@@ -55,23 +55,44 @@ function numberText(number: number): string {
   return Object.is(number, -0) ? '-0' : String(number);
 }
 
+interface Member {
+  readonly key: string;
+  readonly text: string;
+}
+
 function structText(struct: WireReader, depth: number): string {
-  const fields = new Map<string, string>();
+  const members: Member[] = [];
+  let sorted = true;
   for (let tag = struct.tag(); tag !== 0; tag = struct.tag()) {
     if (tag !== 10) {
       struct.skip(tag);
       continue;
     }
-    const [key, text] = fieldText(struct.message(), depth);
-    fields.set(key, text);
+    const member = readMember(struct.message(), depth);
+    const last = members.at(-1);
+    if (last !== undefined && last.key >= member.key) sorted = false;
+    members.push(member);
   }
-  const members = [...fields]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, text]) => `${JSON.stringify(key)}:${text}`);
-  return `{${members.join(',')}}`;
+  return membersText(sorted ? members : members.sort(byKey));
 }
 
-function fieldText(field: WireReader, depth: number): [string, string] {
+function byKey(a: Member, b: Member): number {
+  if (a.key === b.key) return 0;
+  return a.key < b.key ? -1 : 1;
+}
+
+/** Of members with the same key the last one counts, as in any protobuf map. */
+function membersText(members: readonly Member[]): string {
+  let text = '{';
+  for (let index = 0; index < members.length; index += 1) {
+    const { key, text: value } = members[index] as Member;
+    if (members[index + 1]?.key === key) continue;
+    text += `${text.length === 1 ? '' : ','}${JSON.stringify(key)}:${value}`;
+  }
+  return `${text}}`;
+}
+
+function readMember(field: WireReader, depth: number): Member {
   let key = '';
   let text = 'null';
   for (let tag = field.tag(); tag !== 0; tag = field.tag()) {
@@ -79,16 +100,16 @@ function fieldText(field: WireReader, depth: number): [string, string] {
     else if (tag === 18) text = valueToJsonText(field.message(), depth);
     else field.skip(tag);
   }
-  return [key, text];
+  return { key, text };
 }
 
 function listText(list: WireReader, depth: number): string {
-  const items: string[] = [];
+  let text = '[';
   for (let tag = list.tag(); tag !== 0; tag = list.tag()) {
-    if (tag === 10) items.push(valueToJsonText(list.message(), depth));
+    if (tag === 10) text += `${text.length === 1 ? '' : ','}${valueToJsonText(list.message(), depth)}`;
     else list.skip(tag);
   }
-  return `[${items.join(',')}]`;
+  return `${text}]`;
 }
 
 /**

@@ -3,10 +3,10 @@
 import type { EntryKind, EnvelopeRest, LogEntry } from '../../domain/event.js';
 import type { PlannedEntry } from '../../domain/group-plan.js';
 import type { SqlValue } from './database.js';
-import type { NameCache } from './name-cache.js';
+import { marks, type NameCache } from './name-cache.js';
 
-/** Written in this order; the first 22 are what a reader needs. */
-const COLUMNS = [
+/** What every row has; the first 13 are what a reader needs. */
+const CORE_COLUMNS = [
   'position',
   'kind',
   'event_id',
@@ -18,6 +18,14 @@ const COLUMNS = [
   'version',
   'subject',
   'issuer',
+  'content_type',
+  'payload',
+  'context_id',
+  'digest',
+  'payload_bytes',
+];
+/** What most events leave unset. */
+const ENVELOPE_COLUMNS = [
   'session_id',
   'correlation_id',
   'recipient',
@@ -27,17 +35,10 @@ const COLUMNS = [
   'organization',
   'unit',
   'envelope',
-  'content_type',
-  'payload',
-  'context_id',
-  'digest',
-  'payload_bytes',
-] as const;
-
-export const COLUMNS_WRITTEN = COLUMNS.join(', ');
-export const COLUMN_COUNT = COLUMNS.length;
+];
+const READ_CORE = 13;
 /** For reads with rows as arrays: entryFromRow knows this order. */
-export const COLUMNS_READ = COLUMNS.slice(0, 22).join(', ');
+export const COLUMNS_READ = [...CORE_COLUMNS.slice(0, READ_CORE), ...ENVELOPE_COLUMNS].join(', ');
 
 /** Numbers of the names of one entry. */
 export interface EntryIds {
@@ -46,10 +47,55 @@ export interface EntryIds {
   readonly streamId: number | null;
 }
 
+/**
+ * An insert of entries. When no entry of it sets a member of the envelope, their columns are left out: a third of the values
+ * then need not be sent and bound.
+ */
+export class EntryInsert {
+  readonly sql: string;
+  readonly values: SqlValue[] = [];
+
+  constructor(entries: readonly PlannedEntry[], idsOf: (entry: LogEntry) => EntryIds) {
+    const bare = entries.every(({ entry }) => isBare(entry));
+    for (const planned of entries) {
+      pushCore(this.values, planned, idsOf(planned.entry));
+      if (!bare) pushEnvelope(this.values, planned.entry);
+    }
+    this.sql = insertSql(entries.length, bare);
+  }
+}
+
+const WHOLE_COLUMNS = [...CORE_COLUMNS, ...ENVELOPE_COLUMNS];
+/** Texts by number of rows, with and without the envelope: lanes use few sizes. */
+const insertTexts = { bare: new Map<number, string>(), whole: new Map<number, string>() };
+
+function insertSql(rows: number, bare: boolean): string {
+  const texts = bare ? insertTexts.bare : insertTexts.whole;
+  const known = texts.get(rows);
+  if (known !== undefined) return known;
+  const columns = bare ? CORE_COLUMNS : WHOLE_COLUMNS;
+  const text = `INSERT INTO log (${columns.join(', ')}) VALUES ${marks(rows, `(${marks(columns.length)})`)}`;
+  texts.set(rows, text);
+  return text;
+}
+
+function isBare(entry: LogEntry): boolean {
+  return (
+    entry.rest === undefined &&
+    entry.sessionId === '' &&
+    entry.correlationId === '' &&
+    entry.to === '' &&
+    entry.replyTo === '' &&
+    entry.tag === '' &&
+    entry.entityType === '' &&
+    entry.organization === '' &&
+    entry.unit === ''
+  );
+}
+
 const orNull = (text: string) => (text === '' ? null : text);
 
-/** Appends the row's values, in the order of COLUMNS_WRITTEN. */
-export function pushRowValues(values: SqlValue[], { entry, digest }: PlannedEntry, ids: EntryIds): void {
+function pushCore(values: SqlValue[], { entry, digest }: PlannedEntry, ids: EntryIds): void {
   const { payload } = entry;
   values.push(
     entry.position,
@@ -63,6 +109,16 @@ export function pushRowValues(values: SqlValue[], { entry, digest }: PlannedEntr
     entry.version,
     entry.subject,
     entry.issuer,
+    payload === undefined ? null : orNull(payload.contentType),
+    payload === undefined ? null : asBuffer(payload.bytes),
+    ids.contextId,
+    digest === undefined ? null : asBuffer(digest),
+    payload?.bytes.byteLength ?? 0,
+  );
+}
+
+function pushEnvelope(values: SqlValue[], entry: LogEntry): void {
+  values.push(
     orNull(entry.sessionId),
     orNull(entry.correlationId),
     orNull(entry.to),
@@ -72,11 +128,6 @@ export function pushRowValues(values: SqlValue[], { entry, digest }: PlannedEntr
     orNull(entry.organization),
     orNull(entry.unit),
     entry.rest === undefined ? null : JSON.stringify(entry.rest),
-    payload === undefined ? null : orNull(payload.contentType),
-    payload === undefined ? null : asBuffer(payload.bytes),
-    ids.contextId,
-    digest === undefined ? null : asBuffer(digest),
-    payload?.bytes.byteLength ?? 0,
   );
 }
 
@@ -91,8 +142,8 @@ export function entryFromRow(row: readonly unknown[], names: NameCache): LogEntr
   const topic = names.topicScope(topicId);
   const stream = streamId === null ? '' : names.streamName(streamId);
   if (topic === undefined || stream === undefined) return undefined;
-  const payload = row[21] as Buffer | null;
-  const envelope = row[19] as string | null;
+  const payload = row[12] as Buffer | null;
+  const envelope = row[21] as string | null;
   return {
     position: row[0] as number,
     kind: row[1] as EntryKind,
@@ -105,17 +156,17 @@ export function entryFromRow(row: readonly unknown[], names: NameCache): LogEntr
     issuer: text(row[10]),
     messageId: row[6] === null ? '' : uuidFromBytes(row[6] as Buffer),
     createdAt: row[7] as number,
-    sessionId: text(row[11]),
-    correlationId: text(row[12]),
-    to: text(row[13]),
-    replyTo: text(row[14]),
+    sessionId: text(row[13]),
+    correlationId: text(row[14]),
+    to: text(row[15]),
+    replyTo: text(row[16]),
     subject: row[9] as number,
-    tag: text(row[15]),
-    entityType: text(row[16]),
-    organization: text(row[17]),
-    unit: text(row[18]),
+    tag: text(row[17]),
+    entityType: text(row[18]),
+    organization: text(row[19]),
+    unit: text(row[20]),
     rest: envelope === null ? undefined : (JSON.parse(envelope) as EnvelopeRest),
-    payload: payload === null ? undefined : { contentType: text(row[20]), bytes: payload },
+    payload: payload === null ? undefined : { contentType: text(row[11]), bytes: payload },
   };
 }
 

@@ -10,7 +10,7 @@ import { scopedKey } from '../../domain/names.js';
 import type { StreamState } from '../../domain/stream.js';
 import { GroupFailure, type GroupLane, type GroupRun } from '../storage.js';
 import { ConnectionQueries, connectionOptions, SESSION_SETTINGS, type SqlValue } from './database.js';
-import { COLUMN_COUNT, COLUMNS_WRITTEN, type EntryIds, pushRowValues, uuidToBytes } from './entry-rows.js';
+import { EntryInsert, uuidToBytes } from './entry-rows.js';
 import type { HeadCache } from './head-cache.js';
 import { inChunks, marks, type NameCache } from './name-cache.js';
 import { NameMinter, type NextIds } from './name-minter.js';
@@ -188,9 +188,9 @@ export class MysqlGroupLane implements GroupLane {
     if (writes.inDoubt)
       return this.#decideAndInsert(queries, group, await this.#withPushed(queries, group, locked), minter);
     if (writes.entries.length === 0) return writes;
-    const ids = await this.#nameIds(queries, writes, minter);
+    await this.#ensureNames(queries, writes, minter);
     try {
-      await this.#insertEntries(queries, writes.entries, ids);
+      await this.#insertEntries(queries, writes.entries, minter);
     } catch (error) {
       if (classifySqlError(error) !== 'duplicate' || locked.pushed !== undefined) throw error;
       // InnoDB took back the statement, not the transaction: the rows of former statements have to go as well.
@@ -208,8 +208,8 @@ export class MysqlGroupLane implements GroupLane {
     return { ...locked, pushed: await this.#readPushed(queries, group.needs) };
   }
 
-  /** The numbers of the names of the entries; new ones get theirs here, under the head row. */
-  async #nameIds(queries: ConnectionQueries, writes: GroupWrites, minter: NameMinter): Promise<EntryIds[]> {
+  /** Makes sure that the names of the entries have their numbers; new ones get theirs here, under the head row. */
+  async #ensureNames(queries: ConnectionQueries, writes: GroupWrites, minter: NameMinter): Promise<void> {
     const { names } = this.#options;
     const topics = new Map<string, { context: string; name: string }>();
     for (const { entry } of writes.entries) {
@@ -217,26 +217,19 @@ export class MysqlGroupLane implements GroupLane {
       topics.set(scopedKey(entry.context, entry.topic), { context: entry.context, name: entry.topic });
     }
     await minter.ensure(queries, [...topics.values()], writes.streams);
-    return writes.entries.map(({ entry }) => ({
-      contextId: minter.contextId(entry.context),
-      topicId: minter.topicId(entry.context, entry.topic),
-      streamId: entry.stream === '' ? null : minter.streamId(entry.context, entry.stream),
-    }));
   }
 
   async #insertEntries(
     queries: ConnectionQueries,
     entries: readonly PlannedEntry[],
-    ids: readonly EntryIds[],
+    minter: NameMinter,
   ): Promise<void> {
     for (let start = 0; start < entries.length; ) {
       const left = entries.length - start;
       const count = left <= EXACT_ROWS ? left : left - (left % ROW_STEP);
-      const values: SqlValue[] = [];
-      for (let at = start; at < start + count; at += 1)
-        pushRowValues(values, entries[at] as PlannedEntry, ids[at] as EntryIds);
+      const insert = new EntryInsert(entries.slice(start, start + count), (entry) => minter.idsOf(entry));
       this.#trip();
-      await queries.execute(insertSql(count), values);
+      await queries.execute(insert.sql, insert.values);
       start += count;
     }
   }
@@ -347,12 +340,6 @@ export function streamFromRow(row: StreamRow, context: string): StreamState {
     firstEventAt: row.first_event_at,
     lastEventAt: row.last_event_at,
   };
-}
-
-const ROW_MARK = `(${marks(COLUMN_COUNT)})`;
-
-function insertSql(rows: number): string {
-  return `INSERT INTO log (${COLUMNS_WRITTEN}) VALUES ${marks(rows, ROW_MARK)}`;
 }
 
 const STREAM_MARK = `(${marks(10)})`;

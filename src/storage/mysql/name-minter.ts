@@ -1,9 +1,11 @@
 // Numbers for the names that one group uses first. They are the group's own until it has committed: if it rolls back, a later
 // group may mint the same numbers for other names.
 
+import type { LogEntry } from '../../domain/event.js';
 import { scopedKey } from '../../domain/names.js';
 import type { StreamState } from '../../domain/stream.js';
 import type { Queries, SqlValue } from './database.js';
+import type { EntryIds } from './entry-rows.js';
 import { marks, type NameCache, type ScopedName } from './name-cache.js';
 
 /** The next free numbers, as the head row has them. */
@@ -30,6 +32,15 @@ export class NameMinter {
   /** The next free numbers after this group. */
   get next(): NextIds {
     return this.#next;
+  }
+
+  /** The numbers of an entry's names, all of which have to be known by now. */
+  idsOf({ context, topic, stream }: LogEntry): EntryIds {
+    return {
+      contextId: this.contextId(context),
+      topicId: this.topicId(context, topic),
+      streamId: stream === '' ? null : this.streamId(context, stream),
+    };
   }
 
   contextId(context: string): number {
