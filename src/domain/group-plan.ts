@@ -154,6 +154,8 @@ class GroupPlanner {
     const refused = outcomes.find((outcome) => outcome.kind === 'refused');
     if (refused === undefined) return outcomes;
     undo();
+    // What was undone is not inserted, so the unique key will not tell whether one of the ids was used before.
+    for (const push of unit.pushes) this.#doubt(push);
     return outcomes.map((outcome) => (outcome.kind === 'refused' ? outcome : refused));
   }
 
@@ -176,7 +178,7 @@ class GroupPlanner {
   }
 
   #push(push: Push, index: number): PushOutcome {
-    const { draft, messageId, digest } = push;
+    const { draft, messageId } = push;
     const idKey = scopedKey(draft.context, messageId);
     const before = this.#pushed.get(idKey) ?? this.#locked.pushed?.get(idKey);
     if (before !== undefined) return repeated(push, before, index);
@@ -185,10 +187,15 @@ class GroupPlanner {
       draft.stream === '' ? undefined : (this.#streams.get(streamKey) ?? this.#locked.streams.get(streamKey));
     const error = refusal(push, stream);
     if (error !== undefined) {
-      if (digest !== undefined && this.#locked.pushed === undefined) this.#inDoubt = true;
+      this.#doubt(push);
       return { kind: 'refused', error, fault: index };
     }
     return { kind: 'occurred', entry: this.#append(push, idKey, streamKey, stream) };
+  }
+
+  /** The push is refused: a retry under a client's id would have had another answer. */
+  #doubt({ digest }: Push): void {
+    if (digest !== undefined && this.#locked.pushed === undefined) this.#inDoubt = true;
   }
 
   #append(push: Push, idKey: string, streamKey: string, stream: StreamState | undefined): LogEntry {

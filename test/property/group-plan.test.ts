@@ -172,6 +172,15 @@ describe('group plan', () => {
     );
   });
 
+  it('looks up the ids of an atomic unit that is refused for another of its pushes', () => {
+    const minted = toPush({ stream: 'b', issuer: 'x', id: 0, content: 0, expected: 1 });
+    const reused = toPush({ stream: '', issuer: 'y', id: 1, content: 0, expected: undefined });
+    const head = { position: 1, nextEventId: 2, createdAt: 1 };
+    const unit: PushUnit = { kind: 'push', atomic: true, pushes: [minted, reused] };
+    const { writes } = planGroup({ head, now: 2, streams: new Map(), pushed: undefined }, [unit]);
+    expect(writes).toMatchObject({ entries: [], inDoubt: true });
+  });
+
   it('writes streams in their state after the group', () => {
     const pushes = [1, 2, 3].map(() => toPush({ stream: 'a', issuer: 'x', id: 0, content: 0, expected: undefined }));
     const locked = {
