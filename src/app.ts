@@ -156,6 +156,7 @@ export class App {
     const tail: LogTail = new LogTail({
       ...shared,
       log,
+      clock: this.#clock,
       maxBytes: this.#config.tailBytes,
       pollMs: this.#config.pollMs,
       isOwnToken: (token) => groupCommit.isOwnToken(token),
@@ -226,7 +227,7 @@ export class App {
   #unready(): readonly string[] {
     const reasons: string[] = [];
     if (this.#draining.signal.aborted) reasons.push('the server drains');
-    if (!this.#databaseUp) reasons.push('the database does not answer');
+    if (!this.#databaseUp) reasons.push('the database does not answer or store');
     return reasons;
   }
 

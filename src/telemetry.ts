@@ -36,6 +36,7 @@ export class Metrics {
     'Bytes of events kept in memory for readers at the head.',
     [],
   );
+  readonly tailWaiters = this.#gauge('madeleine_tail_waiters', 'Readers and consumers that wait for new events.', []);
   readonly consumerOffset = this.#gauge('madeleine_consumer_offset', 'Offset of a consumer run here.', [
     'context',
     'consumer',

@@ -21,11 +21,11 @@ import { Backoff } from './backoff.js';
 import { CommandFailed, isTransient, refusalOf } from './failures.js';
 
 /** How long a command waits for a server that does not answer yet. */
-const CONNECT_MS = 5000;
+const CONNECT_MS = 10_000;
 /** Deadline of one unary call. */
 const CALL_MS = 30_000;
 /** How long a unary call that is safe to repeat is repeated while the server is unavailable. */
-const RETRY_MS = 5000;
+const RETRY_MS = 10_000;
 
 /** Why these: docs/decisions and the README's section on clients. */
 export const CHANNEL_OPTIONS = {

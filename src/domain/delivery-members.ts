@@ -108,10 +108,9 @@ export class MemberPool {
     this.changed(member);
   }
 
+  /** Takes a member out that has nothing in flight, and so no reservation. */
   remove(member: DeliveryMember): void {
     this.#byName.delete(member.name);
-    if (member.reservedFor !== undefined) member.reservedFor.reservedOn = undefined;
-    member.reservedFor = undefined;
     const last = this.#heap.pop() as DeliveryMember;
     if (last === member) return;
     last.index = member.index;

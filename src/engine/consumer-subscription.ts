@@ -117,7 +117,8 @@ export class Subscription implements SessionMember {
 
   /** See SessionMember.nextWakeAtMs. */
   nextWakeAtMs(): number | undefined {
-    return this.#waiting === undefined ? undefined : this.#lastFrameMs + SILENCE_MS;
+    const silent = this.#waiting !== undefined && this.#leaving === undefined;
+    return silent ? this.#lastFrameMs + SILENCE_MS : undefined;
   }
 
   #answerEnd(): boolean {

@@ -1,8 +1,7 @@
-// The consumers of this instance, as the service calls them: opens a session where a call needs one, answers for those that
-// are run elsewhere, lets go of what nobody uses.
+// The consumers, as the service calls them. Calls that need the consumer's session go to it; the others are answered from what
+// is stored, also for consumers that another instance runs.
 
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   applySettings,
   type ConsumerKey,
@@ -13,37 +12,20 @@ import {
   type StartPosition,
 } from '../domain/consumer.js';
 import type { Answer, MemberCredit } from '../domain/delivery-types.js';
-import { assertNever, bug, MadeleineError } from '../domain/errors.js';
+import { assertNever, MadeleineError } from '../domain/errors.js';
 import type { Position } from '../domain/event.js';
 import { compileCriteria } from '../domain/event-filter.js';
-import { scopedKey } from '../domain/names.js';
-import type { Clock } from '../lib/clock.js';
-import type { ConsumerRecord, ConsumerStore, Instance, ListConsumersOptions } from '../storage/consumer-storage.js';
-import type { Logger, Metrics } from '../telemetry.js';
+import type { ConsumerRecord, ListConsumersOptions } from '../storage/consumer-storage.js';
+import { consumerUnknown, drainingError } from './consumer-errors.js';
 import type { FetchOptions } from './consumer-fetch.js';
 import type { Handout, MeasureEntry } from './consumer-outbox.js';
-import { ConsumerOwnership } from './consumer-ownership.js';
-import { type Acknowledged, ConsumerSession, consumerUnknown, drainingError } from './consumer-session.js';
+import type { Acknowledged, ConsumerSession } from './consumer-session.js';
+import { ConsumerSessions, type ConsumerSessionsOptions } from './consumer-sessions.js';
 import type { Subscription } from './consumer-subscription.js';
 import { type ConsumerView, countEvents, type EventCount, storedView } from './consumer-view.js';
-import type { LogSource } from './log-source.js';
-import { OffsetFlusher } from './offset-flusher.js';
 
-/** A session that nobody uses for so long is released. */
-const IDLE_MS = 30_000;
-const TICK_MS = 1_000;
-const SWEEP_MS = 60_000;
 /** How long this instance may be behind another one in what it sees of the log. */
 const VISIBLE_WAIT_MS = 500;
-
-export interface ConsumersOptions {
-  readonly store: ConsumerStore;
-  readonly source: LogSource;
-  readonly instance: Instance;
-  readonly clock: Clock;
-  readonly metrics: Metrics;
-  readonly logger: Logger;
-}
 
 /** How a call names its consumer, and makes it if need be. */
 export interface ConsumerUse {
@@ -75,56 +57,29 @@ export interface SeekResult {
 }
 
 export class Consumers {
-  readonly #options: ConsumersOptions;
-  readonly #ownership: ConsumerOwnership;
-  readonly #flusher: OffsetFlusher;
-  readonly #sessions = new Map<string, ConsumerSession>();
-  /** Consumers that are being acquired or let go of: whoever comes meanwhile waits and looks again. */
-  readonly #busy = new Map<string, Promise<unknown>>();
-  #draining = false;
-  #tickTimer: NodeJS.Timeout | undefined;
-  #sweepTimer: NodeJS.Timeout | undefined;
+  readonly #options: ConsumerSessionsOptions;
+  readonly #sessions: ConsumerSessions;
 
-  constructor(options: ConsumersOptions) {
+  constructor(options: ConsumerSessionsOptions) {
     this.#options = options;
-    this.#ownership = new ConsumerOwnership(options);
-    this.#flusher = new OffsetFlusher(options);
+    this.#sessions = new ConsumerSessions(options);
   }
 
   start(): void {
-    this.#ownership.start();
-    this.#tickTimer = setInterval(() => this.#tick(), TICK_MS);
-    this.#sweepTimer = setInterval(() => void this.#sweep(), SWEEP_MS);
+    this.#sessions.start();
   }
 
   /**
    * Takes no new consumers or members, and tells the present ones to go. Acknowledgements go on. Resolves when every
    * subscriber has acknowledged what it holds and its stream has ended, or the time is over.
    */
-  async drain(graceMs: number): Promise<void> {
-    this.#draining = true;
-    const sessions = [...this.#sessions.values()];
-    for (const session of sessions) session.drain();
-    const timer = new AbortController();
-    const timeIsOver = sleep(graceMs, undefined, { signal: timer.signal }).catch(() => {});
-    await Promise.race([Promise.all(sessions.map((session) => session.drained)), timeIsOver]);
-    timer.abort();
+  drain(graceMs: number): Promise<void> {
+    return this.#sessions.drain(graceMs);
   }
 
   /** Ends what is left, writes every place and lets go of all consumers. */
-  async stop(): Promise<void> {
-    this.#draining = true;
-    clearInterval(this.#tickTimer);
-    clearInterval(this.#sweepTimer);
-    await Promise.allSettled(this.#busy.values());
-    const sessions = [...this.#sessions.values()];
-    const settled = await Promise.allSettled(sessions.map((session) => session.settle()));
-    const failed = settled.find((result) => result.status === 'rejected');
-    if (failed !== undefined) this.#options.logger.warn({ err: failed.reason }, 'not every offset was written');
-    for (const session of sessions) this.#drop(session, drainingError(), undefined);
-    await this.#ownership.release(sessions.map((session) => session.key));
-    this.#flusher.stop();
-    await this.#ownership.stop();
+  stop(): Promise<void> {
+    return this.#sessions.stop();
   }
 
   /** Subscribes a member. Rejects as the contract of Subscribe says. */
@@ -161,30 +116,29 @@ export class Consumers {
 
   /** Creates a consumer; one with the same settings is returned as it is, with others it is SETTINGS_DIFFER. */
   async create({ key, start, settings: patch }: ConsumerUse): Promise<CountedView> {
-    if (this.#draining) throw drainingError();
+    if (this.#sessions.draining) throw drainingError();
     const settings = applySettings(DEFAULT_SETTINGS, patch);
-    const record = await this.#create(key, settings, start);
-    assertSameSettings(record, settings);
+    assertSameSettings(await this.#create(key, settings, start), settings);
     return this.get(key);
   }
 
   async get(key: ConsumerKey): Promise<CountedView> {
     const { source, store } = this.#options;
-    const session = this.#sessions.get(nameOf(key));
+    const session = this.#sessions.running(key);
     if (session !== undefined) return { view: session.view(), pending: await session.countPending() };
     const record = await store.find(key);
     if (record === undefined) throw consumerUnknown(key);
-    const view = storedView(record, source.visible);
     const criteria = consumerCriteria(key, record.settings);
     const span = { after: record.offset, upTo: source.visible, without: record.acked };
-    return { view, pending: await countEvents(source, { criteria, matches: compileCriteria(criteria) }, span) };
+    const pending = await countEvents(source, { criteria, matches: compileCriteria(criteria) }, span);
+    return { view: storedView(record, source.visible), pending };
   }
 
   /** By context and name, without counts. */
   async list(options: ListConsumersOptions): Promise<readonly ConsumerView[]> {
     const records = await this.#options.store.list(options);
     const { visible } = this.#options.source;
-    return records.map((record) => this.#sessions.get(nameOf(record))?.view() ?? storedView(record, visible));
+    return records.map((record) => this.#sessions.running(record)?.view() ?? storedView(record, visible));
   }
 
   async update(key: ConsumerKey, patch: SettingsPatch): Promise<CountedView> {
@@ -194,9 +148,7 @@ export class Consumers {
   }
 
   async delete(key: ConsumerKey): Promise<void> {
-    const session = await this.#session(key);
-    await session.delete();
-    this.#forget(session);
+    await this.#sessions.delete(await this.#session(key));
   }
 
   async seek(key: ConsumerKey, to: StartPosition, { dryRun }: { dryRun: boolean }): Promise<SeekResult> {
@@ -224,58 +176,21 @@ export class Consumers {
     });
   }
 
-  // --- sessions
-
-  /** The session of a call that may create the consumer and checks its settings. */
-  async #use(use: ConsumerUse): Promise<ConsumerSession> {
-    if (this.#draining) throw drainingError();
-    const session = await this.#session(use.key, use);
-    assertSameSettings(session, use.settings);
+  /** The session of a call that may create the consumer, and that checks its settings. */
+  async #use({ key, settings, start }: ConsumerUse): Promise<ConsumerSession> {
+    if (this.#sessions.draining) throw drainingError();
+    let session = await this.#sessions.open(key);
+    while (session === undefined) {
+      await this.#create(key, applySettings(DEFAULT_SETTINGS, settings), start);
+      session = await this.#sessions.open(key);
+    }
+    assertSameSettings(session, settings);
     return session;
   }
 
-  async #session(key: ConsumerKey, creation?: ConsumerUse): Promise<ConsumerSession> {
-    const name = nameOf(key);
-    for (;;) {
-      const running = this.#sessions.get(name);
-      if (running !== undefined) return running;
-      if (this.#draining) throw drainingError();
-      const busy = this.#busy.get(name);
-      if (busy !== undefined) {
-        // Whoever made it so is told of a failure; this call looks again.
-        await busy.catch(() => {});
-        continue;
-      }
-      const opened = await this.#whileBusy(name, () => this.#open(key));
-      if (opened !== undefined && opened.ended === undefined) return opened;
-      if (opened !== undefined) continue;
-      if (creation === undefined) throw consumerUnknown(key);
-      await this.#create(key, applySettings(DEFAULT_SETTINGS, creation.settings), creation.start);
-    }
-  }
-
-  #whileBusy<T>(name: string, work: () => Promise<T>): Promise<T> {
-    const busy = work().finally(() => this.#busy.delete(name));
-    this.#busy.set(name, busy);
-    return busy;
-  }
-
-  /** Undefined: there is no such consumer. */
-  async #open(key: ConsumerKey): Promise<ConsumerSession | undefined> {
-    const { acquired, ownership } = await this.#ownership.acquire(key);
-    if (acquired.kind === 'unknown') return undefined;
-    if (acquired.kind === 'owned') throw ownedElsewhere(key, acquired.owner);
-    if (ownership === undefined) throw bug('a consumer that was acquired has no ownership');
-    const session = new ConsumerSession({
-      ...this.#options,
-      ...{ record: acquired.record, leases: acquired.leases, troubles: acquired.troubles, ownership },
-      flusher: this.#flusher,
-      address: this.#options.instance.address,
-      onEmpty: (emptied) => this.#emptied(emptied),
-      onLost: (lost) => this.#forget(lost),
-    });
-    this.#ownership.listen(key, session);
-    this.#sessions.set(nameOf(key), session);
+  async #session(key: ConsumerKey): Promise<ConsumerSession> {
+    const session = await this.#sessions.open(key);
+    if (session === undefined) throw consumerUnknown(key);
     return session;
   }
 
@@ -306,98 +221,6 @@ export class Consumers {
         return assertNever(start);
     }
   }
-
-  /** The session runs no more, and the hold is not ours any more either. */
-  #forget(session: ConsumerSession): void {
-    this.#ownership.forget(session.key);
-    this.#remove(session);
-  }
-
-  #drop(session: ConsumerSession, error: Error, memberError: Error | undefined): void {
-    session.end(error, memberError);
-    this.#remove(session);
-  }
-
-  #remove(session: ConsumerSession): void {
-    const name = nameOf(session.key);
-    if (this.#sessions.get(name) !== session) return;
-    this.#sessions.delete(name);
-    const labels = labelsOf(session);
-    const { consumerOffset, consumerLag, consumerInFlight } = this.#options.metrics;
-    for (const gauge of [consumerOffset, consumerLag, consumerInFlight]) gauge.remove(labels);
-  }
-
-  #emptied(session: ConsumerSession): void {
-    // In a drain its members come back elsewhere; if they do not, it is swept.
-    if (!session.settings.ephemeral || this.#draining) return;
-    void this.#deleteEphemeral(session);
-  }
-
-  /** Whoever comes meanwhile waits, and creates it anew. */
-  async #deleteEphemeral(session: ConsumerSession): Promise<void> {
-    this.#remove(session);
-    await this.#whileBusy(nameOf(session.key), async () => {
-      try {
-        await session.delete();
-        this.#ownership.forget(session.key);
-      } catch (error) {
-        this.#options.logger.warn(
-          { err: error, consumer: session.key.name },
-          'ephemeral consumer not deleted, it is swept later',
-        );
-        session.end(drainingError());
-        await this.#ownership.release([session.key]);
-      }
-    });
-  }
-
-  // --- what time brings about
-
-  #tick(): void {
-    const now = this.#options.clock.nowMs();
-    for (const session of this.#sessions.values()) {
-      this.#measure(session);
-      const { idleSinceMs } = session;
-      if (idleSinceMs !== undefined && now - idleSinceMs >= IDLE_MS) void this.#releaseIdle(session, idleSinceMs);
-    }
-  }
-
-  #measure(session: ConsumerSession): void {
-    const { consumerOffset, consumerLag, consumerInFlight } = this.#options.metrics;
-    const labels = labelsOf(session);
-    consumerOffset.set(labels, session.offset);
-    consumerLag.set(labels, session.head - session.offset);
-    consumerInFlight.set(labels, session.inFlight);
-  }
-
-  async #releaseIdle(session: ConsumerSession, idleSinceMs: number): Promise<void> {
-    if (session.settings.ephemeral) return this.#deleteEphemeral(session);
-    try {
-      await session.settle();
-    } catch {
-      // The place stays to be written; the next tick tries again.
-      return;
-    }
-    if (session.ended !== undefined || session.idleSinceMs !== idleSinceMs || this.#draining) return;
-    this.#drop(session, drainingError(), undefined);
-    await this.#whileBusy(nameOf(session.key), () => this.#ownership.release([session.key]));
-  }
-
-  async #sweep(): Promise<void> {
-    try {
-      await this.#options.store.sweepEphemeral();
-    } catch (error) {
-      this.#options.logger.warn({ err: error }, 'ephemeral consumers not swept');
-    }
-  }
-}
-
-function nameOf(key: ConsumerKey): string {
-  return scopedKey(key.context, key.name);
-}
-
-function labelsOf({ key }: ConsumerSession): { context: string; consumer: string } {
-  return { context: key.context, consumer: key.name };
 }
 
 function assertSameSettings(stored: Pick<ConsumerRecord, 'settings'>, given: SettingsPatch): void {
@@ -409,11 +232,4 @@ function assertSameSettings(stored: Pick<ConsumerRecord, 'settings'>, given: Set
   }));
   const fields = violations.map(({ field }) => field).join(', ');
   throw new MadeleineError('SETTINGS_DIFFER', `the consumer exists with other settings: ${fields}`, { violations });
-}
-
-function ownedElsewhere(key: ConsumerKey, owner: Instance): MadeleineError {
-  return new MadeleineError('OWNED_ELSEWHERE', `consumer "${key.name}" is run by ${owner.address}`, {
-    metadata: { owner: owner.address },
-    retryAfterMs: 1000,
-  });
 }

@@ -82,16 +82,15 @@ export class GroupCommit {
   #sweeper: NodeJS.Timeout | undefined;
   #pumping = false;
   #roomWaiters: (() => void)[] = [];
-  readonly #ownTokens = new Set<number>();
 
   constructor(options: GroupCommitOptions) {
     this.#options = options;
     this.#idleLanes = [...options.lanes];
   }
 
-  /** Whether a group with this token was sent by this instance lately. */
+  /** Whether a group with this token is being committed by this instance: it will be published, or run again. */
   isOwnToken(token: number): boolean {
-    return this.#ownTokens.has(token);
+    return this.#groups.some((group) => group.token === token && !group.settled);
   }
 
   /** Events that wait or are being committed. */
@@ -214,7 +213,6 @@ export class GroupCommit {
     for (const waiting of members) this.#unqueue(waiting);
     this.#inGroupEvents += events;
     const token = Math.floor(this.#options.random() * 2 ** 52) + 1;
-    this.#rememberToken(token);
     return { members, token, rerun: first.sent !== undefined, plan: undefined, locked: false, settled: false };
   }
 
@@ -222,13 +220,6 @@ export class GroupCommit {
     this.#queuedEvents -= waiting.unit.pushes.length;
     this.#queuedBytes -= waiting.bytes;
     if (this.#roomWaiters.length > 0 && this.#hasRoom()) for (const wake of this.#roomWaiters.splice(0)) wake();
-  }
-
-  #rememberToken(token: number): void {
-    this.#ownTokens.add(token);
-    if (this.#ownTokens.size <= 16) return;
-    const [oldest] = this.#ownTokens;
-    if (oldest !== undefined) this.#ownTokens.delete(oldest);
   }
 
   async #run(lane: GroupLane, group: Group): Promise<void> {
@@ -248,6 +239,7 @@ export class GroupCommit {
           return group.plan.writes;
         },
       });
+      await this.#restOnDurable(group);
       this.#committed(group, startedAt);
     } catch (error) {
       this.#failed(group, error);
@@ -259,6 +251,14 @@ export class GroupCommit {
       this.#idleLanes.push(lane);
       this.#schedulePump();
     }
+  }
+
+  /** What a group without a COMMIT of its own answers rests on rows that may not be durable yet (rule 4). */
+  async #restOnDurable({ plan }: Group): Promise<void> {
+    if (plan === undefined || plan.writes.entries.length > 0) return;
+    await this.#options.tail.reach(plan.writes.head.position).catch((error: unknown) => {
+      throw new GroupFailure('unavailable', error);
+    });
   }
 
   #mayProceed(group: Group, foundToken: number): boolean {
@@ -299,7 +299,7 @@ export class GroupCommit {
       return;
     }
     group.members.forEach((waiting, index) => {
-      if (failure.kind === 'unknown') waiting.sent = group.plan?.outcomes[index];
+      if (failure.kind === 'unknown') waiting.sent = planned(group.plan?.outcomes[index], waiting.sent);
       if (splits) waiting.alone = true;
     });
     this.#requeue(group.members);
@@ -333,4 +333,15 @@ function recognised(outcomes: readonly PushOutcome[], sent: readonly PushOutcome
       outcome.kind === 'duplicate' && before?.kind === 'occurred' && before.entry.position === outcome.position;
     return own ? { ...outcome, own } : outcome;
   });
+}
+
+/** What a unit planned when its COMMIT was sent; what a rerun found to be its own from before stays as it was then. */
+function planned(
+  outcomes: readonly PushOutcome[] | undefined,
+  sent: readonly PushOutcome[] | undefined,
+): readonly PushOutcome[] | undefined {
+  if (outcomes === undefined || sent === undefined) return outcomes ?? sent;
+  return recognised(outcomes, sent).map((outcome, index) =>
+    outcome.kind === 'duplicate' && outcome.own === true ? (sent[index] as PushOutcome) : outcome,
+  );
 }

@@ -11,6 +11,7 @@
 // Invariant: `visible` only grows; memory holds exactly the stored entries of (memoryStart, visible].
 
 import type { LogEntry, Position } from '../domain/event.js';
+import type { Clock } from '../lib/clock.js';
 import type { EventLog, LogHead } from '../storage/storage.js';
 import type { Logger, Metrics } from '../telemetry.js';
 
@@ -19,16 +20,20 @@ const CATCH_UP_ENTRIES = 1_000;
 const CATCH_UP_BYTES = 8 * 1024 * 1024;
 /** Further behind than this, memory begins anew at the head instead of reading all. */
 const MAX_CATCH_UP = 20_000;
+/** Without a commit for so long, one is made to learn whether the database still stores: one that is read-only answers too. */
+const HEARTBEAT_MS = 5_000;
 const ALL = { context: 'all' } as const;
 
 export interface LogTailOptions {
   readonly log: EventLog;
   readonly maxBytes: number;
   readonly pollMs: number;
-  /** True for the token of a group that this instance sent: its commit will be published without a poll. */
+  /** True for the token of a group that this instance is committing: it will be published without a poll. */
   readonly isOwnToken: (token: number) => boolean;
-  /** Told when the database stops to answer, and when it answers again. */
+  /** Told when the database stops to answer or to store, and when it does both again. */
   readonly onDatabase: (up: boolean) => void;
+  readonly clock: Clock;
+  /** A number in [0, 1). */
   readonly random: () => number;
   readonly metrics: Metrics;
   readonly logger: Logger;
@@ -55,6 +60,7 @@ export class LogTail {
   #timer: NodeJS.Timeout | undefined;
   #polling: Promise<void> | undefined;
   #stopped = false;
+  #storedAtMs = 0;
   #up = true;
 
   constructor(options: LogTailOptions) {
@@ -72,7 +78,7 @@ export class LogTail {
   /** Reads the head, makes it durable, and begins to poll. */
   async start(): Promise<void> {
     const head = await this.#options.log.readHead();
-    await this.#options.log.barrier();
+    await this.#barrier();
     this.#epoch = head.epoch;
     this.#memoryStart = head.position;
     this.#setVisible(head.position);
@@ -82,11 +88,12 @@ export class LogTail {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
-    await this.#polling;
+    await this.#polling?.catch(() => {});
   }
 
   /** Entries of a group of ours whose COMMIT has returned, in position order. */
   publish(entries: readonly LogEntry[]): void {
+    this.#storedAtMs = this.#options.clock.monotonicMs();
     const first = entries[0];
     if (first === undefined || first.position <= this.#visible) return;
     if (first.position !== this.#visible + 1) {
@@ -190,13 +197,16 @@ export class LogTail {
     if (this.#stopped) return;
     const delay = this.#options.pollMs * (0.75 + 0.5 * this.#options.random());
     this.#timer = setTimeout(() => {
-      void this.#poll(false).finally(() => this.#schedule());
+      // It may share the look of somebody who is told of its failure; here onDatabase was.
+      void this.#poll(false)
+        .catch(() => {})
+        .finally(() => this.#schedule());
     }, delay);
   }
 
   async #poll(force: boolean): Promise<void> {
     // A look that is already under way may have begun before what a forced one has to see.
-    if (force) await this.#polling;
+    if (force) await this.#polling?.catch(() => {});
     this.#polling ??= this.#look(force).finally(() => {
       this.#polling = undefined;
     });
@@ -204,17 +214,32 @@ export class LogTail {
   }
 
   async #look(force: boolean): Promise<void> {
+    this.#options.metrics.tailWaiters.set(this.#waiters.size);
     try {
       const head = await this.#options.log.readHead();
+      const news = this.#isNews(head, force);
+      if (news || !this.#up || this.#isHeartbeatDue()) await this.#barrier();
       this.#setUp(true);
-      if (head.position <= this.#visible) return;
-      if (!force && this.#options.isOwnToken(head.token)) return;
-      await this.#options.log.barrier();
-      await this.#catchUp(head);
+      if (news) await this.#catchUp(head);
     } catch (error) {
       this.#setUp(false, error);
       if (force) throw error;
     }
+  }
+
+  #isNews(head: LogHead, force: boolean): boolean {
+    if (head.position <= this.#visible) return false;
+    // Own groups that wait for a foreign one below them need the look.
+    return force || this.#ahead.size > 0 || !this.#options.isOwnToken(head.token);
+  }
+
+  #isHeartbeatDue(): boolean {
+    return this.#options.clock.monotonicMs() - this.#storedAtMs >= HEARTBEAT_MS;
+  }
+
+  async #barrier(): Promise<void> {
+    await this.#options.log.barrier();
+    this.#storedAtMs = this.#options.clock.monotonicMs();
   }
 
   async #catchUp(head: LogHead): Promise<void> {
@@ -247,8 +272,8 @@ export class LogTail {
     if (up === this.#up) return;
     this.#up = up;
     this.#options.onDatabase(up);
-    if (up) this.#options.logger.info({}, 'database answers again');
-    else this.#options.logger.warn({ err: error }, 'database does not answer');
+    if (up) this.#options.logger.info({}, 'database answers and stores again');
+    else this.#options.logger.warn({ err: error }, 'database does not answer or store');
   }
 }
 

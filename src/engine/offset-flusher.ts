@@ -1,7 +1,7 @@
 // Writes the places of this instance's consumers: one statement in flight, the next gathers whoever asks meanwhile. Many
 // consumers that acknowledge at once share one commit.
 
-import type { ConsumerStore, OffsetWrite } from '../storage/consumer-storage.js';
+import { type ConsumerStore, MAX_FLUSHED, type OffsetWrite } from '../storage/consumer-storage.js';
 import type { Logger } from '../telemetry.js';
 
 /** A consumer as the flusher sees it. */
@@ -23,8 +23,6 @@ export interface OffsetFlusherOptions {
   readonly delayMs?: number;
 }
 
-/** Consumers in one statement at most; the store's bound. */
-const MAX_WRITES = 256;
 const DELAY_MS = 5_000;
 
 class Waiting {
@@ -124,12 +122,12 @@ export class OffsetFlusher {
   }
 
   #takeBatch(): Map<FlushTarget, Waiting> {
-    if (this.#queued.size <= MAX_WRITES) {
+    if (this.#queued.size <= MAX_FLUSHED) {
       const all = this.#queued;
       this.#queued = new Map();
       return all;
     }
-    const batch = new Map([...this.#queued].slice(0, MAX_WRITES));
+    const batch = new Map([...this.#queued].slice(0, MAX_FLUSHED));
     for (const target of batch.keys()) this.#queued.delete(target);
     return batch;
   }

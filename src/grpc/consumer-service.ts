@@ -142,7 +142,7 @@ export class ConsumerService {
       throw fieldInvalid('name_prefix', `has more than ${MAX_NAME_BYTES} bytes`);
     const limit = sizeField('page_size', request.pageSize, PAGE_SIZE);
     const scope = { request: ['ListConsumers', context, namePrefix], epoch: this.#source.epoch };
-    const cursor = decodePageToken(request.pageToken, scope);
+    const cursor = decodePageToken(request.pageToken, scope, ['text', 'text']);
     const after = cursor === undefined ? {} : { after: { context: String(cursor[0]), name: String(cursor[1]) } };
     const views = await this.#consumers.list({ context, namePrefix, limit, ...after });
     const last = views.length < limit ? undefined : views.at(-1);

@@ -1,6 +1,8 @@
 // Service definitions as the server registers them: the generated ones, with codecs of our own where a call is hot, and with
 // requests that cannot be decoded carried into the handler, so that they are answered like any other bad request.
 
+import { BinaryReader } from '@bufbuild/protobuf/wire';
+
 /** Stands in for a request whose bytes are not a message. */
 export class Undecodable {
   readonly message: string;
@@ -12,7 +14,7 @@ export class Undecodable {
 
 interface GeneratedMethod {
   readonly name: string;
-  readonly requestType: { decode(bytes: Uint8Array): unknown };
+  readonly requestType: { decode(input: BinaryReader): unknown };
   readonly responseType: { encode(message: never): { finish(): Uint8Array } };
   readonly requestStream: boolean;
   readonly responseStream: boolean;
@@ -52,7 +54,7 @@ export function serverDefinition(
 ): ServerDefinition {
   const methods = Object.entries(service.methods).map(([key, method]) => {
     const {
-      decode = method.requestType.decode,
+      decode = (bytes: Uint8Array) => decodeStrictly(method.requestType, bytes),
       encode = (message: never) => method.responseType.encode(message).finish(),
     } = codecs[key] ?? {};
     return [
@@ -69,6 +71,19 @@ export function serverDefinition(
     ] as const;
   });
   return Object.fromEntries(methods);
+}
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/**
+ * Decodes with the generated code, which by itself is lenient: it would turn bytes that are not UTF-8 into U+FFFD, so that two
+ * names become one, and would stop at the first byte that ends a group.
+ */
+export function decodeStrictly(type: GeneratedMethod['requestType'], bytes: Uint8Array): unknown {
+  const reader = new BinaryReader(bytes, (text) => UTF8.decode(text));
+  const message = type.decode(reader);
+  if (reader.pos !== reader.len) throw new Error('the message ends before its bytes do');
+  return message;
 }
 
 function decodeOrCarry(decode: (bytes: Uint8Array) => unknown, bytes: Buffer): unknown {

@@ -18,6 +18,7 @@ import type { GroupCommit } from '../engine/group-commit.js';
 import type { LogSource } from '../engine/log-source.js';
 import type { PushCommand, PushedEvent, Pushes } from '../engine/pushes.js';
 import type { EventFrames } from './codec/event-frames.js';
+import { decodeListEvents } from './codec/list-decoder.js';
 import { type DecodedBatch, type DecodedPush, decodeBatch, decodePush, decodePushes } from './codec/push-decoder.js';
 import { encoded, type MethodCodec } from './definitions.js';
 import { listCriteria, readCriteria, readNewsFrame, watchNewsFrame } from './event-wire.js';
@@ -35,7 +36,7 @@ export const EVENT_CODECS: Readonly<Record<string, MethodCodec>> = {
   pushEvents: { decode: decodePushes, ...encoded },
   pushEventStream: { decode: decodeBatch, ...encoded },
   getEvent: encoded,
-  listEvents: encoded,
+  listEvents: { decode: decodeListEvents, ...encoded },
   peekEvent: encoded,
   readEvents: encoded,
   watchEvents: encoded,
@@ -114,7 +115,7 @@ export class EventService {
       request: ['ListEvents', criteria, newestFirst, bounds.after, String(request.filter?.beforePosition)],
       epoch: source.epoch,
     };
-    const cursor = decodePageToken(request.pageToken, scope)?.[0] as number | undefined;
+    const cursor = decodePageToken(request.pageToken, scope, ['position'])?.[0] as number | undefined;
     if (cursor !== undefined) bounds[newestFirst ? 'upTo' : 'after'] = Math.min(cursor, visible);
     const page = await queries.list(criteria, { ...bounds, limit, newestFirst });
     const done = newestFirst ? page.scannedTo <= bounds.after : page.scannedTo >= bounds.upTo;

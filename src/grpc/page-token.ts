@@ -19,21 +19,34 @@ export function encodePageToken(cursor: readonly (string | number)[], scope: Pag
   return Buffer.from(JSON.stringify([seal(body, scope.request), body])).toString('base64url');
 }
 
+/** What a cursor consists of. Anyone can make a token, so its members are looked at like any other input. */
+export type CursorKinds = readonly ('text' | 'position')[];
+
 /**
  * The cursor of a token; undefined for the empty token. PAGE_TOKEN_INVALID for one of another request or that was never ours,
  * POSITION_BEYOND_HEAD for one of another log.
  */
-export function decodePageToken(token: string, scope: PageTokenScope): readonly (string | number)[] | undefined {
+export function decodePageToken(
+  token: string,
+  scope: PageTokenScope,
+  kinds: CursorKinds,
+): readonly (string | number)[] | undefined {
   if (token === '') return undefined;
   const parts = token.length > MAX_LENGTH ? undefined : parse(Buffer.from(token, 'base64url').toString());
   if (!Array.isArray(parts) || typeof parts[1] !== 'string' || parts[0] !== seal(parts[1], scope.request))
     throw invalid();
-  const [version, epoch, ...cursor] = parse(parts[1]) as (string | number)[];
-  if (version !== VERSION) throw invalid();
+  const body = parse(parts[1]);
+  if (!Array.isArray(body) || body[0] !== VERSION) throw invalid();
+  const [, epoch, ...cursor] = body as (string | number)[];
+  if (cursor.length !== kinds.length || !kinds.every((kind, index) => isKind(cursor[index], kind))) throw invalid();
   if (epoch === scope.epoch) return cursor;
   throw new MadeleineError('POSITION_BEYOND_HEAD', 'page_token: belongs to the log before it was restored', {
     violations: [{ field: 'page_token', description: 'belongs to the log before it was restored' }],
   });
+}
+
+function isKind(member: unknown, kind: CursorKinds[number]): boolean {
+  return kind === 'text' ? typeof member === 'string' : Number.isSafeInteger(member) && (member as number) >= 0;
 }
 
 function seal(body: string, request: unknown): string {

@@ -80,9 +80,15 @@ export class GrpcServer {
 
   /** Accepts no more; gives open calls the time to end, then cuts them. */
   async stop(graceMs: number): Promise<void> {
-    const graceful = this.#server.shutdown();
-    const timer = setTimeout(() => this.#server.forceShutdown(), graceMs);
-    await graceful;
+    let timer: NodeJS.Timeout | undefined;
+    // After a forced shutdown the graceful one may never resolve: a client can leave a stream behind that it does not read.
+    const forced = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        this.#server.forceShutdown();
+        resolve();
+      }, graceMs);
+    });
+    await Promise.race([this.#server.shutdown(), forced]);
     clearTimeout(timer);
   }
 

@@ -42,7 +42,7 @@ export class StreamService {
     };
     const limit = sizeField('page_size', request.pageSize, { default: 100, max: 1_000 });
     const scope = { request: ['ListStreams', filter], epoch: this.#options.source.epoch };
-    const cursor = decodePageToken(request.pageToken, scope);
+    const cursor = decodePageToken(request.pageToken, scope, ['text', 'text']);
     const after = cursor === undefined ? {} : { after: { context: String(cursor[0]), name: String(cursor[1]) } };
     const streams = await this.#options.streams.list({ ...filter, ...after, limit: limit + 1 });
     const page = streams.slice(0, limit);

@@ -8,7 +8,10 @@ import { DEFAULT_CONTEXT, type Micros, type Position } from '../domain/event.js'
 import { nameProblem } from '../domain/names.js';
 import type { PayloadForm } from '../engine/event-encoder.js';
 
-/** Gathers what is wrong with a request, so that the caller is told all of it at once. */
+/** Violations that a caller is told at once: a bad map may have a hundred thousand. */
+const MAX_VIOLATIONS = 20;
+
+/** Gathers what is wrong with a request, so that the caller is told all of it at once, or at least the first 20 things. */
 export class Violations {
   readonly #found: Violation[] = [];
 
@@ -17,7 +20,7 @@ export class Violations {
   }
 
   add(field: string, description: string | undefined): void {
-    if (description !== undefined) this.#found.push({ field, description });
+    if (description !== undefined && this.#found.length < MAX_VIOLATIONS) this.#found.push({ field, description });
   }
 
   /** The error, or undefined if nothing was wrong. */

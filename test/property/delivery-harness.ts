@@ -424,6 +424,8 @@ export class DeliveryHarness {
     const nextLease = this.window.nextLease + (a % 5);
     this.model.restart(nextLease);
     this.window = this.#open(nextLease, nextLease);
+    // What a former owner read is not offered to the next.
+    this.#late = [];
     if (c % 2 === 0) for (const [name, credit] of credits) this.#join(name, credit);
     else this.addMember(a, b, c >> 1);
   }
@@ -451,6 +453,13 @@ export class DeliveryHarness {
     expect(window.offset, 'the offset passes nothing open').toBeLessThanOrEqual(model.offset(true));
     if (model.held.size === 0) expect(window.offset, 'the offset').toBe(model.offset(false));
     this.#compareTroubles();
+    for (const entry of model.inFlight) {
+      expect(window.inFlightAt(entry.event.position)).toMatchObject({
+        lease: entry.lease,
+        member: entry.member?.name,
+        deadlineMs: entry.clockStart === undefined ? undefined : model.deadline(entry),
+      });
+    }
     for (const use of window.members()) {
       const held = model.inFlight.filter((entry) => entry.member?.name === use.name);
       expect(use.inFlight).toBe(held.length);

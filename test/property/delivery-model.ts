@@ -363,6 +363,7 @@ export class DeliveryModel {
     entry.parked = false;
     entry.replay = true;
     entry.place = 'returned';
+    entry.member = undefined;
     entry.attempts = 0;
     entry.losses = 0;
     entry.notBefore = 0;

@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { describe, it } from 'vitest';
 import { Ordering } from '../../src/domain/consumer.js';
-import { propertyParameters } from '../support/property.js';
+import { PROPERTY_TIMEOUT_MS, propertyParameters } from '../support/property.js';
 import { DeliveryHarness, OPERATIONS, type Operation, type Scenario } from './delivery-harness.js';
 
 /** How often each operation comes up; what is not named: once. */
@@ -58,7 +58,7 @@ const scenario: fc.Arbitrary<Scenario> = fc.record({
 });
 
 describe('delivery window', () => {
-  it('does what the rules say, and delivers everything in the end', () => {
+  it('does what the rules say, and delivers everything in the end', { timeout: PROPERTY_TIMEOUT_MS }, () => {
     const runs = fc.property(
       scenario,
       fc.array(operation, { minLength: 1, maxLength: 150, size: 'max' }),

@@ -59,8 +59,11 @@ export class TestSubscriber {
     return found?.value as Frames[K];
   }
 
-  /** The client goes away. */
+  /** The client goes away. Not before it was answered: grpc-js forgets to cancel a call that is still being started. */
   async cancel(): Promise<void> {
+    await waitUntil(() => this.frames.length > 0 || this.ended !== undefined, {
+      what: 'the subscription or its refusal',
+    });
     this.#abort.abort();
     await this.#done;
   }

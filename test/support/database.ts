@@ -15,9 +15,11 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-/** Creates an empty database: no table, no migration. Call it in `beforeAll`, and `drop` in `afterAll`. */
-export async function createTestDatabase(): Promise<TestDatabase> {
-  const server = inject('databaseAdminUrl');
+/**
+ * Creates an empty database: no table, no migration. Call it in `beforeAll`, and `drop` in `afterAll`. `server`: URL of a user
+ * with every right on another server than the run's.
+ */
+export async function createTestDatabase(server = inject('databaseAdminUrl')): Promise<TestDatabase> {
   const name = `test_${randomBytes(6).toString('hex')}`;
   await execute(server, [
     `CREATE DATABASE ${name} CHARACTER SET utf8mb4`,

@@ -42,14 +42,15 @@ export class History {
 
   /**
    * Everything that is wrong: an answered push that is not stored exactly once; something shown that is not stored; holes in
-   * positions or sequences; a consumer that did not get every stored event, or got one before an earlier one of its stream.
+   * positions or sequences; a consumer that did not get every stored event, or got one before an earlier one of its stream,
+   * which consumers in `unordered` may.
    */
-  faults(stored: readonly EventMessage[]): string[] {
+  faults(stored: readonly EventMessage[], { unordered = [] }: { unordered?: readonly string[] } = {}): string[] {
     return [
       ...this.#faults,
       ...this.#storageFaults(stored),
       ...sequenceFaults(stored),
-      ...this.#deliveryFaults(stored),
+      ...this.#deliveryFaults(stored, unordered),
     ];
   }
 
@@ -68,7 +69,7 @@ export class History {
     return faults.slice(0, 20);
   }
 
-  #deliveryFaults(stored: readonly EventMessage[]): string[] {
+  #deliveryFaults(stored: readonly EventMessage[], unordered: readonly string[]): string[] {
     const faults: string[] = [];
     const byPosition = new Map(stored.map((event) => [event.position, event]));
     for (const [consumer, deliveries] of this.#delivered) {
@@ -79,7 +80,7 @@ export class History {
         seen.add(event.position);
         if (byPosition.get(event.position)?.messageId !== event.messageId)
           faults.push(`${consumer}: shown ${event.position} is not stored`);
-        if (event.stream === '') continue;
+        if (event.stream === '' || unordered.includes(consumer)) continue;
         const before = newest.get(event.stream) ?? 0n;
         if (event.sequence !== before + 1n)
           faults.push(`${consumer}: ${event.stream}#${event.sequence} came first after #${before}`);

@@ -4,7 +4,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -27,10 +27,13 @@ const DURABLE = ['--innodb-flush-log-at-trx-commit=1', '--innodb-doublewrite=ON'
 export interface PrivateMariadbOptions {
   /** More options of mariadbd; they win over the ones here. */
   readonly arguments?: readonly string[];
+  /** Where its directory is made; the system's directory for temporary files unless told. */
+  readonly parent?: string;
 }
 
 export class PrivateMariadb {
   readonly #arguments: readonly string[];
+  readonly #parent: string;
   readonly #password = randomBytes(12).toString('hex');
   #directory = '';
   #port = 0;
@@ -39,6 +42,7 @@ export class PrivateMariadb {
 
   constructor(options: PrivateMariadbOptions = {}) {
     this.#arguments = options.arguments ?? [];
+    this.#parent = options.parent ?? tmpdir();
   }
 
   /** URL of a user with every right, naming no database: append one to its path. */
@@ -51,9 +55,15 @@ export class PrivateMariadb {
     return this.#server?.pid ?? 0;
   }
 
+  /** Whether the process that was started last still runs. */
+  get running(): boolean {
+    return this.#server !== undefined && this.#server.exitCode === null && this.#server.signalCode === null;
+  }
+
   async start(): Promise<void> {
-    this.#directory = await mkdtemp(join(tmpdir(), 'madeleine-test-'));
+    this.#directory = await mkdtemp(join(this.#parent, 'madeleine-test-'));
     this.#port = await freePort();
+    await mkdir(join(this.#directory, 'tmp'));
     await this.#install();
     await this.run();
   }
@@ -65,7 +75,8 @@ export class PrivateMariadb {
       'mariadbd',
       [
         ...[...asUser(), `--datadir=${file('data')}`, `--socket=${file('s.sock')}`, `--pid-file=${file('pid')}`],
-        ...[`--port=${this.#port}`, '--bind-address=127.0.0.1', '--skip-name-resolve'],
+        // A server that starts removes what it finds in its directory for temporary files: not the ones of another.
+        ...[`--tmpdir=${file('tmp')}`, `--port=${this.#port}`, '--bind-address=127.0.0.1', '--skip-name-resolve'],
         ...[`--init-file=${file('init.sql')}`, `--log-error=${file('log')}`, '--max-allowed-packet=64M'],
         ...['--character-set-server=utf8mb4', '--max-connections=500'],
         ...[...SMALL_FILES, ...DURABLE, ...this.#arguments],

@@ -9,6 +9,9 @@ export function propertyParameters(defaultRuns = 200): Parameters<unknown> {
   return { numRuns: runs ?? defaultRuns, ...(seed === undefined ? {} : { seed }) };
 }
 
+/** Of one property test: time for many runs, and for fast-check to shrink a failure. */
+export const PROPERTY_TIMEOUT_MS = 1_800_000;
+
 function wholeNumber(variable: string): number | undefined {
   const text = process.env[variable];
   if (text === undefined || text === '') return undefined;

@@ -16,6 +16,7 @@ export class StreamPusher {
   readonly #history: History;
   readonly #client: () => TestClient | undefined;
   #running = false;
+  #abandoned = false;
   #done: Promise<void> = Promise.resolve();
   #count = 0;
 
@@ -41,6 +42,12 @@ export class StreamPusher {
     await this.#done;
   }
 
+  /** Ends without an answer to the last push; for the end of a test that failed. */
+  async abandon(): Promise<void> {
+    this.#abandoned = true;
+    await this.stop();
+  }
+
   async #run(): Promise<void> {
     while (this.#running) {
       await this.#push(randomUUID());
@@ -51,11 +58,11 @@ export class StreamPusher {
   async #push(messageId: string): Promise<void> {
     const event = newEvent({
       stream: this.#stream,
-      issuer: `issuer of ${this.#stream}`,
+      issuer: `issuer of ${this.#stream || 'no stream'}`,
       messageId,
       payload: jsonPayload({ n: this.#count }),
     });
-    for (;;) {
+    while (!this.#abandoned) {
       const client = this.#client();
       const answer = client === undefined ? undefined : await attempt(client, event);
       if (answer !== undefined) {

@@ -17,12 +17,13 @@ export async function refusalOf(call: Promise<unknown>): Promise<Refusal> {
   try {
     await call;
   } catch (error) {
-    return describe(error);
+    return refusalFrom(error);
   }
   throw new Error('the call was not refused');
 }
 
-function describe(error: unknown): Refusal {
+/** What the error of a call says; throws what is no status. */
+export function refusalFrom(error: unknown): Refusal {
   const { code, details } = error as ClientError;
   if (code === undefined) throw error;
   const extra = error instanceof RichClientError ? error.extra : [];

@@ -60,6 +60,10 @@ export class ServerProcess implements TestServer {
     return this.#process.pid;
   }
 
+  get running(): boolean {
+    return this.#process.running;
+  }
+
   /** What it printed so far. */
   get output(): string {
     return this.#process.output;

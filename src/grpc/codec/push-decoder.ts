@@ -242,7 +242,8 @@ function readJson(payload: DecodedPayload, value: Buffer): void {
   }
 }
 
-function readPair(reader: WireReader): [string, string] {
+/** Reads a message of two texts, such as an entry of a map. */
+export function readPair(reader: WireReader): [string, string] {
   const pair: [string, string] = ['', ''];
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === 10) pair[0] = reader.string();

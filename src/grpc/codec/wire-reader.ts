@@ -21,7 +21,10 @@ export class WireReader {
 
   /** The next field's tag (number << 3 | wire type), or 0 at the end. */
   tag(): number {
-    return this.#at >= this.#end ? 0 : this.uint32();
+    if (this.#at >= this.#end) return 0;
+    const tag = this.uint32();
+    if (tag >>> 3 === 0) throw new WireError('a field has the number 0');
+    return tag;
   }
 
   /** A varint's low 32 bits, unsigned. */

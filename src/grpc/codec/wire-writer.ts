@@ -4,6 +4,8 @@
 const INITIAL_BYTES = 64 * 1024;
 /** A scratch buffer that grew beyond this is given back. */
 const KEPT_BYTES = 1024 * 1024;
+/** Characters of a text that is written one by one: names and ids. */
+const SHORT_TEXT = 40;
 
 export class WireWriter {
   #bytes = Buffer.allocUnsafe(INITIAL_BYTES);
@@ -16,7 +18,8 @@ export class WireWriter {
 
   /** A copy of what was written; the writer begins anew. */
   finish(): Buffer {
-    const result = Buffer.allocUnsafeSlow(this.mark);
+    // Small messages share the pool's slabs: an allocation of their own costs more than writing them.
+    const result = Buffer.allocUnsafe(this.mark);
     this.#bytes.copy(result, 0, this.#at);
     if (this.#bytes.length > KEPT_BYTES) this.#bytes = Buffer.allocUnsafe(INITIAL_BYTES);
     this.#at = this.#bytes.length;
@@ -55,10 +58,26 @@ export class WireWriter {
   }
 
   text(text: string): number {
+    if (text.length <= SHORT_TEXT && this.#shortText(text)) return text.length;
     const length = Buffer.byteLength(text);
     const at = this.#reserve(length);
     this.#bytes.write(text, at, length, 'utf8');
     return length;
+  }
+
+  /** Writes a short ASCII text without a call into the runtime; false for other texts, of which nothing was written. */
+  #shortText(text: string): boolean {
+    const { length } = text;
+    const at = this.#reserve(length);
+    for (let index = 0; index < length; index += 1) {
+      const code = text.charCodeAt(index);
+      if (code > 0x7f) {
+        this.#at = at + length;
+        return false;
+      }
+      this.#bytes[at + index] = code;
+    }
+    return true;
   }
 
   /** A string field; nothing for the empty text. */

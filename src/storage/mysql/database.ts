@@ -170,18 +170,15 @@ export class ConnectionQueries implements Queries {
   }
 
   query<T>(sql: string, values: readonly SqlValue[] = []): Promise<T[]> {
-    return new Promise((resolve, reject) => {
-      const options = { sql, values: values as SqlValue[], timeout: this.#timeoutMs };
-      this.#connection.query(options, (error, rows) => (error ? reject(error) : resolve(rows as T[])));
-    });
+    return this.#inTime((done) => this.#connection.query({ sql, values: values as SqlValue[] }, done));
   }
 
   execute<T>(sql: string, values: readonly SqlValue[] = []): Promise<T[]> {
-    return this.#execute({ sql, values: values as SqlValue[], timeout: this.#timeoutMs });
+    return this.#execute({ sql, values: values as SqlValue[] });
   }
 
   executeRows(sql: string, values: readonly SqlValue[]): Promise<unknown[][]> {
-    return this.#execute({ sql, values: values as SqlValue[], timeout: this.#timeoutMs, rowsAsArray: true });
+    return this.#execute({ sql, values: values as SqlValue[], rowsAsArray: true });
   }
 
   async write(sql: string, values: readonly SqlValue[] = []): Promise<{ affectedRows: number }> {
@@ -189,9 +186,22 @@ export class ConnectionQueries implements Queries {
     return { affectedRows: (result as ResultSetHeader).affectedRows };
   }
 
-  #execute<T>(options: { sql: string; values: SqlValue[]; timeout: number; rowsAsArray?: boolean }): Promise<T[]> {
+  #execute<T>(options: { sql: string; values: SqlValue[]; rowsAsArray?: boolean }): Promise<T[]> {
+    return this.#inTime((done) => this.#connection.execute(options, done));
+  }
+
+  /** The driver's own time-out begins with the execution: a connection that is silent while it prepares would hang for ever. */
+  #inTime<T>(send: (done: (error: Error | null, rows: unknown) => void) => void): Promise<T[]> {
     return new Promise((resolve, reject) => {
-      this.#connection.execute(options, (error, rows) => (error ? reject(error) : resolve(rows as unknown as T[])));
+      const timer = setTimeout(() => {
+        reject(Object.assign(new Error('the database did not answer in time'), { code: 'PROTOCOL_SEQUENCE_TIMEOUT' }));
+        this.#connection.destroy();
+      }, this.#timeoutMs);
+      send((error, rows) => {
+        clearTimeout(timer);
+        if (error) reject(error);
+        else resolve(rows as T[]);
+      });
     });
   }
 }

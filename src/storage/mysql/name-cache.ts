@@ -1,5 +1,5 @@
 // Contexts, topics and streams are rows referred to by number; this remembers which number is which. Names never change
-// their number, so the cache only grows; streams, of which there may be millions, are forgotten in bulk at a bound.
+// their number, so the cache only grows; streams, of which there may be millions, are forgotten by halves at a bound.
 
 import { scopedKey } from '../../domain/names.js';
 import type { Queries, SqlValue } from './database.js';
@@ -13,31 +13,50 @@ const MAX_STREAMS = 200_000;
 /** Names looked up in one statement; lists are padded to a few sizes, so that few statements are prepared. */
 const LOOKUP_SIZES = [1, 8, 64, 500];
 
-/** Ids of names in both directions, for one kind of row. */
+interface Generation {
+  readonly ids: Map<string, number>;
+  readonly names: Map<number, ScopedName>;
+}
+
+const newGeneration = (): Generation => ({ ids: new Map(), names: new Map() });
+
+/**
+ * Ids of names in both directions, for one kind of row. Two generations: what was asked for or added lately outlives the
+ * forgetting of the older half, so that nobody loses in the middle of his work what he just looked up.
+ */
 class NameTable {
-  readonly #ids = new Map<string, number>();
-  readonly #names = new Map<number, ScopedName>();
-  readonly #max: number;
+  readonly #maxGeneration: number;
+  #young = newGeneration();
+  #old = newGeneration();
 
   constructor(max = Number.POSITIVE_INFINITY) {
-    this.#max = max;
+    this.#maxGeneration = max / 2;
   }
 
   idOf(context: string, name: string): number | undefined {
-    return this.#ids.get(scopedKey(context, name));
+    const key = scopedKey(context, name);
+    const id = this.#young.ids.get(key);
+    if (id !== undefined) return id;
+    const old = this.#old.ids.get(key);
+    if (old !== undefined) this.add(old, { context, name });
+    return old;
   }
 
   nameOf(id: number): ScopedName | undefined {
-    return this.#names.get(id);
+    const name = this.#young.names.get(id);
+    if (name !== undefined) return name;
+    const old = this.#old.names.get(id);
+    if (old !== undefined) this.add(id, old);
+    return old;
   }
 
   add(id: number, name: ScopedName): void {
-    if (this.#ids.size >= this.#max) {
-      this.#ids.clear();
-      this.#names.clear();
+    if (this.#young.ids.size >= this.#maxGeneration) {
+      this.#old = this.#young;
+      this.#young = newGeneration();
     }
-    this.#ids.set(scopedKey(name.context, name.name), id);
-    this.#names.set(id, name);
+    this.#young.ids.set(scopedKey(name.context, name.name), id);
+    this.#young.names.set(id, name);
   }
 }
 

@@ -1,0 +1,142 @@
+// What happens to a database happens: killed, frozen, read-only, out of connections, its disk full. No answered push is lost,
+// readiness tells, and all goes on without help once the database does.
+
+import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Connection, createConnection } from 'mysql2/promise';
+import { afterEach, describe, expect, it } from 'vitest';
+import { bytesPayload, newEvent } from '../support/builders.js';
+import { refusalOf } from '../support/refusals.js';
+import type { TestClient } from '../support/server.js';
+import { TroubledScene } from '../support/troubled-scene.js';
+import { waitUntil } from '../support/wait-until.js';
+
+let scene: TroubledScene | undefined;
+const connections: Connection[] = [];
+
+afterEach(async () => {
+  for (const connection of connections.splice(0)) connection.destroy();
+  await scene?.stop();
+  scene = undefined;
+});
+
+async function connectAs(url: string): Promise<Connection> {
+  const connection = await createConnection(url);
+  connection.on('error', () => {});
+  connections.push(connection);
+  return connection;
+}
+
+const unavailable = { status: 'UNAVAILABLE', reason: 'STORAGE_UNAVAILABLE', retryable: true };
+
+describe('a database', () => {
+  it('that is killed and comes back under load', async () => {
+    scene = await TroubledScene.start();
+    for (let life = 0; life < 3; life += 1) {
+      await scene.mariadb.kill();
+      await scene.becomesUnready();
+      await scene.mariadb.run();
+      await scene.becomesReady();
+      await scene.pushesGoOn(100);
+    }
+    await scene.expectNothingLost();
+  });
+
+  it('that is frozen for a while', async () => {
+    scene = await TroubledScene.start();
+    process.kill(scene.mariadb.pid, 'SIGSTOP');
+    await scene.becomesUnready();
+    // Longer than a push may wait for its group.
+    expect(await refusalOf(scene.client.events.pushEvent({ event: newEvent() }))).toMatchObject(unavailable);
+    process.kill(scene.mariadb.pid, 'SIGCONT');
+    await scene.becomesReady();
+    await scene.pushesGoOn(100);
+    await scene.expectNothingLost();
+  });
+
+  it('that is read-only for a while', async () => {
+    scene = await TroubledScene.start();
+    const admin = await connectAs(scene.mariadb.adminUrl);
+    await admin.query('SET GLOBAL read_only = 1');
+    await scene.becomesUnready();
+    expect(await refusalOf(scene.client.events.pushEvent({ event: newEvent() }))).toMatchObject(unavailable);
+    const { events } = await scene.client.events.listEvents({ filter: { context: 'all' }, pageSize: 1 });
+    expect(events).toHaveLength(1);
+    await admin.query('SET GLOBAL read_only = 0');
+    await scene.becomesReady();
+    await scene.pushesGoOn(100);
+    await scene.expectNothingLost();
+  });
+
+  it('that has no connection left for a while', async () => {
+    scene = await TroubledScene.start({ arguments: ['--max-connections=30'] });
+    const admin = await connectAs(scene.mariadb.adminUrl);
+    const { url, name } = scene.database;
+    // Takes what is free, ends what the server has, and takes that too.
+    await waitUntil(
+      async () => {
+        const [rows] = await admin.query('SELECT id FROM information_schema.processlist WHERE user = ?', [name]);
+        const own = new Set(connections.map(({ threadId }) => threadId));
+        const theirs = (rows as { id: number }[]).filter(({ id }) => !own.has(id));
+        for (const { id } of theirs) await admin.query(`KILL ${id}`).catch(() => {});
+        const isFull = await connectAs(url).then(
+          () => false,
+          (error: { errno: number }) => error.errno === 1040,
+        );
+        return isFull && theirs.length === 0;
+      },
+      { what: 'the server has no connection left', timeoutMs: 30_000, intervalMs: 1 },
+    );
+    await scene.becomesUnready();
+    expect(await refusalOf(scene.client.events.pushEvent({ event: newEvent() }))).toMatchObject(unavailable);
+    for (const connection of connections.splice(1)) connection.destroy();
+    await scene.becomesReady();
+    await scene.pushesGoOn(100);
+    await scene.expectNothingLost();
+  });
+
+  const disk = smallDisk();
+  it.skipIf(disk === undefined)('whose disk is full for a while', async () => {
+    scene = await TroubledScene.start({ parent: disk as string });
+    const ballast = join(disk as string, 'ballast');
+    for (let chunk = 0; ; chunk += 1) {
+      const written = await writeFile(`${ballast}${chunk}`, Buffer.alloc(1024 * 1024)).then(
+        () => true,
+        () => false,
+      );
+      if (!written) break;
+    }
+    // The database refuses, waits or aborts when what is left is used up.
+    expect(await refusalOf(fillUp(scene.client))).toMatchObject(unavailable);
+    execFileSync('sh', ['-c', `rm -f ${ballast}*`]);
+    if (!scene.mariadb.running) await scene.mariadb.run();
+    await scene.becomesReady(60_000);
+    await scene.pushesGoOn(100, 60_000);
+    await scene.expectNothingLost();
+  });
+});
+
+/** Pushes large events for as long as they are answered. */
+async function fillUp(client: TestClient): Promise<void> {
+  const payload = bytesPayload('x'.repeat(200_000), 'text/plain');
+  for (let n = 0; n < 1_000; n += 1) {
+    await client.events.pushEvent({ event: newEvent({ payload, messageId: randomUUID() }) });
+  }
+}
+
+/** A file system of 160 MB in memory; undefined where it cannot be had. It goes after all tests of the file. */
+function smallDisk(): string | undefined {
+  const directory = mkdtempSync(join(tmpdir(), 'madeleine-disk-'));
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=160m', 'tmpfs', directory], { stdio: 'ignore' });
+  } catch {
+    rmSync(directory, { recursive: true });
+    return undefined;
+  }
+  process.once('exit', () => execFileSync('sh', ['-c', `umount -l ${directory}; rmdir ${directory}`]));
+  return directory;
+}

@@ -1,0 +1,151 @@
+// Durable before visible (rule 4): InnoDB shows a commit before its redo is on disk. With slow flushes and a database that is
+// killed at a random moment, nothing that anyone was shown or answered is gone afterwards, and no position is used twice.
+
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Event as EventMessage } from '../../generated/madeleine/v1/event.js';
+import { newEvent } from '../support/builders.js';
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { Follower } from '../support/follower.js';
+import { PrivateMariadb } from '../support/private-mariadb.js';
+import { logFaults, storedRows } from '../support/proxied.js';
+import { propertyParameters } from '../support/property.js';
+import { seededRandom } from '../support/random.js';
+import { refusalOf } from '../support/refusals.js';
+import { ServerProcess, TestClient } from '../support/server.js';
+import { waitUntil } from '../support/wait-until.js';
+
+const { seed = Date.now() % 2 ** 31, numRuns: LIVES = 5 } = propertyParameters(5);
+const FLUSH_DELAY_MS = 150;
+
+/** What the redo log reaches the disk by. A write that was made survives the process, so writes have to be slow as well. */
+const CALLS = 'pwrite64,fdatasync,fsync';
+
+const stops: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const stop of stops.splice(0).reverse()) await stop();
+});
+
+/** Whether this machine lets us slow the flushes of a process down. */
+function canSlowFlushes(): boolean {
+  const options = ['-f', '-e', `trace=${CALLS}`, '-e', `inject=${CALLS}:delay_enter=1`];
+  return spawnSync('strace', [...options, 'true'], { stdio: 'ignore' }).status === 0;
+}
+
+/** Makes each flush of the process take longer, until the process ends. */
+async function slowFlushes(pid: number, delayMs = FLUSH_DELAY_MS): Promise<ChildProcess> {
+  const delay = `inject=${CALLS}:delay_enter=${delayMs * 1000}`;
+  const strace = spawn('strace', ['-f', '-p', String(pid), '-e', `trace=${CALLS}`, '-e', delay], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let output = '';
+  strace.stderr.on('data', (chunk: Buffer) => {
+    output = (output + chunk).slice(0, 10_000);
+  });
+  await waitUntil(() => output.includes('attached'), { what: 'strace is attached' });
+  return strace;
+}
+
+/** What anybody was told of an event: by an answer, or by being shown it. */
+class Told {
+  readonly #messages = new Map<number, string>();
+  readonly faults: string[] = [];
+
+  add({ position, messageId }: Pick<EventMessage, 'position' | 'messageId'>): void {
+    const before = this.#messages.get(Number(position));
+    if (before !== undefined && before !== messageId) this.faults.push(`position ${position} is used twice`);
+    this.#messages.set(Number(position), messageId);
+  }
+
+  missingFrom(stored: readonly { position: number; message_id: string }[]): string[] {
+    const rows = new Map(stored.map((row) => [row.position, row.message_id]));
+    return [...this.#messages]
+      .filter(([position, messageId]) => rows.get(position) !== messageId)
+      .map(([position]) => `position ${position} is gone`);
+  }
+}
+
+/** Two servers on a database server of their own. */
+async function startTwo(): Promise<{ mariadb: PrivateMariadb; database: TestDatabase; clients: TestClient[] }> {
+  const mariadb = new PrivateMariadb();
+  stops.push(() => mariadb.stop());
+  await mariadb.start();
+  const database = await createTestDatabase(mariadb.adminUrl);
+  const clients: TestClient[] = [];
+  for (let n = 0; n < 2; n += 1) {
+    const server = await ServerProcess.start({ databaseUrl: database.url, pollMs: '5' });
+    const client = new TestClient(server.address);
+    clients.push(client);
+    stops.push(async () => {
+      client.close();
+      await server.kill();
+    });
+  }
+  return { mariadb, database, clients };
+}
+
+describe.skipIf(!canSlowFlushes())('a database that is killed while it flushes (needs strace)', () => {
+  it(`loses nothing that was told (SEED=${seed})`, async () => {
+    const random = seededRandom(seed);
+    const { mariadb, database, clients } = await startTwo();
+    const [writer, reader] = clients as [TestClient, TestClient];
+    const told = new Told();
+    const followers = [writer, reader].map((client) => new Follower(() => client));
+    let running = true;
+    const push = async () => {
+      while (running) {
+        const answer = await writer.events.pushEvent({ event: newEvent() }).catch(() => sleep(20));
+        if (answer?.event !== undefined) told.add(answer.event);
+      }
+    };
+    const peek = async () => {
+      while (running) {
+        const newest = followers[1]?.position ?? 0;
+        const peeked = await reader.events.peekEvent({ context: 'all', afterPosition: BigInt(newest) }).catch(() => sleep(20));
+        if (peeked?.event !== undefined) told.add(peeked.event);
+      }
+    };
+    const load = [...Array.from({ length: 8 }, push), peek()];
+    for (const follower of followers) follower.start();
+    for (let life = 0; life < LIVES; life += 1) {
+      const goal = (followers[1]?.events.length ?? 0) + 10;
+      const strace = await slowFlushes(mariadb.pid);
+      await waitUntil(() => (followers[1]?.events.length ?? 0) >= goal, { what: 'the reader is shown events', timeoutMs: 30_000 });
+      await sleep(random() * 2 * FLUSH_DELAY_MS);
+      const gone = once(strace, 'exit');
+      await mariadb.kill();
+      await gone;
+      for (const { events } of followers) for (const event of events) told.add(event);
+      await mariadb.run();
+      expect(told.missingFrom(await storedRows(database)), `life ${life}`).toEqual([]);
+    }
+    running = false;
+    await Promise.all(load);
+    const stored = await storedRows(database);
+    await waitUntil(() => followers.every(({ position }) => position === stored.length), { what: 'both readers reach the end' });
+    await Promise.all(followers.map((follower) => follower.stop()));
+    for (const { events } of followers) for (const event of events) told.add(event);
+    expect(logFaults(stored)).toEqual([]);
+    expect(told.missingFrom(stored)).toEqual([]);
+    expect([...told.faults, ...followers.flatMap(({ faults }) => faults)]).toEqual([]);
+  });
+
+  it('does not lose what a refusal rests on', async () => {
+    const { mariadb, database, clients } = await startTwo();
+    const [writer, other] = clients as [TestClient, TestClient];
+    const strace = await slowFlushes(mariadb.pid, 400);
+    const pushed = writer.events.pushEvent({ event: newEvent({ stream: 'contested' }) });
+    pushed.catch(() => {});
+    // Committed, as InnoDB shows it to others, and not yet on disk.
+    await waitUntil(async () => (await storedRows(database)).length === 1, { what: 'the commit shows', intervalMs: 5 });
+    const second = { event: newEvent({ stream: 'contested' }), expectedSequence: 0n };
+    expect((await refusalOf(other.events.pushEvent(second))).reason).toBe('SEQUENCE_CONFLICT');
+    const gone = once(strace, 'exit');
+    await mariadb.kill();
+    await gone;
+    await mariadb.run();
+    expect(await storedRows(database)).toMatchObject([{ position: 1, stream: 'contested', sequence: 1 }]);
+  });
+});

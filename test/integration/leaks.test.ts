@@ -1,0 +1,161 @@
+// Clients that vanish: whatever they had open ends on the server, and nothing of it stays.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { createConnection } from 'mysql2/promise';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { ConsumerSettings, FetchRequest, SubscribeRequest } from '../../generated/madeleine/v1/consumer_service.js';
+import { newEvent } from '../support/builders.js';
+import { pushNumbers } from '../support/consumer.js';
+import { Pipe } from '../support/pipe.js';
+import { TestClient } from '../support/server.js';
+import { useServer } from '../support/suite.js';
+import { waitUntil } from '../support/wait-until.js';
+
+const suite = useServer();
+const ROUNDS = 40;
+/** Consumers that calls of one kind share. Each waits for events for half a minute after its last use. */
+const CONSUMERS = 5;
+const ephemeral = ConsumerSettings.fromPartial({ ephemeral: true });
+let rounds = 0;
+
+type Call = (client: TestClient, signal: AbortSignal) => AsyncIterable<unknown> | Promise<unknown>;
+
+const CALLS: Readonly<Record<string, Call>> = {
+  'ReadEvents that follows': ({ events }, signal) => events.readEvents({ follow: true }, { signal }),
+  WatchEvents: ({ events }, signal) => events.watchEvents({}, { signal }),
+  Subscribe: ({ consumers }, signal) =>
+    consumers.subscribe(SubscribeRequest.fromPartial({ consumer: `gone ${rounds % CONSUMERS}`, settings: ephemeral }), {
+      signal,
+    }),
+  'Fetch that waits': ({ consumers }, signal) => {
+    const wait = { seconds: 60n, nanos: 0 };
+    const request = { consumer: `fetched ${rounds % CONSUMERS}`, start: { at: { $case: 'latest', value: {} } }, wait };
+    return consumers.fetch(FetchRequest.fromPartial(request as FetchRequest), { signal });
+  },
+  PushEventStream: ({ events }, signal) => events.pushEventStream(endless(), { signal }),
+};
+
+async function* endless() {
+  for (let batchId = 1n; ; batchId += 1n) {
+    yield { batchId, events: [{ event: newEvent({ topic: 'endless' }) }] };
+    await sleep(2);
+  }
+}
+
+async function consume(answer: AsyncIterable<unknown> | Promise<unknown>): Promise<void> {
+  if (answer instanceof Promise) await answer;
+  else for await (const _ of answer);
+}
+
+/** A call whose client goes in the given way; the moment is a different one each time. */
+async function vanish(call: Call, how: string): Promise<void> {
+  rounds += 1;
+  const pipe = await Pipe.to(suite.server.address);
+  const client = new TestClient(pipe.address);
+  const abort = new AbortController();
+  const open = consume(call(client, abort.signal)).catch(() => {});
+  await sleep((rounds * 7) % 23);
+  if (how === 'cancels') abort.abort();
+  if (how === 'closes its channel') client.close();
+  pipe.cut();
+  await open;
+  client.close();
+}
+
+async function metric(pattern: RegExp): Promise<number> {
+  const text = await (await fetch(`http://${suite.server.httpAddress}/metrics`)).text();
+  const values = text.split('\n').flatMap((line) => pattern.exec(line)?.[1] ?? []);
+  return values.reduce((sum, value) => sum + Number(value), 0);
+}
+
+const openCalls = async () => {
+  const started = await metric(/^grpc_server_started_total\{.*grpc_service="madeleine.*\} (\d+)$/);
+  return started - (await metric(/^grpc_server_handled_total\{.*grpc_service="madeleine.*\} (\d+)$/));
+};
+const waiters = () => metric(/^madeleine_tail_waiters (\d+)$/);
+
+function resources(): Record<string, number> {
+  const counts: Record<string, number> = { Timeout: 0 };
+  for (const kind of process.getActiveResourcesInfo()) counts[kind] = (counts[kind] ?? 0) + 1;
+  return counts;
+}
+
+async function connections(): Promise<number> {
+  const connection = await createConnection(suite.database.adminUrl);
+  const [rows] = await connection.query('SELECT id FROM information_schema.processlist WHERE db = ?', [
+    suite.database.name,
+  ]);
+  await connection.end();
+  return (rows as unknown[]).length - 1;
+}
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+/** Bytes of the heap that are in use, after several collections. */
+async function heap(): Promise<number> {
+  for (let n = 0; n < 5; n += 1) {
+    collectGarbage();
+    await sleep(10);
+  }
+  return process.memoryUsage().heapUsed;
+}
+
+beforeAll(async () => {
+  await pushNumbers(suite.client.events, 500);
+});
+
+afterEach(async () => {
+  await waitUntil(async () => (await openCalls()) === 0, { what: 'every call has ended on the server' });
+});
+
+describe.each(['cancels', 'closes its channel', 'is cut off'])('a client that %s', (how) => {
+  it.each(Object.keys(CALLS))('in the middle of %s leaves nothing', async (name) => {
+    const call = CALLS[name] as Call;
+    // Whatever is made once is there after the first ones.
+    for (let n = 0; n < 5; n += 1) await vanish(call, how);
+    await waitUntil(async () => (await openCalls()) === 0, { what: 'the first calls have ended' });
+    const before = {
+      waiting: Math.max(await settledWaiters(), CONSUMERS),
+      ...resources(),
+      connections: await connections(),
+    };
+    for (let n = 0; n < ROUNDS / 3; n += 1) await vanish(call, how);
+    await waitUntil(async () => (await openCalls()) === 0, { what: 'every call has ended on the server' });
+    await waitUntil(async () => (await settledWaiters()) <= before.waiting, {
+      what: `${before.waiting} waiters at most`,
+    });
+    const kinds = ['Timeout', 'TCPSocketWrap', 'TCPServerWrap'] as const;
+    await waitUntil(
+      () => kinds.every((kind) => (resources()[kind] ?? 0) <= ((before as Record<string, number>)[kind] ?? 0) + 2),
+      {
+        what: `no more than ${JSON.stringify(before)}; there are ${JSON.stringify(resources())}`,
+      },
+    );
+    expect(await connections()).toBeLessThanOrEqual(before.connections + 2);
+    const { consumers } = await suite.client.consumers.listConsumers({ namePrefix: 'gone' });
+    expect(consumers.flatMap(({ members }) => members)).toEqual([]);
+  });
+});
+
+/** The gauge is brought up to date at each poll of the tail. */
+async function settledWaiters(): Promise<number> {
+  await sleep(120);
+  return waiters();
+}
+
+describe('memory', () => {
+  it('is flat however many clients come and go', async () => {
+    const everyone = async (times: number) => {
+      for (let n = 0; n < times; n += 1) for (const call of Object.values(CALLS)) await vanish(call, 'is cut off');
+      await waitUntil(async () => (await openCalls()) === 0, { what: 'every call has ended on the server' });
+    };
+    await everyone(20);
+    const before = await heap();
+    await everyone(ROUNDS);
+    // 200 calls: one that left its frames, its call and its connection behind would be some 20 kB.
+    expect((await heap()) - before).toBeLessThan(3 * 1024 * 1024);
+  });
+});

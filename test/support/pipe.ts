@@ -1,0 +1,42 @@
+// A TCP connection in between that can be cut: the client, or the network, is gone without a word.
+
+import { connect, createServer, type Server, type Socket } from 'node:net';
+
+export class Pipe {
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+
+  private constructor(target: { host: string; port: number }) {
+    this.#server = createServer((client) => {
+      const upstream = connect(target);
+      for (const [from, to] of [
+        [client, upstream],
+        [upstream, client],
+      ] as const) {
+        this.#sockets.add(from);
+        from.pipe(to);
+        from.on('error', () => to.destroy());
+        from.on('close', () => this.#sockets.delete(from));
+      }
+    });
+  }
+
+  /** A pipe to host:port on a free port of loopback. */
+  static async to(address: string): Promise<Pipe> {
+    const at = address.lastIndexOf(':');
+    const pipe = new Pipe({ host: address.slice(0, at), port: Number(address.slice(at + 1)) });
+    await new Promise<void>((resolve) => pipe.#server.listen(0, '127.0.0.1', resolve));
+    return pipe;
+  }
+
+  get address(): string {
+    const { port } = this.#server.address() as { port: number };
+    return `127.0.0.1:${port}`;
+  }
+
+  /** Cuts every connection and takes no more. */
+  cut(): void {
+    this.#server.close();
+    for (const socket of this.#sockets) socket.resetAndDestroy();
+  }
+}
