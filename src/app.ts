@@ -193,8 +193,10 @@ export class App {
     this.#server = server;
     const port = await server.listen(listen);
     this.#onStop('gRPC server', async () => {
+      // One patience for both: the whole stop, the database's included, has to end within 10 s.
+      const giveUpAt = this.#clock.monotonicMs() + drainMs;
       await engine.consumers.drain(drainMs);
-      await server.stop(drainMs);
+      await server.stop(Math.max(0, giveUpAt - this.#clock.monotonicMs()));
     });
     this.#showHealth();
     return { grpc: listen.replace(/:\d+$/, `:${port}`), http };

@@ -107,7 +107,7 @@ export const OPTIONS = {
     kind: 'integer',
     default: '5000',
     min: 0,
-    max: 9000,
+    max: 5000,
     text: 'How long open calls may go on after SIGTERM, in milliseconds.',
   },
   logLevel: {

@@ -29,10 +29,16 @@ export interface OpenDatabaseOptions {
 }
 
 /** Connects, starting the embedded database if none is named. Rejects with one sentence when it cannot. */
-export async function openDatabase({ config, logger, random, beside = false }: OpenDatabaseOptions): Promise<DatabaseHandle> {
+export async function openDatabase({
+  config,
+  logger,
+  random,
+  beside = false,
+}: OpenDatabaseOptions): Promise<DatabaseHandle> {
   const isEmbedded = config.databaseUrl === '';
   const living = isEmbedded && beside ? await EmbeddedMariadb.living(config.dataDir) : undefined;
-  const embedded = isEmbedded && living === undefined ? new EmbeddedMariadb({ dataDir: config.dataDir, logger }) : undefined;
+  const embedded =
+    isEmbedded && living === undefined ? new EmbeddedMariadb({ dataDir: config.dataDir, logger }) : undefined;
   const url = living ?? (await embedded?.start())?.url ?? checkedUrl(config.databaseUrl);
   const label = isEmbedded ? 'embedded' : new URL(url).host;
   const database = new Database({ url, poolSize: config.databasePool, random });

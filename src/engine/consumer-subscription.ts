@@ -52,6 +52,8 @@ export class Subscription implements SessionMember {
   #leaving: { readonly position: Position; told: boolean } | undefined;
   #ended: { readonly error: Error | undefined } | undefined;
   #lastFrameMs: number;
+  /** It was given a frame in this turn of the event loop. */
+  #hadTurn = false;
 
   constructor({ name, host, measure }: SubscriptionOptions) {
     this.name = name;
@@ -63,7 +65,8 @@ export class Subscription implements SessionMember {
 
   /** See SessionMember.hungry. */
   get hungry(): boolean {
-    return this.#waiting !== undefined && this.#leaving === undefined && this.outbox.size < FRAME_EVENTS;
+    if (this.#waiting === undefined || this.#hadTurn || this.#leaving !== undefined) return false;
+    return this.outbox.size < FRAME_EVENTS;
   }
 
   /**
@@ -74,10 +77,19 @@ export class Subscription implements SessionMember {
     if (this.#waiting !== undefined) throw bug('two calls of next at once');
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
-      if (this.#answerEnd() || this.#answer()) return;
+      if (this.#answerEnd()) return;
+      // A consumer that catches up would otherwise make frame after frame, and neither sockets nor acknowledgements nor other
+      // consumers would get a turn of the event loop before its credit is used up.
+      if (this.#hadTurn) return;
+      this.#takeTurn();
+    });
+  }
+
+  #takeTurn(): void {
+    if (!this.#answer()) {
       this.#host.pull();
       this.#answer();
-    });
+    }
   }
 
   /** The subscriber is gone, or wants no more. `lost`: its stream broke. Harmless when it ended before. */
@@ -121,6 +133,14 @@ export class Subscription implements SessionMember {
     return silent ? this.#lastFrameMs + SILENCE_MS : undefined;
   }
 
+  #endTurn(): void {
+    this.#hadTurn = true;
+    setImmediate(() => {
+      this.#hadTurn = false;
+      if (this.#waiting !== undefined) this.#takeTurn();
+    });
+  }
+
   #answerEnd(): boolean {
     if (this.#ended === undefined || this.#waiting === undefined) return false;
     const { resolve, reject } = this.#waiting;
@@ -131,12 +151,13 @@ export class Subscription implements SessionMember {
   }
 
   #answer(): boolean {
-    if (this.#waiting === undefined) return false;
+    if (this.#waiting === undefined || this.#hadTurn) return false;
     const frame = this.#takeFrame();
     if (frame === undefined) return false;
     const { resolve } = this.#waiting;
     this.#waiting = undefined;
     this.#lastFrameMs = this.#host.nowMs();
+    this.#endTurn();
     resolve(frame);
     return true;
   }

@@ -49,7 +49,11 @@ describe('readers of two instances', () => {
     const pushers = Array.from({ length: 16 }, (_, n) => {
       const instance = cluster?.at(n % 2);
       // Half of the streams are pushed to on both instances.
-      return new StreamPusher({ stream: `stream-${n < 8 ? n : 100 + (n >> 1)}`, history, client: () => instance?.client });
+      return new StreamPusher({
+        stream: `stream-${n < 8 ? n : 100 + (n >> 1)}`,
+        history,
+        client: () => instance?.client,
+      });
     });
     const workers = ['left', 'left', 'right', 'right'].map((consumer) => {
       const { client } = cluster?.at(consumer === 'left' ? 0 : 1) as (typeof instances)[number];
@@ -62,10 +66,10 @@ describe('readers of two instances', () => {
     await waitUntil(() => first.position === answeredCount && second.position === answeredCount, {
       what: `both followers reach ${answeredCount}`,
     });
-    await waitUntil(
-      () => ['left', 'right'].every((consumer) => history.deliveredCount(consumer) === answeredCount),
-      { what: `both consumers get ${answeredCount}`, timeoutMs: 30_000 },
-    );
+    await waitUntil(() => ['left', 'right'].every((consumer) => history.deliveredCount(consumer) === answeredCount), {
+      what: `both consumers get ${answeredCount}`,
+      timeoutMs: 30_000,
+    });
     await Promise.all(workers.map((worker) => worker.stop()));
     expect(logFaults(await storedRows(database))).toEqual([]);
     expect([...first.faults, ...second.faults]).toEqual([]);
@@ -76,7 +80,9 @@ describe('readers of two instances', () => {
     cluster = await Cluster.start(2);
     const claims = Array.from({ length: 20 }, async (_, n) => {
       const push = (index: number) =>
-        cluster?.at(index).client.events.pushEvent({ event: newEvent({ stream: `claimed ${n}`, issuer: `issuer ${index}` }) });
+        cluster
+          ?.at(index)
+          .client.events.pushEvent({ event: newEvent({ stream: `claimed ${n}`, issuer: `issuer ${index}` }) });
       return Promise.allSettled([push(0), push(1)]);
     });
     for (const [index, results] of (await Promise.all(claims)).entries()) {

@@ -6,8 +6,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { Outcome } from '../../generated/madeleine/v1/event_service.js';
 import { jsonPayload, newEvent } from '../support/builders.js';
 import type { Harm } from '../support/faulty-proxy.js';
-import { isOfGroup, logFaults, storedRows, useProxiedServer } from '../support/proxied.js';
 import { propertyParameters } from '../support/property.js';
+import { isOfGroup, logFaults, storedRows, useProxiedServer } from '../support/proxied.js';
 import { seededRandom } from '../support/random.js';
 import { waitUntil } from '../support/wait-until.js';
 
@@ -53,12 +53,25 @@ for (const harm of HARMS) {
         expect(results.map(({ outcome }) => outcome)).toEqual(events.map(() => Outcome.OUTCOME_OCCURRED));
         const [first] = events;
         const again = await suite.client.events.pushEvent(first as { event: ReturnType<typeof newEvent> });
-        expect(again).toMatchObject({ outcome: Outcome.OUTCOME_DUPLICATE, event: { messageId: given, position: results[0]?.event?.position } });
+        expect(again).toMatchObject({
+          outcome: Outcome.OUTCOME_DUPLICATE,
+          event: { messageId: given, position: results[0]?.event?.position },
+        });
         if (fault.hits === 0) break;
         harmed.push(suite.proxy.statements.filter(isOfGroup)[skip]?.text ?? '');
       }
-      for (const part of ['FOR UPDATE', 'FROM stream', 'INSERT INTO topic', 'INSERT INTO log', 'INSERT INTO stream', 'COMMIT'])
-        expect(harmed.filter((text) => text.includes(part)), part).not.toEqual([]);
+      for (const part of [
+        'FOR UPDATE',
+        'FROM stream',
+        'INSERT INTO topic',
+        'INSERT INTO log',
+        'INSERT INTO stream',
+        'COMMIT',
+      ])
+        expect(
+          harmed.filter((text) => text.includes(part)),
+          part,
+        ).not.toEqual([]);
     });
   });
 }

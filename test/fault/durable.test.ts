@@ -10,8 +10,8 @@ import { newEvent } from '../support/builders.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { Follower } from '../support/follower.js';
 import { PrivateMariadb } from '../support/private-mariadb.js';
-import { logFaults, storedRows } from '../support/proxied.js';
 import { propertyParameters } from '../support/property.js';
+import { logFaults, storedRows } from '../support/proxied.js';
 import { seededRandom } from '../support/random.js';
 import { refusalOf } from '../support/refusals.js';
 import { ServerProcess, TestClient } from '../support/server.js';
@@ -103,7 +103,9 @@ describe.skipIf(!canSlowFlushes())('a database that is killed while it flushes (
     const peek = async () => {
       while (running) {
         const newest = followers[1]?.position ?? 0;
-        const peeked = await reader.events.peekEvent({ context: 'all', afterPosition: BigInt(newest) }).catch(() => sleep(20));
+        const peeked = await reader.events
+          .peekEvent({ context: 'all', afterPosition: BigInt(newest) })
+          .catch(() => sleep(20));
         if (peeked?.event !== undefined) told.add(peeked.event);
       }
     };
@@ -112,7 +114,10 @@ describe.skipIf(!canSlowFlushes())('a database that is killed while it flushes (
     for (let life = 0; life < LIVES; life += 1) {
       const goal = (followers[1]?.events.length ?? 0) + 10;
       const strace = await slowFlushes(mariadb.pid);
-      await waitUntil(() => (followers[1]?.events.length ?? 0) >= goal, { what: 'the reader is shown events', timeoutMs: 30_000 });
+      await waitUntil(() => (followers[1]?.events.length ?? 0) >= goal, {
+        what: 'the reader is shown events',
+        timeoutMs: 30_000,
+      });
       await sleep(random() * 2 * FLUSH_DELAY_MS);
       const gone = once(strace, 'exit');
       await mariadb.kill();
@@ -124,7 +129,9 @@ describe.skipIf(!canSlowFlushes())('a database that is killed while it flushes (
     running = false;
     await Promise.all(load);
     const stored = await storedRows(database);
-    await waitUntil(() => followers.every(({ position }) => position === stored.length), { what: 'both readers reach the end' });
+    await waitUntil(() => followers.every(({ position }) => position === stored.length), {
+      what: 'both readers reach the end',
+    });
     await Promise.all(followers.map((follower) => follower.stop()));
     for (const { events } of followers) for (const event of events) told.add(event);
     expect(logFaults(stored)).toEqual([]);

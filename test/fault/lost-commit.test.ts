@@ -21,7 +21,8 @@ async function storedIn(stream: string): Promise<number[]> {
   return rows.filter((row) => row.stream === stream).map(({ json }) => (JSON.parse(json) as { n: number }).n);
 }
 
-const event = (stream: string, n: number, messageId = '') => newEvent({ stream, messageId, payload: jsonPayload({ n }) });
+const event = (stream: string, n: number, messageId = '') =>
+  newEvent({ stream, messageId, payload: jsonPayload({ n }) });
 
 for (const kind of ['cut after', 'cut before'] as const) {
   describe(`a connection ${kind} COMMIT`, () => {
@@ -97,7 +98,11 @@ describe('two groups under way', () => {
       // The second group reads a stream that is new to it while the first one's loss is noticed.
       loseCommits(1);
       const isRead = (text: string) => text.includes('FROM stream WHERE');
-      suite.proxy.inject({ harm: { kind: 'delay', ms: 50 }, when: ({ group, text }) => group && isRead(text), times: 9 });
+      suite.proxy.inject({
+        harm: { kind: 'delay', ms: 50 },
+        when: ({ group, text }) => group && isRead(text),
+        times: 9,
+      });
       const first = suite.client.events.pushEvent({ event: event('first', round) });
       const lock = suite.proxy.statements.length;
       await waitUntil(() => suite.proxy.statements.slice(lock).some(({ text }) => text.includes('INSERT INTO log ')), {

@@ -233,7 +233,7 @@ class Conversation {
       const { statementId } = current.tracker;
       if (statementId !== undefined) this.#prepared.set(statementId, current.text);
       this.#current = undefined;
-      if (current.swallowed) return this.cut();
+      if (current.swallowed) this.cut();
     }
     if (current?.swallowed !== true && !this.#silent) this.#options.client.write(packet.bytes);
   }

@@ -55,7 +55,9 @@ export interface StoredRow {
 export async function storedRows({ adminUrl }: TestDatabase): Promise<StoredRow[]> {
   const connection = await createConnection(adminUrl);
   try {
-    const [rows] = await connection.query('SELECT position, stream, sequence, message_id, json FROM events ORDER BY position');
+    const [rows] = await connection.query(
+      'SELECT position, stream, sequence, message_id, json FROM events ORDER BY position',
+    );
     return rows as StoredRow[];
   } finally {
     await connection.end();

@@ -82,7 +82,8 @@ export class TroubledScene {
     await Promise.all(this.#pushers.map((pusher) => pusher.stop()));
     const stored = await storedRows(this.database);
     expect(logFaults(stored)).toEqual([]);
-    const all = () => this.follower.position === stored.length && this.history.deliveredCount('worker') === stored.length;
+    const all = () =>
+      this.follower.position === stored.length && this.history.deliveredCount('worker') === stored.length;
     await waitUntil(all, { what: `follower and worker reach ${stored.length}`, timeoutMs: 30_000 });
     expect(this.follower.faults).toEqual([]);
     expect(this.history.faults(this.follower.events)).toEqual([]);

@@ -189,13 +189,16 @@ export class MysqlGroupLane implements GroupLane {
       return this.#decideAndInsert(queries, group, await this.#withPushed(queries, group, locked), minter);
     if (writes.entries.length === 0) return writes;
     await this.#ensureNames(queries, writes, minter);
+    const inserted = { rows: 0 };
     try {
-      await this.#insertEntries(queries, writes.entries, minter);
+      await this.#insertEntries(queries, writes.entries, minter, inserted);
     } catch (error) {
       if (classifySqlError(error) !== 'duplicate' || locked.pushed !== undefined) throw error;
       // InnoDB took back the statement, not the transaction: the rows of former statements have to go as well.
-      this.#trip();
-      await queries.execute('DELETE FROM log WHERE position > ?', [locked.head.position]);
+      if (inserted.rows > 0) {
+        this.#trip();
+        await queries.execute('DELETE FROM log WHERE position > ?', [locked.head.position]);
+      }
       return this.#decideAndInsert(queries, group, await this.#withPushed(queries, group, locked), minter);
     }
     await this.#writeStreams(queries, writes.streams, minter);
@@ -223,14 +226,16 @@ export class MysqlGroupLane implements GroupLane {
     queries: ConnectionQueries,
     entries: readonly PlannedEntry[],
     minter: NameMinter,
+    inserted: { rows: number },
   ): Promise<void> {
-    for (let start = 0; start < entries.length; ) {
+    while (inserted.rows < entries.length) {
+      const start = inserted.rows;
       const left = entries.length - start;
       const count = left <= EXACT_ROWS ? left : left - (left % ROW_STEP);
       const insert = new EntryInsert(entries.slice(start, start + count), (entry) => minter.idsOf(entry));
       this.#trip();
       await queries.execute(insert.sql, insert.values);
-      start += count;
+      inserted.rows += count;
     }
   }
 
