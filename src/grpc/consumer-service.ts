@@ -21,6 +21,7 @@ import type {
 } from '../../generated/madeleine/v1/consumer_service.js';
 import { fieldInvalid } from '../domain/errors.js';
 import { MAX_NAME_BYTES } from '../domain/names.js';
+import type { ConsumerView } from '../engine/consumer-view.js';
 import type { Consumers } from '../engine/consumers.js';
 import type { EventEncoder } from '../engine/event-encoder.js';
 import type { LogSource } from '../engine/log-source.js';
@@ -46,6 +47,8 @@ import { durationMs, payloadForm, readContext, sizeField } from './wire.js';
 const MAX_WAIT_MS = 60_000;
 const FETCH_LIMIT = { default: 100, max: 1_000 };
 const PAGE_SIZE = { default: 100, max: 1_000 };
+/** A page of consumers ends at about so many bytes: filters may be long, and clients take 4 MiB. */
+const PAGE_BYTES = 3 * 1024 * 1024;
 
 /** Calls whose answers the service encodes itself. */
 export const CONSUMER_CODECS: Readonly<Record<string, MethodCodec>> = { subscribe: encoded, fetch: encoded };
@@ -145,9 +148,10 @@ export class ConsumerService {
     const cursor = decodePageToken(request.pageToken, scope, ['text', 'text']);
     const after = cursor === undefined ? {} : { after: { context: String(cursor[0]), name: String(cursor[1]) } };
     const views = await this.#consumers.list({ context, namePrefix, limit, ...after });
-    const last = views.length < limit ? undefined : views.at(-1);
+    const page = views.slice(0, countWithin(views, PAGE_BYTES));
+    const last = page.length < views.length || views.length === limit ? page.at(-1) : undefined;
     return {
-      consumers: views.map((view) => consumerToWire(view)),
+      consumers: page.map((view) => consumerToWire(view)),
       nextPageToken: last === undefined ? '' : encodePageToken([last.context, last.name], scope),
     };
   }
@@ -175,4 +179,14 @@ export class ConsumerService {
       affectedIsMinimum: affected.isMinimum,
     };
   }
+}
+
+/** How many of the consumers, from the first, fit into the bytes; at least one. */
+function countWithin(views: readonly ConsumerView[], maxBytes: number): number {
+  let bytes = 0;
+  const over = views.findIndex(({ settings }, index) => {
+    bytes += 1_024 + Buffer.byteLength(JSON.stringify(settings.filter));
+    return bytes > maxBytes && index > 0;
+  });
+  return over === -1 ? views.length : over;
 }

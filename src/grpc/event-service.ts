@@ -118,8 +118,12 @@ export class EventService {
     const cursor = decodePageToken(request.pageToken, scope, ['position'])?.[0] as number | undefined;
     if (cursor !== undefined) bounds[newestFirst ? 'upTo' : 'after'] = Math.min(cursor, visible);
     const page = await queries.list(criteria, { ...bounds, limit, newestFirst });
-    const done = newestFirst ? page.scannedTo <= bounds.after : page.scannedTo >= bounds.upTo;
-    return frames.events(page.entries, form, done ? '' : encodePageToken([page.scannedTo], scope));
+    const [entries = [], rest] = frames.parts(page.entries, form);
+    // What does not fit into the answer is for the next page.
+    const last = rest === undefined ? undefined : entries.at(-1)?.position;
+    const scannedTo = last === undefined ? page.scannedTo : newestFirst ? last - 1 : last;
+    const done = newestFirst ? scannedTo <= bounds.after : scannedTo >= bounds.upTo;
+    return frames.events(entries, form, done ? '' : encodePageToken([scannedTo], scope));
   }
 
   async peekEvent(request: PeekEventRequest): Promise<Uint8Array> {
@@ -138,7 +142,9 @@ export class EventService {
     const batchSize = sizeField('batch_size', request.batchSize, { default: 256, max: 1_000 });
     const options = { after: await this.#startOf(request, criteria), follow: request.follow, batchSize };
     for await (const frame of readEvents(source, selectionOf(criteria), options, { cancelled: signal, draining })) {
-      yield frame.kind === 'events' ? frames.events(frame.entries, form) : readNewsFrame(frame);
+      if (frame.kind === 'events')
+        for (const part of frames.parts(frame.entries, form)) yield frames.events(part, form);
+      else yield readNewsFrame(frame);
       if (frame.kind === 'going_away') throw drainingError();
     }
   }
@@ -149,7 +155,9 @@ export class EventService {
     const topics = nameList('topics', request.topics);
     const criteria = { context: readContext('context', request.context), ...(topics.length === 0 ? {} : { topics }) };
     for await (const frame of watchEvents(source, selectionOf(criteria), { cancelled: signal, draining })) {
-      yield frame.kind === 'events' ? frames.events(frame.entries, form) : watchNewsFrame(frame);
+      if (frame.kind === 'events')
+        for (const part of frames.parts(frame.entries, form)) yield frames.events(part, form);
+      else yield watchNewsFrame(frame);
       if (frame.kind === 'going_away') throw drainingError();
     }
   }

@@ -3,7 +3,7 @@
 import { createConnection } from 'mysql2/promise';
 import { afterEach, describe, expect, it } from 'vitest';
 import { newEvent } from '../support/builders.js';
-import { Cluster } from '../support/cluster.js';
+import { Cluster, type Instance } from '../support/cluster.js';
 import { Follower } from '../support/follower.js';
 import { History } from '../support/history.js';
 import { logFaults, storedRows } from '../support/proxied.js';
@@ -56,7 +56,7 @@ describe('readers of two instances', () => {
       });
     });
     const workers = ['left', 'left', 'right', 'right'].map((consumer) => {
-      const { client } = cluster?.at(consumer === 'left' ? 0 : 1) as (typeof instances)[number];
+      const { client } = instances[consumer === 'left' ? 0 : 1] as Instance;
       return new Worker({ request: { consumer, maxInFlight: 50 }, history, client: () => client });
     });
     for (const each of [...pushers, ...workers]) each.start();

@@ -5,10 +5,12 @@ import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Outcome } from '../../generated/madeleine/v1/event_service.js';
 import { jsonPayload, newEvent } from '../support/builders.js';
-import type { Harm } from '../support/faulty-proxy.js';
+import type { Harm, Statement } from '../support/faulty-proxy.js';
 import { propertyParameters } from '../support/property.js';
 import { isOfGroup, logFaults, storedRows, useProxiedServer } from '../support/proxied.js';
 import { seededRandom } from '../support/random.js';
+import { refusalOf } from '../support/refusals.js';
+import { startServer, TestClient } from '../support/server.js';
 import { waitUntil } from '../support/wait-until.js';
 
 const suite = useProxiedServer();
@@ -92,6 +94,29 @@ describe('a connection that goes silent', () => {
       expect(outcome).toBe(Outcome.OUTCOME_OCCURRED);
     });
   }
+});
+
+describe('a look at the log that fails', () => {
+  it('fails the call that needs it and nothing else', async () => {
+    const other = await startServer({ databaseUrl: suite.database.url });
+    const client = new TestClient(other.address);
+    const isBarrier = ({ command, text }: Statement) =>
+      command === 'execute' && text.startsWith('INSERT INTO instance');
+    try {
+      // The first look is a poll's, the second one the repeated push's, and the next poll shares that.
+      const hanging = suite.proxy.inject({ harm: { kind: 'hang' }, when: isBarrier, times: 2 });
+      const event = newEvent({ messageId: randomUUID() });
+      const { event: stored } = await client.events.pushEvent({ event });
+      const refused = await refusalOf(suite.client.events.pushEvent({ event }));
+      expect(refused).toMatchObject({ status: 'UNAVAILABLE', reason: 'STORAGE_UNAVAILABLE', retryable: true });
+      expect(hanging.hits).toBe(2);
+      const again = await suite.client.events.pushEvent({ event });
+      expect(again).toMatchObject({ outcome: Outcome.OUTCOME_DUPLICATE, event: { position: stored?.position } });
+    } finally {
+      client.close();
+      await other.stop();
+    }
+  });
 });
 
 describe('faults at random', () => {

@@ -8,12 +8,12 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { ConsumerSettings } from '../../generated/madeleine/v1/consumer_service.js';
 import { decodeListEvents } from '../../src/grpc/codec/list-decoder.js';
 import { STATUS } from '../../src/grpc/middleware/errors.js';
-import { newEvent } from '../support/builders.js';
+import { bytesPayload, newEvent } from '../support/builders.js';
 import { pushNumbers } from '../support/consumer.js';
 import { Descriptors, delimited, type MethodInfo, type Tree, varint } from '../support/descriptors.js';
 import { type Mutation, mutations } from '../support/hostile.js';
 import { rawCall } from '../support/raw-call.js';
-import { type Refusal, refusalOf } from '../support/refusals.js';
+import { type Refusal, refusalOf, take } from '../support/refusals.js';
 import { TestClient } from '../support/server.js';
 import { useServer } from '../support/suite.js';
 
@@ -225,6 +225,49 @@ describe('found before', () => {
     const unknown = await refusalOf(mask);
     expect(unknown).toMatchObject({ reason: 'FIELD_INVALID', fields: ['update_mask.paths[0]'] });
     for (const { message } of [differing, unknown]) expect(Buffer.byteLength(message)).toBeLessThanOrEqual(600);
+  });
+
+  it('a page of the widest consumers fits into an answer', async () => {
+    const names = Array.from({ length: 100 }, (_, n) => `${'x'.repeat(250)}${n}`);
+    const settings = ConsumerSettings.fromPartial({
+      filter: { topics: names, streams: names, issuers: names, tags: names },
+    });
+    for (let n = 0; n < 45; n += 1)
+      await suite.client.consumers.createConsumer({ context: 'wide', name: `${n}`, settings });
+    const seen: string[] = [];
+    let pages = 0;
+    for (let pageToken = ''; pages === 0 || pageToken !== ''; pages += 1) {
+      const page = await suite.client.consumers.listConsumers({ context: 'wide', pageSize: 1_000, pageToken });
+      seen.push(...page.consumers.map(({ name }) => name));
+      pageToken = page.nextPageToken;
+    }
+    expect(new Set(seen).size).toBe(45);
+    expect(seen).toHaveLength(45);
+  });
+
+  it('pages and frames of the widest events fit into a message', async () => {
+    const { events } = suite.client;
+    const properties = Object.fromEntries(['a', 'b', 'c'].map((key) => [key, 'v'.repeat(4_096)]));
+    const zeros = bytesPayload(`[${'0,'.repeat(50_000)}0]`);
+    const drafts = [
+      ...Array.from({ length: 300 }, () => newEvent({ context: 'broad', properties })),
+      ...Array.from({ length: 12 }, () => newEvent({ context: 'broad', payload: zeros })),
+    ];
+    for (let at = 0; at < drafts.length; at += 100)
+      await events.pushEvents({ events: drafts.slice(at, at + 100).map((event) => ({ event })) });
+    const expected = Array.from({ length: 312 }, (_, n) => BigInt(n));
+    for (const newestFirst of [false, true]) {
+      const listed: bigint[] = [];
+      for (let pageToken = '', first = true; first || pageToken !== ''; first = false) {
+        const page = await events.listEvents({ filter: { context: 'broad' }, pageSize: 1_000, newestFirst, pageToken });
+        listed.push(...page.events.map(({ position }) => position));
+        pageToken = page.nextPageToken;
+      }
+      const ascending = newestFirst ? listed.toReversed() : listed;
+      expect(ascending.map((position) => position - (ascending[0] ?? 0n))).toEqual(expected);
+    }
+    const read = await take(events.readEvents({ context: 'broad', batchSize: 1_000 }), () => false);
+    expect(read.flatMap((frame) => frame.events)).toHaveLength(312);
   });
 
   it('the widest envelope is stored as it is', async () => {

@@ -59,9 +59,17 @@ describe('consumer ownership', () => {
     await push(3);
     const deliveries = await subscribe().first(3);
     const { offset } = await ack(deliveries.slice(0, 2));
-    const { consumer: seen } = await client.consumers.getConsumer({ name: consumer });
+    // The second instance learns of the events by its next look at the log.
+    const last = deliveries.at(-1)?.event?.position ?? 0n;
+    const seen = await waitUntil(
+      async () => {
+        const { consumer: view } = await client.consumers.getConsumer({ name: consumer });
+        return view !== undefined && view.head >= last && view;
+      },
+      { what: 'the events to be seen' },
+    );
     expect(seen).toMatchObject({ offset, pending: 1n, owner: 'first.example:50051' });
-    expect(seen?.activityCause).toContain('first.example:50051');
+    expect(seen.activityCause).toContain('first.example:50051');
     const { consumers } = await client.consumers.listConsumers({ namePrefix: consumer });
     expect(consumers.find(({ name }) => name === consumer)).toMatchObject({ offset, owner: 'first.example:50051' });
   });

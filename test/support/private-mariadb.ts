@@ -107,7 +107,14 @@ export class PrivateMariadb {
 
   async #install(): Promise<void> {
     const data = join(this.#directory, 'data');
-    const options = [...asUser(), `--datadir=${data}`, '--skip-test-db', '--auth-root-authentication-method=normal'];
+    const temporary = `--tmpdir=${join(this.#directory, 'tmp')}`;
+    const options = [
+      ...asUser(),
+      `--datadir=${data}`,
+      temporary,
+      '--skip-test-db',
+      '--auth-root-authentication-method=normal',
+    ];
     await promisify(execFile)('mariadb-install-db', [...options, ...SMALL_FILES], { env: withSystemPath() });
     const account = `CREATE OR REPLACE USER admin@'127.0.0.1' IDENTIFIED BY '${this.#password}';`;
     const grant = `GRANT ALL ON *.* TO admin@'127.0.0.1' WITH GRANT OPTION;`;

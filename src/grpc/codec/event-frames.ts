@@ -11,6 +11,10 @@ import { WireWriter } from './wire-writer.js';
 
 const OCCURRED = 1;
 const DUPLICATE = 5;
+/** Events of one message; clients take 4 MiB unless told otherwise. */
+const MAX_EVENTS_BYTES = 3.5 * 1024 * 1024;
+/** Tag and length before each event. */
+const EVENT_HEAD_BYTES = 6;
 
 export class EventFrames {
   readonly #encoder: EventEncoder;
@@ -51,6 +55,27 @@ export class EventFrames {
         w.tag(1, 0);
       }
     });
+  }
+
+  /**
+   * The entries in parts that fit into a message each, most often one. Their encoded size counts: envelopes may be long, and a
+   * JSON payload as a Value takes several times the bytes of its text. A larger event is alone in its part.
+   */
+  parts(entries: readonly LogEntry[], form: PayloadForm): (readonly LogEntry[])[] {
+    const parts: (readonly LogEntry[])[] = [];
+    let start = 0;
+    let bytes = 0;
+    entries.forEach((entry, index) => {
+      const size = this.#encoder.encode(entry, form).byteLength + EVENT_HEAD_BYTES;
+      if (index > start && bytes + size > MAX_EVENTS_BYTES) {
+        parts.push(entries.slice(start, index));
+        start = index;
+        bytes = 0;
+      }
+      bytes += size;
+    });
+    parts.push(start === 0 ? entries : entries.slice(start));
+    return parts;
   }
 
   /** A message whose field 1 is the repeated events: a frame of ReadEvents or WatchEvents, a page of ListEvents. */
