@@ -35,13 +35,13 @@ database-program:
 
 run: build ## run a server with its embedded database (or MADELEINE_DATABASE_URL) until Ctrl-C
 	@[ -n "$${MADELEINE_DATABASE_URL:-}" ] || scripts/setup-database.sh
-	@exec node --enable-source-maps dist/src/main.js serve $(ARGS)
+	@exec bin/madeleine serve $(ARGS)
 
 demo: setup ## replay real events through a server and show that every one arrived
 	@exec $(BIN)/tsx examples/webhooks-demo.ts $(ARGS)
 
 migrate: build ## bring the schema of MADELEINE_DATABASE_URL up to date
-	@exec node --enable-source-maps dist/src/main.js migrate $(ARGS)
+	@exec bin/madeleine migrate $(ARGS)
 
 ## Tests
 
@@ -69,8 +69,9 @@ test-cluster: build database-program ## several instances on one database
 test-fault: build database-program ## kills, lost connections and frozen processes
 	@$(VITEST) --project fault $(PATTERN)
 
-bench: setup build ## measure, each figure as a ratio to its limit on this machine
-	@$(BIN)/tsx test/bench/main.ts $(ARGS)
+bench: setup build ## measure, each figure as a ratio to its limit on this machine (ARGS=--help)
+	@$(BIN)/tsc -p test/bench/tsconfig.json
+	@exec node dist/test/bench/main.js $(ARGS)
 
 ## Checks
 

@@ -78,7 +78,7 @@ export interface EventDraft extends Envelope {
   readonly payload: Payload;
 }
 
-/** An entry of the log. Immutable but for the encoder's memo. */
+/** An entry of the log. Immutable but for the encoder's memo and what decides whether there is one. */
 export interface LogEntry extends Envelope {
   readonly position: Position;
   readonly kind: EntryKind;
@@ -86,9 +86,13 @@ export interface LogEntry extends Envelope {
   /** 0 without a stream. */
   readonly sequence: number;
   readonly messageId: string;
+  /** The message id's 16 bytes, where it came as such: then the text is made only when somebody asks for it. */
+  readonly messageIdBytes?: Uint8Array;
   readonly createdAt: Micros;
   /** Undefined in entries of an invalidation or expiry. */
   readonly payload: Payload | undefined;
+  /** Many are going to read it: the newest part of the log. Then its encodings are worth keeping. */
+  shared?: boolean;
   /** Memo of the wire encoder: the encoded Event, once per payload encoding. The domain gives it no meaning. */
   encodedJson?: Uint8Array;
   encodedBytes?: Uint8Array;

@@ -141,6 +141,7 @@ export class LogTail {
   #append(entries: readonly LogEntry[]): void {
     for (let next: readonly LogEntry[] | undefined = entries; next !== undefined; ) {
       for (const entry of next) {
+        entry.shared = true;
         this.#entries.push(entry);
         this.#bytes += memoryOf(entry);
       }

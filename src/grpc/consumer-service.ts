@@ -23,9 +23,9 @@ import { fieldInvalid } from '../domain/errors.js';
 import { MAX_NAME_BYTES } from '../domain/names.js';
 import type { ConsumerView } from '../engine/consumer-view.js';
 import type { Consumers } from '../engine/consumers.js';
-import type { EventEncoder } from '../engine/event-encoder.js';
 import type { LogSource } from '../engine/log-source.js';
 import { DeliveryFrames } from './codec/delivery-frames.js';
+import type { WireEventEncoder } from './codec/event-encoder.js';
 import {
   acknowledgeFromWire,
   ackStatusToWire,
@@ -56,7 +56,7 @@ export const CONSUMER_CODECS: Readonly<Record<string, MethodCodec>> = { subscrib
 export interface ConsumerServiceOptions {
   readonly consumers: Consumers;
   readonly source: LogSource;
-  readonly encoder: EventEncoder;
+  readonly encoder: WireEventEncoder;
 }
 
 export class ConsumerService {

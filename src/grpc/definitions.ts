@@ -42,7 +42,7 @@ export interface ServerDefinition {
     readonly responseStream: boolean;
     readonly requestSerialize: (message: unknown) => Buffer;
     readonly requestDeserialize: (bytes: Buffer) => unknown;
-    readonly responseSerialize: (message: unknown) => Buffer;
+    readonly responseSerialize: (message: unknown) => Uint8Array;
     readonly responseDeserialize: (bytes: Buffer) => unknown;
   };
 }
@@ -66,7 +66,7 @@ export function serverDefinition(
         requestSerialize: clientOnly,
         responseDeserialize: clientOnly,
         requestDeserialize: (bytes: Buffer) => decodeOrCarry(decode, bytes),
-        responseSerialize: (message: unknown) => asBuffer(encode(message as never)),
+        responseSerialize: (message: unknown) => uncopied(encode(message as never)),
       },
     ] as const;
   });
@@ -98,6 +98,11 @@ function clientOnly(): never {
   throw new Error('a server neither writes requests nor reads responses');
 }
 
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+/**
+ * nice-grpc hands what it gets to Buffer.from, which copies views of memory, but takes over an ArrayBuffer as it is. Large
+ * messages own theirs.
+ */
+function uncopied(bytes: Uint8Array): Uint8Array {
+  const { buffer, byteLength } = bytes;
+  return byteLength > 0 && byteLength === buffer.byteLength ? (buffer as unknown as Uint8Array) : bytes;
 }

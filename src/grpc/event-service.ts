@@ -11,12 +11,12 @@ import type {
 import { fieldInvalid, MadeleineError } from '../domain/errors.js';
 import type { LogEntry, Position } from '../domain/event.js';
 import { compileCriteria, type EventCriteria } from '../domain/event-filter.js';
-import type { PayloadForm } from '../engine/event-encoder.js';
 import type { EventQueries } from '../engine/event-queries.js';
 import { readEvents, watchEvents } from '../engine/event-stream.js';
 import type { GroupCommit } from '../engine/group-commit.js';
 import type { LogSource } from '../engine/log-source.js';
 import type { PushCommand, PushedEvent, Pushes } from '../engine/pushes.js';
+import type { PayloadForm } from './codec/event-encoder.js';
 import type { EventFrames } from './codec/event-frames.js';
 import { decodeListEvents } from './codec/list-decoder.js';
 import { type DecodedBatch, type DecodedPush, decodeBatch, decodePush, decodePushes } from './codec/push-decoder.js';

@@ -6,7 +6,7 @@ import { EventStatus, PayloadEncoding, Subject } from '../../generated/madeleine
 import { fieldInvalid, MadeleineError, notYet, type Violation } from '../domain/errors.js';
 import { DEFAULT_CONTEXT, type Micros, type Position } from '../domain/event.js';
 import { nameProblem } from '../domain/names.js';
-import type { PayloadForm } from '../engine/event-encoder.js';
+import type { PayloadForm } from './codec/event-encoder.js';
 
 /** Violations that a caller is told at once: a bad map may have a hundred thousand. */
 const MAX_VIOLATIONS = 20;

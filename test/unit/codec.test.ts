@@ -7,6 +7,7 @@ import { fitsValue, JsonValueError, valueToJsonText, writeJsonValue } from '../.
 import { decodeBatch } from '../../src/grpc/codec/push-decoder.js';
 import { WireError, WireReader } from '../../src/grpc/codec/wire-reader.js';
 import { WireWriter } from '../../src/grpc/codec/wire-writer.js';
+import { uuidText } from '../../src/lib/uuid-text.js';
 
 function valueBytes(value: unknown): Buffer {
   const writer = new WireWriter();
@@ -100,6 +101,27 @@ describe('event encoder', () => {
     expect(bytesOf(encoder.encode(deepEntry, 'json'))).toEqual({ $case: 'data', value: deep });
     const image = { ...entry, payload: { contentType: 'image/png', bytes: Buffer.from([1]) } };
     expect(bytesOf(encoder.encode(image, 'json'))).toEqual({ $case: 'data', value: Buffer.from([1]) });
+  });
+
+  it('writes a message id from its bytes as from its text', () => {
+    const bytes = Buffer.from(entry.messageId.replaceAll('-', ''), 'hex');
+    expect(uuidText(bytes)).toBe(entry.messageId);
+    const stored = { ...entry, messageIdBytes: bytes };
+    for (const form of ['json', 'bytes'] as const) {
+      expect(new WireEventEncoder().encode(stored, form)).toEqual(new WireEventEncoder().encode({ ...entry }, form));
+    }
+  });
+
+  it('writes in place what is not kept for others, and the same bytes', () => {
+    const encoder = new WireEventEncoder();
+    const writer = new WireWriter();
+    encoder.write(writer, { ...entry }, 'bytes');
+    const alone = writer.finish();
+    const shared = { ...entry, shared: true };
+    writer.reset();
+    encoder.write(writer, shared, 'bytes');
+    expect(writer.finish()).toEqual(alone);
+    expect(encoder.encode(shared, 'bytes')).toBe(encoder.encode(shared, 'bytes'));
   });
 
   it('encodes an entry once for all who ask', () => {

@@ -2,22 +2,22 @@
 // numbers are those of proto/madeleine/v1/consumer_service.proto; a test decodes the results with the generated code.
 
 import type { Delivery } from '../../domain/delivery-types.js';
-import type { LogEntry, Position } from '../../domain/event.js';
+import { entryBytes, type LogEntry, type Position } from '../../domain/event.js';
 import type { Handout } from '../../engine/consumer-outbox.js';
-import type { EventEncoder, PayloadForm } from '../../engine/event-encoder.js';
-import { timeField } from './event-encoder.js';
+import { type PayloadForm, timeField, type WireEventEncoder } from './event-encoder.js';
 import { WireWriter } from './wire-writer.js';
 
 export class DeliveryFrames {
-  readonly #encoder: EventEncoder;
+  readonly #encoder: WireEventEncoder;
   readonly #writer = new WireWriter();
 
-  constructor(encoder: EventEncoder) {
+  constructor(encoder: WireEventEncoder) {
     this.#encoder = encoder;
   }
 
-  /** Bytes of an entry in a frame, but for a few of the delivery's own. */
+  /** Bytes of an entry in a frame, to within its names. Where they cannot be told without encoding it, it is encoded. */
   measure(entry: LogEntry, form: PayloadForm): number {
+    if (form === 'bytes' && entry.rest === undefined) return entryBytes(entry);
     return this.#encoder.encode(entry, form).byteLength;
   }
 
@@ -52,7 +52,7 @@ export class DeliveryFrames {
       w.numberField(3, delivery.attempt);
       w.numberField(2, delivery.lease);
       const event = w.mark;
-      w.raw(this.#encoder.encode(entries[index] as LogEntry, form));
+      this.#encoder.write(w, entries[index] as LogEntry, form);
       w.close(1, event);
       w.close(1, mark);
     }

@@ -10,14 +10,16 @@ import {
   type SystemInfo,
   type Trigger,
 } from '../../domain/event.js';
-import type { EventEncoder, PayloadForm } from '../../engine/event-encoder.js';
 import { fitsValue, writeJsonValue } from './json-value.js';
 import { WireWriter } from './wire-writer.js';
 
-export class WireEventEncoder implements EventEncoder {
+/** How JSON payloads are encoded: as a Value, or as their bytes. */
+export type PayloadForm = 'json' | 'bytes';
+
+export class WireEventEncoder {
   readonly #writer = new WireWriter();
 
-  /** See EventEncoder.encode. */
+  /** The encoded `Event` message; remembered in the entry, so that the second reader of an entry pays nothing. */
   encode(entry: LogEntry, form: PayloadForm): Uint8Array {
     if (form === 'bytes') {
       entry.encodedBytes ??= this.#encode(entry, false);
@@ -27,41 +29,53 @@ export class WireEventEncoder implements EventEncoder {
     return entry.encodedJson;
   }
 
-  #encode(entry: LogEntry, asJson: boolean): Uint8Array {
-    const w = this.#writer;
-    w.reset();
-    const { rest } = entry;
-    w.stringField(34, rest?.tracestate ?? '');
-    w.stringField(33, rest?.traceparent ?? '');
-    w.stringField(32, rest?.createdBy ?? '');
-    if (entry.kind === EntryKind.OCCURRED) timeField(w, 26, entry.createdAt);
-    timeField(w, 25, entry.createdAt);
-    if (rest?.trigger !== undefined) triggerField(w, rest.trigger);
-    if (rest?.system !== undefined) systemField(w, rest.system);
-    if (rest?.properties !== undefined) propertiesField(w, rest.properties);
-    w.stringField(21, entry.unit);
-    w.stringField(20, entry.organization);
-    w.stringField(19, entry.entityType);
-    w.stringField(18, entry.tag);
-    w.numberField(17, entry.subject);
-    w.stringField(16, entry.replyTo);
-    w.stringField(15, entry.to);
-    w.stringField(14, entry.correlationId);
-    w.stringField(13, entry.sessionId);
-    w.stringField(12, entry.messageId);
-    w.stringField(11, entry.issuer);
-    if (entry.payload !== undefined) payloadField(w, entry.payload, asJson);
-    // EventStatus is EntryKind moved by one: AWAITED comes first and has no entry.
-    w.numberField(8, entry.kind + 1);
-    w.numberField(7, entry.sequence);
-    w.stringField(6, entry.stream);
-    w.numberField(5, entry.version);
-    w.stringField(4, entry.topic);
-    w.stringField(3, entry.context);
-    w.numberField(2, entry.position);
-    w.numberField(1, entry.eventId);
-    return w.finish();
+  /** Writes the encoded `Event`. What nobody else is going to read is not kept: writing it in place saves a copy. */
+  write(w: WireWriter, entry: LogEntry, form: PayloadForm): void {
+    const known = form === 'bytes' ? entry.encodedBytes : entry.encodedJson;
+    if (known !== undefined) w.raw(known);
+    else if (entry.shared === true) w.raw(this.encode(entry, form));
+    else writeEvent(w, entry, form === 'json');
   }
+
+  #encode(entry: LogEntry, asJson: boolean): Uint8Array {
+    this.#writer.reset();
+    writeEvent(this.#writer, entry, asJson);
+    return this.#writer.finish();
+  }
+}
+
+function writeEvent(w: WireWriter, entry: LogEntry, asJson: boolean): void {
+  const { rest } = entry;
+  w.stringField(34, rest?.tracestate ?? '');
+  w.stringField(33, rest?.traceparent ?? '');
+  w.stringField(32, rest?.createdBy ?? '');
+  if (entry.kind === EntryKind.OCCURRED) timeField(w, 26, entry.createdAt);
+  timeField(w, 25, entry.createdAt);
+  if (rest?.trigger !== undefined) triggerField(w, rest.trigger);
+  if (rest?.system !== undefined) systemField(w, rest.system);
+  if (rest?.properties !== undefined) propertiesField(w, rest.properties);
+  w.stringField(21, entry.unit);
+  w.stringField(20, entry.organization);
+  w.stringField(19, entry.entityType);
+  w.stringField(18, entry.tag);
+  w.numberField(17, entry.subject);
+  w.stringField(16, entry.replyTo);
+  w.stringField(15, entry.to);
+  w.stringField(14, entry.correlationId);
+  w.stringField(13, entry.sessionId);
+  if (entry.messageIdBytes?.length === 16) w.uuidField(12, entry.messageIdBytes);
+  else w.stringField(12, entry.messageId);
+  w.stringField(11, entry.issuer);
+  if (entry.payload !== undefined) payloadField(w, entry.payload, asJson);
+  // EventStatus is EntryKind moved by one: AWAITED comes first and has no entry.
+  w.numberField(8, entry.kind + 1);
+  w.numberField(7, entry.sequence);
+  w.stringField(6, entry.stream);
+  w.numberField(5, entry.version);
+  w.stringField(4, entry.topic);
+  w.stringField(3, entry.context);
+  w.numberField(2, entry.position);
+  w.numberField(1, entry.eventId);
 }
 
 /** A Timestamp field. Times before 1970 have negative seconds and positive nanos, as its definition wants. */

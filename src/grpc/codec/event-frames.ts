@@ -3,9 +3,9 @@
 import { EventError } from '../../../generated/madeleine/v1/event_service.js';
 import type { MadeleineError } from '../../domain/errors.js';
 import type { LogEntry, Position } from '../../domain/event.js';
-import type { EventEncoder, PayloadForm } from '../../engine/event-encoder.js';
 import type { PushedEvent } from '../../engine/pushes.js';
 import { STATUS } from '../middleware/errors.js';
+import type { PayloadForm, WireEventEncoder } from './event-encoder.js';
 import { timeField } from './event-encoder.js';
 import { WireWriter } from './wire-writer.js';
 
@@ -17,10 +17,10 @@ const MAX_EVENTS_BYTES = 3.5 * 1024 * 1024;
 const EVENT_HEAD_BYTES = 6;
 
 export class EventFrames {
-  readonly #encoder: EventEncoder;
+  readonly #encoder: WireEventEncoder;
   readonly #writer = new WireWriter();
 
-  constructor(encoder: EventEncoder) {
+  constructor(encoder: WireEventEncoder) {
     this.#encoder = encoder;
   }
 

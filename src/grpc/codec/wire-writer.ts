@@ -1,11 +1,14 @@
 // Writes protobuf's wire format from the end to the front: a nested message's length is known once its content stands, so that
 // nothing is measured twice. Fields are therefore written in reverse order.
 
+import { UUID_TEXT_BYTES, writeUuidText } from '../../lib/uuid-text.js';
+
 const INITIAL_BYTES = 64 * 1024;
 /** A scratch buffer that grew beyond this is given back. */
 const KEPT_BYTES = 1024 * 1024;
 /** Characters of a text that is written one by one: names and ids. */
 const SHORT_TEXT = 40;
+const MAX_INT32 = 0x7fffffff;
 
 export class WireWriter {
   #bytes = Buffer.allocUnsafe(INITIAL_BYTES);
@@ -33,14 +36,36 @@ export class WireWriter {
 
   /** A whole number from 0 to 2^53 - 1. */
   varint(value: number): void {
-    const length = varintLength(value);
+    if (value < 0x80) {
+      this.#bytes[this.#reserve(1)] = value;
+      return;
+    }
+    if (value <= MAX_INT32) {
+      this.#int32(value);
+      return;
+    }
+    // Positions and times pass 31 bits, where shifts and masks end: 28 bits, which are four groups of seven, and the rest.
+    const high = Math.floor(value / 0x10000000);
+    this.varint(high);
+    const low = value - high * 0x10000000;
+    const at = this.#reserve(4);
+    const bytes = this.#bytes;
+    bytes[at] = (low & 0x7f) | 0x80;
+    bytes[at + 1] = ((low >>> 7) & 0x7f) | 0x80;
+    bytes[at + 2] = ((low >>> 14) & 0x7f) | 0x80;
+    bytes[at + 3] = (low >>> 21) | 0x80;
+  }
+
+  #int32(value: number): void {
+    const length = value < 0x4000 ? 2 : value < 0x200000 ? 3 : value < 0x10000000 ? 4 : 5;
     let at = this.#reserve(length);
+    const bytes = this.#bytes;
     let rest = value;
     while (rest >= 0x80) {
-      this.#bytes[at++] = (rest % 0x80) | 0x80;
-      rest = Math.floor(rest / 0x80);
+      bytes[at++] = (rest & 0x7f) | 0x80;
+      rest >>>= 7;
     }
-    this.#bytes[at] = rest;
+    bytes[at] = rest;
   }
 
   tag(field: number, wireType: number): void {
@@ -69,13 +94,14 @@ export class WireWriter {
   #shortText(text: string): boolean {
     const { length } = text;
     const at = this.#reserve(length);
+    const bytes = this.#bytes;
     for (let index = 0; index < length; index += 1) {
       const code = text.charCodeAt(index);
       if (code > 0x7f) {
         this.#at = at + length;
         return false;
       }
-      this.#bytes[at + index] = code;
+      bytes[at + index] = code;
     }
     return true;
   }
@@ -88,6 +114,14 @@ export class WireWriter {
   /** A string field that is written even when empty. */
   presentString(field: number, text: string): void {
     this.varint(this.text(text));
+    this.tag(field, 2);
+  }
+
+  /** A string field with the text of a UUID's 16 bytes. */
+  uuidField(field: number, bytes: Uint8Array): void {
+    const at = this.#reserve(UUID_TEXT_BYTES);
+    writeUuidText(this.#bytes, at, bytes);
+    this.varint(UUID_TEXT_BYTES);
     this.tag(field, 2);
   }
 
@@ -117,12 +151,4 @@ export class WireWriter {
     this.#bytes = larger;
     this.#at = larger.length - used;
   }
-}
-
-function varintLength(value: number): number {
-  if (value < 0x80) return 1;
-  if (value < 0x4000) return 2;
-  let length = 3;
-  for (let rest = Math.floor(value / 0x200000); rest > 0; rest = Math.floor(rest / 0x80)) length += 1;
-  return length;
 }

@@ -1,7 +1,8 @@
 // How an entry of the log becomes a row and comes back: the one place that knows the columns of `log`.
 
-import type { EntryKind, EnvelopeRest, LogEntry } from '../../domain/event.js';
+import type { EntryKind, EnvelopeRest, LogEntry, Payload } from '../../domain/event.js';
 import type { PlannedEntry } from '../../domain/group-plan.js';
+import { uuidText } from '../../lib/uuid-text.js';
 import type { SqlValue } from './database.js';
 import { marks, type NameCache } from './name-cache.js';
 
@@ -142,33 +143,68 @@ export function entryFromRow(row: readonly unknown[], names: NameCache): LogEntr
   const topic = names.topicScope(topicId);
   const stream = streamId === null ? '' : names.streamName(streamId);
   if (topic === undefined || stream === undefined) return undefined;
-  const payload = row[12] as Buffer | null;
-  const envelope = row[21] as string | null;
-  return {
-    position: row[0] as number,
-    kind: row[1] as EntryKind,
-    eventId: row[2] as number,
-    context: topic.context,
-    topic: topic.name,
-    version: row[8] as number,
-    stream,
-    sequence: (row[5] as number | null) ?? 0,
-    issuer: text(row[10]),
-    messageId: row[6] === null ? '' : uuidFromBytes(row[6] as Buffer),
-    createdAt: row[7] as number,
-    sessionId: text(row[13]),
-    correlationId: text(row[14]),
-    to: text(row[15]),
-    replyTo: text(row[16]),
-    subject: row[9] as number,
-    tag: text(row[17]),
-    entityType: text(row[18]),
-    organization: text(row[19]),
-    unit: text(row[20]),
-    rest: envelope === null ? undefined : (JSON.parse(envelope) as EnvelopeRest),
-    payload: payload === null ? undefined : { contentType: text(row[11]), bytes: payload },
-  };
+  return new StoredEntry(row, topic, stream);
 }
+
+/** What a row holds. The text of the message id is made when it is asked for: most readers take its bytes. */
+class StoredEntry implements LogEntry {
+  readonly position: number;
+  readonly kind: EntryKind;
+  readonly eventId: number;
+  readonly context: string;
+  readonly topic: string;
+  readonly version: number;
+  readonly stream: string;
+  readonly sequence: number;
+  readonly issuer: string;
+  readonly messageIdBytes: Uint8Array;
+  readonly createdAt: number;
+  readonly sessionId: string;
+  readonly correlationId: string;
+  readonly to: string;
+  readonly replyTo: string;
+  readonly subject: number;
+  readonly tag: string;
+  readonly entityType: string;
+  readonly organization: string;
+  readonly unit: string;
+  readonly rest: EnvelopeRest | undefined;
+  readonly payload: Payload | undefined;
+  shared = false;
+
+  constructor(row: readonly unknown[], topic: { readonly context: string; readonly name: string }, stream: string) {
+    const payload = row[12] as Buffer | null;
+    const envelope = row[21] as string | null;
+    this.position = row[0] as number;
+    this.kind = row[1] as EntryKind;
+    this.eventId = row[2] as number;
+    this.context = topic.context;
+    this.topic = topic.name;
+    this.version = row[8] as number;
+    this.stream = stream;
+    this.sequence = (row[5] as number | null) ?? 0;
+    this.issuer = text(row[10]);
+    this.messageIdBytes = (row[6] as Buffer | null) ?? NO_BYTES;
+    this.createdAt = row[7] as number;
+    this.sessionId = text(row[13]);
+    this.correlationId = text(row[14]);
+    this.to = text(row[15]);
+    this.replyTo = text(row[16]);
+    this.subject = row[9] as number;
+    this.tag = text(row[17]);
+    this.entityType = text(row[18]);
+    this.organization = text(row[19]);
+    this.unit = text(row[20]);
+    this.rest = envelope === null ? undefined : (JSON.parse(envelope) as EnvelopeRest);
+    this.payload = payload === null ? undefined : { contentType: text(row[11]), bytes: payload };
+  }
+
+  get messageId(): string {
+    return this.messageIdBytes.length === 0 ? '' : uuidText(this.messageIdBytes);
+  }
+}
+
+const NO_BYTES = new Uint8Array();
 
 function text(value: unknown): string {
   return value === null ? '' : (value as Buffer).toString();
@@ -180,9 +216,4 @@ function asBuffer(bytes: Uint8Array): Buffer {
 
 export function uuidToBytes(uuid: string): Buffer {
   return Buffer.from(uuid.replaceAll('-', ''), 'hex');
-}
-
-function uuidFromBytes(bytes: Buffer): string {
-  const hex = bytes.toString('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }

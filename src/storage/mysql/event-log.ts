@@ -1,5 +1,6 @@
 // Reads of the log. A page is read in two steps: positions and sizes by the index that fits the criteria, then the rows
-// themselves, so that neither a wide filter nor large payloads make a page unbounded.
+// themselves, so that neither a wide filter nor large payloads make a page unbounded. Where most events match and none is
+// large, as for a consumer that catches up, one step does.
 
 import { EntryKind, type LogEntry, type Micros, type Position } from '../../domain/event.js';
 import type { EventCriteria } from '../../domain/event-filter.js';
@@ -19,6 +20,11 @@ export interface MysqlEventLogOptions {
   readonly instanceId: string;
   readonly address: string;
 }
+
+/** A page of at least so many events is read in one step … */
+const DENSE_EVENTS = 64;
+/** … where at least one of so many positions matches. */
+const DENSE_FRACTION = 4;
 
 interface Candidate {
   position: number;
@@ -64,6 +70,24 @@ export class MysqlEventLog implements EventLog {
     if (options.after >= options.upTo) return { entries: [], scannedTo: end };
     const query = await planPage(this.#database, this.#names, criteria);
     if (query === undefined) return { entries: [], scannedTo: end };
+    return (await this.#densePage(query, options)) ?? this.#page(query, options);
+  }
+
+  /** The next `limit` positions in one statement; undefined when their payloads are too large, or few of them match. */
+  async #densePage(query: PageQuery, { after, upTo, limit, maxBytes, newestFirst }: ReadPageOptions) {
+    if (newestFirst || limit < DENSE_EVENTS) return undefined;
+    if (query.sources.length > 0 || query.properties.length > 0) return undefined;
+    const scannedTo = Math.min(upTo, after + limit);
+    const range = 'position > ? AND position <= ?';
+    const sql = `SELECT ${COLUMNS_READ} FROM log WHERE ${[range, ...query.conditions].join(' AND ')}
+      AND (SELECT SUM(payload_bytes) FROM log WHERE ${range}) <= ? ORDER BY position`;
+    const values = [after, scannedTo, ...query.values, after, scannedTo, maxBytes];
+    const rows = await this.#database.executeRows(sql, values);
+    const few = rows.length < (scannedTo - after) / DENSE_FRACTION;
+    return few ? undefined : { entries: await this.#entries(rows), scannedTo };
+  }
+
+  async #page(query: PageQuery, options: ReadPageOptions): Promise<Page> {
     const range = await this.#scanRange(query, options);
     const candidates = await this.#candidates(query, range, options);
     const taken = withinBytes(candidates, options.maxBytes);
@@ -193,6 +217,8 @@ export class MysqlEventLog implements EventLog {
   }
 
   async #entries(rows: readonly unknown[][]): Promise<LogEntry[]> {
+    const known = this.#namedEntries(rows);
+    if (known.length === rows.length) return known;
     const topics = new Set<number>();
     const streams = new Set<number>();
     for (const row of rows) {
@@ -200,8 +226,18 @@ export class MysqlEventLog implements EventLog {
       if (this.#names.topicScope(topicId) === undefined) topics.add(topicId);
       if (streamId !== null && this.#names.streamName(streamId) === undefined) streams.add(streamId);
     }
-    if (topics.size + streams.size > 0) await this.#names.loadByIds(this.#database, topics, streams);
-    return rows.map((row) => entryFromRow(row, this.#names)).filter((entry) => entry !== undefined);
+    await this.#names.loadByIds(this.#database, topics, streams);
+    return this.#namedEntries(rows);
+  }
+
+  /** The entries whose names are in the cache. */
+  #namedEntries(rows: readonly unknown[][]): LogEntry[] {
+    const entries: LogEntry[] = [];
+    for (const row of rows) {
+      const entry = entryFromRow(row, this.#names);
+      if (entry !== undefined) entries.push(entry);
+    }
+    return entries;
   }
 }
 
