@@ -21,7 +21,8 @@ export class DeliveryProgress {
   /** Rises with every change that has to be stored. */
   #version: number;
   // Opened by the scan: a queue from #first on, in which done ones stay until they come up.
-  #scanOrder: DeliveryRecord[] = [];
+  // What is passed is let go of at once: done records by the thousand, of many consumers, would be copied by each collection.
+  #scanOrder: (DeliveryRecord | undefined)[] = [];
   #first = 0;
   readonly #reread = new KeyedHeap<DeliveryRecord>();
   readonly #held = new KeyedHeap<StreamQueue>();
@@ -59,7 +60,7 @@ export class DeliveryProgress {
   openedByScan(record: DeliveryRecord, open: number): void {
     this.#scanOrder.push(record);
     if (this.#scanOrder.length - this.#first <= 2 * open + 1024) return;
-    this.#scanOrder = this.#scanOrder.filter((r) => r.state !== RecordState.DONE);
+    this.#scanOrder = this.#scanOrder.filter((r) => r !== undefined && r.state !== RecordState.DONE);
     this.#first = 0;
   }
 
@@ -115,12 +116,14 @@ export class DeliveryProgress {
 
   #oldestScanned(): DeliveryRecord | undefined {
     const queue = this.#scanOrder;
-    while (this.#first < queue.length && (queue[this.#first] as DeliveryRecord).state === RecordState.DONE)
+    while (this.#first < queue.length && queue[this.#first]?.state === RecordState.DONE) {
+      queue[this.#first] = undefined;
       this.#first++;
+    }
     if (this.#first === queue.length) {
       queue.length = 0;
       this.#first = 0;
-    } else if (this.#first > 4096 && this.#first * 2 > queue.length) {
+    } else if (this.#first > 512 && this.#first * 2 > queue.length) {
       this.#scanOrder = queue.slice(this.#first);
       this.#first = 0;
     }

@@ -60,7 +60,7 @@ export type RecordState = (typeof RecordState)[keyof typeof RecordState];
 interface LeaseRun {
   readonly member: string;
   readonly first: number;
-  last: number;
+  readonly last: number;
 }
 
 /** Runs kept besides the present one: an event that went round more members than that forgets the oldest. */
@@ -82,7 +82,9 @@ export class DeliveryRecord {
   /** Lease of the newest delivery by this owner; 0: none as yet. */
   lease = 0;
   firstLease = 0;
-  #run: LeaseRun | undefined;
+  /** The present run: the member's name, and its first lease; the last one is `lease`. */
+  #runMember: string | undefined;
+  #runFirst = 0;
   #formerRuns: LeaseRun[] | undefined;
 
   /** When its clock started in this delivery; meaningless while it does not run. */
@@ -143,8 +145,7 @@ export class DeliveryRecord {
   /** Leased to a member under a new lease. */
   leasedTo(member: DeliveryMember, lease: number): void {
     if (this.lease === 0) this.firstLease = lease;
-    if (this.#run?.member === member.name) this.#run.last = lease;
-    else this.#beginRun(member.name, lease);
+    if (this.#runMember !== member.name) this.#beginRun(member.name, lease);
     this.member = member;
     this.lease = lease;
     this.state = RecordState.IN_FLIGHT;
@@ -153,18 +154,19 @@ export class DeliveryRecord {
 
   /** Whether the lease is one that its present, or last, member got for it, now or before. */
   leaseIsOfMember(lease: number): boolean {
-    const run = this.#run;
-    if (run === undefined) return false;
-    if (lease >= run.first && lease <= run.last) return true;
-    return this.#formerRuns?.some((r) => r.member === run.member && lease >= r.first && lease <= r.last) ?? false;
+    const member = this.#runMember;
+    if (member === undefined) return false;
+    if (lease >= this.#runFirst && lease <= this.lease) return true;
+    return this.#formerRuns?.some((r) => r.member === member && lease >= r.first && lease <= r.last) ?? false;
   }
 
   #beginRun(member: string, lease: number): void {
-    if (this.#run !== undefined) {
+    if (this.#runMember !== undefined) {
       this.#formerRuns ??= [];
-      this.#formerRuns.push(this.#run);
+      this.#formerRuns.push({ member: this.#runMember, first: this.#runFirst, last: this.lease });
       if (this.#formerRuns.length > MAX_FORMER_RUNS) this.#formerRuns.shift();
     }
-    this.#run = { member, first: lease, last: lease };
+    this.#runMember = member;
+    this.#runFirst = lease;
   }
 }
