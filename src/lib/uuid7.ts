@@ -2,15 +2,16 @@
 // one is minted for every event: from a pool of random bytes it costs a tenth of the general-purpose packages.
 
 import { randomFillSync } from 'node:crypto';
+import { uuidText } from './uuid-text.js';
 
 const POOL_BYTES = 8_192;
 const BYTES_EACH = 8;
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 
 /** Mints UUIDs: 48 bits of milliseconds, a 12-bit counter that keeps those of one millisecond in order, 62 random bits. */
 export class Uuid7Source {
   readonly #nowMs: () => number;
   readonly #pool = new Uint8Array(POOL_BYTES);
+  readonly #id = new Uint8Array(16);
   #used = POOL_BYTES;
   #lastMs = 0;
   #counter = 0;
@@ -25,15 +26,20 @@ export class Uuid7Source {
       randomFillSync(this.#pool);
       this.#used = 0;
     }
-    const at = this.#used;
+    const id = this.#id;
+    id.set(this.#pool.subarray(this.#used, this.#used + BYTES_EACH), 8);
     this.#used += BYTES_EACH;
-    const byte = (index: number) => this.#pool[at + index] as number;
-    const hex = (value: number) => HEX[value & 0xff] as string;
-    const ms = this.#lastMs.toString(16).padStart(12, '0');
-    return (
-      `${ms.slice(0, 8)}-${ms.slice(8)}-${hex(0x70 | (this.#counter >> 8))}${hex(this.#counter)}-` +
-      `${hex(0x80 | (byte(0) & 0x3f))}${hex(byte(1))}-${hex(byte(2))}${hex(byte(3))}${hex(byte(4))}${hex(byte(5))}${hex(byte(6))}${hex(byte(7))}`
-    );
+    const high = Math.floor(this.#lastMs / 0x10000);
+    id[0] = high >>> 24;
+    id[1] = high >>> 16;
+    id[2] = high >>> 8;
+    id[3] = high;
+    id[4] = (this.#lastMs % 0x10000) >>> 8;
+    id[5] = this.#lastMs % 0x100;
+    id[6] = 0x70 | (this.#counter >>> 8);
+    id[7] = this.#counter;
+    id[8] = 0x80 | ((id[8] as number) & 0x3f);
+    return uuidText(id);
   }
 
   /** Never goes back: a clock that does is waited for by counting, and a full counter borrows the next millisecond. */
