@@ -1,6 +1,7 @@
 // The composition root: builds one server from its settings, starts it in order and stops it in the reverse order.
 
 import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { registry as rpcRegistry } from 'nice-grpc-prometheus';
 import { collectDefaultMetrics } from 'prom-client';
 import { ConsumerServiceDefinition } from '../generated/madeleine/v1/consumer_service.js';
@@ -80,6 +81,8 @@ export class App {
     this.#logger = logger;
     this.#clock = clock;
     this.#random = random;
+    // One listener an open stream, taken away with it.
+    setMaxListeners(0, this.#draining.signal);
   }
 
   /**

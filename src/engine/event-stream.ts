@@ -3,7 +3,7 @@
 
 import type { LogEntry, Position } from '../domain/event.js';
 import type { LogSource, Selection } from './log-source.js';
-import { waitForMore } from './log-wait.js';
+import { joinSignals, waitForMore } from './log-wait.js';
 
 export type ReadFrame =
   | { readonly kind: 'events'; readonly entries: readonly LogEntry[] }
@@ -53,14 +53,18 @@ export async function* readEvents(
   { cancelled, draining }: StreamSignals,
 ): AsyncGenerator<ReadFrame, void> {
   const reader = new EventReader(source, selection, options);
-  const signals = [cancelled, draining];
-  while (!cancelled.aborted) {
-    if (draining.aborted) return yield { kind: 'going_away', position: reader.position };
-    yield* await reader.next();
-    if (!reader.atHead) continue;
-    if (!options.follow) return;
-    await waitForMore(source, reader.position, { signals, timeoutMs: SILENCE_MS });
-    if (reader.atHead && !signals.some(({ aborted }) => aborted)) yield reader.progress();
+  const stop = joinSignals([cancelled, draining]);
+  try {
+    while (!cancelled.aborted) {
+      if (draining.aborted) return yield { kind: 'going_away', position: reader.position };
+      yield* await reader.next();
+      if (!reader.atHead) continue;
+      if (!options.follow) return;
+      await waitForMore(source, reader.position, { signal: stop.signal, timeoutMs: SILENCE_MS });
+      if (reader.atHead && !stop.signal.aborted) yield reader.progress();
+    }
+  } finally {
+    stop.release();
   }
 }
 
@@ -123,21 +127,25 @@ export async function* watchEvents(
   selection: Selection,
   { cancelled, draining }: StreamSignals,
 ): AsyncGenerator<WatchFrame, void> {
-  let after = source.visible;
-  yield { kind: 'watching', position: after };
-  while (!cancelled.aborted) {
-    if (draining.aborted) return yield { kind: 'going_away', position: after };
-    const head = source.visible;
-    if (head - after > WATCH_MAX_LAG) {
-      yield { kind: 'missed', first: after + 1, last: head };
-      after = head;
+  const stop = joinSignals([cancelled, draining]);
+  try {
+    let after = source.visible;
+    yield { kind: 'watching', position: after };
+    while (!cancelled.aborted) {
+      if (draining.aborted) return yield { kind: 'going_away', position: after };
+      const head = source.visible;
+      if (head - after > WATCH_MAX_LAG) {
+        yield { kind: 'missed', first: after + 1, last: head };
+        after = head;
+      }
+      const batch = await source.read(selection, { after, limit: WATCH_BATCH, maxBytes: FRAME_BYTES });
+      after = batch.scannedTo;
+      if (batch.entries.length > 0) yield { kind: 'events', entries: batch.entries };
+      if (after < source.visible) continue;
+      await waitForMore(source, after, { signal: stop.signal, timeoutMs: SILENCE_MS });
+      if (source.visible === after && !stop.signal.aborted) yield { kind: 'watching', position: after };
     }
-    const batch = await source.read(selection, { after, limit: WATCH_BATCH, maxBytes: FRAME_BYTES });
-    after = batch.scannedTo;
-    if (batch.entries.length > 0) yield { kind: 'events', entries: batch.entries };
-    if (after < source.visible) continue;
-    await waitForMore(source, after, { signals: [cancelled, draining], timeoutMs: SILENCE_MS });
-    if (source.visible === after && !cancelled.aborted && !draining.aborted)
-      yield { kind: 'watching', position: after };
+  } finally {
+    stop.release();
   }
 }
