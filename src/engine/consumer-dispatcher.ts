@@ -75,8 +75,9 @@ export class ConsumerDispatcher {
   #live = false;
   #pumping = false;
   #again = false;
-  readonly #stop = new AbortController();
-  #waitingForTail = false;
+  #stopped = false;
+  /** Ends the wait for the log to grow. A signal would do as well, at a kilobyte for each consumer. */
+  #endWait: (() => void) | undefined;
 
   constructor({ window, source, key, settings, host }: ConsumerDispatcherOptions) {
     this.#window = window;
@@ -111,20 +112,21 @@ export class ConsumerDispatcher {
   }
 
   stop(): void {
-    this.#stop.abort();
+    this.#stopped = true;
+    this.#endWait?.();
     this.restart();
   }
 
   /** Something changed: does what can be done now. What memory can serve is delivered before it returns. */
   kick(): void {
     this.#again = true;
-    if (!this.#pumping && !this.#stop.signal.aborted) void this.#pump();
+    if (!this.#pumping && !this.#stopped) void this.#pump();
   }
 
   async #pump(): Promise<void> {
     this.#pumping = true;
     try {
-      while (this.#again && !this.#stop.signal.aborted) {
+      while (this.#again && !this.#stopped) {
         this.#again = false;
         const step = this.#step();
         if (step === 'idle') continue;
@@ -135,10 +137,10 @@ export class ConsumerDispatcher {
       }
     } catch (error) {
       this.#again = false;
-      if (!this.#stop.signal.aborted) this.#host.failed(error);
+      if (!this.#stopped) this.#host.failed(error);
     }
     this.#pumping = false;
-    if (!this.#stop.signal.aborted) this.#host.roundDone(true);
+    if (!this.#stopped) this.#host.roundDone(true);
   }
 
   /** One step of what the window's docstring prescribes, always from the top. */
@@ -159,7 +161,7 @@ export class ConsumerDispatcher {
   async #redeliver(positions: readonly Position[]): Promise<void> {
     const { era } = this.#window;
     const entries = new Map((await this.#source.readAt(positions)).map((entry) => [entry.position, entry]));
-    if (this.#window.era !== era || this.#stop.signal.aborted || !this.#host.mayDeliver) return;
+    if (this.#window.era !== era || this.#stopped || !this.#host.mayDeliver) return;
     const now = this.#host.nowMs();
     for (const position of positions) {
       const entry = entries.get(position);
@@ -181,7 +183,7 @@ export class ConsumerDispatcher {
         limit: Math.min(reread.room, REREAD_EVENTS),
         maxBytes: READ_BYTES,
       });
-      if (this.#window.era !== era || this.#stop.signal.aborted || !this.#host.mayDeliver) return;
+      if (this.#window.era !== era || this.#stopped || !this.#host.mayDeliver) return;
       this.#offerHeld(reread, batch);
     }
   }
@@ -211,7 +213,7 @@ export class ConsumerDispatcher {
   }
 
   #takePage(page: Page, stored: boolean): Step {
-    if (page.era !== this.#window.era || this.#stop.signal.aborted) return 'more';
+    if (page.era !== this.#window.era || this.#stopped) return 'more';
     this.#page = page;
     this.#pageIndex = 0;
     const { gap, scannedTo } = page.batch;
@@ -256,13 +258,11 @@ export class ConsumerDispatcher {
       this.#live = true;
       this.#host.caughtUp(scanned);
     }
-    if (!this.#waitingForTail) {
-      this.#waitingForTail = true;
-      void this.#source.waitBeyond(scanned, this.#stop.signal).then(() => {
-        this.#waitingForTail = false;
-        this.kick();
-      });
-    }
+    this.#endWait ??= this.#source.onBeyond(scanned, () => {
+      this.#endWait = undefined;
+      // Whoever publishes goes on first.
+      queueMicrotask(() => this.kick());
+    });
     return 'idle';
   }
 

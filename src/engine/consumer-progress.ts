@@ -23,18 +23,18 @@ export interface ConsumerProgressOptions {
 }
 
 export class ConsumerProgress implements FlushTarget {
-  readonly #options: ConsumerProgressOptions;
+  readonly #options: Omit<ConsumerProgressOptions, 'record'>;
   readonly #window: DeliveryWindow;
   #taken: { readonly changes: WindowChanges; readonly movedAt: Micros | undefined } | undefined;
   #storedOffset: Position;
   #movedAt: Micros | undefined;
   #stopped = false;
 
-  constructor(options: ConsumerProgressOptions) {
+  constructor({ record, ...options }: ConsumerProgressOptions) {
     this.#options = options;
     this.#window = options.window;
-    this.#storedOffset = options.record.offset;
-    this.#movedAt = options.record.movedAt;
+    this.#storedOffset = record.offset;
+    this.#movedAt = record.movedAt;
   }
 
   /** The durable offset. */

@@ -8,10 +8,10 @@ import {
   type SettingsPatch,
   selectsOtherwise,
 } from '../domain/consumer.js';
-import type { AckStatus, Answer, MemberCredit, Trouble, WindowSettings } from '../domain/delivery-types.js';
+import type { AckStatus, Answer, Delivery, MemberCredit, Trouble, WindowSettings } from '../domain/delivery-types.js';
 import { DeliveryWindow } from '../domain/delivery-window.js';
 import { MadeleineError, storageUnavailable } from '../domain/errors.js';
-import type { Position } from '../domain/event.js';
+import type { LogEntry, Micros, Position } from '../domain/event.js';
 import { Alarm } from '../lib/alarm.js';
 import type { Clock } from '../lib/clock.js';
 import type { ConsumerRecord, ConsumerStore, LeaseBlock } from '../storage/consumer-storage.js';
@@ -59,11 +59,15 @@ export interface Acknowledged {
   readonly upTo: number;
 }
 
-export class ConsumerSession implements OwnershipListener {
+/** What is kept of the options: not what was read from the database, each piece of which holds the packet that it came in. */
+type KeptOptions = Omit<ConsumerSessionOptions, 'record' | 'leases' | 'troubles'>;
+
+export class ConsumerSession implements OwnershipListener, DispatchHost {
   readonly key: ConsumerKey;
   /** Resolves once a drained session has no subscriber any more. */
   readonly drained: Promise<void>;
-  readonly #options: ConsumerSessionOptions;
+  readonly #options: KeptOptions;
+  readonly #createdAt: Micros;
   readonly #window: DeliveryWindow;
   readonly #members: ConsumerMembers;
   readonly #dispatcher: ConsumerDispatcher;
@@ -82,8 +86,10 @@ export class ConsumerSession implements OwnershipListener {
   #usedAtMs: number;
 
   constructor(options: ConsumerSessionOptions) {
-    const { record, source, clock, flusher } = options;
-    this.#options = options;
+    const { record, leases: _leases, troubles: _troubles, ...kept } = options;
+    const { source, clock, flusher } = kept;
+    this.#options = kept;
+    this.#createdAt = record.createdAt;
     this.key = { context: record.context, name: record.name };
     this.drained = new Promise((resolve) => {
       this.#allLeft = resolve;
@@ -94,17 +100,23 @@ export class ConsumerSession implements OwnershipListener {
     this.#window = window;
     this.#alarm = new Alarm({ clock, onRing: () => this.#wake() });
     this.#members = new ConsumerMembers({
-      ...{ window, clock, head: () => this.head },
+      window,
+      clock,
+      head: () => this.head,
       onPull: () => this.#dispatcher.kick(),
       onLeft: () => this.#memberLeft(),
     });
     this.#progress = new ConsumerProgress({
-      ...{ record, window, clock, flusher, hold: options.ownership.hold },
+      record,
+      window,
+      clock,
+      flusher,
+      hold: options.ownership.hold,
       onHoldLost: () => this.loseHold(),
       holdLostError: () => this.#holdLostError(),
     });
     const { key, settings } = { key: this.key, settings: record.settings };
-    this.#dispatcher = new ConsumerDispatcher({ window, source, key, settings, host: this.#dispatchHost() });
+    this.#dispatcher = new ConsumerDispatcher({ window, source, key, settings, host: this });
   }
 
   get settings(): ConsumerSettings {
@@ -148,7 +160,7 @@ export class ConsumerSession implements OwnershipListener {
   /** Leases events to callers that ask for them one by one; the member is shared by all that name it. */
   async fetch(member: string, options: FetchOptions): Promise<Handout> {
     this.#throwIfClosed();
-    this.#usedAtMs = this.#now();
+    this.#usedAtMs = this.nowMs();
     const { handout, repeated } = this.#members.fetching(member, this.#settings.ackTimeoutMs).fetch(options);
     const given = await handout;
     return repeated ? stillLeased(given, (position) => this.#window.inFlightAt(position)) : given;
@@ -161,7 +173,7 @@ export class ConsumerSession implements OwnershipListener {
     member: string | undefined,
   ): Promise<Acknowledged> {
     this.#throwIfEnded();
-    const now = this.#now();
+    const now = this.nowMs();
     this.#usedAtMs = now;
     const statuses = this.#window.ack(answers, now);
     const passed = upTo === undefined ? [] : this.#window.ackUpTo(upTo, member, now);
@@ -222,7 +234,7 @@ export class ConsumerSession implements OwnershipListener {
 
   view(): ConsumerView {
     const stats = this.#window.stats();
-    const { activity, cause } = this.#window.activity(this.head, this.#now());
+    const { activity, cause } = this.#window.activity(this.head, this.nowMs());
     return {
       ...this.key,
       settings: this.#settings,
@@ -234,7 +246,7 @@ export class ConsumerSession implements OwnershipListener {
       oldestUnacknowledged: stats.oldestUnacknowledged,
       members: this.#members.views(),
       movedAt: this.#progress.movedAt,
-      createdAt: this.#options.record.createdAt,
+      createdAt: this.#createdAt,
       activity,
       activityCause: cause,
       owner: this.#options.address,
@@ -279,69 +291,59 @@ export class ConsumerSession implements OwnershipListener {
     this.#options.onLost(this);
   }
 
-  // --- inside
+  // --- what its dispatcher asks; methods, as an object of closures for each session would be a kilobyte and more
 
-  #dispatchHost(): DispatchHost {
-    const session = this;
-    return {
-      get mayDeliver() {
-        return session.#changing === 0 && !session.#draining && session.#options.ownership.trusted;
-      },
-      get wanted() {
-        return session.#members.wanted;
-      },
-      nowMs: () => session.#now(),
-      deliver: (entry, delivery) => session.#members.deliver(entry, delivery),
-      deliveriesEnded: () => session.#members.markStale(),
-      gap: (first, last) => session.#members.tellGap(first, last),
-      caughtUp: (position) => session.#members.tellCaughtUp(position),
-      roundDone: (idle) => session.#roundDone(idle),
-      saveTroubles: () => session.#progress.flush(),
-      reserveLeases: () => session.#reserveLeases(),
-      failed: (error) => session.#failed(error),
-    };
+  /** See DispatchHost. */
+  get mayDeliver(): boolean {
+    return this.#changing === 0 && !this.#draining && this.#options.ownership.trusted;
   }
 
-  #now(): number {
+  /** See DispatchHost. */
+  get wanted(): boolean {
+    return this.#members.wanted;
+  }
+
+  /** See DispatchHost. */
+  nowMs(): number {
     return this.#options.clock.nowMs();
   }
 
-  #changed(): void {
-    this.#members.lookWhoWaits();
-    this.#dispatcher.kick();
+  /** See DispatchHost. */
+  deliver(entry: LogEntry, delivery: Delivery): void {
+    this.#members.deliver(entry, delivery);
   }
 
-  #memberLeft(): void {
-    this.#usedAtMs = this.#now();
-    this.#changed();
-    if (this.#members.size === 0) this.#options.onEmpty(this);
-    this.#tellIfDrained();
+  /** See DispatchHost. */
+  deliveriesEnded(): void {
+    this.#members.markStale();
   }
 
-  #tellIfDrained(): void {
-    if (this.#draining && !this.#members.hasSubscriptions) this.#allLeft();
+  /** See DispatchHost. */
+  gap(first: Position, last: Position): void {
+    this.#members.tellGap(first, last);
   }
 
-  #roundDone(idle: boolean): void {
+  /** See DispatchHost. */
+  caughtUp(position: Position): void {
+    this.#members.tellCaughtUp(position);
+  }
+
+  /** See DispatchHost. */
+  roundDone(idle: boolean): void {
     this.#members.handOut(idle);
     if (!idle || this.#ended !== undefined) return;
-    if (this.#window.leasesLeft < FEW_LEASES) this.#reserveLeases().catch((error: unknown) => this.#failed(error));
-    this.#progress.flushSoon().catch((error: unknown) => this.#failed(error));
+    if (this.#window.leasesLeft < FEW_LEASES) this.reserveLeases().catch((error: unknown) => this.failed(error));
+    this.#progress.flushSoon().catch((error: unknown) => this.failed(error));
     this.#setAlarm();
   }
 
-  #setAlarm(): void {
-    const wakeAtMs = this.#window.nextWakeAt() ?? Number.POSITIVE_INFINITY;
-    this.#alarm.ringBy(Math.min(wakeAtMs, this.#retryAtMs, this.#members.nextWakeAtMs()));
+  /** See DispatchHost. */
+  saveTroubles(): Promise<void> {
+    return this.#progress.flush();
   }
 
-  #wake(): void {
-    if (this.#retryAtMs <= this.#now()) this.#retryAtMs = Number.POSITIVE_INFINITY;
-    this.#members.forgetUnused();
-    this.#changed();
-  }
-
-  #reserveLeases(): Promise<void> {
+  /** See DispatchHost. */
+  reserveLeases(): Promise<void> {
     this.#reserving ??= this.#options.store
       .reserveLeases(this.#options.ownership.hold, DELIVERY_LEASES)
       .then((block) => {
@@ -354,15 +356,44 @@ export class ConsumerSession implements OwnershipListener {
     return this.#reserving;
   }
 
-  /** Tries again by itself. That the database is away is said elsewhere, once for all consumers. */
-  #failed(error: unknown): void {
+  /** See DispatchHost. Tries again by itself. That the database is away is said elsewhere, once for all consumers. */
+  failed(error: unknown): void {
     if (this.#ended !== undefined) return;
     const expected = error instanceof MadeleineError;
     const fields = { err: error, context: this.key.context, consumer: this.key.name };
     this.#options.logger[expected ? 'debug' : 'error'](fields, 'consumer delayed');
     this.#members.failFetches(expected ? error : storageUnavailable(error));
-    this.#retryAtMs = this.#now() + RETRY_MS;
+    this.#retryAtMs = this.nowMs() + RETRY_MS;
     this.#setAlarm();
+  }
+
+  // --- inside
+
+  #changed(): void {
+    this.#members.lookWhoWaits();
+    this.#dispatcher.kick();
+  }
+
+  #memberLeft(): void {
+    this.#usedAtMs = this.nowMs();
+    this.#changed();
+    if (this.#members.size === 0) this.#options.onEmpty(this);
+    this.#tellIfDrained();
+  }
+
+  #tellIfDrained(): void {
+    if (this.#draining && !this.#members.hasSubscriptions) this.#allLeft();
+  }
+
+  #setAlarm(): void {
+    const wakeAtMs = this.#window.nextWakeAt() ?? Number.POSITIVE_INFINITY;
+    this.#alarm.ringBy(Math.min(wakeAtMs, this.#retryAtMs, this.#members.nextWakeAtMs()));
+  }
+
+  #wake(): void {
+    if (this.#retryAtMs <= this.nowMs()) this.#retryAtMs = Number.POSITIVE_INFINITY;
+    this.#members.forgetUnused();
+    this.#changed();
   }
 
   #change(work: () => Promise<void>): Promise<void> {
@@ -373,7 +404,7 @@ export class ConsumerSession implements OwnershipListener {
         await work();
       } finally {
         this.#changing -= 1;
-        this.#usedAtMs = this.#now();
+        this.#usedAtMs = this.nowMs();
         this.#changed();
       }
     });

@@ -63,6 +63,11 @@ export class LogReader implements LogSource {
     return this.#tail.waitBeyond(position, signal);
   }
 
+  /** See LogSource.onBeyond. */
+  onBeyond(position: Position, wake: () => void): () => void {
+    return this.#tail.onBeyond(position, wake);
+  }
+
   /** See LogSource.positionAt. */
   async positionAt(time: Micros): Promise<Position> {
     return Math.min(await this.#log.positionAt(time), this.visible);

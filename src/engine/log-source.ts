@@ -40,6 +40,8 @@ export interface LogSource {
    * entry in a list, no timer and no query.
    */
   waitBeyond(position: Position, signal: AbortSignal): Promise<void>;
+  /** Calls back once, when the log grows beyond the position, which nothing visible is yet; returns what ends the wait. */
+  onBeyond(position: Position, wake: () => void): () => void;
   /** The greatest visible position created at or before the time; 0 if none. */
   positionAt(time: Micros): Promise<Position>;
   /** The oldest position that is stored, or 0. */

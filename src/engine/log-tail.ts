@@ -120,17 +120,21 @@ export class LogTail {
   waitBeyond(position: Position, signal: AbortSignal): Promise<void> {
     if (this.#visible > position || signal.aborted) return Promise.resolve();
     return new Promise((resolve) => {
-      const waiter: Waiter = {
-        position,
-        wake: () => {
-          this.#waiters.delete(waiter);
-          signal.removeEventListener('abort', waiter.wake);
-          resolve();
-        },
+      const wake = () => {
+        end();
+        signal.removeEventListener('abort', wake);
+        resolve();
       };
-      signal.addEventListener('abort', waiter.wake);
-      this.#waiters.add(waiter);
+      const end = this.onBeyond(position, wake);
+      signal.addEventListener('abort', wake);
     });
+  }
+
+  /** See LogSource.onBeyond. */
+  onBeyond(position: Position, wake: () => void): () => void {
+    const waiter: Waiter = { position, wake };
+    this.#waiters.add(waiter);
+    return () => this.#waiters.delete(waiter);
   }
 
   /** Makes sure that the position is visible; for answers that rest on a row above the mark. */
@@ -159,7 +163,11 @@ export class LogTail {
     this.#options.metrics.tailPosition.set(position);
     this.#options.metrics.tailBytes.set(this.#bytes);
     for (const [first] of this.#ahead) if (first <= position) this.#ahead.delete(first);
-    for (const waiter of this.#waiters) if (waiter.position < position) waiter.wake();
+    for (const waiter of this.#waiters) {
+      if (waiter.position >= position) continue;
+      this.#waiters.delete(waiter);
+      waiter.wake();
+    }
   }
 
   #evict(): void {

@@ -21,11 +21,12 @@ import type {
 } from '../../generated/madeleine/v1/consumer_service.js';
 import { fieldInvalid } from '../domain/errors.js';
 import { MAX_NAME_BYTES } from '../domain/names.js';
+import type { Subscription } from '../engine/consumer-subscription.js';
 import type { ConsumerView } from '../engine/consumer-view.js';
 import type { Consumers } from '../engine/consumers.js';
 import type { LogSource } from '../engine/log-source.js';
 import { DeliveryFrames } from './codec/delivery-frames.js';
-import type { WireEventEncoder } from './codec/event-encoder.js';
+import type { PayloadForm, WireEventEncoder } from './codec/event-encoder.js';
 import {
   acknowledgeFromWire,
   ackStatusToWire,
@@ -72,17 +73,9 @@ export class ConsumerService {
 
   async *subscribe(request: SubscribeRequest, context: CallContext): AsyncGenerator<Uint8Array, void> {
     const form = payloadForm('payload_encoding', request.payloadEncoding);
-    const { subscription, view } = await this.#consumers.subscribe({
-      key: keyFromWire(request.context, request.consumer, 'consumer'),
-      start: startFromWire('start', request.start),
-      settings: settingsFromWire(request.settings),
-      member: memberFromWire(request.member),
-      credit: creditFromWire(request.maxInFlight, request.maxInFlightBytes),
-      measure: (entry) => this.#frames.measure(entry, form),
-      signal: context.signal,
-    });
+    const { subscription, opened } = await this.#open(request, form, context.signal);
     try {
-      yield subscribeNewsFrame({ kind: 'opened', view, member: subscription.name, logEpoch: this.#source.epoch });
+      yield opened;
       // `next` ends by itself when the signal aborts: the engine closes the subscription then.
       for (let frame = await subscription.next(); frame !== undefined; frame = await subscription.next()) {
         yield frame.kind === 'deliveries' ? this.#frames.deliveries(frame, form) : subscribeNewsFrame(frame);
@@ -90,6 +83,25 @@ export class ConsumerService {
     } finally {
       subscription.close({ lost: context.signal.aborted });
     }
+  }
+
+  /** Subscribes, and makes the first frame. Apart from the generator, whose locals live as long as the stream: not the view. */
+  async #open(
+    request: SubscribeRequest,
+    form: PayloadForm,
+    signal: AbortSignal,
+  ): Promise<{ subscription: Subscription; opened: Uint8Array }> {
+    const { subscription, view } = await this.#consumers.subscribe({
+      key: keyFromWire(request.context, request.consumer, 'consumer'),
+      start: startFromWire('start', request.start),
+      settings: settingsFromWire(request.settings),
+      member: memberFromWire(request.member),
+      credit: creditFromWire(request.maxInFlight, request.maxInFlightBytes),
+      measure: (entry) => this.#frames.measure(entry, form),
+      signal,
+    });
+    const logEpoch = this.#source.epoch;
+    return { subscription, opened: subscribeNewsFrame({ kind: 'opened', view, member: subscription.name, logEpoch }) };
   }
 
   async fetch(request: FetchRequest, context: CallContext): Promise<Uint8Array> {

@@ -107,16 +107,17 @@ export class EventService {
     const limit = sizeField('page_size', request.pageSize, { default: 100, max: 1_000 });
     const { newestFirst } = request;
     const visible = source.visible;
-    const bounds = {
+    const asked = {
       after: positionField('filter.after_position', request.filter?.afterPosition ?? 0n, visible),
       upTo: beforePosition(request.filter?.beforePosition, visible),
     };
     const scope = {
-      request: ['ListEvents', criteria, newestFirst, bounds.after, String(request.filter?.beforePosition)],
+      request: ['ListEvents', criteria, newestFirst, asked.after, String(request.filter?.beforePosition)],
       epoch: source.epoch,
     };
     const cursor = decodePageToken(request.pageToken, scope, ['position'])?.[0] as number | undefined;
-    if (cursor !== undefined) bounds[newestFirst ? 'upTo' : 'after'] = Math.min(cursor, visible);
+    if (cursor !== undefined) asked[newestFirst ? 'upTo' : 'after'] = Math.min(cursor, visible);
+    const bounds = await this.#withinTimes(criteria, asked);
     const page = await queries.list(criteria, { ...bounds, limit, newestFirst });
     const [entries = [], rest] = frames.parts(page.entries, form);
     // What does not fit into the answer is for the next page.
@@ -202,6 +203,17 @@ export class EventService {
     if (key.$case === 'id') return this.#options.queries.byId(key.value);
     if (!UUID.test(key.value)) throw fieldInvalid('message_id', 'is not a UUID');
     return this.#options.queries.byMessageId(readContext('context', context), key.value.toLowerCase());
+  }
+
+  /** The part of the positions in (after, upTo] that lies within the times, without scanning the others. */
+  async #withinTimes(
+    { startTime, endTime }: EventCriteria,
+    { after, upTo }: { after: Position; upTo: Position },
+  ): Promise<{ after: Position; upTo: Position }> {
+    const { source } = this.#options;
+    const first = startTime === undefined ? after : Math.max(after, await source.positionAt(startTime));
+    const last = endTime === undefined ? upTo : Math.min(upTo, await source.positionAt(endTime));
+    return { after: first, upTo: Math.max(first, last) };
   }
 
   /** Where a reader starts: after the position, and past what is not later than the time, without scanning it. */
