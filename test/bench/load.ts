@@ -31,8 +31,9 @@ function event(arm: Arm) {
   return { topic: 'orders', issuer: 'shop', payload: { contentType: '', body } };
 }
 
-export function pushRequest(arm: Arm): Buffer {
-  return Buffer.from(PushEventRequest.encode(PushEventRequest.fromPartial({ event: event(arm) })).finish());
+export function pushRequest(arm: Arm, messageId = ''): Buffer {
+  const request = { event: { ...event(arm), messageId } };
+  return Buffer.from(PushEventRequest.encode(PushEventRequest.fromPartial(request)).finish());
 }
 
 export function batchRequest(arm: Arm, events: number): Buffer {
@@ -49,6 +50,12 @@ export function deliveryFrame(event: Uint8Array, count: number): Buffer {
 }
 
 const identity = (bytes: Buffer) => bytes;
+
+interface StreamOptions {
+  readonly inFlight: number;
+  readonly count: number;
+  readonly onAnswer?: () => void;
+}
 
 /** A client of one connection that sends and receives bytes. */
 export class RawClient extends Client {
@@ -78,20 +85,37 @@ export class RawClient extends Client {
 
   /** Keeps `inFlight` calls under way until `count` were answered; returns calls a second. */
   async saturate(path: string, request: Buffer, options: { inFlight: number; count: number }): Promise<number> {
-    let left = options.count;
+    const requests = Array.from({ length: options.count }, () => request);
+    return this.saturateWith(path, requests, options.inFlight);
+  }
+
+  /** Sends each of the requests, `inFlight` of them at a time; returns calls a second. */
+  async saturateWith(path: string, requests: readonly Buffer[], inFlight: number): Promise<number> {
+    let next = 0;
     const worker = async () => {
-      while (left > 0) {
-        left -= 1;
-        await this.unary(path, request);
-      }
+      for (let n = next++; n < requests.length; n = next++) await this.unary(path, requests[n] as Buffer);
     };
     const startedAt = performance.now();
+    await Promise.all(Array.from({ length: inFlight }, worker));
+    return (requests.length / (performance.now() - startedAt)) * 1000;
+  }
+
+  /** Keeps `inFlight` calls under way for so many milliseconds; returns calls a second. */
+  async saturateFor(path: string, request: Buffer, options: { inFlight: number; ms: number }): Promise<number> {
+    let answered = 0;
+    const startedAt = performance.now();
+    const worker = async () => {
+      while (performance.now() - startedAt < options.ms) {
+        await this.unary(path, request);
+        answered += 1;
+      }
+    };
     await Promise.all(Array.from({ length: options.inFlight }, worker));
-    return (options.count / (performance.now() - startedAt)) * 1000;
+    return (answered / (performance.now() - startedAt)) * 1000;
   }
 
   /** Sends `count` equal messages over a bidirectional stream, `inFlight` unanswered at most; returns messages a second. */
-  saturateStream(path: string, message: Buffer, options: { inFlight: number; count: number }): Promise<number> {
+  saturateStream(path: string, message: Buffer, options: StreamOptions): Promise<number> {
     return new Promise((resolve, reject) => {
       const stream = this.bidi(path);
       let sent = 0;
@@ -104,6 +128,7 @@ export class RawClient extends Client {
       };
       stream.on('data', () => {
         answered += 1;
+        options.onAnswer?.();
         if (sent < options.count) send();
         else if (answered === options.count) resolve((options.count / (performance.now() - startedAt)) * 1000);
       });

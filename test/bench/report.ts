@@ -1,94 +1,74 @@
-// Figures as ratios to their limits: a table for people, JSON beside the former one for the next run to compare with.
+// Figures as ratios to their limits: tables in Markdown, for the terminal and for the README.
 
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import type { Settings } from './history.js';
+import { type Figure, isReached, ratioOf } from './row.js';
 
-export interface Row {
-  /** What was measured. */
-  readonly figure: string;
-  readonly value: number;
-  /** What it is held against, and its value in the same run. */
-  readonly limit: string;
-  readonly limitValue: number;
-  readonly unit: string;
-  /** The ratio of value to limit has to reach this; with `atMost` it has to stay below it. */
-  readonly mustReach: number;
-  readonly aimAt: number;
-  /** Less is better: latencies, costs. */
-  readonly atMost?: boolean;
-  readonly note?: string;
+const HEAD = ['figure', 'value', 'limit', 'its value', 'ratio', 'must', 'aim'];
+
+/** One line on a figure as soon as it is known. */
+export function figureLine(figure: Figure): string {
+  const verdict = { true: ' (reached)', false: ' (MISSED)', undefined: '' }[String(isReached(figure))];
+  return `  ${figure.figure}: ${amount(figure.value)} ${figure.unit}, ratio ${ratio(figure)}${verdict}`;
 }
 
-export const ratioOf = ({ value, limitValue }: Row) => value / limitValue;
-
-const isReached = (row: Row) => (row.atMost === true ? ratioOf(row) <= row.mustReach : ratioOf(row) >= row.mustReach);
-
-export class Report {
-  readonly #rows: Row[] = [];
-  readonly #settings: Readonly<Record<string, string>>;
-
-  constructor(settings: Readonly<Record<string, string>>) {
-    this.#settings = settings;
-  }
-
-  add(row: Row): void {
-    this.#rows.push(row);
-    const verdict = isReached(row) ? 'reached' : 'MISSED';
-    process.stderr.write(
-      `  ${row.figure}: ${amount(row.value)} ${row.unit}, ratio ${ratioOf(row).toFixed(2)} (${verdict})\n`,
-    );
-  }
-
-  /** The rows that did not reach what they must. */
-  get missed(): readonly Row[] {
-    return this.#rows.filter((row) => !isReached(row));
-  }
-
-  /** Prints the table and keeps the figures in the directory; the last run's are kept as `former.json`. */
-  async finish(directory: string): Promise<void> {
-    const former = await formerRatios(join(directory, 'last.json'));
-    process.stdout.write(`${this.#table(former)}\n`);
-    await mkdir(directory, { recursive: true });
-    await rename(join(directory, 'last.json'), join(directory, 'former.json')).catch(ignoreMissing);
-    const json = { settings: this.#settings, rows: this.#rows.map((row) => ({ ...row, ratio: ratioOf(row) })) };
-    await writeFile(join(directory, 'last.json'), `${JSON.stringify(json, null, 2)}\n`);
-  }
-
-  #table(former: ReadonlyMap<string, number>): string {
-    const settings = Object.entries(this.#settings).map(([name, value]) => `${name}: ${value}`);
-    const head = ['figure', 'value', 'limit', 'its value', 'ratio', 'must', 'aim', 'before'];
-    const rows = this.#rows.map((row) => [
-      row.figure,
-      `${amount(row.value)} ${row.unit}`,
-      row.limit,
-      `${amount(row.limitValue)} ${row.unit}`,
-      ratioOf(row).toFixed(2),
-      bound(row, row.mustReach),
-      bound(row, row.aimAt),
-      former.get(row.figure)?.toFixed(2) ?? '',
-    ]);
-    const lines = [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`);
-    const notes = this.#rows.flatMap(({ figure, note }) => (note === undefined ? [] : [`${figure}: ${note}`]));
-    return [...settings, '', ...lines, '', ...notes].join('\n');
-  }
+/** The settings, the table with the ratios of the run before, and the notes. */
+export function reportText(
+  settings: Settings,
+  figures: readonly Figure[],
+  before: ReadonlyMap<string, number>,
+): string {
+  const table = tableText(
+    [...HEAD, 'before'],
+    figures.map((figure) => [...cellsOf(figure), before.get(figure.figure)?.toFixed(2) ?? '']),
+  );
+  return [settingsText(settings), '', table, notesOf(figures).join('\n'), ''].join('\n');
 }
 
-function bound(row: Row, value: number): string {
-  return row.atMost === true ? `≤ ${value}` : `≥ ${value.toFixed(2)}`;
+/** The part of README.md: the table, how it was made, the notes. */
+export function readmeText(
+  settings: Settings,
+  figures: readonly Figure[],
+  made: { readonly at: Date; readonly command: string },
+): string {
+  const intro = `Made by \`${made.command}\` on ${made.at.toISOString().slice(0, 10)}; ${settingsText(settings).replaceAll('\n', '; ')}.`;
+  const notes = notesOf(figures).map((note) => `- ${note}`);
+  return [tableText(HEAD, figures.map(cellsOf)), intro, '', ...notes, ''].join('\n');
+}
+
+function settingsText(settings: Settings): string {
+  return Object.entries(settings)
+    .map(([name, value]) => `${name}: ${value}`)
+    .join('\n');
+}
+
+function notesOf(figures: readonly Figure[]): string[] {
+  return figures.flatMap(({ figure, note }) => (note === undefined ? [] : [`${figure}: ${note}`]));
+}
+
+function tableText(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [head, head.map(() => '---'), ...rows];
+  return `${lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n')}\n`;
+}
+
+function cellsOf(figure: Figure): string[] {
+  const { bounds, limit, unit } = figure;
+  const sign = bounds?.atMost === true ? '≤' : '≥';
+  const bound = (value: number | undefined) => (value === undefined ? '–' : `${sign} ${Number(value.toFixed(2))}`);
+  return [
+    figure.figure,
+    `${amount(figure.value)} ${unit}`,
+    limit,
+    `${amount(figure.limitValue)} ${unit}`,
+    ratio(figure),
+    bound(bounds?.must),
+    bound(bounds?.aim),
+  ];
+}
+
+function ratio(figure: Figure): string {
+  return ratioOf(figure).toFixed(2);
 }
 
 function amount(value: number): string {
-  return value >= 1000 ? Math.round(value).toLocaleString('en-US') : value.toPrecision(3);
-}
-
-async function formerRatios(path: string): Promise<ReadonlyMap<string, number>> {
-  const text = await readFile(path, 'utf8').catch(ignoreMissing);
-  if (text === undefined) return new Map();
-  const { rows } = JSON.parse(text) as { rows: { figure: string; ratio: number }[] };
-  return new Map(rows.map(({ figure, ratio }) => [figure, ratio]));
-}
-
-function ignoreMissing(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'ENOENT') throw error;
-  return undefined;
+  return Math.abs(value) >= 1000 ? Math.round(value).toLocaleString('en-US') : String(Number(value.toPrecision(3)));
 }

@@ -1,0 +1,62 @@
+// The command line of the benchmark.
+
+import { parseArgs } from 'node:util';
+
+export const HELP = `Usage: make bench [ARGS="OPTIONS"]
+
+Measures pushes and consumers as ratios to what this machine can do. Prints a table, and keeps the figures in .bench/; the column
+"before" is the newest former figure of this machine.
+
+  --only TEXT     only the rows whose name contains TEXT
+  --rounds N      how often each figure is measured; the medians count (3)
+  --growth [N]    also what growth costs: with N events stored against a tenth of them (10,000,000; takes many minutes)
+  --readme        also write the table into README.md
+  --strict        exit code 1 when a figure misses what it must reach
+  --help          this text
+`;
+
+export interface BenchOptions {
+  readonly only: string;
+  readonly rounds: number;
+  /** Events to grow to, if growth is measured. */
+  readonly growth: number | undefined;
+  readonly readme: boolean;
+  readonly strict: boolean;
+}
+
+/** A command line that cannot be used: one sentence. */
+export class UsageError extends Error {}
+
+/** Undefined when help is asked for. Throws UsageError. */
+export function readOptions(args: readonly string[]): BenchOptions | undefined {
+  // The only option whose value may be left out, which parseArgs does not know.
+  const whole = args.map((arg, index) => {
+    return arg === '--growth' && !/^\d/.test(args[index + 1] ?? '') ? '--growth=10000000' : arg;
+  });
+  const { values } = parse(whole);
+  if (values.help === true) return undefined;
+  const { only = '', readme = false, strict = false } = values;
+  const growth = values.growth === undefined ? undefined : number('--growth', values.growth, 10_000);
+  if (readme && only !== '') throw new UsageError('--readme writes the whole table: leave --only out');
+  return { only, readme, strict, growth, rounds: number('--rounds', values.rounds ?? '3', 1) };
+}
+
+function parse(args: string[]) {
+  const text = { type: 'string' } as const;
+  const flag = { type: 'boolean' } as const;
+  try {
+    return parseArgs({
+      args,
+      options: { only: text, rounds: text, growth: text, readme: flag, strict: flag, help: flag },
+    });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function number(name: string, text: string, least: number): number {
+  const value = Number(text.replaceAll(/[,_]/g, ''));
+  if (!Number.isSafeInteger(value) || value < least)
+    throw new UsageError(`${name} has to be a whole number from ${least}`);
+  return value;
+}
