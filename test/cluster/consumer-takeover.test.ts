@@ -6,6 +6,7 @@ import { AckStatus } from '../../generated/madeleine/v1/consumer_service.js';
 import { Cluster } from '../support/cluster.js';
 import { acknowledgements, pushNumbers, TestSubscriber } from '../support/consumer.js';
 import { History } from '../support/history.js';
+import { storedEvents } from '../support/proxied.js';
 import { TestClient } from '../support/server.js';
 import { waitUntil } from '../support/wait-until.js';
 import { Worker } from '../support/worker.js';
@@ -48,6 +49,7 @@ describe('a consumer', () => {
     const offset = () => storedOffset(cluster as Cluster, 'moving');
     await waitUntil(async () => (await offset()) === 20, { what: 'the offset reaches 20' });
     await worker.stop();
+    expect(history.faults(await storedEvents(cluster.database))).toEqual([]);
   });
 
   it('is not moved by an owner that was frozen meanwhile', async () => {

@@ -6,18 +6,21 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { Outcome } from '../../generated/madeleine/v1/event_service.js';
 import { jsonPayload, newEvent } from '../support/builders.js';
 import type { Harm, Statement } from '../support/faulty-proxy.js';
+import { answeredAll, History } from '../support/history.js';
 import { propertyParameters } from '../support/property.js';
-import { isOfGroup, logFaults, storedRows, useProxiedServer } from '../support/proxied.js';
+import { isOfGroup, storedEvents, useProxiedServer } from '../support/proxied.js';
 import { seededRandom } from '../support/random.js';
 import { refusalOf } from '../support/refusals.js';
 import { startServer, TestClient } from '../support/server.js';
 import { waitUntil } from '../support/wait-until.js';
 
 const suite = useProxiedServer();
+/** Everything that was answered in this file. */
+const history = new History();
 
 afterEach(async () => {
   suite.proxy.forget();
-  expect(logFaults(await storedRows(suite.database))).toEqual([]);
+  expect(history.faults(await storedEvents(suite.database))).toEqual([]);
 });
 
 /** Deadlock, lock wait, out of connections, read-only, killed. */
@@ -52,9 +55,14 @@ for (const harm of HARMS) {
         const fault = suite.proxy.inject({ harm, when: isOfGroup, skip });
         const { given, events } = pushes(`${nameOf(harm)} ${skip}`);
         const { results } = await suite.client.events.pushEvents({ events });
+        answeredAll(
+          history,
+          results.map(({ event }) => event),
+        );
         expect(results.map(({ outcome }) => outcome)).toEqual(events.map(() => Outcome.OUTCOME_OCCURRED));
         const [first] = events;
         const again = await suite.client.events.pushEvent(first as { event: ReturnType<typeof newEvent> });
+        answeredAll(history, [again.event]);
         expect(again).toMatchObject({
           outcome: Outcome.OUTCOME_DUPLICATE,
           event: { messageId: given, position: results[0]?.event?.position },
@@ -89,7 +97,8 @@ describe('a connection that goes silent', () => {
       suite.proxy.forget();
       const fault = suite.proxy.inject({ harm: { kind: 'hang' }, when: (s) => isOfGroup(s) && s.text.includes(text) });
       const event = newEvent({ stream: name, messageId: randomUUID() });
-      const { outcome } = await suite.client.events.pushEvent({ event });
+      const { outcome, event: stored } = await suite.client.events.pushEvent({ event });
+      answeredAll(history, [stored]);
       expect(fault.hits).toBe(1);
       expect(outcome).toBe(Outcome.OUTCOME_OCCURRED);
     });
@@ -103,14 +112,20 @@ describe('a look at the log that fails', () => {
     const isBarrier = ({ command, text }: Statement) =>
       command === 'execute' && text.startsWith('INSERT INTO instance');
     try {
-      // The first look is a poll's, the second one the repeated push's, and the next poll shares that.
-      const hanging = suite.proxy.inject({ harm: { kind: 'hang' }, when: isBarrier, times: 2 });
+      // The first look is a poll's, the second one the repeated push's, and the next poll shares that. More follow until the
+      // push is given up: how many is a matter of milliseconds.
+      const hanging = suite.proxy.inject({ harm: { kind: 'hang' }, when: isBarrier, times: Number.POSITIVE_INFINITY });
       const event = newEvent({ messageId: randomUUID() });
       const { event: stored } = await client.events.pushEvent({ event });
-      const refused = await refusalOf(suite.client.events.pushEvent({ event }));
-      expect(refused).toMatchObject({ status: 'UNAVAILABLE', reason: 'STORAGE_UNAVAILABLE', retryable: true });
-      expect(hanging.hits).toBe(2);
+      const refused = refusalOf(suite.client.events.pushEvent({ event }));
+      await waitUntil(() => hanging.hits > 0, { what: 'a look hangs' });
+      const { events } = await suite.client.events.listEvents({ pageSize: 1 });
+      expect(events).toHaveLength(1);
+      expect(await refused).toMatchObject({ status: 'UNAVAILABLE', reason: 'STORAGE_UNAVAILABLE', retryable: true });
+      expect(hanging.hits).toBeGreaterThanOrEqual(2);
+      hanging.end();
       const again = await suite.client.events.pushEvent({ event });
+      answeredAll(history, [stored, again.event]);
       expect(again).toMatchObject({ outcome: Outcome.OUTCOME_DUPLICATE, event: { position: stored?.position } });
     } finally {
       client.close();
@@ -137,6 +152,10 @@ describe('faults at random', () => {
         }));
         const { results } = await suite.client.events.pushEvents({ events });
         for (const { outcome } of results) outcomes.add(outcome);
+        answeredAll(
+          history,
+          results.map(({ event }) => event),
+        );
       }
     };
     const pushers = Array.from({ length: 12 }, (_, client) => pusher(client));

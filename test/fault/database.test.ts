@@ -16,12 +16,15 @@ import { TroubledScene } from '../support/troubled-scene.js';
 import { waitUntil } from '../support/wait-until.js';
 
 let scene: TroubledScene | undefined;
+let disk: string | undefined;
 const connections: Connection[] = [];
 
 afterEach(async () => {
   for (const connection of connections.splice(0)) connection.destroy();
   await scene?.stop();
   scene = undefined;
+  if (disk !== undefined) execFileSync('sh', ['-c', `umount -l ${disk} && rmdir ${disk}`]);
+  disk = undefined;
 });
 
 async function connectAs(url: string): Promise<Connection> {
@@ -46,12 +49,37 @@ describe('a database', () => {
     await scene.expectNothingLost();
   });
 
-  it('that is frozen for a while', async () => {
+  it('that is killed together with the server', async () => {
+    scene = await TroubledScene.start();
+    for (let life = 0; life < 2; life += 1) {
+      const [first, second] = [() => scene?.killServer(), () => scene?.mariadb.kill()];
+      await (life === 0 ? Promise.all([first(), second()]) : second()?.then(first));
+      await scene.mariadb.run();
+      await scene.startServer();
+      await scene.becomesReady();
+      await scene.pushesGoOn(100);
+    }
+    await scene.expectNothingLost();
+  });
+
+  it('that is restarted in order', async () => {
+    scene = await TroubledScene.start();
+    await scene.mariadb.shutDown();
+    await scene.becomesUnready();
+    await scene.mariadb.run();
+    await scene.becomesReady();
+    await scene.pushesGoOn(100);
+    await scene.expectNothingLost();
+  });
+
+  it('that is frozen for 20 s', async () => {
     scene = await TroubledScene.start();
     process.kill(scene.mariadb.pid, 'SIGSTOP');
+    const thawAt = performance.now() + 20_000;
     await scene.becomesUnready();
     // Longer than a push may wait for its group.
     expect(await refusalOf(scene.client.events.pushEvent({ event: newEvent() }))).toMatchObject(unavailable);
+    await waitUntil(() => performance.now() > thawAt, { what: 'the 20 s are over', timeoutMs: 21_000 });
     process.kill(scene.mariadb.pid, 'SIGCONT');
     await scene.becomesReady();
     await scene.pushesGoOn(100);
@@ -99,10 +127,11 @@ describe('a database', () => {
     await scene.expectNothingLost();
   });
 
-  const disk = smallDisk();
-  it.skipIf(disk === undefined)('whose disk is full for a while', async () => {
-    scene = await TroubledScene.start({ parent: disk as string });
-    const ballast = join(disk as string, 'ballast');
+  it('whose disk is full for a while', async ({ skip }) => {
+    disk = smallDisk();
+    if (disk === undefined) return skip('needs the right to mount a file system in memory');
+    scene = await TroubledScene.start({ parent: disk });
+    const ballast = join(disk, 'ballast');
     for (let chunk = 0; ; chunk += 1) {
       const written = await writeFile(`${ballast}${chunk}`, Buffer.alloc(1024 * 1024)).then(
         () => true,
@@ -128,7 +157,7 @@ async function fillUp(client: TestClient): Promise<void> {
   }
 }
 
-/** A file system of 160 MB in memory; undefined where it cannot be had. It goes after all tests of the file. */
+/** A file system of 160 MB in memory; undefined where it cannot be had. */
 function smallDisk(): string | undefined {
   const directory = mkdtempSync(join(tmpdir(), 'madeleine-disk-'));
   try {
@@ -137,6 +166,5 @@ function smallDisk(): string | undefined {
     rmSync(directory, { recursive: true });
     return undefined;
   }
-  process.once('exit', () => execFileSync('sh', ['-c', `umount -l ${directory}; rmdir ${directory}`]));
   return directory;
 }

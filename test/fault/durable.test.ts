@@ -5,13 +5,13 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Event as EventMessage } from '../../generated/madeleine/v1/event.js';
 import { newEvent } from '../support/builders.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { Follower } from '../support/follower.js';
+import { History, missingFrom } from '../support/history.js';
 import { PrivateMariadb } from '../support/private-mariadb.js';
 import { propertyParameters } from '../support/property.js';
-import { logFaults, storedRows } from '../support/proxied.js';
+import { storedEvents, storedRows } from '../support/proxied.js';
 import { seededRandom } from '../support/random.js';
 import { refusalOf } from '../support/refusals.js';
 import { ServerProcess, TestClient } from '../support/server.js';
@@ -48,25 +48,6 @@ async function slowFlushes(pid: number, delayMs = FLUSH_DELAY_MS): Promise<Child
   return strace;
 }
 
-/** What anybody was told of an event: by an answer, or by being shown it. */
-class Told {
-  readonly #messages = new Map<number, string>();
-  readonly faults: string[] = [];
-
-  add({ position, messageId }: Pick<EventMessage, 'position' | 'messageId'>): void {
-    const before = this.#messages.get(Number(position));
-    if (before !== undefined && before !== messageId) this.faults.push(`position ${position} is used twice`);
-    this.#messages.set(Number(position), messageId);
-  }
-
-  missingFrom(stored: readonly { position: number; message_id: string }[]): string[] {
-    const rows = new Map(stored.map((row) => [row.position, row.message_id]));
-    return [...this.#messages]
-      .filter(([position, messageId]) => rows.get(position) !== messageId)
-      .map(([position]) => `position ${position} is gone`);
-  }
-}
-
 /** Two servers on a database server of their own. */
 async function startTwo(): Promise<{ mariadb: PrivateMariadb; database: TestDatabase; clients: TestClient[] }> {
   const mariadb = new PrivateMariadb();
@@ -91,13 +72,13 @@ describe.skipIf(!canSlowFlushes())('a database that is killed while it flushes (
     const random = seededRandom(seed);
     const { mariadb, database, clients } = await startTwo();
     const [writer, reader] = clients as [TestClient, TestClient];
-    const told = new Told();
-    const followers = [writer, reader].map((client) => new Follower(() => client));
+    const history = new History();
+    const followers = [writer, reader].map((client) => new Follower(() => client, history));
     let running = true;
     const push = async () => {
       while (running) {
         const answer = await writer.events.pushEvent({ event: newEvent() }).catch(() => sleep(20));
-        if (answer?.event !== undefined) told.add(answer.event);
+        if (answer?.event !== undefined) history.answered(answer.event);
       }
     };
     const peek = async () => {
@@ -106,7 +87,7 @@ describe.skipIf(!canSlowFlushes())('a database that is killed while it flushes (
         const peeked = await reader.events
           .peekEvent({ context: 'all', afterPosition: BigInt(newest) })
           .catch(() => sleep(20));
-        if (peeked?.event !== undefined) told.add(peeked.event);
+        if (peeked?.event !== undefined) history.shown(peeked.event);
       }
     };
     const load = [...Array.from({ length: 8 }, push), peek()];
@@ -122,21 +103,19 @@ describe.skipIf(!canSlowFlushes())('a database that is killed while it flushes (
       const gone = once(strace, 'exit');
       await mariadb.kill();
       await gone;
-      for (const { events } of followers) for (const event of events) told.add(event);
+      const told = history.told();
       await mariadb.run();
-      expect(told.missingFrom(await storedRows(database)), `life ${life}`).toEqual([]);
+      expect(missingFrom(await storedEvents(database), told), `life ${life}`).toEqual([]);
     }
     running = false;
     await Promise.all(load);
-    const stored = await storedRows(database);
+    const stored = await storedEvents(database);
     await waitUntil(() => followers.every(({ position }) => position === stored.length), {
       what: 'both readers reach the end',
     });
     await Promise.all(followers.map((follower) => follower.stop()));
-    for (const { events } of followers) for (const event of events) told.add(event);
-    expect(logFaults(stored)).toEqual([]);
-    expect(told.missingFrom(stored)).toEqual([]);
-    expect([...told.faults, ...followers.flatMap(({ faults }) => faults)]).toEqual([]);
+    expect(history.faults(stored)).toEqual([]);
+    expect(followers.flatMap(({ faults }) => faults)).toEqual([]);
   });
 
   it('does not lose what a refusal rests on', async () => {

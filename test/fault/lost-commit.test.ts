@@ -4,13 +4,17 @@ import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Outcome, type PushEventStreamRequest } from '../../generated/madeleine/v1/event_service.js';
 import { jsonPayload, newEvent } from '../support/builders.js';
-import { isCommit, logFaults, storedRows, useProxiedServer } from '../support/proxied.js';
+import { answeredAll, History } from '../support/history.js';
+import { isCommit, storedEvents, storedRows, useProxiedServer } from '../support/proxied.js';
 import { waitUntil } from '../support/wait-until.js';
 
 const suite = useProxiedServer();
 const numbers = (count: number) => Array.from({ length: count }, (_, n) => n);
 
-afterEach(async () => expect(logFaults(await storedRows(suite.database))).toEqual([]));
+/** Everything that was answered in this file. */
+const history = new History();
+
+afterEach(async () => expect(history.faults(await storedEvents(suite.database))).toEqual([]));
 
 function loseCommits(times: number, kind: 'cut after' | 'cut before' = 'cut after', skip = 0) {
   return suite.proxy.inject({ harm: { kind }, when: isCommit, times, skip });
@@ -36,10 +40,12 @@ for (const kind of ['cut after', 'cut before'] as const) {
         const { outcome, event: stored } = await suite.client.events.pushEvent({ event: pushed });
         expect(lost.hits).toBe(1);
         expect(outcome).toBe(Outcome.OUTCOME_OCCURRED);
+        answeredAll(history, [stored]);
         expect(stored).toMatchObject({ stream, sequence: 1n });
         expect(await storedIn(stream)).toEqual([1]);
         if (ids === 'minted') return;
         const again = await suite.client.events.pushEvent({ event: pushed });
+        answeredAll(history, [again.event]);
         expect(again).toMatchObject({ outcome: Outcome.OUTCOME_DUPLICATE, event: { position: stored?.position } });
       });
 
@@ -49,6 +55,10 @@ for (const kind of ['cut after', 'cut before'] as const) {
         const events = numbers(20).map((n) => ({ event: event(stream, n, id()) }));
         const { results } = await suite.client.events.pushEvents({ events });
         expect(lost.hits).toBe(1);
+        answeredAll(
+          history,
+          results.map(({ event: stored }) => stored),
+        );
         expect(new Set(results.map(({ outcome }) => outcome))).toEqual(new Set([Outcome.OUTCOME_OCCURRED]));
         expect(await storedIn(stream)).toEqual(numbers(20));
       });
@@ -81,7 +91,9 @@ for (const kind of ['cut after', 'cut before'] as const) {
       const clients = numbers(30).map(async (client) => {
         for (const n of numbers(15)) {
           const pushed = event(`crowd ${kind} ${client % 7}`, n, n % 2 === 0 ? randomUUID() : '');
-          outcomes.add((await suite.client.events.pushEvent({ event: pushed })).outcome);
+          const { outcome, event: stored } = await suite.client.events.pushEvent({ event: pushed });
+          outcomes.add(outcome);
+          answeredAll(history, [stored]);
         }
       });
       await Promise.all(clients);

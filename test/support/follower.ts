@@ -3,10 +3,12 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Event as EventMessage } from '../../generated/madeleine/v1/event.js';
+import type { History } from './history.js';
 import type { TestClient } from './server.js';
 
 export class Follower {
   readonly #client: () => TestClient | undefined;
+  readonly #history: History | undefined;
   readonly #stop = new AbortController();
   #done: Promise<void> = Promise.resolve();
   #position = 0n;
@@ -15,9 +17,10 @@ export class Follower {
   readonly faults: string[] = [];
   readonly interruptions: string[] = [];
 
-  /** `client` is asked before each attempt: undefined while there is no server. */
-  constructor(client: () => TestClient | undefined) {
+  /** `client` is asked before each attempt: undefined while there is no server. What is shown goes into the history, too. */
+  constructor(client: () => TestClient | undefined, history?: History) {
     this.#client = client;
+    this.#history = history;
   }
 
   /** The newest position that was shown. */
@@ -55,5 +58,6 @@ export class Follower {
     if (event.position !== this.#position + 1n) this.faults.push(`shown ${event.position} after ${this.#position}`);
     if (event.position > this.#position) this.#position = event.position;
     this.events.push(event);
+    this.#history?.shown(event);
   }
 }

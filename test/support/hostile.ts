@@ -65,6 +65,7 @@ const BYTES: readonly Hostile[] = [
   ['NULs', Buffer.alloc(64)],
   ['JSON 100,000 levels deep', Buffer.from('['.repeat(100_000))],
   ['300 kB', Buffer.alloc(300_000, 0x20)],
+  ['JSON with a key twice', Buffer.from('{"a":1,"a":2}')],
   ['JSON with a lone surrogate', Buffer.from('"\\ud800"')],
 ];
 const TIMESTAMPS: readonly Hostile[] = [

@@ -50,6 +50,11 @@ export class PrivateMariadb {
     return `mysql://admin:${this.#password}@127.0.0.1:${this.#port}/`;
   }
 
+  /** TCP port of loopback; stays the same. */
+  get port(): number {
+    return this.#port;
+  }
+
   /** Process id of mariadbd, for tests that stop or kill it. */
   get pid(): number {
     return this.#server?.pid ?? 0;
@@ -97,6 +102,15 @@ export class PrivateMariadb {
     if (!server || server.exitCode !== null || server.signalCode !== null) return;
     server.kill('SIGKILL');
     await once(server, 'exit');
+  }
+
+  /** Ends the server in order; its directory stays for `run()`. */
+  async shutDown(): Promise<void> {
+    const server = this.#server;
+    if (!server || !this.running) return;
+    server.kill('SIGTERM');
+    await once(server, 'exit');
+    this.#keeper?.kill('SIGKILL');
   }
 
   /** Nothing in a test's database outlives the run, so the server is killed rather than shut down. */

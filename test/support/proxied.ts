@@ -4,6 +4,7 @@ import { createConnection } from 'mysql2/promise';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import { createTestDatabase, type TestDatabase } from './database.js';
 import { FaultyProxy, type Statement } from './faulty-proxy.js';
+import type { StoredEvent } from './history.js';
 import { startServer, TestClient, type TestServer, type TestSettings } from './server.js';
 
 export interface ProxiedSuite {
@@ -62,6 +63,16 @@ export async function storedRows({ adminUrl }: TestDatabase): Promise<StoredRow[
   } finally {
     await connection.end();
   }
+}
+
+/** The same as the checker of operation logs wants it. */
+export async function storedEvents(database: TestDatabase): Promise<StoredEvent[]> {
+  return (await storedRows(database)).map(({ message_id: messageId, position, stream, sequence }) => ({
+    messageId,
+    position: BigInt(position),
+    stream: stream ?? '',
+    sequence: BigInt(sequence ?? 0),
+  }));
 }
 
 /** What is wrong with the log as a whole: positions or sequences with holes, a message id stored twice. */

@@ -10,6 +10,7 @@ import {
   SeekConsumerRequest,
   SubscribeRequest,
 } from '../../generated/madeleine/v1/consumer_service.js';
+import { acknowledgements } from './consumer.js';
 import type { History } from './history.js';
 import { StreamPusher } from './pusher.js';
 import type { TestClient } from './server.js';
@@ -23,12 +24,10 @@ export interface ScheduleOptions {
   readonly client: () => TestClient | undefined;
 }
 
-/** What a consumer's acknowledgements and deliveries have to hold to at any time. */
+/** What a consumer's leases have to hold to at any time. */
 class ConsumerLog {
   readonly faults: string[] = [];
-  readonly #acknowledged = new Set<bigint>();
   readonly #leases = new Map<bigint, bigint>();
-  #checkedTo = 0n;
 
   delivered({ event, lease, attempt }: Delivery): void {
     const position = event?.position ?? 0n;
@@ -37,19 +36,6 @@ class ConsumerLog {
       this.faults.push(`lease ${lease} is of ${before} and of ${position}`);
     this.#leases.set(lease, position);
     if (attempt < 1) this.faults.push(`${position} was delivered as attempt ${attempt}`);
-  }
-
-  acknowledging(position: bigint): void {
-    this.#acknowledged.add(position);
-  }
-
-  /** An answer showed this offset: everything up to it has been acknowledged by somebody. */
-  offset(offset: bigint): void {
-    for (; this.#checkedTo < offset; this.#checkedTo += 1n) {
-      const position = this.#checkedTo + 1n;
-      if (!this.#acknowledged.has(position))
-        this.faults.push(`offset ${offset} is past ${position}, which nobody acknowledged`);
-    }
   }
 }
 
@@ -128,14 +114,15 @@ class Member {
   }
 
   async #acknowledge(client: TestClient, deliveries: readonly Delivery[]): Promise<void> {
-    const { consumer, log } = this.#options;
+    const { consumer, log, history } = this.#options;
     if (deliveries.length === 0) return;
-    const acknowledgements = deliveries.map(({ event, lease }) => ({ position: event?.position ?? 0n, lease }));
-    for (const { position } of acknowledgements) log.acknowledging(position);
-    const { offset, results } = await client.consumers.acknowledge({ consumer, acknowledgements });
-    log.offset(offset);
+    const items = acknowledgements(deliveries);
+    const positions = items.map(({ position }) => position);
+    history.acknowledging(consumer, positions);
+    const { offset, results } = await client.consumers.acknowledge({ consumer, acknowledgements: items });
+    history.offset(consumer, offset);
     results.forEach(({ position, status }, index) => {
-      const { position: asked } = acknowledgements[index] as { position: bigint };
+      const asked = positions[index];
       if (position !== asked || status === AckStatus.ACK_STATUS_UNSPECIFIED)
         log.faults.push(`acknowledgement of ${asked} is answered ${status} for ${position}`);
     });
@@ -201,8 +188,10 @@ export class Schedule {
     for (const member of this.#members) member.beGood();
   }
 
+  /** Ends whatever goes on, answered or not: there may be no server any more. */
   async stop(): Promise<void> {
-    await Promise.all([...this.#pushers, ...this.#members].map((each) => each.stop()));
+    const pushers = this.#pushers.map((pusher) => pusher.abandon());
+    await Promise.all([...pushers, ...this.#members.map((member) => member.stop())]);
   }
 }
 

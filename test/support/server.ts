@@ -88,13 +88,18 @@ export class ServerProcess implements TestServer {
   }
 }
 
-/** Typed clients of one server over one connection. */
+/** Typed clients of one server over one connection of their own. */
 export class TestClient {
   readonly #channel: Channel;
   readonly #factory = createClientFactory().use(errorDetailsClientMiddleware);
 
   constructor(address: string, options: Record<string, string | number> = {}) {
-    this.#channel = createChannel(address, undefined, { 'grpc-node.flow_control_window': 1024 * 1024, ...options });
+    this.#channel = createChannel(address, undefined, {
+      'grpc-node.flow_control_window': 1024 * 1024,
+      // Clients of one address share a connection otherwise, and what one of them does to it.
+      'grpc.use_local_subchannel_pool': 1,
+      ...options,
+    });
   }
 
   get events(): Client<typeof EventServiceDefinition> {

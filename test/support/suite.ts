@@ -2,12 +2,19 @@
 
 import { afterAll, beforeAll } from 'vitest';
 import { createTestDatabase, type TestDatabase } from './database.js';
+import { openCalls } from './metrics.js';
 import { startServer, TestClient, type TestServer, type TestSettings } from './server.js';
+import { waitUntil } from './wait-until.js';
 
 export interface Suite {
   readonly database: TestDatabase;
   readonly server: TestServer;
   readonly client: TestClient;
+}
+
+/** Whose client is gone has no call left on the server, whatever it was in the middle of. */
+async function expectNoOpenCalls({ httpAddress }: TestServer): Promise<void> {
+  await waitUntil(async () => (await openCalls(httpAddress)) === 0, { what: 'every call has ended on the server' });
 }
 
 /** Sets the suite up before all tests of the file and takes it down after them. Its members are there inside the tests. */
@@ -20,6 +27,7 @@ export function useServer(settings: TestSettings = {}): Suite {
   });
   afterAll(async () => {
     suite.client?.close();
+    if (suite.server !== undefined) await expectNoOpenCalls(suite.server);
     await suite.server?.stop();
     await suite.database?.drop();
   });

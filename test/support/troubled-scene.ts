@@ -1,13 +1,18 @@
 // A server process on a database server of its own, under load, for tests that do the database harm.
 
-import { readFile } from 'node:fs/promises';
+import {
+  HealthDefinition,
+  HealthCheckResponse_ServingStatus as Serving,
+} from 'nice-grpc-server-health/lib/proto/grpc/health/v1/health.js';
 import { expect } from 'vitest';
 import { createTestDatabase, type TestDatabase } from './database.js';
 import { Follower } from './follower.js';
 import { History } from './history.js';
+import { openCalls } from './metrics.js';
 import { PrivateMariadb, type PrivateMariadbOptions } from './private-mariadb.js';
-import { logFaults, storedRows } from './proxied.js';
+import { storedEvents } from './proxied.js';
 import { StreamPusher } from './pusher.js';
+import { ResourceWatch } from './resources.js';
 import { ServerProcess, TestClient } from './server.js';
 import { waitUntil } from './wait-until.js';
 import { Worker } from './worker.js';
@@ -15,6 +20,8 @@ import { Worker } from './worker.js';
 const PUSHERS = 8;
 /** More than a server under this load ever needs, and less than one that hoards what it cannot store. */
 const MAX_RESIDENT_BYTES = 600 * 1024 * 1024;
+/** The pool's, one a lane, and one that is being replaced. */
+const MAX_CONNECTIONS = 10 + 2 + 1;
 
 export class TroubledScene {
   readonly mariadb: PrivateMariadb;
@@ -24,7 +31,8 @@ export class TroubledScene {
   #client: TestClient | undefined;
   #pushers: StreamPusher[] = [];
   #worker: Worker | undefined;
-  readonly follower = new Follower(() => this.#client);
+  #watches: ResourceWatch[] = [];
+  readonly follower = new Follower(() => this.#client, this.history);
 
   private constructor(mariadb: PrivateMariadb) {
     this.mariadb = mariadb;
@@ -57,18 +65,23 @@ export class TroubledScene {
     return this.#client;
   }
 
-  async isReady(): Promise<boolean> {
+  /** Readiness over HTTP and health over gRPC; undefined while they differ. */
+  async #readiness(): Promise<boolean | undefined> {
     const answer = await fetch(`http://${this.server.httpAddress}/readyz`);
     await answer.text();
-    return answer.status === 200;
+    const { status } = await this.client.of(HealthDefinition).check({ service: '' });
+    const serves = status === Serving.SERVING;
+    return serves === (answer.status === 200) ? serves : undefined;
   }
 
   becomesReady(timeoutMs = 15_000): Promise<unknown> {
-    return waitUntil(() => this.isReady(), { what: 'the server is ready', timeoutMs });
+    const what = 'the server is ready and healthy';
+    return waitUntil(async () => (await this.#readiness()) === true, { what, timeoutMs });
   }
 
   becomesUnready(timeoutMs = 15_000): Promise<unknown> {
-    return waitUntil(async () => !(await this.isReady()), { what: 'the server is not ready', timeoutMs });
+    const what = 'the server is neither ready nor healthy';
+    return waitUntil(async () => (await this.#readiness()) === false, { what, timeoutMs });
   }
 
   /** Waits until so many more pushes are answered. */
@@ -77,17 +90,38 @@ export class TroubledScene {
     await waitUntil(() => this.history.answeredCount >= goal, { what: `${goal} answered pushes`, timeoutMs });
   }
 
-  /** Lets the load end and looks at everything that was answered, shown and stored. */
+  /** kill -9 of the server. */
+  async killServer(): Promise<void> {
+    const client = this.#client;
+    this.#client = undefined;
+    await this.server.kill();
+    client?.close();
+  }
+
+  async startServer(): Promise<void> {
+    this.#server = await ServerProcess.start({ databaseUrl: this.database.url });
+    this.#client = new TestClient(this.#server.address);
+    this.#watches.push(new ResourceWatch(this.#server.pid, this.mariadb.port));
+  }
+
+  /** Lets the load end, and looks at everything that was answered, shown and stored, and at what is left behind. */
   async expectNothingLost(): Promise<void> {
     await Promise.all(this.#pushers.map((pusher) => pusher.stop()));
-    const stored = await storedRows(this.database);
-    expect(logFaults(stored)).toEqual([]);
+    const stored = await storedEvents(this.database);
     const all = () =>
       this.follower.position === stored.length && this.history.deliveredCount('worker') === stored.length;
     await waitUntil(all, { what: `follower and worker reach ${stored.length}`, timeoutMs: 30_000 });
+    await Promise.all([this.follower.stop(), this.#worker?.stop()]);
     expect(this.follower.faults).toEqual([]);
-    expect(this.history.faults(this.follower.events)).toEqual([]);
-    expect(await residentBytes(this.server.pid)).toBeLessThan(MAX_RESIDENT_BYTES);
+    expect(this.history.faults(stored)).toEqual([]);
+    const open = () => openCalls(this.server.httpAddress);
+    await waitUntil(async () => (await open()) === 0, { what: 'every call has ended on the server' });
+    await Promise.all(this.#watches.map((watch) => watch.stop()));
+    for (const { maxResidentBytes, maxConnections } of this.#watches) {
+      expect(maxResidentBytes).toBeLessThan(MAX_RESIDENT_BYTES);
+      expect(maxConnections).toBeGreaterThan(0);
+      expect(maxConnections).toBeLessThanOrEqual(MAX_CONNECTIONS);
+    }
   }
 
   async stop(): Promise<void> {
@@ -95,7 +129,7 @@ export class TroubledScene {
     this.#client = undefined;
     await this.#server?.kill();
     await Promise.all(this.#pushers.map((pusher) => pusher.abandon()));
-    await Promise.all([this.follower.stop(), this.#worker?.stop()]);
+    await Promise.all([this.follower, this.#worker, ...this.#watches].map((each) => each?.stop()));
     client?.close();
     await this.mariadb.stop();
   }
@@ -103,8 +137,7 @@ export class TroubledScene {
   async #start(): Promise<void> {
     await this.mariadb.start();
     this.#database = await createTestDatabase(this.mariadb.adminUrl);
-    this.#server = await ServerProcess.start({ databaseUrl: this.#database.url });
-    this.#client = new TestClient(this.#server.address);
+    await this.startServer();
     const { history } = this;
     this.#pushers = Array.from(
       { length: PUSHERS },
@@ -114,9 +147,4 @@ export class TroubledScene {
     for (const each of [...this.#pushers, this.#worker, this.follower]) each.start();
     await this.pushesGoOn();
   }
-}
-
-async function residentBytes(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024;
 }

@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SubscribeRequest } from '../../generated/madeleine/v1/consumer_service.js';
+import { acknowledgements } from './consumer.js';
 import type { History } from './history.js';
 import type { TestClient } from './server.js';
 
@@ -48,8 +49,11 @@ export class Worker {
     for await (const { deliveries } of client.consumers.subscribe(this.#request, { signal })) {
       for (const delivery of deliveries) this.#history.delivered(consumer, delivery);
       if (deliveries.length === 0) continue;
-      const acknowledgements = deliveries.map(({ event, lease }) => ({ position: event?.position ?? 0n, lease }));
-      await client.consumers.acknowledge({ context, consumer, acknowledgements }, { signal });
+      const items = acknowledgements(deliveries);
+      const positions = items.map(({ position }) => position);
+      this.#history.acknowledging(consumer, positions);
+      const answer = client.consumers.acknowledge({ context, consumer, acknowledgements: items }, { signal });
+      this.#history.offset(consumer, (await answer).offset);
     }
   }
 }
