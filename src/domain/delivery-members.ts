@@ -96,6 +96,10 @@ export class MemberPool {
     return this.#byName.get(name);
   }
 
+  get maxInFlight(): number {
+    return this.#heap.reduce((sum, member) => sum + member.maxInFlight, 0);
+  }
+
   /** In the order they came. */
   all(): IterableIterator<DeliveryMember> {
     return this.#byName.values();

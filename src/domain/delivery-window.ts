@@ -183,6 +183,11 @@ export class DeliveryWindow {
     return [...this.#state.pool.all()].map((member) => member.use);
   }
 
+  /** Events that all members together may have in flight. */
+  get maxInFlight(): number {
+    return this.#state.pool.maxInFlight;
+  }
+
   /** Whether any member could take an event of no bytes: false saves the reading. */
   hasCredit(): boolean {
     return this.#state.pool.hasCredit;

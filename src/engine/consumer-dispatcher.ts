@@ -7,16 +7,14 @@ import type { DeliveryWindow } from '../domain/delivery-window.js';
 import { ALL_CONTEXTS, entryBytes, type LogEntry, type Position } from '../domain/event.js';
 import { compileCriteria } from '../domain/event-filter.js';
 import { scopedKey } from '../domain/names.js';
+import { ReadAhead } from './consumer-read-ahead.js';
 import type { LogSource, ReadBatch, Selection } from './log-source.js';
 
-/** One read of the log … */
-const READ_EVENTS = 1_024;
-/** … and its bytes, about. */
-const READ_BYTES = 2 * 1024 * 1024;
 const REDELIVERIES = 256;
 /** Streams that are re-read before the window is asked again. */
 const REREADS = 16;
 const REREAD_EVENTS = 256;
+const REREAD_BYTES = 2 * 1024 * 1024;
 /** Further behind the head than this, a consumer is no longer live. */
 const LIVE_POSITIONS = 1_024;
 /** What scopedKey puts between context and name. */
@@ -71,7 +69,8 @@ export class ConsumerDispatcher {
   /** What was read after `scanned` and not all offered yet. */
   #page: Page | undefined;
   #pageIndex = 0;
-  #nextPage: { readonly after: Position; readonly page: Promise<Page> } | undefined;
+  /** Made by the first read: most consumers are at the head. */
+  #ahead: ReadAhead | undefined;
   #live = false;
   #pumping = false;
   #again = false;
@@ -107,7 +106,7 @@ export class ConsumerDispatcher {
   /** The scan begins anew where the window says. */
   restart(): void {
     this.#page = undefined;
-    this.#nextPage = undefined;
+    this.#ahead?.clear();
     this.#live = false;
   }
 
@@ -181,7 +180,7 @@ export class ConsumerDispatcher {
       const batch = await this.#source.read(this.#streamSelection(reread.stream), {
         after: reread.from - 1,
         limit: Math.min(reread.room, REREAD_EVENTS),
-        maxBytes: READ_BYTES,
+        maxBytes: REREAD_BYTES,
       });
       if (this.#window.era !== era || this.#stopped || !this.#host.mayDeliver) return;
       this.#offerHeld(reread, batch);
@@ -204,35 +203,27 @@ export class ConsumerDispatcher {
     const page = this.#page;
     if (page !== undefined) return this.#offerPage(page, now);
     if (scanned >= this.#source.visible) return this.#atHead(scanned);
-    const ahead = this.#nextPage;
-    this.#nextPage = undefined;
-    if (ahead?.after === scanned) return ahead.page.then((next) => this.#takePage(next, true));
-    const batch = this.#readAfter(scanned);
-    if (!(batch instanceof Promise)) return this.#takePage({ batch, era }, false);
-    return batch.then((stored) => this.#takePage({ batch: stored, era }, true));
+    this.#ahead ??= this.#newReadAhead();
+    const batch = this.#ahead.take(scanned);
+    if (!(batch instanceof Promise)) return this.#takePage({ batch, era });
+    return batch.then((stored) => this.#takePage({ batch: stored, era }));
   }
 
-  #takePage(page: Page, stored: boolean): Step {
+  #newReadAhead(): ReadAhead {
+    return new ReadAhead({
+      read: (options) => this.#source.read(this.#selection, options),
+      visible: () => this.#source.visible,
+      credit: () => this.#window.maxInFlight,
+    });
+  }
+
+  #takePage(page: Page): Step {
     if (page.era !== this.#window.era || this.#stopped) return 'more';
     this.#page = page;
     this.#pageIndex = 0;
-    const { gap, scannedTo } = page.batch;
+    const { gap } = page.batch;
     if (gap !== undefined) this.#host.gap(gap.first, gap.last);
-    // The database reads the next page while this one is delivered.
-    if (stored && scannedTo < this.#source.visible) this.#readAhead(scannedTo);
     return 'more';
-  }
-
-  #readAhead(after: Position): void {
-    const { era } = this.#window;
-    const page = Promise.resolve(this.#readAfter(after)).then((batch) => ({ batch, era }));
-    // Whoever takes it sees the failure; if nobody does, nobody needs to.
-    page.catch(() => {});
-    this.#nextPage = { after, page };
-  }
-
-  #readAfter(after: Position): Promise<ReadBatch> | ReadBatch {
-    return this.#source.read(this.#selection, { after, limit: READ_EVENTS, maxBytes: READ_BYTES });
   }
 
   /** The hot loop: nothing per event but the offer and the delivery. */

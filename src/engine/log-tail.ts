@@ -204,7 +204,8 @@ export class LogTail {
 
   #schedule(): void {
     if (this.#stopped) return;
-    const delay = this.#options.pollMs * (0.75 + 0.5 * this.#options.random());
+    // At most the interval: who relies on it is told its bound.
+    const delay = this.#options.pollMs * (0.75 + 0.25 * this.#options.random());
     this.#timer = setTimeout(() => {
       // It may share the look of somebody who is told of its failure; here onDatabase was.
       void this.#poll(false)
