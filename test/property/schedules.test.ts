@@ -129,6 +129,8 @@ describe('a random schedule', () => {
   it(
     `loses nothing, and keeps every order that was promised (SEED=${seed}, ${schedules} schedules)`,
     async () => {
+      // At once: of a run that is killed nothing else is seen.
+      process.stderr.write(`SEED=${seed}, ${schedules} schedules\n`);
       let next = 0;
       let failed = false;
       const lane = async () => {
