@@ -1,5 +1,6 @@
 // Clients that vanish: whatever they had open ends on the server, and nothing of it stays.
 
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -8,7 +9,6 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ConsumerSettings, FetchRequest, SubscribeRequest } from '../../generated/madeleine/v1/consumer_service.js';
 import { bytesPayload, newEvent } from '../support/builders.js';
 import { pushNumbers } from '../support/consumer.js';
-import { Follower } from '../support/follower.js';
 import { metric, openCalls as openCallsOf } from '../support/metrics.js';
 import { Pipe } from '../support/pipe.js';
 import { TestClient } from '../support/server.js';
@@ -186,13 +186,21 @@ describe('found before', () => {
     const warnings: Error[] = [];
     const note = (warning: Error) => warnings.push(warning);
     process.on('warning', note);
-    const followers = Array.from({ length: 30 }, () => new Follower(() => suite.client));
-    for (const follower of followers) follower.start();
-    const { event } = await suite.client.events.pushEvent({ event: newEvent() });
-    await waitUntil(() => followers.every(({ position }) => position >= Number(event?.position)), {
-      what: 'all of them follow',
-    });
-    await Promise.all(followers.map((follower) => follower.stop()));
+    const { events } = suite.client;
+    const abort = new AbortController();
+    setMaxListeners(0, abort.signal);
+    // A context of their own: the log is large by now.
+    const following = { context: 'followed', follow: true };
+    const followers = Array.from({ length: 30 }, () =>
+      events.readEvents(following, { signal: abort.signal })[Symbol.asyncIterator](),
+    );
+    await events.pushEvent({ event: newEvent({ context: 'followed' }) });
+    for (const frames of followers) {
+      let frame = await frames.next();
+      while (frame.value?.events.length !== 1) frame = await frames.next();
+    }
+    abort.abort();
+    await Promise.allSettled(followers.map(rest));
     process.off('warning', note);
     expect(warnings).toEqual([]);
   });
