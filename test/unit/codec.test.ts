@@ -130,6 +130,17 @@ describe('event encoder', () => {
     expect(encoder.encode(shared, 'json')).toBe(encoder.encode(shared, 'json'));
   });
 
+  it('writes the same bytes wherever in a message its buffer becomes too small', () => {
+    const encoder = new WireEventEncoder();
+    const expected = Buffer.from(encoder.encode({ ...entry }, 'json'));
+    for (let room = 0; room <= expected.length; room += 1) {
+      const writer = new WireWriter();
+      writer.raw(Buffer.alloc(64 * 1024 - room));
+      encoder.write(writer, { ...entry }, 'json');
+      expect(writer.finish().subarray(0, expected.length), `${room} bytes before the end`).toEqual(expected);
+    }
+  });
+
   it('outgrows its buffer', () => {
     const bytes = Buffer.alloc(3_000_000, 7);
     const large = { ...entry, payload: { contentType: 'a/b', bytes } };

@@ -37,7 +37,9 @@ export class WireWriter {
   /** A whole number from 0 to 2^53 - 1. */
   varint(value: number): void {
     if (value < 0x80) {
-      this.#bytes[this.#reserve(1)] = value;
+      // In a statement of its own: it may replace the buffer that the next one writes to.
+      const at = this.#reserve(1);
+      this.#bytes[at] = value;
       return;
     }
     if (value <= MAX_INT32) {
