@@ -77,9 +77,13 @@ async function readFrom(
 
 describe('a page of the log is read', () => {
   it('in one step where most matches', async () => {
-    const plan = await planOf(() => readFrom(1), /AND \(SELECT SUM/, [1, 101, 1, 1, 101, 1_000_000]);
-    expect(plan).toHaveLength(2);
-    for (const row of plan) expectIndex([row], 'log', 'PRIMARY', ['range'], 200);
+    const plan = await planOf(
+      () => readFrom(1),
+      /SELECT .* IF\(payload_bytes > \?, NULL, payload\)/,
+      [1_000, 1, 101, 1],
+    );
+    expect(plan).toHaveLength(1);
+    expectIndex(plan, 'log', 'PRIMARY', ['range'], 200);
   });
 
   it('by position', async () => {

@@ -40,6 +40,16 @@ const ENVELOPE_COLUMNS = [
 const READ_CORE = 13;
 /** For reads with rows as arrays: entryFromRow knows this order. */
 export const COLUMNS_READ = [...CORE_COLUMNS.slice(0, READ_CORE), ...ENVELOPE_COLUMNS].join(', ');
+/** The same without the payloads that have more bytes than its parameter, and the bytes of each payload behind them. */
+export const COLUMNS_WITHOUT_LARGE = `${COLUMNS_READ.replace(
+  / payload,/,
+  ' IF(payload_bytes > ?, NULL, payload),',
+)}, payload_bytes`;
+
+export interface PayloadSize {
+  readonly position: number;
+  readonly payload_bytes: number;
+}
 
 /** Numbers of the names of one entry. */
 export interface EntryIds {
@@ -130,6 +140,11 @@ function pushEnvelope(values: SqlValue[], entry: LogEntry): void {
     orNull(entry.unit),
     entry.rest === undefined ? null : JSON.stringify(entry.rest),
   );
+}
+
+/** The position and the payload's bytes in a row that was read with COLUMNS_WITHOUT_LARGE. */
+export function rowSize(row: readonly unknown[]): PayloadSize {
+  return { position: row[0] as number, payload_bytes: row.at(-1) as number };
 }
 
 /** The numbers of topic and stream in a row that was read. */

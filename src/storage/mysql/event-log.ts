@@ -1,12 +1,20 @@
 // Reads of the log. A page is read in two steps: positions and sizes by the index that fits the criteria, then the rows
-// themselves, so that neither a wide filter nor large payloads make a page unbounded. Where most events match and none is
-// large, as for a consumer that catches up, one step does.
+// themselves, so that neither a wide filter nor large payloads make a page unbounded. Where most events match, as for a consumer
+// that catches up, one statement reads all but large payloads.
 
 import { EntryKind, type LogEntry, type Micros, type Position } from '../../domain/event.js';
 import type { EventCriteria } from '../../domain/event-filter.js';
 import type { EventLog, LogHead, Page, ReadPageOptions } from '../storage.js';
 import type { Database, SqlValue } from './database.js';
-import { COLUMNS_READ, entryFromRow, rowNameIds, uuidToBytes } from './entry-rows.js';
+import {
+  COLUMNS_READ,
+  COLUMNS_WITHOUT_LARGE,
+  entryFromRow,
+  type PayloadSize,
+  rowNameIds,
+  rowSize,
+  uuidToBytes,
+} from './entry-rows.js';
 import { matchesInMemory, type PageQuery, planPage } from './event-query.js';
 import { inChunks, marks, type NameCache } from './name-cache.js';
 
@@ -25,11 +33,6 @@ export interface MysqlEventLogOptions {
 const DENSE_EVENTS = 64;
 /** … where at least one of so many positions matches. */
 const DENSE_FRACTION = 4;
-
-interface Candidate {
-  position: number;
-  payload_bytes: number;
-}
 
 export class MysqlEventLog implements EventLog {
   readonly #database: Database;
@@ -73,18 +76,32 @@ export class MysqlEventLog implements EventLog {
     return (await this.#densePage(query, options)) ?? this.#page(query, options);
   }
 
-  /** The next `limit` positions in one statement; undefined when their payloads are too large, or few of them match. */
+  /**
+   * The next `limit` positions in one statement, large payloads, should there be any, in a second one; undefined when few of the
+   * positions match.
+   */
   async #densePage(query: PageQuery, { after, upTo, limit, maxBytes, newestFirst }: ReadPageOptions) {
     if (newestFirst || limit < DENSE_EVENTS) return undefined;
     if (query.sources.length > 0 || query.properties.length > 0) return undefined;
     const scannedTo = Math.min(upTo, after + limit);
-    const range = 'position > ? AND position <= ?';
-    const sql = `SELECT ${COLUMNS_READ} FROM log WHERE ${[range, ...query.conditions].join(' AND ')}
-      AND (SELECT SUM(payload_bytes) FROM log WHERE ${range}) <= ? ORDER BY position`;
-    const values = [after, scannedTo, ...query.values, after, scannedTo, maxBytes];
-    const rows = await this.#database.executeRows(sql, values);
-    const few = rows.length < (scannedTo - after) / DENSE_FRACTION;
-    return few ? undefined : { entries: await this.#entries(rows), scannedTo };
+    const isLarge = Math.floor(maxBytes / limit);
+    const sql = `SELECT ${COLUMNS_WITHOUT_LARGE} FROM log
+      WHERE ${['position > ? AND position <= ?', ...query.conditions].join(' AND ')} ORDER BY position`;
+    const rows = await this.#database.executeRows(sql, [isLarge, after, scannedTo, ...query.values]);
+    if (rows.length < (scannedTo - after) / DENSE_FRACTION) return undefined;
+    const sizes = withinBytes(rows.map(rowSize), maxBytes);
+    const large = sizes.filter(({ payload_bytes }) => payload_bytes > isLarge).map(({ position }) => position);
+    const last = sizes.length < rows.length ? sizes.at(-1)?.position : undefined;
+    const entries = await this.#entries(rows.slice(0, sizes.length));
+    return { entries: await this.#withLarge(entries, large), scannedTo: last ?? scannedTo };
+  }
+
+  /** The entries, those at the positions read anew with their payloads. */
+  async #withLarge(entries: readonly LogEntry[], positions: readonly Position[]): Promise<readonly LogEntry[]> {
+    if (positions.length === 0) return entries;
+    const large = new Set(positions);
+    const whole = await this.#readRows(positions);
+    return [...entries.filter(({ position }) => !large.has(position)), ...whole].sort(byPosition);
   }
 
   async #page(query: PageQuery, options: ReadPageOptions): Promise<Page> {
@@ -181,7 +198,7 @@ export class MysqlEventLog implements EventLog {
     query: PageQuery,
     range: { after: number; upTo: number },
     options: ReadPageOptions,
-  ): Promise<Candidate[]> {
+  ): Promise<PayloadSize[]> {
     const order = `ORDER BY position ${options.newestFirst ? 'DESC' : 'ASC'} LIMIT ${Math.trunc(options.limit)}`;
     const conditions = ['position > ?', 'position <= ?', ...query.conditions];
     const values = [range.after, range.upTo, ...query.values];
@@ -213,7 +230,7 @@ export class MysqlEventLog implements EventLog {
       const sql = `SELECT ${COLUMNS_READ} FROM log WHERE position IN (${marks(chunk.length)}) ORDER BY position`;
       rows.push(...(await this.#database.executeRows(sql, chunk)));
     });
-    return (await this.#entries(rows)).sort((a, b) => a.position - b.position);
+    return (await this.#entries(rows)).sort(byPosition);
   }
 
   async #entries(rows: readonly unknown[][]): Promise<LogEntry[]> {
@@ -241,8 +258,12 @@ export class MysqlEventLog implements EventLog {
   }
 }
 
+function byPosition(a: LogEntry, b: LogEntry): number {
+  return a.position - b.position;
+}
+
 /** The first candidates whose payloads stay within the bytes; at least one. */
-function withinBytes(candidates: readonly Candidate[], maxBytes: number): readonly Candidate[] {
+function withinBytes(candidates: readonly PayloadSize[], maxBytes: number): readonly PayloadSize[] {
   let bytes = 0;
   const end = candidates.findIndex((candidate, index) => {
     bytes += candidate.payload_bytes;
