@@ -16,7 +16,7 @@ ARGS ?=
 SOURCES := $(shell find src generated -name '*.ts' 2>/dev/null)
 
 .PHONY: help setup run demo test test-unit test-storage test-integration test-cluster test-fault test-property test-docs \
-  check check-static bench generate check-generated build format check-format lint typecheck breaking migrate clean database-program
+  check check-static bench generate check-generated build format check-format lint typecheck breaking migrate clean database-program broker-program
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ node_modules/.installed: package-lock.json
 database-program:
 	@scripts/setup-database.sh
 
+broker-program: # for the tests of callbacks by AMQP only
+	@scripts/setup-rabbitmq.sh
+
 run: build ## run a server with its embedded database (or MADELEINE_DATABASE_URL) until Ctrl-C
 	@[ -n "$${MADELEINE_DATABASE_URL:-}" ] || scripts/setup-database.sh
 	@exec bin/madeleine serve $(ARGS)
@@ -45,7 +48,7 @@ migrate: build ## bring the schema of MADELEINE_DATABASE_URL up to date
 
 ## Tests
 
-test: build database-program ## unit, storage, integration, docs and property tests (few runs)
+test: build database-program broker-program ## unit, storage, integration, docs and property tests (few runs)
 	@RUNS=$${RUNS:-25} $(VITEST) --project unit --project property --project storage --project integration --project docs $(PATTERN)
 
 test-unit: node_modules/.installed ## logic alone, no network
@@ -57,7 +60,7 @@ test-property: node_modules/.installed ## random inputs against models
 test-storage: setup ## the database's side on a real server
 	@$(VITEST) --project storage $(PATTERN)
 
-test-integration: build database-program ## a real client, server and database
+test-integration: build database-program broker-program ## a real client, server and database
 	@$(VITEST) --project integration $(PATTERN)
 
 test-docs: build database-program ## the README as written, and the tables in the docs

@@ -65,7 +65,7 @@ export class Descriptors {
       this.#messages.set(type.typeName, type.fields.map(fieldInfo));
       for (const field of type.fields) if (field.fieldKind === 'map') this.#addEntry(type, field);
     }
-    this.methods = types.flatMap((type) => (type.kind === 'service' && isOurs(type) ? methodsOf(type) : []));
+    this.methods = types.flatMap((type) => (type.kind === 'service' && isServed(type) ? methodsOf(type) : []));
   }
 
   /** The fields of a message by its full name. */
@@ -121,8 +121,9 @@ export class Descriptors {
   }
 }
 
-function isOurs(service: DescService): boolean {
-  return service.typeName.startsWith('madeleine.');
+/** Of our services, all but the one that callers implement. */
+function isServed(service: DescService): boolean {
+  return service.typeName.startsWith('madeleine.') && service.name !== 'CallbackService';
 }
 
 function fieldInfo(field: DescField): FieldInfo {

@@ -1,0 +1,123 @@
+// Every callback goes through here: to the one that speaks the URL's scheme, within the attempt's time, and what comes back is
+// made fit to be written down.
+
+import { type CallbackUrl, parseCallbackUrl } from '../domain/callback-url.js';
+import { MadeleineError } from '../domain/errors.js';
+import type { AttemptResult, CallbackAttempt, CallbackSender } from '../engine/callback-sender.js';
+import type { Clock } from '../lib/clock.js';
+import type { Logger } from '../telemetry.js';
+import type { AddressGuard } from './address-guard.js';
+import type { Amqp } from './amqp.js';
+import { type Answer, AttemptFailure } from './attempt-failure.js';
+import { Deadline } from './deadline.js';
+import type { GrpcCallback } from './grpc-callback.js';
+import { cutText, Redactor } from './redaction.js';
+import type { Webhook } from './webhook.js';
+
+/** Of an answer, in the attempt log. */
+const MAX_FIRST_BYTES = 1024;
+const MAX_ERROR_BYTES = 512;
+const NO_BROKER = 'this server has no broker: the operator may name one with MADELEINE_AMQP_URL';
+
+export interface CallbacksOptions {
+  readonly guard: AddressGuard;
+  readonly webhook: Webhook;
+  readonly grpc: GrpcCallback;
+  /** Undefined: the operator configured no broker. */
+  readonly amqp: Amqp | undefined;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export class Callbacks implements CallbackSender {
+  readonly #options: CallbacksOptions;
+
+  constructor(options: CallbacksOptions) {
+    this.#options = options;
+  }
+
+  /** See CallbackSender.send. */
+  async send(attempt: CallbackAttempt, signal: AbortSignal): Promise<AttemptResult> {
+    const { clock } = this.#options;
+    const startedMs = clock.monotonicMs();
+    const redactor = new Redactor(attempt);
+    const deadline = new Deadline(attempt.timeoutMs, signal);
+    try {
+      deadline.signal.throwIfAborted();
+      const keepBytes = MAX_FIRST_BYTES + redactor.longest;
+      return resultOf(await this.#deliver(attempt, keepBytes, deadline.signal), startedMs, redactor);
+    } catch (error) {
+      return resultOfFailure(this.#failureOf(error, redactor), clock.monotonicMs() - startedMs, redactor);
+    } finally {
+      deadline.dispose();
+    }
+  }
+
+  /** See CallbackSender.refusalOf. */
+  refusalOf(url: string): string | undefined {
+    const parsed = parseCallbackUrl(url);
+    if (parsed.scheme === 'amqp') return this.#options.amqp === undefined ? NO_BROKER : undefined;
+    return this.#options.guard.refusalOf(parsed);
+  }
+
+  /** Closes every connection. Attempts under way fail; nothing may be sent afterwards. */
+  async stop(): Promise<void> {
+    this.#options.webhook.stop();
+    this.#options.grpc.stop();
+    await this.#options.amqp?.stop();
+  }
+
+  async #deliver(attempt: CallbackAttempt, keepBytes: number, signal: AbortSignal): Promise<Answer> {
+    const { webhook, grpc, amqp } = this.#options;
+    const url: CallbackUrl = parseCallbackUrl(attempt.url);
+    switch (url.scheme) {
+      case 'http':
+      case 'https':
+        return webhook.deliver(url, attempt, keepBytes, signal);
+      case 'grpc':
+      case 'grpcs':
+        return grpc.deliver(url, attempt, signal);
+      case 'amqp':
+        if (amqp === undefined) throw new AttemptFailure('not_allowed', NO_BROKER);
+        return amqp.deliver(url, attempt, signal);
+    }
+  }
+
+  #failureOf(error: unknown, redactor: Redactor): AttemptFailure {
+    if (error instanceof AttemptFailure) return error;
+    // Settings are checked when they are stored: only a newer version's could be refused here.
+    if (error instanceof MadeleineError) {
+      return new AttemptFailure('not_allowed', error.message, { outcome: 'rejected', cause: error });
+    }
+    const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#options.logger.error(
+      { error: redactor.text(message) },
+      'an attempt to call back failed inside of the server',
+    );
+    return new AttemptFailure('internal', 'a fault of this server', { cause: error });
+  }
+}
+
+function resultOf(answer: Answer, startedMs: number, redactor: Redactor): AttemptResult {
+  const { bytes, answeredAtMs, error, ...rest } = answer;
+  return {
+    ...rest,
+    latencyMs: answeredAtMs - startedMs,
+    firstBytes: redactor.beginning(bytes, MAX_FIRST_BYTES),
+    ...(error === undefined ? {} : { error: cutText(redactor.text(error), MAX_ERROR_BYTES) }),
+  };
+}
+
+function resultOfFailure(failure: AttemptFailure, latencyMs: number, redactor: Redactor): AttemptResult {
+  const { outcome, reason, status, retryAfterMs } = failure;
+  return {
+    outcome,
+    reason,
+    status,
+    statusCode: 0,
+    latencyMs,
+    firstBytes: '',
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    error: cutText(redactor.text(failure.message), MAX_ERROR_BYTES),
+  };
+}
