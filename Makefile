@@ -15,7 +15,7 @@ ARGS ?=
 
 SOURCES := $(shell find src generated -name '*.ts' 2>/dev/null)
 
-.PHONY: help setup run demo test test-unit test-storage test-integration test-cluster test-fault test-property test-docs \
+.PHONY: help setup run demo demo-cawin test test-unit test-storage test-integration test-cluster test-fault test-property test-docs \
   check check-static bench generate check-generated build format check-format lint typecheck breaking migrate clean database-program broker-program
 
 help: ## list the targets
@@ -42,6 +42,9 @@ run: build ## run a server with its embedded database (or MADELEINE_DATABASE_URL
 
 demo: setup ## replay real events through a server and show that every one arrived
 	@exec $(BIN)/tsx examples/webhooks-demo.ts $(ARGS)
+
+demo-cawin: setup ## services that wait for a payment are called when it occurs: retry, late subscriber, signatures
+	@exec $(BIN)/tsx examples/cawin-demo.ts
 
 migrate: build ## bring the schema of MADELEINE_DATABASE_URL up to date
 	@exec bin/madeleine migrate $(ARGS)

@@ -1,4 +1,4 @@
-// The server that the demo talks to: the one that runs already, or one of its own with a temporary data directory.
+// The server that a demo talks to: the one that runs already, or one of its own with a temporary data directory.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -30,6 +30,12 @@ export async function findOrStartServer(): Promise<DemoServer> {
   return startServer();
 }
 
+/** The server at MADELEINE_SERVER, else one of our own with these settings: for what a server has to be told to allow. */
+export async function namedOrOwnServer(settings: Readonly<Record<string, string>>): Promise<DemoServer> {
+  const named = process.env.MADELEINE_SERVER;
+  return named !== undefined && named !== '' ? running(named) : startServer(settings);
+}
+
 function running(address: string): DemoServer {
   return { address, dataDir: undefined, stop: async () => undefined };
 }
@@ -46,11 +52,12 @@ async function answers(address: string): Promise<boolean> {
   }
 }
 
-async function startServer(): Promise<DemoServer> {
+async function startServer(settings: Readonly<Record<string, string>> = {}): Promise<DemoServer> {
   const dataDir = await mkdtemp(join(tmpdir(), 'madeleine-demo-'));
   const environment = { ...process.env, MADELEINE_DATABASE_URL: '', MADELEINE_DATA_DIR: dataDir };
   const ports = { MADELEINE_LISTEN: '127.0.0.1:0', MADELEINE_HTTP_LISTEN: '127.0.0.1:0' };
-  const child = spawn(COMMAND, ['serve'], { env: { ...environment, ...ports }, stdio: ['ignore', 'pipe', 'inherit'] });
+  const env = { ...environment, ...ports, ...settings };
+  const child = spawn(COMMAND, ['serve'], { env, stdio: ['ignore', 'pipe', 'inherit'] });
   const stop = async () => {
     if (child.exitCode === null && child.signalCode === null) {
       child.kill('SIGTERM');
@@ -71,6 +78,7 @@ async function listeningAddress(child: ChildProcess): Promise<string> {
   const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`the server did not start within ${START_MS / 1000} s`)), START_MS);
+    timer.unref();
     child.once('exit', (code) => reject(new Error(`the server ended with code ${code} before it listened`)));
     child.once('error', reject);
     lines.on('line', (line) => {

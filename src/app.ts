@@ -4,18 +4,25 @@ import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { registry as rpcRegistry } from 'nice-grpc-prometheus';
 import { collectDefaultMetrics } from 'prom-client';
+import { CawinServiceDefinition } from '../generated/madeleine/v1/cawin_service.js';
 import { ConsumerServiceDefinition } from '../generated/madeleine/v1/consumer_service.js';
 import { EventServiceDefinition } from '../generated/madeleine/v1/event_service.js';
 import { StreamServiceDefinition } from '../generated/madeleine/v1/stream_service.js';
+import { TopicServiceDefinition } from '../generated/madeleine/v1/topic_service.js';
+import { CallbackParts } from './app/callbacks.js';
 import { assertDurable, type DatabaseHandle, openDatabase } from './app/database.js';
+import { WaitParts } from './app/waits.js';
 import type { Config } from './config.js';
+import type { RetryPolicy } from './domain/retry-policy.js';
+import { CheckOrWait } from './engine/check-or-wait.js';
 import { Consumers } from './engine/consumers.js';
-import { EventQueries } from './engine/event-queries.js';
+import { ExplainWait } from './engine/explain-wait.js';
 import { GroupCommit } from './engine/group-commit.js';
 import { LogReader } from './engine/log-reader.js';
 import { LogTail } from './engine/log-tail.js';
-import { Pushes } from './engine/pushes.js';
+import { ShapeCatalogCache } from './engine/shape-catalog-cache.js';
 import { StreamDirectory } from './engine/stream-directory.js';
+import { CAWIN_CODECS, CawinService } from './grpc/cawin-service.js';
 import { WireEventEncoder } from './grpc/codec/event-encoder.js';
 import { EventFrames } from './grpc/codec/event-frames.js';
 import { CONSUMER_CODECS, ConsumerService } from './grpc/consumer-service.js';
@@ -23,16 +30,20 @@ import { serverDefinition } from './grpc/definitions.js';
 import { EVENT_CODECS, EventService } from './grpc/event-service.js';
 import { GrpcServer, type RegisteredService } from './grpc/server.js';
 import { StreamService } from './grpc/stream-service.js';
+import { TopicService } from './grpc/topic-service.js';
 import { AdminServer } from './http/admin.js';
 import { type Clock, systemClock } from './lib/clock.js';
-import { Uuid7Source } from './lib/uuid7.js';
+import { writeCawins } from './storage/mysql/cawin-attachments.js';
 import { MysqlConsumerStore } from './storage/mysql/consumer-store.js';
 import { MysqlEventLog } from './storage/mysql/event-log.js';
 import { MysqlGroupLane } from './storage/mysql/group-lane.js';
 import { HeadCache } from './storage/mysql/head-cache.js';
 import { NameCache } from './storage/mysql/name-cache.js';
 import { migrate } from './storage/mysql/schema.js';
+import { MysqlShapeStore } from './storage/mysql/shape-store.js';
 import { MysqlStreamStore } from './storage/mysql/stream-store.js';
+import { MysqlTopicStore } from './storage/mysql/topic-store.js';
+import { MysqlWaitStore } from './storage/mysql/wait-store.js';
 import { type Logger, Metrics } from './telemetry.js';
 
 const LANES = 2;
@@ -45,6 +56,8 @@ export interface AppOptions {
   readonly logger: Logger;
   readonly clock?: Clock;
   readonly random?: () => number;
+  /** When callbacks are tried again; the product's own unless a test is in a hurry. */
+  readonly retryPolicy?: RetryPolicy;
 }
 
 /** Where a started instance listens. */
@@ -60,6 +73,8 @@ interface Engine {
   readonly reader: LogReader;
   readonly groupCommit: GroupCommit;
   readonly consumers: Consumers;
+  readonly waiting: WaitParts;
+  readonly callbacks: CallbackParts;
 }
 
 /** One instance of madeleine. */
@@ -68,6 +83,7 @@ export class App {
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #random: () => number;
+  readonly #retryPolicy: RetryPolicy | undefined;
   readonly #metrics = new Metrics();
   readonly #draining = new AbortController();
   readonly #encoder = new WireEventEncoder();
@@ -76,11 +92,12 @@ export class App {
   #server: GrpcServer | undefined;
   #databaseUp = true;
 
-  constructor({ config, logger, clock = systemClock, random = Math.random }: AppOptions) {
+  constructor({ config, logger, clock = systemClock, random = Math.random, retryPolicy }: AppOptions) {
     this.#config = config;
     this.#logger = logger;
     this.#clock = clock;
     this.#random = random;
+    this.#retryPolicy = retryPolicy;
     // One listener an open stream, taken away with it.
     setMaxListeners(0, this.#draining.signal);
   }
@@ -127,7 +144,10 @@ export class App {
     const names = new NameCache();
     const instance = { id: randomUUID(), address: this.#config.advertise || this.#config.listen };
     const log = new MysqlEventLog({ database, names, instanceId: instance.id, address: instance.address });
-    const { tail, groupCommit } = this.#logParts(handle, names, log);
+    const shapeStore = new MysqlShapeStore({ database, names });
+    const catalog = new ShapeCatalogCache(shapeStore);
+    await catalog.reload();
+    const { tail, groupCommit } = this.#logParts(handle, { names, log, catalog });
     await tail.start();
     this.#onStop('log tail', () => tail.stop());
     this.#onStop('group commit', async () => {
@@ -144,17 +164,62 @@ export class App {
     });
     consumers.start();
     this.#onStop('consumers', () => consumers.stop());
-    return { log, tail, reader, groupCommit, consumers };
+    const waiting = new WaitParts({
+      ...{ ...shared, random: this.#random, log, tail, reader, groupCommit, catalog, shapeStore },
+      store: new MysqlWaitStore({ database, names }),
+      topicStore: new MysqlTopicStore(database),
+    });
+    waiting.start();
+    this.#onStop('waits', () => waiting.stop());
+    const { queries, pushes } = waiting;
+    const callbacks = await this.#startCallbacks(handle, {
+      log,
+      reader,
+      groupCommit,
+      queries,
+      pushes,
+      instanceId: instance.id,
+    });
+    return { log, tail, reader, groupCommit, consumers, waiting, callbacks };
+  }
+
+  async #startCallbacks(
+    { database }: DatabaseHandle,
+    {
+      log,
+      reader,
+      groupCommit,
+      queries,
+      pushes,
+      instanceId,
+    }: Pick<Engine, 'log' | 'reader' | 'groupCommit'> & Pick<WaitParts, 'queries' | 'pushes'> & { instanceId: string },
+  ): Promise<CallbackParts> {
+    const callbacks = await CallbackParts.open({
+      ...{ config: this.#config, database, log, groupCommit, instanceId },
+      ...{ source: reader, events: queries, pushes, encoder: this.#encoder },
+      ...{
+        clock: this.#clock,
+        random: this.#random,
+        logger: this.#logger,
+        metrics: this.#metrics,
+        retryPolicy: this.#retryPolicy,
+      },
+    });
+    callbacks.start();
+    this.#onStop('callbacks', () => callbacks.stop(this.#config.drainMs));
+    return callbacks;
   }
 
   /** Tail and groups know each other: the tail must not poll for what the groups will publish themselves. */
   #logParts(
     { url }: DatabaseHandle,
-    names: NameCache,
-    log: MysqlEventLog,
+    { names, log, catalog }: { names: NameCache; log: MysqlEventLog; catalog: ShapeCatalogCache },
   ): { tail: LogTail; groupCommit: GroupCommit } {
     const headCache = new HeadCache();
-    const lanes = Array.from({ length: LANES }, () => new MysqlGroupLane({ url, names, headCache }));
+    const lanes = Array.from(
+      { length: LANES },
+      () => new MysqlGroupLane({ url, names, headCache, writeAttachments: writeCawins }),
+    );
     const shared = { random: this.#random, metrics: this.#metrics, logger: this.#logger };
     const tail: LogTail = new LogTail({
       ...shared,
@@ -172,6 +237,7 @@ export class App {
       ...shared,
       lanes,
       tail,
+      catalog,
       clock: this.#clock,
       maxGroupBytes: MAX_GROUP_BYTES,
       maxQueuedEvents: MAX_QUEUED_EVENTS,
@@ -198,6 +264,8 @@ export class App {
     this.#onStop('gRPC server', async () => {
       // One patience for both: the whole stop, the database's included, has to end within 10 s.
       const giveUpAt = this.#clock.monotonicMs() + drainMs;
+      // Waited for below, as a part of its own.
+      void engine.callbacks.stop(drainMs);
       await engine.consumers.drain(drainMs);
       await server.stop(Math.max(0, giveUpAt - this.#clock.monotonicMs()));
     });
@@ -205,12 +273,16 @@ export class App {
     return { grpc: listen.replace(/:\d+$/, `:${port}`), http };
   }
 
-  #services({ log, tail, reader, groupCommit, consumers }: Engine, { database }: DatabaseHandle): RegisteredService[] {
-    const uuids = new Uuid7Source(() => this.#clock.nowMs());
+  #services(
+    { tail, reader, groupCommit, consumers, waiting, callbacks }: Engine,
+    { database }: DatabaseHandle,
+  ): RegisteredService[] {
+    const { queries, waits, pushes, invalidations, topics } = waiting;
     const events = new EventService({
-      pushes: new Pushes({ groupCommit, reader, tail, uuids, metrics: this.#metrics }),
+      pushes,
       groupCommit,
-      queries: new EventQueries({ log, source: reader, tail }),
+      queries,
+      invalidations,
       source: reader,
       frames: new EventFrames(this.#encoder),
       limits: { maxEventBytes: this.#config.maxEventBytes },
@@ -220,10 +292,21 @@ export class App {
     return [
       registered(EventServiceDefinition, EVENT_CODECS, events),
       registered(StreamServiceDefinition, {}, new StreamService({ streams, source: reader })),
+      registered(TopicServiceDefinition, {}, new TopicService({ topics, source: reader })),
       registered(
         ConsumerServiceDefinition,
         CONSUMER_CODECS,
         new ConsumerService({ consumers, source: reader, encoder: this.#encoder }),
+      ),
+      registered(
+        CawinServiceDefinition,
+        CAWIN_CODECS,
+        new CawinService({
+          explainWait: new ExplainWait({ queries, source: reader }),
+          checkOrWait: new CheckOrWait({ cawins: callbacks.cawins, pushes, events: queries }),
+          ...{ cawins: callbacks.cawins, waits, source: reader, encoder: this.#encoder },
+          draining: this.#draining.signal,
+        }),
       ),
     ];
   }

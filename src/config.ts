@@ -110,6 +110,27 @@ export const OPTIONS = {
     max: 5000,
     text: 'How long open calls may go on after SIGTERM, in milliseconds.',
   },
+  callbackAllow: {
+    variable: 'MADELEINE_CALLBACK_ALLOW',
+    flag: '--callback-allow',
+    kind: 'string',
+    default: '',
+    text: 'Hosts, addresses and networks that callbacks may reach besides public addresses, such as `hooks.internal,10.0.0.0/8,localhost:8080`.',
+  },
+  amqpUrl: {
+    variable: 'MADELEINE_AMQP_URL',
+    flag: '--amqp-url',
+    kind: 'string',
+    default: '',
+    text: 'amqp://user:password@host:port/vhost of the broker for callbacks to `amqp:exchange/routing.key`; empty: none.',
+  },
+  secretKey: {
+    variable: 'MADELEINE_SECRET_KEY',
+    flag: '--secret-key',
+    kind: 'string',
+    default: '',
+    text: 'Key that encrypts the secrets of callbacks, 32 bytes in hex or base64; former keys may follow it, separated by commas. Empty: the embedded database keeps a key file of its own, another database keeps no secrets.',
+  },
   logLevel: {
     variable: 'MADELEINE_LOG_LEVEL',
     flag: '--log-level',

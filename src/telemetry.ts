@@ -51,6 +51,12 @@ export class Metrics {
     'Events delivered and not acknowledged, of a consumer run here.',
     ['context', 'consumer'],
   );
+  /** Calls to cawins' receivers, by what became of them. */
+  readonly attempts = this.#counter(
+    'madeleine_callback_attempts_total',
+    'Callbacks attempted, by outcome and reason.',
+    ['outcome', 'reason'],
+  );
   readonly databaseUp = this.#gauge('madeleine_database_up', '1 while the database answers.', []);
 
   #counter<T extends string>(name: string, help: string, labelNames: T[]): Counter<T> {

@@ -14,9 +14,11 @@ import {
   waitForChannelReady,
 } from 'nice-grpc';
 import { errorDetailsClientMiddleware } from 'nice-grpc-error-details';
+import { CawinServiceDefinition } from '../../generated/madeleine/v1/cawin_service.js';
 import { ConsumerServiceDefinition } from '../../generated/madeleine/v1/consumer_service.js';
 import { EventServiceDefinition } from '../../generated/madeleine/v1/event_service.js';
 import { StreamServiceDefinition } from '../../generated/madeleine/v1/stream_service.js';
+import { TopicServiceDefinition } from '../../generated/madeleine/v1/topic_service.js';
 import { Backoff } from './backoff.js';
 import { CommandFailed, isTransient, refusalOf } from './failures.js';
 
@@ -48,7 +50,9 @@ export class MadeleineClient {
   readonly address: string;
   readonly events: Client<typeof EventServiceDefinition>;
   readonly streams: Client<typeof StreamServiceDefinition>;
+  readonly topics: Client<typeof TopicServiceDefinition>;
   readonly consumers: Client<typeof ConsumerServiceDefinition>;
+  readonly cawins: Client<typeof CawinServiceDefinition>;
   readonly #channel: Channel;
   readonly #signal: AbortSignal;
 
@@ -60,7 +64,9 @@ export class MadeleineClient {
     const factory: ClientFactory = createClientFactory().use(errorDetailsClientMiddleware);
     this.events = factory.create(EventServiceDefinition, this.#channel);
     this.streams = factory.create(StreamServiceDefinition, this.#channel);
+    this.topics = factory.create(TopicServiceDefinition, this.#channel);
     this.consumers = factory.create(ConsumerServiceDefinition, this.#channel);
+    this.cawins = factory.create(CawinServiceDefinition, this.#channel);
   }
 
   /** Waits for the connection, a few seconds at most. Throws CommandFailed when nobody answers. */

@@ -8,6 +8,7 @@ import {
   type SeekConsumerResponse,
 } from '../../generated/madeleine/v1/consumer_service.js';
 import { Subject } from '../../generated/madeleine/v1/event.js';
+import { statusText } from './event-json.js';
 import type { Column } from './output.js';
 import { durationText, timestampText } from './time-text.js';
 
@@ -75,6 +76,8 @@ function filterText(filter: ConsumerFilter | undefined): string {
     ['subject', filter.subjects.map((subject) => shortName(Subject, 'SUBJECT_', subject))],
     ['tag', filter.tags],
     ['entity type', filter.entityTypes],
+    ['status', filter.statuses.map(statusText)],
+    ['payload with', filter.description === undefined ? [] : [JSON.stringify(filter.description)]],
   ] as const;
   const set = parts.filter(([, values]) => values.length > 0).map(([name, values]) => `${name} ${values.join(' | ')}`);
   return set.length === 0 ? 'every event' : set.join(', ');

@@ -4,7 +4,7 @@
 import type { Delivery } from '../../generated/madeleine/v1/consumer_service.js';
 import { Delivery as DeliveryMessage } from '../../generated/madeleine/v1/consumer_service.js';
 import type { Event, Payload } from '../../generated/madeleine/v1/event.js';
-import { Event as EventMessage } from '../../generated/madeleine/v1/event.js';
+import { Event as EventMessage, EventStatus } from '../../generated/madeleine/v1/event.js';
 import { isJsonContentType } from '../domain/event.js';
 import { cut, printable } from './output.js';
 import { durationText, type Seconds, timestampText } from './time-text.js';
@@ -90,7 +90,7 @@ function jsonText(payload: Payload): string | undefined {
     .trim();
 }
 
-/** An event as one line for people: position, time, topic, stream and sequence, issuer, payload. */
+/** An event as one line for people: position, time, topic, stream and sequence, issuer, payload or how it ended. */
 export function eventLine(event: Event, columns?: number): string {
   const cells = [
     String(event.position).padStart(6),
@@ -98,7 +98,7 @@ export function eventLine(event: Event, columns?: number): string {
     event.topic,
     event.stream === '' ? '-' : `${event.stream}#${event.sequence}`,
     event.issuer,
-    payloadText(event.payload),
+    event.payload === undefined ? endText(event) : payloadText(event.payload),
   ];
   return cut(printable(cells.join('  ')), columns);
 }
@@ -110,8 +110,19 @@ export function deliveryLine(delivery: Delivery, columns?: number): string {
   return cut(`lease ${lease}  attempt ${attempt}${delivery.replay ? '  replay' : ''}  ${line}`, columns);
 }
 
-function payloadText(payload: Payload | undefined): string {
-  if (payload === undefined) return '';
+/** `occurred`, `expired` and so on. */
+export function statusText(status: EventStatus): string {
+  return (EventStatus[status] ?? String(status)).replace(/^EVENT_STATUS_/, '').toLowerCase();
+}
+
+/** What an entry without a payload says: `invalidated event 7: a mistake`. */
+function endText({ status, id, invalidationReason, description }: Event): string {
+  if (status === EventStatus.EVENT_STATUS_OCCURRED) return '';
+  const more = invalidationReason || (description === undefined ? '' : JSON.stringify(description));
+  return `${statusText(status)} event ${id}${more === '' ? '' : `: ${more}`}`;
+}
+
+function payloadText(payload: Payload): string {
   const text = jsonText(payload);
   if (text !== undefined) return text;
   const data = payload.body?.$case === 'data' ? payload.body.value : new Uint8Array();

@@ -1,9 +1,9 @@
 // The flags that describe an event to push, and the ones that select events to read.
 
 import type { Command } from 'commander';
-import { type NewEvent, PayloadEncoding, type Subject } from '../../generated/madeleine/v1/event.js';
+import { type EventStatus, type NewEvent, PayloadEncoding, type Subject } from '../../generated/madeleine/v1/event.js';
 import type { ReadEventsRequest } from '../../generated/madeleine/v1/event_service.js';
-import { collect, defined, property, subject, subjects } from './values.js';
+import { collect, defined, description, endStatuses, property, subject, subjects } from './values.js';
 
 /** The envelope as flags give it; absent: not set. */
 export interface EnvelopeFlags {
@@ -47,13 +47,13 @@ export function addEnvelopeFlags(command: Command): Command {
     .option('--traceparent <text>', 'W3C trace context');
 }
 
-/** The event with this payload that the flags describe. */
-export function newEvent(flags: EnvelopeFlags, data: Uint8Array): Partial<NewEvent> {
+/** The event that the flags describe, with this payload or without one. */
+export function newEvent(flags: EnvelopeFlags, data: Uint8Array | undefined): Partial<NewEvent> {
   const { property: properties, contentType = '', ...envelope } = flags;
   return {
     ...pickEnvelope(envelope),
     ...(properties === undefined ? {} : { properties: { ...properties } }),
-    payload: { contentType, body: { $case: 'data', value: Buffer.from(data) } },
+    ...(data === undefined ? {} : { payload: { contentType, body: { $case: 'data', value: Buffer.from(data) } } }),
   };
 }
 
@@ -81,6 +81,8 @@ export interface FilterFlags {
   readonly subject?: readonly Subject[];
   readonly tag?: readonly string[];
   readonly entityType?: readonly string[];
+  readonly status?: readonly EventStatus[];
+  readonly description?: Readonly<Record<string, unknown>>;
 }
 
 export function addFilterFlags(command: Command): Command {
@@ -91,18 +93,22 @@ export function addFilterFlags(command: Command): Command {
     .option('--issuer <name>', 'only this issuer')
     .option('--subject <subject>', 'only this subject; repeatable', subjects)
     .option('--tag <text>', 'only this tag; repeatable', collect)
-    .option('--entity-type <text>', 'only this class of entities; repeatable', collect);
+    .option('--entity-type <text>', 'only this class of entities; repeatable', collect)
+    .option('--status <status>', 'occurred (default), invalidated or expired entries; repeatable', endStatuses)
+    .option('--description <json>', 'only what has this in its payload', description);
 }
 
 /** The request to read what the flags select; payloads as stored, so that nothing is lost. */
 export function readRequest(flags: FilterFlags): Partial<ReadEventsRequest> {
-  const { context, stream, issuer, topic = [], subject: about = [], tag = [], entityType = [] } = flags;
+  const { context, stream, issuer, description: part } = flags;
+  const { topic = [], subject: about = [], tag = [], entityType = [], status = [] } = flags;
   return {
-    ...defined({ context, stream, issuer }),
+    ...defined({ context, stream, issuer, description: part }),
     topics: [...topic],
     subjects: [...about],
     tags: [...tag],
     entityTypes: [...entityType],
+    statuses: [...status],
     payloadEncoding: PayloadEncoding.PAYLOAD_ENCODING_BYTES,
   };
 }

@@ -12,17 +12,35 @@ import {
 import { ConfigError } from '../config.js';
 import { DEFAULT_CONTEXT } from '../domain/event.js';
 
-/** 0: done; 1: refused or failed; 2: the command line or a setting cannot be used. */
-export const ExitCode = { OK: 0, FAILED: 1, USAGE: 2 } as const;
+/**
+ * 0: done; 1: refused or failed; 2: the command line or a setting cannot be used. The others say how an expected event did not
+ * come: its wait expired, it was invalidated, the command's own time was over, or Ctrl-C ended it.
+ */
+export const ExitCode = {
+  OK: 0,
+  FAILED: 1,
+  USAGE: 2,
+  EXPIRED: 3,
+  INVALIDATED: 4,
+  NOT_IN_TIME: 5,
+  INTERRUPTED: 130,
+} as const;
+export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
 /** The command line cannot be used: exit code 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** The command was understood and did not succeed, for a reason that is already a sentence: exit code 1. */
+/** The command was understood and did not succeed, for a reason that is already a sentence: exit code 1, or what is given. */
 export class CommandFailed extends Error {
   override readonly name = 'CommandFailed';
+  readonly exitCode: ExitCode;
+
+  constructor(message: string, options: ErrorOptions & { readonly exitCode?: ExitCode } = {}) {
+    super(message, options);
+    this.exitCode = options.exitCode ?? ExitCode.FAILED;
+  }
 }
 
 /** What the details of a refused call say, as far as they are there. */
@@ -51,6 +69,7 @@ export function refusalOf(error: ClientError): Refusal {
 /** The exit code for what a command threw; undefined stands for success. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.OK : ExitCode.USAGE;
+  if (error instanceof CommandFailed) return error.exitCode;
   return error instanceof UsageError || error instanceof ConfigError ? ExitCode.USAGE : ExitCode.FAILED;
 }
 

@@ -2,9 +2,14 @@
 
 import { Command, CommanderError } from 'commander';
 import { ackCommand } from './ack.js';
+import { awaitedCommand } from './awaited.js';
+import { cawinsCommand } from './cawins.js';
 import { consumersCommand } from './consumers.js';
 import { doctorCommand } from './doctor.js';
+import { expectCommand } from './expect.js';
+import { explainCommand } from './explain.js';
 import { describeFailure, ExitCode, exitCodeOf } from './failures.js';
+import { invalidateCommand } from './invalidate.js';
 import { migrateCommand } from './migrate.js';
 import { pushCommand } from './push.js';
 import { readCommand } from './read.js';
@@ -13,6 +18,7 @@ import { serveCommand } from './serve.js';
 import { streamsCommand } from './streams.js';
 import { subscribeCommand } from './subscribe.js';
 import { tailCommand } from './tail.js';
+import { topicsCommand } from './topics.js';
 
 export type { DoctorFinding } from './doctor.js';
 export type { MigrationReport } from './migrate.js';
@@ -20,21 +26,39 @@ export type { CliDeps } from './run.js';
 
 const COMMANDS = [
   ...[serveCommand, migrateCommand, doctorCommand],
-  ...[pushCommand, readCommand, tailCommand, subscribeCommand, ackCommand, streamsCommand, consumersCommand],
+  ...[
+    pushCommand,
+    readCommand,
+    tailCommand,
+    subscribeCommand,
+    ackCommand,
+    streamsCommand,
+    topicsCommand,
+    consumersCommand,
+    expectCommand,
+    awaitedCommand,
+    explainCommand,
+    invalidateCommand,
+    cawinsCommand,
+  ],
 ];
 
 const HELP = `
-Exit codes: 0 done, 1 refused or failed, 2 the command line or a setting cannot be used.
+Exit codes: 0 done, 1 refused or failed, 2 the command line or a setting cannot be used;
+expect has more of them (madeleine expect --help).
 
 Examples:
   $ madeleine serve
   $ madeleine push --topic orders --stream order-7 --issuer shop '{"total": 12.5}'
-  $ madeleine subscribe mailer --topic orders --ack`;
+  $ madeleine subscribe mailer --topic orders --ack
+  $ madeleine expect payments '{"order": 7, "state": "paid"}'`;
 
 /** The program; `parseAsync` rejects instead of ending the process. */
 export function buildProgram(deps: CliDeps): Command {
   const program = new Command('madeleine')
-    .description('A business event server: push what happened, read it all as durable streams.')
+    .description(
+      'A business event server: push what happened, wait for what must happen, read it all as durable streams.',
+    )
     .addHelpText('after', HELP);
   for (const make of COMMANDS) program.addCommand(make(deps));
   forEachCommand(program, (command) => {

@@ -10,8 +10,12 @@ export function outcomeText(outcome: Outcome): string {
 
 /** One line for people: what the push did, and where the event stands. */
 export function receiptLine(outcome: string, receipt: PushReceipt, stream: string): string {
-  const place = stream === '' ? '' : `  ${stream}#${receipt.sequence}`;
-  return `${outcome}  position ${receipt.position}${place}  event ${receipt.id}  message ${receipt.messageId}`;
+  const { position, sequence } = receipt;
+  // What is awaited has no position yet.
+  const where = position === 0n ? '' : `  position ${position}`;
+  const still = position === 0n && outcome === 'found' ? ', still awaited' : '';
+  const place = `${still}${where}${stream === '' ? '' : `  ${stream}#${sequence}`}`;
+  return `${outcome}${place}  event ${receipt.id}  message ${receipt.messageId}`;
 }
 
 /** One sentence for people about a refused event of a batch. */

@@ -18,6 +18,7 @@ const HELP = `
 Examples:
   $ madeleine read
   $ madeleine read --topic orders --since 15m
+  $ madeleine read --topic orders --description '{"customer": {"id": 17}}'
   $ madeleine read --context all --after 1000 --follow --json`;
 
 export function readCommand(deps: CliDeps): Command {

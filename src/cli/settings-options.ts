@@ -2,9 +2,9 @@
 
 import type { Command } from 'commander';
 import type { ConsumerFilter, ConsumerSettings, Ordering } from '../../generated/madeleine/v1/consumer_service.js';
-import type { Subject } from '../../generated/madeleine/v1/event.js';
+import type { EventStatus, Subject } from '../../generated/madeleine/v1/event.js';
 import type { Seconds } from './time-text.js';
-import { collect, count, defined, duration, ordering, subjects } from './values.js';
+import { collect, count, defined, description, duration, endStatuses, ordering, subjects } from './values.js';
 
 export interface SettingsFlags {
   readonly topic?: readonly string[];
@@ -13,6 +13,8 @@ export interface SettingsFlags {
   readonly subject?: readonly Subject[];
   readonly tag?: readonly string[];
   readonly entityType?: readonly string[];
+  readonly status?: readonly EventStatus[];
+  readonly description?: Readonly<Record<string, unknown>>;
   readonly ackTimeout?: Seconds;
   readonly maxAttempts?: number;
   readonly ordering?: Ordering;
@@ -28,6 +30,8 @@ export function addSettingsFlags(command: Command): Command {
     .option('--subject <subject>', 'only this subject; repeatable', subjects)
     .option('--tag <text>', 'only this tag; repeatable', collect)
     .option('--entity-type <text>', 'only this class of entities; repeatable', collect)
+    .option('--status <status>', 'occurred (default), invalidated or expired entries; repeatable', endStatuses)
+    .option('--description <json>', 'only what has this in its payload', description)
     .option('--ack-timeout <duration>', 'deliver again what is not acknowledged within this (default 60s)', duration)
     .option('--max-attempts <n>', 'deliveries before an event counts as failed (default 10)', count)
     .option('--ordering <order>', 'by-stream (default) or none', ordering)
@@ -50,9 +54,9 @@ export function settingsMask(settings: Partial<ConsumerSettings>): string[] {
 }
 
 function filterOf(flags: SettingsFlags): ConsumerFilter | undefined {
-  const { topic = [], stream = [], issuer = [], subject = [], tag = [], entityType = [] } = flags;
-  const lists = [topic, stream, issuer, subject, tag, entityType];
-  if (lists.every((list) => list.length === 0)) return undefined;
+  const { topic = [], stream = [], issuer = [], subject = [], tag = [], entityType = [], status = [] } = flags;
+  const lists = [topic, stream, issuer, subject, tag, entityType, status];
+  if (flags.description === undefined && lists.every((list) => list.length === 0)) return undefined;
   return {
     topics: [...topic],
     streams: [...stream],
@@ -60,7 +64,7 @@ function filterOf(flags: SettingsFlags): ConsumerFilter | undefined {
     subjects: [...subject],
     tags: [...tag],
     entityTypes: [...entityType],
-    statuses: [],
-    description: undefined,
+    statuses: [...status],
+    description: flags.description,
   };
 }

@@ -73,13 +73,14 @@ async function lastEvents({ client }: Session, flags: TailFlags, head: bigint): 
 }
 
 function listFilter(flags: TailFlags, head: bigint): Partial<EventFilter> {
-  const { context, stream, issuer, topic = [] } = flags;
+  const { context, stream, issuer, topic = [], status = [] } = flags;
   const [subject] = flags.subject ?? [];
   const [tag] = flags.tag ?? [];
   const [entityType] = flags.entityType ?? [];
   return {
     ...defined({ context, stream, issuer, subject, tag, entityType }),
     topics: [...topic],
+    statuses: [...status],
     beforePosition: head + 1n,
   };
 }

@@ -2,7 +2,9 @@
 
 import { InvalidArgumentError } from 'commander';
 import { Ordering, type StartPosition } from '../../generated/madeleine/v1/consumer_service.js';
-import { Subject } from '../../generated/madeleine/v1/event.js';
+import { EventStatus, Subject } from '../../generated/madeleine/v1/event.js';
+import { parseDescription } from '../domain/description.js';
+import { MadeleineError } from '../domain/errors.js';
 import { parseDuration, parseTime, type Seconds } from './time-text.js';
 
 const MAX_UINT64 = 2n ** 64n - 1n;
@@ -61,6 +63,34 @@ export function subject(text: string): Subject {
 
 export function subjects(text: string, former: readonly Subject[] | undefined): readonly Subject[] {
   return [...(former ?? []), subject(text)];
+}
+
+/** How an entry of the log, or a wait, may have ended; adds to those of before. */
+export function endStatuses(text: string, former: readonly EventStatus[] | undefined): readonly EventStatus[] {
+  const name = text.toUpperCase();
+  if (name === 'AWAITED') {
+    throw new InvalidArgumentError('What is awaited has no entry in the log: madeleine awaited lists it.');
+  }
+  if (name !== 'OCCURRED' && name !== 'INVALIDATED' && name !== 'EXPIRED') {
+    throw new InvalidArgumentError('It has to be occurred, invalidated or expired.');
+  }
+  return [...(former ?? []), EventStatus[`EVENT_STATUS_${name}`]];
+}
+
+/** A description as JSON. Numbers that a double cannot hold are refused here: they would be sent as others. */
+export function description(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const { text: meant } = parseDescription(Buffer.from(text), 'it');
+    const value = JSON.parse(text) as Record<string, unknown>;
+    if (parseDescription(Buffer.from(JSON.stringify(value)), 'it').text === meant) return value;
+  } catch (error) {
+    if (error instanceof MadeleineError)
+      throw new InvalidArgumentError(`It has to be a JSON object: ${error.message}.`);
+    throw error;
+  }
+  throw new InvalidArgumentError(
+    'It has a number that a double does not hold exactly: descriptions cannot have those.',
+  );
 }
 
 export function ordering(text: string): Ordering {

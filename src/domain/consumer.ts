@@ -1,6 +1,6 @@
 // A consumer's settings: their defaults and bounds, how two are compared, and which entries of the log they select.
 
-import { ALL_CONTEXTS, type Position } from './event.js';
+import { ALL_CONTEXTS, type EntryKind, type Position } from './event.js';
 import type { EventCriteria } from './event-filter.js';
 
 /** Which order a consumer keeps; the values are the wire's and are stored. */
@@ -15,6 +15,10 @@ export interface ConsumerFilter {
   readonly subjects: readonly number[];
   readonly tags: readonly string[];
   readonly entityTypes: readonly string[];
+  /** Kinds of entries; empty: OCCURRED. Settings stored by older versions have none. */
+  readonly kinds?: readonly EntryKind[];
+  /** Text of a description that the payload contains. */
+  readonly description?: string;
 }
 
 /** The durable settings of a consumer. */
@@ -100,6 +104,8 @@ const FILTER_NAMES = {
   subjects: 'subjects',
   tags: 'tags',
   entityTypes: 'entity_types',
+  kinds: 'statuses',
+  description: 'description',
 } as const satisfies Record<keyof ConsumerFilter, string>;
 
 /** A setting that was given and is not as stored. */
@@ -118,7 +124,7 @@ export function differingSettings(stored: ConsumerSettings, patch: SettingsPatch
     differences.push({ field, stored: text(has) });
   };
   for (const key of Object.keys(FILTER_NAMES) as (keyof ConsumerFilter)[]) {
-    compare(`filter.${FILTER_NAMES[key]}`, patch.filter?.[key], stored.filter[key]);
+    compare(`filter.${FILTER_NAMES[key]}`, patch.filter && (patch.filter[key] ?? []), stored.filter[key] ?? []);
   }
   for (const key of Object.keys(SETTING_NAMES) as (keyof ConsumerSettings)[]) {
     if (key !== 'filter') compare(SETTING_NAMES[key], patch[key], stored[key]);

@@ -36,9 +36,15 @@ export function contentDigest(draft: EventDraft): Buffer {
           rest.traceparent ?? '',
           rest.tracestate ?? '',
         ],
-    draft.payload.contentType,
+    draft.payload?.contentType ?? null,
   ]);
-  const hash = createHash('sha256').update(envelope).update(draft.payload.bytes).digest();
+  const hashing = createHash('sha256').update(envelope);
+  if (draft.payload !== undefined) hashing.update(draft.payload.bytes);
+  // Neither JSON nor what follows an envelope has a NUL; other payloads are told apart by their length.
+  if (draft.description !== undefined) {
+    hashing.update(`\u0000${draft.payload?.bytes.byteLength ?? ''}\u0000${draft.description.text}`);
+  }
+  const hash = hashing.digest();
   hash[0] = VERSION;
   return hash.subarray(0, 17);
 }

@@ -4,6 +4,7 @@
 import { bounded, checkedLeaves, type Description } from './description.js';
 import { fieldInvalid } from './errors.js';
 import { isWithin, type JsonPath, parsePointer, pointerOf } from './json-path.js';
+import { type Shape, shapeOf } from './shape.js';
 
 /** Paths that a topic may have. */
 export const MAX_DESCRIPTION_PATHS = 16;
@@ -12,9 +13,19 @@ const MAX_POINTER_BYTES = 1_024;
 export class DescriptionPaths {
   readonly #paths: readonly JsonPath[];
 
-  /** At least one; none is empty, none goes on from another. */
+  /** None is empty, none goes on from another; at least one for `describe` and `shape`. */
   constructor(paths: readonly JsonPath[]) {
     this.#paths = paths;
+  }
+
+  /** As JSON Pointers, in the order given. */
+  get pointers(): readonly string[] {
+    return this.#paths.map(pointerOf);
+  }
+
+  /** That of the descriptions of payloads which have no object at a path. */
+  get shape(): Shape {
+    return shapeOf(this.#paths);
   }
 
   /**
@@ -34,7 +45,7 @@ export class DescriptionPaths {
 }
 
 /**
- * The paths of a topic, at least one, each a JSON Pointer such as `/order/id` whose parts are keys of objects. FIELD_INVALID under
+ * The paths of a topic, each a JSON Pointer such as `/order/id` whose parts are keys of objects. FIELD_INVALID under
  * `field[i]` for one that is none, leads to the whole payload, or overlaps another.
  */
 export function parseDescriptionPaths(pointers: readonly string[], field: string): DescriptionPaths {

@@ -5,18 +5,27 @@
 export type ErrorReason =
   | 'NOT_YET'
   | 'FIELD_INVALID'
+  | 'DESCRIPTION_NOT_CONTAINED'
   | 'PAYLOAD_TOO_LARGE'
   | 'PAGE_TOKEN_INVALID'
   | 'EVENT_UNKNOWN'
+  | 'TOPIC_UNKNOWN'
   | 'STREAM_UNKNOWN'
   | 'CONSUMER_UNKNOWN'
+  | 'CAWIN_UNKNOWN'
+  | 'ALREADY_OCCURRED'
   | 'MESSAGE_ID_REUSED'
+  | 'REQUEST_ID_REUSED'
+  | 'TOPIC_DIFFERS'
   | 'STREAM_OWNED'
   | 'SETTINGS_DIFFER'
   | 'POSITION_BEYOND_HEAD'
+  | 'CALLBACK_NOT_ALLOWED'
+  | 'TOO_MANY_SHAPES'
   | 'SEQUENCE_CONFLICT'
   | 'MEMBER_REPLACED'
   | 'OVERLOADED'
+  | 'SEARCH_TOO_WIDE'
   | 'STORAGE_UNAVAILABLE'
   | 'DRAINING'
   | 'OWNED_ELSEWHERE';
@@ -58,12 +67,6 @@ export class MadeleineError extends Error {
 /** One field is wrong: INVALID_ARGUMENT with one violation. */
 export function fieldInvalid(field: string, description: string): MadeleineError {
   return new MadeleineError('FIELD_INVALID', `${field}: ${description}`, { violations: [{ field, description }] });
-}
-
-/** The contract has it, this server does not serve it as yet. */
-export function notYet(field: string, what: string): MadeleineError {
-  const description = `${what} is not served yet`;
-  return new MadeleineError('NOT_YET', `${field}: ${description}`, { violations: [{ field, description }] });
 }
 
 /** The database is away or does not answer; the request may be repeated with the same ids. */

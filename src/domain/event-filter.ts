@@ -1,11 +1,14 @@
 // Which entries a reader, watcher, list or consumer wants: the criteria, and the one place that evaluates them.
 
-import { ALL_CONTEXTS, EntryKind, type LogEntry, type Micros } from './event.js';
+import { loadDescription } from './description.js';
+import { ALL_CONTEXTS, EntryKind, isJsonContentType, type LogEntry, type Micros } from './event.js';
 
 /** Every member that is set has to hold; in a list, one of its members. Empty lists and strings are not set. */
 export interface EventCriteria {
   /** A context, or `all`. */
   readonly context: string;
+  /** Kinds of entries; empty: OCCURRED. */
+  readonly kinds?: readonly EntryKind[];
   readonly topics?: readonly string[];
   readonly streams?: readonly string[];
   readonly issuers?: readonly string[];
@@ -19,6 +22,8 @@ export interface EventCriteria {
   readonly organization?: string;
   readonly unit?: string;
   readonly properties?: Readonly<Record<string, string>>;
+  /** Text of a description that the payload contains; of an event without a payload, its own description. */
+  readonly description?: string;
   /** Created strictly later. */
   readonly startTime?: Micros;
   /** Created strictly earlier. */
@@ -37,7 +42,9 @@ export type EntryMatcher = (entry: LogEntry) => boolean;
 /** The matcher of the criteria; each criterion that is not set costs nothing per entry. */
 export function compileCriteria(criteria: EventCriteria): EntryMatcher {
   const tests = criteriaTests(criteria);
-  return (entry) => entry.kind === EntryKind.OCCURRED && tests.every((test) => test(entry));
+  const { kinds = [] } = criteria;
+  if (kinds.length === 0) return (entry) => entry.kind === EntryKind.OCCURRED && tests.every((test) => test(entry));
+  return (entry) => kinds.includes(entry.kind) && tests.every((test) => test(entry));
 }
 
 function criteriaTests(criteria: EventCriteria): EntryMatcher[] {
@@ -72,9 +79,19 @@ function criteriaTests(criteria: EventCriteria): EntryMatcher[] {
       return properties !== undefined && Object.hasOwn(properties, key) && properties[key] === value;
     });
   }
+  if (criteria.description !== undefined) tests.push(describedBy(criteria.description));
   if (consumer !== undefined) {
     tests.push((e) => e.to === '' || e.to === consumer);
     if (criteria.ignoreOwn === true) tests.push((e) => e.issuer !== consumer && e.replyTo !== consumer);
   }
   return tests;
+}
+
+function describedBy(text: string): EntryMatcher {
+  const description = loadDescription(text);
+  return ({ payload, rest }) => {
+    if (payload !== undefined)
+      return isJsonContentType(payload.contentType) && description.isContainedIn(payload.bytes);
+    return rest?.description !== undefined && description.isContainedIn(Buffer.from(rest.description));
+  };
 }

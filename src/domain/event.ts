@@ -1,5 +1,7 @@
 // The event as every layer below the wire sees it. Pure values; how they travel is grpc/, how they are stored is storage/.
 
+import type { Description } from './description.js';
+
 /**
  * Place in commit order: dense, from 1; 0 stands for "before the first". A number, not a bigint: the server itself hands
  * positions out one by one and would need 285 years at a million a second to leave the exact range, and numbers are what
@@ -10,9 +12,11 @@ export type Position = number;
 /** Microseconds since 1970-01-01 UTC, as a number: exact until the year 2255. */
 export type Micros = number;
 
-/** What an entry of the log says about its event; the values are stored. */
-export const EntryKind = { OCCURRED: 1, INVALIDATED: 2, EXPIRED: 3 } as const;
+/** What an entry of the log says about its event; the values are stored. What is AWAITED has no entry: only views of it. */
+export const EntryKind = { AWAITED: 0, OCCURRED: 1, INVALIDATED: 2, EXPIRED: 3 } as const;
 export type EntryKind = (typeof EntryKind)[keyof typeof EntryKind];
+/** Kinds that entries have. */
+export const ENTRY_KINDS: readonly EntryKind[] = [EntryKind.OCCURRED, EntryKind.INVALIDATED, EntryKind.EXPIRED];
 
 /** The context that an empty one means. */
 export const DEFAULT_CONTEXT = 'default';
@@ -47,6 +51,20 @@ export interface EnvelopeRest {
   readonly traceparent?: string;
   readonly tracestate?: string;
   readonly createdBy?: string;
+  /** The description that the event was pushed with, or is awaited by: its stored text. */
+  readonly description?: string;
+  /** The other awaited events that the entry ended. Set, though perhaps empty, wherever the entry ended a wait. */
+  readonly satisfiedIds?: readonly number[];
+  /** Of an invalidation: why. */
+  readonly reason?: string;
+  /** Of what is or was awaited: the end of the wait. */
+  readonly expiresAt?: Micros;
+  /** Views only. Of a satisfied wait: the event that ended it. */
+  readonly endedById?: number;
+  /** Views only, and invalidations of what had occurred: when it occurred. */
+  readonly occurredAt?: Micros;
+  /** Views only: when it was invalidated. */
+  readonly invalidatedAt?: Micros;
 }
 
 /** The members that a push and a stored entry share. An empty string means not set. */
@@ -75,11 +93,14 @@ export interface Envelope {
 export interface EventDraft extends Envelope {
   /** The client's UUID in lower case with hyphens; empty: the server mints one. */
   readonly messageId: string;
-  readonly payload: Payload;
+  /** Undefined: the event is looked for, or awaited, by its description. */
+  readonly payload: Payload | undefined;
+  readonly description: Description | undefined;
 }
 
 /** An entry of the log. Immutable but for the encoder's memo and what decides whether there is one. */
 export interface LogEntry extends Envelope {
+  /** 0 in the view of what is awaited. */
   readonly position: Position;
   readonly kind: EntryKind;
   readonly eventId: number;
@@ -94,8 +115,8 @@ export interface LogEntry extends Envelope {
   /** Many are going to read it: the newest part of the log. Then its encodings are worth keeping. */
   shared?: boolean;
   /** Memo of the wire encoder: the encoded Event, once per payload encoding. The domain gives it no meaning. */
-  encodedJson?: Uint8Array;
-  encodedBytes?: Uint8Array;
+  encodedJson?: Uint8Array | undefined;
+  encodedBytes?: Uint8Array | undefined;
 }
 
 /** JSON by its media type: empty, application/json or a +json type, parameters aside. */

@@ -2,108 +2,33 @@
 // same locked state and units give the same plan, however often it is asked.
 //
 // Invariant: the plan of a group equals executing its units one at a time, each as a group of its own (times aside).
-// Checks run in this order (rule 8): same message id -> stream owner -> expected sequence.
+// Checks run in this order (rule 8): same message id -> stream owner -> expected sequence -> payload and identity -> waits.
 
+import type { Description } from './description.js';
 import { assertNever, MadeleineError } from './errors.js';
 import { EntryKind, type EventDraft, type LogEntry, type Micros, type Position } from './event.js';
+import { CatalogPlanner } from './group-plan-catalog.js';
+import type {
+  GroupPlan,
+  GroupUnit,
+  GroupWrites,
+  LockedState,
+  PlannedEntry,
+  Push,
+  PushedBefore,
+  PushOutcome,
+  PushUnit,
+} from './group-plan-types.js';
+import { type EndingEntry, WaitPlanner } from './group-plan-waits.js';
 import { scopedKey } from './names.js';
+import type { ShapeCatalog } from './shape-catalog.js';
 import { extendStream, type StreamState } from './stream.js';
+import { UndoLog } from './undo-log.js';
+import type { Wait } from './wait.js';
 
-/** One event to push. */
-export interface Push {
-  readonly draft: EventDraft;
-  /** The client's message id, or the one that was minted before the transaction. */
-  readonly messageId: string;
-  /** Of a client's message id: what was pushed under it. Undefined: the id was minted, nobody else can know it. */
-  readonly digest: Uint8Array | undefined;
-  /** The sequence that the stream has to have before this event; undefined: any. */
-  readonly expectedSequence: number | undefined;
-}
-
-/** Events pushed together. `atomic`: all are stored or none; otherwise each stands alone. */
-export interface PushUnit {
-  readonly kind: 'push';
-  readonly pushes: readonly Push[];
-  readonly atomic: boolean;
-}
-
-/** What a group is made of. Waits, cawins, invalidations and expiries will be further kinds. */
-export type GroupUnit = PushUnit;
-
-/** What a group has to read under the lock. */
-export interface GroupNeeds {
-  readonly streams: readonly { readonly context: string; readonly name: string }[];
-  readonly messageIds: readonly { readonly context: string; readonly messageId: string }[];
-  /** Message ids have to be looked up before anything is decided, minted ones included (a rerun). */
-  readonly lookUpFirst: boolean;
-}
-
-/** The first push of a message id, as stored. */
-export interface PushedBefore {
-  readonly position: Position;
-  readonly issuer: string;
-  readonly digest: Uint8Array | undefined;
-}
-
-/** What the group found under the lock. Keys are scopedKey(context, name or message id). */
-export interface LockedState {
-  readonly head: { readonly position: Position; readonly nextEventId: number; readonly createdAt: Micros };
-  /** The database's time, read with the lock. */
-  readonly now: Micros;
-  readonly streams: ReadonlyMap<string, StreamState>;
-  /** The needed message ids that are stored; undefined: they were not looked up. */
-  readonly pushed: ReadonlyMap<string, PushedBefore> | undefined;
-}
-
-/** What the group writes: exact rows, absolute values. Without entries it writes nothing. */
-export interface GroupWrites {
-  readonly entries: readonly PlannedEntry[];
-  /** Streams that are new or moved, in their state after the group. */
-  readonly streams: readonly StreamState[];
-  readonly head: { readonly position: Position; readonly nextEventId: number; readonly createdAt: Micros };
-  /**
-   * A push with a client's id was refused while the ids had not been looked up: it may be a retry. Look them up and decide
-   * again.
-   */
-  readonly inDoubt: boolean;
-}
-
-export interface PlannedEntry {
-  readonly entry: LogEntry;
-  readonly digest: Uint8Array | undefined;
-}
-
-/** What became of one push. */
-export type PushOutcome =
-  | { readonly kind: 'occurred'; readonly entry: LogEntry }
-  /** Stored before; `position` is the first one's. `own`: by this very call, whose COMMIT had not been answered. */
-  | { readonly kind: 'duplicate'; readonly position: Position; readonly own?: boolean }
-  /** `fault`: index in the unit of the push that is to blame; in an atomic unit it may be another one. */
-  | { readonly kind: 'refused'; readonly error: MadeleineError; readonly fault: number };
-
-export interface GroupPlan {
-  readonly writes: GroupWrites;
-  /** One list of outcomes a unit, in order. */
-  readonly outcomes: readonly (readonly PushOutcome[])[];
-}
-
-/** What the units need to be read. */
-export function needsOf(units: readonly GroupUnit[], rerun: boolean): GroupNeeds {
-  const streams = new Map<string, { context: string; name: string }>();
-  const messageIds: { context: string; messageId: string }[] = [];
-  for (const unit of units) {
-    for (const { draft, messageId, digest } of unit.pushes) {
-      const { context, stream } = draft;
-      if (stream !== '') streams.set(scopedKey(context, stream), { context, name: stream });
-      if (digest !== undefined || rerun) messageIds.push({ context, messageId });
-    }
-  }
-  return { streams: [...streams.values()], messageIds, lookUpFirst: rerun };
-}
-
-/** Plans the units against the locked state. */
-export function planGroup(locked: LockedState, units: readonly GroupUnit[]): GroupPlan {
-  const planner = new GroupPlanner(locked);
+/** Plans the units against the locked state; the catalogue is that of the locked head. */
+export function planGroup(locked: LockedState, units: readonly GroupUnit[], catalog: ShapeCatalog): GroupPlan {
+  const planner = new GroupPlanner(locked, catalog);
   const outcomes = units.map((unit) => planner.add(unit));
   return { writes: planner.writes(), outcomes };
 }
@@ -117,20 +42,45 @@ class GroupPlanner {
   #nextEventId: number;
   #lastCreatedAt: Micros;
   #inDoubt = false;
+  readonly #undo = new UndoLog();
+  readonly #waits: WaitPlanner;
+  readonly #catalog: CatalogPlanner;
 
-  constructor(locked: LockedState) {
+  constructor(locked: LockedState, catalog: ShapeCatalog) {
     this.#locked = locked;
     this.#nextEventId = locked.head.nextEventId;
     // The first entry gets max(head + 1 µs, now), each further one 1 µs more (rule 7).
     this.#lastCreatedAt = Math.max(locked.head.createdAt, locked.now - 1);
+    const time = this.#lastCreatedAt + 1;
+    this.#catalog = new CatalogPlanner({ catalog, time, nextShapeId: locked.head.nextShapeId });
+    this.#waits = new WaitPlanner({
+      locked: locked.waits,
+      time,
+      undo: this.#undo,
+      mintEventId: () => this.#mintEventId(),
+      append: (ending) => this.#appendEnding(ending),
+      appended: (eventId) => this.#entries.find(({ entry }) => entry.eventId === eventId)?.entry,
+    });
   }
 
   add(unit: GroupUnit): readonly PushOutcome[] {
     switch (unit.kind) {
       case 'push':
         return unit.atomic ? this.#addAtomic(unit) : unit.pushes.map((push, index) => this.#push(push, index));
+      case 'observe':
+        return [this.#waits.observe(unit.eventId, unit.attachment, unit.expiresAt)];
+      case 'invalidate':
+        return [this.#waits.invalidate(unit.eventId, unit.reason)];
+      case 'expire':
+        return [this.#waits.expire(unit.eventIds)];
+      case 'watch':
+        return [this.#catalog.watch(unit)];
+      case 'ready':
+        return [this.#catalog.ready(unit.shapeId)];
+      case 'register':
+        return [this.#catalog.register(unit)];
       default:
-        return assertNever(unit.kind);
+        return assertNever(unit);
     }
   }
 
@@ -143,8 +93,10 @@ class GroupPlanner {
         position: this.#locked.head.position + this.#entries.length,
         nextEventId: this.#nextEventId,
         createdAt: moved ? this.#lastCreatedAt : this.#locked.head.createdAt,
+        nextShapeId: this.#catalog.nextShapeId,
       },
       inDoubt: this.#inDoubt,
+      waits: this.#waits.writes(this.#catalog.writes()),
     };
   }
 
@@ -162,6 +114,7 @@ class GroupPlanner {
   /** Returns what takes the unit's effects back: only what the unit may touch is remembered. */
   #checkpoint(unit: PushUnit): () => void {
     const { length } = this.#entries;
+    const { mark } = this.#undo;
     const nextEventId = this.#nextEventId;
     const lastCreatedAt = this.#lastCreatedAt;
     const streams = unit.pushes.map(({ draft }) => scopedKey(draft.context, draft.stream));
@@ -169,6 +122,7 @@ class GroupPlanner {
     const ids = unit.pushes.map(({ draft, messageId }) => scopedKey(draft.context, messageId));
     const formerIds = new Map(ids.map((key) => [key, this.#pushed.get(key)]));
     return () => {
+      this.#undo.undoTo(mark);
       this.#entries.length = length;
       this.#nextEventId = nextEventId;
       this.#lastCreatedAt = lastCreatedAt;
@@ -185,12 +139,24 @@ class GroupPlanner {
     const streamKey = scopedKey(draft.context, draft.stream);
     const stream =
       draft.stream === '' ? undefined : (this.#streams.get(streamKey) ?? this.#locked.streams.get(streamKey));
-    const error = refusal(push, stream);
+    const error = refusal(push, stream) ?? this.#waits.refusal(push);
     if (error !== undefined) {
       this.#doubt(push);
       return { kind: 'refused', error, fault: index };
     }
-    return { kind: 'occurred', entry: this.#append(push, idKey, streamKey, stream) };
+    if (draft.payload === undefined) return this.#look(push, idKey);
+    const satisfied = push.match === undefined ? NO_WAITS : this.#waits.takeSatisfied(push);
+    const entry = this.#append(push, { idKey, streamKey, stream, satisfied });
+    if (push.match !== undefined || draft.description !== undefined) this.#waits.occurred(push, entry, satisfied);
+    return { kind: 'occurred', entry, satisfied: satisfied.length > 0 };
+  }
+
+  #look(push: Push, idKey: string): PushOutcome {
+    const { issuer } = push.draft;
+    const remember = (position: Position, eventId: number) => {
+      this.#pushed.set(idKey, { position, eventId, issuer, digest: push.digest });
+    };
+    return this.#waits.look(push, remember);
   }
 
   /** The push is refused: a retry under a client's id would have had another answer. */
@@ -198,26 +164,61 @@ class GroupPlanner {
     if (digest !== undefined && this.#locked.pushed === undefined) this.#inDoubt = true;
   }
 
-  #append(push: Push, idKey: string, streamKey: string, stream: StreamState | undefined): LogEntry {
+  #append(push: Push, { idKey, streamKey, stream, satisfied }: Appending): LogEntry {
     const { draft, messageId, digest } = push;
-    const position = this.#locked.head.position + this.#entries.length + 1;
+    const position = this.#nextPosition;
     const createdAt = this.#lastCreatedAt + 1;
+    const description = draft.description ?? push.match?.identity;
     const entry = newEntry(draft, {
       position,
       messageId,
+      description,
       createdAt,
-      eventId: this.#nextEventId,
+      eventId: satisfied[0]?.eventId ?? this.#mintEventId(),
       sequence: draft.stream === '' ? 0 : (stream?.lastSequence ?? 0) + 1,
+      satisfied,
     });
     if (draft.stream !== '') {
       this.#streams.set(streamKey, extendStream(stream, { ...draftStream(draft), position, createdAt }));
     }
-    this.#pushed.set(idKey, { position, issuer: draft.issuer, digest });
+    this.#pushed.set(idKey, { position, eventId: entry.eventId, issuer: draft.issuer, digest });
     this.#entries.push({ entry, digest });
-    this.#nextEventId += 1;
     this.#lastCreatedAt = createdAt;
     return entry;
   }
+
+  /** An entry without a payload, a sequence, or a message id. */
+  #appendEnding({ envelope, kind, eventId, rest }: EndingEntry): LogEntry {
+    const position = this.#nextPosition;
+    const createdAt = this.#lastCreatedAt + 1;
+    const none = { messageId: '', description: undefined };
+    const given = { ...none, position, createdAt, eventId, sequence: 0, satisfied: NO_WAITS };
+    const bare = { ...envelope, ...none, payload: undefined };
+    const entry = { ...newEntry(bare, given), kind, rest };
+    this.#entries.push({ entry, digest: undefined });
+    this.#lastCreatedAt = createdAt;
+    return entry;
+  }
+
+  get #nextPosition(): Position {
+    return this.#locked.head.position + this.#entries.length + 1;
+  }
+
+  #mintEventId(): number {
+    const eventId = this.#nextEventId;
+    this.#nextEventId += 1;
+    return eventId;
+  }
+}
+
+const NO_WAITS: readonly Wait[] = [];
+
+interface Appending {
+  readonly idKey: string;
+  readonly streamKey: string;
+  readonly stream: StreamState | undefined;
+  /** The waits that the event ends, lowest id first. */
+  readonly satisfied: readonly Wait[];
 }
 
 function restore<V>(map: Map<string, V>, former: ReadonlyMap<string, V | undefined>): void {
@@ -234,7 +235,15 @@ function draftStream({ context, stream, issuer }: EventDraft) {
 // Written out member by member: a spread of the draft is several times slower, and this runs for every event.
 function newEntry(
   draft: EventDraft,
-  given: { position: Position; messageId: string; createdAt: Micros; eventId: number; sequence: number },
+  given: {
+    position: Position;
+    messageId: string;
+    createdAt: Micros;
+    eventId: number;
+    sequence: number;
+    satisfied: readonly Wait[];
+    description: Description | undefined;
+  },
 ): LogEntry {
   return {
     position: given.position,
@@ -257,8 +266,24 @@ function newEntry(
     entityType: draft.entityType,
     organization: draft.organization,
     unit: draft.unit,
-    rest: draft.rest,
+    rest:
+      given.satisfied.length === 0 && given.description === undefined
+        ? draft.rest
+        : waitRest(draft.rest, given.description, given.satisfied),
     payload: draft.payload,
+  };
+}
+
+/** What an entry says of waits: its own description, and the other events that it ended. */
+function waitRest(
+  rest: LogEntry['rest'],
+  description: Description | undefined,
+  satisfied: readonly Wait[],
+): LogEntry['rest'] {
+  return {
+    ...rest,
+    ...(description === undefined ? {} : { description: description.text }),
+    ...(satisfied.length === 0 ? {} : { satisfiedIds: satisfied.slice(1).map(({ eventId }) => eventId) }),
   };
 }
 
@@ -266,13 +291,13 @@ function newEntry(
 function repeated(push: Push, before: PushedBefore, fault: number): PushOutcome {
   const { digest, draft } = push;
   // A minted id that is found is this push itself, from an attempt whose COMMIT was not answered.
-  if (digest === undefined) return { kind: 'duplicate', position: before.position };
+  if (digest === undefined) return { kind: 'duplicate', position: before.position, eventId: before.eventId };
   const same =
     before.issuer === draft.issuer && before.digest !== undefined && Buffer.compare(digest, before.digest) === 0;
-  if (same) return { kind: 'duplicate', position: before.position };
+  if (same) return { kind: 'duplicate', position: before.position, eventId: before.eventId };
   const error = new MadeleineError('MESSAGE_ID_REUSED', 'the message id was used before, for other content', {
     violations: [{ field: 'event.message_id', description: 'was used before, for other content' }],
-    metadata: { message_id: push.messageId, position: String(before.position) },
+    metadata: { message_id: push.messageId, event_id: String(before.eventId), position: String(before.position) },
   });
   return { kind: 'refused', error, fault };
 }

@@ -1,19 +1,28 @@
 // Single answers about stored events: one event, a page, the next one. All keep to what is visible; an answer that rests on a row
 // above the durable mark raises the mark first (rule 4).
 
-import type { LogEntry, Position } from '../domain/event.js';
+import { EntryKind, type LogEntry, type Position } from '../domain/event.js';
 import type { EventCriteria } from '../domain/event-filter.js';
 import { compileCriteria } from '../domain/event-filter.js';
+import { awaitedView, invalidatedView, satisfiedView, type Wait } from '../domain/wait.js';
+import type { Clock } from '../lib/clock.js';
 import type { EventLog, Page } from '../storage/storage.js';
+import type { WaitStore } from '../storage/wait-storage.js';
 import type { LogSource } from './log-source.js';
 import type { LogTail } from './log-tail.js';
 
 /** Pages looked at for one PeekEvent before it answers with how far it came. */
 const PEEK_PAGES = 50;
 const PAGE_BYTES = 3 * 1024 * 1024;
+/** Awaited events that a page looks at, at most. */
+const MAX_SCANNED_WAITS = 5_000;
+/** What was awaited longer ago than this is durable by now, whoever stored it. */
+const FRESH_MICROS = 5_000_000;
 
 export interface EventQueriesOptions {
   readonly log: EventLog;
+  readonly waits: WaitStore;
+  readonly clock: Clock;
   readonly source: LogSource;
   readonly tail: LogTail;
 }
@@ -32,15 +41,47 @@ export class EventQueries {
     this.#options = options;
   }
 
-  /** An event by its number, or undefined. */
+  /**
+   * An event as it is now, by any of its ids, or undefined: awaited, occurred (also where its entry has the id of another wait that
+   * it ended), invalidated with what had occurred, or expired.
+   */
   async byId(eventId: bigint): Promise<LogEntry | undefined> {
     if (eventId > BigInt(Number.MAX_SAFE_INTEGER)) return undefined;
-    return this.#shown(await this.#options.log.findByEventId(Number(eventId)));
+    const id = Number(eventId);
+    const { log, waits } = this.#options;
+    const [wait, own] = await Promise.all([waits.find(id), log.findByEventId(id)]);
+    if (wait === undefined) return this.#shown(own);
+    if (wait.state === EntryKind.AWAITED) return this.#awaited(wait);
+    // It may have ended between the two looks.
+    const main = wait.endedById ?? id;
+    const entries = own.length > 0 && main === id ? own : await log.findByEventId(main);
+    const view = await this.#shown(entries);
+    return view === undefined || wait.endedById === undefined ? view : satisfiedView(wait, view);
   }
 
-  /** An event by the message id of its push, or undefined. */
+  /** An event as it is now, by the message id of its push, or undefined. */
   async byMessageId(context: string, messageId: string): Promise<LogEntry | undefined> {
-    return this.#shown(await this.#options.log.findByMessageId(context, messageId));
+    const entry = await this.#options.log.findByMessageId(context, messageId);
+    const eventId = entry?.eventId ?? (await this.#options.waits.findPushed(context, messageId));
+    return eventId === undefined ? undefined : this.byId(BigInt(eventId));
+  }
+
+  /** What is awaited now and matches, by id, after the cursor; at most 5,000 are looked at. */
+  async awaited(
+    criteria: EventCriteria,
+    options: { readonly after: number | undefined; readonly limit: number; readonly newestFirst: boolean },
+  ): Promise<{ entries: readonly LogEntry[]; next: number | undefined }> {
+    const { context, topics = [] } = criteria;
+    const matches = compileCriteria({ ...criteria, kinds: [EntryKind.AWAITED] });
+    const scan = { context, topics, after: options.after, newestFirst: options.newestFirst, limit: MAX_SCANNED_WAITS };
+    const found = await this.#options.waits.list(scan);
+    if (found.some((wait) => this.#isFresh(wait))) await this.#options.log.barrier();
+    const entries = found.map(awaitedView).filter(matches);
+    if (entries.length > options.limit) {
+      const page = entries.slice(0, options.limit);
+      return { entries: page, next: page.at(-1)?.eventId };
+    }
+    return { entries, next: found.length === MAX_SCANNED_WAITS ? found.at(-1)?.eventId : undefined };
   }
 
   /** A page of matching events in (after, upTo], about 3 MiB at most. */
@@ -61,8 +102,25 @@ export class EventQueries {
     return { entry: undefined, scannedTo };
   }
 
-  async #shown(entry: LogEntry | undefined): Promise<LogEntry | undefined> {
-    if (entry !== undefined) await this.#options.tail.reach(entry.position);
-    return entry;
+  /** A wait has no position that the durable mark could speak for: a fresh one may be another instance's that is not flushed. */
+  async #awaited(wait: Wait): Promise<LogEntry> {
+    if (this.#isFresh(wait)) await this.#options.log.barrier();
+    return awaitedView(wait);
   }
+
+  #isFresh({ createdAt }: Wait): boolean {
+    return createdAt + FRESH_MICROS > this.#options.clock.nowMs() * 1000;
+  }
+
+  async #shown(entries: readonly LogEntry[]): Promise<LogEntry | undefined> {
+    const last = Math.max(0, ...entries.map(({ position }) => position));
+    if (last > 0) await this.#options.tail.reach(last);
+    return viewOf(entries);
+  }
+}
+
+/** The entries of one event as what it is now. */
+function viewOf(entries: readonly LogEntry[]): LogEntry | undefined {
+  const [first, second] = entries;
+  return first === undefined || second === undefined ? first : invalidatedView(first, second);
 }

@@ -13,11 +13,21 @@
 // from a guess.
 
 import { MadeleineError, storageUnavailable } from '../domain/errors.js';
-import { type GroupPlan, type GroupUnit, needsOf, type PushOutcome, planGroup } from '../domain/group-plan.js';
+import { planGroup } from '../domain/group-plan.js';
+import { matchPushes, needsOf } from '../domain/group-plan-needs.js';
+import {
+  type GroupPlan,
+  type GroupUnit,
+  isEmpty,
+  type PushOutcome,
+  standsAlone,
+  unitSize,
+} from '../domain/group-plan-types.js';
 import type { Clock } from '../lib/clock.js';
 import { GroupFailure, type GroupLane } from '../storage/storage.js';
 import type { Logger, Metrics } from '../telemetry.js';
 import type { LogTail } from './log-tail.js';
+import type { ShapeCatalogCache } from './shape-catalog-cache.js';
 
 /** How long a unit may wait for a group that commits, in milliseconds. */
 const PATIENCE_MS = 10_000;
@@ -31,6 +41,7 @@ const MAX_GROUP_EVENTS = 1_000;
 export interface GroupCommitOptions {
   readonly lanes: readonly GroupLane[];
   readonly tail: LogTail;
+  readonly catalog: ShapeCatalogCache;
   readonly clock: Clock;
   /** A number in [0, 1). */
   readonly random: () => number;
@@ -53,7 +64,7 @@ interface Waiting {
   readonly signal: AbortSignal | undefined;
   /** A COMMIT with this unit was sent and not answered: what it planned then. */
   sent: readonly PushOutcome[] | undefined;
-  /** Its group was refused for a value: it goes alone. */
+  /** Its group was refused for a value, or it is of a kind that stands alone. */
   alone: boolean;
 }
 
@@ -81,6 +92,8 @@ export class GroupCommit {
   #retryTimer: NodeJS.Timeout | undefined;
   #sweeper: NodeJS.Timeout | undefined;
   #pumping = false;
+  /** The catalogue is being loaded again: no group is made meanwhile. */
+  #reloading = false;
   #roomWaiters: (() => void)[] = [];
 
   constructor(options: GroupCommitOptions) {
@@ -104,9 +117,9 @@ export class GroupCommit {
    * with the signal's reason while it has not been taken into a group.
    */
   submit(unit: GroupUnit, signal?: AbortSignal): Promise<readonly PushOutcome[]> {
-    const bytes = unit.pushes.reduce((sum, { draft }) => sum + draft.payload.bytes.byteLength, 0);
+    const bytes = unitBytes(unit);
     if (
-      this.#queuedEvents + unit.pushes.length > this.#options.maxQueuedEvents ||
+      this.#queuedEvents + unitSize(unit) > this.#options.maxQueuedEvents ||
       this.#queuedBytes + bytes > this.#options.maxQueuedBytes
     ) {
       return Promise.reject(
@@ -117,8 +130,9 @@ export class GroupCommit {
       const sequence = this.#nextSequence;
       this.#nextSequence += 1;
       const giveUpAt = this.#options.clock.monotonicMs() + PATIENCE_MS;
-      this.#queue.push({ sequence, unit, bytes, giveUpAt, resolve, reject, signal, sent: undefined, alone: false });
-      this.#queuedEvents += unit.pushes.length;
+      const alone = standsAlone(unit);
+      this.#queue.push({ sequence, unit, bytes, giveUpAt, resolve, reject, signal, sent: undefined, alone });
+      this.#queuedEvents += unitSize(unit);
       this.#queuedBytes += bytes;
       this.#sweeper ??= setInterval(() => this.#dropHopeless(), SWEEP_MS).unref();
       this.#schedulePump();
@@ -165,7 +179,7 @@ export class GroupCommit {
   }
 
   #pump(): void {
-    while (this.#queue.length > 0 && this.#idleLanes.length > 0 && this.#retryTimer === undefined) {
+    while (this.#queue.length > 0 && this.#idleLanes.length > 0 && this.#retryTimer === undefined && !this.#reloading) {
       // The next group queues for the head row only behind one that holds it: the database then keeps our order.
       const last = this.#groups.at(-1);
       if (last !== undefined && !last.locked) return;
@@ -201,7 +215,7 @@ export class GroupCommit {
     let bytes = 0;
     let count = 0;
     for (const waiting of this.#queue) {
-      const size = waiting.unit.pushes.length;
+      const size = unitSize(waiting.unit);
       const tooMuch = events + size > MAX_GROUP_EVENTS || bytes + waiting.bytes > this.#options.maxGroupBytes;
       const differs = (waiting.sent === undefined) !== (first.sent === undefined) || waiting.alone || first.alone;
       if (count > 0 && (tooMuch || differs || events >= wanted)) break;
@@ -217,7 +231,7 @@ export class GroupCommit {
   }
 
   #unqueue(waiting: Waiting): void {
-    this.#queuedEvents -= waiting.unit.pushes.length;
+    this.#queuedEvents -= unitSize(waiting.unit);
     this.#queuedBytes -= waiting.bytes;
     if (this.#roomWaiters.length > 0 && this.#hasRoom()) for (const wake of this.#roomWaiters.splice(0)) wake();
   }
@@ -225,9 +239,12 @@ export class GroupCommit {
   async #run(lane: GroupLane, group: Group): Promise<void> {
     const units = group.members.map(({ unit }) => unit);
     const startedAt = this.#options.clock.monotonicMs();
+    const catalog = this.#options.catalog.current;
     try {
+      matchPushes(units, catalog);
       await lane.run({
         needs: needsOf(units, group.rerun),
+        catalogVersion: catalog.version,
         token: group.token,
         onLocked: () => {
           group.locked = true;
@@ -235,7 +252,7 @@ export class GroupCommit {
         },
         mayProceed: (foundToken) => this.#mayProceed(group, foundToken),
         decide: (locked) => {
-          group.plan = planGroup(locked, units);
+          group.plan = planGroup(locked, units, catalog);
           return group.plan.writes;
         },
       });
@@ -247,7 +264,7 @@ export class GroupCommit {
       group.settled = true;
       group.locked = true;
       this.#groups = this.#groups.filter((other) => other !== group);
-      this.#inGroupEvents -= units.reduce((sum, unit) => sum + unit.pushes.length, 0);
+      this.#inGroupEvents -= units.reduce((sum, unit) => sum + unitSize(unit), 0);
       this.#idleLanes.push(lane);
       this.#schedulePump();
     }
@@ -255,7 +272,7 @@ export class GroupCommit {
 
   /** What a group without a COMMIT of its own answers rests on rows that may not be durable yet (rule 4). */
   async #restOnDurable({ plan }: Group): Promise<void> {
-    if (plan === undefined || plan.writes.entries.length > 0) return;
+    if (plan === undefined || !isEmpty(plan.writes)) return;
     await this.#options.tail.reach(plan.writes.head.position).catch((error: unknown) => {
       throw new GroupFailure('unavailable', error);
     });
@@ -303,12 +320,27 @@ export class GroupCommit {
       if (splits) waiting.alone = true;
     });
     this.#requeue(group.members);
-    if (!splits) this.#backOff(failure.kind === 'unavailable' ? 100 : 5);
+    if (failure.kind === 'stale') void this.#reload();
+    else if (!splits) this.#backOff(failure.kind === 'unavailable' ? 100 : 5);
+  }
+
+  async #reload(): Promise<void> {
+    if (this.#reloading) return;
+    this.#reloading = true;
+    try {
+      await this.#options.catalog.reload();
+    } catch (error) {
+      this.#options.logger.debug({ err: error }, 'catalogue not loaded');
+      this.#backOff(100);
+    } finally {
+      this.#reloading = false;
+      this.#pump();
+    }
   }
 
   #requeue(members: readonly Waiting[]): void {
     for (const waiting of members) {
-      this.#queuedEvents += waiting.unit.pushes.length;
+      this.#queuedEvents += unitSize(waiting.unit);
       this.#queuedBytes += waiting.bytes;
     }
     this.#queue = [...members, ...this.#queue].sort((a, b) => a.sequence - b.sequence);
@@ -329,10 +361,27 @@ export class GroupCommit {
 function recognised(outcomes: readonly PushOutcome[], sent: readonly PushOutcome[]): readonly PushOutcome[] {
   return outcomes.map((outcome, index) => {
     const before = sent[index];
-    const own =
-      outcome.kind === 'duplicate' && before?.kind === 'occurred' && before.entry.position === outcome.position;
-    return own ? { ...outcome, own } : outcome;
+    if (before === undefined) return outcome;
+    if (outcome.kind === 'registered' && before.kind === 'registered') return before;
+    return outcome.kind === 'duplicate' ? recognisedPush(outcome, before) : outcome;
   });
+}
+
+function recognisedPush(outcome: PushOutcome & { kind: 'duplicate' }, before: PushOutcome): PushOutcome {
+  if (before.kind === 'occurred' && before.entry.position === outcome.position) {
+    return { ...outcome, own: true, satisfied: before.satisfied };
+  }
+  const looked = before.kind === 'awaited' ? before.wait.eventId : before.kind === 'found' ? before.eventId : undefined;
+  return outcome.position === 0 && looked === outcome.eventId ? before : outcome;
+}
+
+/** Bytes of payloads, and of descriptions that are not in one. */
+function unitBytes(unit: GroupUnit): number {
+  if (unit.kind !== 'push') return 0;
+  return unit.pushes.reduce(
+    (sum, { draft }) => sum + (draft.payload?.bytes.byteLength ?? draft.description?.text.length ?? 0),
+    0,
+  );
 }
 
 /** What a unit planned when its COMMIT was sent; what a rerun found to be its own from before stays as it was then. */

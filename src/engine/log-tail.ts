@@ -10,7 +10,7 @@
 //
 // Invariant: `visible` only grows; memory holds exactly the stored entries of (memoryStart, visible].
 
-import type { LogEntry, Position } from '../domain/event.js';
+import { ENTRY_KINDS, type LogEntry, type Position } from '../domain/event.js';
 import type { Clock } from '../lib/clock.js';
 import type { EventLog, LogHead } from '../storage/storage.js';
 import type { Logger, Metrics } from '../telemetry.js';
@@ -22,7 +22,7 @@ const CATCH_UP_BYTES = 8 * 1024 * 1024;
 const MAX_CATCH_UP = 20_000;
 /** Without a commit for so long, one is made to learn whether the database still stores: one that is read-only answers too. */
 const HEARTBEAT_MS = 5_000;
-const ALL = { context: 'all' } as const;
+const ALL = { context: 'all', kinds: ENTRY_KINDS } as const;
 
 export interface LogTailOptions {
   readonly log: EventLog;

@@ -27,6 +27,7 @@ import type { Consumers } from '../engine/consumers.js';
 import type { LogSource } from '../engine/log-source.js';
 import { DeliveryFrames } from './codec/delivery-frames.js';
 import type { PayloadForm, WireEventEncoder } from './codec/event-encoder.js';
+import { decodeCreateConsumer, decodeFetch, decodeSubscribe, decodeUpdateConsumer } from './codec/filter-decoders.js';
 import {
   acknowledgeFromWire,
   ackStatusToWire,
@@ -52,7 +53,12 @@ const PAGE_SIZE = { default: 100, max: 1_000 };
 const PAGE_BYTES = 3 * 1024 * 1024;
 
 /** Calls whose answers the service encodes itself. */
-export const CONSUMER_CODECS: Readonly<Record<string, MethodCodec>> = { subscribe: encoded, fetch: encoded };
+export const CONSUMER_CODECS: Readonly<Record<string, MethodCodec>> = {
+  subscribe: { decode: decodeSubscribe, ...encoded },
+  fetch: { decode: decodeFetch, ...encoded },
+  createConsumer: { decode: decodeCreateConsumer },
+  updateConsumer: { decode: decodeUpdateConsumer },
+};
 
 export interface ConsumerServiceOptions {
   readonly consumers: Consumers;

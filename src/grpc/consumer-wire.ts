@@ -29,13 +29,14 @@ import {
   type StartPosition,
 } from '../domain/consumer.js';
 import type { Answer, AckStatus as DomainAckStatus, MemberCredit } from '../domain/delivery-types.js';
-import { fieldInvalid, notYet } from '../domain/errors.js';
+import { fieldInvalid } from '../domain/errors.js';
 import { nameProblem, textProblem } from '../domain/names.js';
 import type { SubscribeFrame } from '../engine/consumer-subscription.js';
 import type { ConsumerView, ConsumerActivity as DomainActivity, EventCount } from '../engine/consumer-view.js';
 import {
-  assertOccurredOnly,
+  descriptionFilter,
   durationMs,
+  entryKinds,
   nameList,
   readContext,
   requiredName,
@@ -123,8 +124,8 @@ function orderingFromWire(ordering: WireOrdering): Ordering | undefined {
 
 function filterFromWire(filter: WireFilter): ConsumerFilter {
   const path = 'settings.filter';
-  if (filter.description !== undefined) throw notYet(`${path}.description`, 'a description');
-  assertOccurredOnly(`${path}.statuses`, filter.statuses);
+  const description = descriptionFilter(`${path}.description`, filter.description);
+  const kinds = entryKinds(`${path}.statuses`, filter.statuses);
   const names = (field: string, values: readonly string[]) => sortedNames(nameList(`${path}.${field}`, values));
   return {
     topics: names('topics', filter.topics),
@@ -133,6 +134,8 @@ function filterFromWire(filter: WireFilter): ConsumerFilter {
     subjects: [...subjectList(`${path}.subjects`, filter.subjects)].sort((a, b) => a - b),
     tags: names('tags', filter.tags),
     entityTypes: names('entity_types', filter.entityTypes),
+    ...(kinds.length === 0 ? {} : { kinds }),
+    ...(description === undefined ? {} : { description }),
   };
 }
 
@@ -268,8 +271,8 @@ function settingsToWire(settings: ConsumerSettings): WireSettings {
       subjects: [...filter.subjects],
       tags: [...filter.tags],
       entityTypes: [...filter.entityTypes],
-      statuses: [],
-      description: undefined,
+      statuses: (filter.kinds ?? []).map((kind) => kind + 1),
+      description: filter.description === undefined ? undefined : JSON.parse(filter.description),
     },
     ackTimeout: toDuration(settings.ackTimeoutMs),
     maxAttempts: settings.maxAttempts,

@@ -3,6 +3,7 @@
 import type { CallContext } from 'nice-grpc';
 import type {
   GetEventRequest,
+  InvalidateEventRequest,
   ListEventsRequest,
   PeekEventRequest,
   ReadEventsRequest,
@@ -11,24 +12,27 @@ import type {
 import { fieldInvalid, MadeleineError } from '../domain/errors.js';
 import type { LogEntry, Position } from '../domain/event.js';
 import { compileCriteria, type EventCriteria } from '../domain/event-filter.js';
+import { textProblem } from '../domain/names.js';
 import type { EventQueries } from '../engine/event-queries.js';
 import { readEvents, watchEvents } from '../engine/event-stream.js';
 import type { GroupCommit } from '../engine/group-commit.js';
+import type { Invalidations } from '../engine/invalidations.js';
 import type { LogSource } from '../engine/log-source.js';
-import type { PushCommand, PushedEvent, Pushes } from '../engine/pushes.js';
+import type { Prepared, PushCommand, PushEffect, PushedEvent, Pushes } from '../engine/pushes.js';
 import type { PayloadForm } from './codec/event-encoder.js';
 import type { EventFrames } from './codec/event-frames.js';
-import { decodeListEvents } from './codec/list-decoder.js';
+import { decodeListEvents, decodeReadEvents } from './codec/filter-decoders.js';
 import { type DecodedBatch, type DecodedPush, decodeBatch, decodePush, decodePushes } from './codec/push-decoder.js';
 import { encoded, type MethodCodec } from './definitions.js';
-import { listCriteria, readCriteria, readNewsFrame, watchNewsFrame } from './event-wire.js';
-import { decodePageToken, encodePageToken } from './page-token.js';
+import { EventListing } from './event-listing.js';
+import { readCriteria, readNewsFrame, watchNewsFrame } from './event-wire.js';
 import { pipelined, type Started } from './push-stream.js';
 import { type PushLimits, toPushCommand } from './push-validation.js';
 import { nameList, payloadForm, positionField, readContext, requiredName, sizeField } from './wire.js';
 
 /** Events of one call. */
 const MAX_BATCH_EVENTS = 1_000;
+const MAX_REASON_BYTES = 1_024;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 export const EVENT_CODECS: Readonly<Record<string, MethodCodec>> = {
@@ -36,9 +40,10 @@ export const EVENT_CODECS: Readonly<Record<string, MethodCodec>> = {
   pushEvents: { decode: decodePushes, ...encoded },
   pushEventStream: { decode: decodeBatch, ...encoded },
   getEvent: encoded,
+  invalidateEvent: encoded,
   listEvents: { decode: decodeListEvents, ...encoded },
   peekEvent: encoded,
-  readEvents: encoded,
+  readEvents: { decode: decodeReadEvents, ...encoded },
   watchEvents: encoded,
 };
 
@@ -46,6 +51,7 @@ export interface EventServiceOptions {
   readonly pushes: Pushes;
   readonly groupCommit: GroupCommit;
   readonly queries: EventQueries;
+  readonly invalidations: Invalidations;
   readonly source: LogSource;
   readonly frames: EventFrames;
   readonly limits: PushLimits;
@@ -55,17 +61,19 @@ export interface EventServiceOptions {
 
 export class EventService {
   readonly #options: EventServiceOptions;
+  readonly #listing: EventListing;
 
   constructor(options: EventServiceOptions) {
     this.#options = options;
+    this.#listing = new EventListing(options);
   }
 
   async pushEvent(request: DecodedPush, { signal }: CallContext): Promise<Uint8Array> {
     const command = this.#command(request, '');
     if (command instanceof MadeleineError) throw command;
     const [result] = await this.#options.pushes.push([command], true, signal);
-    const { entry, duplicate } = stored(result as PushedEvent);
-    return this.#options.frames.pushed(entry, duplicate, armOf(request));
+    const { entry, effect } = stored(result as PushedEvent);
+    return this.#options.frames.pushed(entry, effect, armOf(request));
   }
 
   async pushEvents(requests: DecodedPush[], { signal }: CallContext): Promise<Uint8Array> {
@@ -88,7 +96,10 @@ export class EventService {
     const start = async (batch: DecodedBatch): Promise<Started<Uint8Array>> => {
       if (this.#options.draining.aborted) throw drainingError();
       await this.#options.groupCommit.whenRoom(signal);
-      return { answer: this.#pushBatch(batch) };
+      const checked = this.#checked(batch);
+      // What a description needs is made before the next batch begins: batches commit in their order.
+      const prepared = await this.#options.pushes.prepare(checked.valid, signal);
+      return { answer: this.#pushBatch(batch, checked, prepared) };
     };
     yield* pipelined(requests, start, signal);
   }
@@ -100,31 +111,16 @@ export class EventService {
     return this.#options.frames.event(entry, form);
   }
 
-  async listEvents(request: ListEventsRequest): Promise<Uint8Array> {
-    const { source, queries, frames } = this.#options;
+  async invalidateEvent(request: InvalidateEventRequest): Promise<Uint8Array> {
     const form = payloadForm('payload_encoding', request.payloadEncoding);
-    const criteria = listCriteria(request.filter, 'filter.');
-    const limit = sizeField('page_size', request.pageSize, { default: 100, max: 1_000 });
-    const { newestFirst } = request;
-    const visible = source.visible;
-    const asked = {
-      after: positionField('filter.after_position', request.filter?.afterPosition ?? 0n, visible),
-      upTo: beforePosition(request.filter?.beforePosition, visible),
-    };
-    const scope = {
-      request: ['ListEvents', criteria, newestFirst, asked.after, String(request.filter?.beforePosition)],
-      epoch: source.epoch,
-    };
-    const cursor = decodePageToken(request.pageToken, scope, ['position'])?.[0] as number | undefined;
-    if (cursor !== undefined) asked[newestFirst ? 'upTo' : 'after'] = Math.min(cursor, visible);
-    const bounds = await this.#withinTimes(criteria, asked);
-    const page = await queries.list(criteria, { ...bounds, limit, newestFirst });
-    const [entries = [], rest] = frames.parts(page.entries, form);
-    // What does not fit into the answer is for the next page.
-    const last = rest === undefined ? undefined : entries.at(-1)?.position;
-    const scannedTo = last === undefined ? page.scannedTo : newestFirst ? last - 1 : last;
-    const done = newestFirst ? scannedTo <= bounds.after : scannedTo >= bounds.upTo;
-    return frames.events(entries, form, done ? '' : encodePageToken([scannedTo], scope));
+    if (request.id === 0n) throw fieldInvalid('id', 'is required');
+    const problem = textProblem(request.reason, MAX_REASON_BYTES);
+    if (problem !== undefined) throw fieldInvalid('reason', problem);
+    return this.#options.frames.event(await this.#options.invalidations.invalidate(request.id, request.reason), form);
+  }
+
+  listEvents(request: ListEventsRequest): Promise<Uint8Array> {
+    return this.#listing.list(request);
   }
 
   async peekEvent(request: PeekEventRequest): Promise<Uint8Array> {
@@ -169,27 +165,36 @@ export class EventService {
     return command;
   }
 
-  async #pushBatch(batch: DecodedBatch): Promise<Uint8Array> {
-    const results = await this.#batchResults(batch);
+  async #pushBatch(batch: DecodedBatch, checked: CheckedBatch, prepared: readonly Prepared[]): Promise<Uint8Array> {
+    const results = await this.#batchResults(batch, checked, prepared);
     const minted = (index: number) => batch.pushes[index]?.event?.messageId === '';
     return this.#options.frames.batch(batch.batchId, results, minted);
   }
 
-  /** The results of a batch; what is wrong with an event is its result, what is wrong with the database is thrown. */
-  async #batchResults({ pushes, atomic }: DecodedBatch): Promise<readonly PushedEvent[]> {
+  /** The commands of a batch, and those that are to be pushed: none of an atomic batch with a fault. */
+  #checked({ pushes, atomic }: DecodedBatch): CheckedBatch {
     if (pushes.length > MAX_BATCH_EVENTS) {
       const error = fieldInvalid('events', `has more than ${MAX_BATCH_EVENTS} members`);
-      return pushes.map(() => ({ kind: 'refused', error, fault: 0 }));
+      return { commands: pushes.map(() => error), valid: [] };
     }
     const commands = pushes.map((push, index) => this.#command(push, `events[${index}].`));
+    const valid = commands.filter((command): command is PushCommand => !(command instanceof MadeleineError));
+    return { commands, valid: atomic && valid.length < commands.length ? [] : valid };
+  }
+
+  /** The results of a batch; what is wrong with an event is its result, what is wrong with the database is thrown. */
+  async #batchResults(
+    { atomic }: DecodedBatch,
+    { commands, valid }: CheckedBatch,
+    prepared: readonly Prepared[],
+  ): Promise<readonly PushedEvent[]> {
     const fault = commands.findIndex((command) => command instanceof MadeleineError);
     if (fault !== -1 && atomic) {
       const blamed = refusal(commands[fault] as MadeleineError, fault);
       return commands.map((command, index) => (command instanceof MadeleineError ? refusal(command, index) : blamed));
     }
-    const valid = commands.filter((command): command is PushCommand => !(command instanceof MadeleineError));
     // Not tied to the call: what was read from the stream is committed even if the client goes away meanwhile.
-    const pushed = valid.length === 0 ? [] : await this.#options.pushes.push(valid, atomic);
+    const pushed = valid.length === 0 ? [] : await this.#options.pushes.pushPrepared(prepared, atomic);
     let next = 0;
     return commands.map((command, index) =>
       command instanceof MadeleineError
@@ -205,17 +210,6 @@ export class EventService {
     return this.#options.queries.byMessageId(readContext('context', context), key.value.toLowerCase());
   }
 
-  /** The part of the positions in (after, upTo] that lies within the times, without scanning the others. */
-  async #withinTimes(
-    { startTime, endTime }: EventCriteria,
-    { after, upTo }: { after: Position; upTo: Position },
-  ): Promise<{ after: Position; upTo: Position }> {
-    const { source } = this.#options;
-    const first = startTime === undefined ? after : Math.max(after, await source.positionAt(startTime));
-    const last = endTime === undefined ? upTo : Math.min(upTo, await source.positionAt(endTime));
-    return { after: first, upTo: Math.max(first, last) };
-  }
-
   /** Where a reader starts: after the position, and past what is not later than the time, without scanning it. */
   async #startOf(request: ReadEventsRequest, criteria: EventCriteria): Promise<Position> {
     const { source } = this.#options;
@@ -224,16 +218,23 @@ export class EventService {
   }
 }
 
+/** A batch after its fields were looked at. */
+interface CheckedBatch {
+  readonly commands: readonly (PushCommand | MadeleineError)[];
+  readonly valid: readonly PushCommand[];
+}
+
 function selectionOf(criteria: EventCriteria) {
   return { criteria, matches: compileCriteria(criteria) };
 }
 
-/** The arm that a JSON payload came in is the one that it goes back in. */
+/** The arm that a JSON payload came in is the one that it goes back in; one that was looked for comes as readers get it. */
 function armOf(push: DecodedPush): PayloadForm {
-  return push.event?.payload?.isJsonArm === true ? 'json' : 'bytes';
+  const payload = push.event?.payload;
+  return payload === undefined || payload.isJsonArm ? 'json' : 'bytes';
 }
 
-function stored(result: PushedEvent): { entry: LogEntry; duplicate: boolean } {
+function stored(result: PushedEvent): { entry: LogEntry; effect: PushEffect } {
   if (result.kind === 'refused') throw result.error;
   return result;
 }
@@ -272,11 +273,6 @@ function locatedResult(result: PushedEvent, index: number, atomic: boolean): Pus
 
 function refusal(error: MadeleineError, fault: number): PushedEvent {
   return { kind: 'refused', error, fault };
-}
-
-function beforePosition(before: bigint | undefined, visible: Position): Position {
-  if (before === undefined || before > BigInt(visible)) return visible;
-  return Math.max(0, Number(before) - 1);
 }
 
 function drainingError(): MadeleineError {

@@ -6,11 +6,11 @@ import {
   ReadEventsResponse,
   WatchEventsResponse,
 } from '../../generated/madeleine/v1/event_service.js';
-import { fieldInvalid, notYet } from '../domain/errors.js';
+import { fieldInvalid } from '../domain/errors.js';
 import type { EventCriteria } from '../domain/event-filter.js';
 import { labelProblem, nameProblem } from '../domain/names.js';
 import type { ReadFrame, WatchFrame } from '../engine/event-stream.js';
-import { assertOccurredOnly, nameList, readContext, subjectList, timeField } from './wire.js';
+import { descriptionFilter, entryKinds, eventKinds, nameList, readContext, subjectList, timeField } from './wire.js';
 
 const MAX_FILTER_PROPERTIES = 16;
 
@@ -27,12 +27,11 @@ function isEmptyList(value: unknown): boolean {
 /** The criteria of ListEvents; positions are not among them. */
 export function listCriteria(filter: EventFilter | undefined, path: string): EventCriteria {
   if (filter === undefined) return { context: readContext(`${path}context`, '') };
-  if (filter.description !== undefined) throw notYet(`${path}description`, 'a description');
-  assertOccurredOnly(`${path}statuses`, filter.statuses);
   const label = (name: string, text: string) => labelField(`${path}${name}`, text);
   return {
     context: readContext(`${path}context`, filter.context),
     ...setOnly({
+      kinds: eventKinds(`${path}statuses`, filter.statuses),
       topics: nameList(`${path}topics`, filter.topics),
       streams: filter.stream === '' ? [] : nameList(`${path}stream`, [filter.stream]),
       issuers: filter.issuer === '' ? [] : nameList(`${path}issuer`, [filter.issuer]),
@@ -46,6 +45,7 @@ export function listCriteria(filter: EventFilter | undefined, path: string): Eve
       organization: label('organization', filter.organization),
       unit: label('unit', filter.unit),
       properties: propertiesFilter(`${path}properties`, filter.properties),
+      description: descriptionFilter(`${path}description`, filter.description),
       startTime: timeField(`${path}start_time`, filter.startTime),
       endTime: timeField(`${path}end_time`, filter.endTime),
     }),
@@ -69,17 +69,17 @@ function propertiesFilter(field: string, properties: Readonly<Record<string, str
 
 /** The criteria of ReadEvents; positions are not among them. */
 export function readCriteria(request: ReadEventsRequest): EventCriteria {
-  if (request.description !== undefined) throw notYet('description', 'a description');
-  assertOccurredOnly('statuses', request.statuses);
   return {
     context: readContext('context', request.context),
     ...setOnly({
+      kinds: entryKinds('statuses', request.statuses),
       topics: nameList('topics', request.topics),
       streams: request.stream === '' ? [] : nameList('stream', [request.stream]),
       issuers: request.issuer === '' ? [] : nameList('issuer', [request.issuer]),
       subjects: subjectList('subjects', request.subjects),
       tags: nameList('tags', request.tags),
       entityTypes: nameList('entity_types', request.entityTypes),
+      description: descriptionFilter('description', request.description),
       startTime: timeField('start_time', request.startTime),
     }),
   };

@@ -1,18 +1,21 @@
 // From a decoded push to a draft that the engine may trust, or to everything that is wrong with it.
 
 import { isUtf8 } from 'node:buffer';
-import { MadeleineError, notYet } from '../domain/errors.js';
+import { type Description, parseDescription } from '../domain/description.js';
+import { MadeleineError } from '../domain/errors.js';
 import {
   DEFAULT_CONTEXT,
   type EnvelopeRest,
   type EventDraft,
   isJsonContentType,
+  type Micros,
   type Payload,
   type SystemInfo,
 } from '../domain/event.js';
 import { labelProblem, nameProblem, ownContextProblem, textProblem } from '../domain/names.js';
+import { MAX_WAIT_MICROS } from '../domain/wait.js';
 import type { PushCommand } from '../engine/pushes.js';
-import type { DecodedEvent, DecodedPayload, DecodedPush, DecodedSystem } from './codec/push-decoder.js';
+import type { DecodedEvent, DecodedPayload, DecodedPush, DecodedSystem, WireTime } from './codec/push-decoder.js';
 import { MAX_SUBJECT, microsOf, Violations } from './wire.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -26,22 +29,94 @@ export interface PushLimits {
   readonly maxEventBytes: number;
 }
 
+interface WaitingTerms {
+  readonly waitMicros: number | undefined;
+  readonly since: Micros | undefined;
+}
+
 /** The command of a push, or the error that the push is answered with. `path` leads to the push, such as `events[3].`. */
 export function toPushCommand(push: DecodedPush, path: string, limits: PushLimits): PushCommand | MadeleineError {
   const { event } = push;
   if (event === undefined) return refusedField(`${path}event`, 'is required');
-  if (event.hasDescription) return notYet(`${path}event.description`, 'a description');
   const found = new Violations();
   checkNames(event, `${path}event.`, found);
   checkLabels(event, `${path}event.`, found);
   const expectedSequence = checkSequence(push, path, found);
   const rest = toRest(event, `${path}event.`, found);
+  const description = checkDescription(event, `${path}event.description`, found);
   const { payload } = event;
-  if (payload === undefined) found.add(`${path}event.payload`, 'is required');
-  else checkPayload(payload, `${path}event.payload.`, found);
-  const error = found.error() ?? tooLarge(payload, path, limits);
+  if (payload !== undefined) checkPayload(payload, `${path}event.payload.`, found);
+  else if (event.description === undefined) found.add(`${path}event.payload`, 'or a description is required');
+  const terms = payload === undefined ? checkTerms(push, path, found) : checkNoTerms(push, path, found);
+  const error = found.error() ?? tooLarge(payload, path, limits) ?? notContained(event, description, path);
   if (error !== undefined) return error;
-  return { draft: toDraft(event, rest), expectedSequence };
+  return { draft: toDraft(event, rest, description), expectedSequence, ...terms };
+}
+
+/** The description, parsed; what is wrong with it is among the violations. */
+function checkDescription({ description }: DecodedEvent, field: string, found: Violations): Description | undefined {
+  if (description === undefined) return undefined;
+  found.add(field, description.problem);
+  if (description.text === undefined) return undefined;
+  try {
+    return parseDescription(description.text, field);
+  } catch (error) {
+    if (!(error instanceof MadeleineError)) throw error;
+    for (const violation of error.violations) found.add(violation.field, violation.description);
+    return undefined;
+  }
+}
+
+/** How a push without a payload looks and waits. It awaits an event that others push: it cannot say where that one goes. */
+function checkTerms(push: DecodedPush, path: string, found: Violations): WaitingTerms {
+  const { event, waitTimeout, since } = push;
+  if (event?.stream !== '') found.add(`${path}event.stream`, 'needs a payload');
+  if (push.expectedSequence !== undefined) found.add(`${path}expected_sequence`, 'needs a payload');
+  if (event?.subject !== 0) found.add(`${path}event.subject`, 'needs a payload');
+  if ((event?.properties.length ?? 0) > 0) found.add(`${path}event.properties`, 'needs a payload');
+  const sinceMicros = since === undefined ? undefined : microsOf(since);
+  if (typeof sinceMicros === 'string') found.add(`${path}since`, sinceMicros);
+  return {
+    waitMicros: waitTimeout === undefined ? undefined : waitMicrosOf(waitTimeout, `${path}wait_timeout`, found),
+    since: typeof sinceMicros === 'number' ? sinceMicros : undefined,
+  };
+}
+
+function checkNoTerms({ waitTimeout, since }: DecodedPush, path: string, found: Violations): undefined {
+  if (waitTimeout !== undefined) found.add(`${path}wait_timeout`, 'is for pushes without a payload');
+  if (since !== undefined) found.add(`${path}since`, 'is for pushes without a payload');
+}
+
+function waitMicrosOf(duration: WireTime, field: string, found: Violations): number {
+  const micros = durationMicros(duration);
+  if (micros === undefined) found.add(field, 'has nanos outside -999999999 to 999999999');
+  else if (micros <= 0 || micros > MAX_WAIT_MICROS) found.add(field, 'has to be more than 0 and at most 365 days');
+  return micros ?? 0;
+}
+
+function durationMicros({ seconds, nanos }: WireTime): number | undefined {
+  return Math.abs(nanos) > 999_999_999 ? undefined : Number(seconds) * 1_000_000 + Math.ceil(nanos / 1_000);
+}
+
+function notContained(event: DecodedEvent, wanted: Description | undefined, path: string): MadeleineError | undefined {
+  const { payload } = event;
+  if (wanted === undefined || payload?.bytes === undefined) return undefined;
+  const field = `${path}event.description`;
+  if (!isJsonContentType(payload.contentType)) {
+    const description = 'is not contained in a payload that is not JSON';
+    return new MadeleineError('DESCRIPTION_NOT_CONTAINED', `${field}: ${description}`, {
+      violations: [{ field, description }],
+    });
+  }
+  try {
+    wanted.assertContainedIn(payload.bytes, field, `${path}event.payload`);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof MadeleineError)) throw error;
+    const { message, violations } = error;
+    const isDescription = violations.some((violation) => violation.field === field);
+    return isDescription ? new MadeleineError('DESCRIPTION_NOT_CONTAINED', message, { violations }) : error;
+  }
 }
 
 function refusedField(field: string, description: string): MadeleineError {
@@ -178,7 +253,11 @@ function isTimeZone(zone: string): boolean {
   }
 }
 
-function toDraft(event: DecodedEvent, rest: EnvelopeRest | undefined): EventDraft {
+function toDraft(
+  event: DecodedEvent,
+  rest: EnvelopeRest | undefined,
+  description: Description | undefined,
+): EventDraft {
   return {
     context: event.context === '' ? DEFAULT_CONTEXT : event.context,
     topic: event.topic,
@@ -196,14 +275,14 @@ function toDraft(event: DecodedEvent, rest: EnvelopeRest | undefined): EventDraf
     organization: event.organization,
     unit: event.unit,
     rest,
-    payload: toPayload(event.payload),
+    payload: event.payload && toPayload(event.payload),
+    description,
   };
 }
 
-function toPayload(payload: DecodedPayload | undefined): Payload {
-  const bytes = payload?.bytes ?? Buffer.alloc(0);
-  const contentType = payload?.contentType ?? '';
-  return payload?.wireValue === undefined
+function toPayload(payload: DecodedPayload): Payload {
+  const { contentType, bytes = Buffer.alloc(0) } = payload;
+  return payload.wireValue === undefined
     ? { contentType, bytes }
     : { contentType, bytes, wireValue: payload.wireValue };
 }

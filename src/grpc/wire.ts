@@ -3,8 +3,9 @@
 import type { Duration } from '../../generated/google/protobuf/duration.js';
 import type { Timestamp } from '../../generated/google/protobuf/timestamp.js';
 import { EventStatus, PayloadEncoding, Subject } from '../../generated/madeleine/v1/event.js';
-import { fieldInvalid, MadeleineError, notYet, type Violation } from '../domain/errors.js';
-import { DEFAULT_CONTEXT, type Micros, type Position } from '../domain/event.js';
+import { parseDescription } from '../domain/description.js';
+import { fieldInvalid, MadeleineError, type Violation } from '../domain/errors.js';
+import { DEFAULT_CONTEXT, EntryKind, type Micros, type Position } from '../domain/event.js';
 import { nameProblem } from '../domain/names.js';
 import type { PayloadForm } from './codec/event-encoder.js';
 
@@ -135,12 +136,32 @@ export function subjectList(field: string, subjects: readonly number[]): readonl
   return [...new Set(subjects)];
 }
 
-/** Statuses of a filter: only OCCURRED entries exist until waits do. */
-export function assertOccurredOnly(field: string, statuses: readonly number[]): void {
+/** Kinds of entries by the statuses of a filter; empty: OCCURRED. AWAITED events have no entry and are refused. */
+export function entryKinds(field: string, statuses: readonly number[]): readonly EntryKind[] {
+  const kinds = eventKinds(field, statuses);
+  const awaited = statuses.indexOf(EventStatus.EVENT_STATUS_AWAITED);
+  if (awaited !== -1)
+    throw fieldInvalid(`${field}[${awaited}]`, 'has no entry in the log; ListEvents shows what is awaited');
+  return kinds;
+}
+
+/** As entryKinds, AWAITED among them. OCCURRED alone is the same as none, so that both select and compare alike. */
+export function eventKinds(field: string, statuses: readonly number[]): readonly EntryKind[] {
+  const known = new Set<number>(Object.values(EntryKind));
   statuses.forEach((status, index) => {
-    if (status === EventStatus.EVENT_STATUS_OCCURRED) return;
-    const known = status >= EventStatus.EVENT_STATUS_AWAITED && status <= EventStatus.EVENT_STATUS_EXPIRED;
-    if (!known) throw fieldInvalid(`${field}[${index}]`, 'is not a status');
-    throw notYet(`${field}[${index}]`, 'a status other than OCCURRED');
+    // EventStatus is EntryKind moved by one.
+    if (!known.has(status - 1)) throw fieldInvalid(`${field}[${index}]`, 'is not a status');
   });
+  const kinds = [...new Set(statuses)].sort((a, b) => a - b).map((status) => (status - 1) as EntryKind);
+  return kinds.length === 1 && kinds[0] === EntryKind.OCCURRED ? [] : kinds;
+}
+
+/** The text of a description that events are selected by; undefined if there is none. FIELD_INVALID as for any description. */
+export function descriptionFilter(field: string, value: object | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  const text = JSON.stringify(value, (_key, member: unknown) => {
+    if (typeof member === 'number' && !Number.isFinite(member)) throw fieldInvalid(field, `has the number ${member}`);
+    return member;
+  });
+  return parseDescription(Buffer.from(text), field).text;
 }

@@ -49,7 +49,8 @@ export class AddressGuard {
 
   /**
    * The addresses that may be connected to, all of them checked; at least one. Rejects with an AttemptFailure: name, not_allowed
-   * (rejected, if only one address of the name is not allowed), or the signal's reason.
+   * (also if only one address of the name is not allowed), or the signal's reason. Neither is for good: names move, and another
+   * instance may have been told to allow it.
    */
   async resolve(target: Target, signal: AbortSignal): Promise<readonly PinnedAddress[]> {
     const { host, port } = target;
@@ -59,7 +60,7 @@ export class AddressGuard {
       isIP(host) !== 0 ? [host] : await orAbort((isAllowedHost ? allowedResolver : resolver).resolve(host), signal);
     const refused = isAllowedHost ? undefined : addresses.find((address) => !this.#allowsAddress(address, port));
     // Which address it was stays here: it may tell about a network that the caller cannot see.
-    if (refused !== undefined) throw new AttemptFailure('not_allowed', refusal(host, port), { outcome: 'rejected' });
+    if (refused !== undefined) throw new AttemptFailure('not_allowed', refusal(host, port));
     return addresses.map((address) => ({ address, family: isIP(address) === 4 ? 4 : 6 }));
   }
 

@@ -14,6 +14,7 @@ import type { CallbackEvent } from '../engine/callback-sender.js';
 export const CLOUD_EVENT_CONTENT_TYPE = 'application/cloudevents+json; charset=utf-8';
 
 const OUTCOMES: Readonly<Record<EntryKind, string>> = {
+  [EntryKind.AWAITED]: 'AWAITED',
   [EntryKind.OCCURRED]: 'OCCURRED',
   [EntryKind.INVALIDATED]: 'INVALIDATED',
   [EntryKind.EXPIRED]: 'EXPIRED',

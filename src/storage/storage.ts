@@ -9,7 +9,7 @@
 
 import type { LogEntry, Micros, Position } from '../domain/event.js';
 import type { EventCriteria } from '../domain/event-filter.js';
-import type { GroupNeeds, GroupWrites, LockedState } from '../domain/group-plan.js';
+import type { GroupNeeds, GroupWrites, LockedState } from '../domain/group-plan-types.js';
 import type { StreamState } from '../domain/stream.js';
 
 /** The newest entry of the log, as committed (not necessarily durable: see `barrier`). */
@@ -61,8 +61,8 @@ export interface EventLog {
   readPage(criteria: EventCriteria, options: ReadPageOptions): Promise<Page>;
   /** Entries at these positions, in position order; those that no longer exist are left out. At most 1,000. */
   readAt(positions: readonly Position[]): Promise<readonly LogEntry[]>;
-  /** The OCCURRED entry of an event, or undefined. */
-  findByEventId(eventId: number): Promise<LogEntry | undefined>;
+  /** The entries of an event: how it occurred, was invalidated, or expired. At most two; none for what is only awaited. */
+  findByEventId(eventId: number): Promise<readonly LogEntry[]>;
   /** The OCCURRED entry that was pushed with this message id, or undefined. */
   findByMessageId(context: string, messageId: string): Promise<LogEntry | undefined>;
   /** The greatest position whose entry was created at or before the time; 0 if none was. */
@@ -74,6 +74,8 @@ export interface EventLog {
 /** One group, as a lane runs it. */
 export interface GroupRun {
   readonly needs: GroupNeeds;
+  /** The version of the catalogue that the needs were made with; with another one in the head row the run fails with `stale`. */
+  readonly catalogVersion: number;
   /** Written to the head row with the group: random, so that whoever finds it knows that this group has committed. */
   readonly token: number;
   /** Called once the head row is locked. */
@@ -107,9 +109,10 @@ export class GroupFailure extends Error {
   /**
    * `retry`: nothing was stored, the same group may be run again at once (deadlock, lock wait, lost connection before
    * COMMIT). `unknown`: COMMIT was sent and not answered; run it again as a rerun, which looks its ids up. `data`: a
-   * value of the group was refused by the database. `unavailable`: the database is away. `failed`: none of these, a bug.
+   * value of the group was refused by the database. `unavailable`: the database is away. `stale`: nothing was stored, the
+   * catalogue has to be loaded again first. `failed`: none of these, a bug.
    */
-  readonly kind: 'retry' | 'unknown' | 'data' | 'unavailable' | 'failed';
+  readonly kind: 'retry' | 'stale' | 'unknown' | 'data' | 'unavailable' | 'failed';
 
   constructor(kind: GroupFailure['kind'], cause: unknown) {
     super(`group not committed: ${kind}`, { cause });

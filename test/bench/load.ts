@@ -54,7 +54,7 @@ const identity = (bytes: Buffer) => bytes;
 interface StreamOptions {
   readonly inFlight: number;
   readonly count: number;
-  readonly onAnswer?: () => void;
+  readonly onAnswer?: (answer: Buffer) => void;
 }
 
 /** A client of one connection that sends and receives bytes. */
@@ -114,21 +114,24 @@ export class RawClient extends Client {
     return (answered / (performance.now() - startedAt)) * 1000;
   }
 
-  /** Sends `count` equal messages over a bidirectional stream, `inFlight` unanswered at most; returns messages a second. */
-  saturateStream(path: string, message: Buffer, options: StreamOptions): Promise<number> {
+  /**
+   * Sends `count` messages over a bidirectional stream, `inFlight` unanswered at most; returns messages a second. All are equal,
+   * or they are as `message` makes them, which has to cost nothing.
+   */
+  saturateStream(path: string, message: Buffer | ((n: number) => Buffer), options: StreamOptions): Promise<number> {
     return new Promise((resolve, reject) => {
       const stream = this.bidi(path);
       let sent = 0;
       let answered = 0;
       const startedAt = performance.now();
       const send = () => {
+        stream.write(typeof message === 'function' ? message(sent) : message);
         sent += 1;
-        stream.write(message);
         if (sent === options.count) stream.end();
       };
-      stream.on('data', () => {
+      stream.on('data', (answer: Buffer) => {
         answered += 1;
-        options.onAnswer?.();
+        options.onAnswer?.(answer);
         if (sent < options.count) send();
         else if (answered === options.count) resolve((options.count / (performance.now() - startedAt)) * 1000);
       });

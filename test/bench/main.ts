@@ -7,23 +7,31 @@ import { History, type Settings } from './history.js';
 import { type BenchOptions, HELP, readOptions, UsageError } from './options.js';
 import { figureLine, readmeText, reportText } from './report.js';
 import { type Figure, isReached, type Row } from './row.js';
+import { CALLBACK_ROWS } from './rows/callbacks.js';
+import { CawinsRow } from './rows/cawins.js';
 import { CONSUMER_ROWS } from './rows/consumers.js';
 import { FAR_DATABASE_ROWS } from './rows/far-database.js';
 import { GrowthRow } from './rows/growth.js';
 import { IDLE_ROWS } from './rows/idle.js';
 import { INSTANCE_ROWS } from './rows/instances.js';
 import { LATENCY_ROWS } from './rows/latency.js';
+import { MATCHING_ROWS } from './rows/matching.js';
 import { PUSH_ROWS } from './rows/push.js';
+import { WaitsRow } from './rows/waits.js';
 import { machine, Stage } from './stage.js';
 
 const README = 'README.md';
 const HISTORY = '.bench';
+/** Waits that are open in every run; more where asked for. */
+const SOME_WAITS = 10_000;
 /** As the embedded database: a quarter of the memory. */
 const BUFFER_POOL_MIB = Math.floor(totalmem() / 2 ** 20 / 4);
 
-function rowsOf({ only, growth }: BenchOptions): readonly Row[] {
+function rowsOf({ only, growth, waits }: BenchOptions): readonly Row[] {
   const rows = [
     ...[...PUSH_ROWS, ...CONSUMER_ROWS, ...LATENCY_ROWS, ...IDLE_ROWS, ...FAR_DATABASE_ROWS, ...INSTANCE_ROWS],
+    ...[...MATCHING_ROWS, new WaitsRow(SOME_WAITS), ...CALLBACK_ROWS],
+    ...(waits === undefined ? [] : [new WaitsRow(waits), new CawinsRow(waits)]),
     ...(growth === undefined ? [] : [new GrowthRow(growth)]),
   ];
   const wanted = only.toLowerCase();

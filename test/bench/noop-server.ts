@@ -38,7 +38,7 @@ const entry = {
   rest: undefined,
   payload: { contentType: '', bytes: PAYLOAD },
 };
-const answer = frames.pushed(entry, false, 'bytes');
+const answer = frames.pushed(entry, 'occurred', 'bytes');
 const delivery = frames.event(entry, 'bytes');
 
 /** Answers every push alike, and streams the same frame until the asked number of events is sent. */

@@ -10,16 +10,21 @@ Measures pushes and consumers as ratios to what this machine can do. Prints a ta
   --only TEXT     only the rows whose name contains TEXT
   --rounds N      how often each figure is measured; the medians count (3)
   --growth [N]    also what growth costs: with N events stored against a tenth of them (10,000,000; takes many minutes)
+  --waits [N]     also with N waits open in a topic, and N cawins fired by one event (1,000,000; takes some minutes)
   --readme        also write the table into README.md
   --strict        exit code 1 when a figure misses what it must reach
   --help          this text
 `;
+
+const USUAL: Readonly<Record<string, number>> = { '--growth': 10_000_000, '--waits': 1_000_000 };
 
 export interface BenchOptions {
   readonly only: string;
   readonly rounds: number;
   /** Events to grow to, if growth is measured. */
   readonly growth: number | undefined;
+  /** Open waits and cawins, if that many are measured. */
+  readonly waits: number | undefined;
   readonly readme: boolean;
   readonly strict: boolean;
 }
@@ -29,16 +34,18 @@ export class UsageError extends Error {}
 
 /** Undefined when help is asked for. Throws UsageError. */
 export function readOptions(args: readonly string[]): BenchOptions | undefined {
-  // The only option whose value may be left out, which parseArgs does not know.
+  // Options whose value may be left out, which parseArgs does not know.
   const whole = args.map((arg, index) => {
-    return arg === '--growth' && !/^\d/.test(args[index + 1] ?? '') ? '--growth=10000000' : arg;
+    const usual = USUAL[arg];
+    return usual !== undefined && !/^\d/.test(args[index + 1] ?? '') ? `${arg}=${usual}` : arg;
   });
   const { values } = parse(whole);
   if (values.help === true) return undefined;
   const { only = '', readme = false, strict = false } = values;
   const growth = values.growth === undefined ? undefined : number('--growth', values.growth, 10_000);
+  const waits = values.waits === undefined ? undefined : number('--waits', values.waits, 1_000);
   if (readme && only !== '') throw new UsageError('--readme writes the whole table: leave --only out');
-  return { only, readme, strict, growth, rounds: number('--rounds', values.rounds ?? '3', 1) };
+  return { only, readme, strict, growth, waits, rounds: number('--rounds', values.rounds ?? '3', 1) };
 }
 
 function parse(args: string[]) {
@@ -47,7 +54,7 @@ function parse(args: string[]) {
   try {
     return parseArgs({
       args,
-      options: { only: text, rounds: text, growth: text, readme: flag, strict: flag, help: flag },
+      options: { only: text, rounds: text, growth: text, waits: text, readme: flag, strict: flag, help: flag },
     });
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));

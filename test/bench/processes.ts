@@ -2,6 +2,7 @@
 // clients of their own. All end with the process that started them.
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,12 +10,14 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 /** Of the repository; `make` runs everything there. */
 const ROOT = process.cwd();
+/** Of all servers of a run. */
+const SECRET_KEY = randomBytes(32).toString('hex');
 
 export class BenchProcess {
   readonly #child: ChildProcess;
   /** host:port where it listens; empty for clients. */
   readonly address: string;
-  /** host:port of a server's metrics. */
+  /** host:port of a server's metrics, or of a receiver. */
   readonly httpAddress: string;
 
   private constructor(child: ChildProcess, addresses: { grpc?: string; http?: string }) {
@@ -107,6 +110,8 @@ export function startServer(databaseUrl: string): Promise<BenchProcess> {
       MADELEINE_LISTEN: '127.0.0.1:0',
       MADELEINE_HTTP_LISTEN: '127.0.0.1:0',
       MADELEINE_LOG_LEVEL: 'info',
+      MADELEINE_CALLBACK_ALLOW: '127.0.0.1',
+      MADELEINE_SECRET_KEY: SECRET_KEY,
     },
   });
 }
@@ -123,6 +128,11 @@ export function startNoop(): Promise<BenchProcess> {
 /** A proxy to host:port that holds what comes back from there for so many milliseconds. */
 export function startDelayProxy(target: string, delayMs: number): Promise<BenchProcess> {
   return BenchProcess.start(pathOf('delay-proxy.js'), { args: [target, String(delayMs)] });
+}
+
+/** A receiver of callbacks; see callback-receiver.ts for what it may be asked. */
+export function startReceiver(): Promise<BenchProcess> {
+  return BenchProcess.start(pathOf('callback-receiver.js'));
 }
 
 /** A client in a process of its own; see client-process.ts for what it may be asked. */

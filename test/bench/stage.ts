@@ -5,7 +5,15 @@ import { cpus, totalmem } from 'node:os';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { PrivateMariadb } from '../support/private-mariadb.js';
 import { RawClient } from './load.js';
-import { type BenchProcess, serverFlags, startClient, startDelayProxy, startNoop, startServer } from './processes.js';
+import {
+  type BenchProcess,
+  serverFlags,
+  startClient,
+  startDelayProxy,
+  startNoop,
+  startReceiver,
+  startServer,
+} from './processes.js';
 
 export class Stage {
   readonly #mariadb: PrivateMariadb;
@@ -55,6 +63,11 @@ export class Stage {
     return once(this.#processes, 'noop', startNoop);
   }
 
+  /** A receiver that takes every callback. */
+  receiver(): Promise<BenchProcess> {
+    return once(this.#processes, 'receiver', startReceiver);
+  }
+
   /** The client process of a number. */
   client(number: number): Promise<BenchProcess> {
     return once(this.#processes, `client ${number}`, startClient);
@@ -96,11 +109,15 @@ export class Stage {
     };
   }
 
-  async query(sql: string): Promise<RowDataPacket[]> {
+  query(sql: string): Promise<RowDataPacket[]> {
+    return this.onConnection((run) => run(sql));
+  }
+
+  /** Statements that share a connection. */
+  async onConnection<T>(work: (run: (sql: string) => Promise<RowDataPacket[]>) => Promise<T>): Promise<T> {
     const connection = await createConnection(this.#mariadb.adminUrl);
     try {
-      const [rows] = await connection.query<RowDataPacket[]>(sql);
-      return rows;
+      return await work(async (sql) => (await connection.query<RowDataPacket[]>(sql))[0]);
     } finally {
       await connection.end();
     }

@@ -77,6 +77,7 @@ describe('README.md', () => {
   let dataDir: string;
   let server: Background;
   let watch: Background;
+  let waiting: Background;
   let environment: NodeJS.ProcessEnv;
   let listening: Listening;
 
@@ -105,18 +106,18 @@ describe('README.md', () => {
 
   afterAll(async () => {
     await watch?.stop('SIGKILL');
+    await waiting?.stop('SIGKILL');
     await server?.stop('SIGTERM');
     await rm(dataDir, { recursive: true, force: true });
   });
 
-  /** What a command prints on both outputs, whatever its exit code. */
-  async function run(command: string): Promise<string> {
-    const { stdout, stderr } = await promisify(execFile)('bash', ['-c', command], {
-      cwd: ROOT,
-      env: environment,
-    }).catch((error: { stdout: string; stderr: string }) => error);
+  /** What a command prints on both outputs as a terminal shows it, whatever its exit code. */
+  async function run(command: string, env = environment): Promise<string> {
+    const { stdout } = await promisify(execFile)('bash', ['-c', `exec 2>&1; ${command}`], { cwd: ROOT, env }).catch(
+      (error: { stdout: string }) => error,
+    );
     // npm has news of its own for people.
-    return (stdout + stderr).replaceAll(/^npm (warn|notice).*\n/gm, '');
+    return stdout.replaceAll(/^npm (warn|notice).*\n/gm, '');
   }
 
   async function expectText(step: Step, command = step.command): Promise<void> {
@@ -141,14 +142,34 @@ describe('README.md', () => {
     expect(listening.grpc).toMatch(/^127\.0\.0\.1:[1-9]\d*$/);
   });
 
+  /** A command that goes on beside the others: it has begun when its first line is there, and the test looks at the rest later. */
+  async function begin({ command, output }: Step): Promise<void> {
+    waiting = new Background(command, environment);
+    await waitUntil(() => waiting.output.includes('\n'), { what: `${command} prints ${output[0]}`, timeoutMs: 30_000 });
+  }
+
+  /** An excerpt: `...` stands for lines that are left out. It runs on a server of its own. */
+  async function expectExcerpt({ command, output }: Step): Promise<void> {
+    const { MADELEINE_SERVER: _, ...own } = environment;
+    const printed = steady(await run(command, own));
+    let from = 0;
+    for (const part of steady(output.join('\n')).split(/^\.\.\.\n/m)) {
+      const at = printed.indexOf(part, from);
+      expect(at, `${command} prints\n${part}\nafter the parts before it, in\n${printed}`).toBeGreaterThanOrEqual(0);
+      from = at + part.length;
+    }
+  }
+
   async function perform({ kind, steps }: Block): Promise<void> {
     for (const step of steps) {
       if (kind === 'grpcurl') await expectJson(step);
+      else if (kind === 'expect') await begin(step);
+      else if (kind === 'demo') await expectExcerpt(step);
       else await expectText(step, step.command.replace('--socket=data/', `--socket=${dataDir}/`));
     }
   }
 
-  it('does what its five minutes say', async () => {
+  it('does what its commands say', async () => {
     const [watched] = block('watch').steps;
     const promised = steady(watched?.output.join('\n') ?? '');
     watch = new Background(watched?.command ?? '', environment);
@@ -161,6 +182,9 @@ describe('README.md', () => {
     expect(steady(watch.output).split('\n').slice(0, watched?.output.length).join('\n')).toBe(promised);
     await watch.stop('SIGINT');
     expect(watch.exitCode).toBe(0);
+    await waitUntil(() => waiting.ended, { what: 'what was expected has come' });
+    expect(steady(waiting.output).trimEnd()).toBe(steady(block('expect').steps[0]?.output.join('\n') ?? ''));
+    expect(waiting.exitCode).toBe(0);
   });
 
   it('stops everything it started on SIGTERM', async () => {

@@ -3,6 +3,13 @@
 import { readFile } from 'node:fs/promises';
 import { Status } from 'nice-grpc';
 import { describe, expect, it } from 'vitest';
+import { MAX_CALLBACK_HEADERS } from '../../src/domain/callback-headers.js';
+import { CALLBACK_TIMEOUT } from '../../src/domain/cawin.js';
+import { MAX_DESCRIPTION_BYTES } from '../../src/domain/description.js';
+import { FAILURES_TO_OPEN } from '../../src/domain/endpoint-circuit.js';
+import { DEFAULT_RETRY_POLICY } from '../../src/domain/retry-policy.js';
+import { MAX_SHAPES } from '../../src/domain/shape.js';
+import { DEFAULT_LOOKBACK_MICROS, DEFAULT_WAIT_MICROS, MAX_WAIT_MICROS } from '../../src/domain/wait.js';
 import { STATUS } from '../../src/grpc/middleware/errors.js';
 import { Metrics } from '../../src/telemetry.js';
 
@@ -60,5 +67,27 @@ describe('docs/metrics.md', () => {
       const expected = { name, kind: String(type), labels: labels.join(', ') };
       expect(documented.find((row) => row.name === name)).toEqual(expected);
     }
+  });
+});
+
+describe('the limits in README.md', () => {
+  it('of waits and callbacks are those of the code', async () => {
+    const limits = (await read('README.md')).split('\n## ').find((part) => part.startsWith('Limits')) ?? '';
+    const row = (what: string) => limits.split('\n').find((line) => line.startsWith(`| ${what} |`)) ?? '';
+    const days = (micros: number) => micros / 86_400_000_000;
+    expect(row('Description')).toContain(`| ${MAX_DESCRIPTION_BYTES / 1024} KiB,`);
+    expect(row('Description')).toContain(`at most ${MAX_SHAPES} different sets of paths`);
+    expect(row('A wait')).toContain(`${days(DEFAULT_WAIT_MICROS)} days by default, at most ${days(MAX_WAIT_MICROS)} `);
+    expect(row('Looking back')).toContain(`| ${days(DEFAULT_LOOKBACK_MICROS)} days and a million events`);
+    const { defaultMs, minMs, maxMs } = CALLBACK_TIMEOUT;
+    expect(row('A callback')).toContain(
+      `${defaultMs / 1000} s a call by default, ${minMs / 1000} s to ${maxMs / 1000} s; ${MAX_CALLBACK_HEADERS} headers`,
+    );
+    const { maxAttempts, baseMs, capMs } = DEFAULT_RETRY_POLICY;
+    expect(row('Attempts')).toContain(
+      `| ${maxAttempts}, over about ten hours: a random time up to ${baseMs / 1000} s,`,
+    );
+    expect(capMs).toBe(3_600_000);
+    expect(row('A receiver that fails')).toContain(`after ${FAILURES_TO_OPEN} failures in a row`);
   });
 });

@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
+import { EventStatus } from '../../generated/madeleine/v1/event.js';
 import { Outcome, type PushEventStreamRequest } from '../../generated/madeleine/v1/event_service.js';
 import { jsonPayload, newEvent } from '../support/builders.js';
 import { answeredAll, History } from '../support/history.js';
@@ -102,6 +103,55 @@ for (const kind of ['cut after', 'cut before'] as const) {
     });
   });
 }
+
+describe.each(['cut after', 'cut before'] as const)('a connection %s COMMIT of what is awaited', (kind) => {
+  for (const ids of ['minted', 'given']) {
+    it(`answers each push with its first outcome, message ids ${ids}`, async () => {
+      const topic = `waits ${kind} ${ids}`;
+      const rest = () => ({ topic, messageId: ids === 'given' ? randomUUID() : '' });
+      const look = (n: number) => newEvent({ ...rest(), payload: undefined, description: { n } });
+      await suite.client.events.pushEvent({ event: look(0) });
+      const pushes = [look(1), look(1), newEvent({ ...rest(), payload: jsonPayload({ n: 1 }) }), look(1)];
+      const outcomes: Outcome[] = [];
+      const seen = new Set<bigint | undefined>();
+      for (const pushed of pushes) {
+        const lost = loseCommits(1, kind);
+        const { outcome, event: stored } = await suite.client.events.pushEvent({ event: pushed });
+        expect(lost.hits).toBe(1);
+        outcomes.push(outcome);
+        seen.add(stored?.id);
+      }
+      expect(outcomes).toEqual([
+        Outcome.OUTCOME_AWAITED,
+        Outcome.OUTCOME_FOUND,
+        Outcome.OUTCOME_SATISFIED,
+        Outcome.OUTCOME_FOUND,
+      ]);
+      expect(seen.size).toBe(1);
+      const [id] = [...seen];
+      const lost = loseCommits(1, kind);
+      const { event: invalid } = await suite.client.events.invalidateEvent({ id: id ?? 0n, reason: 'once' });
+      expect(lost.hits).toBe(1);
+      expect(invalid).toMatchObject({ id, status: EventStatus.EVENT_STATUS_INVALIDATED });
+      const filter = {
+        topics: [topic],
+        statuses: [EventStatus.EVENT_STATUS_OCCURRED, EventStatus.EVENT_STATUS_INVALIDATED],
+      };
+      expect((await suite.client.events.listEvents({ filter })).events.map(({ status }) => status)).toEqual(
+        filter.statuses,
+      );
+    });
+  }
+
+  it('watches a shape that is new to the topic once', async () => {
+    const topic = `shape ${kind}`;
+    await suite.client.events.pushEvent({ event: newEvent({ topic, payload: jsonPayload({ n: 1 }) }) });
+    const lost = loseCommits(2, kind);
+    const event = newEvent({ topic, payload: undefined, description: { n: 1 } });
+    expect((await suite.client.events.pushEvent({ event })).outcome).toBe(Outcome.OUTCOME_FOUND);
+    expect(lost.hits).toBe(2);
+  });
+});
 
 describe('two groups under way', () => {
   it('the second knows its streams although the answer to the first is lost meanwhile', async () => {

@@ -6,7 +6,15 @@ import { isDeepStrictEqual } from 'node:util';
 import { Status } from 'nice-grpc';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ConsumerSettings } from '../../generated/madeleine/v1/consumer_service.js';
-import { decodeListEvents } from '../../src/grpc/codec/list-decoder.js';
+import { PushEventRequest } from '../../generated/madeleine/v1/event_service.js';
+import {
+  decodeCreateConsumer,
+  decodeFetch,
+  decodeListEvents,
+  decodeReadEvents,
+  decodeSubscribe,
+  decodeUpdateConsumer,
+} from '../../src/grpc/codec/filter-decoders.js';
 import { STATUS } from '../../src/grpc/middleware/errors.js';
 import { bytesPayload, newEvent } from '../support/builders.js';
 import { pushNumbers } from '../support/consumer.js';
@@ -17,7 +25,7 @@ import { type Refusal, refusalOf, take } from '../support/refusals.js';
 import { TestClient } from '../support/server.js';
 import { useServer } from '../support/suite.js';
 
-const suite = useServer();
+const suite = useServer({ callbackAllow: '127.0.0.1', secretKey: 'ab'.repeat(32) });
 const descriptors = new Descriptors();
 const tokens: string[] = [];
 let calls = 0;
@@ -26,6 +34,20 @@ let known: unknown;
 
 const PUSH: Tree = { event: { topic: 'orders', issuer: 'shop', payload: { json: { number_value: 1 } } } };
 const newName = () => `made ${++calls}`;
+/** Nobody listens there. */
+const NOBODY = { url: 'http://127.0.0.1:9/' };
+
+async function newCawin(): Promise<bigint> {
+  const callback = { url: NOBODY.url, secret: '', headers: {}, timeout: undefined };
+  const { cawin } = await suite.client.cawins.createCawin({ eventId: 1n, callback, active: false });
+  return cawin?.id ?? 0n;
+}
+
+async function awaitedEvent(): Promise<bigint> {
+  const event = newEvent({ description: { never: true }, payload: undefined });
+  const answer = await suite.client.events.pushEvent(PushEventRequest.fromPartial({ event } as PushEventRequest));
+  return answer.event?.id ?? 0n;
+}
 
 /** A valid request of each call. What a call may create gets a new name each time, so that no former case decides this one. */
 const BASES: Readonly<Record<string, () => Tree | Promise<Tree>>> = {
@@ -33,6 +55,10 @@ const BASES: Readonly<Record<string, () => Tree | Promise<Tree>>> = {
   'EventService/PushEvents': () => ({ events: [PUSH] }),
   'EventService/PushEventStream': () => ({ batch_id: 1n, events: [PUSH] }),
   'EventService/GetEvent': () => ({ id: 1n }),
+  'EventService/InvalidateEvent': async () => {
+    const { event } = await suite.client.events.pushEvent({ event: newEvent({}) });
+    return { id: event?.id ?? 0n };
+  },
   'EventService/ListEvents': () => ({}),
   'EventService/PeekEvent': () => ({}),
   'EventService/ReadEvents': () => ({}),
@@ -55,22 +81,41 @@ const BASES: Readonly<Record<string, () => Tree | Promise<Tree>>> = {
   },
   'ConsumerService/SeekConsumer': () => ({ name: 'updated', to: { earliest: {} } }),
   'StreamService/GetStream': () => ({ name: 'stream-1' }),
+  'CawinService/CreateCawin': () => ({ event_id: 1n, callback: NOBODY }),
+  'CawinService/CheckOrWait': () => ({
+    ...{ topic: 'orders', issuer: 'shop', description: { fields: { n: { number_value: ++calls } } } },
+    callback: NOBODY,
+  }),
+  'CawinService/WaitForEvent': () => ({ event_id: 1n }),
+  'CawinService/GetCawin': async () => ({ id: await newCawin() }),
+  'CawinService/ListCawins': () => ({}),
+  'CawinService/UpdateCawin': async () => ({ id: await newCawin(), active: false, update_mask: { paths: ['active'] } }),
+  'CawinService/DeleteCawin': async () => ({ id: await newCawin() }),
+  'CawinService/ListAttempts': async () => ({ cawin_id: await newCawin() }),
+  'CawinService/RetryCawin': async () => ({ id: await newCawin() }),
+  'CawinService/ExplainWait': async () => ({ event_id: await awaitedEvent() }),
   'StreamService/ListStreams': () => ({}),
+  'TopicService/RegisterTopic': () => ({ name: newName(), settings: { description_paths: ['/order/id', '/state'] } }),
+  'TopicService/GetTopic': () => ({ name: 'orders' }),
+  'TopicService/ListTopics': () => ({}),
 };
 
 /** What refused calls may not change. */
 async function snapshot(): Promise<unknown> {
-  const { events, consumers, streams } = suite.client;
-  const [head, { consumers: listed }, { streams: known }, { consumer: bound }] = await Promise.all([
-    events.listEvents({ filter: { context: 'all' }, newestFirst: true, pageSize: 1 }),
-    consumers.listConsumers({ context: 'all', pageSize: 1_000 }),
-    streams.listStreams({ context: 'all', pageSize: 1_000 }),
-    consumers.getConsumer({ name: 'bound' }),
-  ]);
+  const { events, consumers, streams, topics } = suite.client;
+  const [head, { consumers: listed }, { streams: known }, { topics: registered }, { consumer: bound }] =
+    await Promise.all([
+      events.listEvents({ filter: { context: 'all' }, newestFirst: true, pageSize: 1 }),
+      consumers.listConsumers({ context: 'all', pageSize: 1_000 }),
+      streams.listStreams({ context: 'all', pageSize: 1_000 }),
+      topics.listTopics({ context: 'all', pageSize: 1_000 }),
+      consumers.getConsumer({ name: 'bound' }),
+    ]);
   return {
     head: head.events[0]?.position,
     consumers: listed.map(({ context, name, settings, generation }) => ({ context, name, settings, generation })),
     streams: known.map(({ context, name, owner, lastSequence }) => ({ context, name, owner, lastSequence })),
+    topics: registered,
     bound: { offset: bound?.offset, inFlight: bound?.inFlight },
   };
 }
@@ -104,6 +149,7 @@ beforeAll(async () => {
   await client.consumers.fetch({ consumer: 'bound', limit: 3 });
   tokens.push((await client.events.listEvents({ pageSize: 1 })).nextPageToken);
   tokens.push((await client.streams.listStreams({ pageSize: 1 })).nextPageToken);
+  tokens.push((await client.topics.listTopics({ pageSize: 1 })).nextPageToken);
   tokens.push((await client.consumers.listConsumers({ pageSize: 1 })).nextPageToken);
 });
 
@@ -190,11 +236,12 @@ describe('a page token', () => {
     ['with a fraction', '[1,EPOCH,1.5]'],
     ['with a position beyond 2^53', '[1,EPOCH,1e300]'],
   ])('made by hand %s is refused', async (_what, body) => {
-    const { events, streams, consumers } = suite.client;
+    const { events, streams, topics, consumers } = suite.client;
     const list = { context: 'default', owner: '', namePrefix: '' };
     const calls = [
       events.listEvents({ pageToken: forged(['ListEvents', { context: 'default' }, false, 0, 'undefined'], body) }),
       streams.listStreams({ pageToken: forged(['ListStreams', list], body) }),
+      topics.listTopics({ pageToken: forged(['ListTopics', { context: 'default', namePrefix: '' }], body) }),
       consumers.listConsumers({ pageToken: forged(['ListConsumers', 'default', ''], body) }),
     ];
     for (const call of calls) {
@@ -290,6 +337,24 @@ describe('found before', () => {
       ['plain', 'a'],
       ['__proto__', 'b'],
     ]);
+  });
+
+  it.each([
+    ['ListEventsRequest', decodeListEvents, ['filter']],
+    ['ReadEventsRequest', decodeReadEvents, []],
+    ['SubscribeRequest', decodeSubscribe, ['settings', 'filter']],
+    ['FetchRequest', decodeFetch, ['settings', 'filter']],
+    ['CreateConsumerRequest', decodeCreateConsumer, ['settings', 'filter']],
+    ['UpdateConsumerRequest', decodeUpdateConsumer, ['settings', 'filter']],
+  ] as const)('a description with a member __proto__ is kept whole in %s', (name, decode, path) => {
+    const fields = Object.fromEntries([
+      ['a', { number_value: 1 }],
+      ['__proto__', { number_value: 2 }],
+    ]);
+    const nested = path.reduceRight<Tree>((inner, field) => ({ [field]: inner }), { description: { fields } });
+    const decoded = decode(descriptors.encode(`madeleine.v1.${name}`, nested)) as unknown as Record<string, never>;
+    const holder = path.reduce((message, field) => message[field] as never, decoded);
+    expect(JSON.stringify(holder['description'])).toBe('{"__proto__":2,"a":1}');
   });
 });
 

@@ -49,7 +49,7 @@ describe('the address guard of callbacks', () => {
     names.set('rebind.test', [OPEN], [INNER]);
     await send('rebind.test');
     const second = await send('rebind.test');
-    expect(second).toMatchObject({ outcome: 'rejected', reason: 'not_allowed', firstBytes: '' });
+    expect(second).toMatchObject({ outcome: 'failed', reason: 'not_allowed', firstBytes: '' });
     expect(second.error).toContain(`rebind.test:${open.port} is not a public address`);
     expect(second.error).not.toContain(INNER);
     expect(inner.connections).toBe(0);
@@ -57,16 +57,16 @@ describe('the address guard of callbacks', () => {
 
   it('refuses a name if one of its addresses is not allowed', async () => {
     names.set('mixed.test', [OPEN, INNER]);
-    expect(await send('mixed.test')).toMatchObject({ outcome: 'rejected', reason: 'not_allowed' });
+    expect(await send('mixed.test')).toMatchObject({ outcome: 'failed', reason: 'not_allowed' });
     names.set('mixed6.test', [OPEN, '::1']);
-    expect(await send('mixed6.test')).toMatchObject({ outcome: 'rejected', reason: 'not_allowed' });
+    expect(await send('mixed6.test')).toMatchObject({ outcome: 'failed', reason: 'not_allowed' });
     expect(open.connections + inner.connections).toBe(0);
   });
 
   it('holds for gRPC too', async () => {
     names.set('rebind.test', [INNER]);
-    expect(await send('rebind.test', 2_000, 'grpc')).toMatchObject({ outcome: 'rejected', reason: 'not_allowed' });
-    expect(await send(INNER, 2_000, 'grpc')).toMatchObject({ outcome: 'rejected', reason: 'not_allowed' });
+    expect(await send('rebind.test', 2_000, 'grpc')).toMatchObject({ outcome: 'failed', reason: 'not_allowed' });
+    expect(await send(INNER, 2_000, 'grpc')).toMatchObject({ outcome: 'failed', reason: 'not_allowed' });
     expect(inner.connections).toBe(0);
   });
 
@@ -83,7 +83,7 @@ describe('the address guard of callbacks', () => {
   ])('refuses %s without asking anyone', async (host) => {
     const url = `http://${host}:${open.port}/`;
     expect(scene.callbacks.refusalOf(url)).toContain('is not a public address');
-    expect(await send(host)).toMatchObject({ outcome: 'rejected', reason: 'not_allowed' });
+    expect(await send(host)).toMatchObject({ outcome: 'failed', reason: 'not_allowed' });
     expect(inner.connections).toBe(0);
     expect(names.questions.size).toBe(0);
   });

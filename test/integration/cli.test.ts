@@ -216,6 +216,15 @@ describe('the command line', () => {
       expect(await positionsOf('--since', String(second?.createdAt))).toEqual([positions[2]]);
     });
 
+    it('selects by a part of the payload', async () => {
+      const context = freshContext();
+      for (const n of [1, 2]) {
+        await cli(['push', '--context', context, '--topic', 'a', '--issuer', 'i', JSON.stringify({ n, m: 0 })]);
+      }
+      const found = await readAll(context, '--description', '{"n": 2}');
+      expect(found).toMatchObject([{ payload: { json: { n: 2, m: 0 } } }]);
+    });
+
     it('goes on with --follow until it is interrupted, which is no failure', async () => {
       const context = freshContext();
       await push(context, '"old"');

@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { ConsumerSettings, Ordering, type SubscribeRequest } from '../../generated/madeleine/v1/consumer_service.js';
+import {
+  type ConsumerFilter,
+  ConsumerSettings,
+  Ordering,
+  type SubscribeRequest,
+} from '../../generated/madeleine/v1/consumer_service.js';
 import { PayloadEncoding } from '../../generated/madeleine/v1/event.js';
 import { bytesPayload } from '../support/builders.js';
 import { numberOf, type TestSubscriber } from '../support/consumer.js';
@@ -237,6 +242,21 @@ describe('Subscribe', () => {
     );
   });
 
+  it('delivers what contains the description of its filter, and nothing else', async () => {
+    const filter = { description: { n: 3 } } as unknown as ConsumerFilter;
+    const { subscribe, push, get, refused, ack, topic } = scene({ filter });
+    await push(4);
+    const subscriber = subscribe();
+    await ack(await subscriber.first(1));
+    await push(1, {}, 3);
+    await subscriber.first(2);
+    expect(subscriber.numbers).toEqual([3, 3]);
+    expect((await get()).settings?.filter?.description).toEqual({ n: 3 });
+    const other = ConsumerSettings.fromPartial({ filter: { topics: [topic], description: { n: 4 } } });
+    const refusal = await refused({ settings: other });
+    expect(refusal).toMatchObject({ reason: 'SETTINGS_DIFFER', fields: ['settings.filter.description'] });
+  });
+
   it('refuses what is wrong with the request, naming the field', async () => {
     const { refused: refusalFor } = scene();
     const refused = async (request: Partial<SubscribeRequest>) => {
@@ -263,11 +283,11 @@ describe('Subscribe', () => {
     expect(await refused(settings({ filter: { subjects: [99] } }))).toBe(
       'INVALID_ARGUMENT FIELD_INVALID settings.filter.subjects[0]',
     );
-    expect(await refused(settings({ filter: { statuses: [3] } }))).toBe(
-      'UNIMPLEMENTED NOT_YET settings.filter.statuses[0]',
+    expect(await refused(settings({ filter: { statuses: [3, 1] } }))).toBe(
+      'INVALID_ARGUMENT FIELD_INVALID settings.filter.statuses[1]',
     );
-    expect(await refused(settings({ filter: { description: { a: 1 } } }))).toBe(
-      'UNIMPLEMENTED NOT_YET settings.filter.description',
+    expect(await refused(settings({ filter: { description: {} } }))).toBe(
+      'INVALID_ARGUMENT FIELD_INVALID settings.filter.description',
     );
   });
 });

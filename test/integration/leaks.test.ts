@@ -19,8 +19,11 @@ const suite = useServer();
 const ROUNDS = 40;
 /** Consumers that calls of one kind share. Each waits for events for half a minute after its last use. */
 const CONSUMERS = 5;
+/** The server's own: those who wake waiters, and those who make firings. */
+const OWN_WAITERS = 2;
 const ephemeral = ConsumerSettings.fromPartial({ ephemeral: true });
 let rounds = 0;
+let awaitedId = 0n;
 
 type Call = (client: TestClient, signal: AbortSignal) => AsyncIterable<unknown> | Promise<unknown>;
 
@@ -36,6 +39,7 @@ const CALLS: Readonly<Record<string, Call>> = {
     const request = { consumer: `fetched ${rounds % CONSUMERS}`, start: { at: { $case: 'latest', value: {} } }, wait };
     return consumers.fetch(FetchRequest.fromPartial(request as FetchRequest), { signal });
   },
+  WaitForEvent: ({ cawins }, signal) => cawins.waitForEvent({ eventId: awaitedId }, { signal }),
   PushEventStream: ({ events }, signal) => events.pushEventStream(endless(), { signal }),
 };
 
@@ -102,6 +106,8 @@ async function heap(): Promise<number> {
 
 beforeAll(async () => {
   await pushNumbers(suite.client.events, 500);
+  const event = newEvent({ topic: 'never', payload: undefined, description: { never: true } });
+  awaitedId = (await suite.client.events.pushEvent({ event })).event?.id ?? 0n;
 });
 
 afterEach(async () => {
@@ -115,7 +121,7 @@ describe.each(['cancels', 'closes its channel', 'is cut off'])('a client that %s
     for (let n = 0; n < 5; n += 1) await vanish(call, how);
     await waitUntil(async () => (await openCalls()) === 0, { what: 'the first calls have ended' });
     const before = {
-      waiting: Math.max(await settledWaiters(), CONSUMERS),
+      waiting: Math.max(await settledWaiters(), CONSUMERS + OWN_WAITERS),
       ...resources(),
       connections: await connections(),
     };

@@ -15,7 +15,10 @@ import { useServer } from '../support/suite.js';
 import { waitUntil } from '../support/wait-until.js';
 
 const suite = useServer();
-const SERVICES = ['', 'madeleine.v1.EventService', 'madeleine.v1.StreamService', 'madeleine.v1.ConsumerService'];
+const SERVICES = [
+  '',
+  ...['Event', 'Stream', 'Topic', 'Consumer', 'Cawin'].map((service) => `madeleine.v1.${service}Service`),
+];
 const run = promisify(execFile);
 
 describe('health', () => {
@@ -36,7 +39,7 @@ describe('reflection', () => {
     expect(methods).toEqual(
       expect.arrayContaining(['madeleine.v1.EventService/PushEvent', 'grpc.health.v1.Health/Check']),
     );
-    expect(methods.filter((method) => method.startsWith('madeleine.'))).toHaveLength(19);
+    expect(methods.filter((method) => method.startsWith('madeleine.'))).toHaveLength(33);
   });
 
   it('answers under its former name as well', async () => {

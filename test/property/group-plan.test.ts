@@ -3,20 +3,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { EventDraft } from '../../src/domain/event.js';
-import {
-  type LockedState,
-  needsOf,
-  type Push,
-  type PushedBefore,
-  type PushOutcome,
-  type PushUnit,
-  planGroup,
-} from '../../src/domain/group-plan.js';
+import { planGroup } from '../../src/domain/group-plan.js';
+import { needsOf } from '../../src/domain/group-plan-needs.js';
+import type { LockedState, Push, PushedBefore, PushOutcome, PushUnit } from '../../src/domain/group-plan-types.js';
 import { scopedKey } from '../../src/domain/names.js';
+import { ShapeCatalog } from '../../src/domain/shape-catalog.js';
 import type { StreamState } from '../../src/domain/stream.js';
 import { propertyParameters } from '../support/property.js';
 
 const CONTEXT = 'default';
+const NO_SHAPES = new ShapeCatalog(1, []);
 
 function draft(stream: string, issuer: string, messageId: string): EventDraft {
   return {
@@ -37,6 +33,7 @@ function draft(stream: string, issuer: string, messageId: string): EventDraft {
     unit: '',
     rest: undefined,
     payload: { contentType: '', bytes: Buffer.from('1') },
+    description: undefined,
   };
 }
 
@@ -98,7 +95,7 @@ class NaiveLog {
 
 /** The database between groups: what a lane would lock and read. */
 class Stored {
-  head: LockedState['head'] = { position: 0, nextEventId: 1, createdAt: 0 };
+  head: LockedState['head'] = { position: 0, nextEventId: 1, createdAt: 0, nextShapeId: 1 };
   streams = new Map<string, StreamState>();
   pushed = new Map<string, PushedBefore>();
   times: number[] = [];
@@ -117,14 +114,16 @@ class Stored {
         return before === undefined ? [] : [[scopedKey(context, messageId), before] as const];
       }),
     );
-    const locked = { head: this.head, now, streams };
-    let plan = planGroup({ ...locked, pushed: lookUpFirst ? looked : undefined }, units);
+    const locked = { head: this.head, now, streams, waits: undefined };
+    let plan = planGroup({ ...locked, pushed: lookUpFirst ? looked : undefined }, units, NO_SHAPES);
     const clash = plan.writes.entries.some(({ entry }) => looked.has(scopedKey(entry.context, entry.messageId)));
     // What a lane does: the unique key, or a refusal in doubt, makes it look the ids up and decide again.
-    if (!lookUpFirst && (plan.writes.inDoubt || clash)) plan = planGroup({ ...locked, pushed: looked }, units);
+    if (!lookUpFirst && (plan.writes.inDoubt || clash))
+      plan = planGroup({ ...locked, pushed: looked }, units, NO_SHAPES);
     for (const { entry, digest } of plan.writes.entries) {
       this.pushed.set(scopedKey(entry.context, entry.messageId), {
         position: entry.position,
+        eventId: entry.eventId,
         issuer: entry.issuer,
         digest,
       });
@@ -144,6 +143,8 @@ function inWords(outcome: PushOutcome): string {
       return `duplicate ${outcome.position}`;
     case 'refused':
       return `refused ${outcome.error.reason}`;
+    default:
+      return outcome.kind;
   }
 }
 
@@ -175,21 +176,26 @@ describe('group plan', () => {
   it('looks up the ids of an atomic unit that is refused for another of its pushes', () => {
     const minted = toPush({ stream: 'b', issuer: 'x', id: 0, content: 0, expected: 1 });
     const reused = toPush({ stream: '', issuer: 'y', id: 1, content: 0, expected: undefined });
-    const head = { position: 1, nextEventId: 2, createdAt: 1 };
+    const head = { position: 1, nextEventId: 2, createdAt: 1, nextShapeId: 1 };
     const unit: PushUnit = { kind: 'push', atomic: true, pushes: [minted, reused] };
-    const { writes } = planGroup({ head, now: 2, streams: new Map(), pushed: undefined }, [unit]);
+    const { writes } = planGroup(
+      { head, now: 2, streams: new Map(), pushed: undefined, waits: undefined },
+      [unit],
+      NO_SHAPES,
+    );
     expect(writes).toMatchObject({ entries: [], inDoubt: true });
   });
 
   it('writes streams in their state after the group', () => {
     const pushes = [1, 2, 3].map(() => toPush({ stream: 'a', issuer: 'x', id: 0, content: 0, expected: undefined }));
     const locked = {
-      head: { position: 7, nextEventId: 9, createdAt: 100 },
+      head: { position: 7, nextEventId: 9, createdAt: 100, nextShapeId: 1 },
       now: 50,
       streams: new Map(),
       pushed: undefined,
+      waits: undefined,
     };
-    const { writes } = planGroup(locked, [{ kind: 'push', atomic: true, pushes }]);
+    const { writes } = planGroup(locked, [{ kind: 'push', atomic: true, pushes }], NO_SHAPES);
     expect(writes.streams).toEqual([
       {
         context: CONTEXT,
@@ -203,6 +209,6 @@ describe('group plan', () => {
         lastEventAt: 103,
       },
     ]);
-    expect(writes.head).toEqual({ position: 10, nextEventId: 12, createdAt: 103 });
+    expect(writes.head).toEqual({ position: 10, nextEventId: 12, createdAt: 103, nextShapeId: 1 });
   });
 });

@@ -1,12 +1,14 @@
 // How many statements a group sends while it holds the head row (rule 6): each is a round trip that everybody waits for.
 
 import { randomUUID } from 'node:crypto';
+import { createConnection } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { NewEvent } from '../../generated/madeleine/v1/event.js';
 import { Outcome } from '../../generated/madeleine/v1/event_service.js';
-import { newEvent } from '../support/builders.js';
+import { jsonPayload, newEvent } from '../support/builders.js';
 import { useProxiedServer } from '../support/proxied.js';
 import { startServer, TestClient, type TestServer } from '../support/server.js';
+import { waitUntil } from '../support/wait-until.js';
 
 /** Streams read, insert, streams written, head, COMMIT. */
 const AT_MOST = 5;
@@ -56,6 +58,58 @@ describe('a group holds the head row', () => {
     expect(count(await underLock(events(50, () => ({}))))).toBeLessThanOrEqual(2);
   });
 
+  it('for no more in a topic without descriptions when other topics have them', async () => {
+    await suite.client.events.pushEvent({
+      event: newEvent({ topic: 'watched', payload: undefined, description: { total: 1 } }),
+    });
+    expect(count(await underLock(events(50, () => ({}))))).toBeLessThanOrEqual(2);
+  });
+
+  it('for two more in a topic that is watched, whatever is awaited', async () => {
+    const waits = events(50, (n) => ({ topic: 'watched', payload: undefined, description: { total: n } }));
+    await underLock(waits);
+    const payload = (n: number) => ({ topic: 'watched', payload: jsonPayload({ total: n }) });
+    expect(count(await underLock(events(50, payload)))).toBeLessThanOrEqual(4);
+    expect(count(await underLock(events(50, payload)))).toBeLessThanOrEqual(4);
+  });
+
+  it('for one more in a topic that is watched, where none of the values is awaited', async () => {
+    const payload = (n: number) => ({ topic: 'watched', payload: jsonPayload({ total: 2_000 + n }) });
+    await underLock(events(1, payload));
+    const sent = await underLock(events(50, payload));
+    expect(sent.filter((text) => text.includes('FROM wait'))).toEqual([]);
+    expect(count(sent)).toBeLessThanOrEqual(3);
+  });
+
+  it('for no more in a topic that is registered without description paths', async () => {
+    await suite.client.topics.registerTopic({ name: 'registered' });
+    await suite.client.topics.registerTopic({ name: 'identified', settings: { descriptionPaths: ['/total'] } });
+    await underLock(events(1, () => ({ topic: 'registered' })));
+    expect(count(await underLock(events(50, () => ({ topic: 'registered' }))))).toBeLessThanOrEqual(2);
+    expect(count(await underLock(events(50, () => ({}))))).toBeLessThanOrEqual(2);
+  });
+
+  it('for two more in a topic with description paths, whether they are watched or not', async () => {
+    const identified = (from: number) =>
+      events(50, (n) => ({ topic: 'identified', payload: jsonPayload({ total: from + n }) }));
+    await underLock(identified(0));
+    const sent = await underLock(identified(100));
+    expect(count(sent)).toBeLessThanOrEqual(4);
+    expect(sent.filter((text) => text.includes('event_identity'))).toHaveLength(2);
+    await suite.client.events.pushEvent({
+      event: newEvent({ topic: 'identified', payload: undefined, description: { total: 200 } }),
+    });
+    await underLock(identified(300));
+    expect(count(await underLock(identified(400)))).toBeLessThanOrEqual(4);
+  });
+
+  it('for two and no insert when events are awaited and found', async () => {
+    const waits = () =>
+      events(50, (n) => ({ topic: 'watched', payload: undefined, description: { total: n + 1_000 } }));
+    expect(count(await underLock(waits()))).toBeLessThanOrEqual(3);
+    expect(count(await underLock(waits()))).toBeLessThanOrEqual(3);
+  });
+
   it('for few round trips when the streams are known', async () => {
     expect(count(await underLock(events(50, onStreams)))).toBeLessThanOrEqual(3);
   });
@@ -93,5 +147,35 @@ describe('a group holds the head row', () => {
     expect(count(await underLock([...pushed, ...more]))).toBeLessThanOrEqual(AT_MOST_WITH_IDS);
     const { results } = await suite.client.events.pushEvents({ events: more.map((event) => ({ event })) });
     expect(new Set(results.map(({ outcome }) => outcome))).toEqual(new Set([Outcome.OUTCOME_DUPLICATE]));
+  });
+});
+
+describe('what another instance awaits while a group waits for the head row', () => {
+  it('is ended by that group', async () => {
+    const payload = () => newEvent({ topic: 'watched', payload: jsonPayload({ total: 'late' }) });
+    await suite.client.events.pushEvent({ event: newEvent({ topic: 'watched' }) });
+    const connection = await createConnection(suite.database.adminUrl);
+    const waiting = async () => {
+      const [rows] = await connection.query(
+        "SELECT COUNT(*) AS n FROM information_schema.processlist WHERE db = DATABASE() AND info LIKE '%FROM log_head%FOR UPDATE%' AND id <> CONNECTION_ID()",
+      );
+      return (rows as { n: number }[])[0]?.n;
+    };
+    await connection.query('START TRANSACTION');
+    await connection.query('SELECT position FROM log_head WHERE id = 1 FOR UPDATE');
+    const description = { total: 'late' };
+    const awaited = otherClient.events.pushEvent({
+      event: newEvent({ topic: 'watched', payload: undefined, description }),
+    });
+    await waitUntil(async () => (await waiting()) === 1, { what: 'the wait to stand in the queue' });
+    const occurred = suite.client.events.pushEvent({ event: payload() });
+    await waitUntil(async () => (await waiting()) === 2, { what: 'the event to stand behind it' });
+    await connection.query('ROLLBACK');
+    await connection.end();
+    expect((await awaited).outcome).toBe(Outcome.OUTCOME_AWAITED);
+    expect(await occurred).toMatchObject({
+      outcome: Outcome.OUTCOME_SATISFIED,
+      event: { id: (await awaited).event?.id },
+    });
   });
 });

@@ -4,13 +4,14 @@
 import { randomUUID } from 'node:crypto';
 import { type Connection, createConnection } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { newEvent } from '../support/builders.js';
+import type { NewEvent } from '../../generated/madeleine/v1/event.js';
+import { jsonPayload, newEvent } from '../support/builders.js';
 import { TestSubscriber } from '../support/consumer.js';
 import { useProxiedServer } from '../support/proxied.js';
 import { waitUntil } from '../support/wait-until.js';
 
 const ROWS = 20_000;
-const MESSAGE_LOOK_UP = /SELECT context_id, message_id, position, issuer, digest FROM log/;
+const MESSAGE_LOOK_UP = /SELECT context_id, message_id, position, event_id, issuer, digest FROM log/;
 const suite = useProxiedServer({ tailBytes: String(1024 * 1024) });
 let connection: Connection;
 
@@ -41,9 +42,11 @@ async function planOf(work: () => Promise<unknown>, pattern: RegExp, values: rea
   const found = await waitUntil(() => suite.proxy.statements.find(({ text }) => pattern.test(text)), {
     what: `a statement like ${pattern}; there were ${suite.proxy.statements.map(({ text }) => text.slice(0, 80))}`,
   });
-  const marks = (found.text.match(/\?/g) ?? []).length;
+  // Of several that were sent together, the one that is meant.
+  const text = found.text.split('; ').find((part) => pattern.test(part)) ?? found.text;
+  const marks = (text.match(/\?/g) ?? []).length;
   const given = Array.from({ length: marks }, (_, n) => values[n % values.length]);
-  const [rows] = await connection.query(`EXPLAIN ${found.text}`, given);
+  const [rows] = await connection.query(`EXPLAIN ${text}`, given);
   return rows as PlanRow[];
 }
 
@@ -131,6 +134,49 @@ describe('a look-up goes by its index', () => {
     const many = await planOf(() => suite.client.events.pushEvents({ events }), MESSAGE_LOOK_UP, values);
     // From 1,000 values on MariaDB makes a table of them first, and looks up each.
     expectIndex(many, 'log', 'log_message', ['range', 'eq_ref'], 1_000);
+  });
+
+  it('of what is awaited, and of what occurred, by their values', async () => {
+    const look = (n: number) => newEvent({ topic: 'watched', payload: undefined, description: { n } });
+    const payload = (n: number) => newEvent({ topic: 'watched', payload: jsonPayload({ n: n % 100 }) });
+    const many = (make: (n: number) => NewEvent) => Array.from({ length: 1_000 }, (_, n) => ({ event: make(n) }));
+    await suite.client.events.pushEvents({ events: many((n) => look(n + 1_000)) });
+    for (let n = 0; n < 3; n += 1) await suite.client.events.pushEvents({ events: many(payload) });
+    await connection.query('ANALYZE TABLE wait, shape_index, log');
+    const [stored] = await connection.query('SELECT value_hash FROM wait LIMIT 64');
+    const hashes = (stored as { value_hash: Buffer }[]).map((row) => row.value_hash);
+    const search = () => suite.client.events.pushEvent({ event: look(7) });
+    const waiting = await planOf(search, /FROM wait WHERE shape_id/, [1, ...hashes]);
+    expectIndex(waiting, 'wait', 'wait_match', ['range', 'ref'], 10);
+    const found = await planOf(search, /FROM shape_index i JOIN log/, []);
+    expectIndex(found, 'i', 'PRIMARY', ['range', 'ref'], 100);
+    expectIndex(found, 'l', 'PRIMARY', ['eq_ref'], 1);
+    expectIndex(found, 'x', 'log_event', ['eq_ref', 'ref'], 1);
+    // Many are held against the index alone first: of each the newest row, in the order of the index.
+    const some = Array.from({ length: 50 }, (_, n) => ({ event: look(n) }));
+    const searchMany = () => suite.client.events.pushEvents({ events: some });
+    expectIndex(
+      await planOf(searchMany, /FROM wait WHERE shape_id/, [1, ...hashes]),
+      'wait',
+      'wait_match',
+      ['range'],
+      100,
+    );
+    const any = await planOf(searchMany, /FROM shape_index i WHERE/, []);
+    expectIndex(any, 'i', 'PRIMARY', ['ref'], 100);
+    expect(any.find(({ table }) => table === 'i')?.Extra).not.toMatch(/filesort|temporary/);
+  });
+
+  it('of the waits that are due', async () => {
+    for (const sql of [
+      'SELECT expires_at FROM wait WHERE state = 0 ORDER BY expires_at LIMIT 1',
+      'SELECT event_id, LENGTH(description) FROM wait WHERE state = 0 AND expires_at <= 1000000 ORDER BY expires_at LIMIT 500',
+      'SELECT created_at FROM push_ledger WHERE created_at < 1000000 ORDER BY created_at LIMIT 500',
+    ]) {
+      const [plan] = await connection.query(`EXPLAIN ${sql}`);
+      const table = sql.includes('wait') ? 'wait' : 'push_ledger';
+      expectIndex(plan as PlanRow[], table, table === 'wait' ? 'wait_due' : 'push_ledger_age', ['ref', 'range'], 5_000);
+    }
   });
 
   it('of an event', async () => {

@@ -100,7 +100,8 @@ export class History {
   #storageFaults(stored: readonly StoredEvent[]): string[] {
     const faults: string[] = [];
     const positions = new Map<string, bigint[]>();
-    for (const { messageId, position } of stored) append(positions, messageId, position);
+    // The end of a wait, and an invalidation, come from no push of a message.
+    for (const { messageId, position } of stored) if (messageId !== '') append(positions, messageId, position);
     for (const [messageId, found] of positions)
       if (found.length > 1) faults.push(`message ${messageId} is stored at ${found}`);
     for (const [messageId, position] of this.#answered)

@@ -82,6 +82,8 @@ export function logFaults(rows: readonly StoredRow[]): string[] {
   return rows.flatMap(({ position, stream, sequence, message_id: id }, index) => {
     const faults: string[] = [];
     if (position !== index + 1) faults.push(`position ${position} where ${index + 1} was due`);
+    // The end of a wait, and an invalidation, come from no push of a message and have no place in a stream.
+    if (id === '') return faults;
     if (messages.has(id)) faults.push(`message ${id} is stored twice`);
     messages.add(id);
     if (stream === null) return faults;

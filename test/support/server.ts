@@ -4,12 +4,13 @@ import type { CompatServiceDefinition } from 'nice-grpc';
 import { type Channel, type Client, createChannel, createClientFactory } from 'nice-grpc';
 import { errorDetailsClientMiddleware } from 'nice-grpc-error-details';
 import { pino } from 'pino';
+import { CawinServiceDefinition } from '../../generated/madeleine/v1/cawin_service.js';
 import { ConsumerServiceDefinition } from '../../generated/madeleine/v1/consumer_service.js';
 import { EventServiceDefinition } from '../../generated/madeleine/v1/event_service.js';
 import { StreamServiceDefinition } from '../../generated/madeleine/v1/stream_service.js';
-import { App } from '../../src/app.js';
+import { TopicServiceDefinition } from '../../generated/madeleine/v1/topic_service.js';
+import { App, type AppOptions } from '../../src/app.js';
 import { OPTIONS, type OptionName, readConfig } from '../../src/config.js';
-import type { Clock } from '../../src/lib/clock.js';
 import { TestProcess } from './process.js';
 
 /** Settings by name, as flags would give them. */
@@ -26,10 +27,25 @@ export interface TestServer {
 const FREE_PORTS: TestSettings = { listen: '127.0.0.1:0', httpListen: '127.0.0.1:0' };
 
 /** A server in this process, on free ports. */
-export async function startServer(settings: TestSettings, options: { clock?: Clock } = {}): Promise<TestServer> {
+export async function startServer(
+  settings: TestSettings,
+  options: Pick<AppOptions, 'clock' | 'retryPolicy'> & { readonly logged?: string[] } = {},
+): Promise<TestServer> {
   const config = readConfig({ ...FREE_PORTS, drainMs: '500', ...settings }, {});
-  const logger = pino({ level: process.env.TEST_LOG_LEVEL ?? 'silent' });
-  const app = new App({ config, logger, ...options });
+  const { logged, ...rest } = options;
+  const logger =
+    logged === undefined
+      ? pino({ level: process.env.TEST_LOG_LEVEL ?? 'silent' })
+      : pino(
+          { level: 'debug' },
+          {
+            write(line: string) {
+              logged.push(line);
+              if (process.env.TEST_LOG_LEVEL !== undefined) process.stderr.write(line);
+            },
+          },
+        );
+  const app = new App({ config, logger, ...rest });
   const { grpc, http } = await app.start();
   return { address: grpc, httpAddress: http, stop: () => app.stop() };
 }
@@ -110,8 +126,16 @@ export class TestClient {
     return this.of(StreamServiceDefinition);
   }
 
+  get topics(): Client<typeof TopicServiceDefinition> {
+    return this.of(TopicServiceDefinition);
+  }
+
   get consumers(): Client<typeof ConsumerServiceDefinition> {
     return this.of(ConsumerServiceDefinition);
+  }
+
+  get cawins(): Client<typeof CawinServiceDefinition> {
+    return this.of(CawinServiceDefinition);
   }
 
   of<D extends CompatServiceDefinition>(definition: D): Client<D> {

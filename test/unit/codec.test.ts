@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Event as EventMessage, EventStatus, NewEvent, Payload } from '../../generated/madeleine/v1/event.js';
 import { PushEventStreamRequest } from '../../generated/madeleine/v1/event_service.js';
 import { EntryKind, type LogEntry } from '../../src/domain/event.js';
+import { decodeCheckOrWait } from '../../src/grpc/codec/check-decoder.js';
 import { WireEventEncoder } from '../../src/grpc/codec/event-encoder.js';
 import { fitsValue, JsonValueError, valueToJsonText, writeJsonValue } from '../../src/grpc/codec/json-value.js';
 import { decodeBatch } from '../../src/grpc/codec/push-decoder.js';
@@ -178,10 +179,10 @@ describe('JSON values', () => {
     expect(() => valueToJsonText(reader.message())).toThrow(JsonValueError);
   });
 
-  it('stop at 64 levels, both ways', () => {
+  it('stop at 64 levels on the way in, and at 30 on the way out', () => {
     const nested = (levels: number): unknown => JSON.parse(`${'['.repeat(levels)}${']'.repeat(levels)}`);
-    expect(fitsValue(nested(64))).toBe(true);
-    expect(fitsValue(nested(65))).toBe(false);
+    expect(fitsValue(nested(30))).toBe(true);
+    expect(fitsValue(nested(31))).toBe(false);
     expect(fitsValue(JSON.parse('[1e400]'))).toBe(false);
     expect(roundTrip(nested(64))).toBe(`${'['.repeat(64)}${']'.repeat(64)}`);
     expect(() => valueToJsonText(new WireReader(valueBytes(nested(65))))).toThrow(JsonValueError);
@@ -237,7 +238,7 @@ describe('push decoder', () => {
       entityType: 'en',
       organization: 'or',
       unit: 'un',
-      hasDescription: false,
+      description: undefined,
       properties: [['k', 'v']],
       system: { id: '1', name: '2', time: { seconds: -5n, nanos: 6 }, timezone: 'UTC' },
       trigger: { type: 'a', name: 'b' },
@@ -261,5 +262,18 @@ describe('push decoder', () => {
     ['a string that is not UTF-8', [0x12, 6, 0x0a, 4, 0x22, 2, 0xc3, 0x28]],
   ])('refuses %s', (_name, bytes) => {
     expect(() => decodeBatch(Buffer.from(bytes))).toThrow(WireError);
+  });
+});
+
+describe('a CheckOrWaitRequest', () => {
+  it('keeps a member of its description that is named __proto__', () => {
+    const value = new WireReader(valueBytes(JSON.parse('{"a":1,"__proto__":{"b":2}}')));
+    value.tag();
+    const struct = value.bytes();
+    const bytes = Buffer.concat([Buffer.of((3 << 3) | 2, struct.length), struct, Buffer.of((4 << 3) | 2, 1, 0x78)]);
+    const { request, push } = decodeCheckOrWait(bytes);
+    expect(request.issuer).toBe('x');
+    expect(push.event?.issuer).toBe('x');
+    expect(push.event?.description?.text?.toString()).toBe('{"__proto__":{"b":2},"a":1}');
   });
 });

@@ -244,9 +244,12 @@ export interface ConsumerFilter {
   tags: string[];
   /** Classes of entities; empty: all. At most 100. */
   entityTypes: string[];
-  /** Statuses of the entries; empty: OCCURRED. Only OCCURRED is served as yet; others: UNIMPLEMENTED, NOT_YET. */
+  /** Statuses of the entries: OCCURRED, INVALIDATED, EXPIRED; empty: OCCURRED. AWAITED has no entry: FIELD_INVALID. */
   statuses: EventStatus[];
-  /** Partial payload. Not served yet: UNIMPLEMENTED, NOT_YET. */
+  /**
+   * Partial payload that the event's payload contains; of an entry without a payload, such as EXPIRED, its own description
+   * contains it. At least one leaf, at most 16 KiB. Payloads are looked at one by one, so name topics too.
+   */
   description: { [key: string]: any } | undefined;
 }
 

@@ -195,8 +195,8 @@ export enum PayloadEncoding {
   /** PAYLOAD_ENCODING_UNSPECIFIED - The default: PAYLOAD_ENCODING_JSON. */
   PAYLOAD_ENCODING_UNSPECIFIED = 0,
   /**
-   * PAYLOAD_ENCODING_JSON - JSON payloads as `json`, readable everywhere; other payloads as `data`. A JSON payload more than 64 levels deep,
-   * which only `data` can carry, comes as `data`.
+   * PAYLOAD_ENCODING_JSON - JSON payloads as `json`, readable everywhere; other payloads as `data`. A JSON payload more than 30 levels deep
+   * comes as `data`: decoders of most clients stop at 100 nested messages, and a level is up to three of them.
    */
   PAYLOAD_ENCODING_JSON = 1,
   /** PAYLOAD_ENCODING_BYTES - Every payload as `data`: the stored bytes, untouched. The fastest. */
@@ -298,11 +298,15 @@ export interface NewEvent {
    * A name, as for `context`.
    */
   stream: string;
-  /** Partial payload by which the event is recognised. Not served yet: UNIMPLEMENTED, NOT_YET. */
+  /**
+   * Partial payload by which the event is recognised: with a payload what it is, without one what is looked for or awaited. At
+   * least one leaf, at most 1,024, 64 levels and 16 KiB; one of more than 30 levels is not returned, as most clients could not
+   * decode it. Its numbers are doubles: what a double does not hold exactly, such as 9007199254740993, cannot be described.
+   */
   description:
     | { [key: string]: any }
     | undefined;
-  /** What happened. Required as long as descriptions are not served. */
+  /** What happened. Without it the push needs a description, and may not set stream, subject or properties. */
   payload:
     | Payload
     | undefined;
@@ -428,9 +432,9 @@ export interface Event {
   expiresAt:
     | Timestamp
     | undefined;
-  /** The other awaited events that this one ended. */
+  /** The other awaited events that this one ended: their descriptions say by which paths it was recognised. */
   satisfiedIds: bigint[];
-  /** Of a satisfied wait: the event that ended it. */
+  /** Of a satisfied wait: the event that ended it, perhaps under this same id. Set in answers about one event, not in the log. */
   endedById?:
     | bigint
     | undefined;
@@ -465,7 +469,7 @@ export interface EventFilter {
   subject: Subject;
   /** One tag. */
   tag: string;
-  /** Statuses of the entries; empty: OCCURRED. Only OCCURRED is served as yet; others: UNIMPLEMENTED, NOT_YET. */
+  /** Statuses; empty: OCCURRED. INVALIDATED and EXPIRED select the entries that say so, AWAITED what is awaited now. */
   statuses: EventStatus[];
   /** Addressee. */
   to: string;
@@ -479,7 +483,10 @@ export interface EventFilter {
   unit: string;
   /** Custom properties that the event has to have with these values; at most 16. */
   properties: { [key: string]: string };
-  /** Partial payload. Not served yet: UNIMPLEMENTED, NOT_YET. */
+  /**
+   * Partial payload that the event's payload contains; of an entry without a payload, such as EXPIRED, its own description
+   * contains it. At least one leaf, at most 16 KiB. Payloads are looked at one by one, so name topics too.
+   */
   description:
     | { [key: string]: any }
     | undefined;

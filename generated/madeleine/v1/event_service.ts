@@ -7,6 +7,7 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
+import { Duration } from "../../google/protobuf/duration.js";
 import { Struct } from "../../google/protobuf/struct.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
 import {
@@ -106,7 +107,21 @@ export interface PushEventRequest {
     | NewEvent
     | undefined;
   /** The sequence that the stream has to have before this event: 0 for a stream without events. Needs `stream`. */
-  expectedSequence?: bigint | undefined;
+  expectedSequence?:
+    | bigint
+    | undefined;
+  /**
+   * How long the event is awaited if it is not found: more than 0, at most 365 days; unset: 30 days. An await that is shared ends
+   * with the latest of those who asked. Only of a push without payload.
+   */
+  waitTimeout?:
+    | Duration
+    | undefined;
+  /**
+   * What occurred at or before this time is not found; unset, or earlier than that: 30 days ago, at most a million events of
+   * the topic. Only of a push without payload.
+   */
+  since?: Timestamp | undefined;
 }
 
 /** The durable result of a push. */
@@ -169,7 +184,7 @@ export interface PushResult {
 export interface PushReceipt {
   /** Number of the event. */
   id: bigint;
-  /** Its place in commit order. */
+  /** Its place in commit order; 0 while it is awaited. */
   position: bigint;
   /** Its number in its stream; 0 without a stream. */
   sequence: bigint;
@@ -208,6 +223,22 @@ export interface FieldViolation {
   field: string;
   /** What is wrong with it. */
   description: string;
+}
+
+/** Which event to withdraw, and why. */
+export interface InvalidateEventRequest {
+  /** Its number, required: of an event, or of any wait that it ended. */
+  id: bigint;
+  /** Why, at most 1,024 bytes. */
+  reason: string;
+  /** How to return a JSON payload. */
+  payloadEncoding: PayloadEncoding;
+}
+
+/** The event after it was withdrawn. */
+export interface InvalidateEventResponse {
+  /** The event, INVALIDATED. */
+  event: Event | undefined;
 }
 
 /** Which event to return. */
@@ -305,9 +336,12 @@ export interface ReadEventsRequest {
   tags: string[];
   /** Classes of entities; empty: all. At most 100. */
   entityTypes: string[];
-  /** Statuses of the entries; empty: OCCURRED. Only OCCURRED is served as yet; others: UNIMPLEMENTED, NOT_YET. */
+  /** Statuses of the entries: OCCURRED, INVALIDATED, EXPIRED; empty: OCCURRED. AWAITED has no entry: FIELD_INVALID. */
   statuses: EventStatus[];
-  /** Partial payload. Not served yet: UNIMPLEMENTED, NOT_YET. */
+  /**
+   * Partial payload that the event's payload contains; of an entry without a payload, such as EXPIRED, its own description
+   * contains it. At least one leaf, at most 16 KiB. Payloads are looked at one by one, so name topics too.
+   */
   description:
     | { [key: string]: any }
     | undefined;
@@ -409,7 +443,7 @@ export interface Missed {
 }
 
 function createBasePushEventRequest(): PushEventRequest {
-  return { event: undefined, expectedSequence: undefined };
+  return { event: undefined, expectedSequence: undefined, waitTimeout: undefined, since: undefined };
 }
 
 export const PushEventRequest: MessageFns<PushEventRequest> = {
@@ -422,6 +456,12 @@ export const PushEventRequest: MessageFns<PushEventRequest> = {
         throw new globalThis.Error("value provided for field message.expectedSequence of type uint64 too large");
       }
       writer.uint32(16).uint64(message.expectedSequence);
+    }
+    if (message.waitTimeout !== undefined) {
+      Duration.encode(message.waitTimeout, writer.uint32(26).fork()).join();
+    }
+    if (message.since !== undefined) {
+      Timestamp.encode(message.since, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -455,6 +495,22 @@ export const PushEventRequest: MessageFns<PushEventRequest> = {
             message.expectedSequence = reader.uint64() as bigint;
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.waitTimeout = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.since = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -475,6 +531,12 @@ export const PushEventRequest: MessageFns<PushEventRequest> = {
         : isSet(object.expected_sequence)
         ? BigInt(object.expected_sequence)
         : undefined,
+      waitTimeout: isSet(object.waitTimeout)
+        ? Duration.fromJSON(object.waitTimeout)
+        : isSet(object.wait_timeout)
+        ? Duration.fromJSON(object.wait_timeout)
+        : undefined,
+      since: isSet(object.since) ? fromJsonTimestamp(object.since) : undefined,
     };
   },
 
@@ -485,6 +547,12 @@ export const PushEventRequest: MessageFns<PushEventRequest> = {
     }
     if (message.expectedSequence !== undefined) {
       obj.expectedSequence = message.expectedSequence.toString();
+    }
+    if (message.waitTimeout !== undefined) {
+      obj.waitTimeout = Duration.toJSON(message.waitTimeout);
+    }
+    if (message.since !== undefined) {
+      obj.since = fromTimestamp(message.since).toISOString();
     }
     return obj;
   },
@@ -499,6 +567,12 @@ export const PushEventRequest: MessageFns<PushEventRequest> = {
       : undefined;
     message.expectedSequence = (object.expectedSequence !== undefined && object.expectedSequence !== null)
       ? BigInt(object.expectedSequence)
+      : undefined;
+    message.waitTimeout = (object.waitTimeout !== undefined && object.waitTimeout !== null)
+      ? Duration.fromPartial(object.waitTimeout)
+      : undefined;
+    message.since = (object.since !== undefined && object.since !== null)
+      ? Timestamp.fromPartial(object.since)
       : undefined;
     return message;
   },
@@ -1525,6 +1599,181 @@ export const FieldViolation: MessageFns<FieldViolation> = {
     const message = createBaseFieldViolation();
     message.field = object.field ?? "";
     message.description = object.description ?? "";
+    return message;
+  },
+};
+
+function createBaseInvalidateEventRequest(): InvalidateEventRequest {
+  return { id: 0n, reason: "", payloadEncoding: 0 };
+}
+
+export const InvalidateEventRequest: MessageFns<InvalidateEventRequest> = {
+  encode(message: InvalidateEventRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0n) {
+      if (BigInt.asUintN(64, message.id) !== message.id) {
+        throw new globalThis.Error("value provided for field message.id of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.id);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.payloadEncoding !== 0) {
+      writer.uint32(24).int32(message.payloadEncoding);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): InvalidateEventRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseInvalidateEventRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.payloadEncoding = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): InvalidateEventRequest {
+    return {
+      id: isSet(object.id) ? BigInt(object.id) : 0n,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      payloadEncoding: isSet(object.payloadEncoding)
+        ? payloadEncodingFromJSON(object.payloadEncoding)
+        : isSet(object.payload_encoding)
+        ? payloadEncodingFromJSON(object.payload_encoding)
+        : 0,
+    };
+  },
+
+  toJSON(message: InvalidateEventRequest): unknown {
+    const obj: any = {};
+    if (message.id !== 0n) {
+      obj.id = message.id.toString();
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.payloadEncoding !== 0) {
+      obj.payloadEncoding = payloadEncodingToJSON(message.payloadEncoding);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<InvalidateEventRequest>): InvalidateEventRequest {
+    return InvalidateEventRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<InvalidateEventRequest>): InvalidateEventRequest {
+    const message = createBaseInvalidateEventRequest();
+    message.id = (object.id !== undefined && object.id !== null) ? BigInt(object.id) : 0n;
+    message.reason = object.reason ?? "";
+    message.payloadEncoding = object.payloadEncoding ?? 0;
+    return message;
+  },
+};
+
+function createBaseInvalidateEventResponse(): InvalidateEventResponse {
+  return { event: undefined };
+}
+
+export const InvalidateEventResponse: MessageFns<InvalidateEventResponse> = {
+  encode(message: InvalidateEventResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.event !== undefined) {
+      Event.encode(message.event, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): InvalidateEventResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseInvalidateEventResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.event = Event.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): InvalidateEventResponse {
+    return { event: isSet(object.event) ? Event.fromJSON(object.event) : undefined };
+  },
+
+  toJSON(message: InvalidateEventResponse): unknown {
+    const obj: any = {};
+    if (message.event !== undefined) {
+      obj.event = Event.toJSON(message.event);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<InvalidateEventResponse>): InvalidateEventResponse {
+    return InvalidateEventResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<InvalidateEventResponse>): InvalidateEventResponse {
+    const message = createBaseInvalidateEventResponse();
+    message.event = (object.event !== undefined && object.event !== null) ? Event.fromPartial(object.event) : undefined;
     return message;
   },
 };
@@ -3493,12 +3742,29 @@ export const EventServiceDefinition = {
   fullName: "madeleine.v1.EventService",
   methods: {
     /**
-     * Pushes one event and answers once it is durable. A retry with the same `message_id` is safe at any time.
+     * Pushes one event and answers once it is durable. A retry with the same `message_id` is safe at any time, of a push without
+     * payload for at least 24 hours.
      *
-     * Errors: INVALID_ARGUMENT (FIELD_INVALID, PAYLOAD_TOO_LARGE); FAILED_PRECONDITION (STREAM_OWNED) if another issuer
-     * owns the stream; ABORTED (SEQUENCE_CONFLICT) if `expected_sequence` is not met; ALREADY_EXISTS (MESSAGE_ID_REUSED) if
-     * the message id was used for other content; UNIMPLEMENTED (NOT_YET) for descriptions; RESOURCE_EXHAUSTED (OVERLOADED)
-     * and UNAVAILABLE (STORAGE_UNAVAILABLE, DRAINING), both safe to retry with the same message id.
+     * With a payload the event occurs (OCCURRED), and every awaited event of its topic whose description the payload contains
+     * occurs with it (SATISFIED): one entry in the log, with the lowest of their ids; the others are in `satisfied_ids`.
+     *
+     * With a description only, the event is looked for: the first one of the topic, not invalidated, whose payload contains the
+     * description, or which awaits an equal one, is returned (FOUND); else it is awaited from now on (AWAITED), until
+     * `wait_timeout` has passed. Event first or wait first, the result is the same.
+     *
+     * With both, the payload has to contain the description, and no event with an equal description may have occurred: one that was
+     * pushed with it, or that was awaited by it. In a topic that is registered with `description_paths` the server takes the
+     * description from the payload.
+     *
+     * Contained means: at every leaf path of the description the payload has an equal value. A leaf is a scalar, null, a whole array or
+     * an empty object; numbers are equal by their exact decimal value. Only JSON payloads contain anything.
+     *
+     * Errors: INVALID_ARGUMENT (FIELD_INVALID, PAYLOAD_TOO_LARGE, DESCRIPTION_NOT_CONTAINED); FAILED_PRECONDITION
+     * (STREAM_OWNED) if another issuer owns the stream, (TOO_MANY_SHAPES) if the descriptions of the topic have 16 other sets
+     * of paths; ABORTED (SEQUENCE_CONFLICT) if `expected_sequence` is not met; ALREADY_EXISTS (MESSAGE_ID_REUSED) if the message
+     * id was used for other content, (ALREADY_OCCURRED, with `event_id`); RESOURCE_EXHAUSTED (OVERLOADED; SEARCH_TOO_WIDE while
+     * the topic is indexed for new paths) and UNAVAILABLE (STORAGE_UNAVAILABLE, DRAINING), all safe to retry with the same
+     * message id.
      */
     pushEvent: {
       name: "PushEvent",
@@ -3509,7 +3775,8 @@ export const EventServiceDefinition = {
       options: {},
     },
     /**
-     * Pushes up to 1,000 events in one transaction: all are stored or none. Results come in the order of the events.
+     * Pushes up to 1,000 events in one transaction: all are stored or none. Results come in the order of the events; each sees
+     * what those before it did.
      *
      * Errors as for PushEvent; a field violation names its event, such as `events[3].topic`.
      */
@@ -3536,7 +3803,11 @@ export const EventServiceDefinition = {
       responseStream: true,
       options: {},
     },
-    /** Returns one event by its id, or by its context and message id. Unknown: NOT_FOUND (EVENT_UNKNOWN). */
+    /**
+     * Returns one event as it is now, by any of its ids, or by its context and message id. Unknown: NOT_FOUND (EVENT_UNKNOWN).
+     *
+     * Of a satisfied wait it is the event that ended it, under the wait's own id and with its description; `ended_by_id` says which.
+     */
     getEvent: {
       name: "GetEvent",
       requestType: GetEventRequest as typeof GetEventRequest,
@@ -3546,7 +3817,8 @@ export const EventServiceDefinition = {
       options: {},
     },
     /**
-     * Lists events in commit order, or newest first, in pages.
+     * Lists events in commit order, or newest first, in pages. What is awaited has not happened: it comes after all that has, or,
+     * newest first, before it, by id.
      *
      * A page may be short or empty and still carry `next_page_token`: a filter without an index looks at no more than
      * 20,000 rows a page. A token is bound to its filter: INVALID_ARGUMENT (PAGE_TOKEN_INVALID) with another one.
@@ -3591,21 +3863,54 @@ export const EventServiceDefinition = {
       responseStream: true,
       options: {},
     },
+    /**
+     * Withdraws an event that is awaited or has occurred, by an entry of its own in the log, and returns the event as it is then. The entry
+     * that says that it occurred stays. Readers and consumers that ask for INVALIDATED get the new one. An event that is
+     * invalidated already stays as it is. The same description may be pushed with a payload again.
+     *
+     * Errors: NOT_FOUND (EVENT_UNKNOWN); INVALID_ARGUMENT (FIELD_INVALID) for an event that has expired.
+     */
+    invalidateEvent: {
+      name: "InvalidateEvent",
+      requestType: InvalidateEventRequest as typeof InvalidateEventRequest,
+      requestStream: false,
+      responseType: InvalidateEventResponse as typeof InvalidateEventResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
 export interface EventServiceImplementation<CallContextExt = {}> {
   /**
-   * Pushes one event and answers once it is durable. A retry with the same `message_id` is safe at any time.
+   * Pushes one event and answers once it is durable. A retry with the same `message_id` is safe at any time, of a push without
+   * payload for at least 24 hours.
    *
-   * Errors: INVALID_ARGUMENT (FIELD_INVALID, PAYLOAD_TOO_LARGE); FAILED_PRECONDITION (STREAM_OWNED) if another issuer
-   * owns the stream; ABORTED (SEQUENCE_CONFLICT) if `expected_sequence` is not met; ALREADY_EXISTS (MESSAGE_ID_REUSED) if
-   * the message id was used for other content; UNIMPLEMENTED (NOT_YET) for descriptions; RESOURCE_EXHAUSTED (OVERLOADED)
-   * and UNAVAILABLE (STORAGE_UNAVAILABLE, DRAINING), both safe to retry with the same message id.
+   * With a payload the event occurs (OCCURRED), and every awaited event of its topic whose description the payload contains
+   * occurs with it (SATISFIED): one entry in the log, with the lowest of their ids; the others are in `satisfied_ids`.
+   *
+   * With a description only, the event is looked for: the first one of the topic, not invalidated, whose payload contains the
+   * description, or which awaits an equal one, is returned (FOUND); else it is awaited from now on (AWAITED), until
+   * `wait_timeout` has passed. Event first or wait first, the result is the same.
+   *
+   * With both, the payload has to contain the description, and no event with an equal description may have occurred: one that was
+   * pushed with it, or that was awaited by it. In a topic that is registered with `description_paths` the server takes the
+   * description from the payload.
+   *
+   * Contained means: at every leaf path of the description the payload has an equal value. A leaf is a scalar, null, a whole array or
+   * an empty object; numbers are equal by their exact decimal value. Only JSON payloads contain anything.
+   *
+   * Errors: INVALID_ARGUMENT (FIELD_INVALID, PAYLOAD_TOO_LARGE, DESCRIPTION_NOT_CONTAINED); FAILED_PRECONDITION
+   * (STREAM_OWNED) if another issuer owns the stream, (TOO_MANY_SHAPES) if the descriptions of the topic have 16 other sets
+   * of paths; ABORTED (SEQUENCE_CONFLICT) if `expected_sequence` is not met; ALREADY_EXISTS (MESSAGE_ID_REUSED) if the message
+   * id was used for other content, (ALREADY_OCCURRED, with `event_id`); RESOURCE_EXHAUSTED (OVERLOADED; SEARCH_TOO_WIDE while
+   * the topic is indexed for new paths) and UNAVAILABLE (STORAGE_UNAVAILABLE, DRAINING), all safe to retry with the same
+   * message id.
    */
   pushEvent(request: PushEventRequest, context: CallContext & CallContextExt): Promise<DeepPartial<PushEventResponse>>;
   /**
-   * Pushes up to 1,000 events in one transaction: all are stored or none. Results come in the order of the events.
+   * Pushes up to 1,000 events in one transaction: all are stored or none. Results come in the order of the events; each sees
+   * what those before it did.
    *
    * Errors as for PushEvent; a field violation names its event, such as `events[3].topic`.
    */
@@ -3624,10 +3929,15 @@ export interface EventServiceImplementation<CallContextExt = {}> {
     request: AsyncIterable<PushEventStreamRequest>,
     context: CallContext & CallContextExt,
   ): ServerStreamingMethodResult<DeepPartial<PushEventStreamResponse>>;
-  /** Returns one event by its id, or by its context and message id. Unknown: NOT_FOUND (EVENT_UNKNOWN). */
+  /**
+   * Returns one event as it is now, by any of its ids, or by its context and message id. Unknown: NOT_FOUND (EVENT_UNKNOWN).
+   *
+   * Of a satisfied wait it is the event that ended it, under the wait's own id and with its description; `ended_by_id` says which.
+   */
   getEvent(request: GetEventRequest, context: CallContext & CallContextExt): Promise<DeepPartial<GetEventResponse>>;
   /**
-   * Lists events in commit order, or newest first, in pages.
+   * Lists events in commit order, or newest first, in pages. What is awaited has not happened: it comes after all that has, or,
+   * newest first, before it, by id.
    *
    * A page may be short or empty and still carry `next_page_token`: a filter without an index looks at no more than
    * 20,000 rows a page. A token is bound to its filter: INVALID_ARGUMENT (PAGE_TOKEN_INVALID) with another one.
@@ -3653,20 +3963,49 @@ export interface EventServiceImplementation<CallContextExt = {}> {
     request: WatchEventsRequest,
     context: CallContext & CallContextExt,
   ): ServerStreamingMethodResult<DeepPartial<WatchEventsResponse>>;
+  /**
+   * Withdraws an event that is awaited or has occurred, by an entry of its own in the log, and returns the event as it is then. The entry
+   * that says that it occurred stays. Readers and consumers that ask for INVALIDATED get the new one. An event that is
+   * invalidated already stays as it is. The same description may be pushed with a payload again.
+   *
+   * Errors: NOT_FOUND (EVENT_UNKNOWN); INVALID_ARGUMENT (FIELD_INVALID) for an event that has expired.
+   */
+  invalidateEvent(
+    request: InvalidateEventRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<InvalidateEventResponse>>;
 }
 
 export interface EventServiceClient<CallOptionsExt = {}> {
   /**
-   * Pushes one event and answers once it is durable. A retry with the same `message_id` is safe at any time.
+   * Pushes one event and answers once it is durable. A retry with the same `message_id` is safe at any time, of a push without
+   * payload for at least 24 hours.
    *
-   * Errors: INVALID_ARGUMENT (FIELD_INVALID, PAYLOAD_TOO_LARGE); FAILED_PRECONDITION (STREAM_OWNED) if another issuer
-   * owns the stream; ABORTED (SEQUENCE_CONFLICT) if `expected_sequence` is not met; ALREADY_EXISTS (MESSAGE_ID_REUSED) if
-   * the message id was used for other content; UNIMPLEMENTED (NOT_YET) for descriptions; RESOURCE_EXHAUSTED (OVERLOADED)
-   * and UNAVAILABLE (STORAGE_UNAVAILABLE, DRAINING), both safe to retry with the same message id.
+   * With a payload the event occurs (OCCURRED), and every awaited event of its topic whose description the payload contains
+   * occurs with it (SATISFIED): one entry in the log, with the lowest of their ids; the others are in `satisfied_ids`.
+   *
+   * With a description only, the event is looked for: the first one of the topic, not invalidated, whose payload contains the
+   * description, or which awaits an equal one, is returned (FOUND); else it is awaited from now on (AWAITED), until
+   * `wait_timeout` has passed. Event first or wait first, the result is the same.
+   *
+   * With both, the payload has to contain the description, and no event with an equal description may have occurred: one that was
+   * pushed with it, or that was awaited by it. In a topic that is registered with `description_paths` the server takes the
+   * description from the payload.
+   *
+   * Contained means: at every leaf path of the description the payload has an equal value. A leaf is a scalar, null, a whole array or
+   * an empty object; numbers are equal by their exact decimal value. Only JSON payloads contain anything.
+   *
+   * Errors: INVALID_ARGUMENT (FIELD_INVALID, PAYLOAD_TOO_LARGE, DESCRIPTION_NOT_CONTAINED); FAILED_PRECONDITION
+   * (STREAM_OWNED) if another issuer owns the stream, (TOO_MANY_SHAPES) if the descriptions of the topic have 16 other sets
+   * of paths; ABORTED (SEQUENCE_CONFLICT) if `expected_sequence` is not met; ALREADY_EXISTS (MESSAGE_ID_REUSED) if the message
+   * id was used for other content, (ALREADY_OCCURRED, with `event_id`); RESOURCE_EXHAUSTED (OVERLOADED; SEARCH_TOO_WIDE while
+   * the topic is indexed for new paths) and UNAVAILABLE (STORAGE_UNAVAILABLE, DRAINING), all safe to retry with the same
+   * message id.
    */
   pushEvent(request: DeepPartial<PushEventRequest>, options?: CallOptions & CallOptionsExt): Promise<PushEventResponse>;
   /**
-   * Pushes up to 1,000 events in one transaction: all are stored or none. Results come in the order of the events.
+   * Pushes up to 1,000 events in one transaction: all are stored or none. Results come in the order of the events; each sees
+   * what those before it did.
    *
    * Errors as for PushEvent; a field violation names its event, such as `events[3].topic`.
    */
@@ -3685,10 +4024,15 @@ export interface EventServiceClient<CallOptionsExt = {}> {
     request: AsyncIterable<DeepPartial<PushEventStreamRequest>>,
     options?: CallOptions & CallOptionsExt,
   ): AsyncIterable<PushEventStreamResponse>;
-  /** Returns one event by its id, or by its context and message id. Unknown: NOT_FOUND (EVENT_UNKNOWN). */
+  /**
+   * Returns one event as it is now, by any of its ids, or by its context and message id. Unknown: NOT_FOUND (EVENT_UNKNOWN).
+   *
+   * Of a satisfied wait it is the event that ended it, under the wait's own id and with its description; `ended_by_id` says which.
+   */
   getEvent(request: DeepPartial<GetEventRequest>, options?: CallOptions & CallOptionsExt): Promise<GetEventResponse>;
   /**
-   * Lists events in commit order, or newest first, in pages.
+   * Lists events in commit order, or newest first, in pages. What is awaited has not happened: it comes after all that has, or,
+   * newest first, before it, by id.
    *
    * A page may be short or empty and still carry `next_page_token`: a filter without an index looks at no more than
    * 20,000 rows a page. A token is bound to its filter: INVALID_ARGUMENT (PAGE_TOKEN_INVALID) with another one.
@@ -3714,6 +4058,17 @@ export interface EventServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<WatchEventsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): AsyncIterable<WatchEventsResponse>;
+  /**
+   * Withdraws an event that is awaited or has occurred, by an entry of its own in the log, and returns the event as it is then. The entry
+   * that says that it occurred stays. Readers and consumers that ask for INVALIDATED get the new one. An event that is
+   * invalidated already stays as it is. The same description may be pushed with a payload again.
+   *
+   * Errors: NOT_FOUND (EVENT_UNKNOWN); INVALID_ARGUMENT (FIELD_INVALID) for an event that has expired.
+   */
+  invalidateEvent(
+    request: DeepPartial<InvalidateEventRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<InvalidateEventResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;

@@ -3,6 +3,7 @@
 
 import {
   EntryKind,
+  type EnvelopeRest,
   isJsonContentType,
   type LogEntry,
   type Micros,
@@ -10,7 +11,7 @@ import {
   type SystemInfo,
   type Trigger,
 } from '../../domain/event.js';
-import { fitsValue, writeJsonValue } from './json-value.js';
+import { fitsValue, writeJsonValue, writeStruct } from './json-value.js';
 import { WireWriter } from './wire-writer.js';
 
 /** How JSON payloads are encoded: as a Value, or as their bytes. */
@@ -49,7 +50,9 @@ function writeEvent(w: WireWriter, entry: LogEntry, asJson: boolean): void {
   w.stringField(34, rest?.tracestate ?? '');
   w.stringField(33, rest?.traceparent ?? '');
   w.stringField(32, rest?.createdBy ?? '');
-  if (entry.kind === EntryKind.OCCURRED) timeField(w, 26, entry.createdAt);
+  if (rest !== undefined) waitFields(w, rest);
+  if (entry.kind === EntryKind.INVALIDATED) invalidationFields(w, entry);
+  else if (entry.kind === EntryKind.OCCURRED) timeField(w, 26, entry.createdAt);
   timeField(w, 25, entry.createdAt);
   if (rest?.trigger !== undefined) triggerField(w, rest.trigger);
   if (rest?.system !== undefined) systemField(w, rest.system);
@@ -67,7 +70,8 @@ function writeEvent(w: WireWriter, entry: LogEntry, asJson: boolean): void {
   else w.stringField(12, entry.messageId);
   w.stringField(11, entry.issuer);
   if (entry.payload !== undefined) payloadField(w, entry.payload, asJson);
-  // EventStatus is EntryKind moved by one: AWAITED comes first and has no entry.
+  if (rest?.description !== undefined) descriptionField(w, rest.description);
+  // EventStatus is EntryKind moved by one: unspecified comes first.
   w.numberField(8, entry.kind + 1);
   w.numberField(7, entry.sequence);
   w.stringField(6, entry.stream);
@@ -76,6 +80,31 @@ function writeEvent(w: WireWriter, entry: LogEntry, asJson: boolean): void {
   w.stringField(3, entry.context);
   w.numberField(2, entry.position);
   w.numberField(1, entry.eventId);
+}
+
+function waitFields(w: WireWriter, rest: EnvelopeRest): void {
+  w.numberField(31, rest.endedById ?? 0);
+  if (rest.satisfiedIds !== undefined && rest.satisfiedIds.length > 0) {
+    const mark = w.mark;
+    for (const id of rest.satisfiedIds.toReversed()) w.varint(id);
+    w.close(30, mark);
+  }
+  if (rest.expiresAt !== undefined) timeField(w, 29, rest.expiresAt);
+}
+
+/** Of the entry that says so, and of a view of the event that had occurred. */
+function invalidationFields(w: WireWriter, { rest, createdAt }: LogEntry): void {
+  w.stringField(28, rest?.reason ?? '');
+  timeField(w, 27, rest?.invalidatedAt ?? createdAt);
+  if (rest?.occurredAt !== undefined) timeField(w, 26, rest.occurredAt);
+}
+
+function descriptionField(w: WireWriter, text: string): void {
+  const description = JSON.parse(text) as Record<string, unknown>;
+  if (!fitsValue(description)) return;
+  const mark = w.mark;
+  writeStruct(w, description);
+  w.close(9, mark);
 }
 
 /** A Timestamp field. Times before 1970 have negative seconds and positive nanos, as its definition wants. */

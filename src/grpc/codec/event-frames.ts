@@ -3,14 +3,17 @@
 import { EventError } from '../../../generated/madeleine/v1/event_service.js';
 import type { MadeleineError } from '../../domain/errors.js';
 import type { LogEntry, Position } from '../../domain/event.js';
-import type { PushedEvent } from '../../engine/pushes.js';
+import type { PushEffect, PushedEvent } from '../../engine/pushes.js';
 import { STATUS } from '../middleware/errors.js';
 import type { PayloadForm, WireEventEncoder } from './event-encoder.js';
 import { timeField } from './event-encoder.js';
 import { WireWriter } from './wire-writer.js';
 
-const OCCURRED = 1;
-const DUPLICATE = 5;
+/** Outcome of the wire. */
+const OUTCOMES = { occurred: 1, satisfied: 2, awaited: 3, found: 4, duplicate: 5 } as const satisfies Record<
+  PushEffect,
+  number
+>;
 /** Events of one message; clients take 4 MiB unless told otherwise. */
 const MAX_EVENTS_BYTES = 3.5 * 1024 * 1024;
 /** Tag and length before each event. */
@@ -25,16 +28,16 @@ export class EventFrames {
   }
 
   /** PushEventResponse. */
-  pushed(entry: LogEntry, duplicate: boolean, form: PayloadForm): Uint8Array {
-    return this.#frame((w) => this.#pushedFields(w, entry, duplicate, form));
+  pushed(entry: LogEntry, effect: PushEffect, form: PayloadForm): Uint8Array {
+    return this.#frame((w) => this.#pushedFields(w, entry, effect, form));
   }
 
   /** PushEventsResponse. */
-  pushedAll(results: readonly { entry: LogEntry; duplicate: boolean; form: PayloadForm }[]): Uint8Array {
+  pushedAll(results: readonly { entry: LogEntry; effect: PushEffect; form: PayloadForm }[]): Uint8Array {
     return this.#frame((w) => {
-      for (const { entry, duplicate, form } of results.toReversed()) {
+      for (const { entry, effect, form } of results.toReversed()) {
         const mark = w.mark;
-        this.#pushedFields(w, entry, duplicate, form);
+        this.#pushedFields(w, entry, effect, form);
         w.close(1, mark);
       }
     });
@@ -87,7 +90,7 @@ export class EventFrames {
     });
   }
 
-  /** GetEventResponse. */
+  /** GetEventResponse or InvalidateEventResponse. */
   event(entry: LogEntry, form: PayloadForm): Uint8Array {
     return this.#frame((w) => this.#eventField(w, entry, form));
   }
@@ -101,8 +104,8 @@ export class EventFrames {
     });
   }
 
-  #pushedFields(w: WireWriter, entry: LogEntry, duplicate: boolean, form: PayloadForm): void {
-    w.numberField(2, duplicate ? DUPLICATE : OCCURRED);
+  #pushedFields(w: WireWriter, entry: LogEntry, effect: PushEffect, form: PayloadForm): void {
+    w.numberField(2, OUTCOMES[effect]);
     this.#eventField(w, entry, form);
   }
 
@@ -119,11 +122,11 @@ export class EventFrames {
   }
 }
 
-function writeReceipt(w: WireWriter, { entry, duplicate }: PushedEvent & { kind: 'stored' }, minted: boolean): void {
+function writeReceipt(w: WireWriter, { entry, effect }: PushedEvent & { kind: 'stored' }, minted: boolean): void {
   const mark = w.mark;
   if (minted) w.stringField(6, entry.messageId);
   timeField(w, 5, entry.createdAt);
-  w.numberField(4, duplicate ? DUPLICATE : OCCURRED);
+  w.numberField(4, OUTCOMES[effect]);
   w.numberField(3, entry.sequence);
   w.numberField(2, entry.position);
   w.numberField(1, entry.eventId);

@@ -45,6 +45,11 @@ export function valueToJsonText(value: WireReader, depth = 0): string {
   return text;
 }
 
+/** The text of an encoded Struct; as valueToJsonText. */
+export function structToJsonText(struct: WireReader): string {
+  return structText(struct, 1);
+}
+
 function deeper(depth: number): number {
   if (depth >= MAX_JSON_DEPTH) throw new JsonValueError(`is more than ${MAX_JSON_DEPTH} levels deep`);
   return depth + 1;
@@ -113,13 +118,16 @@ function listText(list: WireReader, depth: number): string {
 }
 
 /**
- * Whether a parsed JSON value can travel as a Value: clients' decoders stop near 100 levels, and a number such as 1e400 has no
- * finite double.
+ * Levels that a Value may have on its way out. Clients' decoders stop at 100 nested messages: an object in an object is three of
+ * them, and some come before the first.
  */
+const MAX_VALUE_DEPTH = 30;
+
+/** Whether a parsed JSON value can travel as a Value: not too deep, and a number such as 1e400 has no finite double. */
 export function fitsValue(value: unknown, depth = 0): boolean {
   if (typeof value === 'number') return Number.isFinite(value);
   if (typeof value !== 'object' || value === null) return true;
-  if (depth >= MAX_JSON_DEPTH) return false;
+  if (depth >= MAX_VALUE_DEPTH) return false;
   const items = Array.isArray(value) ? value : Object.values(value);
   return items.every((item) => fitsValue(item, depth + 1));
 }
@@ -164,7 +172,8 @@ function writeList(writer: WireWriter, list: readonly unknown[]): void {
   }
 }
 
-function writeStruct(writer: WireWriter, struct: Record<string, unknown>): void {
+/** Writes a parsed JSON object, one that fits, as the content of a Struct message. */
+export function writeStruct(writer: WireWriter, struct: Record<string, unknown>): void {
   const keys = Object.keys(struct);
   for (let index = keys.length - 1; index >= 0; index -= 1) {
     const key = keys[index] as string;

@@ -1,7 +1,7 @@
 // Decodes the requests of the push calls by hand: the payload goes from the wire to its stored bytes without becoming an object.
 // Field numbers are those of event.proto and event_service.proto.
 
-import { JsonValueError, valueToJsonText } from './json-value.js';
+import { JsonValueError, structToJsonText, valueToJsonText } from './json-value.js';
 import { WireReader } from './wire-reader.js';
 
 export interface DecodedPayload {
@@ -15,13 +15,20 @@ export interface DecodedPayload {
   problem: string | undefined;
 }
 
+export interface DecodedDescription {
+  /** JSON; undefined where there is a problem. */
+  text: Buffer | undefined;
+  /** Why the struct is not JSON. */
+  problem: string | undefined;
+}
+
 /** A NewEvent as it came: nothing is checked but the wire format. */
 export interface DecodedEvent {
   context: string;
   topic: string;
   version: number;
   stream: string;
-  hasDescription: boolean;
+  description: DecodedDescription | undefined;
   payload: DecodedPayload | undefined;
   issuer: string;
   messageId: string;
@@ -44,13 +51,21 @@ export interface DecodedEvent {
 export interface DecodedSystem {
   id: string;
   name: string;
-  time: { seconds: bigint; nanos: number } | undefined;
+  time: WireTime | undefined;
   timezone: string;
 }
 
 export interface DecodedPush {
   event: DecodedEvent | undefined;
   expectedSequence: bigint | undefined;
+  waitTimeout: WireTime | undefined;
+  since: WireTime | undefined;
+}
+
+/** A Timestamp or Duration. */
+export interface WireTime {
+  seconds: bigint;
+  nanos: number;
 }
 
 export interface DecodedBatch {
@@ -93,10 +108,17 @@ function asBuffer(bytes: Uint8Array): Buffer {
 }
 
 function readPush(reader: WireReader): DecodedPush {
-  const push: DecodedPush = { event: undefined, expectedSequence: undefined };
+  const push: DecodedPush = {
+    event: undefined,
+    expectedSequence: undefined,
+    waitTimeout: undefined,
+    since: undefined,
+  };
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === 10) push.event = readEvent(reader.message());
     else if (tag === 16) push.expectedSequence = reader.uint64();
+    else if (tag === 26) push.waitTimeout = readTime(reader.message());
+    else if (tag === 34) push.since = readTime(reader.message());
     else reader.skip(tag);
   }
   return push;
@@ -108,7 +130,7 @@ function readEvent(reader: WireReader): DecodedEvent {
     topic: '',
     version: 0,
     stream: '',
-    hasDescription: false,
+    description: undefined,
     payload: undefined,
     issuer: '',
     messageId: '',
@@ -149,8 +171,7 @@ function readEventField(event: DecodedEvent, tag: number, reader: WireReader): v
       event.stream = reader.string();
       return;
     case 9:
-      event.hasDescription = true;
-      reader.skip(tag);
+      event.description = readDescription(reader.message());
       return;
     case 10:
       event.payload = readPayload(reader.message());
@@ -211,6 +232,16 @@ function readNumberField(event: DecodedEvent, tag: number, reader: WireReader): 
   else reader.skip(tag);
 }
 
+/** The description in a Struct. */
+export function readDescription(struct: WireReader): DecodedDescription {
+  try {
+    return { text: Buffer.from(structToJsonText(struct)), problem: undefined };
+  } catch (error) {
+    if (!(error instanceof JsonValueError)) throw error;
+    return { text: undefined, problem: error.message };
+  }
+}
+
 function readPayload(reader: WireReader): DecodedPayload {
   const payload: DecodedPayload = {
     contentType: '',
@@ -258,14 +289,14 @@ function readSystem(reader: WireReader): DecodedSystem {
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === 10) system.id = reader.string();
     else if (tag === 18) system.name = reader.string();
-    else if (tag === 26) system.time = readTimestamp(reader.message());
+    else if (tag === 26) system.time = readTime(reader.message());
     else if (tag === 34) system.timezone = reader.string();
     else reader.skip(tag);
   }
   return system;
 }
 
-function readTimestamp(reader: WireReader): { seconds: bigint; nanos: number } {
+function readTime(reader: WireReader): WireTime {
   const time = { seconds: 0n, nanos: 0 };
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === 8) time.seconds = reader.int64();

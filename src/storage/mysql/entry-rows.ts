@@ -1,7 +1,7 @@
 // How an entry of the log becomes a row and comes back: the one place that knows the columns of `log`.
 
 import type { EntryKind, EnvelopeRest, LogEntry, Payload } from '../../domain/event.js';
-import type { PlannedEntry } from '../../domain/group-plan.js';
+import type { PlannedEntry } from '../../domain/group-plan-types.js';
 import { uuidText } from '../../lib/uuid-text.js';
 import type { SqlValue } from './database.js';
 import { marks, type NameCache } from './name-cache.js';
@@ -114,8 +114,8 @@ function pushCore(values: SqlValue[], { entry, digest }: PlannedEntry, ids: Entr
     entry.eventId,
     ids.topicId,
     ids.streamId,
-    ids.streamId === null ? null : entry.sequence,
-    uuidToBytes(entry.messageId),
+    ids.streamId === null || entry.sequence === 0 ? null : entry.sequence,
+    entry.messageId === '' ? null : uuidToBytes(entry.messageId),
     entry.createdAt,
     entry.version,
     entry.subject,

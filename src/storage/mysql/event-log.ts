@@ -2,7 +2,7 @@
 // themselves, so that neither a wide filter nor large payloads make a page unbounded. Where most events match, as for a consumer
 // that catches up, one statement reads all but large payloads.
 
-import { EntryKind, type LogEntry, type Micros, type Position } from '../../domain/event.js';
+import type { LogEntry, Micros, Position } from '../../domain/event.js';
 import type { EventCriteria } from '../../domain/event-filter.js';
 import type { EventLog, LogHead, Page, ReadPageOptions } from '../storage.js';
 import type { Database, SqlValue } from './database.js';
@@ -15,7 +15,7 @@ import {
   rowSize,
   uuidToBytes,
 } from './entry-rows.js';
-import { matchesInMemory, type PageQuery, planPage } from './event-query.js';
+import { type PageQuery, planPage } from './event-query.js';
 import { inChunks, marks, type NameCache } from './name-cache.js';
 
 /** Rows that a page looks at, at most. */
@@ -82,7 +82,7 @@ export class MysqlEventLog implements EventLog {
    */
   async #densePage(query: PageQuery, { after, upTo, limit, maxBytes, newestFirst }: ReadPageOptions) {
     if (newestFirst || limit < DENSE_EVENTS) return undefined;
-    if (query.sources.length > 0 || query.properties.length > 0) return undefined;
+    if (query.sources.length > 0 || query.undecided !== undefined) return undefined;
     const scannedTo = Math.min(upTo, after + limit);
     const isLarge = Math.floor(maxBytes / limit);
     const sql = `SELECT ${COLUMNS_WITHOUT_LARGE} FROM log
@@ -115,7 +115,7 @@ export class MysqlEventLog implements EventLog {
     const lastTaken = taken.at(-1)?.position ?? rangeEnd;
     // Going down, the position itself was looked at as well.
     const scannedTo = full ? (options.newestFirst ? lastTaken - 1 : lastTaken) : rangeEnd;
-    const matching = query.properties.length === 0 ? entries : entries.filter((entry) => matchesInMemory(query, entry));
+    const matching = query.undecided === undefined ? entries : entries.filter(query.undecided);
     return { entries: matching, scannedTo };
   }
 
@@ -125,9 +125,9 @@ export class MysqlEventLog implements EventLog {
   }
 
   /** See EventLog.findByEventId. */
-  async findByEventId(eventId: number): Promise<LogEntry | undefined> {
-    const sql = `SELECT ${COLUMNS_READ} FROM log WHERE event_id = ? AND kind = ${EntryKind.OCCURRED}`;
-    return (await this.#entries(await this.#database.executeRows(sql, [eventId])))[0];
+  async findByEventId(eventId: number): Promise<readonly LogEntry[]> {
+    const sql = `SELECT ${COLUMNS_READ} FROM log WHERE event_id = ? ORDER BY kind`;
+    return this.#entries(await this.#database.executeRows(sql, [eventId]));
   }
 
   /** See EventLog.findByMessageId. */

@@ -1,8 +1,8 @@
 // How criteria become SQL: which index leads, and which conditions are left for the rows. Every value is bound; the texts are
 // made of constants only.
 
-import { ALL_CONTEXTS, EntryKind, type LogEntry } from '../../domain/event.js';
-import { compileCriteria, type EventCriteria } from '../../domain/event-filter.js';
+import { ALL_CONTEXTS, ENTRY_KINDS, EntryKind } from '../../domain/event.js';
+import { compileCriteria, type EntryMatcher, type EventCriteria } from '../../domain/event-filter.js';
 import type { Queries, SqlValue } from './database.js';
 import { marks, type NameCache } from './name-cache.js';
 
@@ -14,8 +14,7 @@ export interface PageQuery {
   /** The conditions may pass over rows of the index range, so that the number looked at has to be bounded. */
   readonly filtersRows: boolean;
   /** Criteria that SQL does not decide. */
-  readonly properties: readonly [string, string][];
-  readonly criteria: EventCriteria;
+  readonly undecided: EntryMatcher | undefined;
 }
 
 /** The query for these criteria; undefined when nothing can match because a name was never used. */
@@ -32,21 +31,27 @@ export async function planPage(
   const topicIds = await wantedIds(queries, names, 'topic', criteria);
   if (streamIds?.length === 0 || topicIds?.length === 0) return undefined;
   const builder = new ConditionBuilder();
-  builder.add(`kind = ${EntryKind.OCCURRED}`);
+  const freeConditions = addKinds(builder, criteria.kinds ?? []);
   const sources = leadingSources(streamIds, topicIds);
   if (streamIds !== undefined) builder.oneOf('topic_id', topicIds);
   if (sources.length === 0 && contextId !== undefined) builder.add('context_id = ?', contextId);
   addColumnCriteria(builder, criteria);
-  const properties = Object.entries(criteria.properties ?? {});
+  const isDecided = criteria.properties === undefined && criteria.description === undefined;
   const { conditions, values } = builder;
   return {
     sources,
-    criteria,
-    properties,
+    undecided: isDecided ? undefined : compileCriteria(criteria),
     conditions,
     values,
-    filtersRows: conditions.length > 1 || properties.length > 0,
+    filtersRows: conditions.length > freeConditions || !isDecided,
   };
+}
+
+/** Adds the condition of the kinds; returns how many conditions pass over next to no rows: nearly every entry is OCCURRED. */
+function addKinds(builder: ConditionBuilder, kinds: readonly EntryKind[]): number {
+  if (ENTRY_KINDS.every((kind) => kinds.includes(kind))) return 0;
+  builder.add(kinds.length === 0 ? `kind = ${EntryKind.OCCURRED}` : `kind IN (${kinds.map(Number).join(', ')})`);
+  return kinds.length === 0 || kinds.includes(EntryKind.OCCURRED) ? 1 : 0;
 }
 
 /** The index ranges that lead: streams are narrower than topics. */
@@ -67,11 +72,6 @@ async function wantedIds(
 ): Promise<number[] | undefined> {
   const wanted = (table === 'topic' ? criteria.topics : criteria.streams) ?? [];
   return wanted.length === 0 ? undefined : idsOf(queries, names, table, criteria.context, wanted);
-}
-
-/** Decides for an entry what SQL did not. */
-export function matchesInMemory(query: PageQuery, entry: LogEntry): boolean {
-  return compileCriteria(query.criteria)(entry);
 }
 
 class ConditionBuilder {

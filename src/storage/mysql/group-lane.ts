@@ -5,16 +5,28 @@
 // Statement texts are constants; numbers that we minted ourselves are the only values ever put into a text.
 
 import { type Connection, createConnection } from 'mysql2';
-import type { GroupNeeds, GroupWrites, LockedState, PlannedEntry, PushedBefore } from '../../domain/group-plan.js';
+import {
+  type GroupNeeds,
+  type GroupWrites,
+  isEmpty,
+  type LockedState,
+  type PlannedAttachment,
+  type PlannedEntry,
+  type PushedBefore,
+  type WaitKey,
+} from '../../domain/group-plan-types.js';
 import { scopedKey } from '../../domain/names.js';
 import type { StreamState } from '../../domain/stream.js';
 import { GroupFailure, type GroupLane, type GroupRun } from '../storage.js';
-import { ConnectionQueries, connectionOptions, SESSION_SETTINGS, type SqlValue } from './database.js';
+import { ConnectionQueries, connectionOptions, type Queries, SESSION_SETTINGS, type SqlValue } from './database.js';
 import { EntryInsert, uuidToBytes } from './entry-rows.js';
 import type { HeadCache } from './head-cache.js';
 import { inChunks, marks, type NameCache } from './name-cache.js';
 import { NameMinter, type NextIds } from './name-minter.js';
 import { classifySqlError, isConnectionError } from './sql-errors.js';
+import { writeRegistered } from './topic-rows.js';
+import { readWaits, writeWaits } from './wait-rows.js';
+import { awaitedKeys } from './wait-searches.js';
 
 /** No statement of a group may take longer: the server itself gives up a lock after 3 s and a silent holder after 5 s. */
 const STATEMENT_TIMEOUT_MS = 8_000;
@@ -24,8 +36,10 @@ const EXACT_ROWS = 64;
 const ROW_STEP = 50;
 
 const LOCK_HEAD = `START TRANSACTION; SELECT position, next_event_id, next_context_id, next_topic_id, next_stream_id, created_at,
-  catalog_version, group_token, CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS UNSIGNED) AS now
+  catalog_version, group_token, next_shape_id, ledgered_at, CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS UNSIGNED) AS now
   FROM log_head WHERE id = 1 FOR UPDATE`;
+/** Pushes that left no entry are looked up for so long, in microseconds; they are kept longer. */
+const LEDGER_MICROS = 25 * 3_600 * 1_000_000;
 const GROUP_SETTINGS = `${SESSION_SETTINGS}, SESSION wait_timeout = 5, SESSION innodb_lock_wait_timeout = 3`;
 
 interface HeadRow {
@@ -35,7 +49,10 @@ interface HeadRow {
   next_topic_id: number;
   next_stream_id: number;
   created_at: number;
+  catalog_version: number;
   group_token: number;
+  next_shape_id: number;
+  ledgered_at: number;
   now: number;
 }
 
@@ -43,6 +60,8 @@ export interface MysqlGroupLaneOptions {
   readonly url: string;
   readonly names: NameCache;
   readonly headCache: HeadCache;
+  /** Writes what units attached to events, in the group's transaction; may be repeated with the same ones. */
+  readonly writeAttachments?: (queries: Queries, attachments: readonly PlannedAttachment[]) => Promise<void>;
   /** Told of each statement sent between taking the lock and its release. */
   readonly onRoundTrip?: () => void;
 }
@@ -65,7 +84,7 @@ export class MysqlGroupLane implements GroupLane {
     const progress = { committing: false };
     try {
       const queries = await this.#connect();
-      await this.#transact(queries, group, progress);
+      await this.#transact(queries, group, progress, await this.#lookAhead(queries, group));
     } catch (error) {
       throw await this.#failure(error, progress.committing);
     } finally {
@@ -77,7 +96,22 @@ export class MysqlGroupLane implements GroupLane {
     this.#drop();
   }
 
-  async #transact(queries: ConnectionQueries, group: GroupRun, progress: { committing: boolean }): Promise<void> {
+  /**
+   * Which of the values that the group's payloads have are awaited, found while another group holds the lock (rule 6). Most are not:
+   * as long as nothing more is awaited since, only the others are looked at again under the lock.
+   */
+  async #lookAhead(queries: ConnectionQueries, { needs: { waits } }: GroupRun): Promise<LookedAhead | undefined> {
+    const { ledgeredAt } = this.#options.headCache;
+    if (ledgeredAt === undefined || waits === undefined || waits.keys.length === 0) return undefined;
+    return { ledgeredAt, keys: await awaitedKeys(queries, waits.keys) };
+  }
+
+  async #transact(
+    queries: ConnectionQueries,
+    group: GroupRun,
+    progress: { committing: boolean },
+    ahead: LookedAhead | undefined,
+  ): Promise<void> {
     const [, rows] = (await queries.query<HeadRow[]>(LOCK_HEAD)) as [unknown, HeadRow[]];
     const head = rows?.[0];
     if (head === undefined) throw new Error('log_head has no row');
@@ -86,11 +120,15 @@ export class MysqlGroupLane implements GroupLane {
       await queries.query('ROLLBACK');
       throw new GroupFailure('retry', 'an earlier group is not settled');
     }
-    const locked = await this.#read(queries, head, group.needs);
+    if (head.catalog_version !== group.catalogVersion) {
+      await queries.query('ROLLBACK');
+      throw new GroupFailure('stale', 'the catalogue has changed');
+    }
+    const locked = await this.#read(queries, head, group.needs, ahead);
     const next = { context: head.next_context_id, topic: head.next_topic_id, stream: head.next_stream_id };
     const minter = new NameMinter({ names: this.#options.names, next, headPosition: head.position });
     const writes = await this.#decideAndInsert(queries, group, locked, minter);
-    if (writes.entries.length === 0) {
+    if (isEmpty(writes)) {
       await queries.query('ROLLBACK');
       return;
     }
@@ -101,9 +139,17 @@ export class MysqlGroupLane implements GroupLane {
     minter.publish();
   }
 
-  async #read(queries: ConnectionQueries, head: HeadRow, needs: GroupNeeds): Promise<LockedState> {
+  async #read(
+    queries: ConnectionQueries,
+    head: HeadRow,
+    needs: GroupNeeds,
+    ahead: LookedAhead | undefined,
+  ): Promise<LockedState> {
     const { names, headCache } = this.#options;
     headCache.keepOnlyFor(head.group_token);
+    headCache.ledgeredAt = head.ledgered_at;
+    const isExact = ahead?.ledgeredAt === head.ledgered_at;
+    const waits = needs.waits && (isExact ? { ...needs.waits, keys: ahead.keys } : needs.waits);
     const streams = new Map<string, StreamState>();
     const missing: { context: string; name: string }[] = [];
     // Taken out of the cache at once: another lane that fails meanwhile empties it.
@@ -115,12 +161,19 @@ export class MysqlGroupLane implements GroupLane {
     for (const state of await this.#readStreams(queries, missing)) {
       streams.set(scopedKey(state.context, state.name), state);
     }
-    if (needs.lookUpFirst) await names.load(queries, { contexts: needs.messageIds.map(({ context }) => context) });
+    const lookUp = needs.lookUpFirst || (needs.messageIds.length > 0 && head.ledgered_at + LEDGER_MICROS > head.now);
+    if (lookUp) await names.load(queries, { contexts: needs.messageIds.map(({ context }) => context) });
     return {
-      head: { position: head.position, nextEventId: head.next_event_id, createdAt: head.created_at },
+      head: {
+        position: head.position,
+        nextEventId: head.next_event_id,
+        createdAt: head.created_at,
+        nextShapeId: head.next_shape_id,
+      },
       now: head.now,
       streams,
-      pushed: needs.lookUpFirst ? await this.#readPushed(queries, needs) : undefined,
+      pushed: lookUp ? await this.#readPushed(queries, needs) : undefined,
+      waits: waits && (await readWaits(queries, names, waits, () => this.#trip())),
     };
   }
 
@@ -163,14 +216,15 @@ export class MysqlGroupLane implements GroupLane {
     const byRow = new Map(scoped.map((item) => [`${item.contextId}:${item.id.toString('hex')}`, item]));
     await inChunks(scoped, async (chunk) => {
       this.#trip();
-      const sql = `SELECT context_id, message_id, position, issuer, digest FROM log
-        WHERE (context_id, message_id) IN (${marks(chunk.length, '(?, ?)')})`;
+      const wanted = `(context_id, message_id) IN (${marks(chunk.length, '(?, ?)')})`;
+      const sql = `SELECT context_id, message_id, position, event_id, issuer, digest FROM log WHERE ${wanted} UNION ALL
+        SELECT context_id, message_id, CAST(0 AS UNSIGNED), event_id, issuer, digest FROM push_ledger WHERE ${wanted}`;
       const values = chunk.flatMap(({ contextId, id }): SqlValue[] => [contextId, id]);
-      for (const row of await queries.execute<PushedRow>(sql, values)) {
+      for (const row of await queries.execute<PushedRow>(sql, [...values, ...values])) {
         const item = byRow.get(`${row.context_id}:${row.message_id.toString('hex')}`);
         if (item === undefined) continue;
-        const { position, issuer, digest } = row;
-        const before = { position, issuer: issuer.toString(), digest: digest ?? undefined };
+        const { position, event_id: eventId, issuer, digest } = row;
+        const before = { position, eventId, issuer: issuer.toString(), digest: digest ?? undefined };
         pushed.set(scopedKey(item.context, item.messageId), before);
       }
     });
@@ -187,7 +241,7 @@ export class MysqlGroupLane implements GroupLane {
     const writes = group.decide(locked);
     if (writes.inDoubt)
       return this.#decideAndInsert(queries, group, await this.#withPushed(queries, group, locked), minter);
-    if (writes.entries.length === 0) return writes;
+    if (isEmpty(writes)) return writes;
     await this.#ensureNames(queries, writes, minter);
     const inserted = { rows: 0 };
     try {
@@ -202,7 +256,23 @@ export class MysqlGroupLane implements GroupLane {
       return this.#decideAndInsert(queries, group, await this.#withPushed(queries, group, locked), minter);
     }
     await this.#writeStreams(queries, writes.streams, minter);
+    await this.#writeWaits(queries, writes, locked, minter);
     return writes;
+  }
+
+  async #writeWaits(
+    queries: ConnectionQueries,
+    { waits }: GroupWrites,
+    { head }: LockedState,
+    minter: NameMinter,
+  ): Promise<void> {
+    if (waits === undefined) return;
+    await writeWaits(queries, waits, { minter, headPosition: head.position, onTrip: () => this.#trip() });
+    if (waits.registered !== undefined) {
+      this.#trip();
+      await writeRegistered(queries, waits.registered, minter);
+    }
+    if (waits.attachments.length > 0) await this.#options.writeAttachments?.(queries, waits.attachments);
   }
 
   async #withPushed(queries: ConnectionQueries, group: GroupRun, locked: LockedState): Promise<LockedState> {
@@ -218,6 +288,9 @@ export class MysqlGroupLane implements GroupLane {
     for (const { entry } of writes.entries) {
       if (names.topicId(entry.context, entry.topic) !== undefined) continue;
       topics.set(scopedKey(entry.context, entry.topic), { context: entry.context, name: entry.topic });
+    }
+    for (const { context, name } of topicsOfWaits(writes)) {
+      if (names.topicId(context, name) === undefined) topics.set(scopedKey(context, name), { context, name });
     }
     await minter.ensure(queries, [...topics.values()], writes.streams);
   }
@@ -312,6 +385,13 @@ export class MysqlGroupLane implements GroupLane {
   }
 }
 
+interface LookedAhead {
+  /** Of the head before the search. */
+  readonly ledgeredAt: number;
+  /** Those that are awaited. */
+  readonly keys: readonly WaitKey[];
+}
+
 export interface StreamRow {
   id: number;
   context_id: number;
@@ -329,6 +409,7 @@ interface PushedRow {
   context_id: number;
   message_id: Buffer;
   position: number;
+  event_id: number;
   issuer: Buffer;
   digest: Buffer | null;
 }
@@ -356,10 +437,26 @@ function streamSql(rows: number): string {
       last_position = VALUES(last_position), last_event_at = VALUES(last_event_at)`;
 }
 
-function headUpdate({ head }: GroupWrites, next: NextIds, token: number): string {
+/** Topics that a group names without an entry in them. */
+function topicsOfWaits({ waits }: GroupWrites): { context: string; name: string }[] {
+  if (waits === undefined) return [];
+  const topics = waits.added.map(({ envelope: { context, topic } }) => ({ context, name: topic }));
+  const units = [waits.watched?.unit, waits.registered?.unit].filter((unit) => unit !== undefined);
+  return [...topics, ...units.map(({ context, topic }) => ({ context, name: topic }))];
+}
+
+function headUpdate({ head, waits }: GroupWrites, next: NextIds, token: number): string {
+  const ledgeredAt = waits?.ledger.at(-1)?.createdAt;
+  const changes = [waits?.watched, waits?.readyShapeId, waits?.registered];
+  const recatalogued = changes.some((change) => change !== undefined);
+  const more = [
+    // It rises even where the clock was set back: see HeadCache.
+    ...(ledgeredAt === undefined ? [] : [`, ledgered_at = GREATEST(ledgered_at + 1, ${int(ledgeredAt)})`]),
+    ...(recatalogued ? [`, next_shape_id = ${int(head.nextShapeId)}, catalog_version = catalog_version + 1`] : []),
+  ].join('');
   return `UPDATE log_head SET position = ${int(head.position)}, next_event_id = ${int(head.nextEventId)},
     next_context_id = ${int(next.context)}, next_topic_id = ${int(next.topic)}, next_stream_id = ${int(next.stream)},
-    created_at = ${int(head.createdAt)}, group_token = ${int(token)} WHERE id = 1`;
+    created_at = ${int(head.createdAt)}, group_token = ${int(token)}${more} WHERE id = 1`;
 }
 
 /** A number that we made ourselves, for a statement's text. */

@@ -12,6 +12,7 @@ const MAX_STREAMS = 100_000;
 export class HeadCache {
   #token = -1;
   #minter: NameMinter | undefined;
+  #ledgeredAt: number | undefined;
   /** Undefined as a value: known not to exist. */
   readonly #streams = new Map<string, StreamState | undefined>();
 
@@ -22,6 +23,18 @@ export class HeadCache {
     if (token !== this.#token || this.#streams.size >= MAX_STREAMS) this.#streams.clear();
     this.#token = token;
     this.#minter = undefined;
+  }
+
+  /**
+   * `ledgered_at` as it was last found under the lock, which rises with every group that awaits something: whoever finds the same
+   * one later knows that nothing more is awaited than what a search made in between could see.
+   */
+  get ledgeredAt(): number | undefined {
+    return this.#ledgeredAt;
+  }
+
+  set ledgeredAt(found: number) {
+    this.#ledgeredAt = found;
   }
 
   knows(context: string, name: string): boolean {
@@ -48,5 +61,6 @@ export class HeadCache {
     this.#streams.clear();
     this.#token = -1;
     this.#minter = undefined;
+    this.#ledgeredAt = undefined;
   }
 }

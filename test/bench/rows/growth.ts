@@ -1,7 +1,6 @@
 // Whether anything gets slower as the log grows: the same at a tenth of the events and at all of them. Filled through the
 // server by PushEventStream, whose message ids are UUIDv7, as are those of the single pushes.
 
-import cliProgress from 'cli-progress';
 import { PayloadEncoding } from '../../../generated/madeleine/v1/event.js';
 import {
   ListEventsRequest,
@@ -13,6 +12,7 @@ import {
 import { Uuid7Source } from '../../../src/lib/uuid7.js';
 import { batchRequest, pushRequest, RawClient } from '../load.js';
 import type { BenchProcess } from '../processes.js';
+import { progressBar } from '../progress.js';
 import { type Figure, medianOf, type Row, type RowContext } from '../row.js';
 import { PUSH, PUSH_STREAM } from './push.js';
 
@@ -88,11 +88,7 @@ class GrowingLog {
 
   /** Pushes so many events; returns events a second. */
   async fill(events: number): Promise<number> {
-    const bar = new cliProgress.SingleBar(
-      { format: '  {bar} {percentage} %  {value} of {total} events  {eta_formatted} left', clearOnComplete: true },
-      cliProgress.Presets.shades_classic,
-    );
-    bar.start(events, 0);
+    const bar = progressBar(events, 'events');
     const rate = await this.#client.saturateStream(PUSH_STREAM, batchRequest('bytes', FILL_EVENTS), {
       inFlight: 8,
       count: Math.ceil(events / FILL_EVENTS),

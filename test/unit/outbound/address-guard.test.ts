@@ -196,7 +196,7 @@ describe('address guard', () => {
       'nonsense',
     ]) {
       const guard = guardOf('', named('8.8.8.8', bad));
-      await expect(guard.resolve(target, signal)).rejects.toMatchObject({ reason: 'not_allowed', outcome: 'rejected' });
+      await expect(guard.resolve(target, signal)).rejects.toMatchObject({ reason: 'not_allowed', outcome: 'failed' });
       // The caller is not told what it resolved to.
       await expect(guard.resolve(target, signal)).rejects.not.toThrow(bad);
     }
@@ -207,7 +207,7 @@ describe('address guard', () => {
       { address: '8.8.8.8', family: 4 },
     ]);
     await expect(guardOf('').resolve({ host: '127.0.0.1', port: 443 }, signal)).rejects.toMatchObject({
-      outcome: 'rejected',
+      outcome: 'failed',
     });
   });
 

@@ -3,6 +3,9 @@
 import type { Knex } from 'knex';
 import { logMigration } from './0001-log.js';
 import { consumersMigration } from './0002-consumers.js';
+import { waitsMigration } from './0003-waits.js';
+import { cawinsMigration } from './0004-cawins.js';
+import { topicsMigration } from './0005-topics.js';
 
 export interface Migration {
   readonly name: string;
@@ -10,4 +13,10 @@ export interface Migration {
   up(knex: Knex): Promise<void>;
 }
 
-export const MIGRATIONS: readonly Migration[] = [logMigration, consumersMigration];
+export const MIGRATIONS: readonly Migration[] = [
+  logMigration,
+  consumersMigration,
+  waitsMigration,
+  cawinsMigration,
+  topicsMigration,
+];

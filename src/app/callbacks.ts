@@ -1,0 +1,142 @@
+// Composes what calls back: cawins, the making of their firings, the runner, and the ways out of the process.
+
+import { randomBytes } from 'node:crypto';
+import { type Config, ConfigError } from '../config.js';
+import { DEFAULT_RETRY_POLICY, type RetryPolicy } from '../domain/retry-policy.js';
+import { CawinVault } from '../engine/cawin-secrets.js';
+import { Cawins } from '../engine/cawins.js';
+import { DeliveryRunner } from '../engine/delivery-runner.js';
+import { type AwaitedEvents, DeliveryAttempt } from '../engine/delivery-runner-attempt.js';
+import { DeliveryResults } from '../engine/delivery-runner-results.js';
+import { EndpointReports, type EventPusher } from '../engine/endpoint-reports.js';
+import { Firings } from '../engine/firings.js';
+import type { GroupCommit } from '../engine/group-commit.js';
+import type { LogSource } from '../engine/log-source.js';
+import type { WireEventEncoder } from '../grpc/codec/event-encoder.js';
+import type { Clock } from '../lib/clock.js';
+import { parseSecretKey, SecretBox, SecretBoxError } from '../lib/secret-box.js';
+import { AddressGuard } from '../outbound/address-guard.js';
+import { Amqp } from '../outbound/amqp.js';
+import { CallbackAllow } from '../outbound/callback-allow.js';
+import { Callbacks } from '../outbound/callbacks.js';
+import { GrpcCallback } from '../outbound/grpc-callback.js';
+import { DnsResolver, SystemResolver } from '../outbound/name-resolver.js';
+import { Webhook } from '../outbound/webhook.js';
+import { loadSecretKey, SECRET_KEY_FILE } from '../storage/embedded-secret-key.js';
+import { MysqlDeliveryStore } from '../storage/mysql/cawin-deliveries.js';
+import { MysqlFiringStore } from '../storage/mysql/cawin-firings.js';
+import { MysqlCawinStore } from '../storage/mysql/cawin-store.js';
+import type { Database } from '../storage/mysql/database.js';
+import type { EventLog } from '../storage/storage.js';
+import type { Logger, Metrics } from '../telemetry.js';
+
+export interface CallbackPartsOptions {
+  readonly config: Config;
+  readonly database: Database;
+  readonly log: EventLog;
+  readonly groupCommit: GroupCommit;
+  readonly source: LogSource;
+  readonly events: AwaitedEvents;
+  readonly pushes: EventPusher;
+  readonly encoder: WireEventEncoder;
+  readonly instanceId: string;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly retryPolicy?: RetryPolicy | undefined;
+}
+
+/** The parts of an instance that call back. */
+export class CallbackParts {
+  readonly cawins: Cawins;
+  readonly #callbacks: Callbacks;
+  readonly #logger: Logger;
+  readonly #firings: Firings;
+  readonly #runner: DeliveryRunner;
+  #stopped: Promise<void> | undefined;
+
+  private constructor(options: CallbackPartsOptions, vault: CawinVault) {
+    const { database, groupCommit, log, source, events, instanceId, clock, random, metrics, logger } = options;
+    const deliveries = new MysqlDeliveryStore({ database });
+    const sender = makeCallbacks(options);
+    const policy = options.retryPolicy ?? DEFAULT_RETRY_POLICY;
+    this.#callbacks = sender;
+    this.#logger = logger;
+    this.#runner = new DeliveryRunner({
+      store: deliveries,
+      attempt: new DeliveryAttempt({ sender, source, events, vault, policy, clock, random, metrics, logger }),
+      results: new DeliveryResults({
+        store: deliveries,
+        endpointReports: new EndpointReports({ pushes: options.pushes, logger }),
+        ...{ random, logger },
+      }),
+      random,
+      logger,
+    });
+    const onFirings = () => this.#runner.wake();
+    this.#firings = new Firings({
+      store: new MysqlFiringStore({ database }),
+      source,
+      log,
+      instanceId,
+      logger,
+      onFirings,
+    });
+    const store = new MysqlCawinStore({ database });
+    this.cawins = new Cawins({ store, groupCommit, log, sender, vault, clock, onFirings });
+  }
+
+  /** Rejects with ConfigError where a setting is at fault, or with what is wrong with the embedded key file. */
+  static async open(options: CallbackPartsOptions): Promise<CallbackParts> {
+    return new CallbackParts(options, new CawinVault(await openBox(options.config)));
+  }
+
+  start(): void {
+    this.#firings.start();
+    this.#runner.start();
+  }
+
+  /** Starts no further call; those under way get the time to end. May be called again. */
+  stop(graceMs: number): Promise<void> {
+    this.#stopped ??= this.#stop(graceMs);
+    return this.#stopped;
+  }
+
+  async #stop(graceMs: number): Promise<void> {
+    await this.#firings.stop().catch((error: unknown) => {
+      this.#logger.warn({ err: error }, 'the making of firings was not handed on');
+    });
+    await this.#runner.drain(graceMs);
+    await this.#callbacks.stop();
+  }
+}
+
+async function openBox({ secretKey, databaseUrl, dataDir }: Config): Promise<SecretBox | undefined> {
+  const texts = secretKey.split(',').filter((text) => text !== '');
+  if (texts.length === 0 && databaseUrl !== '') return undefined;
+  try {
+    const given = texts.map((text) => parseSecretKey(text.trim()));
+    const [key = await loadSecretKey(`${dataDir}/${SECRET_KEY_FILE}`), ...formerKeys] = given;
+    return new SecretBox({ key, formerKeys, randomBytes });
+  } catch (error) {
+    if (error instanceof SecretBoxError) throw new ConfigError(`MADELEINE_SECRET_KEY (--secret-key): ${error.message}`);
+    throw error;
+  }
+}
+
+function makeCallbacks({ config, encoder, clock, random, logger }: CallbackPartsOptions): Callbacks {
+  const guard = new AddressGuard({
+    allow: new CallbackAllow(config.callbackAllow),
+    resolver: new DnsResolver(),
+    allowedResolver: new SystemResolver(),
+  });
+  return new Callbacks({
+    guard,
+    clock,
+    logger,
+    webhook: new Webhook({ guard, clock }),
+    grpc: new GrpcCallback({ guard, clock, encodeEvent: (entry) => encoder.encode(entry, 'bytes') }),
+    amqp: config.amqpUrl === '' ? undefined : new Amqp({ url: config.amqpUrl, clock, random, logger }),
+  });
+}

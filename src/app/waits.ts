@@ -1,0 +1,70 @@
+// The parts that await events: what groups need of them, what pushes and reads need of them, and what ends waits on time.
+
+import { EventQueries } from '../engine/event-queries.js';
+import type { GroupCommit } from '../engine/group-commit.js';
+import { Invalidations } from '../engine/invalidations.js';
+import type { LogReader } from '../engine/log-reader.js';
+import type { LogTail } from '../engine/log-tail.js';
+import { LookBack } from '../engine/look-back.js';
+import { Pushes } from '../engine/pushes.js';
+import type { ShapeCatalogCache } from '../engine/shape-catalog-cache.js';
+import { ShapeIndex } from '../engine/shape-index.js';
+import { Topics } from '../engine/topics.js';
+import { WaitExpiry } from '../engine/wait-expiry.js';
+import { Waits } from '../engine/waits.js';
+import type { Clock } from '../lib/clock.js';
+import { Uuid7Source } from '../lib/uuid7.js';
+import type { EventLog } from '../storage/storage.js';
+import type { TopicStore } from '../storage/topic-storage.js';
+import type { ShapeStore, WaitStore } from '../storage/wait-storage.js';
+import type { Logger, Metrics } from '../telemetry.js';
+
+export interface WaitPartsOptions {
+  readonly store: WaitStore;
+  readonly shapeStore: ShapeStore;
+  readonly topicStore: TopicStore;
+  readonly catalog: ShapeCatalogCache;
+  readonly groupCommit: GroupCommit;
+  readonly log: EventLog;
+  readonly tail: LogTail;
+  readonly reader: LogReader;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
+
+export class WaitParts {
+  readonly queries: EventQueries;
+  readonly waits: Waits;
+  readonly pushes: Pushes;
+  readonly invalidations: Invalidations;
+  readonly topics: Topics;
+  readonly #shapes: ShapeIndex;
+  readonly #expiry: WaitExpiry;
+
+  constructor(options: WaitPartsOptions) {
+    const { store, groupCommit, log, tail, reader, clock, metrics, logger } = options;
+    this.queries = new EventQueries({ log, waits: store, source: reader, tail, clock });
+    this.waits = new Waits({ states: this.queries, source: reader, clock, logger });
+    this.#shapes = new ShapeIndex({ ...options, store: options.shapeStore });
+    this.#expiry = new WaitExpiry({ ...options, waits: store });
+    this.topics = new Topics({ ...options, store: options.topicStore });
+    this.invalidations = new Invalidations({ groupCommit, queries: this.queries });
+    this.pushes = new Pushes({
+      ...{ groupCommit, reader, tail, metrics, queries: this.queries, shapes: this.#shapes },
+      lookBack: new LookBack({ source: reader, clock }),
+      uuids: new Uuid7Source(() => clock.nowMs()),
+    });
+  }
+
+  /** The tail has to be started. */
+  start(): void {
+    this.waits.start();
+    this.#expiry.start();
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.waits.stop(), this.#expiry.stop(), this.#shapes.stop()]);
+  }
+}

@@ -1,0 +1,33 @@
+// The catalogue of shapes as this instance knows it. It decides nothing: a group that finds a newer version under the lock lets go,
+// has it loaded here, and is planned again.
+
+import { ShapeCatalog } from '../domain/shape-catalog.js';
+import type { ShapeStore } from '../storage/wait-storage.js';
+
+export class ShapeCatalogCache {
+  readonly #store: Pick<ShapeStore, 'load'>;
+  #current = new ShapeCatalog(0, []);
+  #loading: Promise<void> | undefined;
+
+  constructor(store: Pick<ShapeStore, 'load'>) {
+    this.#store = store;
+  }
+
+  get current(): ShapeCatalog {
+    return this.#current;
+  }
+
+  /** Loads what is stored now. A load that is under way may have begun too early, so another one follows it. */
+  async reload(): Promise<void> {
+    await this.#loading?.catch(() => {});
+    this.#loading ??= this.#load().finally(() => {
+      this.#loading = undefined;
+    });
+    await this.#loading;
+  }
+
+  async #load(): Promise<void> {
+    const loaded = await this.#store.load();
+    if (loaded.version >= this.#current.version) this.#current = loaded;
+  }
+}

@@ -1,0 +1,37 @@
+// The answer of COMMIT is lost: a topic is registered once, and an event does not stand in its own way.
+
+import { randomUUID } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { Outcome } from '../../generated/madeleine/v1/event_service.js';
+import { jsonPayload, newEvent } from '../support/builders.js';
+import { isCommit, useProxiedServer } from '../support/proxied.js';
+import { refusalOf } from '../support/refusals.js';
+
+const suite = useProxiedServer();
+const settings = { descriptionPaths: ['/id'] };
+const loseCommit = (kind: 'cut after' | 'cut before') =>
+  suite.proxy.inject({ harm: { kind }, when: isCommit, times: 1, skip: 0 });
+
+describe.each(['cut after', 'cut before'] as const)('a connection %s COMMIT', (kind) => {
+  it('registers a topic once, and says so', async () => {
+    const name = `topic ${randomUUID()}`;
+    const lost = loseCommit(kind);
+    const first = await suite.client.topics.registerTopic({ name, settings });
+    expect(lost.hits).toBe(1);
+    expect(first).toMatchObject({ created: true, topic: { name, registered: true, settings } });
+    expect(await suite.client.topics.registerTopic({ name, settings })).toEqual({ created: false, topic: first.topic });
+  });
+
+  it.each(['minted', 'given'])('stores an event with description paths once, message ids %s', async (ids) => {
+    const topic = `topic ${randomUUID()}`;
+    await suite.client.topics.registerTopic({ name: topic, settings });
+    const messageId = () => (ids === 'given' ? randomUUID() : '');
+    const event = () => newEvent({ topic, payload: jsonPayload({ id: 7 }), messageId: messageId() });
+    const lost = loseCommit(kind);
+    const { outcome, event: stored } = await suite.client.events.pushEvent({ event: event() });
+    expect(lost.hits).toBe(1);
+    expect(outcome).toBe(Outcome.OUTCOME_OCCURRED);
+    const refusal = await refusalOf(suite.client.events.pushEvent({ event: event() }));
+    expect(refusal).toMatchObject({ reason: 'ALREADY_OCCURRED', metadata: { event_id: String(stored?.id) } });
+  });
+});
