@@ -7,6 +7,7 @@ import { Status } from 'nice-grpc';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ConsumerSettings } from '../../generated/madeleine/v1/consumer_service.js';
 import { PushEventRequest } from '../../generated/madeleine/v1/event_service.js';
+import { ENDPOINT_ISSUER, ENDPOINT_TOPIC } from '../../src/engine/endpoint-reports.js';
 import {
   decodeCreateConsumer,
   decodeFetch,
@@ -102,20 +103,23 @@ const BASES: Readonly<Record<string, () => Tree | Promise<Tree>>> = {
 
 /** What refused calls may not change. */
 async function snapshot(): Promise<unknown> {
-  const { events, consumers, streams, topics } = suite.client;
-  const [head, { consumers: listed }, { streams: known }, { topics: registered }, { consumer: bound }] =
+  const { events, consumers, streams, topics, cawins } = suite.client;
+  const [newest, { consumers: listed }, { streams: known }, { topics: registered }, { consumer: bound }, waiting] =
     await Promise.all([
-      events.listEvents({ filter: { context: 'all' }, newestFirst: true, pageSize: 1 }),
+      events.listEvents({ filter: { context: 'all' }, newestFirst: true, pageSize: 100 }),
       consumers.listConsumers({ context: 'all', pageSize: 1_000 }),
       streams.listStreams({ context: 'all', pageSize: 1_000 }),
       topics.listTopics({ context: 'all', pageSize: 1_000 }),
       consumers.getConsumer({ name: 'bound' }),
+      cawins.listCawins({ context: 'all', pageSize: 1_000 }),
     ]);
   return {
-    head: head.events[0]?.position,
+    // What the server tells of receivers that fail comes at any time.
+    head: newest.events.find(({ issuer }) => issuer !== ENDPOINT_ISSUER)?.position,
+    cawins: waiting.cawins.map(({ id, active, notifyOn, callback }) => ({ id, active, notifyOn, url: callback?.url })),
     consumers: listed.map(({ context, name, settings, generation }) => ({ context, name, settings, generation })),
     streams: known.map(({ context, name, owner, lastSequence }) => ({ context, name, owner, lastSequence })),
-    topics: registered,
+    topics: registered.filter(({ name }) => name !== ENDPOINT_TOPIC),
     bound: { offset: bound?.offset, inFlight: bound?.inFlight },
   };
 }
