@@ -67,7 +67,7 @@ function causeOf(error: unknown): string {
   return cause instanceof Error ? cause.message || (cause as NodeJS.ErrnoException).code || cause.name : String(cause);
 }
 
-/** Refuses a database that may lose commits, unless the settings allow it (rule 14). */
+/** Refuses a database that may lose commits, unless the settings allow it. */
 export async function assertDurable(database: Database, { config, logger }: OpenDatabaseOptions): Promise<void> {
   const lossy = lossyFindings(await databaseFindings(database));
   if (lossy.length === 0) return;

@@ -33,7 +33,7 @@ export function addSettingsFlags(command: Command): Command {
     .option('--status <status>', 'occurred (default), invalidated or expired entries; repeatable', endStatuses)
     .option('--description <json>', 'only what has this in its payload', description)
     .option('--ack-timeout <duration>', 'deliver again what is not acknowledged within this (default 60s)', duration)
-    .option('--max-attempts <n>', 'deliveries before an event counts as failed (default 10)', count)
+    .option('--max-attempts <n>', 'deliveries before an event is parked, once parking is served (default 10)', count)
     .option('--ordering <order>', 'by-stream (default) or none', ordering)
     .option('--ignore-own', "pass over events of the consumer's own name")
     .option('--no-ignore-own', 'do not (default)')

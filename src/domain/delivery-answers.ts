@@ -1,4 +1,4 @@
-// What members answer: acknowledgements, rejections, asking for more time (rules 23, 24 and 27).
+// What members answer: acknowledgements, rejections, asking for more time.
 
 import type { DeliveryMember } from './delivery-members.js';
 import { type DeliveryRecord, RecordState } from './delivery-record.js';

@@ -1,4 +1,4 @@
-// The ack clocks of rule 24: when an event that was delivered and not answered has had its time.
+// The ack clocks: when an event that was delivered and not answered has had its time.
 
 import type { DeliveryMember } from './delivery-members.js';
 import { type DeliveryRecord, RecordState } from './delivery-record.js';

@@ -1,4 +1,4 @@
-// Leases: numbers that are minted once per delivery, and what an answer with one means (rule 23).
+// Leases: numbers that are minted once per delivery, and what an answer with one means.
 
 import { type DeliveryRecord, RecordState } from './delivery-record.js';
 import type { AckStatus } from './delivery-types.js';

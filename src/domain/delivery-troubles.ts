@@ -1,4 +1,4 @@
-// The troubles of a consumer (rule 25), and which of them are not stored yet.
+// The troubles of a consumer, and which of them are not stored yet.
 
 import type { Trouble } from './delivery-types.js';
 import type { Position } from './event.js';

@@ -17,7 +17,7 @@ export interface WindowSettings {
   readonly parking: boolean;
 }
 
-/** Bounds of memory and storage; the defaults are rule 26. */
+/** Bounds of memory and storage, with their defaults. */
 export interface WindowLimits {
   /** Ranges above the offset at which the scan stops running ahead: 10,000. In flight events may still add theirs. */
   readonly maxAckedRanges: number;
@@ -30,7 +30,7 @@ export interface WindowLimits {
 /** RETRY: to be delivered again; PARKED: set aside; REPLAY: parked before, asked for again, not done yet. */
 export type TroubleState = 'RETRY' | 'PARKED' | 'REPLAY';
 
-/** What is remembered about an event that failed (rule 25). Immutable: each change is a new object. */
+/** What is remembered about an event that failed. Immutable: each change is a new object. */
 export interface Trouble {
   readonly position: Position;
   /** Deliveries that failed: time-outs and rejections. The next delivery is attempt `attempts + 1`. */
@@ -98,7 +98,7 @@ export interface Delivery {
   /** 1 for the first delivery; higher after a time-out or a rejection of this event. */
   readonly attempt: number;
   readonly member: string;
-  /** When it will be delivered again unless answered; undefined while its clock does not run (rule 24). */
+  /** When it will be delivered again unless answered; undefined while its clock does not run. */
   readonly deadlineMs: number | undefined;
   /** A parked event, outside of its stream's order. */
   readonly replay: boolean;
@@ -131,7 +131,7 @@ export interface StreamReread {
   readonly room: number;
 }
 
-/** The answers of rule 23. */
+/** What an answer is answered with. */
 export type AckStatus = 'ACCEPTED' | 'ALREADY' | 'STALE' | 'UNKNOWN';
 
 /** An answer to one delivery. */

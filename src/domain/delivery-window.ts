@@ -1,4 +1,4 @@
-// The state machine of one consumer (rules 22 to 28 and 30): what may be delivered to whom, what an answer means, and how
+// The state machine of one consumer: what may be delivered to whom, what an answer means, and how
 // far the offset is. Pure: it reads no events, no clock and no storage; the session that owns it does.
 
 import { DeliveryAnswers } from './delivery-answers.js';
@@ -68,7 +68,7 @@ const MAX_LOSSES_COUNTED = 1_000;
  * - A lease is minted once.
  *
  * How to drive it; one call at a time, and after each change (an answer, a timer, a member) again from the top:
- * 1. `expire(now)`; while `hasUnsavedTroubles`, store `changes()` before the next step (rule 25).
+ * 1. `expire(now)`; while `hasUnsavedTroubles`, store `changes()` before the next step.
  * 2. `nextRedeliveries` → read those positions → `gone` for the missing ones → `redeliver` the others in position order.
  * 3. `streamsToReread` → read each stream → `offerHeld` in position order → `rereadTo`.
  * 4. read after `scanned` → `offer` in position order → `scannedTo`.
@@ -132,7 +132,7 @@ export class DeliveryWindow {
 
   // --- members
 
-  /** Adds a member with its credit. The name must not be in use: `removeMember` first (rule 28). */
+  /** Adds a member with its credit. The name must not be in use: `removeMember` first. */
   addMember(name: string, credit: MemberCredit): void {
     if (this.#state.pool.get(name) !== undefined) throw bug(`member ${name} is there already`);
     this.#state.addMember(name, credit);

@@ -2,7 +2,7 @@
 // same locked state and units give the same plan, however often it is asked.
 //
 // Invariant: the plan of a group equals executing its units one at a time, each as a group of its own (times aside).
-// Checks run in this order (rule 8): same message id -> stream owner -> expected sequence -> payload and identity -> waits.
+// Checks run in this order: same message id -> stream owner -> expected sequence -> payload and identity -> waits.
 
 import type { Description } from './description.js';
 import { assertNever, MadeleineError } from './errors.js';
@@ -49,7 +49,7 @@ class GroupPlanner {
   constructor(locked: LockedState, catalog: ShapeCatalog) {
     this.#locked = locked;
     this.#nextEventId = locked.head.nextEventId;
-    // The first entry gets max(head + 1 µs, now), each further one 1 µs more (rule 7).
+    // The first entry gets max(head + 1 µs, now), each further one 1 µs more.
     this.#lastCreatedAt = Math.max(locked.head.createdAt, locked.now - 1);
     const time = this.#lastCreatedAt + 1;
     this.#catalog = new CatalogPlanner({ catalog, time, nextShapeId: locked.head.nextShapeId });

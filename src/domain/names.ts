@@ -43,9 +43,3 @@ export function ownContextProblem(context: string): string | undefined {
 export function scopedKey(context: string, name: string): string {
   return `${context}\u0000${name}`;
 }
-
-/** The context and name of a scoped key. */
-export function splitScopedKey(key: string): { context: string; name: string } {
-  const at = key.indexOf('\u0000');
-  return { context: key.slice(0, at), name: key.slice(at + 1) };
-}

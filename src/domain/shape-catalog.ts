@@ -1,4 +1,4 @@
-// What the catalogue says of topics, as of one version of it (rule 10): the shapes that each topic watches, and what it is
+// What the catalogue says of topics, as of one version of it: the shapes that each topic watches, and what it is
 // registered with. A snapshot: never changed, replaced by a newer one. Topics of which pushes need to know nothing are not in its
 // way, so that their pushes pay one look into a map.
 

@@ -91,7 +91,7 @@ export class Cawins {
     const stored = await this.#options.store.findByRequest(context, given.requestId);
     if (stored === undefined) return undefined;
     this.#assertSame(stored, digestOf(given, subject), secretsOf(given.callback));
-    // It is visible: perhaps not durable yet (rule 4).
+    // It is visible: perhaps not durable yet.
     await this.#options.log.barrier();
     return stored.cawin;
   }

@@ -1,5 +1,5 @@
 // Single answers about stored events: one event, a page, the next one. All keep to what is visible; an answer that rests on a row
-// above the durable mark raises the mark first (rule 4).
+// above the durable mark raises the mark first.
 
 import { EntryKind, type LogEntry, type Position } from '../domain/event.js';
 import type { EventCriteria } from '../domain/event-filter.js';
@@ -89,17 +89,20 @@ export class EventQueries {
     return this.#options.log.readPage(criteria, { after, upTo, limit, newestFirst, maxBytes: PAGE_BYTES });
   }
 
-  /** The first matching event after a position; without one, how far was looked. */
-  async next(criteria: EventCriteria, after: Position): Promise<{ entry: LogEntry | undefined; scannedTo: Position }> {
+  /** The first matching event after a position; without one, how far was looked, and whether that is everywhere. */
+  async next(
+    criteria: EventCriteria,
+    after: Position,
+  ): Promise<{ entry: LogEntry | undefined; scannedTo: Position; caughtUp: boolean }> {
     const selection = { criteria, matches: compileCriteria(criteria) };
     let scannedTo = after;
     for (let page = 0; page < PEEK_PAGES && scannedTo < this.#options.source.visible; page += 1) {
       const batch = await this.#options.source.read(selection, { after: scannedTo, limit: 1, maxBytes: PAGE_BYTES });
       scannedTo = batch.scannedTo;
       const [entry] = batch.entries;
-      if (entry !== undefined) return { entry, scannedTo: entry.position };
+      if (entry !== undefined) return { entry, scannedTo: entry.position, caughtUp: false };
     }
-    return { entry: undefined, scannedTo };
+    return { entry: undefined, scannedTo, caughtUp: scannedTo >= this.#options.source.visible };
   }
 
   /** A wait has no position that the durable mark could speak for: a fresh one may be another instance's that is not flushed. */

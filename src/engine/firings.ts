@@ -1,4 +1,4 @@
-// The making of firings (rule 20): an internal consumer of the log looks for entries that end events, and records a firing for each
+// The making of firings: an internal consumer of the log looks for entries that end events, and records a firing for each
 // cawin on them, in chunks, so that a million cawins on one event hold nobody up. One instance does it at a time, by a lease in
 // the database; cawins' own deadlines are its work too. Firings of events that ended before their cawins are recorded with these.
 //

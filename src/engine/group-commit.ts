@@ -270,7 +270,7 @@ export class GroupCommit {
     }
   }
 
-  /** What a group without a COMMIT of its own answers rests on rows that may not be durable yet (rule 4). */
+  /** What a group without a COMMIT of its own answers rests on rows that may not be durable yet. */
   async #restOnDurable({ plan }: Group): Promise<void> {
     if (plan === undefined || !isEmpty(plan.writes)) return;
     await this.#options.tail.reach(plan.writes.head.position).catch((error: unknown) => {

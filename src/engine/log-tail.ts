@@ -1,4 +1,4 @@
-// The newest part of the log, in memory, and the durable mark. The one place that says what may be shown (rule 4), and the
+// The newest part of the log, in memory, and the durable mark. The one place that says what may be shown, and the
 // only poller of an instance.
 //
 // | state of a position | entered when | left when |

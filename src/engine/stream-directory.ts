@@ -1,4 +1,4 @@
-// What is told of streams: only what rests on durable entries. A row above the durable mark raises the mark first (rule 4).
+// What is told of streams: only what rests on durable entries. A row above the durable mark raises the mark first.
 
 import type { StreamState } from '../domain/stream.js';
 import type { ListStreamsOptions, StreamStore } from '../storage/storage.js';

@@ -1,4 +1,4 @@
-// Topics: registering them, and what is told of them. What is told rests on durable rows only (rule 4).
+// Topics: registering them, and what is told of them. What is told rests on durable rows only.
 
 import { MadeleineError } from '../domain/errors.js';
 import type { Topic, TopicSettings } from '../domain/topic.js';

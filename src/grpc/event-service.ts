@@ -128,8 +128,8 @@ export class EventService {
     const after = positionField('after_position', request.afterPosition, this.#options.source.visible);
     const context = readContext('context', request.context);
     const topic = request.topic === '' ? {} : { topics: nameList('topic', [requiredName('topic', request.topic)]) };
-    const { entry, scannedTo } = await this.#options.queries.next({ context, ...topic }, after);
-    return this.#options.frames.peeked(entry, scannedTo, form);
+    const { entry, scannedTo, caughtUp } = await this.#options.queries.next({ context, ...topic }, after);
+    return this.#options.frames.peeked(entry, { position: scannedTo, caughtUp }, form);
   }
 
   async *readEvents(request: ReadEventsRequest, { signal }: CallContext): AsyncGenerator<Uint8Array> {

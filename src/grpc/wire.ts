@@ -3,6 +3,7 @@
 import type { Duration } from '../../generated/google/protobuf/duration.js';
 import type { Timestamp } from '../../generated/google/protobuf/timestamp.js';
 import { EventStatus, PayloadEncoding, Subject } from '../../generated/madeleine/v1/event.js';
+import { MAX_FILTER_VALUES } from '../domain/consumer.js';
 import { parseDescription } from '../domain/description.js';
 import { fieldInvalid, MadeleineError, type Violation } from '../domain/errors.js';
 import { DEFAULT_CONTEXT, EntryKind, type Micros, type Position } from '../domain/event.js';
@@ -16,10 +17,6 @@ const MAX_VIOLATIONS = 20;
 export class Violations {
   readonly #found: Violation[] = [];
 
-  get isEmpty(): boolean {
-    return this.#found.length === 0;
-  }
-
   add(field: string, description: string | undefined): void {
     if (description !== undefined && this.#found.length < MAX_VIOLATIONS) this.#found.push({ field, description });
   }
@@ -29,11 +26,6 @@ export class Violations {
     const [first] = this.#found;
     if (first === undefined) return undefined;
     return new MadeleineError('FIELD_INVALID', `${first.field}: ${first.description}`, { violations: this.#found });
-  }
-
-  throwIfAny(): void {
-    const error = this.error();
-    if (error !== undefined) throw error;
   }
 }
 
@@ -89,9 +81,9 @@ export function requiredName(field: string, name: string): string {
   return name;
 }
 
-/** A list of names of a filter, at most 100. */
+/** A list of names of a filter, at most MAX_FILTER_VALUES. */
 export function nameList(field: string, names: readonly string[]): readonly string[] {
-  if (names.length > 100) throw fieldInvalid(field, 'has more than 100 members');
+  if (names.length > MAX_FILTER_VALUES) throw fieldInvalid(field, `has more than ${MAX_FILTER_VALUES} members`);
   for (const [index, name] of names.entries()) requiredName(`${field}[${index}]`, name);
   return names;
 }

@@ -83,7 +83,7 @@ export type CawinDeadline = { readonly wait: Micros } | { readonly at: Micros } 
 
 export interface CawinStore {
   /**
-   * A cawin that its group makes, with its firings where the event has ended, under the head row (rule 3). With a request id that
+   * A cawin that its group makes, with its firings where the event has ended, under the head row. With a request id that
    * was used in the event's context nothing is made: that cawin is the one.
    */
   prepare(
@@ -91,7 +91,7 @@ export interface CawinStore {
     options: { readonly seal: Seal; readonly deadline: CawinDeadline },
   ): Promise<CawinAttachment>;
   find(id: number): Promise<StoredCawin | undefined>;
-  /** The cawin that was made with a request id in the context; perhaps not durable yet (rule 4). */
+  /** The cawin that was made with a request id in the context; perhaps not durable yet. */
   findByRequest(context: string, requestId: string): Promise<StoredCawin | undefined>;
   /** By id. */
   list(options: ListCawinsOptions): Promise<readonly Cawin[]>;

@@ -51,7 +51,7 @@ export interface EventLog {
   readHead(): Promise<LogHead>;
   /**
    * Makes everything that was committed before the call durable, by one write of its own that is flushed with its commit
-   * (rule 4: InnoDB shows a commit before its redo is on disk).
+   * (InnoDB shows a commit before its redo is on disk).
    */
   barrier(): Promise<void>;
   /**
@@ -90,7 +90,7 @@ export interface GroupRun {
 }
 
 /**
- * One connection that commits groups, one at a time (rule 2). Lanes are independent: while one flushes, the other may
+ * One connection that commits groups, one at a time. Lanes are independent: while one flushes, the other may
  * already hold the head row.
  */
 export interface GroupLane {

@@ -78,7 +78,9 @@ describe('the limits in README.md', () => {
     expect(row('Description')).toContain(`| ${MAX_DESCRIPTION_BYTES / 1024} KiB,`);
     expect(row('Description')).toContain(`at most ${MAX_SHAPES} different sets of paths`);
     expect(row('A wait')).toContain(`${days(DEFAULT_WAIT_MICROS)} days by default, at most ${days(MAX_WAIT_MICROS)} `);
-    expect(row('Looking back')).toContain(`| ${days(DEFAULT_LOOKBACK_MICROS)} days and a million events`);
+    const lookBack = `${days(DEFAULT_LOOKBACK_MICROS)} days`;
+    expect(row('Looking back')).toContain(`| ${lookBack} unless`);
+    expect(row('Looking back')).toContain(`begins ${lookBack} and at most a million events`);
     const { defaultMs, minMs, maxMs } = CALLBACK_TIMEOUT;
     expect(row('A callback')).toContain(
       `${defaultMs / 1000} s a call by default, ${minMs / 1000} s to ${maxMs / 1000} s; ${MAX_CALLBACK_HEADERS} headers`,

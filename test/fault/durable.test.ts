@@ -1,4 +1,4 @@
-// Durable before visible (rule 4): InnoDB shows a commit before its redo is on disk. With slow flushes and a database that is
+// Durable before visible: InnoDB shows a commit before its redo is on disk. With slow flushes and a database that is
 // killed at a random moment, nothing that anyone was shown or answered is gone afterwards, and no position is used twice.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';

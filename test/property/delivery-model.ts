@@ -1,4 +1,4 @@
-// A naive consumer, written straight from rules 22 to 28 and 30: every event is an object, every question a loop over all of
+// A naive consumer, written straight from what the contract promises: every event is an object, every question a loop over all of
 // them. It does not choose members; it checks what the window chose, and predicts everything that the rules determine.
 
 import { expect } from 'vitest';
@@ -110,7 +110,7 @@ export class DeliveryModel {
     return this.entries.filter((other) => other.event.stream === entry.event.stream && !other.replay);
   }
 
-  // --- the offset (rule 22)
+  // --- the offset
 
   /** The greatest position at or below which every matching event is done, as far as the window can know of expiries. */
   offset(knowsExpiries: boolean): number {
@@ -222,7 +222,7 @@ export class DeliveryModel {
     if (to >= this.scanned) this.held.delete(stream);
   }
 
-  // --- clocks (rule 24)
+  // --- clocks
 
   #startClocks(now: number): void {
     for (const entry of this.inFlight) {
@@ -314,7 +314,7 @@ export class DeliveryModel {
     return held.length;
   }
 
-  // --- answers (rule 23)
+  // --- answers
 
   /** The statuses that the rule allows; more than one only for a lease that was minted for another event. */
   statuses(entry: Entry, lease: number): AckStatus[] {
@@ -357,7 +357,7 @@ export class DeliveryModel {
     }
   }
 
-  // --- parked events (rule 30)
+  // --- parked events
 
   replayParked(entry: Entry): void {
     entry.parked = false;

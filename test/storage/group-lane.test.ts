@@ -1,4 +1,4 @@
-// How many statements a group sends while it holds the head row (rule 6): each is a round trip that everybody waits for.
+// How many statements a group sends while it holds the head row: each is a round trip that everybody waits for.
 
 import { randomUUID } from 'node:crypto';
 import { createConnection } from 'mysql2/promise';

@@ -25,7 +25,10 @@ export interface OnEventRequest {
   awaitedEventId: bigint;
   /** What became of it: OCCURRED, INVALIDATED or EXPIRED. */
   outcome: EventStatus;
-  /** The entry of the log that says so: OCCURRED with its payload, the others without. */
+  /**
+   * The entry of the log that says so: OCCURRED with its payload, the others without. Where the cawin's own deadline passed, the
+   * awaited event as EXPIRED, with position 0.
+   */
   event: Event | undefined;
 }
 

@@ -40,7 +40,7 @@ export enum CawinState {
   CAWIN_STATE_FAILED = 4,
   /** CAWIN_STATE_INACTIVE - Switched off: nothing is called. */
   CAWIN_STATE_INACTIVE = 5,
-  /** CAWIN_STATE_CLOSED - Its wait ended in a kind that it does not ask for. */
+  /** CAWIN_STATE_CLOSED - Its event ended in a kind that it does not ask for, and no kind that it asks for can follow. */
   CAWIN_STATE_CLOSED = 6,
   UNRECOGNIZED = -1,
 }
@@ -147,7 +147,7 @@ export function attemptOutcomeToJSON(object: AttemptOutcome): string {
   }
 }
 
-/** Whom to call, and how. Given only: secrets and the values of headers are never returned. */
+/** Whom to call, and how. Input only: secrets and the values of headers are never returned. */
 export interface Callback {
   /** Whom to call; at most 2,048 bytes, without user, password or fragment. Required. */
   url: string;
@@ -157,8 +157,9 @@ export interface Callback {
    */
   secret: string;
   /**
-   * HTTP headers, gRPC metadata or AMQP message headers to send along; at most 32, 8 KiB together. Values are kept encrypted and
-   * never returned.
+   * HTTP headers, gRPC metadata or AMQP message headers to send along; at most 32, 8 KiB together. Names that the server sets
+   * itself, such as `content-type`, `traceparent` or `webhook-*`, are refused; values are printable ASCII, kept encrypted and never
+   * returned.
    */
   headers: { [key: string]: string };
   /** Time for one call, from the look-up of the name to the answer: 1 s to 60 s, default 10 s. */
@@ -190,7 +191,7 @@ export interface CallbackInfo {
 export interface Firing {
   /** How the wait ended: OCCURRED, INVALIDATED or EXPIRED. A cawin fires at most once for each. */
   kind: EventStatus;
-  /** WAITING never; FIRING, FIRED, FAILED, or INACTIVE while the cawin is switched off. */
+  /** FIRING, FIRED, FAILED, or INACTIVE while the cawin is switched off. */
   state: CawinState;
   /** Key against duplicates: the same in every attempt. */
   deliveryId: string;
@@ -295,7 +296,7 @@ export interface CheckOrWaitRequest {
     | undefined;
   /** Kinds of end that fire it: OCCURRED, INVALIDATED, EXPIRED; empty: all three. */
   notifyOn: EventStatus[];
-  /** How far back to look; default the topic's look-back. */
+  /** What occurred at or before this time is not found; unset: 30 days ago. As for PushEvent. */
   since:
     | Timestamp
     | undefined;
@@ -313,11 +314,14 @@ export interface CheckOrWaitResponse {
   cawin:
     | Cawin
     | undefined;
-  /** The event: it occurred, or is awaited. */
+  /** The event as it is now. */
   event:
     | Event
     | undefined;
-  /** FOUND or AWAITED. */
+  /**
+   * AWAITED: it is awaited, from now on or since an earlier call. FOUND: it is not awaited any more; `event.status` says what
+   * became of it.
+   */
   outcome: Outcome;
 }
 
@@ -4000,8 +4004,8 @@ export const LeafDifference: MessageFns<LeafDifference> = {
  *
  * Callbacks go out by the scheme of their URL. `http://` and `https://` POST a CloudEvents 1.0 structured JSON body with the
  * headers of Standard Webhooks; `grpc://host:port` and `grpcs://host:port` call CallbackService/OnEvent;
- * `amqp:exchange/routing.key` publishes through the broker that the operator configured. They reach public addresses, and what
- * the operator allows besides.
+ * `amqp:exchange/routing.key` publishes through the broker that the operator configured. They reach public addresses, on
+ * ports 80, 443 and from 1024, and what the operator allows besides.
  */
 export type CawinServiceDefinition = typeof CawinServiceDefinition;
 export const CawinServiceDefinition = {
@@ -4009,11 +4013,11 @@ export const CawinServiceDefinition = {
   fullName: "madeleine.v1.CawinService",
   methods: {
     /**
-     * Makes a cawin on an event. One that has ended already fires at once; one that ended in a kind that is not asked for leaves
-     * the cawin CLOSED. A retry with the same `request_id` returns the cawin of the first call.
+     * Makes a cawin on an event. One that has ended already fires at once; if it can no longer end in a kind that is
+     * asked for, the cawin is CLOSED. A retry with the same `request_id` returns the cawin of the first call.
      *
      * Errors: NOT_FOUND (EVENT_UNKNOWN); INVALID_ARGUMENT (FIELD_INVALID); FAILED_PRECONDITION (CALLBACK_NOT_ALLOWED) for an
-     * address that callbacks may not reach, or a secret that the server has no key to keep with; ALREADY_EXISTS
+     * address that callbacks may not reach, or a secret or headers that the server has no key to keep with; ALREADY_EXISTS
      * (REQUEST_ID_REUSED).
      */
     createCawin: {
@@ -4071,8 +4075,9 @@ export const CawinServiceDefinition = {
       options: {},
     },
     /**
-     * Changes a cawin. Setting `active` on one whose event ended while it was inactive fires it; a firing never happens twice. The
-     * callback's settings hold from the next attempt on.
+     * Changes a cawin. Setting `active` on one whose event ended while it was inactive fires it; a firing never happens twice. So
+     * does asking for a kind in which it has ended already. A later `expires_at` than the event's raises the event's. The callback's
+     * settings hold from the next attempt on.
      *
      * Errors: NOT_FOUND (CAWIN_UNKNOWN); those of CreateCawin.
      */
@@ -4107,7 +4112,7 @@ export const CawinServiceDefinition = {
     },
     /**
      * Calls again at once what failed or waits for its next attempt, with attempts as for a new firing. What was delivered is not
-     * called again. Unknown: NOT_FOUND (CAWIN_UNKNOWN).
+     * called again. An inactive cawin is left as it is: `retried` is 0. Unknown: NOT_FOUND (CAWIN_UNKNOWN).
      */
     retryCawin: {
       name: "RetryCawin",
@@ -4120,7 +4125,8 @@ export const CawinServiceDefinition = {
     /**
      * Tells why an awaited event is still awaited: the closest events of its topic that did not match, with what differs.
      *
-     * Errors: NOT_FOUND (EVENT_UNKNOWN) for an event that is not, or never was, awaited.
+     * Errors: NOT_FOUND (EVENT_UNKNOWN) for an event that does not exist or has no description. An event that has ended is answered
+     * too: `event` says how.
      */
     explainWait: {
       name: "ExplainWait",
@@ -4135,11 +4141,11 @@ export const CawinServiceDefinition = {
 
 export interface CawinServiceImplementation<CallContextExt = {}> {
   /**
-   * Makes a cawin on an event. One that has ended already fires at once; one that ended in a kind that is not asked for leaves
-   * the cawin CLOSED. A retry with the same `request_id` returns the cawin of the first call.
+   * Makes a cawin on an event. One that has ended already fires at once; if it can no longer end in a kind that is
+   * asked for, the cawin is CLOSED. A retry with the same `request_id` returns the cawin of the first call.
    *
    * Errors: NOT_FOUND (EVENT_UNKNOWN); INVALID_ARGUMENT (FIELD_INVALID); FAILED_PRECONDITION (CALLBACK_NOT_ALLOWED) for an
-   * address that callbacks may not reach, or a secret that the server has no key to keep with; ALREADY_EXISTS
+   * address that callbacks may not reach, or a secret or headers that the server has no key to keep with; ALREADY_EXISTS
    * (REQUEST_ID_REUSED).
    */
   createCawin(
@@ -4174,8 +4180,9 @@ export interface CawinServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListCawinsResponse>>;
   /**
-   * Changes a cawin. Setting `active` on one whose event ended while it was inactive fires it; a firing never happens twice. The
-   * callback's settings hold from the next attempt on.
+   * Changes a cawin. Setting `active` on one whose event ended while it was inactive fires it; a firing never happens twice. So
+   * does asking for a kind in which it has ended already. A later `expires_at` than the event's raises the event's. The callback's
+   * settings hold from the next attempt on.
    *
    * Errors: NOT_FOUND (CAWIN_UNKNOWN); those of CreateCawin.
    */
@@ -4198,7 +4205,7 @@ export interface CawinServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<ListAttemptsResponse>>;
   /**
    * Calls again at once what failed or waits for its next attempt, with attempts as for a new firing. What was delivered is not
-   * called again. Unknown: NOT_FOUND (CAWIN_UNKNOWN).
+   * called again. An inactive cawin is left as it is: `retried` is 0. Unknown: NOT_FOUND (CAWIN_UNKNOWN).
    */
   retryCawin(
     request: RetryCawinRequest,
@@ -4207,7 +4214,8 @@ export interface CawinServiceImplementation<CallContextExt = {}> {
   /**
    * Tells why an awaited event is still awaited: the closest events of its topic that did not match, with what differs.
    *
-   * Errors: NOT_FOUND (EVENT_UNKNOWN) for an event that is not, or never was, awaited.
+   * Errors: NOT_FOUND (EVENT_UNKNOWN) for an event that does not exist or has no description. An event that has ended is answered
+   * too: `event` says how.
    */
   explainWait(
     request: ExplainWaitRequest,
@@ -4217,11 +4225,11 @@ export interface CawinServiceImplementation<CallContextExt = {}> {
 
 export interface CawinServiceClient<CallOptionsExt = {}> {
   /**
-   * Makes a cawin on an event. One that has ended already fires at once; one that ended in a kind that is not asked for leaves
-   * the cawin CLOSED. A retry with the same `request_id` returns the cawin of the first call.
+   * Makes a cawin on an event. One that has ended already fires at once; if it can no longer end in a kind that is
+   * asked for, the cawin is CLOSED. A retry with the same `request_id` returns the cawin of the first call.
    *
    * Errors: NOT_FOUND (EVENT_UNKNOWN); INVALID_ARGUMENT (FIELD_INVALID); FAILED_PRECONDITION (CALLBACK_NOT_ALLOWED) for an
-   * address that callbacks may not reach, or a secret that the server has no key to keep with; ALREADY_EXISTS
+   * address that callbacks may not reach, or a secret or headers that the server has no key to keep with; ALREADY_EXISTS
    * (REQUEST_ID_REUSED).
    */
   createCawin(
@@ -4256,8 +4264,9 @@ export interface CawinServiceClient<CallOptionsExt = {}> {
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListCawinsResponse>;
   /**
-   * Changes a cawin. Setting `active` on one whose event ended while it was inactive fires it; a firing never happens twice. The
-   * callback's settings hold from the next attempt on.
+   * Changes a cawin. Setting `active` on one whose event ended while it was inactive fires it; a firing never happens twice. So
+   * does asking for a kind in which it has ended already. A later `expires_at` than the event's raises the event's. The callback's
+   * settings hold from the next attempt on.
    *
    * Errors: NOT_FOUND (CAWIN_UNKNOWN); those of CreateCawin.
    */
@@ -4280,7 +4289,7 @@ export interface CawinServiceClient<CallOptionsExt = {}> {
   ): Promise<ListAttemptsResponse>;
   /**
    * Calls again at once what failed or waits for its next attempt, with attempts as for a new firing. What was delivered is not
-   * called again. Unknown: NOT_FOUND (CAWIN_UNKNOWN).
+   * called again. An inactive cawin is left as it is: `retried` is 0. Unknown: NOT_FOUND (CAWIN_UNKNOWN).
    */
   retryCawin(
     request: DeepPartial<RetryCawinRequest>,
@@ -4289,7 +4298,8 @@ export interface CawinServiceClient<CallOptionsExt = {}> {
   /**
    * Tells why an awaited event is still awaited: the closest events of its topic that did not match, with what differs.
    *
-   * Errors: NOT_FOUND (EVENT_UNKNOWN) for an event that is not, or never was, awaited.
+   * Errors: NOT_FOUND (EVENT_UNKNOWN) for an event that does not exist or has no description. An event that has ended is answered
+   * too: `event` says how.
    */
   explainWait(
     request: DeepPartial<ExplainWaitRequest>,

@@ -77,7 +77,7 @@ export function orderingToJSON(object: Ordering): string {
 
 /** Why a consumer does or does not deliver. */
 export enum ConsumerActivity {
-  /** CONSUMER_ACTIVITY_UNSPECIFIED - Not set. */
+  /** CONSUMER_ACTIVITY_UNSPECIFIED - Not known here: another instance runs the consumer; `owner` says which. */
   CONSUMER_ACTIVITY_UNSPECIFIED = 0,
   /** CONSUMER_ACTIVITY_IDLE - Everything is acknowledged and there is nothing new. */
   CONSUMER_ACTIVITY_IDLE = 1,
@@ -85,9 +85,9 @@ export enum ConsumerActivity {
   CONSUMER_ACTIVITY_DELIVERING = 2,
   /** CONSUMER_ACTIVITY_WAITING_FOR_ACKS - All credit is used: members have to acknowledge. */
   CONSUMER_ACTIVITY_WAITING_FOR_ACKS = 3,
-  /** CONSUMER_ACTIVITY_BLOCKED_BY_RETRY - What is left waits for the retry of an event. */
+  /** CONSUMER_ACTIVITY_BLOCKED_BY_RETRY - What is left waits for the retry of an event, or too much is acknowledged after one that is not; `activity_cause` says which. */
   CONSUMER_ACTIVITY_BLOCKED_BY_RETRY = 4,
-  /** CONSUMER_ACTIVITY_PAUSED - It is paused. */
+  /** CONSUMER_ACTIVITY_PAUSED - It is paused; not yet served. */
   CONSUMER_ACTIVITY_PAUSED = 5,
   /** CONSUMER_ACTIVITY_NO_MEMBER - Nobody is subscribed. */
   CONSUMER_ACTIVITY_NO_MEMBER = 6,
@@ -264,8 +264,8 @@ export interface ConsumerSettings {
     | Duration
     | undefined;
   /**
-   * Deliveries of one event before it counts as failed for good: 1 to 1,000, default 10. Parking comes with it; until
-   * parking is served, an event that used them up goes on being delivered.
+   * Deliveries of one event before it is parked: 1 to 1,000, default 10. Kept, but without effect until parking is served: the
+   * event goes on being delivered.
    */
   maxAttempts?:
     | number
@@ -314,13 +314,13 @@ export interface Consumer {
   lag: bigint;
   /** Matching events not yet acknowledged, exact to 10,000. */
   pending: bigint;
-  /** There are more pending events than `pending` says. */
+  /** There may be more pending events than `pending` says. */
   pendingIsMinimum: boolean;
-  /** Events delivered and not acknowledged. */
+  /** Events delivered and not acknowledged; known to the instance that runs it, else 0. */
   inFlight: number;
-  /** Parked events. */
+  /** Parked events; not yet served. */
   parked: bigint;
-  /** The oldest delivered and unacknowledged position; 0: none. */
+  /** The oldest delivered and unacknowledged position; 0: none, or another instance runs it. */
   oldestUnacknowledged: bigint;
   /** Its members now; known to the instance that runs it. */
   members: ConsumerMember[];
@@ -413,13 +413,13 @@ export interface Delivery {
   deadline:
     | Timestamp
     | undefined;
-  /** It is a replay of a parked event, outside of its stream's order. */
+  /** It is a replay of a parked event, outside of its stream's order; not yet served. */
   replay: boolean;
 }
 
 /** A subscription stands. */
 export interface Opened {
-  /** The consumer, with the settings in force. */
+  /** The consumer, with the settings in force; `pending` is not counted here. */
   consumer:
     | Consumer
     | undefined;
@@ -4601,7 +4601,10 @@ export const ConsumerServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Acknowledges events; answers after the commit, position by position. Unknown consumer: NOT_FOUND (CONSUMER_UNKNOWN). */
+    /**
+     * Acknowledges events; answers after the commit, position by position. Unknown consumer: NOT_FOUND (CONSUMER_UNKNOWN). A
+     * position above the head: FAILED_PRECONDITION (POSITION_BEYOND_HEAD), and nothing is acknowledged.
+     */
     acknowledge: {
       name: "Acknowledge",
       requestType: AcknowledgeRequest as typeof AcknowledgeRequest,
@@ -4640,7 +4643,7 @@ export const ConsumerServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Changes settings. A changed filter starts a new generation: leases of before answer STALE. */
+    /** Changes settings. A changed filter starts a new generation: older leases are answered STALE. */
     updateConsumer: {
       name: "UpdateConsumer",
       requestType: UpdateConsumerRequest as typeof UpdateConsumerRequest,
@@ -4658,7 +4661,7 @@ export const ConsumerServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Moves the offset. Live subscribers go on from there; leases of before answer STALE. */
+    /** Moves the offset. Live subscribers go on from there; older leases are answered STALE. */
     seekConsumer: {
       name: "SeekConsumer",
       requestType: SeekConsumerRequest as typeof SeekConsumerRequest,
@@ -4691,7 +4694,10 @@ export interface ConsumerServiceImplementation<CallContextExt = {}> {
    * Without a `request_id` a lost answer leaves its events leased until `ack_timeout`.
    */
   fetch(request: FetchRequest, context: CallContext & CallContextExt): Promise<DeepPartial<FetchResponse>>;
-  /** Acknowledges events; answers after the commit, position by position. Unknown consumer: NOT_FOUND (CONSUMER_UNKNOWN). */
+  /**
+   * Acknowledges events; answers after the commit, position by position. Unknown consumer: NOT_FOUND (CONSUMER_UNKNOWN). A
+   * position above the head: FAILED_PRECONDITION (POSITION_BEYOND_HEAD), and nothing is acknowledged.
+   */
   acknowledge(
     request: AcknowledgeRequest,
     context: CallContext & CallContextExt,
@@ -4714,7 +4720,7 @@ export interface ConsumerServiceImplementation<CallContextExt = {}> {
     request: ListConsumersRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListConsumersResponse>>;
-  /** Changes settings. A changed filter starts a new generation: leases of before answer STALE. */
+  /** Changes settings. A changed filter starts a new generation: older leases are answered STALE. */
   updateConsumer(
     request: UpdateConsumerRequest,
     context: CallContext & CallContextExt,
@@ -4724,7 +4730,7 @@ export interface ConsumerServiceImplementation<CallContextExt = {}> {
     request: DeleteConsumerRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<DeleteConsumerResponse>>;
-  /** Moves the offset. Live subscribers go on from there; leases of before answer STALE. */
+  /** Moves the offset. Live subscribers go on from there; older leases are answered STALE. */
   seekConsumer(
     request: SeekConsumerRequest,
     context: CallContext & CallContextExt,
@@ -4752,7 +4758,10 @@ export interface ConsumerServiceClient<CallOptionsExt = {}> {
    * Without a `request_id` a lost answer leaves its events leased until `ack_timeout`.
    */
   fetch(request: DeepPartial<FetchRequest>, options?: CallOptions & CallOptionsExt): Promise<FetchResponse>;
-  /** Acknowledges events; answers after the commit, position by position. Unknown consumer: NOT_FOUND (CONSUMER_UNKNOWN). */
+  /**
+   * Acknowledges events; answers after the commit, position by position. Unknown consumer: NOT_FOUND (CONSUMER_UNKNOWN). A
+   * position above the head: FAILED_PRECONDITION (POSITION_BEYOND_HEAD), and nothing is acknowledged.
+   */
   acknowledge(
     request: DeepPartial<AcknowledgeRequest>,
     options?: CallOptions & CallOptionsExt,
@@ -4775,7 +4784,7 @@ export interface ConsumerServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<ListConsumersRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListConsumersResponse>;
-  /** Changes settings. A changed filter starts a new generation: leases of before answer STALE. */
+  /** Changes settings. A changed filter starts a new generation: older leases are answered STALE. */
   updateConsumer(
     request: DeepPartial<UpdateConsumerRequest>,
     options?: CallOptions & CallOptionsExt,
@@ -4785,7 +4794,7 @@ export interface ConsumerServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<DeleteConsumerRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<DeleteConsumerResponse>;
-  /** Moves the offset. Live subscribers go on from there; leases of before answer STALE. */
+  /** Moves the offset. Live subscribers go on from there; older leases are answered STALE. */
   seekConsumer(
     request: DeepPartial<SeekConsumerRequest>,
     options?: CallOptions & CallOptionsExt,

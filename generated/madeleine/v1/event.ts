@@ -15,7 +15,7 @@ export const protobufFileName = "madeleine/v1/event.proto";
 
 /** The state of an event. */
 export enum EventStatus {
-  /** EVENT_STATUS_UNSPECIFIED - Not set. In a filter: the default of that filter. */
+  /** EVENT_STATUS_UNSPECIFIED - Not set; refused in a list of statuses. */
   EVENT_STATUS_UNSPECIFIED = 0,
   /** EVENT_STATUS_AWAITED - Somebody described the event and waits for it; it has not happened. Its position is 0. */
   EVENT_STATUS_AWAITED = 1,
@@ -291,7 +291,7 @@ export interface NewEvent {
   context: string;
   /** Category of the event, required. A name, as for `context`. */
   topic: string;
-  /** Version of the topic's schema; 0 is the latest. */
+  /** Version of the payload's schema, kept as given; 0: not said. */
   version: number;
   /**
    * The ordered log that the event goes into; its first event claims it for the issuer. Empty: no stream, no order.
@@ -299,8 +299,8 @@ export interface NewEvent {
    */
   stream: string;
   /**
-   * Partial payload by which the event is recognised: with a payload what it is, without one what is looked for or awaited. At
-   * least one leaf, at most 1,024, 64 levels and 16 KiB; one of more than 30 levels is not returned, as most clients could not
+   * Partial payload by which the event is recognised. With a payload: what identifies this event. Without one: what to look for
+   * or await. At least one leaf, at most 1,024, 64 levels and 16 KiB; one of more than 30 levels is not returned, as most clients could not
    * decode it. Its numbers are doubles: what a double does not hold exactly, such as 9007199254740993, cannot be described.
    */
   description:

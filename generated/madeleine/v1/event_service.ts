@@ -43,7 +43,7 @@ export enum Outcome {
   OUTCOME_FOUND = 4,
   /** OUTCOME_DUPLICATE - The same push was stored before; this is its first result. */
   OUTCOME_DUPLICATE = 5,
-  /** OUTCOME_DISCARDED - Its topic is not registered and the server discards such events. */
+  /** OUTCOME_DISCARDED - Reserved for servers that discard events of topics that are not registered; not answered yet. */
   OUTCOME_DISCARDED = 6,
   UNRECOGNIZED = -1,
 }
@@ -118,8 +118,8 @@ export interface PushEventRequest {
     | Duration
     | undefined;
   /**
-   * What occurred at or before this time is not found; unset, or earlier than that: 30 days ago, at most a million events of
-   * the topic. Only of a push without payload.
+   * What occurred at or before this time is not found; unset: 30 days ago. An earlier time reaches as far as the index: to 30
+   * days, and at most a million events of the topic, before its paths were first looked for. Only of a push without payload.
    */
   since?: Timestamp | undefined;
 }
@@ -302,11 +302,14 @@ export interface PeekEventRequest {
 
 /** The next event, or the end. */
 export interface PeekEventResponse {
-  /** The next event; absent at the end. */
+  /** The next event; absent if none was found up to `position`. */
   event:
     | Event
     | undefined;
-  /** There is no such event yet. */
+  /**
+   * There is no such event yet. Without it and without an event a very long part of the log was passed over: ask again after
+   * `position`.
+   */
   caughtUp: boolean;
   /** Everything up to this position was looked at: where to go on from. */
   position: bigint;
@@ -3732,8 +3735,8 @@ export const Missed: MessageFns<Missed> = {
 /**
  * Pushes events and reads the log.
  *
- * Every error carries google.rpc.ErrorInfo with a reason of the catalogue and the domain `madeleine`,
- * google.rpc.BadRequest with the fields at fault, and google.rpc.RetryInfo where a retry is safe.
+ * Every refusal carries google.rpc.ErrorInfo with a reason of the catalogue and the domain `madeleine`,
+ * google.rpc.BadRequest where fields are at fault, and google.rpc.RetryInfo where a retry is safe.
  * A request is at most 4 MiB; above it gRPC itself answers RESOURCE_EXHAUSTED.
  */
 export type EventServiceDefinition = typeof EventServiceDefinition;
@@ -3742,8 +3745,8 @@ export const EventServiceDefinition = {
   fullName: "madeleine.v1.EventService",
   methods: {
     /**
-     * Pushes one event and answers once it is durable. A retry with the same `message_id` is safe at any time, of a push without
-     * payload for at least 24 hours.
+     * Pushes one event and answers once it is durable. A retry with the same `message_id` is safe at any time; for a push without
+     * a payload, for at least 24 hours.
      *
      * With a payload the event occurs (OCCURRED), and every awaited event of its topic whose description the payload contains
      * occurs with it (SATISFIED): one entry in the log, with the lowest of their ids; the others are in `satisfied_ids`.
@@ -3752,8 +3755,8 @@ export const EventServiceDefinition = {
      * description, or which awaits an equal one, is returned (FOUND); else it is awaited from now on (AWAITED), until
      * `wait_timeout` has passed. Event first or wait first, the result is the same.
      *
-     * With both, the payload has to contain the description, and no event with an equal description may have occurred: one that was
-     * pushed with it, or that was awaited by it. In a topic that is registered with `description_paths` the server takes the
+     * With both, the payload has to contain the description, and no event may have occurred that was pushed with an equal
+     * description or ended a wait for one. In a topic that is registered with `description_paths` the server takes the
      * description from the payload.
      *
      * Contained means: at every leaf path of the description the payload has an equal value. A leaf is a scalar, null, a whole array or
@@ -3778,7 +3781,7 @@ export const EventServiceDefinition = {
      * Pushes up to 1,000 events in one transaction: all are stored or none. Results come in the order of the events; each sees
      * what those before it did.
      *
-     * Errors as for PushEvent; a field violation names its event, such as `events[3].topic`.
+     * Errors as for PushEvent; a field violation names its event, such as `events[3].event.topic`.
      */
     pushEvents: {
       name: "PushEvents",
@@ -3792,8 +3795,8 @@ export const EventServiceDefinition = {
      * Pushes batches of events, many in flight, committed and answered in the order sent: the bulk path.
      *
      * An event that is refused is answered with its error; the stream goes on. The stream itself ends with an error only
-     * if a request cannot be decoded, or the server drains or loses its database (UNAVAILABLE): send the unanswered
-     * batches again, with the same message ids.
+     * if a request cannot be decoded, or the server drains, loses its database (UNAVAILABLE) or is overloaded
+     * (RESOURCE_EXHAUSTED): send the unanswered batches again, with the same message ids.
      */
     pushEventStream: {
       name: "PushEventStream",
@@ -3883,8 +3886,8 @@ export const EventServiceDefinition = {
 
 export interface EventServiceImplementation<CallContextExt = {}> {
   /**
-   * Pushes one event and answers once it is durable. A retry with the same `message_id` is safe at any time, of a push without
-   * payload for at least 24 hours.
+   * Pushes one event and answers once it is durable. A retry with the same `message_id` is safe at any time; for a push without
+   * a payload, for at least 24 hours.
    *
    * With a payload the event occurs (OCCURRED), and every awaited event of its topic whose description the payload contains
    * occurs with it (SATISFIED): one entry in the log, with the lowest of their ids; the others are in `satisfied_ids`.
@@ -3893,8 +3896,8 @@ export interface EventServiceImplementation<CallContextExt = {}> {
    * description, or which awaits an equal one, is returned (FOUND); else it is awaited from now on (AWAITED), until
    * `wait_timeout` has passed. Event first or wait first, the result is the same.
    *
-   * With both, the payload has to contain the description, and no event with an equal description may have occurred: one that was
-   * pushed with it, or that was awaited by it. In a topic that is registered with `description_paths` the server takes the
+   * With both, the payload has to contain the description, and no event may have occurred that was pushed with an equal
+   * description or ended a wait for one. In a topic that is registered with `description_paths` the server takes the
    * description from the payload.
    *
    * Contained means: at every leaf path of the description the payload has an equal value. A leaf is a scalar, null, a whole array or
@@ -3912,7 +3915,7 @@ export interface EventServiceImplementation<CallContextExt = {}> {
    * Pushes up to 1,000 events in one transaction: all are stored or none. Results come in the order of the events; each sees
    * what those before it did.
    *
-   * Errors as for PushEvent; a field violation names its event, such as `events[3].topic`.
+   * Errors as for PushEvent; a field violation names its event, such as `events[3].event.topic`.
    */
   pushEvents(
     request: PushEventsRequest,
@@ -3922,8 +3925,8 @@ export interface EventServiceImplementation<CallContextExt = {}> {
    * Pushes batches of events, many in flight, committed and answered in the order sent: the bulk path.
    *
    * An event that is refused is answered with its error; the stream goes on. The stream itself ends with an error only
-   * if a request cannot be decoded, or the server drains or loses its database (UNAVAILABLE): send the unanswered
-   * batches again, with the same message ids.
+   * if a request cannot be decoded, or the server drains, loses its database (UNAVAILABLE) or is overloaded
+   * (RESOURCE_EXHAUSTED): send the unanswered batches again, with the same message ids.
    */
   pushEventStream(
     request: AsyncIterable<PushEventStreamRequest>,
@@ -3978,8 +3981,8 @@ export interface EventServiceImplementation<CallContextExt = {}> {
 
 export interface EventServiceClient<CallOptionsExt = {}> {
   /**
-   * Pushes one event and answers once it is durable. A retry with the same `message_id` is safe at any time, of a push without
-   * payload for at least 24 hours.
+   * Pushes one event and answers once it is durable. A retry with the same `message_id` is safe at any time; for a push without
+   * a payload, for at least 24 hours.
    *
    * With a payload the event occurs (OCCURRED), and every awaited event of its topic whose description the payload contains
    * occurs with it (SATISFIED): one entry in the log, with the lowest of their ids; the others are in `satisfied_ids`.
@@ -3988,8 +3991,8 @@ export interface EventServiceClient<CallOptionsExt = {}> {
    * description, or which awaits an equal one, is returned (FOUND); else it is awaited from now on (AWAITED), until
    * `wait_timeout` has passed. Event first or wait first, the result is the same.
    *
-   * With both, the payload has to contain the description, and no event with an equal description may have occurred: one that was
-   * pushed with it, or that was awaited by it. In a topic that is registered with `description_paths` the server takes the
+   * With both, the payload has to contain the description, and no event may have occurred that was pushed with an equal
+   * description or ended a wait for one. In a topic that is registered with `description_paths` the server takes the
    * description from the payload.
    *
    * Contained means: at every leaf path of the description the payload has an equal value. A leaf is a scalar, null, a whole array or
@@ -4007,7 +4010,7 @@ export interface EventServiceClient<CallOptionsExt = {}> {
    * Pushes up to 1,000 events in one transaction: all are stored or none. Results come in the order of the events; each sees
    * what those before it did.
    *
-   * Errors as for PushEvent; a field violation names its event, such as `events[3].topic`.
+   * Errors as for PushEvent; a field violation names its event, such as `events[3].event.topic`.
    */
   pushEvents(
     request: DeepPartial<PushEventsRequest>,
@@ -4017,8 +4020,8 @@ export interface EventServiceClient<CallOptionsExt = {}> {
    * Pushes batches of events, many in flight, committed and answered in the order sent: the bulk path.
    *
    * An event that is refused is answered with its error; the stream goes on. The stream itself ends with an error only
-   * if a request cannot be decoded, or the server drains or loses its database (UNAVAILABLE): send the unanswered
-   * batches again, with the same message ids.
+   * if a request cannot be decoded, or the server drains, loses its database (UNAVAILABLE) or is overloaded
+   * (RESOURCE_EXHAUSTED): send the unanswered batches again, with the same message ids.
    */
   pushEventStream(
     request: AsyncIterable<DeepPartial<PushEventStreamRequest>>,

@@ -95,11 +95,15 @@ export class EventFrames {
     return this.#frame((w) => this.#eventField(w, entry, form));
   }
 
-  /** PeekEventResponse. */
-  peeked(entry: LogEntry | undefined, position: Position, form: PayloadForm): Uint8Array {
+  /** PeekEventResponse. `caughtUp`: there is no such event up to the head. */
+  peeked(
+    entry: LogEntry | undefined,
+    { position, caughtUp }: { readonly position: Position; readonly caughtUp: boolean },
+    form: PayloadForm,
+  ): Uint8Array {
     return this.#frame((w) => {
       w.numberField(3, position);
-      w.numberField(2, entry === undefined ? 1 : 0);
+      w.numberField(2, caughtUp ? 1 : 0);
       if (entry !== undefined) this.#eventField(w, entry, form);
     });
   }

@@ -12,14 +12,14 @@ export interface HeadView {
   readonly now: Micros;
 }
 
-/** A holder of the head that falls silent is rolled back by the server, and nobody waits for it longer (rule 5). */
+/** A holder of the head that falls silent is rolled back by the server, and nobody waits for it longer. */
 const GUARD = 'SET SESSION wait_timeout = 5, SESSION innodb_lock_wait_timeout = 3';
 const UNGUARD = 'SET SESSION wait_timeout = DEFAULT, SESSION innodb_lock_wait_timeout = DEFAULT';
 const LOCK_HEAD = `
   SELECT position, created_at, CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS UNSIGNED) AS now_micros
   FROM log_head WHERE id = 1 FOR UPDATE`;
 
-/** Runs the work in one transaction that holds the head row, so that no event ends meanwhile (rule 3). */
+/** Runs the work in one transaction that holds the head row, so that no event ends meanwhile. */
 export function underHead<T>(database: Database, work: (queries: Queries, head: HeadView) => Promise<T>): Promise<T> {
   return database.transaction(async (queries) => {
     await queries.query(GUARD);
@@ -95,7 +95,7 @@ function fateOf(wait: WaitRow | undefined, entries: readonly EntryRow[]): Fate |
 const RAISE = `
   UPDATE wait SET expires_at = ? WHERE event_id = ? AND state = ${EntryKind.AWAITED} AND expires_at < ? AND expires_at > ?`;
 
-/** The await's deadline is the greatest of those who share it (rule 19); one that has passed by `now` stays passed. */
+/** The await's deadline is the greatest of those who share it; one that has passed by `now` stays passed. */
 export async function raiseWait(queries: Queries, eventId: number, until: Micros, now: Micros): Promise<void> {
   await queries.write(RAISE, [until, eventId, until, now]);
 }

@@ -1,4 +1,4 @@
-// One connection that commits groups (rules 2, 5, 6): lock the head, read fresh, decide, insert with exact positions, write
+// One connection that commits groups: lock the head, read fresh, decide, insert with exact positions, write
 // the head, commit. In the common case that is four round trips: lock, insert, streams, head with COMMIT; reading streams
 // is saved while nobody else wrote (see HeadCache), reading message ids until the database refuses a duplicate.
 //
@@ -97,7 +97,7 @@ export class MysqlGroupLane implements GroupLane {
   }
 
   /**
-   * Which of the values that the group's payloads have are awaited, found while another group holds the lock (rule 6). Most are not:
+   * Which of the values that the group's payloads have are awaited, found while another group holds the lock. Most are not:
    * as long as nothing more is awaited since, only the others are looked at again under the lock.
    */
   async #lookAhead(queries: ConnectionQueries, { needs: { waits } }: GroupRun): Promise<LookedAhead | undefined> {

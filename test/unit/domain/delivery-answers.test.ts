@@ -1,4 +1,4 @@
-// What an acknowledgement, a rejection or an extension means: rules 23 and 27.
+// What an acknowledgement, a rejection or an extension means.
 
 import { describe, expect, it } from 'vitest';
 import type { AckStatus } from '../../../src/domain/delivery-types.js';

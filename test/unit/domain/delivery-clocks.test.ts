@@ -1,4 +1,4 @@
-// Ack clocks: rule 24, and when the window wants to be woken.
+// Ack clocks, and when the window wants to be woken.
 
 import { describe, expect, it } from 'vitest';
 import { BY_STREAM, DeliveryDriver, NO_ORDER, of } from '../../support/delivery.js';

@@ -1,4 +1,4 @@
-// Troubles, parking and replay: rules 25 and 30, and what a window stores and takes up again.
+// Troubles, parking and replay, and what a window stores and takes up again.
 
 import { describe, expect, it } from 'vitest';
 import { Ordering } from '../../../src/domain/consumer.js';

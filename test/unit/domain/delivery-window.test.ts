@@ -296,7 +296,7 @@ describe('delivery window: gone', () => {
   });
 });
 
-describe('delivery window: bounds of rule 26', () => {
+describe('delivery window: bounds', () => {
   it('stops the scan at too many acknowledged events ahead, naming the blocker, until that is done', () => {
     const log = Array.from({ length: 10 }, () => null);
     const driver = new DeliveryDriver({ log, limits: { maxAckedAhead: 3 } });
