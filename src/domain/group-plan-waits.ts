@@ -155,8 +155,10 @@ export class WaitPlanner {
     const stored = this.#options.locked?.events.get(eventId) ?? this.#ownEvent(eventId);
     if (stored === undefined) return { kind: 'refused', error: unknownEvent(), fault: 0 };
     let wait = this.#touched.get(eventId)?.wait ?? stored.wait;
+    if (expiresAt !== undefined && expiresAt <= this.#options.time) {
+      return { kind: 'refused', error: pastDeadline(), fault: 0 };
+    }
     if (wait?.state === EntryKind.AWAITED && expiresAt !== undefined) {
-      if (expiresAt <= this.#options.time) return { kind: 'refused', error: pastDeadline(), fault: 0 };
       // One that has passed stays passed: cawins may have been told so.
       if (!this.#isDue(wait)) wait = this.#raise(wait, expiresAt);
     }

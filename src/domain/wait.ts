@@ -89,6 +89,11 @@ export function satisfiedView(wait: Wait, entry: LogEntry): LogEntry {
   };
 }
 
+/** An entry without its payload: for answers that have become too long for it. */
+export function withoutPayload(entry: LogEntry): LogEntry {
+  return { ...entry, messageId: entry.messageId, payload: undefined, ...NO_ENCODINGS };
+}
+
 /** An occurred event that was invalidated later, as it is now. */
 export function invalidatedView(occurred: LogEntry, invalidation: LogEntry): LogEntry {
   const reason = invalidation.rest?.reason;

@@ -139,9 +139,14 @@ export class Cawins {
   async update(id: number, change: CawinChange): Promise<Cawin> {
     const { store, onFirings } = this.#options;
     if (change.expiresAt !== null) this.#assertDeadline(change.expiresAt);
-    const { sealed, cawin } = await this.#stored(id);
-    const patch = { active: change.active, notifyOn: change.notifyOn, expiresAt: change.expiresAt };
-    const changed = await store.update(id, { ...patch, ...this.#callbackPatch(cawin, sealed, change.callback) });
+    const { callback, ...rest } = change;
+    if (callback?.url !== undefined) this.#assertAllowed(callback.url);
+    const { active, notifyOn, expiresAt } = rest;
+    const patchOf = ({ cawin, sealed }: StoredCawin) => {
+      return { active, notifyOn, expiresAt, ...this.#callbackPatch(cawin, sealed, callback) };
+    };
+    const origin = callback?.url === undefined ? undefined : endpointOrigin(parseCallbackUrl(callback.url));
+    const changed = await store.update(id, patchOf, origin);
     if (!changed) throw unknown();
     onFirings();
     return this.get(id);
@@ -171,11 +176,10 @@ export class Cawins {
     return stored;
   }
 
-  /** The secrets as they are at this time: two updates at once end with those of one of them. */
+  /** What changes of a callback, by what is stored under the lock: of two updates at once each keeps what the other changed. */
   #callbackPatch(cawin: Cawin, sealed: Buffer | undefined, change: Partial<CallbackDraft> | undefined) {
     if (change === undefined) return { callback: undefined, seal: undefined };
     const { vault, clock } = this.#options;
-    if (change.url !== undefined) this.#assertAllowed(change.url);
     const { secret, headers, ...plain } = change;
     let secrets = vault.open(sealed, cawin.id);
     if (headers !== undefined) secrets = { ...secrets, headers };

@@ -45,7 +45,9 @@ export class DeliveryAttempt {
   /** Makes the call; never rejects. */
   async make(firing: ClaimedFiring, signal: AbortSignal): Promise<AttemptEnd> {
     const startedAt = this.#options.clock.nowMs() * 1000;
-    const result = await this.#call(firing, signal);
+    // More attempts than there are: calls that nobody lived to write down. One more may end the same way.
+    const isUsedUp = firing.roundAttempt > this.#options.policy.maxAttempts;
+    const result = isUsedUp ? USED_UP : await this.#call(firing, signal);
     this.#options.metrics.attempts.inc({ outcome: result.outcome, reason: result.reason });
     return {
       attempt: recordOf(firing, startedAt, result),
@@ -100,6 +102,13 @@ export class DeliveryAttempt {
 }
 
 const NOTHING_SENT = { status: '', statusCode: 0, latencyMs: 0, firstBytes: '' } as const;
+/** See DeliveryAttempt.make. */
+const USED_UP: AttemptResult = {
+  ...NOTHING_SENT,
+  outcome: 'rejected',
+  reason: 'internal',
+  error: 'its attempts were used up by servers that ended in the middle of them',
+};
 /** Retention deleted the event before anybody took the call. */
 const GONE: AttemptResult = {
   ...NOTHING_SENT,

@@ -13,6 +13,7 @@
 // from a guess.
 
 import { MadeleineError, storageUnavailable } from '../domain/errors.js';
+import type { EventDraft } from '../domain/event.js';
 import { planGroup } from '../domain/group-plan.js';
 import { matchPushes, needsOf } from '../domain/group-plan-needs.js';
 import {
@@ -66,6 +67,8 @@ interface Waiting {
   sent: readonly PushOutcome[] | undefined;
   /** Its group was refused for a value, or it is of a kind that stands alone. */
   alone: boolean;
+  /** Groups with it that failed after they had the head's lock. */
+  failedLocked: number;
 }
 
 interface Group {
@@ -131,7 +134,18 @@ export class GroupCommit {
       this.#nextSequence += 1;
       const giveUpAt = this.#options.clock.monotonicMs() + PATIENCE_MS;
       const alone = standsAlone(unit);
-      this.#queue.push({ sequence, unit, bytes, giveUpAt, resolve, reject, signal, sent: undefined, alone });
+      this.#queue.push({
+        sequence,
+        unit,
+        bytes,
+        giveUpAt,
+        resolve,
+        reject,
+        signal,
+        sent: undefined,
+        alone,
+        failedLocked: 0,
+      });
       this.#queuedEvents += unitSize(unit);
       this.#queuedBytes += bytes;
       this.#sweeper ??= setInterval(() => this.#dropHopeless(), SWEEP_MS).unref();
@@ -317,7 +331,9 @@ export class GroupCommit {
     }
     group.members.forEach((waiting, index) => {
       if (failure.kind === 'unknown') waiting.sent = planned(group.plan?.outcomes[index], waiting.sent);
-      if (splits) waiting.alone = true;
+      if (group.locked) waiting.failedLocked += 1;
+      // Something that it needs besides is locked, or it is too large: the others need not fail with it.
+      if (splits || waiting.failedLocked > 1) waiting.alone = true;
     });
     this.#requeue(group.members);
     if (failure.kind === 'stale') void this.#reload();
@@ -327,8 +343,11 @@ export class GroupCommit {
   async #reload(): Promise<void> {
     if (this.#reloading) return;
     this.#reloading = true;
+    const { version } = this.#options.catalog.current;
     try {
       await this.#options.catalog.reload();
+      // It has to be another one: otherwise what is read and what is locked differ, and hurrying does not help.
+      if (this.#options.catalog.current.version === version) this.#backOff(100);
     } catch (error) {
       this.#options.logger.debug({ err: error }, 'catalogue not loaded');
       this.#backOff(100);
@@ -375,13 +394,17 @@ function recognisedPush(outcome: PushOutcome & { kind: 'duplicate' }, before: Pu
   return outcome.position === 0 && looked === outcome.eventId ? before : outcome;
 }
 
-/** Bytes of payloads, and of descriptions that are not in one. */
+/** Bytes that a unit has in the statements of a group, at most, but for what is short. */
 function unitBytes(unit: GroupUnit): number {
-  if (unit.kind !== 'push') return 0;
-  return unit.pushes.reduce(
-    (sum, { draft }) => sum + (draft.payload?.bytes.byteLength ?? draft.description?.text.length ?? 0),
-    0,
-  );
+  return unit.kind === 'push' ? unit.pushes.reduce((sum, { draft }) => sum + draftBytes(draft), 0) : 0;
+}
+
+function draftBytes({ payload, description, rest }: EventDraft): number {
+  const payloadBytes = payload?.bytes.byteLength ?? 0;
+  if (rest === undefined && description === undefined) return payloadBytes;
+  // Texts are quoted once as JSON and once as SQL.
+  const texts = `${description?.text ?? ''}${rest === undefined ? '' : JSON.stringify(rest)}`;
+  return payloadBytes + 2 * Buffer.byteLength(texts);
 }
 
 /** What a unit planned when its COMMIT was sent; what a rerun found to be its own from before stays as it was then. */

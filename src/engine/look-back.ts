@@ -17,6 +17,7 @@ export class LookBack {
   readonly #options: LookBackOptions;
   #refreshedAt = Number.NEGATIVE_INFINITY;
   #position: Position = 0;
+  #refreshing: Promise<void> | undefined;
   /** The last time that was asked for: the pushes of one call often share it. */
   #last = { since: 0, after: 0 };
 
@@ -33,9 +34,17 @@ export class LookBack {
     }
     const time = clock.nowMs() * 1000 - DEFAULT_LOOKBACK_MICROS;
     if (clock.monotonicMs() - this.#refreshedAt > REFRESH_MS) {
-      this.#refreshedAt = clock.monotonicMs();
-      this.#position = await source.positionAt(time);
+      this.#refreshing ??= this.#refresh(time).finally(() => {
+        this.#refreshing = undefined;
+      });
+      await this.#refreshing;
     }
     return { since: time, after: this.#position };
+  }
+
+  async #refresh(time: Micros): Promise<void> {
+    const { source, clock } = this.#options;
+    this.#position = await source.positionAt(time);
+    this.#refreshedAt = clock.monotonicMs();
   }
 }

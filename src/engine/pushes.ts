@@ -5,7 +5,7 @@ import { contentDigest } from '../domain/content-digest.js';
 import { bug, MadeleineError } from '../domain/errors.js';
 import type { EventDraft, LogEntry, Micros, Position } from '../domain/event.js';
 import type { Push, PushOutcome, WaitTerms } from '../domain/group-plan-types.js';
-import { awaitedView, DEFAULT_WAIT_MICROS } from '../domain/wait.js';
+import { awaitedView, DEFAULT_WAIT_MICROS, withoutPayload } from '../domain/wait.js';
 import type { Uuid7Source } from '../lib/uuid7.js';
 import type { Metrics } from '../telemetry.js';
 import type { EventQueries } from './event-queries.js';
@@ -14,6 +14,11 @@ import type { LogReader } from './log-reader.js';
 import type { LogTail } from './log-tail.js';
 import type { LookBack } from './look-back.js';
 import type { ShapeIndex } from './shape-index.js';
+
+/** Payloads that one call is given back of events that were there before: a few bytes may ask for a thousand large ones. */
+const MAX_FOUND_BYTES = 3 * 1024 * 1024;
+/** Entries that were there before and are read together. */
+const READ_TOGETHER = 32;
 
 /** A validated push. */
 export interface PushCommand {
@@ -95,7 +100,7 @@ export class Pushes {
         ? this.#toResult(outcomes[next++] as PushOutcome, before)
         : ({ kind: 'refused', error: one.error, fault: index } as const),
     );
-    const results = await allOf(made);
+    const results = bounded(await allOf(made));
     this.#count(results);
     return results;
   }
@@ -149,8 +154,15 @@ export class Pushes {
     });
     if (positions.length === 0) return NONE;
     await this.#options.tail.reach(Math.max(...positions));
-    const entries = await this.#options.reader.readAt([...new Set(positions)]);
-    return new Map(entries.map((entry) => [entry.position, entry]));
+    const distinct = [...new Set(positions)];
+    const before = new Map<Position, LogEntry>();
+    for (let from = 0, bytes = 0; from < distinct.length; from += READ_TOGETHER) {
+      for (const entry of await this.#options.reader.readAt(distinct.slice(from, from + READ_TOGETHER))) {
+        bytes += payloadBytes(entry);
+        before.set(entry.position, bytes > MAX_FOUND_BYTES ? withoutPayload(entry) : entry);
+      }
+    }
+    return before;
   }
 
   #toResult(outcome: PushOutcome, before: ReadonlyMap<Position, LogEntry>): Promise<PushedEvent> | PushedEvent {
@@ -213,4 +225,21 @@ const NONE: ReadonlyMap<Position, LogEntry> = new Map();
 
 function effectOf({ satisfied }: { readonly satisfied?: boolean }): PushEffect {
   return satisfied === true ? 'satisfied' : 'occurred';
+}
+
+function payloadBytes({ payload }: LogEntry): number {
+  return payload?.bytes.byteLength ?? 0;
+}
+
+const WAS_THERE: ReadonlySet<PushEffect> = new Set(['found', 'duplicate']);
+
+/** The results, those of events that were there before without their payloads from where they would be too many bytes. */
+function bounded(results: readonly PushedEvent[]): readonly PushedEvent[] {
+  if (!results.some((result) => result.kind === 'stored' && WAS_THERE.has(result.effect))) return results;
+  let bytes = 0;
+  return results.map((result) => {
+    if (result.kind === 'refused' || !WAS_THERE.has(result.effect)) return result;
+    bytes += payloadBytes(result.entry);
+    return bytes > MAX_FOUND_BYTES ? { ...result, entry: withoutPayload(result.entry) } : result;
+  });
 }

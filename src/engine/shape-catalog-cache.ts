@@ -26,8 +26,8 @@ export class ShapeCatalogCache {
     await this.#loading;
   }
 
+  /** Loads follow one another, so the last one is right, also where a database that was killed came back with an older version. */
   async #load(): Promise<void> {
-    const loaded = await this.#store.load();
-    if (loaded.version >= this.#current.version) this.#current = loaded;
+    this.#current = await this.#store.load();
   }
 }

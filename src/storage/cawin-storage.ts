@@ -95,8 +95,11 @@ export interface CawinStore {
   findByRequest(context: string, requestId: string): Promise<StoredCawin | undefined>;
   /** By id. */
   list(options: ListCawinsOptions): Promise<readonly Cawin[]>;
-  /** Changes a cawin under the head row; switched on, it fires what has ended and never fired. False: there is none. */
-  update(id: number, patch: CawinPatch): Promise<boolean>;
+  /**
+   * Changes a cawin under the head row; switched on, it fires what has ended and never fired. False: there is none. `patchOf` is given
+   * the cawin as it is under the lock (without its firings), and may be called again; `origin`: of a new URL.
+   */
+  update(id: number, patchOf: (stored: StoredCawin) => CawinPatch, origin: string | undefined): Promise<boolean>;
   /** With its firings and attempts. False: there is none. */
   delete(id: number): Promise<boolean>;
   /** Makes what failed, or waits for its next attempt, due now; how many those are. Undefined: there is no such cawin. */

@@ -1,6 +1,7 @@
+import { createConnection } from 'mysql2/promise';
 import { Webhook as Verifier } from 'standardwebhooks';
 import { describe, expect, it } from 'vitest';
-import { AttemptOutcome, CawinState } from '../../generated/madeleine/v1/cawin_service.js';
+import { AttemptOutcome, CawinState, UpdateCawinRequest } from '../../generated/madeleine/v1/cawin_service.js';
 import { EventStatus } from '../../generated/madeleine/v1/event.js';
 import { SECRET, useCawins } from '../support/cawin-scene.js';
 import { refusalOf } from '../support/refusals.js';
@@ -88,6 +89,19 @@ describe('an attempt', () => {
     await scene.reaches(cawin.id, CawinState.CAWIN_STATE_FIRED);
     expect(scene.receiver.received).toHaveLength(5);
     expect((await scene.client.cawins.retryCawin({ id: cawin.id })).retried).toBe(0);
+  });
+
+  it('is not made any more where servers ended in the middle of all that there were', async () => {
+    scene.receiver.respond = (response) => response.writeHead(500, { 'retry-after': '3600' }).end();
+    const cawin = await scene.create(await scene.occurred());
+    await waitUntil(async () => (await scene.attempts(cawin.id)).length === 1, { what: 'the first attempt' });
+    const connection = await createConnection(scene.database.adminUrl);
+    await connection.query('UPDATE firing SET attempts = 4, due_at = 1 WHERE cawin_id = ?', [cawin.id]);
+    await connection.query('UPDATE endpoint SET ready_at = 1');
+    await connection.end();
+    await scene.reaches(cawin.id, CawinState.CAWIN_STATE_FAILED);
+    expect(scene.receiver.received).toHaveLength(1);
+    expect((await scene.attempts(cawin.id)).at(-1)).toMatchObject({ number: 5, reason: 'internal' });
   });
 
   it('that is answered with 410 is the last one', async () => {
@@ -194,6 +208,33 @@ describe('managing', () => {
   });
 });
 
+describe('two updates at once', () => {
+  it('each keep what the other changed', async () => {
+    const { cawins } = scene.client;
+    for (let n = 1; n <= 10; n += 1) {
+      const { id } = await scene.create(await scene.occurred(), { active: false }, { secret: SECRET });
+      const secret = `whsec_${Buffer.alloc(32, n).toString('base64')}`;
+      const callback = { url: '', secret, headers: {}, timeout: { seconds: BigInt(n), nanos: 0 } };
+      await Promise.all(
+        ['callback.secret', 'callback.timeout'].map((path) =>
+          cawins.updateCawin(UpdateCawinRequest.fromPartial({ id, callback, updateMask: [path] })),
+        ),
+      );
+      const after = await scene.get(id);
+      expect(after.callback).toMatchObject({ timeout: { seconds: BigInt(n) }, formerSecretUntil: expect.anything() });
+    }
+  });
+
+  it('do not set a deadline that has passed', async () => {
+    const { id } = await scene.create(await scene.occurred());
+    await scene.reaches(id, CawinState.CAWIN_STATE_FIRED);
+    const expiresAt = { seconds: 1n, nanos: 0 };
+    const update = UpdateCawinRequest.fromPartial({ id, expiresAt, updateMask: ['expires_at'] });
+    expect((await refusalOf(scene.client.cawins.updateCawin(update))).fields).toEqual(['expires_at']);
+    expect((await scene.get(id)).firings.map(({ kind }) => kind)).toEqual([OCCURRED]);
+  });
+});
+
 describe('refused are', () => {
   const refused = async (changes: object, callback: object = {}) => {
     const eventId = await scene.occurred();
@@ -211,6 +252,7 @@ describe('refused are', () => {
     ['notify_on[0]', { notifyOn: [EventStatus.EVENT_STATUS_AWAITED] }, {}],
     ['request_id', { requestId: 'x'.repeat(65) }, {}],
     ['expires_at', { expiresAt: { seconds: 2n ** 33n, nanos: 0 } }, {}],
+    ['expires_at', { expiresAt: { seconds: 1n, nanos: 0 } }, {}],
     ['callback.url', {}, { url: 'ftp://example.org' }],
     ['callback.secret', {}, { secret: 'whsec_short' }],
     ['callback.headers[Host]', {}, { headers: { Host: 'x' } }],

@@ -218,7 +218,7 @@ class Conversation {
   #read(payload: Buffer): Statement | undefined {
     const text = () => payload.toString('utf8', 1);
     const { number: connection } = this.#options;
-    if (payload[0] === QUERY && text().includes('innodb_lock_wait_timeout')) this.#group = true;
+    if (payload[0] === QUERY && text().includes('SESSION wait_timeout')) this.#group = true;
     const about = { connection, group: this.#group };
     if (payload[0] === QUERY) return { command: 'query', text: text(), ...about };
     if (payload[0] === PREPARE) return { command: 'prepare', text: text(), ...about };

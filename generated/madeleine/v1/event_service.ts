@@ -39,7 +39,10 @@ export enum Outcome {
   OUTCOME_SATISFIED = 2,
   /** OUTCOME_AWAITED - It is awaited from now on. */
   OUTCOME_AWAITED = 3,
-  /** OUTCOME_FOUND - An event that fits the description was there already. */
+  /**
+   * OUTCOME_FOUND - An event that fits the description was there already. Of one call at most 3 MiB of payloads are returned of such events and of
+   * duplicates; those after are without: GetEvent has them.
+   */
   OUTCOME_FOUND = 4,
   /** OUTCOME_DUPLICATE - The same push was stored before; this is its first result. */
   OUTCOME_DUPLICATE = 5,

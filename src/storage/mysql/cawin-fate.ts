@@ -12,9 +12,6 @@ export interface HeadView {
   readonly now: Micros;
 }
 
-/** A holder of the head that falls silent is rolled back by the server, and nobody waits for it longer. */
-const GUARD = 'SET SESSION wait_timeout = 5, SESSION innodb_lock_wait_timeout = 3';
-const UNGUARD = 'SET SESSION wait_timeout = DEFAULT, SESSION innodb_lock_wait_timeout = DEFAULT';
 const LOCK_HEAD = `
   SELECT position, created_at, CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS UNSIGNED) AS now_micros
   FROM log_head WHERE id = 1 FOR UPDATE`;
@@ -22,14 +19,9 @@ const LOCK_HEAD = `
 /** Runs the work in one transaction that holds the head row, so that no event ends meanwhile. */
 export function underHead<T>(database: Database, work: (queries: Queries, head: HeadView) => Promise<T>): Promise<T> {
   return database.transaction(async (queries) => {
-    await queries.query(GUARD);
-    try {
-      const [row] = await queries.execute<{ position: number; created_at: number; now_micros: number }>(LOCK_HEAD);
-      if (row === undefined) throw new Error('log_head has no row');
-      return await work(queries, { position: row.position, now: Math.max(row.created_at, row.now_micros) });
-    } finally {
-      await queries.query(UNGUARD);
-    }
+    const [row] = await queries.execute<{ position: number; created_at: number; now_micros: number }>(LOCK_HEAD);
+    if (row === undefined) throw new Error('log_head has no row');
+    return work(queries, { position: row.position, now: Math.max(row.created_at, row.now_micros) });
   });
 }
 

@@ -3,6 +3,7 @@
 import {
   type Cawin,
   endsForDeadline,
+  type Firing,
   FiringState,
   isOver,
   kindBits,
@@ -87,7 +88,7 @@ export class MysqlCawinStore implements CawinStore {
     const [row] = await this.#database.execute<CawinRow>(SELECT, [id]);
     if (row === undefined) return undefined;
     const firings = (await readFirings(this.#database, [id])).get(id) ?? [];
-    return { cawin: cawinOf(row, firings), sealed: row.sealed ?? undefined, digest: row.digest ?? undefined };
+    return storedOf(row, firings);
   }
 
   async list({ context, eventId, after, limit }: ListCawinsOptions): Promise<readonly Cawin[]> {
@@ -111,11 +112,12 @@ export class MysqlCawinStore implements CawinStore {
     return rows.map((row) => cawinOf(row, firings.get(row.id) ?? []));
   }
 
-  async update(id: number, patch: CawinPatch): Promise<boolean> {
-    const endpoint = patch.callback && (await endpointId(this.#database, patch.callback.origin));
+  async update(id: number, patchOf: (stored: StoredCawin) => CawinPatch, origin: string | undefined): Promise<boolean> {
+    const endpoint = origin === undefined ? undefined : await endpointId(this.#database, origin);
     const work = async (queries: Queries, head: HeadView) => {
       const [row] = await queries.execute<CawinRow>(`${SELECT} FOR UPDATE`, [id]);
       if (row === undefined) return false;
+      const patch = patchOf(storedOf(row, []));
       await updateCawin(queries, row, patch, { endpoint: endpoint ?? row.endpoint_id, head });
       return true;
     };
@@ -156,6 +158,10 @@ export class MysqlCawinStore implements CawinStore {
   }
 }
 
+function storedOf(row: CawinRow, firings: readonly Firing[]): StoredCawin {
+  return { cawin: cawinOf(row, firings), sealed: row.sealed ?? undefined, digest: row.digest ?? undefined };
+}
+
 async function updateCawin(
   queries: Queries,
   row: CawinRow & { readonly sealed?: Buffer | null },
@@ -165,7 +171,7 @@ async function updateCawin(
   const { id } = row;
   const { active, notifyOn, expiresAt } = patched(row, patch);
   const fate = (await readFate(queries, row.event_id)) ?? { ends: [], waitUntil: undefined };
-  if (patch.expiresAt && fate.ends.length === 0 && patch.expiresAt <= head.now) throw pastDeadline();
+  if (patch.expiresAt && patch.expiresAt <= head.now) throw pastDeadline();
   const ends = endsForDeadline(fate.ends, expiresAt ?? undefined, head.now);
   await queries.write(
     'UPDATE cawin SET active = ?, closed = ?, notify_on = ?, expires_at = ?, deadline = ? WHERE id = ?',

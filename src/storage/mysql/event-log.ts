@@ -38,6 +38,8 @@ export class MysqlEventLog implements EventLog {
   readonly #database: Database;
   readonly #names: NameCache;
   readonly #instance: readonly [string, string];
+  #barrier: Promise<void> | undefined;
+  #nextBarrier: Promise<void> | undefined;
 
   constructor({ database, names, instanceId, address }: MysqlEventLogOptions) {
     this.#database = database;
@@ -58,8 +60,23 @@ export class MysqlEventLog implements EventLog {
     return { position: row.position, createdAt: row.created_at, epoch: row.log_epoch, token: row.group_token };
   }
 
-  /** See EventLog.barrier. */
-  async barrier(): Promise<void> {
+  /** See EventLog.barrier. One at a time: those who come while one is written share the next. */
+  barrier(): Promise<void> {
+    if (this.#barrier === undefined) {
+      this.#barrier = this.#writeBarrier().finally(() => {
+        this.#barrier = undefined;
+      });
+      return this.#barrier;
+    }
+    const next = () => {
+      this.#nextBarrier = undefined;
+      return this.barrier();
+    };
+    this.#nextBarrier ??= this.#barrier.then(next, next);
+    return this.#nextBarrier;
+  }
+
+  async #writeBarrier(): Promise<void> {
     await this.#database.write(
       `INSERT INTO instance (id, address, seq, started_at, seen_at) VALUES (?, ?, 1, SYSDATE(6), SYSDATE(6))
        ON DUPLICATE KEY UPDATE seq = seq + 1, seen_at = SYSDATE(6)`,

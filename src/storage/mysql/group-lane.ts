@@ -40,7 +40,7 @@ const LOCK_HEAD = `START TRANSACTION; SELECT position, next_event_id, next_conte
   FROM log_head WHERE id = 1 FOR UPDATE`;
 /** Pushes that left no entry are looked up for so long, in microseconds; they are kept longer. */
 const LEDGER_MICROS = 25 * 3_600 * 1_000_000;
-const GROUP_SETTINGS = `${SESSION_SETTINGS}, SESSION wait_timeout = 5, SESSION innodb_lock_wait_timeout = 3`;
+const GROUP_SETTINGS = `${SESSION_SETTINGS}, SESSION wait_timeout = 5`;
 
 interface HeadRow {
   position: number;
@@ -240,7 +240,7 @@ export class MysqlGroupLane implements GroupLane {
   ): Promise<GroupWrites> {
     const writes = group.decide(locked);
     if (writes.inDoubt)
-      return this.#decideAndInsert(queries, group, await this.#withPushed(queries, group, locked), minter);
+      return this.#decideAndInsert(queries, group, await this.#withPushed(queries, group, locked, minter), minter);
     if (isEmpty(writes)) return writes;
     await this.#ensureNames(queries, writes, minter);
     const inserted = { rows: 0 };
@@ -253,7 +253,7 @@ export class MysqlGroupLane implements GroupLane {
         this.#trip();
         await queries.execute('DELETE FROM log WHERE position > ?', [locked.head.position]);
       }
-      return this.#decideAndInsert(queries, group, await this.#withPushed(queries, group, locked), minter);
+      return this.#decideAndInsert(queries, group, await this.#withPushed(queries, group, locked, minter), minter);
     }
     await this.#writeStreams(queries, writes.streams, minter);
     await this.#writeWaits(queries, writes, locked, minter);
@@ -275,9 +275,17 @@ export class MysqlGroupLane implements GroupLane {
     if (waits.attachments.length > 0) await this.#options.writeAttachments?.(queries, waits.attachments);
   }
 
-  async #withPushed(queries: ConnectionQueries, group: GroupRun, locked: LockedState): Promise<LockedState> {
+  async #withPushed(
+    queries: ConnectionQueries,
+    group: GroupRun,
+    locked: LockedState,
+    minter: NameMinter,
+  ): Promise<LockedState> {
     const { names } = this.#options;
-    await names.load(queries, { contexts: new Set(group.needs.messageIds.map(({ context }) => context)) });
+    const contexts = new Set(group.needs.messageIds.map(({ context }) => context));
+    // Rows of its own this transaction would find too; should it roll back, their numbers go to others.
+    const stored = [...contexts].filter((context) => !minter.hasMintedContext(context));
+    await names.load(queries, { contexts: stored });
     return { ...locked, pushed: await this.#readPushed(queries, group.needs) };
   }
 

@@ -43,6 +43,11 @@ export class NameMinter {
     };
   }
 
+  /** Whether this group made the context: then it holds nothing yet, and nobody else may learn its number. */
+  hasMintedContext(context: string): boolean {
+    return this.#contexts.has(context);
+  }
+
   contextId(context: string): number {
     return required(this.#names.contextId(context) ?? this.#contexts.get(context));
   }

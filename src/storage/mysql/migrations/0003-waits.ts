@@ -22,6 +22,7 @@ const WAIT = `
     envelope MEDIUMTEXT CHARACTER SET utf8mb4 NULL,
     KEY wait_match (shape_id, value_hash, state),
     KEY wait_due (state, expires_at),
+    KEY wait_open (state, event_id),
     KEY wait_topic (topic_id, state, event_id),
     KEY wait_entry (entry_event_id)
   ) ENGINE=InnoDB`;
