@@ -67,8 +67,8 @@ interface Waiting {
   sent: readonly PushOutcome[] | undefined;
   /** Its group was refused for a value, or it is of a kind that stands alone. */
   alone: boolean;
-  /** Groups with it that failed after they had the head's lock. */
-  failedLocked: number;
+  /** Groups with it that were decided and then met the lock of another. */
+  blocked: number;
 }
 
 interface Group {
@@ -144,7 +144,7 @@ export class GroupCommit {
         signal,
         sent: undefined,
         alone,
-        failedLocked: 0,
+        blocked: 0,
       });
       this.#queuedEvents += unitSize(unit);
       this.#queuedBytes += bytes;
@@ -329,11 +329,13 @@ export class GroupCommit {
       (group.members[0] as Waiting).reject(failure.cause ?? failure);
       return;
     }
+    // Before it was decided nothing of its own was in the way: an earlier group, a newer catalogue.
+    const isBlocked = failure.kind === 'retry' && group.plan !== undefined;
     group.members.forEach((waiting, index) => {
       if (failure.kind === 'unknown') waiting.sent = planned(group.plan?.outcomes[index], waiting.sent);
-      if (group.locked) waiting.failedLocked += 1;
-      // Something that it needs besides is locked, or it is too large: the others need not fail with it.
-      if (splits || waiting.failedLocked > 1) waiting.alone = true;
+      if (isBlocked) waiting.blocked += 1;
+      // Something that one of them needs besides is locked: the others need not fail with it.
+      if (splits || waiting.blocked > 1) waiting.alone = true;
     });
     this.#requeue(group.members);
     if (failure.kind === 'stale') void this.#reload();

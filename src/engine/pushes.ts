@@ -155,11 +155,14 @@ export class Pushes {
     if (positions.length === 0) return NONE;
     await this.#options.tail.reach(Math.max(...positions));
     const distinct = [...new Set(positions)];
+    // What this very call stored is answered as it was sent.
+    const own = new Set(outcomes.flatMap((o) => (o.kind === 'duplicate' && o.own === true ? [o.position] : [])));
     const before = new Map<Position, LogEntry>();
     for (let from = 0, bytes = 0; from < distinct.length; from += READ_TOGETHER) {
       for (const entry of await this.#options.reader.readAt(distinct.slice(from, from + READ_TOGETHER))) {
-        bytes += payloadBytes(entry);
-        before.set(entry.position, bytes > MAX_FOUND_BYTES ? withoutPayload(entry) : entry);
+        const isOwn = own.has(entry.position);
+        if (!isOwn) bytes += payloadBytes(entry);
+        before.set(entry.position, bytes > MAX_FOUND_BYTES && !isOwn ? withoutPayload(entry) : entry);
       }
     }
     return before;

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import { EventStatus } from '../../generated/madeleine/v1/event.js';
 import { Outcome, type PushEventStreamRequest } from '../../generated/madeleine/v1/event_service.js';
-import { jsonPayload, newEvent } from '../support/builders.js';
+import { bytesPayload, jsonPayload, newEvent } from '../support/builders.js';
 import { answeredAll, History } from '../support/history.js';
 import { isCommit, storedEvents, storedRows, useProxiedServer } from '../support/proxied.js';
 import { waitUntil } from '../support/wait-until.js';
@@ -62,6 +62,24 @@ for (const kind of ['cut after', 'cut before'] as const) {
         );
         expect(new Set(results.map(({ outcome }) => outcome))).toEqual(new Set([Outcome.OUTCOME_OCCURRED]));
         expect(await storedIn(stream)).toEqual(numbers(20));
+      });
+
+      it(`answers large payloads as they were sent, message ids ${ids}`, async () => {
+        const lost = loseCommits(1, kind);
+        const text = JSON.stringify({ n: 0, text: 'x'.repeat(200_000) });
+        const events = numbers(19).map(() => ({
+          event: newEvent({ topic: 'large', messageId: id(), payload: bytesPayload(text) }),
+        }));
+        const { results } = await suite.client.events.pushEvents({ events });
+        expect(lost.hits).toBe(1);
+        answeredAll(
+          history,
+          results.map(({ event: stored }) => stored),
+        );
+        for (const { outcome, event: stored } of results) {
+          expect(outcome).toBe(Outcome.OUTCOME_OCCURRED);
+          expect((stored?.payload?.body?.value as Buffer).toString()).toBe(text);
+        }
       });
 
       it(`keeps the order of a push stream with many batches in flight, message ids ${ids}`, async () => {
