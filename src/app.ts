@@ -35,10 +35,11 @@ import { AdminServer } from './http/admin.js';
 import { type Clock, systemClock } from './lib/clock.js';
 import { writeCawins } from './storage/mysql/cawin-attachments.js';
 import { MysqlConsumerStore } from './storage/mysql/consumer-store.js';
+import { MysqlDurableReads } from './storage/mysql/durable-reads.js';
 import { MysqlEventLog } from './storage/mysql/event-log.js';
 import { MysqlGroupLane } from './storage/mysql/group-lane.js';
 import { HeadCache } from './storage/mysql/head-cache.js';
-import { NameCache } from './storage/mysql/name-cache.js';
+import { Names } from './storage/mysql/name-cache.js';
 import { migrate } from './storage/mysql/schema.js';
 import { MysqlShapeStore } from './storage/mysql/shape-store.js';
 import { MysqlStreamStore } from './storage/mysql/stream-store.js';
@@ -69,6 +70,7 @@ export interface Addresses {
 /** The parts that read and write the log. */
 interface Engine {
   readonly log: MysqlEventLog;
+  readonly durableReads: MysqlDurableReads;
   readonly tail: LogTail;
   readonly reader: LogReader;
   readonly groupCommit: GroupCommit;
@@ -140,14 +142,16 @@ export class App {
   }
 
   async #startEngine(handle: DatabaseHandle): Promise<Engine> {
-    const { database } = handle;
-    const names = new NameCache();
+    const { database, url } = handle;
+    const names = new Names();
     const instance = { id: randomUUID(), address: this.#config.advertise || this.#config.listen };
-    const log = new MysqlEventLog({ database, names, instanceId: instance.id, address: instance.address });
+    const log = new MysqlEventLog({ database, names });
+    const durableReads = new MysqlDurableReads({ url, names, instance });
+    this.#onStop('barriers', () => durableReads.close());
     const shapeStore = new MysqlShapeStore({ database, names });
     const catalog = new ShapeCatalogCache(shapeStore);
     await catalog.reload();
-    const { tail, groupCommit } = this.#logParts(handle, { names, log, catalog });
+    const { tail, groupCommit } = this.#logParts(handle, { names, log, durableReads, catalog });
     await tail.start();
     this.#onStop('log tail', () => tail.stop());
     this.#onStop('group commit', async () => {
@@ -165,7 +169,7 @@ export class App {
     consumers.start();
     this.#onStop('consumers', () => consumers.stop());
     const waiting = new WaitParts({
-      ...{ ...shared, random: this.#random, log, tail, reader, groupCommit, catalog, shapeStore },
+      ...{ ...shared, random: this.#random, log, durableReads, tail, reader, groupCommit, catalog, shapeStore },
       store: new MysqlWaitStore({ database, names }),
       topicStore: new MysqlTopicStore(database),
     });
@@ -174,28 +178,31 @@ export class App {
     const { queries, pushes } = waiting;
     const callbacks = await this.#startCallbacks(handle, {
       log,
+      durableReads,
       reader,
       groupCommit,
       queries,
       pushes,
       instanceId: instance.id,
     });
-    return { log, tail, reader, groupCommit, consumers, waiting, callbacks };
+    return { log, durableReads, tail, reader, groupCommit, consumers, waiting, callbacks };
   }
 
   async #startCallbacks(
     { database }: DatabaseHandle,
     {
       log,
+      durableReads,
       reader,
       groupCommit,
       queries,
       pushes,
       instanceId,
-    }: Pick<Engine, 'log' | 'reader' | 'groupCommit'> & Pick<WaitParts, 'queries' | 'pushes'> & { instanceId: string },
+    }: Pick<Engine, 'log' | 'durableReads' | 'reader' | 'groupCommit'> &
+      Pick<WaitParts, 'queries' | 'pushes'> & { instanceId: string },
   ): Promise<CallbackParts> {
     const callbacks = await CallbackParts.open({
-      ...{ config: this.#config, database, log, groupCommit, instanceId },
+      ...{ config: this.#config, database, log, durableReads, groupCommit, instanceId },
       ...{ source: reader, events: queries, pushes, encoder: this.#encoder },
       ...{
         clock: this.#clock,
@@ -213,7 +220,12 @@ export class App {
   /** Tail and groups know each other: the tail must not poll for what the groups will publish themselves. */
   #logParts(
     { url }: DatabaseHandle,
-    { names, log, catalog }: { names: NameCache; log: MysqlEventLog; catalog: ShapeCatalogCache },
+    {
+      names,
+      log,
+      durableReads,
+      catalog,
+    }: Pick<Engine, 'log' | 'durableReads'> & { names: Names; catalog: ShapeCatalogCache },
   ): { tail: LogTail; groupCommit: GroupCommit } {
     const headCache = new HeadCache();
     const lanes = Array.from(
@@ -224,6 +236,7 @@ export class App {
     const tail: LogTail = new LogTail({
       ...shared,
       log,
+      durableReads,
       clock: this.#clock,
       maxBytes: this.#config.tailBytes,
       pollMs: this.#config.pollMs,
@@ -236,6 +249,7 @@ export class App {
     const groupCommit = new GroupCommit({
       ...shared,
       lanes,
+      durableReads,
       tail,
       catalog,
       clock: this.#clock,
@@ -274,7 +288,7 @@ export class App {
   }
 
   #services(
-    { tail, reader, groupCommit, consumers, waiting, callbacks }: Engine,
+    { durableReads, tail, reader, groupCommit, consumers, waiting, callbacks }: Engine,
     { database }: DatabaseHandle,
   ): RegisteredService[] {
     const { queries, waits, pushes, invalidations, topics } = waiting;
@@ -288,7 +302,7 @@ export class App {
       limits: { maxEventBytes: this.#config.maxEventBytes },
       draining: this.#draining.signal,
     });
-    const streams = new StreamDirectory({ store: new MysqlStreamStore(database), tail });
+    const streams = new StreamDirectory({ store: new MysqlStreamStore(database), durableReads, tail });
     return [
       registered(EventServiceDefinition, EVENT_CODECS, events),
       registered(StreamServiceDefinition, {}, new StreamService({ streams, source: reader })),

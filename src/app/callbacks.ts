@@ -27,13 +27,14 @@ import { MysqlDeliveryStore } from '../storage/mysql/cawin-deliveries.js';
 import { MysqlFiringStore } from '../storage/mysql/cawin-firings.js';
 import { MysqlCawinStore } from '../storage/mysql/cawin-store.js';
 import type { Database } from '../storage/mysql/database.js';
-import type { EventLog } from '../storage/storage.js';
+import type { DurableReads, EventLog } from '../storage/storage.js';
 import type { Logger, Metrics } from '../telemetry.js';
 
 export interface CallbackPartsOptions {
   readonly config: Config;
   readonly database: Database;
   readonly log: EventLog;
+  readonly durableReads: DurableReads;
   readonly groupCommit: GroupCommit;
   readonly source: LogSource;
   readonly events: AwaitedEvents;
@@ -57,7 +58,8 @@ export class CallbackParts {
   #stopped: Promise<void> | undefined;
 
   private constructor(options: CallbackPartsOptions, vault: CawinVault) {
-    const { database, groupCommit, log, source, events, instanceId, clock, random, metrics, logger } = options;
+    const { database, groupCommit, log, durableReads, source, events, instanceId, clock, random, metrics, logger } =
+      options;
     const deliveries = new MysqlDeliveryStore({ database });
     const sender = makeCallbacks(options);
     const policy = options.retryPolicy ?? DEFAULT_RETRY_POLICY;
@@ -84,7 +86,7 @@ export class CallbackParts {
       onFirings,
     });
     const store = new MysqlCawinStore({ database });
-    this.cawins = new Cawins({ store, groupCommit, log, sender, vault, clock, onFirings });
+    this.cawins = new Cawins({ store, groupCommit, durableReads, sender, vault, clock, onFirings });
   }
 
   /** Rejects with ConfigError where a setting is at fault, or with what is wrong with the embedded key file. */

@@ -14,7 +14,7 @@ import { WaitExpiry } from '../engine/wait-expiry.js';
 import { Waits } from '../engine/waits.js';
 import type { Clock } from '../lib/clock.js';
 import { Uuid7Source } from '../lib/uuid7.js';
-import type { EventLog } from '../storage/storage.js';
+import type { DurableReads, EventLog } from '../storage/storage.js';
 import type { TopicStore } from '../storage/topic-storage.js';
 import type { ShapeStore, WaitStore } from '../storage/wait-storage.js';
 import type { Logger, Metrics } from '../telemetry.js';
@@ -26,6 +26,7 @@ export interface WaitPartsOptions {
   readonly catalog: ShapeCatalogCache;
   readonly groupCommit: GroupCommit;
   readonly log: EventLog;
+  readonly durableReads: DurableReads;
   readonly tail: LogTail;
   readonly reader: LogReader;
   readonly clock: Clock;
@@ -44,8 +45,8 @@ export class WaitParts {
   readonly #expiry: WaitExpiry;
 
   constructor(options: WaitPartsOptions) {
-    const { store, groupCommit, log, tail, reader, clock, metrics, logger } = options;
-    this.queries = new EventQueries({ log, waits: store, source: reader, tail, clock });
+    const { store, groupCommit, log, durableReads, tail, reader, clock, metrics, logger } = options;
+    this.queries = new EventQueries({ log, durableReads, waits: store, source: reader, tail, clock });
     this.waits = new Waits({ states: this.queries, source: reader, clock, logger });
     this.#shapes = new ShapeIndex({ ...options, store: options.shapeStore });
     this.#expiry = new WaitExpiry({ ...options, waits: store });

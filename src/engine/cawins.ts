@@ -17,7 +17,7 @@ import type {
   ListCawinsOptions,
   StoredCawin,
 } from '../storage/cawin-storage.js';
-import type { EventLog } from '../storage/storage.js';
+import type { DurableReads } from '../storage/storage.js';
 import type { CallbackSender } from './callback-sender.js';
 import { type CawinSecrets, type CawinVault, withSecret } from './cawin-secrets.js';
 import type { GroupCommit } from './group-commit.js';
@@ -55,7 +55,7 @@ export interface CawinChange {
 export interface CawinsOptions {
   readonly store: CawinStore;
   readonly groupCommit: GroupCommit;
-  readonly log: Pick<EventLog, 'barrier'>;
+  readonly durableReads: DurableReads;
   readonly sender: CallbackSender;
   readonly vault: CawinVault;
   readonly clock: Clock;
@@ -88,11 +88,12 @@ export class Cawins {
   /** The cawin that was made for the same with this request id; undefined: none yet. REQUEST_ID_REUSED for another one. */
   async former(context: string, given: CawinTerms, subject: string): Promise<Cawin | undefined> {
     if (given.requestId === '') return undefined;
-    const stored = await this.#options.store.findByRequest(context, given.requestId);
+    const stored = await this.#options.durableReads.durable(
+      () => this.#options.store.findByRequest(context, given.requestId),
+      (found) => found !== undefined,
+    );
     if (stored === undefined) return undefined;
     this.#assertSame(stored, digestOf(given, subject), secretsOf(given.callback));
-    // It is visible: perhaps not durable yet.
-    await this.#options.log.barrier();
     return stored.cawin;
   }
 

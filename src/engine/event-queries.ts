@@ -6,7 +6,7 @@ import type { EventCriteria } from '../domain/event-filter.js';
 import { compileCriteria } from '../domain/event-filter.js';
 import { awaitedView, invalidatedView, satisfiedView, type Wait } from '../domain/wait.js';
 import type { Clock } from '../lib/clock.js';
-import type { EventLog, Page } from '../storage/storage.js';
+import type { DurableReads, EventLog, Page } from '../storage/storage.js';
 import type { WaitStore } from '../storage/wait-storage.js';
 import type { LogSource } from './log-source.js';
 import type { LogTail } from './log-tail.js';
@@ -21,10 +21,20 @@ const FRESH_MICROS = 5_000_000;
 
 export interface EventQueriesOptions {
   readonly log: EventLog;
+  readonly durableReads: DurableReads;
   readonly waits: WaitStore;
   readonly clock: Clock;
   readonly source: LogSource;
   readonly tail: LogTail;
+}
+
+/** What an event is now, and what that rests on. */
+interface Found {
+  readonly view: LogEntry | undefined;
+  /** The newest of its entries; 0: none. */
+  readonly last: Position;
+  /** It is awaited. */
+  readonly wait?: Wait;
 }
 
 export interface ListOptions {
@@ -47,23 +57,17 @@ export class EventQueries {
    */
   async byId(eventId: bigint): Promise<LogEntry | undefined> {
     if (eventId > BigInt(Number.MAX_SAFE_INTEGER)) return undefined;
-    const id = Number(eventId);
-    const { log, waits } = this.#options;
-    const [wait, own] = await Promise.all([waits.find(id), log.findByEventId(id)]);
-    if (wait === undefined) return this.#shown(own);
-    if (wait.state === EntryKind.AWAITED) return this.#awaited(wait);
-    // It may have ended between the two looks.
-    const main = wait.endedById ?? id;
-    const entries = own.length > 0 && main === id ? own : await log.findByEventId(main);
-    const view = await this.#shown(entries);
-    return view === undefined || wait.endedById === undefined ? view : satisfiedView(wait, view);
+    return this.#shown(() => this.#find(Number(eventId)));
   }
 
   /** An event as it is now, by the message id of its push, or undefined. */
-  async byMessageId(context: string, messageId: string): Promise<LogEntry | undefined> {
-    const entry = await this.#options.log.findByMessageId(context, messageId);
-    const eventId = entry?.eventId ?? (await this.#options.waits.findPushed(context, messageId));
-    return eventId === undefined ? undefined : this.byId(BigInt(eventId));
+  byMessageId(context: string, messageId: string): Promise<LogEntry | undefined> {
+    const { log, waits } = this.#options;
+    return this.#shown(async () => {
+      const entry = await log.findByMessageId(context, messageId);
+      const eventId = entry?.eventId ?? (await waits.findPushed(context, messageId));
+      return eventId === undefined ? { view: undefined, last: 0 } : this.#find(eventId);
+    });
   }
 
   /** What is awaited now and matches, by id, after the cursor; at most 5,000 are looked at. */
@@ -74,8 +78,10 @@ export class EventQueries {
     const { context, topics = [] } = criteria;
     const matches = compileCriteria({ ...criteria, kinds: [EntryKind.AWAITED] });
     const scan = { context, topics, after: options.after, newestFirst: options.newestFirst, limit: MAX_SCANNED_WAITS };
-    const found = await this.#options.waits.list(scan);
-    if (found.some((wait) => this.#isFresh(wait))) await this.#options.log.barrier();
+    const found = await this.#options.durableReads.durable(
+      () => this.#options.waits.list(scan),
+      (waits) => waits.some((wait) => this.#isFresh(wait)),
+    );
     const entries = found.map(awaitedView).filter(matches);
     if (entries.length > options.limit) {
       const page = entries.slice(0, options.limit);
@@ -105,21 +111,35 @@ export class EventQueries {
     return { entry: undefined, scannedTo, caughtUp: scannedTo >= this.#options.source.visible };
   }
 
-  /** A wait has no position that the durable mark could speak for: a fresh one may be another instance's that is not flushed. */
-  async #awaited(wait: Wait): Promise<LogEntry> {
-    if (this.#isFresh(wait)) await this.#options.log.barrier();
-    return awaitedView(wait);
+  async #find(id: number): Promise<Found> {
+    const { log, waits } = this.#options;
+    const [wait, own] = await Promise.all([waits.find(id), log.findByEventId(id)]);
+    if (wait === undefined) return { view: viewOf(own), last: lastOf(own) };
+    if (wait.state === EntryKind.AWAITED) return { view: awaitedView(wait), last: 0, wait };
+    // It may have ended between the two looks.
+    const main = wait.endedById ?? id;
+    const entries = own.length > 0 && main === id ? own : await log.findByEventId(main);
+    const view = viewOf(entries);
+    const shown = view === undefined || wait.endedById === undefined ? view : satisfiedView(wait, view);
+    return { view: shown, last: lastOf(entries) };
   }
 
+  async #shown(find: () => Promise<Found>): Promise<LogEntry | undefined> {
+    const { durableReads, tail } = this.#options;
+    const isFresh = ({ last, wait }: Found) => last > tail.visible || (wait !== undefined && this.#isFresh(wait));
+    const { view, last } = await durableReads.durable(find, isFresh);
+    await tail.reach(last);
+    return view;
+  }
+
+  /** A wait has no position that the durable mark could speak for: a fresh one may be another instance's that is not flushed. */
   #isFresh({ createdAt }: Wait): boolean {
     return createdAt + FRESH_MICROS > this.#options.clock.nowMs() * 1000;
   }
+}
 
-  async #shown(entries: readonly LogEntry[]): Promise<LogEntry | undefined> {
-    const last = Math.max(0, ...entries.map(({ position }) => position));
-    if (last > 0) await this.#options.tail.reach(last);
-    return viewOf(entries);
-  }
+function lastOf(entries: readonly LogEntry[]): Position {
+  return Math.max(0, ...entries.map(({ position }) => position));
 }
 
 /** The entries of one event as what it is now. */

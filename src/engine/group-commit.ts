@@ -25,7 +25,7 @@ import {
   unitSize,
 } from '../domain/group-plan-types.js';
 import type { Clock } from '../lib/clock.js';
-import { GroupFailure, type GroupLane } from '../storage/storage.js';
+import { type DurableReads, GroupFailure, type GroupLane } from '../storage/storage.js';
 import type { Logger, Metrics } from '../telemetry.js';
 import type { LogTail } from './log-tail.js';
 import type { ShapeCatalogCache } from './shape-catalog-cache.js';
@@ -42,6 +42,7 @@ const MAX_GROUP_EVENTS = 1_000;
 export interface GroupCommitOptions {
   readonly lanes: readonly GroupLane[];
   readonly tail: LogTail;
+  readonly durableReads: DurableReads;
   readonly catalog: ShapeCatalogCache;
   readonly clock: Clock;
   /** A number in [0, 1). */
@@ -256,21 +257,22 @@ export class GroupCommit {
     const catalog = this.#options.catalog.current;
     try {
       matchPushes(units, catalog);
-      await lane.run({
-        needs: needsOf(units, group.rerun),
-        catalogVersion: catalog.version,
-        token: group.token,
-        onLocked: () => {
-          group.locked = true;
-          this.#schedulePump();
-        },
-        mayProceed: (foundToken) => this.#mayProceed(group, foundToken),
-        decide: (locked) => {
-          group.plan = planGroup(locked, units, catalog);
-          return group.plan.writes;
-        },
-      });
-      await this.#restOnDurable(group);
+      await this.#durably(group, () =>
+        lane.run({
+          needs: needsOf(units, group.rerun),
+          catalogVersion: catalog.version,
+          token: group.token,
+          onLocked: () => {
+            group.locked = true;
+            this.#schedulePump();
+          },
+          mayProceed: (foundToken) => this.#mayProceed(group, foundToken),
+          decide: (locked) => {
+            group.plan = planGroup(locked, units, catalog);
+            return group.plan.writes;
+          },
+        }),
+      );
       this.#committed(group, startedAt);
     } catch (error) {
       this.#failed(group, error);
@@ -285,11 +287,17 @@ export class GroupCommit {
   }
 
   /** What a group without a COMMIT of its own answers rests on rows that may not be durable yet. */
-  async #restOnDurable({ plan }: Group): Promise<void> {
-    if (plan === undefined || !isEmpty(plan.writes)) return;
-    await this.#options.tail.reach(plan.writes.head.position).catch((error: unknown) => {
-      throw new GroupFailure('unavailable', error);
-    });
+  async #durably(group: Group, run: () => Promise<void>): Promise<void> {
+    const { durableReads, tail } = this.#options;
+    const restsOnOthers = () => {
+      const writes = group.plan?.writes;
+      return writes !== undefined && isEmpty(writes) && writes.head.position > tail.visible;
+    };
+    try {
+      await durableReads.durable(run, restsOnOthers);
+    } catch (error) {
+      throw error instanceof GroupFailure ? error : new GroupFailure('unavailable', error);
+    }
   }
 
   #mayProceed(group: Group, foundToken: number): boolean {

@@ -12,7 +12,7 @@
 
 import { ENTRY_KINDS, type LogEntry, type Position } from '../domain/event.js';
 import type { Clock } from '../lib/clock.js';
-import type { EventLog, LogHead } from '../storage/storage.js';
+import type { DurableReads, EventLog, LogHead } from '../storage/storage.js';
 import type { Logger, Metrics } from '../telemetry.js';
 
 /** Entries read in one query when the tail catches up with other instances. */
@@ -26,6 +26,7 @@ const ALL = { context: 'all', kinds: ENTRY_KINDS } as const;
 
 export interface LogTailOptions {
   readonly log: EventLog;
+  readonly durableReads: DurableReads;
   readonly maxBytes: number;
   readonly pollMs: number;
   /** True for the token of a group that this instance is committing: it will be published without a poll. */
@@ -59,6 +60,7 @@ export class LogTail {
   #waiters = new Set<Waiter>();
   #timer: NodeJS.Timeout | undefined;
   #polling: Promise<void> | undefined;
+  #reaching: Promise<void> | undefined;
   #stopped = false;
   #storedAtMs = 0;
   #up = true;
@@ -77,8 +79,7 @@ export class LogTail {
 
   /** Reads the head, makes it durable, and begins to poll. */
   async start(): Promise<void> {
-    const head = await this.#options.log.readHead();
-    await this.#barrier();
+    const head = await this.#readHead(() => true);
     this.#epoch = head.epoch;
     this.#memoryStart = head.position;
     this.#setVisible(head.position);
@@ -137,9 +138,14 @@ export class LogTail {
     return () => this.#waiters.delete(waiter);
   }
 
-  /** Makes sure that the position is visible; for answers that rest on a row above the mark. */
+  /** Makes a position visible that is known to be durable. */
   async reach(position: Position): Promise<void> {
-    if (position > this.#visible) await this.#poll(true);
+    while (position > this.#visible) {
+      this.#reaching ??= this.#catchUp(position).finally(() => {
+        this.#reaching = undefined;
+      });
+      await this.#reaching;
+    }
   }
 
   #append(entries: readonly LogEntry[]): void {
@@ -207,58 +213,56 @@ export class LogTail {
     // At most the interval: who relies on it is told its bound.
     const delay = this.#options.pollMs * (0.75 + 0.25 * this.#options.random());
     this.#timer = setTimeout(() => {
-      // It may share the look of somebody who is told of its failure; here onDatabase was.
-      void this.#poll(false)
-        .catch(() => {})
-        .finally(() => this.#schedule());
+      this.#polling = this.#look().finally(() => this.#schedule());
     }, delay);
   }
 
-  async #poll(force: boolean): Promise<void> {
-    // A look that is already under way may have begun before what a forced one has to see.
-    if (force) await this.#polling?.catch(() => {});
-    this.#polling ??= this.#look(force).finally(() => {
-      this.#polling = undefined;
-    });
-    await this.#polling;
-  }
-
-  async #look(force: boolean): Promise<void> {
+  async #look(): Promise<void> {
     this.#options.metrics.tailWaiters.set(this.#waiters.size);
+    let news = false;
     try {
-      const head = await this.#options.log.readHead();
-      const news = this.#isNews(head, force);
-      if (news || !this.#up || this.#isHeartbeatDue()) await this.#barrier();
+      const head = await this.#readHead((found) => {
+        news = this.#isNews(found);
+        return news || !this.#up || this.#isHeartbeatDue();
+      });
       this.#setUp(true);
-      if (news) await this.#catchUp(head);
+      if (news) await this.reach(head.position);
     } catch (error) {
       this.#setUp(false, error);
-      if (force) throw error;
     }
   }
 
-  #isNews(head: LogHead, force: boolean): boolean {
+  /** The head, and for the ones that are told to be fresh everything up to it durable. */
+  async #readHead(isFresh: (head: LogHead) => boolean): Promise<LogHead> {
+    let fresh = false;
+    const head = await this.#options.durableReads.durable(
+      () => this.#options.log.readHead(),
+      (found) => {
+        fresh = isFresh(found);
+        return fresh;
+      },
+    );
+    if (fresh) this.#storedAtMs = this.#options.clock.monotonicMs();
+    return head;
+  }
+
+  #isNews(head: LogHead): boolean {
     if (head.position <= this.#visible) return false;
     // Own groups that wait for a foreign one below them need the look.
-    return force || this.#ahead.size > 0 || !this.#options.isOwnToken(head.token);
+    return this.#ahead.size > 0 || !this.#options.isOwnToken(head.token);
   }
 
   #isHeartbeatDue(): boolean {
     return this.#options.clock.monotonicMs() - this.#storedAtMs >= HEARTBEAT_MS;
   }
 
-  async #barrier(): Promise<void> {
-    await this.#options.log.barrier();
-    this.#storedAtMs = this.#options.clock.monotonicMs();
-  }
-
-  async #catchUp(head: LogHead): Promise<void> {
-    if (head.position - this.#visible > MAX_CATCH_UP) return this.#restartAt(head.position);
-    while (this.#visible < head.position) {
+  async #catchUp(position: Position): Promise<void> {
+    if (position - this.#visible > MAX_CATCH_UP) return this.#restartAt(position);
+    while (this.#visible < position) {
       const after = this.#visible;
       const page = await this.#options.log.readPage(ALL, {
         after,
-        upTo: head.position,
+        upTo: position,
         limit: CATCH_UP_ENTRIES,
         maxBytes: CATCH_UP_BYTES,
       });

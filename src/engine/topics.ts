@@ -2,7 +2,7 @@
 
 import { MadeleineError } from '../domain/errors.js';
 import type { Topic, TopicSettings } from '../domain/topic.js';
-import type { EventLog } from '../storage/storage.js';
+import type { DurableReads } from '../storage/storage.js';
 import type { ListTopicsOptions, TopicStore, TopicsRead } from '../storage/topic-storage.js';
 import type { GroupCommit } from './group-commit.js';
 import type { LogTail } from './log-tail.js';
@@ -12,7 +12,7 @@ export interface TopicsOptions {
   readonly store: TopicStore;
   readonly groupCommit: GroupCommit;
   readonly catalog: ShapeCatalogCache;
-  readonly log: Pick<EventLog, 'barrier'>;
+  readonly durableReads: DurableReads;
   readonly tail: LogTail;
 }
 
@@ -50,23 +50,24 @@ export class Topics {
 
   /** A topic that is registered or was used; TOPIC_UNKNOWN if it is neither. */
   async get({ context, name }: TopicKey): Promise<Topic> {
-    const [topic] = await this.#durable(await this.#options.store.find(context, name));
+    const [topic] = await this.#durable(() => this.#options.store.find(context, name));
     if (topic === undefined) throw new MadeleineError('TOPIC_UNKNOWN', 'there is no such topic');
     return topic;
   }
 
   /** Topics that are registered or were used, by context and name in byte order. */
   async list(options: ListTopicsOptions): Promise<readonly Topic[]> {
-    return this.#durable(await this.#options.store.list(options));
+    return this.#durable(() => this.#options.store.list(options));
   }
 
-  async #durable({ topics, position, catalogVersion }: TopicsRead): Promise<readonly Topic[]> {
-    await this.#options.tail.reach(position);
-    if (catalogVersion > this.#durableVersion) {
+  async #durable(read: () => Promise<TopicsRead>): Promise<readonly Topic[]> {
+    const { durableReads, tail } = this.#options;
+    const { topics, catalogVersion } = await durableReads.durable(
+      read,
       // A registration has no position of its own.
-      await this.#options.log.barrier();
-      this.#durableVersion = Math.max(this.#durableVersion, catalogVersion);
-    }
+      (found) => found.position > tail.visible || found.catalogVersion > this.#durableVersion,
+    );
+    this.#durableVersion = Math.max(this.#durableVersion, catalogVersion);
     return topics;
   }
 }

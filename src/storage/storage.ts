@@ -12,7 +12,7 @@ import type { EventCriteria } from '../domain/event-filter.js';
 import type { GroupNeeds, GroupWrites, LockedState } from '../domain/group-plan-types.js';
 import type { StreamState } from '../domain/stream.js';
 
-/** The newest entry of the log, as committed (not necessarily durable: see `barrier`). */
+/** The newest entry of the log, as committed (not necessarily durable: see DurableReads). */
 export interface LogHead {
   readonly position: Position;
   /** Time of the newest entry. */
@@ -50,11 +50,6 @@ export interface EventLog {
   /** The head, read without a lock. */
   readHead(): Promise<LogHead>;
   /**
-   * Makes everything that was committed before the call durable, by one write of its own that is flushed with its commit
-   * (InnoDB shows a commit before its redo is on disk).
-   */
-  barrier(): Promise<void>;
-  /**
    * The next matching entries in position order. Uses the index that fits the criteria; looks at no more than 20,000 rows,
    * so that a page may be short or empty before `upTo` is reached.
    */
@@ -69,6 +64,16 @@ export interface EventLog {
   positionAt(time: Micros): Promise<Position>;
   /** The oldest stored position, or 0 when the log is empty. */
   oldestPosition(): Promise<Position>;
+}
+
+/** Reads whose result may be told: InnoDB shows a commit before its redo log is on disk. */
+export interface DurableReads {
+  /**
+   * Reads, and where the result says that it may rest on what is not durable yet, makes everything that was committed before
+   * durable. Rejects with STORAGE_UNAVAILABLE also when the database may have restarted since the read began: what was read may
+   * be gone. The read may be of any connections.
+   */
+  durable<T>(read: () => Promise<T>, isFresh: (result: T) => boolean): Promise<T>;
 }
 
 /** One group, as a lane runs it. */

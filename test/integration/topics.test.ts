@@ -436,6 +436,24 @@ describe('madeleine topics', () => {
   });
 });
 
+describe('a registration that the database lost when it crashed', () => {
+  it('is not taken for the next one by an instance that had seen it', async () => {
+    const connection = await createConnection(suite.database.adminUrl);
+    const [[head]] = (await connection.query('SELECT catalog_version FROM log_head')) as unknown as [[Json]];
+    const lost = await identified('/id');
+    // The other one loads the catalogue with it.
+    await push(happened(newTopic(), {}), otherClient);
+    const shape = 'JOIN topic t ON t.id = r.topic_id WHERE t.name = ?';
+    await connection.query(`DELETE r FROM registered_topic r ${shape}`, [Buffer.from(lost)]);
+    await connection.query('UPDATE log_head SET catalog_version = ?', [head?.catalog_version]);
+    await connection.end();
+
+    const topic = await identified('/id');
+    await push(happened(topic, { id: 1 }), otherClient);
+    expect((await refusalOf(push(happened(topic, { id: 1 }), otherClient))).reason).toBe('ALREADY_OCCURRED');
+  });
+});
+
 describe('a topic without description paths', () => {
   it('takes equal payloads as ever, registered or not', async () => {
     const topic = newTopic();

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { LogEntry } from '../../src/domain/event.js';
 import { Database } from '../../src/storage/mysql/database.js';
 import { MysqlEventLog } from '../../src/storage/mysql/event-log.js';
-import { NameCache } from '../../src/storage/mysql/name-cache.js';
+import { Names } from '../../src/storage/mysql/name-cache.js';
 import { bytesPayload, newEvent } from '../support/builders.js';
 import { useServer } from '../support/suite.js';
 
@@ -22,7 +22,7 @@ beforeAll(async () => {
     await suite.client.events.pushEvent({ event: newEvent({ topic: `topic ${n % 2}`, payload }) });
   }
   database = new Database({ url: suite.database.url, poolSize: 2, random: Math.random });
-  log = new MysqlEventLog({ database, names: new NameCache(), instanceId: 'a test', address: '' });
+  log = new MysqlEventLog({ database, names: new Names() });
 });
 afterAll(() => database.close());
 

@@ -3,7 +3,7 @@
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Database } from '../../src/storage/mysql/database.js';
-import { NameCache } from '../../src/storage/mysql/name-cache.js';
+import { Names } from '../../src/storage/mysql/name-cache.js';
 import { migrate } from '../../src/storage/mysql/schema.js';
 import { MysqlWaitStore } from '../../src/storage/mysql/wait-store.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
@@ -20,7 +20,7 @@ beforeAll(async () => {
   test = await createTestDatabase();
   database = new Database({ url: test.url, poolSize: 2, random: Math.random });
   await migrate(database);
-  store = new MysqlWaitStore({ database, names: new NameCache() });
+  store = new MysqlWaitStore({ database, names: new Names() });
   connection = await createConnection(test.adminUrl);
 });
 afterAll(async () => {

@@ -16,17 +16,14 @@ import {
   uuidToBytes,
 } from './entry-rows.js';
 import { type PageQuery, planPage } from './event-query.js';
-import { inChunks, marks, type NameCache } from './name-cache.js';
+import { inChunks, marks, type NameCache, type Names } from './name-cache.js';
 
 /** Rows that a page looks at, at most. */
 export const MAX_SCANNED_ROWS = 20_000;
 
 export interface MysqlEventLogOptions {
   readonly database: Database;
-  readonly names: NameCache;
-  /** Names this process in the table of instances; its row is what the barrier writes. */
-  readonly instanceId: string;
-  readonly address: string;
+  readonly names: Names;
 }
 
 /** A page of at least so many events is read in one step … */
@@ -36,15 +33,11 @@ const DENSE_FRACTION = 4;
 
 export class MysqlEventLog implements EventLog {
   readonly #database: Database;
-  readonly #names: NameCache;
-  readonly #instance: readonly [string, string];
-  #barrier: Promise<void> | undefined;
-  #nextBarrier: Promise<void> | undefined;
+  readonly #names: Names;
 
-  constructor({ database, names, instanceId, address }: MysqlEventLogOptions) {
+  constructor({ database, names }: MysqlEventLogOptions) {
     this.#database = database;
     this.#names = names;
-    this.#instance = [instanceId, address];
   }
 
   /** See EventLog.readHead. */
@@ -60,35 +53,11 @@ export class MysqlEventLog implements EventLog {
     return { position: row.position, createdAt: row.created_at, epoch: row.log_epoch, token: row.group_token };
   }
 
-  /** See EventLog.barrier. One at a time: those who come while one is written share the next. */
-  barrier(): Promise<void> {
-    if (this.#barrier === undefined) {
-      this.#barrier = this.#writeBarrier().finally(() => {
-        this.#barrier = undefined;
-      });
-      return this.#barrier;
-    }
-    const next = () => {
-      this.#nextBarrier = undefined;
-      return this.barrier();
-    };
-    this.#nextBarrier ??= this.#barrier.then(next, next);
-    return this.#nextBarrier;
-  }
-
-  async #writeBarrier(): Promise<void> {
-    await this.#database.write(
-      `INSERT INTO instance (id, address, seq, started_at, seen_at) VALUES (?, ?, 1, SYSDATE(6), SYSDATE(6))
-       ON DUPLICATE KEY UPDATE seq = seq + 1, seen_at = SYSDATE(6)`,
-      this.#instance,
-    );
-  }
-
   /** See EventLog.readPage. */
   async readPage(criteria: EventCriteria, options: ReadPageOptions): Promise<Page> {
     const end = options.newestFirst ? options.after : options.upTo;
     if (options.after >= options.upTo) return { entries: [], scannedTo: end };
-    const query = await planPage(this.#database, this.#names, criteria);
+    const query = await planPage(this.#database, this.#names.current, criteria);
     if (query === undefined) return { entries: [], scannedTo: end };
     return (await this.#densePage(query, options)) ?? this.#page(query, options);
   }
@@ -149,8 +118,9 @@ export class MysqlEventLog implements EventLog {
 
   /** See EventLog.findByMessageId. */
   async findByMessageId(context: string, messageId: string): Promise<LogEntry | undefined> {
-    await this.#names.load(this.#database, { contexts: [context] });
-    const contextId = this.#names.contextId(context);
+    const names = this.#names.current;
+    await names.load(this.#database, { contexts: [context] });
+    const contextId = names.contextId(context);
     if (contextId === undefined) return undefined;
     const sql = `SELECT ${COLUMNS_READ} FROM log WHERE context_id = ? AND message_id = ?`;
     return (await this.#entries(await this.#database.executeRows(sql, [contextId, uuidToBytes(messageId)])))[0];
@@ -251,28 +221,29 @@ export class MysqlEventLog implements EventLog {
   }
 
   async #entries(rows: readonly unknown[][]): Promise<LogEntry[]> {
-    const known = this.#namedEntries(rows);
+    const names = this.#names.current;
+    const known = namedEntries(rows, names);
     if (known.length === rows.length) return known;
     const topics = new Set<number>();
     const streams = new Set<number>();
     for (const row of rows) {
       const { topicId, streamId } = rowNameIds(row);
-      if (this.#names.topicScope(topicId) === undefined) topics.add(topicId);
-      if (streamId !== null && this.#names.streamName(streamId) === undefined) streams.add(streamId);
+      if (names.topicScope(topicId) === undefined) topics.add(topicId);
+      if (streamId !== null && names.streamName(streamId) === undefined) streams.add(streamId);
     }
-    await this.#names.loadByIds(this.#database, topics, streams);
-    return this.#namedEntries(rows);
+    await names.loadByIds(this.#database, topics, streams);
+    return namedEntries(rows, names);
   }
+}
 
-  /** The entries whose names are in the cache. */
-  #namedEntries(rows: readonly unknown[][]): LogEntry[] {
-    const entries: LogEntry[] = [];
-    for (const row of rows) {
-      const entry = entryFromRow(row, this.#names);
-      if (entry !== undefined) entries.push(entry);
-    }
-    return entries;
+/** The entries whose names are in the cache. */
+function namedEntries(rows: readonly unknown[][], names: NameCache): LogEntry[] {
+  const entries: LogEntry[] = [];
+  for (const row of rows) {
+    const entry = entryFromRow(row, names);
+    if (entry !== undefined) entries.push(entry);
   }
+  return entries;
 }
 
 function byPosition(a: LogEntry, b: LogEntry): number {

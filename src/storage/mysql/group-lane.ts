@@ -21,7 +21,7 @@ import { GroupFailure, type GroupLane, type GroupRun } from '../storage.js';
 import { ConnectionQueries, connectionOptions, type Queries, SESSION_SETTINGS, type SqlValue } from './database.js';
 import { EntryInsert, uuidToBytes } from './entry-rows.js';
 import type { HeadCache } from './head-cache.js';
-import { inChunks, marks, type NameCache } from './name-cache.js';
+import { inChunks, marks, type NameCache, type Names } from './name-cache.js';
 import { NameMinter, type NextIds } from './name-minter.js';
 import { classifySqlError, isConnectionError } from './sql-errors.js';
 import { writeRegistered } from './topic-rows.js';
@@ -40,6 +40,8 @@ const LOCK_HEAD = `START TRANSACTION; SELECT position, next_event_id, next_conte
   FROM log_head WHERE id = 1 FOR UPDATE`;
 /** Pushes that left no entry are looked up for so long, in microseconds; they are kept longer. */
 const LEDGER_MICROS = 25 * 3_600 * 1_000_000;
+/** The time, not a count: a version that a database lost when it crashed is then not used again for other contents. */
+const NEXT_CATALOG = `catalog_version = GREATEST(catalog_version + 1, CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS UNSIGNED))`;
 const GROUP_SETTINGS = `${SESSION_SETTINGS}, SESSION wait_timeout = 5`;
 
 interface HeadRow {
@@ -58,7 +60,7 @@ interface HeadRow {
 
 export interface MysqlGroupLaneOptions {
   readonly url: string;
-  readonly names: NameCache;
+  readonly names: Names;
   readonly headCache: HeadCache;
   /** Writes what units attached to events, in the group's transaction; may be repeated with the same ones. */
   readonly writeAttachments?: (queries: Queries, attachments: readonly PlannedAttachment[]) => Promise<void>;
@@ -72,9 +74,12 @@ export class MysqlGroupLane implements GroupLane {
   #queries: ConnectionQueries | undefined;
   #keepAlive: NodeJS.Timeout | undefined;
   #busy = false;
+  /** Those of the group that runs. */
+  #names: NameCache;
 
   constructor(options: MysqlGroupLaneOptions) {
     this.#options = options;
+    this.#names = options.names.current;
   }
 
   /** See GroupLane.run. */
@@ -84,6 +89,7 @@ export class MysqlGroupLane implements GroupLane {
     const progress = { committing: false };
     try {
       const queries = await this.#connect();
+      this.#names = this.#options.names.current;
       await this.#transact(queries, group, progress, await this.#lookAhead(queries, group));
     } catch (error) {
       throw await this.#failure(error, progress.committing);
@@ -126,7 +132,7 @@ export class MysqlGroupLane implements GroupLane {
     }
     const locked = await this.#read(queries, head, group.needs, ahead);
     const next = { context: head.next_context_id, topic: head.next_topic_id, stream: head.next_stream_id };
-    const minter = new NameMinter({ names: this.#options.names, next, headPosition: head.position });
+    const minter = new NameMinter({ names: this.#names, next, headPosition: head.position });
     const writes = await this.#decideAndInsert(queries, group, locked, minter);
     if (isEmpty(writes)) {
       await queries.query('ROLLBACK');
@@ -145,7 +151,8 @@ export class MysqlGroupLane implements GroupLane {
     needs: GroupNeeds,
     ahead: LookedAhead | undefined,
   ): Promise<LockedState> {
-    const { names, headCache } = this.#options;
+    const names = this.#names;
+    const { headCache } = this.#options;
     headCache.keepOnlyFor(head.group_token);
     headCache.ledgeredAt = head.ledgered_at;
     const isExact = ahead?.ledgeredAt === head.ledgered_at;
@@ -183,7 +190,8 @@ export class MysqlGroupLane implements GroupLane {
     wanted: readonly { context: string; name: string }[],
   ): Promise<StreamState[]> {
     if (wanted.length === 0) return [];
-    const { names, headCache } = this.#options;
+    const names = this.#names;
+    const { headCache } = this.#options;
     await names.load(queries, { contexts: new Set(wanted.map(({ context }) => context)) });
     const scoped = wanted.flatMap(({ context, name }) => {
       const contextId = names.contextId(context);
@@ -207,7 +215,7 @@ export class MysqlGroupLane implements GroupLane {
   }
 
   async #readPushed(queries: ConnectionQueries, needs: GroupNeeds): Promise<Map<string, PushedBefore>> {
-    const { names } = this.#options;
+    const names = this.#names;
     const pushed = new Map<string, PushedBefore>();
     const scoped = needs.messageIds.flatMap(({ context, messageId }) => {
       const contextId = names.contextId(context);
@@ -281,7 +289,7 @@ export class MysqlGroupLane implements GroupLane {
     locked: LockedState,
     minter: NameMinter,
   ): Promise<LockedState> {
-    const { names } = this.#options;
+    const names = this.#names;
     const contexts = new Set(group.needs.messageIds.map(({ context }) => context));
     // Rows of its own this transaction would find too; should it roll back, their numbers go to others.
     const stored = [...contexts].filter((context) => !minter.hasMintedContext(context));
@@ -291,7 +299,7 @@ export class MysqlGroupLane implements GroupLane {
 
   /** Makes sure that the names of the entries have their numbers; new ones get theirs here, under the head row. */
   async #ensureNames(queries: ConnectionQueries, writes: GroupWrites, minter: NameMinter): Promise<void> {
-    const { names } = this.#options;
+    const names = this.#names;
     const topics = new Map<string, { context: string; name: string }>();
     for (const { entry } of writes.entries) {
       if (names.topicId(entry.context, entry.topic) !== undefined) continue;
@@ -354,6 +362,7 @@ export class MysqlGroupLane implements GroupLane {
     this.#queries = queries;
     try {
       await queries.query(GROUP_SETTINGS);
+      this.#options.names.renew();
     } catch (error) {
       // Without its settings the connection must not be used, whatever the reason was.
       this.#drop(connection);
@@ -460,7 +469,7 @@ function headUpdate({ head, waits }: GroupWrites, next: NextIds, token: number):
   const more = [
     // It rises even where the clock was set back: see HeadCache.
     ...(ledgeredAt === undefined ? [] : [`, ledgered_at = GREATEST(ledgered_at + 1, ${int(ledgeredAt)})`]),
-    ...(recatalogued ? [`, next_shape_id = ${int(head.nextShapeId)}, catalog_version = catalog_version + 1`] : []),
+    ...(recatalogued ? [`, next_shape_id = ${int(head.nextShapeId)}, ${NEXT_CATALOG}`] : []),
   ].join('');
   return `UPDATE log_head SET position = ${int(head.position)}, next_event_id = ${int(head.nextEventId)},
     next_context_id = ${int(next.context)}, next_topic_id = ${int(next.topic)}, next_stream_id = ${int(next.stream)},

@@ -1,5 +1,5 @@
-// Contexts, topics and streams are rows referred to by number; this remembers which number is which. Names never change
-// their number, so the cache only grows; streams, of which there may be millions, are forgotten by halves at a bound.
+// Contexts, topics and streams are rows referred to by number; this remembers which number is which. Stored names never
+// change their number, so the cache only grows; streams, of which there may be millions, are forgotten by halves at a bound.
 
 import { scopedKey } from '../../domain/names.js';
 import type { Queries, SqlValue } from './database.js';
@@ -57,6 +57,25 @@ class NameTable {
     }
     this.#young.ids.set(scopedKey(name.context, name.name), id);
     this.#young.names.set(id, name);
+  }
+}
+
+/**
+ * The names as the present life of the database has them. Names are also read before their commit is durable: a database that
+ * crashes then may lose them and give their numbers to others. Whatever is shown or written in its next life comes after a
+ * connection was opened in that life, and with it the names began anew. Work takes `current` once, when it begins: what it reads
+ * later than a crash can then not come into names that are older, nor the other way round.
+ */
+export class Names {
+  #current = new NameCache();
+
+  get current(): NameCache {
+    return this.#current;
+  }
+
+  /** A connection was opened that groups or barriers rely on. */
+  renew(): void {
+    this.#current = new NameCache();
   }
 }
 

@@ -5,7 +5,7 @@ import { decodeShape } from '../../domain/shape.js';
 import { ShapeCatalog } from '../../domain/shape-catalog.js';
 import type { IndexRow, ShapeStore } from '../wait-storage.js';
 import type { Database } from './database.js';
-import { marks, type NameCache, type ScopedName } from './name-cache.js';
+import { marks, type Names, type ScopedName } from './name-cache.js';
 import { readSettings } from './topic-rows.js';
 
 interface ShapeRow {
@@ -20,12 +20,12 @@ interface ShapeRow {
 
 export interface MysqlShapeStoreOptions {
   readonly database: Database;
-  readonly names: NameCache;
+  readonly names: Names;
 }
 
 export class MysqlShapeStore implements ShapeStore {
   readonly #database: Database;
-  readonly #names: NameCache;
+  readonly #names: Names;
 
   constructor({ database, names }: MysqlShapeStoreOptions) {
     this.#database = database;
@@ -58,9 +58,10 @@ export class MysqlShapeStore implements ShapeStore {
 
   /** See ShapeStore.positionBefore; reads the index log_topic alone. */
   async positionBefore(topic: ScopedName, upTo: Position, maxEvents: number): Promise<Position> {
-    await this.#names.load(this.#database, { contexts: [topic.context] });
-    await this.#names.load(this.#database, { topics: [topic] });
-    const topicId = this.#names.topicId(topic.context, topic.name);
+    const names = this.#names.current;
+    await names.load(this.#database, { contexts: [topic.context] });
+    await names.load(this.#database, { topics: [topic] });
+    const topicId = names.topicId(topic.context, topic.name);
     if (topicId === undefined) return 0;
     const rows = await this.#database.execute<{ position: number }>(
       `SELECT position FROM log WHERE topic_id = ? AND position <= ? ORDER BY position DESC LIMIT 1 OFFSET ${Math.trunc(maxEvents)}`,

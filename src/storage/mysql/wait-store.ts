@@ -6,7 +6,7 @@ import type { ListWaitsOptions, WaitStore } from '../wait-storage.js';
 import { NOW_MICROS } from './cawin-rows.js';
 import type { Database, SqlValue } from './database.js';
 import { uuidToBytes } from './entry-rows.js';
-import { marks, type NameCache } from './name-cache.js';
+import { marks, type Names } from './name-cache.js';
 import { type WaitRow, waitsFromRows } from './wait-rows.js';
 import { WAIT_COLUMNS } from './wait-searches.js';
 
@@ -23,12 +23,12 @@ const FORGET = `DELETE FROM push_ledger WHERE created_at < ${NOW_MICROS} - ? ORD
 
 export interface MysqlWaitStoreOptions {
   readonly database: Database;
-  readonly names: NameCache;
+  readonly names: Names;
 }
 
 export class MysqlWaitStore implements WaitStore {
   readonly #database: Database;
-  readonly #names: NameCache;
+  readonly #names: Names;
 
   constructor({ database, names }: MysqlWaitStoreOptions) {
     this.#database = database;
@@ -61,7 +61,7 @@ export class MysqlWaitStore implements WaitStore {
     const sql = `SELECT ${columns} FROM wait w JOIN topic t ON t.id = w.topic_id JOIN context c ON c.id = t.context_id
       WHERE ${conditions.join(' AND ')} ORDER BY w.event_id ${newestFirst ? 'DESC' : 'ASC'} LIMIT ${Math.trunc(limit)}`;
     const rows = await this.#database.query<WaitRow>(sql, values);
-    return waitsFromRows(this.#database, this.#names, rows);
+    return waitsFromRows(this.#database, this.#names.current, rows);
   }
 
   /** See WaitStore.due. */
@@ -79,8 +79,9 @@ export class MysqlWaitStore implements WaitStore {
 
   /** See WaitStore.findPushed. */
   async findPushed(context: string, messageId: string): Promise<number | undefined> {
-    await this.#names.load(this.#database, { contexts: [context] });
-    const contextId = this.#names.contextId(context);
+    const names = this.#names.current;
+    await names.load(this.#database, { contexts: [context] });
+    const contextId = names.contextId(context);
     if (contextId === undefined) return undefined;
     const sql = 'SELECT event_id FROM push_ledger WHERE context_id = ? AND message_id = ?';
     const rows = await this.#database.execute<{ event_id: number }>(sql, [contextId, uuidToBytes(messageId)]);
@@ -93,6 +94,6 @@ export class MysqlWaitStore implements WaitStore {
   }
 
   async #waits(sql: string, values: readonly SqlValue[]): Promise<Wait[]> {
-    return waitsFromRows(this.#database, this.#names, await this.#database.execute<WaitRow>(sql, values));
+    return waitsFromRows(this.#database, this.#names.current, await this.#database.execute<WaitRow>(sql, values));
   }
 }

@@ -1,0 +1,117 @@
+// The barrier: InnoDB shows a commit before its redo log is on disk, so what was read may be gone after a crash. A write of our own
+// that is committed afterwards takes everything before it to the disk with it.
+//
+// Invariant: what was read between the opening of a line and a barrier on that same line was read in one life of the database.
+// A line is one connection: had the database ended in between, so would the line have, and the barrier fails. On a connection
+// that was opened later it would succeed, and vouch for what the database has lost.
+
+import { type Connection, createConnection } from 'mysql2';
+import type { DurableReads } from '../storage.js';
+import { ConnectionQueries, connectionOptions, SESSION_SETTINGS } from './database.js';
+import type { Names } from './name-cache.js';
+import { isConnectionError, translateSqlError } from './sql-errors.js';
+
+/** Changes a row, since an update that changes nothing writes no redo. */
+const BARRIER = `INSERT INTO instance (id, address, seq, started_at, seen_at) VALUES (?, ?, 1, SYSDATE(6), SYSDATE(6))
+  ON DUPLICATE KEY UPDATE seq = seq + 1, seen_at = SYSDATE(6)`;
+
+export interface MysqlDurableReadsOptions {
+  readonly url: string;
+  readonly names: Names;
+  /** Names this process in the table of instances; its row is what the barrier writes. */
+  readonly instance: { readonly id: string; readonly address: string };
+}
+
+export class MysqlDurableReads implements DurableReads {
+  readonly #options: MysqlDurableReadsOptions;
+  #line: Promise<Line> | undefined;
+
+  constructor(options: MysqlDurableReadsOptions) {
+    this.#options = options;
+  }
+
+  /** See DurableReads.durable. */
+  async durable<T>(read: () => Promise<T>, isFresh: (result: T) => boolean): Promise<T> {
+    const line = await this.#opened();
+    const result = await read();
+    if (isFresh(result)) await line.barrier();
+    return result;
+  }
+
+  async close(): Promise<void> {
+    const line = await this.#line?.catch(() => undefined);
+    line?.close();
+  }
+
+  #opened(): Promise<Line> {
+    if (this.#line !== undefined) return this.#line;
+    const { url, instance, names } = this.#options;
+    const line = new Line(url, [instance.id, instance.address], () => {
+      if (this.#line === opening) this.#line = undefined;
+    });
+    const opening: Promise<Line> = line.open().then(() => {
+      names.renew();
+      return line;
+    });
+    this.#line = opening;
+    return opening;
+  }
+}
+
+/** One connection, for barriers only. */
+class Line {
+  readonly #connection: Connection;
+  readonly #queries: ConnectionQueries;
+  readonly #instance: readonly [string, string];
+  readonly #onClosed: () => void;
+  #barrier: Promise<void> | undefined;
+  #nextBarrier: Promise<void> | undefined;
+
+  constructor(url: string, instance: readonly [string, string], onClosed: () => void) {
+    this.#connection = createConnection(connectionOptions(url));
+    this.#queries = new ConnectionQueries(this.#connection);
+    this.#instance = instance;
+    this.#onClosed = onClosed;
+    // Also while it is idle.
+    for (const event of ['error', 'end']) this.#connection.on(event, () => this.close());
+  }
+
+  async open(): Promise<void> {
+    try {
+      await this.#queries.query(SESSION_SETTINGS);
+    } catch (error) {
+      this.close();
+      throw translateSqlError(error);
+    }
+  }
+
+  /** Makes what was committed before the call durable. One at a time: those who come while one is written share the next. */
+  barrier(): Promise<void> {
+    if (this.#barrier === undefined) {
+      this.#barrier = this.#write().finally(() => {
+        this.#barrier = undefined;
+      });
+      return this.#barrier;
+    }
+    const next = () => {
+      this.#nextBarrier = undefined;
+      return this.barrier();
+    };
+    this.#nextBarrier ??= this.#barrier.then(next, next);
+    return this.#nextBarrier;
+  }
+
+  close(): void {
+    this.#connection.destroy();
+    this.#onClosed();
+  }
+
+  async #write(): Promise<void> {
+    try {
+      await this.#queries.write(BARRIER, this.#instance);
+    } catch (error) {
+      if (isConnectionError(error)) this.close();
+      throw translateSqlError(error);
+    }
+  }
+}
