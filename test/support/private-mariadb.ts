@@ -82,7 +82,7 @@ export class PrivateMariadb {
         ...[...asUser(), `--datadir=${file('data')}`, `--socket=${file('s.sock')}`, `--pid-file=${file('pid')}`],
         // A server that starts removes what it finds in its directory for temporary files: not the ones of another.
         ...[`--tmpdir=${file('tmp')}`, `--port=${this.#port}`, '--bind-address=127.0.0.1', '--skip-name-resolve'],
-        ...[`--init-file=${file('init.sql')}`, `--log-error=${file('log')}`, '--max-allowed-packet=64M'],
+        ...[`--init-file=${file('init.sql')}`, `--log-error=${file('log.err')}`, '--max-allowed-packet=64M'],
         ...['--character-set-server=utf8mb4', '--max-connections=500'],
         ...[...SMALL_FILES, ...DURABLE, ...this.#arguments],
       ],
@@ -162,7 +162,7 @@ export class PrivateMariadb {
 
   /** The server's error log. */
   async readLog(): Promise<string> {
-    return readFile(join(this.#directory, 'log'), 'utf8').catch(() => '(no log)');
+    return readFile(join(this.#directory, 'log.err'), 'utf8').catch(() => '(no log)');
   }
 }
 
