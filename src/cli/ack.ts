@@ -7,6 +7,7 @@ import {
   AckResult as AckResultMessage,
   AckStatus,
 } from '../../generated/madeleine/v1/consumer_service.js';
+import { enumText } from './enum-text.js';
 import { messageJson } from './event-json.js';
 import { CommandFailed, UsageError } from './failures.js';
 import type { Column } from './output.js';
@@ -80,5 +81,5 @@ async function acknowledge(
 }
 
 function statusText(status: AckStatus): string {
-  return (AckStatus[status] ?? String(status)).replace(/^ACK_STATUS_/, '').toLowerCase();
+  return enumText(AckStatus, 'ACK_STATUS_', status);
 }

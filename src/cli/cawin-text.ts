@@ -7,6 +7,7 @@ import {
   CawinState,
   type Firing,
 } from '../../generated/madeleine/v1/cawin_service.js';
+import { enumText } from './enum-text.js';
 import { statusText } from './event-json.js';
 import type { Column } from './output.js';
 import { durationText, timestampText } from './time-text.js';
@@ -15,7 +16,7 @@ export const LIST_COLUMNS: readonly Column<Cawin>[] = [
   { title: 'CAWIN', text: ({ id }) => String(id), right: true },
   { title: 'EVENT', text: ({ eventId }) => String(eventId), right: true },
   { title: 'CONTEXT', text: ({ context }) => context },
-  { title: 'STATE', text: ({ state }) => shortName(CawinState, 'CAWIN_STATE_', state) },
+  { title: 'STATE', text: ({ state }) => enumText(CawinState, 'CAWIN_STATE_', state) },
   { title: 'ATTEMPTS', text: ({ firings }) => String(firings.reduce((sum, f) => sum + f.attempts, 0)), right: true },
   { title: 'URL', text: ({ callback }) => callback?.url ?? '' },
 ];
@@ -36,17 +37,13 @@ export const ATTEMPT_COLUMNS: readonly Column<Attempt>[] = [
   { title: 'KIND', text: ({ kind }) => statusText(kind) },
   { title: 'ATTEMPT', text: ({ number }) => String(number), right: true },
   { title: 'STARTED AT', text: ({ startedAt }) => timestampText(startedAt) },
-  { title: 'OUTCOME', text: ({ outcome }) => shortName(AttemptOutcome, 'ATTEMPT_OUTCOME_', outcome) },
+  { title: 'OUTCOME', text: ({ outcome }) => enumText(AttemptOutcome, 'ATTEMPT_OUTCOME_', outcome) },
   { title: 'STATUS', text: ({ status, reason }) => status || reason },
   { title: 'LATENCY', text: ({ latency }) => (latency === undefined ? '' : durationText(latency)), right: true },
   { title: 'ANSWER', text: ({ error, firstBytes }) => error || firstBytes },
 ];
 
 function firingText({ kind, state, attempts, held }: Firing): string {
-  const told = `${statusText(kind)} ${shortName(CawinState, 'CAWIN_STATE_', state)} after ${attempts} attempts`;
+  const told = `${statusText(kind)} ${enumText(CawinState, 'CAWIN_STATE_', state)} after ${attempts} attempts`;
   return held ? `${told}, held while its endpoint fails` : told;
-}
-
-function shortName(names: Readonly<Record<number, string>>, prefix: string, value: number): string {
-  return (names[value] ?? String(value)).slice(prefix.length).toLowerCase();
 }

@@ -8,6 +8,7 @@ import {
   type SeekConsumerResponse,
 } from '../../generated/madeleine/v1/consumer_service.js';
 import { Subject } from '../../generated/madeleine/v1/event.js';
+import { enumText } from './enum-text.js';
 import { statusText } from './event-json.js';
 import type { Column } from './output.js';
 import { durationText, timestampText } from './time-text.js';
@@ -46,7 +47,7 @@ export const CONSUMER_COLUMNS: readonly Column<Consumer>[] = [
     text: ({ settings }) => (settings?.ackTimeout === undefined ? '' : durationText(settings.ackTimeout)),
   },
   { title: 'MAX ATTEMPTS', text: ({ settings }) => String(settings?.maxAttempts ?? '') },
-  { title: 'ORDERING', text: ({ settings }) => shortName(Ordering, 'ORDERING_', settings?.ordering ?? 0) },
+  { title: 'ORDERING', text: ({ settings }) => enumText(Ordering, 'ORDERING_', settings?.ordering ?? 0) },
   { title: 'IGNORE OWN', text: ({ settings }) => String(settings?.ignoreOwn ?? false) },
   { title: 'EPHEMERAL', text: ({ settings }) => String(settings?.ephemeral ?? false) },
 ];
@@ -60,11 +61,7 @@ export function seekText(response: SeekConsumerResponse, dryRun: boolean): strin
 }
 
 function activityText({ activity }: Consumer): string {
-  return shortName(ConsumerActivity, 'CONSUMER_ACTIVITY_', activity);
-}
-
-function shortName(names: Readonly<Record<number, string>>, prefix: string, value: number): string {
-  return (names[value] ?? String(value)).slice(prefix.length).toLowerCase().replaceAll('_', '-');
+  return enumText(ConsumerActivity, 'CONSUMER_ACTIVITY_', activity);
 }
 
 function filterText(filter: ConsumerFilter | undefined): string {
@@ -73,7 +70,7 @@ function filterText(filter: ConsumerFilter | undefined): string {
     ['topic', filter.topics],
     ['stream', filter.streams],
     ['issuer', filter.issuers],
-    ['subject', filter.subjects.map((subject) => shortName(Subject, 'SUBJECT_', subject))],
+    ['subject', filter.subjects.map((subject) => enumText(Subject, 'SUBJECT_', subject))],
     ['tag', filter.tags],
     ['entity type', filter.entityTypes],
     ['status', filter.statuses.map(statusText)],

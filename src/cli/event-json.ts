@@ -6,6 +6,7 @@ import { Delivery as DeliveryMessage } from '../../generated/madeleine/v1/consum
 import type { Event, Payload } from '../../generated/madeleine/v1/event.js';
 import { Event as EventMessage, EventStatus } from '../../generated/madeleine/v1/event.js';
 import { isJsonContentType } from '../domain/event.js';
+import { enumText } from './enum-text.js';
 import { cut, printable } from './output.js';
 import { durationText, type Seconds, timestampText } from './time-text.js';
 
@@ -112,7 +113,7 @@ export function deliveryLine(delivery: Delivery, columns?: number): string {
 
 /** `occurred`, `expired` and so on. */
 export function statusText(status: EventStatus): string {
-  return (EventStatus[status] ?? String(status)).replace(/^EVENT_STATUS_/, '').toLowerCase();
+  return enumText(EventStatus, 'EVENT_STATUS_', status);
 }
 
 /** What an entry without a payload says: `invalidated event 7: a mistake`. */

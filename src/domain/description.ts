@@ -6,12 +6,12 @@
 // decimal value, strings by code points without normalisation, arrays item by item, objects in arrays whole, whatever the
 // order of their keys.
 
-import { isUtf8 } from 'node:buffer';
+import { isJsonText } from './bytes.js';
 import { bug, fieldInvalid } from './errors.js';
 import { type Leaf, leavesText, readLeaves } from './json-leaves.js';
 import { pointerOf } from './json-path.js';
 import { scanLeaves, type Tokens, WantedPaths } from './json-scan.js';
-import { asBuffer, JsonProblem } from './json-tokens.js';
+import { JsonProblem } from './json-tokens.js';
 import { type Shape, shapeOf, valuesHash, valuesText } from './shape.js';
 
 /** Bytes that a description may have, as it came and as it is stored. */
@@ -114,7 +114,7 @@ export class Description {
  */
 export function parseDescription(bytes: Uint8Array, field: string): Description {
   if (bytes.byteLength > MAX_DESCRIPTION_BYTES) throw tooLong(field);
-  if (!isJson(bytes)) throw fieldInvalid(field, 'is not JSON');
+  if (!isJsonText(bytes)) throw fieldInvalid(field, 'is not JSON');
   const leaves = checkedLeaves(bytes, field);
   // Either no object, or an empty one: the only leaf there is has the empty path.
   const whole = leaves.find(({ path }) => path.length === 0);
@@ -157,17 +157,6 @@ function wantedOf(shape: Shape): WantedPaths {
   const wanted = new WantedPaths();
   for (const path of shape.paths) wanted.add(path);
   return wanted;
-}
-
-function isJson(bytes: Uint8Array): boolean {
-  if (!isUtf8(bytes)) return false;
-  try {
-    JSON.parse(asBuffer(bytes).toString());
-    return true;
-  } catch {
-    // Whatever the parser has against it, the caller is told the same.
-    return false;
-  }
 }
 
 /** Cut to what people want to see, not in the middle of a surrogate pair. */

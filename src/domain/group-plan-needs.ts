@@ -1,6 +1,7 @@
 // What a group has to read under the lock, and what is made of its pushes before: the hashes of their values for the shapes
 // that their topics watch. Both are done before the head row is locked.
 
+import { asBuffer } from './bytes.js';
 import { loadDescription } from './description.js';
 import type { DescriptionPaths } from './description-paths.js';
 import { bug, fieldInvalid, MadeleineError } from './errors.js';
@@ -65,7 +66,7 @@ function waitKey(
 
 /** Shapes are numbered across topics, so that the number stands for the topic too. */
 export function waitKeyText(shapeId: number, hash: Uint8Array): string {
-  return `${shapeId}:${Buffer.from(hash.buffer, hash.byteOffset, hash.byteLength).toString('latin1')}`;
+  return `${shapeId}:${asBuffer(hash).toString('latin1')}`;
 }
 
 /** Whether the wait is for exactly these values: hashes may be equal for others. */

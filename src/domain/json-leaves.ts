@@ -1,8 +1,9 @@
 // All leaves of a JSON text with their paths, and back. A leaf is a scalar, null, a whole array or an empty object.
 
+import { asBuffer } from './bytes.js';
 import { comparePaths, type JsonPath } from './json-path.js';
 import { scanLeaves, WantedPaths } from './json-scan.js';
-import { asBuffer, JsonCursor, OPEN_BRACE } from './json-tokens.js';
+import { JsonCursor, OPEN_BRACE } from './json-tokens.js';
 
 export interface Leaf {
   readonly path: JsonPath;

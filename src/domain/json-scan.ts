@@ -5,10 +5,10 @@
 // It looks at the whole text even when all that is wanted was found: whether a payload is taken must not depend on the
 // descriptions that happen to be asked for at present.
 
+import { asBuffer } from './bytes.js';
 import type { JsonPath } from './json-path.js';
 import { MAX_JSON_DEPTH } from './json-text.js';
 import {
-  asBuffer,
   BACKSLASH,
   CLOSE_BRACE,
   CLOSE_BRACKET,

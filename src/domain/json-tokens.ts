@@ -25,11 +25,6 @@ export function notJson(): JsonProblem {
   return new JsonProblem('is not JSON');
 }
 
-/** The same memory as a Buffer. */
-export function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
 /** The first place at or after `at` that is no white space. */
 export function skipSpace(bytes: Buffer, at: number): number {
   let next = at;

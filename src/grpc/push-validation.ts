@@ -1,6 +1,6 @@
 // From a decoded push to a draft that the engine may trust, or to everything that is wrong with it.
 
-import { isUtf8 } from 'node:buffer';
+import { isJsonText } from '../domain/bytes.js';
 import { type Description, parseDescription } from '../domain/description.js';
 import { MadeleineError } from '../domain/errors.js';
 import {
@@ -164,17 +164,6 @@ function checkBody(bytes: Buffer, { contentType, isJsonArm }: DecodedPayload, pa
   if (isJsonArm && !isJson) found.add(`${path}content_type`, 'is not a JSON type, but the payload is json');
   if (!isJsonArm && isJson && !isJsonText(bytes)) {
     found.add(`${path}data`, 'is not valid JSON; set content_type for other data');
-  }
-}
-
-function isJsonText(bytes: Buffer): boolean {
-  if (!isUtf8(bytes)) return false;
-  try {
-    JSON.parse(bytes.toString());
-    return true;
-  } catch {
-    // Whatever the parser has against it, the answer to the caller is the same.
-    return false;
   }
 }
 

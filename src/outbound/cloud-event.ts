@@ -1,6 +1,7 @@
 // The body of webhooks and AMQP messages: a CloudEvent 1.0 in the structured JSON form. The payload's text is put in as it is
 // stored, so that numbers keep every digit. The body is the same for every attempt.
 
+import { asBuffer, isJsonText } from '../domain/bytes.js';
 import {
   EntryKind,
   type EnvelopeRest,
@@ -106,21 +107,11 @@ function restAttributes({ properties, system, trigger, createdBy, traceparent, t
 
 function dataMembers(payload: Payload | undefined): Buffer[] {
   if (payload === undefined) return [];
-  const bytes = Buffer.from(payload.bytes.buffer, payload.bytes.byteOffset, payload.bytes.byteLength);
+  const bytes = asBuffer(payload.bytes);
   const type = member('datacontenttype', payload.contentType === '' ? 'application/json' : payload.contentType);
+  // Should another program have written the row, its bytes must not break out of the body.
   if (isJsonContentType(payload.contentType) && isJsonText(bytes)) return [Buffer.from(`${type},"data":`), bytes];
   return [Buffer.from(`${type},"data_base64":"${bytes.toString('base64')}"`)];
-}
-
-/** Should another program have written the row, its bytes must not break out of the body. */
-function isJsonText(bytes: Buffer): boolean {
-  try {
-    JSON.parse(bytes.toString());
-    return true;
-  } catch {
-    // Whatever is wrong with it, it is sent as bytes then.
-    return false;
-  }
 }
 
 /** RFC 3339 with microseconds. */

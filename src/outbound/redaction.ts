@@ -1,5 +1,6 @@
 // Keeps an attempt's secrets out of what is written down about it: a receiver may well answer with what it was sent.
 
+import { asBuffer } from '../domain/bytes.js';
 /** What stands in a secret's place. */
 export const REDACTED = '[redacted]';
 
@@ -47,7 +48,7 @@ export class Redactor {
    */
   beginning(bytes: Uint8Array, maxBytes: number): string {
     // As Latin-1 each byte is a character, so that places are the same before and after; all that is looked for is ASCII.
-    const raw = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+    const raw = asBuffer(bytes).toString('latin1');
     let kept = '';
     let from = 0;
     const pattern = this.#pattern(raw.length);

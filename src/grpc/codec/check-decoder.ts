@@ -4,6 +4,7 @@
 
 import { CheckOrWaitRequest } from '../../../generated/madeleine/v1/cawin_service.js';
 import { PushEventRequest } from '../../../generated/madeleine/v1/event_service.js';
+import { asBuffer } from '../../domain/bytes.js';
 import { decodeStrictly } from '../definitions.js';
 import { type DecodedDescription, type DecodedPush, decodePush, readDescription } from './push-decoder.js';
 import { WireReader } from './wire-reader.js';
@@ -28,7 +29,7 @@ export function decodeCheckOrWait(bytes: Uint8Array): DecodedCheck {
 }
 
 function descriptionIn(bytes: Uint8Array): DecodedDescription | undefined {
-  const reader = new WireReader(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  const reader = new WireReader(asBuffer(bytes));
   let description: DecodedDescription | undefined;
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === DESCRIPTION) description = readDescription(reader.message());

@@ -1,6 +1,7 @@
 // Entries of the log as encoded `Event` messages: once an entry and encoding, straight from its members. The field numbers are
 // those of proto/madeleine/v1/event.proto; a test decodes the result with the generated code.
 
+import { asBuffer } from '../../domain/bytes.js';
 import {
   EntryKind,
   type EnvelopeRest,
@@ -157,7 +158,7 @@ function jsonBody(w: WireWriter, payload: Payload): boolean {
 
 function parseJson(bytes: Uint8Array): { value: unknown } | undefined {
   try {
-    return { value: JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()) };
+    return { value: JSON.parse(asBuffer(bytes).toString()) };
   } catch {
     // Only JSON is stored under a JSON type; should another program have written the row, its bytes are still the truth.
     return undefined;

@@ -1,6 +1,7 @@
 // Decodes the requests of the push calls by hand: the payload goes from the wire to its stored bytes without becoming an object.
 // Field numbers are those of event.proto and event_service.proto.
 
+import { asBuffer } from '../../domain/bytes.js';
 import { JsonValueError, structToJsonText, valueToJsonText } from './json-value.js';
 import { WireReader } from './wire-reader.js';
 
@@ -101,10 +102,6 @@ export function decodeBatch(bytes: Uint8Array): DecodedBatch {
     else reader.skip(tag);
   }
   return batch;
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function readPush(reader: WireReader): DecodedPush {

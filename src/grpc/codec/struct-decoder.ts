@@ -1,6 +1,7 @@
 // Decodes requests that hold a Struct or a map where the generated code is wrong: it keeps both as objects and assigns to them, so
 // that a member named `__proto__` would vanish. A filter would then let events pass that do not match.
 
+import { asBuffer } from '../../domain/bytes.js';
 import { decodeStrictly } from '../definitions.js';
 import { JsonValueError, structToJsonText } from './json-value.js';
 import { WireReader } from './wire-reader.js';
@@ -23,7 +24,7 @@ export interface Repair<T> {
 export function repairedDecode<T>(type: MessageType<T>, repairs: readonly Repair<T>[]): (bytes: Uint8Array) => T {
   return (bytes) => {
     const request = decodeStrictly(type, bytes) as T;
-    const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const buffer = asBuffer(bytes);
     if (!buffer.includes(AWKWARD_KEY)) return request;
     for (const { path, put } of repairs) {
       const found = [...messagesAt(new WireReader(buffer), path)];

@@ -1,5 +1,6 @@
 // Writes the places of many consumers at once, each guarded by its owner's epoch, and their trouble.
 
+import { asBuffer } from '../../domain/bytes.js';
 import type { Trouble } from '../../domain/delivery-types.js';
 import { type Hold, MAX_FLUSHED, type OffsetWrite } from '../consumer-storage.js';
 import { TROUBLE_STATES } from './consumer-rows.js';
@@ -59,7 +60,7 @@ function flushValues(writes: readonly OffsetWrite[], size: number): SqlValue[] {
     ...choose((write) => write.generationLease),
     ...choose((write) => write.offset),
     ...choose((write) => write.movedAt ?? null),
-    ...choose(({ acked }) => Buffer.from(acked.buffer, acked.byteOffset, acked.byteLength)),
+    ...choose(({ acked }) => asBuffer(acked)),
     ...ids,
     ...choose((write) => write.hold.epoch),
   ];

@@ -1,5 +1,6 @@
 // How an entry of the log becomes a row and comes back: the one place that knows the columns of `log`.
 
+import { asBuffer } from '../../domain/bytes.js';
 import type { EntryKind, EnvelopeRest, LogEntry, Payload } from '../../domain/event.js';
 import type { PlannedEntry } from '../../domain/group-plan-types.js';
 import { uuidText } from '../../lib/uuid-text.js';
@@ -223,10 +224,6 @@ const NO_BYTES = new Uint8Array();
 
 function text(value: unknown): string {
   return value === null ? '' : (value as Buffer).toString();
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 export function uuidToBytes(uuid: string): Buffer {

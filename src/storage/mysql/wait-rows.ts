@@ -1,6 +1,7 @@
 // Waits and what belongs to them as rows: what a group reads of them under the lock, and what it writes, each in one round trip of
 // several statements.
 
+import { asBuffer } from '../../domain/bytes.js';
 import { EntryKind, type EnvelopeRest, type LogEntry } from '../../domain/event.js';
 import { isFor, waitKeyText } from '../../domain/group-plan-needs.js';
 import type {
@@ -20,15 +21,7 @@ import { COLUMNS_READ, entryFromRow, rowNameIds, uuidToBytes } from './entry-row
 import { marks, type NameCache } from './name-cache.js';
 import type { NameMinter } from './name-minter.js';
 import { Statements } from './statements.js';
-import {
-  addFinds,
-  addOpenWaits,
-  asBuffer,
-  type FoundRow,
-  occurrenceOf,
-  readFound,
-  WAIT_COLUMNS,
-} from './wait-searches.js';
+import { addFinds, addOpenWaits, type FoundRow, occurrenceOf, readFound, WAIT_COLUMNS } from './wait-searches.js';
 
 export interface WaitRow {
   event_id: number;

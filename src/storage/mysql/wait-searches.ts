@@ -1,6 +1,7 @@
 // What is awaited, and what has occurred, by the hashes of values: the two searches that every group of a watched topic makes under
 // the lock. Both cost the same however many waits and events there are.
 
+import { asBuffer } from '../../domain/bytes.js';
 import { EntryKind } from '../../domain/event.js';
 import { waitKeyText } from '../../domain/group-plan-needs.js';
 import type { Find, Occurrence, WaitKey } from '../../domain/group-plan-types.js';
@@ -110,8 +111,4 @@ function unionOf(finds: readonly Find[]): [sql: string, values: SqlValue[]] {
 
 export function occurrenceOf(row: { readonly event_id: number; readonly position: number }): Occurrence {
   return { eventId: row.event_id, position: row.position };
-}
-
-export function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
