@@ -321,3 +321,16 @@ export function identityOf(context: string, topic: string, description: Descript
   const digest = Buffer.concat([description.shape.digest, description.hash]);
   return { context, topic, digest, text: `${context}\u0000${topic}\u0000${digest.toString('latin1')}` };
 }
+
+/** Bytes that a unit has in the statements of a group, at most, but for what is short. */
+export function unitBytes(unit: GroupUnit): number {
+  return unit.kind === 'push' ? unit.pushes.reduce((sum, { draft }) => sum + draftBytes(draft), 0) : 0;
+}
+
+function draftBytes({ payload, description, rest }: EventDraft): number {
+  const payloadBytes = payload?.bytes.byteLength ?? 0;
+  if (rest === undefined && description === undefined) return payloadBytes;
+  // Texts are quoted once as JSON and once as SQL.
+  const texts = `${description?.text ?? ''}${rest === undefined ? '' : JSON.stringify(rest)}`;
+  return payloadBytes + 2 * Buffer.byteLength(texts);
+}

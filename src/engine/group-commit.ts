@@ -13,7 +13,6 @@
 // from a guess.
 
 import { MadeleineError, storageUnavailable } from '../domain/errors.js';
-import type { EventDraft } from '../domain/event.js';
 import { planGroup } from '../domain/group-plan.js';
 import { matchPushes, needsOf } from '../domain/group-plan-needs.js';
 import {
@@ -22,8 +21,10 @@ import {
   isEmpty,
   type PushOutcome,
   standsAlone,
+  unitBytes,
   unitSize,
 } from '../domain/group-plan-types.js';
+import { plannedBefore, recognised } from '../domain/group-rerun.js';
 import type { Clock } from '../lib/clock.js';
 import { type DurableReads, GroupFailure, type GroupLane } from '../storage/storage.js';
 import type { Logger, Metrics } from '../telemetry.js';
@@ -340,7 +341,7 @@ export class GroupCommit {
     // Before it was decided nothing of its own was in the way: an earlier group, a newer catalogue.
     const isBlocked = failure.kind === 'retry' && group.plan !== undefined;
     group.members.forEach((waiting, index) => {
-      if (failure.kind === 'unknown') waiting.sent = planned(group.plan?.outcomes[index], waiting.sent);
+      if (failure.kind === 'unknown') waiting.sent = plannedBefore(group.plan?.outcomes[index], waiting.sent);
       if (isBlocked) waiting.blocked += 1;
       // Something that one of them needs besides is locked: the others need not fail with it.
       if (splits || waiting.blocked > 1) waiting.alone = true;
@@ -384,46 +385,4 @@ export class GroupCommit {
       this.#pump();
     }, delay);
   }
-}
-
-/** Marks the duplicates of a rerun that are what the unanswered COMMIT itself had stored. */
-function recognised(outcomes: readonly PushOutcome[], sent: readonly PushOutcome[]): readonly PushOutcome[] {
-  return outcomes.map((outcome, index) => {
-    const before = sent[index];
-    if (before === undefined) return outcome;
-    if (outcome.kind === 'registered' && before.kind === 'registered') return before;
-    return outcome.kind === 'duplicate' ? recognisedPush(outcome, before) : outcome;
-  });
-}
-
-function recognisedPush(outcome: PushOutcome & { kind: 'duplicate' }, before: PushOutcome): PushOutcome {
-  if (before.kind === 'occurred' && before.entry.position === outcome.position) {
-    return { ...outcome, own: true, satisfied: before.satisfied };
-  }
-  const looked = before.kind === 'awaited' ? before.wait.eventId : before.kind === 'found' ? before.eventId : undefined;
-  return outcome.position === 0 && looked === outcome.eventId ? before : outcome;
-}
-
-/** Bytes that a unit has in the statements of a group, at most, but for what is short. */
-function unitBytes(unit: GroupUnit): number {
-  return unit.kind === 'push' ? unit.pushes.reduce((sum, { draft }) => sum + draftBytes(draft), 0) : 0;
-}
-
-function draftBytes({ payload, description, rest }: EventDraft): number {
-  const payloadBytes = payload?.bytes.byteLength ?? 0;
-  if (rest === undefined && description === undefined) return payloadBytes;
-  // Texts are quoted once as JSON and once as SQL.
-  const texts = `${description?.text ?? ''}${rest === undefined ? '' : JSON.stringify(rest)}`;
-  return payloadBytes + 2 * Buffer.byteLength(texts);
-}
-
-/** What a unit planned when its COMMIT was sent; what a rerun found to be its own from before stays as it was then. */
-function planned(
-  outcomes: readonly PushOutcome[] | undefined,
-  sent: readonly PushOutcome[] | undefined,
-): readonly PushOutcome[] | undefined {
-  if (outcomes === undefined || sent === undefined) return outcomes ?? sent;
-  return recognised(outcomes, sent).map((outcome, index) =>
-    outcome.kind === 'duplicate' && outcome.own === true ? (sent[index] as PushOutcome) : outcome,
-  );
 }

@@ -12,16 +12,16 @@ import {
   type LockedState,
   type PlannedAttachment,
   type PlannedEntry,
-  type PushedBefore,
   type WaitKey,
 } from '../../domain/group-plan-types.js';
 import { scopedKey } from '../../domain/names.js';
 import type { StreamState } from '../../domain/stream.js';
 import { GroupFailure, type GroupLane, type GroupRun } from '../storage.js';
 import { ConnectionQueries, connectionOptions, type Queries, SESSION_SETTINGS, type SqlValue } from './database.js';
-import { EntryInsert, uuidToBytes } from './entry-rows.js';
+import { EntryInsert } from './entry-rows.js';
+import { readPushed, readStreams } from './group-reads.js';
 import type { HeadCache } from './head-cache.js';
-import { inChunks, marks, type NameCache, type Names } from './name-cache.js';
+import { marks, type NameCache, type Names } from './name-cache.js';
 import { NameMinter, type NextIds } from './name-minter.js';
 import { classifySqlError, isConnectionError } from './sql-errors.js';
 import { writeRegistered } from './topic-rows.js';
@@ -153,6 +153,7 @@ export class MysqlGroupLane implements GroupLane {
   ): Promise<LockedState> {
     const names = this.#names;
     const { headCache } = this.#options;
+    const onTrip = () => this.#trip();
     headCache.keepOnlyFor(head.group_token);
     headCache.ledgeredAt = head.ledgered_at;
     const isExact = ahead?.ledgeredAt === head.ledgered_at;
@@ -165,7 +166,7 @@ export class MysqlGroupLane implements GroupLane {
       if (state !== undefined) streams.set(scopedKey(context, name), state);
       else if (!headCache.knows(context, name)) missing.push({ context, name });
     }
-    for (const state of await this.#readStreams(queries, missing)) {
+    for (const state of await readStreams(queries, missing, { names, headCache, onTrip })) {
       streams.set(scopedKey(state.context, state.name), state);
     }
     const lookUp = needs.lookUpFirst || (needs.messageIds.length > 0 && head.ledgered_at + LEDGER_MICROS > head.now);
@@ -179,64 +180,9 @@ export class MysqlGroupLane implements GroupLane {
       },
       now: head.now,
       streams,
-      pushed: lookUp ? await this.#readPushed(queries, needs) : undefined,
-      waits: waits && (await readWaits(queries, names, waits, () => this.#trip())),
+      pushed: lookUp ? await readPushed(queries, needs, { names, onTrip }) : undefined,
+      waits: waits && (await readWaits(queries, names, waits, onTrip)),
     };
-  }
-
-  /** The streams that exist among the wanted ones. */
-  async #readStreams(
-    queries: ConnectionQueries,
-    wanted: readonly { context: string; name: string }[],
-  ): Promise<StreamState[]> {
-    if (wanted.length === 0) return [];
-    const names = this.#names;
-    const { headCache } = this.#options;
-    await names.load(queries, { contexts: new Set(wanted.map(({ context }) => context)) });
-    const scoped = wanted.flatMap(({ context, name }) => {
-      const contextId = names.contextId(context);
-      return contextId === undefined ? [] : [{ context, contextId, name }];
-    });
-    const found: StreamState[] = [];
-    await inChunks(scoped, async (chunk) => {
-      this.#trip();
-      const sql = `SELECT id, context_id, name, owner, epoch, last_sequence, first_position, last_position, first_event_at,
-        last_event_at FROM stream WHERE (context_id, name) IN (${marks(chunk.length, '(?, ?)')})`;
-      const values = chunk.flatMap(({ contextId, name }): SqlValue[] => [contextId, Buffer.from(name)]);
-      for (const row of await queries.execute<StreamRow>(sql, values)) {
-        const state = streamFromRow(row, names.contextName(row.context_id) ?? '');
-        names.addStream(row.id, state);
-        found.push(state);
-      }
-    });
-    for (const { context, name } of wanted) headCache.setStream(context, name, undefined);
-    for (const state of found) headCache.setStream(state.context, state.name, state);
-    return found;
-  }
-
-  async #readPushed(queries: ConnectionQueries, needs: GroupNeeds): Promise<Map<string, PushedBefore>> {
-    const names = this.#names;
-    const pushed = new Map<string, PushedBefore>();
-    const scoped = needs.messageIds.flatMap(({ context, messageId }) => {
-      const contextId = names.contextId(context);
-      return contextId === undefined ? [] : [{ contextId, context, id: uuidToBytes(messageId), messageId }];
-    });
-    const byRow = new Map(scoped.map((item) => [`${item.contextId}:${item.id.toString('hex')}`, item]));
-    await inChunks(scoped, async (chunk) => {
-      this.#trip();
-      const wanted = `(context_id, message_id) IN (${marks(chunk.length, '(?, ?)')})`;
-      const sql = `SELECT context_id, message_id, position, event_id, issuer, digest FROM log WHERE ${wanted} UNION ALL
-        SELECT context_id, message_id, CAST(0 AS UNSIGNED), event_id, issuer, digest FROM push_ledger WHERE ${wanted}`;
-      const values = chunk.flatMap(({ contextId, id }): SqlValue[] => [contextId, id]);
-      for (const row of await queries.execute<PushedRow>(sql, [...values, ...values])) {
-        const item = byRow.get(`${row.context_id}:${row.message_id.toString('hex')}`);
-        if (item === undefined) continue;
-        const { position, event_id: eventId, issuer, digest } = row;
-        const before = { position, eventId, issuer: issuer.toString(), digest: digest ?? undefined };
-        pushed.set(scopedKey(item.context, item.messageId), before);
-      }
-    });
-    return pushed;
   }
 
   /** Decides, and inserts; decides again with the message ids looked up when they turn out to matter. */
@@ -294,7 +240,7 @@ export class MysqlGroupLane implements GroupLane {
     // Rows of its own this transaction would find too; should it roll back, their numbers go to others.
     const stored = [...contexts].filter((context) => !minter.hasMintedContext(context));
     await names.load(queries, { contexts: stored });
-    return { ...locked, pushed: await this.#readPushed(queries, group.needs) };
+    return { ...locked, pushed: await readPushed(queries, group.needs, { names, onTrip: () => this.#trip() }) };
   }
 
   /** Makes sure that the names of the entries have their numbers; new ones get theirs here, under the head row. */
@@ -407,42 +353,6 @@ interface LookedAhead {
   readonly ledgeredAt: number;
   /** Those that are awaited. */
   readonly keys: readonly WaitKey[];
-}
-
-export interface StreamRow {
-  id: number;
-  context_id: number;
-  name: Buffer;
-  owner: Buffer;
-  epoch: number;
-  last_sequence: number;
-  first_position: number;
-  last_position: number;
-  first_event_at: number;
-  last_event_at: number;
-}
-
-interface PushedRow {
-  context_id: number;
-  message_id: Buffer;
-  position: number;
-  event_id: number;
-  issuer: Buffer;
-  digest: Buffer | null;
-}
-
-export function streamFromRow(row: StreamRow, context: string): StreamState {
-  return {
-    context,
-    name: row.name.toString(),
-    owner: row.owner.toString(),
-    epoch: row.epoch,
-    lastSequence: row.last_sequence,
-    firstPosition: row.first_position,
-    lastPosition: row.last_position,
-    firstEventAt: row.first_event_at,
-    lastEventAt: row.last_event_at,
-  };
 }
 
 const STREAM_MARK = `(${marks(10)})`;

@@ -4,7 +4,7 @@ import { ALL_CONTEXTS } from '../../domain/event.js';
 import type { StreamState } from '../../domain/stream.js';
 import type { ListStreamsOptions, StreamStore } from '../storage.js';
 import type { Database, SqlValue } from './database.js';
-import { type StreamRow, streamFromRow } from './group-lane.js';
+import { type StreamRow, streamFromRow } from './group-reads.js';
 
 const SELECT = `SELECT s.id, s.context_id, s.name, s.owner, s.epoch, s.last_sequence, s.first_position, s.last_position,
   s.first_event_at, s.last_event_at, c.name AS context FROM stream s JOIN context c ON c.id = s.context_id`;
