@@ -527,6 +527,21 @@ describe('a deadline', () => {
   });
 });
 
+describe('a server that has just started', () => {
+  it('finds with its first push what others stored', async () => {
+    const topic = newTopic();
+    const before = [await occur(topic, { order: 0 }), await look(topic, { order: 1 })];
+    for (const [order, { id }] of before.entries()) {
+      const server = await startServer({ databaseUrl: suite.database.url });
+      const client = new TestClient(server.address);
+      const answer = await client.events.pushEvent({ event: described(topic, { order }) });
+      expect(answer).toMatchObject({ outcome: Outcome.OUTCOME_FOUND, event: { id } });
+      client.close();
+      await server.stop();
+    }
+  });
+});
+
 describe('two servers', () => {
   let other: TestServer;
   let otherClient: TestClient;

@@ -255,6 +255,10 @@ export class MysqlGroupLane implements GroupLane {
       if (names.topicId(context, name) === undefined) topics.set(scopedKey(context, name), { context, name });
     }
     await minter.ensure(queries, [...topics.values()], writes.streams);
+    // What was only found names no topic, and may be the first that this instance hears of its context.
+    const ledger = writes.waits?.ledger ?? [];
+    const contexts = ledger.map(({ context }) => context).filter((context) => !minter.hasMintedContext(context));
+    await names.load(queries, { contexts: new Set(contexts) });
   }
 
   async #insertEntries(
