@@ -95,13 +95,13 @@ export class LogTail {
   /** Entries of a group of ours whose COMMIT has returned, in position order. */
   publish(entries: readonly LogEntry[]): void {
     this.#storedAtMs = this.#options.clock.monotonicMs();
-    const first = entries[0];
-    if (first === undefined || first.position <= this.#visible) return;
-    if (first.position !== this.#visible + 1) {
-      this.#ahead.set(first.position, entries);
-      return;
-    }
-    this.#append(entries);
+    // Whoever asked for one of them may have made it visible before.
+    const isSeen = (entries[0]?.position ?? 0) <= this.#visible;
+    const hidden = isSeen ? entries.filter(({ position }) => position > this.#visible) : entries;
+    const first = hidden[0];
+    if (first === undefined) return;
+    if (first.position === this.#visible + 1) this.#append(hidden);
+    else this.#ahead.set(first.position, hidden);
   }
 
   /** The entries after a position, oldest first, at most `limit`; undefined when memory does not reach back that far. */
