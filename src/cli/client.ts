@@ -1,6 +1,5 @@
 // The connection of a command to a server: channel options, deadlines, and patience while the server is away.
 
-import { once } from 'node:events';
 import {
   type CallOptions,
   type Channel,
@@ -19,6 +18,7 @@ import { ConsumerServiceDefinition } from '../../generated/madeleine/v1/consumer
 import { EventServiceDefinition } from '../../generated/madeleine/v1/event_service.js';
 import { StreamServiceDefinition } from '../../generated/madeleine/v1/stream_service.js';
 import { TopicServiceDefinition } from '../../generated/madeleine/v1/topic_service.js';
+import { orAbort } from '../lib/or-abort.js';
 import { Backoff } from './backoff.js';
 import { CommandFailed, isTransient, refusalOf } from './failures.js';
 
@@ -72,7 +72,7 @@ export class MadeleineClient {
   /** Waits for the connection, a few seconds at most. Throws CommandFailed when nobody answers. */
   async connect(): Promise<void> {
     try {
-      await this.#orAborted(waitForChannelReady(this.#channel, new Date(Date.now() + CONNECT_MS)));
+      await orAbort(waitForChannelReady(this.#channel, new Date(Date.now() + CONNECT_MS)), this.#signal);
     } catch (cause) {
       if (this.#signal.aborted) throw cause;
       const hint = 'is it running (madeleine serve), and is the address right (--server, MADELEINE_SERVER)?';
@@ -109,19 +109,6 @@ export class MadeleineClient {
     } catch (error) {
       if (!deadline.aborted) throw error;
       throw new CommandFailed(`${this.address} did not answer within ${CALL_MS / 1000} s`, { cause: error });
-    }
-  }
-
-  /** The promise, or a rejection with the signal's reason, whichever is first. */
-  async #orAborted(promise: Promise<void>): Promise<void> {
-    this.#signal.throwIfAborted();
-    const settled = new AbortController();
-    const aborted = once(this.#signal, 'abort', { signal: settled.signal }).then(() => this.#signal.throwIfAborted());
-    aborted.catch(() => undefined);
-    try {
-      await Promise.race([promise, aborted]);
-    } finally {
-      settled.abort();
     }
   }
 

@@ -89,6 +89,22 @@ export interface Envelope {
   readonly rest: EnvelopeRest | undefined;
 }
 
+/** An envelope of which nothing is set but what says what the event is and who pushed it. */
+export const EMPTY_ENVELOPE: Omit<Envelope, 'context' | 'topic' | 'issuer'> = {
+  version: 0,
+  stream: '',
+  sessionId: '',
+  correlationId: '',
+  to: '',
+  replyTo: '',
+  subject: 0,
+  tag: '',
+  entityType: '',
+  organization: '',
+  unit: '',
+  rest: undefined,
+};
+
 /** An event as it is pushed, validated. */
 export interface EventDraft extends Envelope {
   /** The client's UUID in lower case with hyphens; empty: the server mints one. */

@@ -2,6 +2,7 @@
 // wait for. An event is pushed after the change was stored and may be lost with the process; the endpoint's state never is.
 
 import type { EventDraft } from '../domain/event.js';
+import { EMPTY_ENVELOPE } from '../domain/event.js';
 import type { CircuitChange } from '../storage/cawin-storage.js';
 import type { Logger } from '../telemetry.js';
 import type { PushCommand, PushedEvent } from './pushes.js';
@@ -67,14 +68,13 @@ function draftOf({ origin, turn, failures, nextProbeAt }: CircuitChange): EventD
     ...(nextProbeAt === undefined ? {} : { next_probe_at: new Date(nextProbeAt / 1000).toISOString() }),
   };
   return {
-    ...{ context: ENDPOINT_CONTEXT, topic: ENDPOINT_TOPIC, version: 0, stream: '', issuer: ENDPOINT_ISSUER },
-    ...{ sessionId: '', correlationId: '', to: '', replyTo: '', organization: '', unit: '' },
+    ...EMPTY_ENVELOPE,
+    ...{ context: ENDPOINT_CONTEXT, topic: ENDPOINT_TOPIC, issuer: ENDPOINT_ISSUER },
     subject: turn === 'closed' ? SUCCESS : ERROR,
     tag: turn,
     entityType: 'endpoint',
     messageId: '',
     payload: { contentType: 'application/json', bytes: Buffer.from(JSON.stringify(content)) },
     description: undefined,
-    rest: undefined,
   };
 }

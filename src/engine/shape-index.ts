@@ -18,6 +18,7 @@ import type { WatchedShape } from '../domain/shape-catalog.js';
 import { ShapeMatcher } from '../domain/shape-matcher.js';
 import { DEFAULT_LOOKBACK_MICROS } from '../domain/wait.js';
 import type { Clock } from '../lib/clock.js';
+import { orAbort } from '../lib/or-abort.js';
 import type { EventLog } from '../storage/storage.js';
 import type { IndexRow, ShapeStore } from '../storage/wait-storage.js';
 import type { Logger } from '../telemetry.js';
@@ -124,23 +125,14 @@ function rowsOf(entries: readonly LogEntry[], matcher: ShapeMatcher): IndexRow[]
 
 /** Waits for the build, but not for ever. */
 async function inTime(build: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
-  let stop = () => {};
-  const over = new Promise<never>((_, reject) => {
-    const late = () => {
-      const details = { retryAfterMs: 1_000 };
-      reject(new MadeleineError('SEARCH_TOO_WIDE', 'the topic is still being indexed for this description', details));
-    };
-    const timer = setTimeout(late, PATIENCE_MS);
-    const abort = () => reject(signal?.reason);
-    signal?.addEventListener('abort', abort);
-    stop = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', abort);
-    };
-  });
+  const over = new AbortController();
+  const timer = setTimeout(() => {
+    const details = { retryAfterMs: 1_000 };
+    over.abort(new MadeleineError('SEARCH_TOO_WIDE', 'the topic is still being indexed for this description', details));
+  }, PATIENCE_MS);
   try {
-    await Promise.race([build, over]);
+    await orAbort(signal === undefined ? build : orAbort(build, signal), over.signal);
   } finally {
-    stop();
+    clearTimeout(timer);
   }
 }

@@ -2,10 +2,10 @@
 // connection goes to one of the checked addresses and to nothing else. What a name server says a moment later changes nothing.
 
 import { isIP } from 'node:net';
+import { orAbort } from '../lib/or-abort.js';
 import { isPublicAddress } from './address-ranges.js';
 import { AttemptFailure } from './attempt-failure.js';
 import type { CallbackAllow } from './callback-allow.js';
-import { orAbort } from './deadline.js';
 import type { NameResolver } from './name-resolver.js';
 
 /** Below this, services of machines live: their ports are called only where the operator says so, but for these two. */

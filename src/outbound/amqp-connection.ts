@@ -4,9 +4,9 @@
 import { type ChannelModel, type ConfirmChannel, connect } from 'amqplib';
 import { backoffMs } from '../domain/retry-policy.js';
 import type { Clock } from '../lib/clock.js';
+import { orAbort } from '../lib/or-abort.js';
 import type { Logger } from '../telemetry.js';
 import { AttemptFailure } from './attempt-failure.js';
-import { orAbort } from './deadline.js';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 /** A broker that says nothing for twice this long is gone. */

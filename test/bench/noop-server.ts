@@ -4,7 +4,7 @@
 import { pino } from 'pino';
 import { ConsumerServiceDefinition } from '../../generated/madeleine/v1/consumer_service.js';
 import { EventServiceDefinition } from '../../generated/madeleine/v1/event_service.js';
-import { EntryKind } from '../../src/domain/event.js';
+import { EMPTY_ENVELOPE, EntryKind } from '../../src/domain/event.js';
 import { WireEventEncoder } from '../../src/grpc/codec/event-encoder.js';
 import { EventFrames } from '../../src/grpc/codec/event-frames.js';
 import { encoded, serverDefinition } from '../../src/grpc/definitions.js';
@@ -15,27 +15,16 @@ import { deliveryFrame, FRAME_EVENTS, PAYLOAD } from './load.js';
 
 const frames = new EventFrames(new WireEventEncoder());
 const entry = {
+  ...EMPTY_ENVELOPE,
   position: 1_000_000,
   kind: EntryKind.OCCURRED,
   eventId: 1_000_000,
   context: 'default',
   topic: 'orders',
-  version: 0,
-  stream: '',
   sequence: 0,
   issuer: 'shop',
   messageId: '01a1fddb-e4cb-7000-8637-ef26d78587c5',
   createdAt: 1_763_000_000_123_456,
-  sessionId: '',
-  correlationId: '',
-  to: '',
-  replyTo: '',
-  subject: 0,
-  tag: '',
-  entityType: '',
-  organization: '',
-  unit: '',
-  rest: undefined,
   payload: { contentType: '', bytes: PAYLOAD },
 };
 const answer = frames.pushed(entry, 'occurred', 'bytes');

@@ -2,7 +2,7 @@
 // move the head row, over two connections in turn, with no server in between.
 
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
-import { EntryKind, type LogEntry } from '../../src/domain/event.js';
+import { EMPTY_ENVELOPE, EntryKind, type LogEntry } from '../../src/domain/event.js';
 import { Uuid7Source } from '../../src/lib/uuid7.js';
 import { connectionOptions } from '../../src/storage/mysql/database.js';
 import { EntryInsert } from '../../src/storage/mysql/entry-rows.js';
@@ -14,27 +14,16 @@ const uuids = new Uuid7Source(() => Date.now());
 
 function entryAt(position: number): LogEntry {
   return {
+    ...EMPTY_ENVELOPE,
     position,
     kind: EntryKind.OCCURRED,
     eventId: position,
     context: 'default',
     topic: 'orders',
-    version: 0,
-    stream: '',
     sequence: 0,
     issuer: 'shop',
     messageId: uuids.next(),
     createdAt: 1_763_000_000_000_000 + position,
-    sessionId: '',
-    correlationId: '',
-    to: '',
-    replyTo: '',
-    subject: 0,
-    tag: '',
-    entityType: '',
-    organization: '',
-    unit: '',
-    rest: undefined,
     payload: { contentType: '', bytes: PAYLOAD },
   };
 }

@@ -1,11 +1,11 @@
 import { createConnection } from 'mysql2/promise';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { AckStatus } from '../../generated/madeleine/v1/consumer_service.js';
 import { acknowledgements, numberOf } from '../support/consumer.js';
 import { useScenes } from '../support/consumer-scene.js';
 import { refusalOf } from '../support/refusals.js';
-import { startServer, TestClient, type TestServer } from '../support/server.js';
-import { useServer } from '../support/suite.js';
+import { startServer, TestClient } from '../support/server.js';
+import { useServer, useServerBeside } from '../support/suite.js';
 import { waitUntil } from '../support/wait-until.js';
 
 const suite = useServer({ advertise: 'first.example:50051' });
@@ -18,17 +18,7 @@ const ELSEWHERE = {
 };
 
 describe('consumer ownership', () => {
-  let second: TestServer;
-  let client: TestClient;
-
-  beforeAll(async () => {
-    second = await startServer({ databaseUrl: suite.database.url, advertise: 'second.example:50051' });
-    client = new TestClient(second.address);
-  });
-  afterAll(async () => {
-    client.close();
-    await second.stop();
-  });
+  const second = useServerBeside(suite, { advertise: 'second.example:50051' });
 
   const run = async (sql: string, values: unknown[]) => {
     const connection = await createConnection(suite.database.url);
@@ -41,7 +31,7 @@ describe('consumer ownership', () => {
     const { subscribe, refused, consumer, push } = scene();
     await push(1);
     const [delivery] = await subscribe().first(1);
-    const { consumers } = client;
+    const { consumers } = second.client;
     expect(await refused({}, consumers)).toMatchObject(ELSEWHERE);
     expect(await refusalOf(consumers.fetch({ consumer }))).toMatchObject(ELSEWHERE);
     const acknowledge = { consumer, acknowledgements: acknowledgements([delivery as never]) };
@@ -63,14 +53,14 @@ describe('consumer ownership', () => {
     const last = deliveries.at(-1)?.event?.position ?? 0n;
     const seen = await waitUntil(
       async () => {
-        const { consumer: view } = await client.consumers.getConsumer({ name: consumer });
+        const { consumer: view } = await second.client.consumers.getConsumer({ name: consumer });
         return view !== undefined && view.head >= last && view;
       },
       { what: 'the events to be seen' },
     );
     expect(seen).toMatchObject({ offset, pending: 1n, owner: 'first.example:50051' });
     expect(seen.activityCause).toContain('first.example:50051');
-    const { consumers } = await client.consumers.listConsumers({ namePrefix: consumer });
+    const { consumers } = await second.client.consumers.listConsumers({ namePrefix: consumer });
     expect(consumers.find(({ name }) => name === consumer)).toMatchObject({ offset, owner: 'first.example:50051' });
   });
 
@@ -81,7 +71,7 @@ describe('consumer ownership', () => {
     const deliveries = await former.first(3);
     await ack(deliveries.slice(0, 1));
     await run('UPDATE consumer SET lease_until = NOW(6) - INTERVAL 1 SECOND WHERE name = ?', [Buffer.from(consumer)]);
-    const next = subscribe({}, client.consumers);
+    const next = subscribe({}, second.client.consumers);
     expect((await next.first(2)).map(numberOf)).toEqual([2, 3]);
     expect((await next.opened()).consumer?.owner).toBe('second.example:50051');
     // The zombie learns it from its next write, and cannot move the offset.
@@ -89,8 +79,8 @@ describe('consumer ownership', () => {
     expect(zombie).toMatchObject({ status: 'UNAVAILABLE', reason: 'OWNED_ELSEWHERE' });
     const ended = await refusalOf(former.end().then((error) => Promise.reject(error)));
     expect(ended).toMatchObject({ status: 'UNAVAILABLE', reason: 'OWNED_ELSEWHERE', retryable: true });
-    expect((await client.consumers.getConsumer({ name: consumer })).consumer).toMatchObject({ inFlight: 2 });
-    const answer = await client.consumers.acknowledge({
+    expect((await second.client.consumers.getConsumer({ name: consumer })).consumer).toMatchObject({ inFlight: 2 });
+    const answer = await second.client.consumers.acknowledge({
       consumer,
       acknowledgements: acknowledgements(next.deliveries),
     });
@@ -126,7 +116,7 @@ describe('consumer ownership', () => {
     const request = { name: consumer };
     const answers = await Promise.all([
       suite.client.consumers.createConsumer(request),
-      client.consumers.createConsumer(request),
+      second.client.consumers.createConsumer(request),
     ]);
     expect(answers[0].consumer?.createdAt).toEqual(answers[1].consumer?.createdAt);
   });

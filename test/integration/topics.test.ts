@@ -2,28 +2,17 @@
 
 import { randomUUID } from 'node:crypto';
 import { createConnection } from 'mysql2/promise';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { EventStatus, type NewEvent } from '../../generated/madeleine/v1/event.js';
 import { Outcome } from '../../generated/madeleine/v1/event_service.js';
 import type { Topic } from '../../generated/madeleine/v1/topic_service.js';
 import { bytesPayload, jsonPayload, newEvent } from '../support/builders.js';
 import { refusalOf } from '../support/refusals.js';
-import { startServer, TestClient, type TestServer } from '../support/server.js';
-import { useServer } from '../support/suite.js';
+import { useServer, useServerBeside } from '../support/suite.js';
 import { ndjson, runToEnd } from './cli-run.js';
 
 const suite = useServer();
-let other: TestServer;
-let otherClient: TestClient;
-
-beforeAll(async () => {
-  other = await startServer({ databaseUrl: suite.database.url });
-  otherClient = new TestClient(other.address);
-});
-afterAll(async () => {
-  otherClient.close();
-  await other.stop();
-});
+const other = useServerBeside(suite);
 
 type Json = Record<string, unknown>;
 
@@ -64,7 +53,7 @@ describe('registering a topic', () => {
     expect(Math.abs(seconds - Date.now() / 1000)).toBeLessThan(60);
     expect(await register(name, '/order/id', '/state')).toEqual({ created: false, topic: first.topic });
     expect((await suite.client.topics.getTopic({ name })).topic).toEqual(first.topic);
-    const { topic, created } = await otherClient.topics.registerTopic({
+    const { topic, created } = await other.client.topics.registerTopic({
       name,
       settings: { descriptionPaths: ['/state', '/order/id'] },
     });
@@ -75,7 +64,7 @@ describe('registering a topic', () => {
     const name = newTopic();
     const { topic } = await register(name, '/id');
     for (const paths of [[], ['/id', '/state'], ['/ID']]) {
-      const call = otherClient.topics.registerTopic({ name, settings: { descriptionPaths: paths } });
+      const call = other.client.topics.registerTopic({ name, settings: { descriptionPaths: paths } });
       expect(await refusalOf(call)).toMatchObject({
         status: 'ALREADY_EXISTS',
         reason: 'TOPIC_DIFFERS',
@@ -122,7 +111,7 @@ describe('registering a topic', () => {
   it('at the same time from everywhere makes one', async () => {
     const name = newTopic();
     const calls = Array.from({ length: 20 }, (_, n) =>
-      (n % 2 === 0 ? suite.client : otherClient).topics.registerTopic({
+      (n % 2 === 0 ? suite.client : other.client).topics.registerTopic({
         name,
         settings: { descriptionPaths: [n < 10 ? '/a' : '/b'] },
       }),
@@ -155,7 +144,7 @@ describe('topics that are told of', () => {
     await push(newEvent({ context, topic: 'awaited', payload: undefined, description: { a: 1 } }));
     await suite.client.topics.registerTopic({ context, name: 'plain' });
     await suite.client.topics.registerTopic({ context, name: 'used', settings: { descriptionPaths: ['/a'] } });
-    const { topics, nextPageToken } = await otherClient.topics.listTopics({ context });
+    const { topics, nextPageToken } = await other.client.topics.listTopics({ context });
     expect(nextPageToken).toBe('');
     expect(topics.map(({ name, registered, settings }) => [name, registered, settings?.descriptionPaths])).toEqual([
       ['awaited', false, undefined],
@@ -163,7 +152,7 @@ describe('topics that are told of', () => {
       ['used', true, ['/a']],
     ]);
     expect(topics[0]?.registeredAt).toBeUndefined();
-    expect((await otherClient.topics.getTopic({ context, name: 'awaited' })).topic).toEqual(topics[0]);
+    expect((await other.client.topics.getTopic({ context, name: 'awaited' })).topic).toEqual(topics[0]);
   });
 
   it('come in pages, by prefix', async () => {
@@ -258,7 +247,7 @@ describe('an event of a topic with description paths', () => {
   it('may occur again once it is invalidated', async () => {
     const topic = await identified();
     const first = await push(happened(topic, paid(7)));
-    await otherClient.events.invalidateEvent({ id: first.id, reason: 'typo' });
+    await other.client.events.invalidateEvent({ id: first.id, reason: 'typo' });
     const second = await push(happened(topic, paid(7)));
     expect(second.outcome).toBe(Outcome.OUTCOME_OCCURRED);
     expect((await refused(happened(topic, paid(7)))).metadata.event_id).toBe(String(second.id));
@@ -333,18 +322,18 @@ describe('an event of a topic with description paths', () => {
     for (let n = 0; n < 5; n += 1) {
       const topic = newTopic();
       // It knows the topic, and has a catalogue.
-      await push(happened(topic, { a: 1 }), otherClient);
+      await push(happened(topic, { a: 1 }), other.client);
       await register(topic, '/id');
       const first = await push(happened(topic, { id: 7 }));
-      expect((await refused(happened(topic, { id: 7 }), otherClient)).metadata.event_id).toBe(String(first.id));
-      expect((await refused(happened(topic, { a: 1 }), otherClient)).reason).toBe('FIELD_INVALID');
+      expect((await refused(happened(topic, { id: 7 }), other.client)).metadata.event_id).toBe(String(first.id));
+      expect((await refused(happened(topic, { a: 1 }), other.client)).reason).toBe('FIELD_INVALID');
     }
   });
 
   it('occurs once however many push it at once, everywhere', async () => {
     const topic = await identified('/id');
     const calls = Array.from({ length: 200 }, (_, n) =>
-      push(happened(topic, { id: n % 10, n }), n % 3 === 0 ? otherClient : suite.client),
+      push(happened(topic, { id: n % 10, n }), n % 3 === 0 ? other.client : suite.client),
     );
     const settled = await Promise.allSettled(calls);
     expect(settled.filter(({ status }) => status === 'fulfilled')).toHaveLength(10);
@@ -442,15 +431,15 @@ describe('a registration that the database lost when it crashed', () => {
     const [[head]] = (await connection.query('SELECT catalog_version FROM log_head')) as unknown as [[Json]];
     const lost = await identified('/id');
     // The other one loads the catalogue with it.
-    await push(happened(newTopic(), {}), otherClient);
+    await push(happened(newTopic(), {}), other.client);
     const shape = 'JOIN topic t ON t.id = r.topic_id WHERE t.name = ?';
     await connection.query(`DELETE r FROM registered_topic r ${shape}`, [Buffer.from(lost)]);
     await connection.query('UPDATE log_head SET catalog_version = ?', [head?.catalog_version]);
     await connection.end();
 
     const topic = await identified('/id');
-    await push(happened(topic, { id: 1 }), otherClient);
-    expect((await refusalOf(push(happened(topic, { id: 1 }), otherClient))).reason).toBe('ALREADY_OCCURRED');
+    await push(happened(topic, { id: 1 }), other.client);
+    expect((await refusalOf(push(happened(topic, { id: 1 }), other.client))).reason).toBe('ALREADY_OCCURRED');
   });
 });
 

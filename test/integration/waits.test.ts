@@ -1,15 +1,15 @@
 // Awaited events through a real client: check, and wait if necessary.
 
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ConsumerSettings } from '../../generated/madeleine/v1/consumer_service.js';
 import { type Event, EventStatus, type NewEvent } from '../../generated/madeleine/v1/event.js';
 import { Outcome, type PushEventRequest } from '../../generated/madeleine/v1/event_service.js';
 import { bytesPayload, jsonPayload, newEvent } from '../support/builders.js';
 import { createTestDatabase } from '../support/database.js';
 import { refusalOf } from '../support/refusals.js';
-import { startServer, TestClient, type TestServer } from '../support/server.js';
-import { useServer } from '../support/suite.js';
+import { startServer, TestClient } from '../support/server.js';
+import { useServer, useServerBeside } from '../support/suite.js';
 import { waitUntil } from '../support/wait-until.js';
 
 const suite = useServer();
@@ -543,20 +543,11 @@ describe('a server that has just started', () => {
 });
 
 describe('two servers', () => {
-  let other: TestServer;
-  let otherClient: TestClient;
-  beforeAll(async () => {
-    other = await startServer({ databaseUrl: suite.database.url });
-    otherClient = new TestClient(other.address);
-  });
-  afterAll(async () => {
-    otherClient.close();
-    await other.stop();
-  });
+  const other = useServerBeside(suite);
 
   it('await one event and end it once, whoever comes first', async () => {
     const topic = newTopic();
-    const clients = [suite.client, otherClient];
+    const clients = [suite.client, other.client];
     const calls = Array.from({ length: 60 }, (_, n) => {
       const description = { order: n % 10 };
       const event = n % 3 === 2 ? happened(topic, { ...description, n }) : described(topic, description);
@@ -581,12 +572,12 @@ describe('two servers', () => {
     const topic = newTopic();
     const waits = await Promise.all(Array.from({ length: 30 }, (_, n) => look(topic, { n })));
     const ended = waits.map(async ({ id }, n) => {
-      const { cawins } = n % 2 === 0 ? suite.client : otherClient;
+      const { cawins } = n % 2 === 0 ? suite.client : other.client;
       for await (const frame of cawins.waitForEvent({ eventId: id, endOnly: true })) return frame.event?.payload;
       return undefined;
     });
     const pushed = waits.map((_, n) =>
-      (n % 3 === 0 ? otherClient : suite.client).events.pushEvent({ event: happened(topic, { n, seen: n }) }),
+      (n % 3 === 0 ? other.client : suite.client).events.pushEvent({ event: happened(topic, { n, seen: n }) }),
     );
     await Promise.all(pushed);
     for (const [n, payload] of (await Promise.all(ended)).entries())
@@ -600,10 +591,10 @@ describe('two servers', () => {
     await suite.client.events.pushEvents({ events: before });
     const pushing = Promise.all(
       Array.from({ length: count - 100 }, (_, n) =>
-        otherClient.events.pushEvent({ event: happened(topic, { n: n + 100 }) }),
+        other.client.events.pushEvent({ event: happened(topic, { n: n + 100 }) }),
       ),
     );
-    const clients = [suite.client, otherClient];
+    const clients = [suite.client, other.client];
     const looking = await Promise.all(
       Array.from({ length: count }, async (_, n) => {
         const { event } = await clients[n % 2]!.events.pushEvent({ event: described(topic, { n }) });

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { counts, type EndKind, endsForDeadline, type WaitEnd } from '../../src/domain/cawin.js';
 import { parseDescription } from '../../src/domain/description.js';
-import { EntryKind, type EventDraft, type LogEntry } from '../../src/domain/event.js';
+import { EMPTY_ENVELOPE, EntryKind, type EventDraft, type LogEntry } from '../../src/domain/event.js';
 import { planGroup } from '../../src/domain/group-plan.js';
 import { matchPushes, needsOf, waitKeyText } from '../../src/domain/group-plan-needs.js';
 import type { GroupUnit, LockedState, Push } from '../../src/domain/group-plan-types.js';
@@ -42,9 +42,8 @@ const steps: fc.Arbitrary<readonly Step[]> = fc.array(
 let minted = 0;
 function pushOf(payload: string | undefined, waitMicros: number): Push {
   const draft: EventDraft = {
-    ...{ context: 'c', topic: 't', version: 0, stream: '', issuer: 'x', messageId: '', sessionId: '' },
-    ...{ correlationId: '', to: '', replyTo: '', subject: 0, tag: '', entityType: '', organization: '', unit: '' },
-    rest: undefined,
+    ...EMPTY_ENVELOPE,
+    ...{ context: 'c', topic: 't', issuer: 'x', messageId: '' },
     payload: payload === undefined ? undefined : { contentType: '', bytes: Buffer.from(payload) },
     description: payload === undefined ? DESCRIPTION : undefined,
   };

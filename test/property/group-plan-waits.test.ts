@@ -4,7 +4,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { loadDescription, parseDescription } from '../../src/domain/description.js';
-import { EntryKind, type EventDraft, type LogEntry } from '../../src/domain/event.js';
+import { EMPTY_ENVELOPE, EntryKind, type EventDraft, type LogEntry } from '../../src/domain/event.js';
 import { planGroup } from '../../src/domain/group-plan.js';
 import { matchPushes, needsOf, waitKeyText } from '../../src/domain/group-plan-needs.js';
 import {
@@ -116,22 +116,11 @@ const bytesOf = (json: Json) => Buffer.from(JSON.stringify(json));
 function toPush(spec: PushSpec, now: number): Push {
   const messageId = spec.id === 0 ? `minted-${++minted}` : `id-${spec.id}`;
   const draft: EventDraft = {
+    ...EMPTY_ENVELOPE,
     context: CONTEXT,
     topic: TOPIC,
-    version: 0,
-    stream: '',
     issuer: 'x',
     messageId,
-    sessionId: '',
-    correlationId: '',
-    to: '',
-    replyTo: '',
-    subject: 0,
-    tag: '',
-    entityType: '',
-    organization: '',
-    unit: '',
-    rest: undefined,
     payload: spec.payload && { contentType: '', bytes: bytesOf(spec.payload) },
     description: spec.description && parseDescription(bytesOf(spec.description), 'd'),
   };

@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { EventDraft } from '../../src/domain/event.js';
+import { EMPTY_ENVELOPE } from '../../src/domain/event.js';
 import { planGroup } from '../../src/domain/group-plan.js';
 import { needsOf } from '../../src/domain/group-plan-needs.js';
 import type { LockedState, Push, PushedBefore, PushOutcome, PushUnit } from '../../src/domain/group-plan-types.js';
@@ -16,22 +17,12 @@ const NO_SHAPES = new ShapeCatalog(1, []);
 
 function draft(stream: string, issuer: string, messageId: string): EventDraft {
   return {
+    ...EMPTY_ENVELOPE,
     context: CONTEXT,
     topic: 't',
-    version: 0,
     stream,
     issuer,
     messageId,
-    sessionId: '',
-    correlationId: '',
-    to: '',
-    replyTo: '',
-    subject: 0,
-    tag: '',
-    entityType: '',
-    organization: '',
-    unit: '',
-    rest: undefined,
     payload: { contentType: '', bytes: Buffer.from('1') },
     description: undefined,
   };

@@ -2,12 +2,12 @@
 
 import { randomUUID } from 'node:crypto';
 import { createConnection } from 'mysql2/promise';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { NewEvent } from '../../generated/madeleine/v1/event.js';
 import { Outcome } from '../../generated/madeleine/v1/event_service.js';
 import { jsonPayload, newEvent } from '../support/builders.js';
 import { useProxiedServer } from '../support/proxied.js';
-import { startServer, TestClient, type TestServer } from '../support/server.js';
+import { useServerBeside } from '../support/suite.js';
 import { waitUntil } from '../support/wait-until.js';
 
 /** Streams read, insert, streams written, head, COMMIT. */
@@ -18,17 +18,7 @@ const AT_MOST_WITH_IDS = 6;
 const NAMES = 3;
 
 const suite = useProxiedServer();
-let other: TestServer;
-let otherClient: TestClient;
-
-beforeAll(async () => {
-  other = await startServer({ databaseUrl: suite.database.url });
-  otherClient = new TestClient(other.address);
-});
-afterAll(async () => {
-  otherClient.close();
-  await other.stop();
-});
+const other = useServerBeside(suite);
 
 /** Pushes the events as one unit and returns what was sent between taking the head row and its release. */
 async function underLock(events: readonly NewEvent[]): Promise<string[]> {
@@ -115,7 +105,7 @@ describe('a group holds the head row', () => {
   });
 
   it('for few round trips when another instance wrote meanwhile', async () => {
-    await otherClient.events.pushEvent({ event: newEvent({ stream: 'stream 1' }) });
+    await other.client.events.pushEvent({ event: newEvent({ stream: 'stream 1' }) });
     const sent = await underLock(events(50, onStreams));
     expect(
       sent.filter((text) => text.includes('last_sequence, first_position') && text.startsWith('SELECT')),
@@ -142,7 +132,7 @@ describe('a group holds the head row', () => {
   it('for one more at most when some of the pushes are repeated, after another instance wrote', async () => {
     const pushed = events(30, (n) => ({ ...onStreams(n), messageId: randomUUID() }));
     await underLock(pushed);
-    await otherClient.events.pushEvent({ event: newEvent({ stream: 'stream 2' }) });
+    await other.client.events.pushEvent({ event: newEvent({ stream: 'stream 2' }) });
     const more = events(20, (n) => ({ ...onStreams(n), messageId: randomUUID() }));
     expect(count(await underLock([...pushed, ...more]))).toBeLessThanOrEqual(AT_MOST_WITH_IDS);
     const { results } = await suite.client.events.pushEvents({ events: more.map((event) => ({ event })) });
@@ -164,7 +154,7 @@ describe('what another instance awaits while a group waits for the head row', ()
     await connection.query('START TRANSACTION');
     await connection.query('SELECT position FROM log_head WHERE id = 1 FOR UPDATE');
     const description = { total: 'late' };
-    const awaited = otherClient.events.pushEvent({
+    const awaited = other.client.events.pushEvent({
       event: newEvent({ topic: 'watched', payload: undefined, description }),
     });
     await waitUntil(async () => (await waiting()) === 1, { what: 'the wait to stand in the queue' });

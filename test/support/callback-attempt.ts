@@ -1,6 +1,6 @@
 // Attempts to call back, as the delivery runner makes them.
 
-import { EntryKind, type LogEntry } from '../../src/domain/event.js';
+import { EMPTY_ENVELOPE, EntryKind, type LogEntry } from '../../src/domain/event.js';
 import type { CallbackAttempt } from '../../src/engine/callback-sender.js';
 
 /** A secret with every kind of character that base64 has. */
@@ -9,27 +9,16 @@ export const SECRET = `whsec_${Buffer.from('a secret \xfb\xff\xfe of thirty-two 
 /** An entry of the log, OCCURRED with a small JSON payload unless changed. */
 export function logEntry(changes: Partial<LogEntry> = {}): LogEntry {
   return {
+    ...EMPTY_ENVELOPE,
     position: 41,
     kind: EntryKind.OCCURRED,
     eventId: 7,
     context: 'default',
     topic: 'payment',
-    version: 0,
-    stream: '',
     sequence: 0,
     issuer: 'bank',
     messageId: '0192f0a0-0000-7000-8000-000000000001',
     createdAt: 1_763_735_280_123_456,
-    sessionId: '',
-    correlationId: '',
-    to: '',
-    replyTo: '',
-    subject: 0,
-    tag: '',
-    entityType: '',
-    organization: '',
-    unit: '',
-    rest: undefined,
     payload: { contentType: '', bytes: Buffer.from('{"order":17,"amount":12.50}') },
     ...changes,
   };

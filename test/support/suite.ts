@@ -17,6 +17,7 @@ async function expectNoOpenCalls({ httpAddress }: TestServer): Promise<void> {
   await waitUntil(async () => (await openCalls(httpAddress)) === 0, { what: 'every call has ended on the server' });
 }
 
+export type ServerBeside = Pick<Suite, 'server' | 'client'>;
 /** Sets the suite up before all tests of the file and takes it down after them. Its members are there inside the tests. */
 export function useServer(settings: TestSettings = {}): Suite {
   const suite: { database?: TestDatabase; server?: TestServer; client?: TestClient } = {};
@@ -32,4 +33,19 @@ export function useServer(settings: TestSettings = {}): Suite {
     await suite.database?.drop();
   });
   return suite as Suite;
+}
+
+/** One more server on the suite's database, with a client of its own. Its members are there inside the tests. */
+export function useServerBeside(suite: Pick<Suite, 'database'>, settings: TestSettings = {}): ServerBeside {
+  const beside: { server?: TestServer; client?: TestClient } = {};
+  beforeAll(async () => {
+    beside.server = await startServer({ databaseUrl: suite.database.url, ...settings });
+    beside.client = new TestClient(beside.server.address);
+  });
+  afterAll(async () => {
+    beside.client?.close();
+    if (beside.server !== undefined) await expectNoOpenCalls(beside.server);
+    await beside.server?.stop();
+  });
+  return beside as ServerBeside;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { FetchResponse, SubscribeResponse } from '../../generated/madeleine/v1/consumer_service.js';
 import type { Delivery } from '../../src/domain/delivery-types.js';
-import { EntryKind, type LogEntry } from '../../src/domain/event.js';
+import { EMPTY_ENVELOPE, EntryKind, type LogEntry } from '../../src/domain/event.js';
 import { DeliveryFrames } from '../../src/grpc/codec/delivery-frames.js';
 import { WireEventEncoder } from '../../src/grpc/codec/event-encoder.js';
 
@@ -17,16 +17,8 @@ function entry(position: number): LogEntry {
       messageId: '',
       createdAt: 1_700_000_000_123_456,
     },
-    ...{
-      context: 'default',
-      topic: 'orders',
-      version: 0,
-      stream: '',
-      issuer: 'shop',
-      sessionId: '',
-      correlationId: '',
-    },
-    ...{ to: '', replyTo: '', subject: 0, tag: '', entityType: '', organization: '', unit: '', rest: undefined },
+    ...EMPTY_ENVELOPE,
+    ...{ context: 'default', topic: 'orders', issuer: 'shop' },
     payload: { contentType: '', bytes: Buffer.from(`{"n":${position}}`) },
   };
 }

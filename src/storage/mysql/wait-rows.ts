@@ -2,7 +2,7 @@
 // several statements.
 
 import { asBuffer } from '../../domain/bytes.js';
-import { EntryKind, type EnvelopeRest, type LogEntry } from '../../domain/event.js';
+import { EMPTY_ENVELOPE, EntryKind, type EnvelopeRest, type LogEntry } from '../../domain/event.js';
 import { isFor, waitKeyText } from '../../domain/group-plan-needs.js';
 import type {
   Identity,
@@ -59,21 +59,11 @@ function waitFromRow(row: WaitRow, names: NameCache): Wait {
     eventId: row.event_id,
     state: row.state as EntryKind,
     envelope: {
+      ...EMPTY_ENVELOPE,
       context: topic.context,
       topic: topic.name,
       version: row.version,
-      stream: '',
       issuer: row.issuer.toString(),
-      sessionId: '',
-      correlationId: '',
-      to: '',
-      replyTo: '',
-      subject: 0,
-      tag: '',
-      entityType: '',
-      organization: '',
-      unit: '',
-      rest: undefined,
       ...stored,
     },
     messageId: uuidText(row.message_id),
