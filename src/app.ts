@@ -35,7 +35,7 @@ import { AdminServer } from './http/admin.js';
 import { type Clock, systemClock } from './lib/clock.js';
 import { writeCawins } from './storage/mysql/cawin-attachments.js';
 import { MysqlConsumerStore } from './storage/mysql/consumer-store.js';
-import { MysqlDurableReads } from './storage/mysql/durable-reads.js';
+import { type Instance, MysqlDurableReads } from './storage/mysql/durable-reads.js';
 import { MysqlEventLog } from './storage/mysql/event-log.js';
 import { MysqlGroupLane } from './storage/mysql/group-lane.js';
 import { HeadCache } from './storage/mysql/head-cache.js';
@@ -149,9 +149,9 @@ export class App {
     const durableReads = new MysqlDurableReads({ url, names, instance });
     this.#onStop('barriers', () => durableReads.close());
     const shapeStore = new MysqlShapeStore({ database, names });
-    const catalog = new ShapeCatalogCache(shapeStore);
+    const catalog = new ShapeCatalogCache({ store: shapeStore, durableReads });
     await catalog.reload();
-    const { tail, groupCommit } = this.#logParts(handle, { names, log, durableReads, catalog });
+    const { tail, groupCommit } = this.#logParts(handle, { names, instance, log, durableReads, catalog });
     await tail.start();
     this.#onStop('log tail', () => tail.stop());
     this.#onStop('group commit', async () => {
@@ -222,15 +222,16 @@ export class App {
     { url }: DatabaseHandle,
     {
       names,
+      instance,
       log,
       durableReads,
       catalog,
-    }: Pick<Engine, 'log' | 'durableReads'> & { names: Names; catalog: ShapeCatalogCache },
+    }: Pick<Engine, 'log' | 'durableReads'> & { names: Names; instance: Instance; catalog: ShapeCatalogCache },
   ): { tail: LogTail; groupCommit: GroupCommit } {
     const headCache = new HeadCache();
     const lanes = Array.from(
       { length: LANES },
-      () => new MysqlGroupLane({ url, names, headCache, writeAttachments: writeCawins }),
+      () => new MysqlGroupLane({ url, names, headCache, instance, writeAttachments: writeCawins }),
     );
     const shared = { random: this.#random, metrics: this.#metrics, logger: this.#logger };
     const tail: LogTail = new LogTail({
@@ -249,7 +250,6 @@ export class App {
     const groupCommit = new GroupCommit({
       ...shared,
       lanes,
-      durableReads,
       tail,
       catalog,
       clock: this.#clock,

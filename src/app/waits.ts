@@ -46,7 +46,7 @@ export class WaitParts {
 
   constructor(options: WaitPartsOptions) {
     const { store, groupCommit, log, durableReads, tail, reader, clock, metrics, logger } = options;
-    this.queries = new EventQueries({ log, durableReads, waits: store, source: reader, tail, clock });
+    this.queries = new EventQueries({ log, durableReads, waits: store, source: reader, tail });
     this.waits = new Waits({ states: this.queries, source: reader, clock, logger });
     this.#shapes = new ShapeIndex({ ...options, store: options.shapeStore });
     this.#expiry = new WaitExpiry({ ...options, waits: store });

@@ -4,8 +4,7 @@
 import { EntryKind, type LogEntry, type Position } from '../domain/event.js';
 import type { EventCriteria } from '../domain/event-filter.js';
 import { compileCriteria } from '../domain/event-filter.js';
-import { awaitedView, invalidatedView, satisfiedView, type Wait } from '../domain/wait.js';
-import type { Clock } from '../lib/clock.js';
+import { awaitedView, invalidatedView, satisfiedView } from '../domain/wait.js';
 import type { DurableReads, EventLog, Page } from '../storage/storage.js';
 import type { WaitStore } from '../storage/wait-storage.js';
 import type { LogSource } from './log-source.js';
@@ -16,14 +15,11 @@ const PEEK_PAGES = 50;
 const PAGE_BYTES = 3 * 1024 * 1024;
 /** Awaited events that a page looks at, at most. */
 const MAX_SCANNED_WAITS = 5_000;
-/** What was awaited longer ago than this is durable by now, whoever stored it. */
-const FRESH_MICROS = 5_000_000;
 
 export interface EventQueriesOptions {
   readonly log: EventLog;
   readonly durableReads: DurableReads;
   readonly waits: WaitStore;
-  readonly clock: Clock;
   readonly source: LogSource;
   readonly tail: LogTail;
 }
@@ -33,8 +29,8 @@ interface Found {
   readonly view: LogEntry | undefined;
   /** The newest of its entries; 0: none. */
   readonly last: Position;
-  /** It is awaited. */
-  readonly wait?: Wait;
+  /** It rests on a wait, or on a push that left no entry: rows without a position that could tell whether they are durable. */
+  readonly isUnsure: boolean;
 }
 
 export interface ListOptions {
@@ -66,7 +62,9 @@ export class EventQueries {
     return this.#shown(async () => {
       const entry = await log.findByMessageId(context, messageId);
       const eventId = entry?.eventId ?? (await waits.findPushed(context, messageId));
-      return eventId === undefined ? { view: undefined, last: 0 } : this.#find(eventId);
+      if (eventId === undefined) return { view: undefined, last: 0, isUnsure: false };
+      const found = await this.#find(eventId);
+      return { ...found, isUnsure: found.isUnsure || entry === undefined };
     });
   }
 
@@ -80,7 +78,7 @@ export class EventQueries {
     const scan = { context, topics, after: options.after, newestFirst: options.newestFirst, limit: MAX_SCANNED_WAITS };
     const found = await this.#options.durableReads.durable(
       () => this.#options.waits.list(scan),
-      (waits) => waits.some((wait) => this.#isFresh(wait)),
+      (waits) => waits.length > 0,
     );
     const entries = found.map(awaitedView).filter(matches);
     if (entries.length > options.limit) {
@@ -114,27 +112,21 @@ export class EventQueries {
   async #find(id: number): Promise<Found> {
     const { log, waits } = this.#options;
     const [wait, own] = await Promise.all([waits.find(id), log.findByEventId(id)]);
-    if (wait === undefined) return { view: viewOf(own), last: lastOf(own) };
-    if (wait.state === EntryKind.AWAITED) return { view: awaitedView(wait), last: 0, wait };
+    if (wait === undefined) return { view: viewOf(own), last: lastOf(own), isUnsure: false };
+    if (wait.state === EntryKind.AWAITED) return { view: awaitedView(wait), last: 0, isUnsure: true };
     // It may have ended between the two looks.
     const main = wait.endedById ?? id;
     const entries = own.length > 0 && main === id ? own : await log.findByEventId(main);
     const view = viewOf(entries);
     const shown = view === undefined || wait.endedById === undefined ? view : satisfiedView(wait, view);
-    return { view: shown, last: lastOf(entries) };
+    return { view: shown, last: lastOf(entries), isUnsure: false };
   }
 
   async #shown(find: () => Promise<Found>): Promise<LogEntry | undefined> {
     const { durableReads, tail } = this.#options;
-    const isFresh = ({ last, wait }: Found) => last > tail.visible || (wait !== undefined && this.#isFresh(wait));
-    const { view, last } = await durableReads.durable(find, isFresh);
+    const { view, last } = await durableReads.durable(find, (found) => found.isUnsure || found.last > tail.visible);
     await tail.reach(last);
     return view;
-  }
-
-  /** A wait has no position that the durable mark could speak for: a fresh one may be another instance's that is not flushed. */
-  #isFresh({ createdAt }: Wait): boolean {
-    return createdAt + FRESH_MICROS > this.#options.clock.nowMs() * 1000;
   }
 }
 

@@ -18,7 +18,6 @@ import { matchPushes, needsOf } from '../domain/group-plan-needs.js';
 import {
   type GroupPlan,
   type GroupUnit,
-  isEmpty,
   type PushOutcome,
   standsAlone,
   unitBytes,
@@ -26,7 +25,7 @@ import {
 } from '../domain/group-plan-types.js';
 import { plannedBefore, recognised } from '../domain/group-rerun.js';
 import type { Clock } from '../lib/clock.js';
-import { type DurableReads, GroupFailure, type GroupLane } from '../storage/storage.js';
+import { GroupFailure, type GroupLane } from '../storage/storage.js';
 import type { Logger, Metrics } from '../telemetry.js';
 import type { LogTail } from './log-tail.js';
 import type { ShapeCatalogCache } from './shape-catalog-cache.js';
@@ -43,7 +42,6 @@ const MAX_GROUP_EVENTS = 1_000;
 export interface GroupCommitOptions {
   readonly lanes: readonly GroupLane[];
   readonly tail: LogTail;
-  readonly durableReads: DurableReads;
   readonly catalog: ShapeCatalogCache;
   readonly clock: Clock;
   /** A number in [0, 1). */
@@ -258,22 +256,21 @@ export class GroupCommit {
     const catalog = this.#options.catalog.current;
     try {
       matchPushes(units, catalog);
-      await this.#durably(group, () =>
-        lane.run({
-          needs: needsOf(units, group.rerun),
-          catalogVersion: catalog.version,
-          token: group.token,
-          onLocked: () => {
-            group.locked = true;
-            this.#schedulePump();
-          },
-          mayProceed: (foundToken) => this.#mayProceed(group, foundToken),
-          decide: (locked) => {
-            group.plan = planGroup(locked, units, catalog);
-            return group.plan.writes;
-          },
-        }),
-      );
+      await lane.run({
+        needs: needsOf(units, group.rerun),
+        catalogVersion: catalog.version,
+        token: group.token,
+        onLocked: () => {
+          group.locked = true;
+          this.#schedulePump();
+        },
+        mayProceed: (foundToken) => this.#mayProceed(group, foundToken),
+        decide: (locked) => {
+          group.plan = planGroup(locked, units, catalog);
+          return group.plan.writes;
+        },
+        restsOnFresh: () => !this.#restsOnVisible(group),
+      });
       this.#committed(group, startedAt);
     } catch (error) {
       this.#failed(group, error);
@@ -287,18 +284,12 @@ export class GroupCommit {
     }
   }
 
-  /** What a group without a COMMIT of its own answers rests on rows that may not be durable yet. */
-  async #durably(group: Group, run: () => Promise<void>): Promise<void> {
-    const { durableReads, tail } = this.#options;
-    const restsOnOthers = () => {
-      const writes = group.plan?.writes;
-      return writes !== undefined && isEmpty(writes) && writes.head.position > tail.visible;
-    };
-    try {
-      await durableReads.durable(run, restsOnOthers);
-    } catch (error) {
-      throw error instanceof GroupFailure ? error : new GroupFailure('unavailable', error);
-    }
+  /** Whether everything that the group answers is an event that may be shown: refusals and waits have no position to tell by. */
+  #restsOnVisible({ plan }: Group): boolean {
+    const { visible } = this.#options.tail;
+    const isVisible = (outcome: PushOutcome) =>
+      outcome.kind === 'duplicate' && outcome.position > 0 && outcome.position <= visible;
+    return plan?.outcomes.every((outcomes) => outcomes.every(isVisible)) ?? false;
   }
 
   #mayProceed(group: Group, foundToken: number): boolean {

@@ -168,12 +168,26 @@ export class LogTail {
     this.#visible = position;
     this.#options.metrics.tailPosition.set(position);
     this.#options.metrics.tailBytes.set(this.#bytes);
-    for (const [first] of this.#ahead) if (first <= position) this.#ahead.delete(first);
+    this.#cutAhead(position);
     for (const waiter of this.#waiters) {
       if (waiter.position >= position) continue;
       this.#waiters.delete(waiter);
       waiter.wake();
     }
+  }
+
+  /** Of what was published ahead of its turn, what is visible by now is known from elsewhere. */
+  #cutAhead(position: Position): void {
+    for (const [first, entries] of this.#ahead) {
+      if (first > position) continue;
+      this.#ahead.delete(first);
+      const rest = entries.filter((entry) => entry.position > position);
+      if (rest[0] !== undefined) this.#ahead.set(rest[0].position, rest);
+    }
+    const next = this.#ahead.get(position + 1);
+    if (next === undefined) return;
+    this.#ahead.delete(position + 1);
+    this.#append(next);
   }
 
   #evict(): void {

@@ -2,15 +2,21 @@
 // has it loaded here, and is planned again.
 
 import { ShapeCatalog } from '../domain/shape-catalog.js';
+import type { DurableReads } from '../storage/storage.js';
 import type { ShapeStore } from '../storage/wait-storage.js';
 
+export interface ShapeCatalogCacheOptions {
+  readonly store: Pick<ShapeStore, 'load'>;
+  readonly durableReads: DurableReads;
+}
+
 export class ShapeCatalogCache {
-  readonly #store: Pick<ShapeStore, 'load'>;
+  readonly #options: ShapeCatalogCacheOptions;
   #current = new ShapeCatalog(0, []);
   #loading: Promise<void> | undefined;
 
-  constructor(store: Pick<ShapeStore, 'load'>) {
-    this.#store = store;
+  constructor(options: ShapeCatalogCacheOptions) {
+    this.#options = options;
   }
 
   get current(): ShapeCatalog {
@@ -28,6 +34,11 @@ export class ShapeCatalogCache {
 
   /** Loads follow one another, so the last one is right, also where a database that was killed came back with an older version. */
   async #load(): Promise<void> {
-    this.#current = await this.#store.load();
+    const { store, durableReads } = this.#options;
+    // Of a shape that is lost again the number would be given to another one.
+    this.#current = await durableReads.durable(
+      () => store.load(),
+      () => true,
+    );
   }
 }

@@ -71,7 +71,7 @@ export interface DurableReads {
   /**
    * Reads, and where the result says that it may rest on what is not durable yet, makes everything that was committed before
    * durable. Rejects with STORAGE_UNAVAILABLE also when the database may have restarted since the read began: what was read may
-   * be gone. The read may be of any connections.
+   * be gone. The read may be of any connections of the database.
    */
   durable<T>(read: () => Promise<T>, isFresh: (result: T) => boolean): Promise<T>;
 }
@@ -92,6 +92,8 @@ export interface GroupRun {
   mayProceed(foundToken: number): boolean;
   /** Pure; asked again when message ids had to be looked up, or the transaction is repeated. */
   decide(locked: LockedState): GroupWrites;
+  /** Asked when there was nothing to write: may what was decided rest on commits of others that are not durable yet? */
+  restsOnFresh(): boolean;
 }
 
 /**
@@ -102,7 +104,7 @@ export interface GroupLane {
   /**
    * Runs one group as one transaction: locks the head row, reads what it needs, lets it decide, writes, commits.
    *
-   * Resolves once the group is durable (or had nothing to write). Rejects with GroupFailure.
+   * Resolves once the group is durable, or, where it had nothing to write, what it rests on. Rejects with GroupFailure.
    */
   run(group: GroupRun): Promise<void>;
   close(): Promise<void>;

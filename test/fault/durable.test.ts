@@ -56,15 +56,19 @@ interface Two {
   readonly clients: TestClient[];
 }
 
-/** What the database itself finds wrong with the log: pages that its recovery has broken would look like events that we lost. */
-async function brokenTables({ adminUrl }: TestDatabase): Promise<string[]> {
+async function rowsOf({ adminUrl }: TestDatabase, sql: string): Promise<RowDataPacket[]> {
   const connection = await createConnection(adminUrl);
   try {
-    const [rows] = await connection.query<RowDataPacket[]>('CHECK TABLE log, log_head');
-    return rows.map(({ Msg_text: text }) => String(text)).filter((text) => text !== 'OK');
+    return (await connection.query<RowDataPacket[]>(sql))[0];
   } finally {
     await connection.end();
   }
+}
+
+/** What the database itself finds wrong with the log: pages that its recovery has broken would look like events that we lost. */
+async function brokenTables(database: TestDatabase): Promise<string[]> {
+  const rows = await rowsOf(database, 'CHECK TABLE log, log_head');
+  return rows.map(({ Msg_text: text }) => String(text)).filter((text) => text !== 'OK');
 }
 
 /** Two servers on a database server of their own. */
@@ -166,6 +170,24 @@ describe.skipIf(!canSlowFlushes())('a database that is killed while it flushes (
     await gone;
     await mariadb.run();
     expect(await storedRows(database)).toMatchObject([{ position: 1, stream: 'contested', sequence: 1 }]);
+  });
+
+  it('does not lose a registration that a refusal rests on', async (context) => {
+    const { mariadb, database, clients } = await startTwo(context);
+    const [writer, other] = clients as [TestClient, TestClient];
+    await writer.topics.registerTopic({ name: 'first', settings: { descriptionPaths: ['/id'] } });
+    const registered = () => rowsOf(database, 'SELECT topic_id FROM registered_topic');
+    const strace = await slowFlushes(mariadb.pid, 400);
+    const first = writer.topics.registerTopic({ name: 'contested', settings: { descriptionPaths: ['/id'] } });
+    first.catch(() => {});
+    await waitUntil(async () => (await registered()).length === 2, { what: 'the commit shows', intervalMs: 5 });
+    const second = other.topics.registerTopic({ name: 'contested', settings: { descriptionPaths: ['/other'] } });
+    expect((await refusalOf(second)).reason).toBe('TOPIC_DIFFERS');
+    const gone = once(strace, 'exit');
+    await mariadb.kill();
+    await gone;
+    await mariadb.run();
+    expect(await registered()).toHaveLength(2);
   });
 
   it('does not take the number of a name that was lost for the number of another', async (context) => {

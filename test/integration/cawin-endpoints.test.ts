@@ -21,8 +21,8 @@ async function receiverThat(respond: Responder): Promise<HttpReceiver> {
   return receiver;
 }
 
-function cawinTo(eventId: bigint, receiver: HttpReceiver): Promise<Cawin> {
-  const callback = callbackTo(receiver.url(), { timeout: { seconds: 3n, nanos: 0 } });
+function cawinTo(eventId: bigint, receiver: HttpReceiver, seconds = 3n): Promise<Cawin> {
+  const callback = callbackTo(receiver.url(), { timeout: { seconds, nanos: 0 } });
   return created(scene.client, { eventId, callback });
 }
 
@@ -97,7 +97,7 @@ describe('bad receivers', () => {
     const hanging = await Promise.all(Array.from({ length: 40 }, () => receiverThat(() => {})));
     // More calls than are made at a time.
     const cawins = await Promise.all(
-      hanging.flatMap((receiver) => Array.from({ length: 20 }, () => cawinTo(eventId, receiver))),
+      hanging.flatMap((receiver) => Array.from({ length: 20 }, () => cawinTo(eventId, receiver, 30n))),
     );
     await waitUntil(() => hanging.every(({ received }) => received.length > 0), { what: 'a call to each hangs' });
     await goodCalls(eventId);

@@ -8,6 +8,7 @@ import { Names } from '../../src/storage/mysql/name-cache.js';
 import { migrate } from '../../src/storage/mysql/schema.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { PrivateMariadb } from '../support/private-mariadb.js';
+import { waitUntil } from '../support/wait-until.js';
 
 const always = () => true;
 const never = () => false;
@@ -69,9 +70,35 @@ describe('durable reads', () => {
   it('do not vouch for what was read before the database restarted', async () => {
     const read = reads.durable(restart, always);
     await expect(read).rejects.toMatchObject({ reason: 'STORAGE_UNAVAILABLE' });
-    // And what is not fresh was durable before.
-    await expect(reads.durable(restart, never)).resolves.toBeUndefined();
+    // Nor for what is not fresh: a part of it may have been read before.
+    await expect(reads.durable(restart, never)).rejects.toMatchObject({ reason: 'STORAGE_UNAVAILABLE' });
     await expect(reads.durable(async () => 'read', always)).resolves.toBe('read');
+  });
+
+  it('end when the database does, also while they write a barrier', async () => {
+    await reads.durable(async () => {}, always);
+    const other = await createConnection(place.adminUrl);
+    other.on('error', () => {});
+    await other.query('START TRANSACTION');
+    await other.query('SELECT * FROM instance FOR UPDATE');
+    let ended = false;
+    const read = reads
+      .durable(async () => {}, always)
+      .finally(() => {
+        ended = true;
+      });
+    const refused = expect(read).rejects.toMatchObject({ reason: 'STORAGE_UNAVAILABLE' });
+    const waits = async () => {
+      const [rows] = await other.query<RowDataPacket[]>('SHOW PROCESSLIST');
+      return rows.some(({ Info: statement }) => String(statement).startsWith('INSERT INTO instance'));
+    };
+    await waitUntil(waits, { what: 'the barrier waits for the row' });
+    await mariadb.kill();
+    // Sooner than a statement's time is over.
+    await waitUntil(() => ended, { what: 'the read ends', timeoutMs: 3_000 });
+    await refused;
+    other.destroy();
+    await mariadb.run();
   });
 
   it('begin the names anew when the database may be another one', async () => {
@@ -93,7 +120,7 @@ describe('durable reads', () => {
 
   it('are refused while the database is away', async () => {
     await mariadb.kill();
-    const read = reads.durable(async () => 'read', never);
+    const read = reads.durable(async () => 'read', always);
     await expect(read).rejects.toMatchObject({ reason: 'STORAGE_UNAVAILABLE' });
     await mariadb.run();
     await expect(reads.durable(async () => 'read', always)).resolves.toBe('read');

@@ -5,7 +5,10 @@ import { ShapeCatalogCache } from '../../src/engine/shape-catalog-cache.js';
 describe('the catalogue of this instance', () => {
   it('follows the stored one, also back: a database that was killed may have lost the newest change', async () => {
     const versions = [5, 4];
-    const cache = new ShapeCatalogCache({ load: async () => new ShapeCatalog(versions.shift() ?? 0, []) });
+    const cache = new ShapeCatalogCache({
+      store: { load: async () => new ShapeCatalog(versions.shift() ?? 0, []) },
+      durableReads: { durable: (read) => read() },
+    });
     await cache.reload();
     expect(cache.current.version).toBe(5);
     await cache.reload();

@@ -6,8 +6,9 @@
 // that was opened later it would succeed, and vouch for what the database has lost.
 
 import { type Connection, createConnection } from 'mysql2';
+import { storageUnavailable } from '../../domain/errors.js';
 import type { DurableReads } from '../storage.js';
-import { ConnectionQueries, connectionOptions, SESSION_SETTINGS } from './database.js';
+import { ConnectionQueries, connectionOptions, type Queries, SESSION_SETTINGS } from './database.js';
 import type { Names } from './name-cache.js';
 import { isConnectionError, translateSqlError } from './sql-errors.js';
 
@@ -15,16 +16,27 @@ import { isConnectionError, translateSqlError } from './sql-errors.js';
 const BARRIER = `INSERT INTO instance (id, address, seq, started_at, seen_at) VALUES (?, ?, 1, SYSDATE(6), SYSDATE(6))
   ON DUPLICATE KEY UPDATE seq = seq + 1, seen_at = SYSDATE(6)`;
 
+/** Names this process in the table of instances; its row is what a barrier writes. */
+export interface Instance {
+  readonly id: string;
+  readonly address: string;
+}
+
+/** Makes durable what was committed before, and was read on this connection. Not within a transaction. */
+export async function writeBarrier(queries: Queries, { id, address }: Instance): Promise<void> {
+  await queries.write(BARRIER, [id, address]);
+}
+
 export interface MysqlDurableReadsOptions {
   readonly url: string;
   readonly names: Names;
-  /** Names this process in the table of instances; its row is what the barrier writes. */
-  readonly instance: { readonly id: string; readonly address: string };
+  readonly instance: Instance;
 }
 
 export class MysqlDurableReads implements DurableReads {
   readonly #options: MysqlDurableReadsOptions;
   #line: Promise<Line> | undefined;
+  #closed = false;
 
   constructor(options: MysqlDurableReadsOptions) {
     this.#options = options;
@@ -35,18 +47,22 @@ export class MysqlDurableReads implements DurableReads {
     const line = await this.#opened();
     const result = await read();
     if (isFresh(result)) await line.barrier();
+    // Parts of it may be of two lives.
+    else line.assertAlive();
     return result;
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     const line = await this.#line?.catch(() => undefined);
     line?.close();
   }
 
   #opened(): Promise<Line> {
+    if (this.#closed) return Promise.reject(storageUnavailable('closing'));
     if (this.#line !== undefined) return this.#line;
     const { url, instance, names } = this.#options;
-    const line = new Line(url, [instance.id, instance.address], () => {
+    const line = new Line(url, instance, () => {
       if (this.#line === opening) this.#line = undefined;
     });
     const opening: Promise<Line> = line.open().then(() => {
@@ -62,18 +78,25 @@ export class MysqlDurableReads implements DurableReads {
 class Line {
   readonly #connection: Connection;
   readonly #queries: ConnectionQueries;
-  readonly #instance: readonly [string, string];
-  readonly #onClosed: () => void;
+  readonly #instance: Instance;
+  readonly #onLost: () => void;
+  #lost = false;
   #barrier: Promise<void> | undefined;
   #nextBarrier: Promise<void> | undefined;
 
-  constructor(url: string, instance: readonly [string, string], onClosed: () => void) {
+  constructor(url: string, instance: Instance, onLost: () => void) {
     this.#connection = createConnection(connectionOptions(url));
     this.#queries = new ConnectionQueries(this.#connection);
     this.#instance = instance;
-    this.#onClosed = onClosed;
-    // Also while it is idle.
-    for (const event of ['error', 'end']) this.#connection.on(event, () => this.close());
+    this.#onLost = onLost;
+    this.#connection.on('error', () => this.close());
+    // To destroy it here would keep the driver from telling the statement that is under way.
+    this.#connection.on('end', () => this.#lose());
+  }
+
+  /** Throws STORAGE_UNAVAILABLE when the connection is known to be lost. */
+  assertAlive(): void {
+    if (this.#lost) throw storageUnavailable('the connection was lost');
   }
 
   async open(): Promise<void> {
@@ -103,12 +126,17 @@ class Line {
 
   close(): void {
     this.#connection.destroy();
-    this.#onClosed();
+    this.#lose();
+  }
+
+  #lose(): void {
+    this.#lost = true;
+    this.#onLost();
   }
 
   async #write(): Promise<void> {
     try {
-      await this.#queries.write(BARRIER, this.#instance);
+      await writeBarrier(this.#queries, this.#instance);
     } catch (error) {
       if (isConnectionError(error)) this.close();
       throw translateSqlError(error);

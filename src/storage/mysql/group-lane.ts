@@ -18,6 +18,7 @@ import { scopedKey } from '../../domain/names.js';
 import type { StreamState } from '../../domain/stream.js';
 import { GroupFailure, type GroupLane, type GroupRun } from '../storage.js';
 import { ConnectionQueries, connectionOptions, type Queries, SESSION_SETTINGS, type SqlValue } from './database.js';
+import { type Instance, writeBarrier } from './durable-reads.js';
 import { EntryInsert } from './entry-rows.js';
 import { readPushed, readStreams } from './group-reads.js';
 import type { HeadCache } from './head-cache.js';
@@ -62,6 +63,7 @@ export interface MysqlGroupLaneOptions {
   readonly url: string;
   readonly names: Names;
   readonly headCache: HeadCache;
+  readonly instance: Instance;
   /** Writes what units attached to events, in the group's transaction; may be repeated with the same ones. */
   readonly writeAttachments?: (queries: Queries, attachments: readonly PlannedAttachment[]) => Promise<void>;
   /** Told of each statement sent between taking the lock and its release. */
@@ -136,6 +138,8 @@ export class MysqlGroupLane implements GroupLane {
     const writes = await this.#decideAndInsert(queries, group, locked, minter);
     if (isEmpty(writes)) {
       await queries.query('ROLLBACK');
+      // On this very connection: what it has read is of the same life of the database.
+      if (group.restsOnFresh()) await writeBarrier(queries, this.#options.instance);
       return;
     }
     this.#options.headCache.written(group.token, writes.streams, minter);

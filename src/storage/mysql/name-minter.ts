@@ -69,7 +69,8 @@ export class NameMinter {
     const newStreams = streams.filter((s) => !this.#hasStream(s));
     if (newTopics.length === 0 && newStreams.length === 0) return;
     const contexts = new Set([...newTopics, ...newStreams].map(({ context }) => context));
-    await this.#names.load(queries, { contexts });
+    // A row of this transaction must not be learned by others.
+    await this.#names.load(queries, { contexts: [...contexts].filter((context) => !this.#contexts.has(context)) });
     // A stream that has events has its number; the cache may have forgotten it.
     const known = newStreams.filter(({ firstPosition }) => firstPosition <= this.#headPosition);
     await this.#names.load(queries, { topics: newTopics, streams: known });
