@@ -49,7 +49,7 @@ export const OPTIONS = {
     default: '10',
     min: 1,
     max: 200,
-    text: 'Connections to the database at most, besides the two that commit groups.',
+    text: 'Connections to the database at most, besides the two that commit groups and the one that makes reads durable.',
   },
   maxEventBytes: {
     variable: 'MADELEINE_MAX_EVENT_BYTES',
