@@ -35,7 +35,7 @@ import { AdminServer } from './http/admin.js';
 import { type Clock, systemClock } from './lib/clock.js';
 import { writeCawins } from './storage/mysql/cawin-attachments.js';
 import { MysqlConsumerStore } from './storage/mysql/consumer-store.js';
-import { type Instance, MysqlDurableReads } from './storage/mysql/durable-reads.js';
+import { MysqlDurableReads } from './storage/mysql/durable-reads.js';
 import { MysqlEventLog } from './storage/mysql/event-log.js';
 import { MysqlGroupLane } from './storage/mysql/group-lane.js';
 import { HeadCache } from './storage/mysql/head-cache.js';
@@ -45,6 +45,7 @@ import { MysqlShapeStore } from './storage/mysql/shape-store.js';
 import { MysqlStreamStore } from './storage/mysql/stream-store.js';
 import { MysqlTopicStore } from './storage/mysql/topic-store.js';
 import { MysqlWaitStore } from './storage/mysql/wait-store.js';
+import type { Instance } from './storage/storage.js';
 import { type Logger, Metrics } from './telemetry.js';
 
 const LANES = 2;

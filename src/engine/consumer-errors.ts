@@ -2,7 +2,7 @@
 
 import type { ConsumerKey } from '../domain/consumer.js';
 import { MadeleineError } from '../domain/errors.js';
-import type { Instance } from '../storage/consumer-storage.js';
+import type { Instance } from '../storage/storage.js';
 
 export function consumerUnknown(key: ConsumerKey): MadeleineError {
   return new MadeleineError('CONSUMER_UNKNOWN', `there is no consumer "${key.name}" in context "${key.context}"`);

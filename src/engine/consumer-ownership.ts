@@ -4,13 +4,8 @@
 import type { ConsumerKey } from '../domain/consumer.js';
 import { scopedKey } from '../domain/names.js';
 import type { Clock } from '../lib/clock.js';
-import {
-  type Acquired,
-  type ConsumerStore,
-  type Hold,
-  type Instance,
-  OWNERSHIP_LEASE_MS,
-} from '../storage/consumer-storage.js';
+import { type Acquired, type ConsumerStore, type Hold, OWNERSHIP_LEASE_MS } from '../storage/consumer-storage.js';
+import type { Instance } from '../storage/storage.js';
 import type { Logger } from '../telemetry.js';
 
 /** Renewals are sent this often: two may fail before a lease ends. */

@@ -8,20 +8,13 @@
 import type { ConsumerKey, ConsumerSettings } from '../domain/consumer.js';
 import type { Trouble } from '../domain/delivery-types.js';
 import type { Micros, Position } from '../domain/event.js';
+import type { Instance } from './storage.js';
 
 /** How long an instance owns a consumer without renewing, by the database's clock. */
 export const OWNERSHIP_LEASE_MS = 15_000;
 
 /** Consumers in one flush at most: beyond, one statement costs more than two. */
 export const MAX_FLUSHED = 64;
-
-/** An instance that runs consumers. */
-export interface Instance {
-  /** Unique to one run of one process. */
-  readonly id: string;
-  /** Where clients find it. */
-  readonly address: string;
-}
 
 /** A consumer as stored. What is in flight is known to its owner only. */
 export interface ConsumerRecord extends ConsumerKey {

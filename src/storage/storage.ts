@@ -66,6 +66,14 @@ export interface EventLog {
   oldestPosition(): Promise<Position>;
 }
 
+/** One instance of the server, as the others see it. */
+export interface Instance {
+  /** Unique to one run of one process. */
+  readonly id: string;
+  /** Where clients find it. */
+  readonly address: string;
+}
+
 /** Reads whose result may be told: InnoDB shows a commit before its redo log is on disk. */
 export interface DurableReads {
   /**

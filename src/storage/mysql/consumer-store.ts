@@ -9,12 +9,12 @@ import {
   type ConsumerRecord,
   type ConsumerStore,
   type Hold,
-  type Instance,
   type LeaseBlock,
   type ListConsumersOptions,
   type OffsetWrite,
   OWNERSHIP_LEASE_MS,
 } from '../consumer-storage.js';
+import type { Instance } from '../storage.js';
 import { flushOffsets } from './consumer-flush.js';
 import {
   CONSUMER_COLUMNS,

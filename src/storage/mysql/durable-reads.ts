@@ -7,7 +7,7 @@
 
 import { type Connection, createConnection } from 'mysql2';
 import { storageUnavailable } from '../../domain/errors.js';
-import type { DurableReads } from '../storage.js';
+import type { DurableReads, Instance } from '../storage.js';
 import { ConnectionQueries, connectionOptions, type Queries, SESSION_SETTINGS } from './database.js';
 import type { Names } from './name-cache.js';
 import { isConnectionError, translateSqlError } from './sql-errors.js';
@@ -16,13 +16,7 @@ import { isConnectionError, translateSqlError } from './sql-errors.js';
 const BARRIER = `INSERT INTO instance (id, address, seq, started_at, seen_at) VALUES (?, ?, 1, SYSDATE(6), SYSDATE(6))
   ON DUPLICATE KEY UPDATE seq = seq + 1, seen_at = SYSDATE(6)`;
 
-/** Names this process in the table of instances; its row is what a barrier writes. */
-export interface Instance {
-  readonly id: string;
-  readonly address: string;
-}
-
-/** Makes durable what was committed before, and was read on this connection. Not within a transaction. */
+/** Makes durable what was committed before, and was read on this connection, by a write to the instance's row. Not within a transaction. */
 export async function writeBarrier(queries: Queries, { id, address }: Instance): Promise<void> {
   await queries.write(BARRIER, [id, address]);
 }

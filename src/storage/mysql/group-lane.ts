@@ -16,9 +16,9 @@ import {
 } from '../../domain/group-plan-types.js';
 import { scopedKey } from '../../domain/names.js';
 import type { StreamState } from '../../domain/stream.js';
-import { GroupFailure, type GroupLane, type GroupRun } from '../storage.js';
+import { GroupFailure, type GroupLane, type GroupRun, type Instance } from '../storage.js';
 import { ConnectionQueries, connectionOptions, type Queries, SESSION_SETTINGS, type SqlValue } from './database.js';
-import { type Instance, writeBarrier } from './durable-reads.js';
+import { writeBarrier } from './durable-reads.js';
 import { EntryInsert } from './entry-rows.js';
 import { readPushed, readStreams } from './group-reads.js';
 import type { HeadCache } from './head-cache.js';
@@ -241,9 +241,7 @@ export class MysqlGroupLane implements GroupLane {
   ): Promise<LockedState> {
     const names = this.#names;
     const contexts = new Set(group.needs.messageIds.map(({ context }) => context));
-    // Rows of its own this transaction would find too; should it roll back, their numbers go to others.
-    const stored = [...contexts].filter((context) => !minter.hasMintedContext(context));
-    await names.load(queries, { contexts: stored });
+    await minter.loadContexts(queries, contexts);
     return { ...locked, pushed: await readPushed(queries, group.needs, { names, onTrip: () => this.#trip() }) };
   }
 
@@ -261,8 +259,7 @@ export class MysqlGroupLane implements GroupLane {
     await minter.ensure(queries, [...topics.values()], writes.streams);
     // What was only found names no topic, and may be the first that this instance hears of its context.
     const ledger = writes.waits?.ledger ?? [];
-    const contexts = ledger.map(({ context }) => context).filter((context) => !minter.hasMintedContext(context));
-    await names.load(queries, { contexts: new Set(contexts) });
+    await minter.loadContexts(queries, new Set(ledger.map(({ context }) => context)));
   }
 
   async #insertEntries(

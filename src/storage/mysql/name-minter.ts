@@ -43,11 +43,6 @@ export class NameMinter {
     };
   }
 
-  /** Whether this group made the context: then it holds nothing yet, and nobody else may learn its number. */
-  hasMintedContext(context: string): boolean {
-    return this.#contexts.has(context);
-  }
-
   contextId(context: string): number {
     return required(this.#names.contextId(context) ?? this.#contexts.get(context));
   }
@@ -69,14 +64,21 @@ export class NameMinter {
     const newStreams = streams.filter((s) => !this.#hasStream(s));
     if (newTopics.length === 0 && newStreams.length === 0) return;
     const contexts = new Set([...newTopics, ...newStreams].map(({ context }) => context));
-    // A row of this transaction must not be learned by others.
-    await this.#names.load(queries, { contexts: [...contexts].filter((context) => !this.#contexts.has(context)) });
+    await this.loadContexts(queries, contexts);
     // A stream that has events has its number; the cache may have forgotten it.
     const known = newStreams.filter(({ firstPosition }) => firstPosition <= this.#headPosition);
     await this.#names.load(queries, { topics: newTopics, streams: known });
     await this.#mintContexts(queries, contexts);
     await this.#mintTopics(queries, newTopics);
     for (const stream of newStreams) this.#mintStream(stream);
+  }
+
+  /**
+   * Looks up the stored ones of these contexts. The group's own rows this transaction would find too; should it roll back, their
+   * numbers go to others.
+   */
+  async loadContexts(queries: Queries, contexts: ReadonlySet<string>): Promise<void> {
+    await this.#names.load(queries, { contexts: [...contexts].filter((context) => !this.#contexts.has(context)) });
   }
 
   /** The group is committed: everyone may know its names. */
