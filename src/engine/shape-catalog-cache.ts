@@ -2,6 +2,7 @@
 // has it loaded here, and is planned again.
 
 import { ShapeCatalog } from '../domain/shape-catalog.js';
+import { SharedRun } from '../lib/shared-run.js';
 import type { DurableReads } from '../storage/storage.js';
 import type { ShapeStore } from '../storage/wait-storage.js';
 
@@ -12,8 +13,8 @@ export interface ShapeCatalogCacheOptions {
 
 export class ShapeCatalogCache {
   readonly #options: ShapeCatalogCacheOptions;
+  readonly #loads = new SharedRun(() => this.#load());
   #current = new ShapeCatalog(0, []);
-  #loading: Promise<void> | undefined;
 
   constructor(options: ShapeCatalogCacheOptions) {
     this.#options = options;
@@ -23,13 +24,9 @@ export class ShapeCatalogCache {
     return this.#current;
   }
 
-  /** Loads what is stored now. A load that is under way may have begun too early, so another one follows it. */
-  async reload(): Promise<void> {
-    await this.#loading?.catch(() => {});
-    this.#loading ??= this.#load().finally(() => {
-      this.#loading = undefined;
-    });
-    await this.#loading;
+  /** Loads what is stored now, or later. */
+  reload(): Promise<void> {
+    return this.#loads.run();
   }
 
   /** Loads follow one another, so the last one is right, also where a database that was killed came back with an older version. */

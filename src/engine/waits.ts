@@ -10,6 +10,7 @@ import { MadeleineError } from '../domain/errors.js';
 import { ENTRY_KINDS, EntryKind, type LogEntry, type Position } from '../domain/event.js';
 import type { Clock } from '../lib/clock.js';
 import { pause } from '../lib/pause.js';
+import { SharedRun } from '../lib/shared-run.js';
 import type { Logger } from '../telemetry.js';
 import type { LogSource, Selection } from './log-source.js';
 
@@ -33,16 +34,10 @@ const SWEEP_MS = 600_000;
 /** When the log could not be read. */
 const RETRY_MS = 500;
 
-/** Questions about one event: one under way, and one that begins after it for whoever asks meanwhile. */
-interface Asked {
-  readonly running: Promise<LogEntry>;
-  next: Promise<LogEntry> | undefined;
-}
-
 export class Waits {
   readonly #options: WaitsOptions;
   readonly #sleepers = new Map<number, Set<() => void>>();
-  readonly #asked = new Map<number, Asked>();
+  readonly #asked = new Map<number, SharedRun<LogEntry>>();
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
   #position: Position = 0;
@@ -71,22 +66,14 @@ export class Waits {
    * The event as it is now, by any of its ids; its `kind` is its state. EVENT_UNKNOWN if there is none. Many who ask at the same time
    * share an answer, one that was looked for after each of them had asked.
    */
-  current(eventId: number): Promise<LogEntry> {
-    const asked = this.#asked.get(eventId);
-    if (asked === undefined) return this.#ask(eventId);
-    asked.next ??= asked.running.then(
-      () => this.#ask(eventId),
-      () => this.#ask(eventId),
-    );
-    return asked.next;
-  }
-
-  #ask(eventId: number): Promise<LogEntry> {
-    const running = this.#look(eventId).finally(() => {
-      if (this.#asked.get(eventId)?.running === running) this.#asked.delete(eventId);
-    });
-    this.#asked.set(eventId, { running, next: undefined });
-    return running;
+  async current(eventId: number): Promise<LogEntry> {
+    const asked = this.#asked.get(eventId) ?? new SharedRun(() => this.#look(eventId));
+    this.#asked.set(eventId, asked);
+    try {
+      return await asked.run();
+    } finally {
+      if (asked.isIdle && this.#asked.get(eventId) === asked) this.#asked.delete(eventId);
+    }
   }
 
   async #look(eventId: number): Promise<LogEntry> {

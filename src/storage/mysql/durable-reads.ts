@@ -7,6 +7,7 @@
 
 import { type Connection, createConnection } from 'mysql2';
 import { storageUnavailable } from '../../domain/errors.js';
+import { SharedRun } from '../../lib/shared-run.js';
 import type { DurableReads, Instance } from '../storage.js';
 import { ConnectionQueries, connectionOptions, type Queries, SESSION_SETTINGS } from './database.js';
 import type { Names } from './name-cache.js';
@@ -74,9 +75,8 @@ class Line {
   readonly #queries: ConnectionQueries;
   readonly #instance: Instance;
   readonly #onLost: () => void;
+  readonly #barrier = new SharedRun(() => this.#write());
   #lost = false;
-  #barrier: Promise<void> | undefined;
-  #nextBarrier: Promise<void> | undefined;
 
   constructor(url: string, instance: Instance, onLost: () => void) {
     this.#connection = createConnection(connectionOptions(url));
@@ -102,20 +102,9 @@ class Line {
     }
   }
 
-  /** Makes what was committed before the call durable. One at a time: those who come while one is written share the next. */
+  /** Makes what was committed before the call durable. */
   barrier(): Promise<void> {
-    if (this.#barrier === undefined) {
-      this.#barrier = this.#write().finally(() => {
-        this.#barrier = undefined;
-      });
-      return this.#barrier;
-    }
-    const next = () => {
-      this.#nextBarrier = undefined;
-      return this.barrier();
-    };
-    this.#nextBarrier ??= this.#barrier.then(next, next);
-    return this.#nextBarrier;
+    return this.#barrier.run();
   }
 
   close(): void {
