@@ -1,6 +1,6 @@
 // Values of enums as people read and write them.
 
-/** `AT_LEAST_ONCE` of the enum whose names begin with `ORDERING_` is `at-least-once`; a number of a newer server stays a number. */
+/** `BY_STREAM` of the enum whose names begin with `ORDERING_` is `by-stream`; a number of a newer server stays a number. */
 export function enumText(names: Readonly<Record<number, string>>, prefix: string, value: number): string {
   const name = names[value];
   return name === undefined ? String(value) : name.slice(prefix.length).toLowerCase().replaceAll('_', '-');

@@ -18,34 +18,39 @@ async function expectNoOpenCalls({ httpAddress }: TestServer): Promise<void> {
 }
 
 export type ServerBeside = Pick<Suite, 'server' | 'client'>;
+
 /** Sets the suite up before all tests of the file and takes it down after them. Its members are there inside the tests. */
 export function useServer(settings: TestSettings = {}): Suite {
-  const suite: { database?: TestDatabase; server?: TestServer; client?: TestClient } = {};
+  const suite: Partial<{ -readonly [Member in keyof Suite]: Suite[Member] }> = {};
   beforeAll(async () => {
     suite.database = await createTestDatabase();
-    suite.server = await startServer({ databaseUrl: suite.database.url, ...settings });
-    suite.client = new TestClient(suite.server.address);
   });
-  afterAll(async () => {
-    suite.client?.close();
-    if (suite.server !== undefined) await expectNoOpenCalls(suite.server);
-    await suite.server?.stop();
-    await suite.database?.drop();
-  });
+  // After the server has stopped: hooks of the end run in the reverse order.
+  afterAll(() => suite.database?.drop());
+  serve(suite, suite as Suite, settings);
   return suite as Suite;
 }
 
 /** One more server on the suite's database, with a client of its own. Its members are there inside the tests. */
 export function useServerBeside(suite: Pick<Suite, 'database'>, settings: TestSettings = {}): ServerBeside {
   const beside: { server?: TestServer; client?: TestClient } = {};
+  serve(beside, suite, settings);
+  return beside as ServerBeside;
+}
+
+/** Keeps a server and a client in the members for as long as the tests run. */
+function serve(
+  members: { server?: TestServer; client?: TestClient },
+  suite: Pick<Suite, 'database'>,
+  settings: TestSettings,
+): void {
   beforeAll(async () => {
-    beside.server = await startServer({ databaseUrl: suite.database.url, ...settings });
-    beside.client = new TestClient(beside.server.address);
+    members.server = await startServer({ databaseUrl: suite.database.url, ...settings });
+    members.client = new TestClient(members.server.address);
   });
   afterAll(async () => {
-    beside.client?.close();
-    if (beside.server !== undefined) await expectNoOpenCalls(beside.server);
-    await beside.server?.stop();
+    members.client?.close();
+    if (members.server !== undefined) await expectNoOpenCalls(members.server);
+    await members.server?.stop();
   });
-  return beside as ServerBeside;
 }
