@@ -1,4 +1,4 @@
-// One vitest project a tier. Tiers that need a database share one private server a run (test/support/global-database.ts).
+// One vitest project a tier. Tiers that need a database share one private server a run (test/support/database/global-database.ts).
 
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 
@@ -31,7 +31,7 @@ function project(tier: Tier, index: number): TestProjectInlineConfiguration {
       exclude: ['dist/**', 'node_modules/**'],
       testTimeout: tier.timeoutMs,
       hookTimeout: tier.timeoutMs,
-      globalSetup: tier.database ? ['test/support/global-database.ts'] : [],
+      globalSetup: tier.database ? ['test/support/database/global-database.ts'] : [],
       pool: 'forks',
       maxWorkers: tier.alone ? 1 : 2,
       sequence: { groupOrder: tier.alone ? index + 1 : 0 },

@@ -3,8 +3,8 @@
 
 import { randomUUID } from 'node:crypto';
 import { AttemptOutcome, CawinState } from '../generated/madeleine/v1/cawin_service.js';
-import { describeFailure } from '../src/cli/failures.js';
-import { tableLines } from '../src/cli/output.js';
+import { describeFailure } from '../src/cli/connection/failures.js';
+import { tableLines } from '../src/cli/text/output.js';
 import { CalledService, Service } from './cawin-story.js';
 import { namedOrOwnServer } from './demo-server.js';
 

@@ -6,7 +6,7 @@ import type { CloudEvent } from 'cloudevents';
 import { type Attempt, type Cawin, CawinState } from '../generated/madeleine/v1/cawin_service.js';
 import type { Event } from '../generated/madeleine/v1/event.js';
 import { Outcome } from '../generated/madeleine/v1/event_service.js';
-import { MadeleineClient } from '../src/cli/client.js';
+import { MadeleineClient } from '../src/cli/connection/client.js';
 import { WebhookReceiver } from './webhook-receiver.js';
 
 export const TOPIC = 'payments';

@@ -2,7 +2,7 @@
 
 import { AckStatus, type Delivery } from '../generated/madeleine/v1/consumer_service.js';
 import { PayloadEncoding } from '../generated/madeleine/v1/event.js';
-import type { MadeleineClient } from '../src/cli/client.js';
+import type { MadeleineClient } from '../src/cli/connection/client.js';
 
 export interface DemoConsumerOptions {
   readonly client: MadeleineClient;

@@ -2,7 +2,7 @@
 
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { EmbeddedDirectory } from '../src/storage/embedded-directory.js';
+import { EmbeddedDirectory } from '../src/storage/embedded/embedded-directory.js';
 
 /** Counts the events of a context by topic. The view `events` shows the log with its names decoded. */
 export function countSql(context: string): string {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sees to a RabbitMQ server program on this machine, for the tests of callbacks by AMQP. Starts none: tests run a node of
-# their own (test/support/private-rabbitmq.ts), and the system service of the Debian package is kept from starting.
+# their own (test/support/cawins/private-rabbitmq.ts), and the system service of the Debian package is kept from starting.
 set -euo pipefail
 # shellcheck source=scripts/debian-package.sh
 source "$(dirname "$0")/debian-package.sh"

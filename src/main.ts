@@ -2,9 +2,9 @@
 // argv to a command; exit codes; nothing else.
 
 import { pino } from 'pino';
+import { App } from './app/app.js';
 import { inspectServerSide, migrateSchema } from './app/maintenance.js';
-import { App } from './app.js';
-import { runCli } from './cli/program.js';
+import { runCli } from './cli/commands/program.js';
 import type { Config } from './config.js';
 
 function createLogger(config: Config, destination: 1 | 2) {

@@ -1,9 +1,9 @@
 // Opens the database that the settings name: the embedded one or a server's, reachable, durable, of a schema that we know.
 
 import { type Config, ConfigError } from '../config.js';
-import { EmbeddedMariadb } from '../storage/embedded-mariadb.js';
-import { Database, databaseUrlProblem } from '../storage/mysql/database.js';
-import { type DatabaseFinding, inspectDatabase, lossyFindings } from '../storage/mysql/durability.js';
+import { EmbeddedMariadb } from '../storage/embedded/embedded-mariadb.js';
+import { Database, databaseUrlProblem } from '../storage/mysql/sql/database.js';
+import { type DatabaseFinding, inspectDatabase, lossyFindings } from '../storage/mysql/sql/durability.js';
 import type { Logger } from '../telemetry.js';
 
 /** Why the database cannot be used: one sentence for the operator. */

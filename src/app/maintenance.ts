@@ -1,10 +1,10 @@
 // `madeleine migrate` and what `madeleine doctor` can only learn from the database itself.
 
-import type { DoctorFinding, MigrationReport } from '../cli/program.js';
+import type { DoctorFinding, MigrationReport } from '../cli/commands/program.js';
 import type { Config } from '../config.js';
-import type { Database } from '../storage/mysql/database.js';
-import type { DatabaseFinding } from '../storage/mysql/durability.js';
-import { assertSchemaUsable, migrate, readSchemaState, SCHEMA_VERSION } from '../storage/mysql/schema.js';
+import type { Database } from '../storage/mysql/sql/database.js';
+import type { DatabaseFinding } from '../storage/mysql/sql/durability.js';
+import { assertSchemaUsable, migrate, readSchemaState, SCHEMA_VERSION } from '../storage/mysql/sql/schema.js';
 import type { Logger } from '../telemetry.js';
 import { type DatabaseHandle, databaseFindings, openDatabase } from './database.js';
 

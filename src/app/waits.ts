@@ -1,22 +1,22 @@
 // The parts that await events: what groups need of them, what pushes and reads need of them, and what ends waits on time.
 
-import { EventQueries } from '../engine/event-queries.js';
-import type { GroupCommit } from '../engine/group-commit.js';
-import { Invalidations } from '../engine/invalidations.js';
-import type { LogReader } from '../engine/log-reader.js';
-import type { LogTail } from '../engine/log-tail.js';
-import { LookBack } from '../engine/look-back.js';
-import { Pushes } from '../engine/pushes.js';
-import type { ShapeCatalogCache } from '../engine/shape-catalog-cache.js';
-import { ShapeIndex } from '../engine/shape-index.js';
-import { Topics } from '../engine/topics.js';
-import { WaitExpiry } from '../engine/wait-expiry.js';
-import { Waits } from '../engine/waits.js';
+import type { GroupCommit } from '../engine/group/group-commit.js';
+import { Invalidations } from '../engine/group/invalidations.js';
+import { LookBack } from '../engine/group/look-back.js';
+import { Pushes } from '../engine/group/pushes.js';
+import type { ShapeCatalogCache } from '../engine/group/shape-catalog-cache.js';
+import { ShapeIndex } from '../engine/group/shape-index.js';
+import { EventQueries } from '../engine/log/event-queries.js';
+import type { LogReader } from '../engine/log/log-reader.js';
+import type { LogTail } from '../engine/log/log-tail.js';
+import { Topics } from '../engine/topics/topics.js';
+import { WaitExpiry } from '../engine/waits/wait-expiry.js';
+import { Waits } from '../engine/waits/waits.js';
 import type { Clock } from '../lib/clock.js';
 import { Uuid7Source } from '../lib/uuid7.js';
-import type { DurableReads, EventLog } from '../storage/storage.js';
-import type { TopicStore } from '../storage/topic-storage.js';
-import type { ShapeStore, WaitStore } from '../storage/wait-storage.js';
+import type { DurableReads, EventLog } from '../storage/ports/log-storage.js';
+import type { TopicStore } from '../storage/ports/topic-storage.js';
+import type { ShapeStore, WaitStore } from '../storage/ports/wait-storage.js';
 import type { Logger, Metrics } from '../telemetry.js';
 
 export interface WaitPartsOptions {

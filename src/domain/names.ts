@@ -1,7 +1,7 @@
 // What a name may be: contexts, topics, streams, issuers, consumers, members and addressees. Names are compared byte by
 // byte and never normalised.
 
-import { ALL_CONTEXTS } from './event.js';
+import { ALL_CONTEXTS } from './events/event.js';
 
 /** Bytes of UTF-8 that a name, tag or label may have. */
 export const MAX_NAME_BYTES = 255;

@@ -1,18 +1,18 @@
 // Every callback goes through here: to the one that speaks the URL's scheme, within the attempt's time, and what comes back is
 // made fit to be written down.
 
-import { type CallbackUrl, parseCallbackUrl } from '../domain/callback-url.js';
+import { type CallbackUrl, parseCallbackUrl } from '../domain/cawins/callback-url.js';
 import { MadeleineError } from '../domain/errors.js';
-import type { AttemptResult, CallbackAttempt, CallbackSender } from '../engine/callback-sender.js';
+import type { AttemptResult, CallbackAttempt, CallbackSender } from '../engine/cawins/callback-sender.js';
 import type { Clock } from '../lib/clock.js';
 import type { Logger } from '../telemetry.js';
-import type { AddressGuard } from './address-guard.js';
-import type { Amqp } from './amqp.js';
-import { type Answer, AttemptFailure } from './attempt-failure.js';
-import { Deadline } from './deadline.js';
-import type { GrpcCallback } from './grpc-callback.js';
-import { cutText, Redactor } from './redaction.js';
-import type { Webhook } from './webhook.js';
+import type { Amqp } from './amqp/amqp.js';
+import { type Answer, AttemptFailure } from './attempt/attempt-failure.js';
+import { Deadline } from './attempt/deadline.js';
+import { cutText, Redactor } from './attempt/redaction.js';
+import type { GrpcCallback } from './grpc/grpc-callback.js';
+import type { AddressGuard } from './guard/address-guard.js';
+import type { Webhook } from './http/webhook.js';
 
 /** Of an answer, in the attempt log. */
 const MAX_FIRST_BYTES = 1024;

@@ -4,12 +4,12 @@
 import { pino } from 'pino';
 import { ConsumerServiceDefinition } from '../../generated/madeleine/v1/consumer_service.js';
 import { EventServiceDefinition } from '../../generated/madeleine/v1/event_service.js';
-import { EMPTY_ENVELOPE, EntryKind } from '../../src/domain/event.js';
-import { WireEventEncoder } from '../../src/grpc/codec/event-encoder.js';
-import { EventFrames } from '../../src/grpc/codec/event-frames.js';
-import { encoded, serverDefinition } from '../../src/grpc/definitions.js';
-import { EVENT_CODECS } from '../../src/grpc/event-service.js';
-import { GrpcServer } from '../../src/grpc/server.js';
+import { EMPTY_ENVELOPE, EntryKind } from '../../src/domain/events/event.js';
+import { WireEventEncoder } from '../../src/grpc/events/event-encoder.js';
+import { EventFrames } from '../../src/grpc/events/event-frames.js';
+import { EVENT_CODECS } from '../../src/grpc/events/event-service.js';
+import { GrpcServer } from '../../src/grpc/server/server.js';
+import { encoded, serverDefinition } from '../../src/grpc/wire/definitions.js';
 import { systemClock } from '../../src/lib/clock.js';
 import { deliveryFrame, FRAME_EVENTS, PAYLOAD } from './load.js';
 

@@ -2,10 +2,10 @@
 // move the head row, over two connections in turn, with no server in between.
 
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
-import { EMPTY_ENVELOPE, EntryKind, type LogEntry } from '../../src/domain/event.js';
+import { EMPTY_ENVELOPE, EntryKind, type LogEntry } from '../../src/domain/events/event.js';
 import { Uuid7Source } from '../../src/lib/uuid7.js';
-import { connectionOptions } from '../../src/storage/mysql/database.js';
-import { EntryInsert } from '../../src/storage/mysql/entry-rows.js';
+import { EntryInsert } from '../../src/storage/mysql/log/entry-rows.js';
+import { connectionOptions } from '../../src/storage/mysql/sql/database.js';
 import { PAYLOAD } from './load.js';
 
 const LOCK = `START TRANSACTION; SELECT position, next_event_id FROM log_head WHERE id = 1 FOR UPDATE`;

@@ -3,7 +3,7 @@
 
 import { cpus, totalmem } from 'node:os';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
-import { PrivateMariadb } from '../support/private-mariadb.js';
+import { PrivateMariadb } from '../support/database/private-mariadb.js';
 import { RawClient } from './load.js';
 import {
   type BenchProcess,

@@ -4,10 +4,10 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Cawin, CawinState, CheckOrWaitRequest } from '../../generated/madeleine/v1/cawin_service.js';
 import { PushEventRequest } from '../../generated/madeleine/v1/event_service.js';
-import { jsonPayload, newEvent } from '../support/builders.js';
-import { CAWIN_SETTINGS, callbackTo, created, reaches } from '../support/cawin-scene.js';
-import { Cluster } from '../support/cluster.js';
-import { HttpReceiver } from '../support/http-receiver.js';
+import { CAWIN_SETTINGS, callbackTo, created, reaches } from '../support/cawins/cawin-scene.js';
+import { HttpReceiver } from '../support/cawins/http-receiver.js';
+import { jsonPayload, newEvent } from '../support/events/builders.js';
+import { Cluster } from '../support/server/cluster.js';
 
 const WAITERS = 200;
 const DESCRIPTIONS = 20;

@@ -3,13 +3,13 @@
 import { createConnection } from 'mysql2/promise';
 import { afterEach, describe, expect, it } from 'vitest';
 import { AckStatus } from '../../generated/madeleine/v1/consumer_service.js';
-import { Cluster } from '../support/cluster.js';
-import { acknowledgements, pushNumbers, TestSubscriber } from '../support/consumer.js';
-import { History } from '../support/history.js';
-import { storedEvents } from '../support/proxied.js';
-import { TestClient } from '../support/server.js';
+import { acknowledgements, pushNumbers, TestSubscriber } from '../support/consumers/consumer.js';
+import { Worker } from '../support/consumers/worker.js';
+import { storedEvents } from '../support/database/proxied.js';
+import { History } from '../support/events/history.js';
+import { Cluster } from '../support/server/cluster.js';
+import { TestClient } from '../support/server/server.js';
 import { waitUntil } from '../support/wait-until.js';
-import { Worker } from '../support/worker.js';
 
 /** The lease of 15 s, the next attempt of who wants it, and some margin. */
 const TAKEN_OVER_WITHIN_MS = 18_000;

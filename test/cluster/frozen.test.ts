@@ -3,12 +3,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Connection, createConnection } from 'mysql2/promise';
 import { afterEach, describe, expect, it } from 'vitest';
-import { Cluster } from '../support/cluster.js';
-import { Follower } from '../support/follower.js';
-import { History } from '../support/history.js';
-import { logFaults, storedRows } from '../support/proxied.js';
-import { StreamPusher } from '../support/pusher.js';
+import { logFaults, storedRows } from '../support/database/proxied.js';
+import { Follower } from '../support/events/follower.js';
+import { History } from '../support/events/history.js';
+import { StreamPusher } from '../support/events/pusher.js';
 import { seededRandom } from '../support/random.js';
+import { Cluster } from '../support/server/cluster.js';
 import { waitUntil } from '../support/wait-until.js';
 
 const SEED = Number(process.env.SEED || Date.now() % 2 ** 31);

@@ -2,15 +2,15 @@
 
 import { createConnection } from 'mysql2/promise';
 import { afterEach, describe, expect, it } from 'vitest';
-import { newEvent } from '../support/builders.js';
-import { Cluster, type Instance } from '../support/cluster.js';
-import { Follower } from '../support/follower.js';
-import { History } from '../support/history.js';
-import { logFaults, storedRows } from '../support/proxied.js';
-import { StreamPusher } from '../support/pusher.js';
-import { refusalOf } from '../support/refusals.js';
+import { Worker } from '../support/consumers/worker.js';
+import { refusalOf } from '../support/contract/refusals.js';
+import { logFaults, storedRows } from '../support/database/proxied.js';
+import { newEvent } from '../support/events/builders.js';
+import { Follower } from '../support/events/follower.js';
+import { History } from '../support/events/history.js';
+import { StreamPusher } from '../support/events/pusher.js';
+import { Cluster, type Instance } from '../support/server/cluster.js';
 import { waitUntil } from '../support/wait-until.js';
-import { Worker } from '../support/worker.js';
 
 let cluster: Cluster | undefined;
 let followers: Follower[] = [];

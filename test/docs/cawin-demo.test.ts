@@ -4,8 +4,8 @@ import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
-import { startServer, type TestServer } from '../support/server.js';
+import { createTestDatabase, type TestDatabase } from '../support/database/database.js';
+import { startServer, type TestServer } from '../support/server/server.js';
 
 const DEMO = fileURLToPath(new URL('../../examples/cawin-demo.ts', import.meta.url));
 

@@ -4,11 +4,11 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Cawin, CawinState } from '../../generated/madeleine/v1/cawin_service.js';
-import { jsonPayload, newEvent } from '../support/builders.js';
-import { CAWIN_SETTINGS, callbackTo, created, pushed, reaches } from '../support/cawin-scene.js';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
-import { HttpReceiver } from '../support/http-receiver.js';
-import { ServerProcess, TestClient } from '../support/server.js';
+import { CAWIN_SETTINGS, callbackTo, created, pushed, reaches } from '../support/cawins/cawin-scene.js';
+import { HttpReceiver } from '../support/cawins/http-receiver.js';
+import { createTestDatabase, type TestDatabase } from '../support/database/database.js';
+import { jsonPayload, newEvent } from '../support/events/builders.js';
+import { ServerProcess, TestClient } from '../support/server/server.js';
 import { waitUntil } from '../support/wait-until.js';
 
 /** More than are called at a time. */

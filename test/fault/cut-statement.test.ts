@@ -4,14 +4,14 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Outcome } from '../../generated/madeleine/v1/event_service.js';
-import { jsonPayload, newEvent } from '../support/builders.js';
-import type { Harm, Statement } from '../support/faulty-proxy.js';
-import { answeredAll, History } from '../support/history.js';
+import { refusalOf } from '../support/contract/refusals.js';
+import type { Harm, Statement } from '../support/database/faulty-proxy.js';
+import { isOfGroup, storedEvents, useProxiedServer } from '../support/database/proxied.js';
+import { jsonPayload, newEvent } from '../support/events/builders.js';
+import { answeredAll, History } from '../support/events/history.js';
 import { propertyParameters } from '../support/property.js';
-import { isOfGroup, storedEvents, useProxiedServer } from '../support/proxied.js';
 import { seededRandom } from '../support/random.js';
-import { refusalOf } from '../support/refusals.js';
-import { startServer, TestClient } from '../support/server.js';
+import { startServer, TestClient } from '../support/server/server.js';
 import { waitUntil } from '../support/wait-until.js';
 
 const suite = useProxiedServer();

@@ -9,10 +9,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Connection, createConnection } from 'mysql2/promise';
 import { afterEach, describe, expect, it } from 'vitest';
-import { bytesPayload, newEvent } from '../support/builders.js';
-import { refusalOf } from '../support/refusals.js';
-import type { TestClient } from '../support/server.js';
-import { TroubledScene } from '../support/troubled-scene.js';
+import { refusalOf } from '../support/contract/refusals.js';
+import { TroubledScene } from '../support/database/troubled-scene.js';
+import { bytesPayload, newEvent } from '../support/events/builders.js';
+import type { TestClient } from '../support/server/server.js';
 import { waitUntil } from '../support/wait-until.js';
 
 let scene: TroubledScene | undefined;

@@ -3,12 +3,12 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Event as EventMessage } from '../../generated/madeleine/v1/event.js';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
-import { History } from '../support/history.js';
-import { StreamPusher } from '../support/pusher.js';
-import { ServerProcess, TestClient } from '../support/server.js';
+import { Worker } from '../support/consumers/worker.js';
+import { createTestDatabase, type TestDatabase } from '../support/database/database.js';
+import { History } from '../support/events/history.js';
+import { StreamPusher } from '../support/events/pusher.js';
+import { ServerProcess, TestClient } from '../support/server/server.js';
 import { waitUntil } from '../support/wait-until.js';
-import { Worker } from '../support/worker.js';
 
 const KILLS = 3;
 const STREAMS = 6;

@@ -4,9 +4,9 @@ import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import { EventStatus } from '../../generated/madeleine/v1/event.js';
 import { Outcome, type PushEventStreamRequest } from '../../generated/madeleine/v1/event_service.js';
-import { bytesPayload, jsonPayload, newEvent } from '../support/builders.js';
-import { answeredAll, History } from '../support/history.js';
-import { isCommit, storedEvents, storedRows, useProxiedServer } from '../support/proxied.js';
+import { isCommit, storedEvents, storedRows, useProxiedServer } from '../support/database/proxied.js';
+import { bytesPayload, jsonPayload, newEvent } from '../support/events/builders.js';
+import { answeredAll, History } from '../support/events/history.js';
 import { waitUntil } from '../support/wait-until.js';
 
 const suite = useProxiedServer();

@@ -5,15 +5,15 @@ import { createConnection } from 'mysql2/promise';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Consumer, ConsumerSettings, SubscribeRequest } from '../../generated/madeleine/v1/consumer_service.js';
 import type { Event as EventMessage } from '../../generated/madeleine/v1/event.js';
-import { bytesPayload, newEvent } from '../support/builders.js';
-import { pushNumbers, TestSubscriber } from '../support/consumer.js';
-import { History, type StoredEvent } from '../support/history.js';
-import { PrivateMariadb } from '../support/private-mariadb.js';
-import { TestProcess } from '../support/process.js';
-import { residentBytes } from '../support/resources.js';
-import { ServerProcess, TestClient } from '../support/server.js';
+import { pushNumbers, TestSubscriber } from '../support/consumers/consumer.js';
+import { Worker } from '../support/consumers/worker.js';
+import { PrivateMariadb } from '../support/database/private-mariadb.js';
+import { bytesPayload, newEvent } from '../support/events/builders.js';
+import { History, type StoredEvent } from '../support/events/history.js';
+import { TestProcess } from '../support/server/process.js';
+import { residentBytes } from '../support/server/resources.js';
+import { ServerProcess, TestClient } from '../support/server/server.js';
 import { waitUntil } from '../support/wait-until.js';
-import { Worker } from '../support/worker.js';
 
 const mariadb = new PrivateMariadb();
 let server: ServerProcess;
@@ -50,7 +50,7 @@ async function get(name: string): Promise<Consumer> {
 
 /** A member in a process of its own, which lives until the end of the file. */
 async function startFrozen(): Promise<TestProcess> {
-  const file = 'test/support/frozen-subscriber.ts';
+  const file = 'test/support/consumers/frozen-subscriber.ts';
   frozenProcess = new TestProcess({ file, arguments: [server.address, 'frozen', 'stopped'] });
   await frozenProcess.printed(/opened/);
   return frozenProcess;

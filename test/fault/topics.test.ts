@@ -3,9 +3,9 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { Outcome } from '../../generated/madeleine/v1/event_service.js';
-import { jsonPayload, newEvent } from '../support/builders.js';
-import { isCommit, useProxiedServer } from '../support/proxied.js';
-import { refusalOf } from '../support/refusals.js';
+import { refusalOf } from '../support/contract/refusals.js';
+import { isCommit, useProxiedServer } from '../support/database/proxied.js';
+import { jsonPayload, newEvent } from '../support/events/builders.js';
 
 const suite = useProxiedServer();
 const settings = { descriptionPaths: ['/id'] };

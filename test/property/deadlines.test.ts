@@ -3,14 +3,14 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { counts, type EndKind, endsForDeadline, type WaitEnd } from '../../src/domain/cawin.js';
-import { parseDescription } from '../../src/domain/description.js';
-import { EMPTY_ENVELOPE, EntryKind, type EventDraft, type LogEntry } from '../../src/domain/event.js';
-import { planGroup } from '../../src/domain/group-plan.js';
-import { matchPushes, needsOf, waitKeyText } from '../../src/domain/group-plan-needs.js';
-import type { GroupUnit, LockedState, Push } from '../../src/domain/group-plan-types.js';
-import { ShapeCatalog } from '../../src/domain/shape-catalog.js';
-import type { Wait } from '../../src/domain/wait.js';
+import { counts, type EndKind, endsForDeadline, type WaitEnd } from '../../src/domain/cawins/cawin.js';
+import { parseDescription } from '../../src/domain/descriptions/description.js';
+import { EMPTY_ENVELOPE, EntryKind, type EventDraft, type LogEntry } from '../../src/domain/events/event.js';
+import type { Wait } from '../../src/domain/events/wait.js';
+import { planGroup } from '../../src/domain/group/group-plan.js';
+import { matchPushes, needsOf, waitKeyText } from '../../src/domain/group/group-plan-needs.js';
+import type { GroupUnit, LockedState, Push } from '../../src/domain/group/group-plan-types.js';
+import { ShapeCatalog } from '../../src/domain/group/shape-catalog.js';
 import { propertyParameters } from '../support/property.js';
 
 const START = 1_000_000;

@@ -9,8 +9,8 @@ import type {
   Trouble,
   WindowChanges,
   WindowLimits,
-} from '../../src/domain/delivery-types.js';
-import { DeliveryWindow } from '../../src/domain/delivery-window.js';
+} from '../../src/domain/consumers/delivery-types.js';
+import { DeliveryWindow } from '../../src/domain/consumers/delivery-window.js';
 import { DeliveryModel, type Entry, type ModelEvent } from './delivery-model.js';
 
 export interface Scenario {

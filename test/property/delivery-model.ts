@@ -2,7 +2,7 @@
 // them. It does not choose members; it checks what the window chose, and predicts everything that the rules determine.
 
 import { expect } from 'vitest';
-import { Ordering } from '../../src/domain/consumer.js';
+import { Ordering } from '../../src/domain/consumers/consumer.js';
 import type {
   AckStatus,
   Delivery,
@@ -11,7 +11,7 @@ import type {
   Rejection,
   Trouble,
   WindowSettings,
-} from '../../src/domain/delivery-types.js';
+} from '../../src/domain/consumers/delivery-types.js';
 
 export interface ModelEvent {
   readonly position: number;

@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, it } from 'vitest';
-import { Ordering } from '../../src/domain/consumer.js';
+import { Ordering } from '../../src/domain/consumers/consumer.js';
 import { PROPERTY_TIMEOUT_MS, propertyParameters } from '../support/property.js';
 import { DeliveryHarness, OPERATIONS, type Operation, type Scenario } from './delivery-harness.js';
 

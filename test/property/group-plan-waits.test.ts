@@ -3,10 +3,11 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { loadDescription, parseDescription } from '../../src/domain/description.js';
-import { EMPTY_ENVELOPE, EntryKind, type EventDraft, type LogEntry } from '../../src/domain/event.js';
-import { planGroup } from '../../src/domain/group-plan.js';
-import { matchPushes, needsOf, waitKeyText } from '../../src/domain/group-plan-needs.js';
+import { loadDescription, parseDescription } from '../../src/domain/descriptions/description.js';
+import { EMPTY_ENVELOPE, EntryKind, type EventDraft, type LogEntry } from '../../src/domain/events/event.js';
+import type { Wait } from '../../src/domain/events/wait.js';
+import { planGroup } from '../../src/domain/group/group-plan.js';
+import { matchPushes, needsOf, waitKeyText } from '../../src/domain/group/group-plan-needs.js';
 import {
   type GroupUnit,
   identityOf,
@@ -18,10 +19,9 @@ import {
   standsAlone,
   type WaitNeeds,
   type WaitWrites,
-} from '../../src/domain/group-plan-types.js';
+} from '../../src/domain/group/group-plan-types.js';
+import { ShapeCatalog, type WatchedShape } from '../../src/domain/group/shape-catalog.js';
 import { scopedKey } from '../../src/domain/names.js';
-import { ShapeCatalog, type WatchedShape } from '../../src/domain/shape-catalog.js';
-import type { Wait } from '../../src/domain/wait.js';
 import { propertyParameters } from '../support/property.js';
 
 const CONTEXT = 'default';

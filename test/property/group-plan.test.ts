@@ -2,14 +2,20 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { EventDraft } from '../../src/domain/event.js';
-import { EMPTY_ENVELOPE } from '../../src/domain/event.js';
-import { planGroup } from '../../src/domain/group-plan.js';
-import { needsOf } from '../../src/domain/group-plan-needs.js';
-import type { LockedState, Push, PushedBefore, PushOutcome, PushUnit } from '../../src/domain/group-plan-types.js';
+import type { EventDraft } from '../../src/domain/events/event.js';
+import { EMPTY_ENVELOPE } from '../../src/domain/events/event.js';
+import type { StreamState } from '../../src/domain/events/stream.js';
+import { planGroup } from '../../src/domain/group/group-plan.js';
+import { needsOf } from '../../src/domain/group/group-plan-needs.js';
+import type {
+  LockedState,
+  Push,
+  PushedBefore,
+  PushOutcome,
+  PushUnit,
+} from '../../src/domain/group/group-plan-types.js';
+import { ShapeCatalog } from '../../src/domain/group/shape-catalog.js';
 import { scopedKey } from '../../src/domain/names.js';
-import { ShapeCatalog } from '../../src/domain/shape-catalog.js';
-import type { StreamState } from '../../src/domain/stream.js';
 import { propertyParameters } from '../support/property.js';
 
 const CONTEXT = 'default';

@@ -4,10 +4,10 @@
 import fc from 'fast-check';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
-import { EntryKind, type LogEntry } from '../../src/domain/event.js';
-import { LogTail } from '../../src/engine/log-tail.js';
+import { EntryKind, type LogEntry } from '../../src/domain/events/event.js';
+import { LogTail } from '../../src/engine/log/log-tail.js';
 import { systemClock } from '../../src/lib/clock.js';
-import type { EventLog } from '../../src/storage/storage.js';
+import type { EventLog } from '../../src/storage/ports/log-storage.js';
 import { Metrics } from '../../src/telemetry.js';
 import { propertyParameters } from '../support/property.js';
 

@@ -2,13 +2,13 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Description, loadDescription, parseDescription } from '../../src/domain/description.js';
-import { DescriptionPaths } from '../../src/domain/description-paths.js';
+import { type Description, loadDescription, parseDescription } from '../../src/domain/descriptions/description.js';
+import { DescriptionPaths } from '../../src/domain/descriptions/description-paths.js';
+import { decodeShape, encodeShape } from '../../src/domain/descriptions/shape.js';
+import { ShapeMatcher } from '../../src/domain/descriptions/shape-matcher.js';
 import { MadeleineError } from '../../src/domain/errors.js';
-import { canonicalNumber } from '../../src/domain/json-number.js';
-import { parsePointer, pointerOf } from '../../src/domain/json-path.js';
-import { decodeShape, encodeShape } from '../../src/domain/shape.js';
-import { ShapeMatcher } from '../../src/domain/shape-matcher.js';
+import { canonicalNumber } from '../../src/domain/json/json-number.js';
+import { parsePointer, pointerOf } from '../../src/domain/json/json-path.js';
 import {
   bytesOf,
   jsonObject,
@@ -20,7 +20,7 @@ import {
   near,
   type ObjectModel,
   sameNumber,
-} from '../support/json-model.js';
+} from '../support/events/json-model.js';
 import { PROPERTY_TIMEOUT_MS, propertyParameters } from '../support/property.js';
 
 const parameters = propertyParameters(1_000);

@@ -5,12 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createConnection } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Event as EventMessage } from '../../generated/madeleine/v1/event.js';
-import { History } from '../support/history.js';
-import { PrivateMariadb } from '../support/private-mariadb.js';
+import { PrivateMariadb } from '../support/database/private-mariadb.js';
+import { History } from '../support/events/history.js';
+import { Schedule } from '../support/events/schedule.js';
 import { PROPERTY_TIMEOUT_MS, propertyParameters } from '../support/property.js';
 import { seededRandom } from '../support/random.js';
-import { Schedule } from '../support/schedule.js';
-import { startServer, TestClient, type TestServer } from '../support/server.js';
+import { startServer, TestClient, type TestServer } from '../support/server/server.js';
 import { waitUntil } from '../support/wait-until.js';
 
 const mariadb = new PrivateMariadb();

@@ -3,9 +3,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CheckOrWaitRequest } from '../../generated/madeleine/v1/cawin_service.js';
-import { CAWIN_SETTINGS, callbackTo, created, pushed, SECRET } from '../support/cawin-scene.js';
-import { HttpReceiver } from '../support/http-receiver.js';
-import { useProxiedServer } from '../support/proxied.js';
+import { CAWIN_SETTINGS, callbackTo, created, pushed, SECRET } from '../support/cawins/cawin-scene.js';
+import { HttpReceiver } from '../support/cawins/http-receiver.js';
+import { useProxiedServer } from '../support/database/proxied.js';
 
 /** Events read (two: waits and entries), time, events again, insert, ids, secrets, endpoints, firings, head with COMMIT … */
 const AT_MOST = 11;

@@ -3,13 +3,13 @@
 
 import { type Connection, createConnection } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { FiringState } from '../../src/domain/cawin.js';
-import { CircuitState } from '../../src/domain/endpoint-circuit.js';
-import { MysqlDeliveryStore } from '../../src/storage/mysql/cawin-deliveries.js';
-import { SELECT_CAWINS } from '../../src/storage/mysql/cawin-firings.js';
-import { Database } from '../../src/storage/mysql/database.js';
-import { migrate } from '../../src/storage/mysql/schema.js';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { FiringState } from '../../src/domain/cawins/cawin.js';
+import { CircuitState } from '../../src/domain/cawins/endpoint-circuit.js';
+import { MysqlDeliveryStore } from '../../src/storage/mysql/cawins/callback-claims.js';
+import { SELECT_CAWINS } from '../../src/storage/mysql/cawins/cawin-firings.js';
+import { Database } from '../../src/storage/mysql/sql/database.js';
+import { migrate } from '../../src/storage/mysql/sql/schema.js';
+import { createTestDatabase, type TestDatabase } from '../support/database/database.js';
 
 const HELD = 20_000;
 const ENDPOINTS = 500;

@@ -1,12 +1,12 @@
 // Rows of the table of states in consumer-ownership.ts, on the real database and a clock that the test moves.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ConsumerKey, DEFAULT_SETTINGS } from '../../src/domain/consumer.js';
-import { ConsumerOwnership, type Ownership } from '../../src/engine/consumer-ownership.js';
-import { MysqlConsumerStore } from '../../src/storage/mysql/consumer-store.js';
-import { Database } from '../../src/storage/mysql/database.js';
-import { migrate } from '../../src/storage/mysql/schema.js';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { type ConsumerKey, DEFAULT_SETTINGS } from '../../src/domain/consumers/consumer.js';
+import { ConsumerOwnership, type Ownership } from '../../src/engine/consumers/consumer-ownership.js';
+import { MysqlConsumerStore } from '../../src/storage/mysql/consumers/consumer-store.js';
+import { Database } from '../../src/storage/mysql/sql/database.js';
+import { migrate } from '../../src/storage/mysql/sql/schema.js';
+import { createTestDatabase, type TestDatabase } from '../support/database/database.js';
 
 class ManualClock {
   now = 1_000_000;

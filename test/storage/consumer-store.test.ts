@@ -1,12 +1,12 @@
 // The consumers' port on the real database.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DEFAULT_SETTINGS, EVERY_EVENT } from '../../src/domain/consumer.js';
-import type { Acquired, ConsumerRecord, Hold, OffsetWrite } from '../../src/storage/consumer-storage.js';
-import { MysqlConsumerStore } from '../../src/storage/mysql/consumer-store.js';
-import { Database } from '../../src/storage/mysql/database.js';
-import { migrate } from '../../src/storage/mysql/schema.js';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { DEFAULT_SETTINGS, EVERY_EVENT } from '../../src/domain/consumers/consumer.js';
+import { MysqlConsumerStore } from '../../src/storage/mysql/consumers/consumer-store.js';
+import { Database } from '../../src/storage/mysql/sql/database.js';
+import { migrate } from '../../src/storage/mysql/sql/schema.js';
+import type { Acquired, ConsumerRecord, Hold, OffsetWrite } from '../../src/storage/ports/consumer-storage.js';
+import { createTestDatabase, type TestDatabase } from '../support/database/database.js';
 
 const HERE = { id: 'instance-a', address: '10.0.0.1:50051' };
 const THERE = { id: 'instance-b', address: '10.0.0.2:50051' };

@@ -2,8 +2,8 @@
 
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { inspectDatabase, lossyFindings } from '../../src/storage/mysql/durability.js';
-import { PrivateMariadb } from '../support/private-mariadb.js';
+import { inspectDatabase, lossyFindings } from '../../src/storage/mysql/sql/durability.js';
+import { PrivateMariadb } from '../support/database/private-mariadb.js';
 
 describe('database settings of a real server', () => {
   const server = new PrivateMariadb({ arguments: ['--innodb-doublewrite=OFF', '--log-bin=binlog', '--sync-binlog=0'] });

@@ -2,12 +2,12 @@
 
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Database } from '../../src/storage/mysql/database.js';
-import { MysqlDurableReads } from '../../src/storage/mysql/durable-reads.js';
-import { Names } from '../../src/storage/mysql/name-cache.js';
-import { migrate } from '../../src/storage/mysql/schema.js';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
-import { PrivateMariadb } from '../support/private-mariadb.js';
+import { MysqlDurableReads } from '../../src/storage/mysql/log/durable-reads.js';
+import { Names } from '../../src/storage/mysql/names/name-cache.js';
+import { Database } from '../../src/storage/mysql/sql/database.js';
+import { migrate } from '../../src/storage/mysql/sql/schema.js';
+import { createTestDatabase, type TestDatabase } from '../support/database/database.js';
+import { PrivateMariadb } from '../support/database/private-mariadb.js';
 import { waitUntil } from '../support/wait-until.js';
 
 const always = () => true;

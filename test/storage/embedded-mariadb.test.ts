@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { EmbeddedMariadb, type EmbeddedMariadbOptions } from '../../src/storage/embedded-mariadb.js';
-import { isAlive, TestProcess } from '../support/process.js';
+import { EmbeddedMariadb, type EmbeddedMariadbOptions } from '../../src/storage/embedded/embedded-mariadb.js';
+import { isAlive, TestProcess } from '../support/server/process.js';
 import { waitUntil } from '../support/wait-until.js';
 
 describe('embedded database', () => {
@@ -41,7 +41,7 @@ describe('embedded database', () => {
 
   /** The same in a process of its own, which can be killed. */
   async function runServer(): Promise<{ server: TestProcess; url: string; databasePid: number }> {
-    const server = new TestProcess({ file: 'test/support/embedded-main.ts', arguments: [dataDir] });
+    const server = new TestProcess({ file: 'test/support/database/embedded-main.ts', arguments: [dataDir] });
     processes.push(server);
     const match = await server.printed(/^url (\S+) pid (\d+)$/m);
     return { server, url: match[1] ?? '', databasePid: Number(match[2]) };
@@ -189,7 +189,7 @@ describe('embedded database', () => {
   });
 
   it('begins anew where the first preparation was killed', async () => {
-    const server = new TestProcess({ file: 'test/support/embedded-main.ts', arguments: [dataDir] });
+    const server = new TestProcess({ file: 'test/support/database/embedded-main.ts', arguments: [dataDir] });
     processes.push(server);
     await waitUntil(() => names(dataDir).then((all) => all.some((name) => name.startsWith('mariadb.new-'))), {
       what: 'the directory is being prepared',

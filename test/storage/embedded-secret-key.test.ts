@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseSecretKey } from '../../src/lib/secret-box.js';
-import { loadSecretKey, SECRET_KEY_FILE } from '../../src/storage/embedded-secret-key.js';
+import { loadSecretKey, SECRET_KEY_FILE } from '../../src/storage/embedded/embedded-secret-key.js';
 
 let directory: string;
 let path: string;

@@ -5,9 +5,9 @@ import { createConnection } from 'mysql2/promise';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { NewEvent } from '../../generated/madeleine/v1/event.js';
 import { Outcome } from '../../generated/madeleine/v1/event_service.js';
-import { jsonPayload, newEvent } from '../support/builders.js';
-import { useProxiedServer } from '../support/proxied.js';
-import { useServerBeside } from '../support/suite.js';
+import { useProxiedServer } from '../support/database/proxied.js';
+import { jsonPayload, newEvent } from '../support/events/builders.js';
+import { useServerBeside } from '../support/server/suite.js';
 import { waitUntil } from '../support/wait-until.js';
 
 /** Streams read, insert, streams written, head, COMMIT. */

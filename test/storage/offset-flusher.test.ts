@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DEFAULT_SETTINGS } from '../../src/domain/consumer.js';
-import { type FlushTarget, OffsetFlusher } from '../../src/engine/offset-flusher.js';
-import type { Hold, OffsetWrite } from '../../src/storage/consumer-storage.js';
-import { MysqlConsumerStore } from '../../src/storage/mysql/consumer-store.js';
-import { Database } from '../../src/storage/mysql/database.js';
-import { migrate } from '../../src/storage/mysql/schema.js';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { DEFAULT_SETTINGS } from '../../src/domain/consumers/consumer.js';
+import { type FlushTarget, OffsetFlusher } from '../../src/engine/consumers/offset-flusher.js';
+import { MysqlConsumerStore } from '../../src/storage/mysql/consumers/consumer-store.js';
+import { Database } from '../../src/storage/mysql/sql/database.js';
+import { migrate } from '../../src/storage/mysql/sql/schema.js';
+import type { Hold, OffsetWrite } from '../../src/storage/ports/consumer-storage.js';
+import { createTestDatabase, type TestDatabase } from '../support/database/database.js';
 import { waitUntil } from '../support/wait-until.js';
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };

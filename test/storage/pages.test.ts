@@ -3,12 +3,12 @@
 
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { LogEntry } from '../../src/domain/event.js';
-import { Database } from '../../src/storage/mysql/database.js';
-import { MysqlEventLog } from '../../src/storage/mysql/event-log.js';
-import { Names } from '../../src/storage/mysql/name-cache.js';
-import { bytesPayload, newEvent } from '../support/builders.js';
-import { useServer } from '../support/suite.js';
+import type { LogEntry } from '../../src/domain/events/event.js';
+import { MysqlEventLog } from '../../src/storage/mysql/log/event-log.js';
+import { Names } from '../../src/storage/mysql/names/name-cache.js';
+import { Database } from '../../src/storage/mysql/sql/database.js';
+import { bytesPayload, newEvent } from '../support/events/builders.js';
+import { useServer } from '../support/server/suite.js';
 
 /** Small ones next to each other, single large ones, several large ones next to each other, an empty one. */
 const SIZES = Array.from({ length: 400 }, (_, n) => (n === 7 ? 0 : n % 50 > 45 ? 150_000 : n % 31 === 3 ? 9_000 : n));

@@ -5,9 +5,9 @@ import { randomUUID } from 'node:crypto';
 import { type Connection, createConnection } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { NewEvent } from '../../generated/madeleine/v1/event.js';
-import { jsonPayload, newEvent } from '../support/builders.js';
-import { TestSubscriber } from '../support/consumer.js';
-import { useProxiedServer } from '../support/proxied.js';
+import { TestSubscriber } from '../support/consumers/consumer.js';
+import { useProxiedServer } from '../support/database/proxied.js';
+import { jsonPayload, newEvent } from '../support/events/builders.js';
 import { waitUntil } from '../support/wait-until.js';
 
 const ROWS = 20_000;

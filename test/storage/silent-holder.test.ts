@@ -1,9 +1,9 @@
 // An instance that freezes in the middle of a transaction must not keep its locks: the server rolls it back.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Database } from '../../src/storage/mysql/database.js';
-import { migrate } from '../../src/storage/mysql/schema.js';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { Database } from '../../src/storage/mysql/sql/database.js';
+import { migrate } from '../../src/storage/mysql/sql/schema.js';
+import { createTestDatabase, type TestDatabase } from '../support/database/database.js';
 
 const LOCK = 'SELECT position FROM log_head WHERE id = 1 FOR UPDATE';
 let test: TestDatabase;

@@ -3,8 +3,8 @@
 
 import { createConnection } from 'mysql2/promise';
 import { expect, it } from 'vitest';
-import { jsonPayload, newEvent } from '../support/builders.js';
-import { useProxiedServer } from '../support/proxied.js';
+import { useProxiedServer } from '../support/database/proxied.js';
+import { jsonPayload, newEvent } from '../support/events/builders.js';
 
 const suite = useProxiedServer();
 const ROWS = 5_000;

@@ -2,11 +2,11 @@
 
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { Database } from '../../src/storage/mysql/database.js';
-import { Names } from '../../src/storage/mysql/name-cache.js';
-import { migrate } from '../../src/storage/mysql/schema.js';
-import { MysqlWaitStore } from '../../src/storage/mysql/wait-store.js';
-import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { Names } from '../../src/storage/mysql/names/name-cache.js';
+import { Database } from '../../src/storage/mysql/sql/database.js';
+import { migrate } from '../../src/storage/mysql/sql/schema.js';
+import { MysqlWaitStore } from '../../src/storage/mysql/waits/wait-store.js';
+import { createTestDatabase, type TestDatabase } from '../support/database/database.js';
 
 const NOW = 'CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS UNSIGNED)';
 const HOUR = 3_600_000_000;

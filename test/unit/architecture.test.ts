@@ -23,12 +23,12 @@ const EVERYTHING = [
 
 const HOUSE: Readonly<Record<string, Rule>> = {
   main: { files: 'src/main.ts', parts: ['app', 'cli', ...COMMON], packages: ['pino'], io: false },
-  app: { files: 'src/app', parts: EVERYTHING, packages: ['prom-client', 'nice-grpc*'], io: false },
+  app: { files: 'src/app/', parts: EVERYTHING, packages: ['prom-client', 'nice-grpc*'], io: false },
   config: { files: 'src/config.ts', parts: [], packages: [], io: false },
   telemetry: { files: 'src/telemetry.ts', parts: ['lib'], packages: ['prom-client'], io: false },
   lib: { files: 'src/lib/', parts: [], packages: [], io: false },
   domain: { files: 'src/domain/', parts: [], packages: [], io: false },
-  embedded: { files: 'src/storage/embedded-', parts: COMMON, packages: [], io: true },
+  embedded: { files: 'src/storage/embedded/', parts: COMMON, packages: [], io: true },
   mysql: {
     files: 'src/storage/mysql/',
     parts: ['ports', 'domain', ...COMMON],
@@ -38,7 +38,7 @@ const HOUSE: Readonly<Record<string, Rule>> = {
   ports: { files: 'src/storage/', parts: ['domain', ...COMMON], packages: [], io: false },
   // The port that outbound implements, and all that it may know of the engine.
   deliveries: {
-    files: 'src/engine/callback-sender.ts',
+    files: 'src/engine/cawins/callback-sender.ts',
     parts: ['domain'],
     packages: [],
     io: false,
@@ -58,7 +58,7 @@ const HOUSE: Readonly<Record<string, Rule>> = {
     io: true,
   },
   callback: {
-    files: 'src/outbound/grpc-',
+    files: 'src/outbound/grpc/',
     parts: ['outbound', 'deliveries', 'domain', 'generated', ...COMMON],
     packages: GRPC_PACKAGES,
     io: true,
@@ -140,7 +140,7 @@ describe('architecture', () => {
       ).not.toEqual([]);
     }
     const seen = new Set(imports.map(({ target }) => target));
-    for (const name of ['knex', 'mysql2', 'nice-grpc', 'commander', 'node:fs', 'src/storage/storage.ts']) {
+    for (const name of ['knex', 'mysql2', 'nice-grpc', 'commander', 'node:fs', 'src/storage/ports/log-storage.ts']) {
       expect(seen, name).toContain(name);
     }
   });
@@ -160,28 +160,28 @@ describe('architecture', () => {
   });
 
   it.each<[file: string, target: string, reason: string | undefined]>([
-    ['src/domain/event.ts', 'src/lib/clock.ts', 'domain may not import lib'],
-    ['src/domain/event.ts', 'node:fs', 'domain does no I/O'],
-    ['src/domain/event.ts', 'node:fs/promises', 'domain does no I/O'],
-    ['src/domain/event.ts', 'node:crypto', undefined],
-    ['src/engine/log-tail.ts', 'src/storage/mysql/database.ts', 'engine may not import mysql'],
-    ['src/engine/log-tail.ts', 'src/storage/storage.ts', undefined],
-    ['src/engine/log-tail.ts', 'mysql2', 'engine may not use mysql2'],
-    ['src/engine/log-tail.ts', 'generated/madeleine/v1/event.ts', 'engine may not import generated'],
-    ['src/storage/storage.ts', 'src/storage/mysql/database.ts', 'ports may not import mysql'],
-    ['src/storage/embedded-mariadb.ts', 'mysql2', 'embedded may not use mysql2'],
-    ['src/storage/mysql/database.ts', 'src/engine/log-tail.ts', 'mysql may not import engine'],
-    ['src/grpc/server.ts', 'src/storage/storage.ts', 'grpc may not import ports'],
-    ['src/grpc/server.ts', 'knex', 'grpc may not use knex'],
-    ['src/cli/run.ts', 'src/app.ts', 'cli may not import app'],
-    ['src/app.ts', 'src/main.ts', 'app may not import main'],
+    ['src/domain/events/event.ts', 'src/lib/clock.ts', 'domain may not import lib'],
+    ['src/domain/events/event.ts', 'node:fs', 'domain does no I/O'],
+    ['src/domain/events/event.ts', 'node:fs/promises', 'domain does no I/O'],
+    ['src/domain/events/event.ts', 'node:crypto', undefined],
+    ['src/engine/log/log-tail.ts', 'src/storage/mysql/sql/database.ts', 'engine may not import mysql'],
+    ['src/engine/log/log-tail.ts', 'src/storage/ports/log-storage.ts', undefined],
+    ['src/engine/log/log-tail.ts', 'mysql2', 'engine may not use mysql2'],
+    ['src/engine/log/log-tail.ts', 'generated/madeleine/v1/event.ts', 'engine may not import generated'],
+    ['src/storage/ports/log-storage.ts', 'src/storage/mysql/sql/database.ts', 'ports may not import mysql'],
+    ['src/storage/embedded/embedded-mariadb.ts', 'mysql2', 'embedded may not use mysql2'],
+    ['src/storage/mysql/sql/database.ts', 'src/engine/log/log-tail.ts', 'mysql may not import engine'],
+    ['src/grpc/server/server.ts', 'src/storage/ports/log-storage.ts', 'grpc may not import ports'],
+    ['src/grpc/server/server.ts', 'knex', 'grpc may not use knex'],
+    ['src/cli/connection/run.ts', 'src/app/app.ts', 'cli may not import app'],
+    ['src/app/app.ts', 'src/main.ts', 'app may not import main'],
     ['src/http/admin.ts', 'nice-grpc', 'http may not use nice-grpc'],
-    ['src/outbound/webhook.ts', 'src/engine/callback-sender.ts', undefined],
-    ['src/outbound/webhook.ts', 'src/engine/log-tail.ts', 'outbound may not import engine'],
-    ['src/outbound/webhook.ts', 'nice-grpc', 'outbound may not use nice-grpc'],
-    ['src/outbound/grpc-callback.ts', 'nice-grpc', undefined],
-    ['src/engine/delivery-runner.ts', 'src/engine/callback-sender.ts', undefined],
-    ['src/engine/callback-sender.ts', 'src/engine/log-tail.ts', 'deliveries may not import engine'],
+    ['src/outbound/http/webhook.ts', 'src/engine/cawins/callback-sender.ts', undefined],
+    ['src/outbound/http/webhook.ts', 'src/engine/log/log-tail.ts', 'outbound may not import engine'],
+    ['src/outbound/http/webhook.ts', 'nice-grpc', 'outbound may not use nice-grpc'],
+    ['src/outbound/grpc/grpc-callback.ts', 'nice-grpc', undefined],
+    ['src/engine/cawins/callback-runner.ts', 'src/engine/cawins/callback-sender.ts', undefined],
+    ['src/engine/cawins/callback-sender.ts', 'src/engine/log/log-tail.ts', 'deliveries may not import engine'],
     ['src/somewhere.ts', 'src/lib/clock.ts', 'belongs to no part'],
   ])('judges %s importing %s', (file, target, reason) => {
     const found = violation({ file, target, typeOnly: false });

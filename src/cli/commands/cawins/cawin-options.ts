@@ -1,0 +1,55 @@
+// The flags of a callback and of what fires it, shared by `cawins create|expect|update`.
+
+import { readFile } from 'node:fs/promises';
+import { type Command, InvalidArgumentError } from 'commander';
+import { type Callback, Cawin, CawinState } from '../../../../generated/madeleine/v1/cawin_service.js';
+import type { EventStatus } from '../../../../generated/madeleine/v1/event.js';
+import { UsageError } from '../../connection/failures.js';
+import type { ClientOptions, Session } from '../../connection/run.js';
+import { messageJson } from '../../text/event-json.js';
+import type { Seconds } from '../../text/time-text.js';
+import { duration, endStatuses, property } from '../../text/values.js';
+import { CAWIN_COLUMNS } from './cawin-text.js';
+
+export interface CallbackFlags extends ClientOptions {
+  readonly secretFile?: string;
+  readonly header?: Readonly<Record<string, string>> | false;
+  readonly timeout?: Seconds;
+  readonly notifyOn?: readonly EventStatus[];
+}
+
+export function addCallbackFlags(command: Command): Command {
+  return command
+    .option('--secret-file <path>', 'file with the secret that signs: whsec_ and 24 to 64 bytes in base64')
+    .option('--header <name=value>', 'header to send along; repeatable', property)
+    .option('--timeout <duration>', 'time for one call, 1s to 60s (default 10s)', duration)
+    .option('--notify-on <status>', 'occurred, invalidated or expired; repeatable (default all three)', endStatuses);
+}
+
+/** The callback that the flags describe. Throws UsageError if the secret cannot be read. */
+export async function callbackOf(url: string, flags: CallbackFlags): Promise<Callback> {
+  const { secretFile, header, timeout } = flags;
+  const secret = secretFile === undefined ? '' : await secretOf(secretFile);
+  return { url, secret, headers: header === false ? {} : { ...header }, timeout };
+}
+
+async function secretOf(path: string): Promise<string> {
+  try {
+    return (await readFile(path, 'utf8')).trim();
+  } catch (cause) {
+    throw new UsageError(`cannot read ${path}: ${(cause as NodeJS.ErrnoException).code}`, { cause });
+  }
+}
+
+/** A state of cawins, added to those of before. */
+export function cawinStates(text: string, former: readonly CawinState[] | undefined): readonly CawinState[] {
+  const value = CawinState[`CAWIN_STATE_${text.toUpperCase()}` as keyof typeof CawinState];
+  if (value === undefined || value <= 0) {
+    throw new InvalidArgumentError('It has to be waiting, firing, fired, failed, inactive or closed.');
+  }
+  return [...(former ?? []), value];
+}
+
+export function printCawin({ output }: Session, cawin: Cawin | undefined): Promise<void> {
+  return output.item(Cawin.fromPartial(cawin ?? {}), CAWIN_COLUMNS, (item) => messageJson(Cawin, item));
+}

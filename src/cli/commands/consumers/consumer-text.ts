@@ -1,0 +1,81 @@
+// How consumers read: the columns of their list, and of one consumer with its settings.
+
+import {
+  type Consumer,
+  ConsumerActivity,
+  type ConsumerFilter,
+  Ordering,
+  type SeekConsumerResponse,
+} from '../../../../generated/madeleine/v1/consumer_service.js';
+import { Subject } from '../../../../generated/madeleine/v1/event.js';
+import { enumText } from '../../text/enum-text.js';
+import { statusText } from '../../text/event-json.js';
+import type { Column } from '../../text/output.js';
+import { durationText, timestampText } from '../../text/time-text.js';
+
+const number = (title: string, of: (consumer: Consumer) => bigint | number): Column<Consumer> => ({
+  title,
+  text: (consumer) => String(of(consumer)),
+  right: true,
+});
+
+export const LIST_COLUMNS: readonly Column<Consumer>[] = [
+  { title: 'CONTEXT', text: ({ context }) => context },
+  { title: 'CONSUMER', text: ({ name }) => name },
+  { title: 'STATE', text: activityText },
+  number('OFFSET', ({ offset }) => offset),
+  number('HEAD', ({ head }) => head),
+  number('LAG', ({ lag }) => lag),
+  number('IN FLIGHT', ({ inFlight }) => inFlight),
+  number('MEMBERS', ({ members }) => members.length),
+];
+
+export const CONSUMER_COLUMNS: readonly Column<Consumer>[] = [
+  ...LIST_COLUMNS.slice(0, 2),
+  { title: 'STATE', text: (consumer) => [activityText(consumer), consumer.activityCause].filter(Boolean).join(': ') },
+  ...LIST_COLUMNS.slice(3),
+  { title: 'PENDING', text: ({ pending, pendingIsMinimum }) => `${pending}${pendingIsMinimum ? ' or more' : ''}` },
+  number('PARKED', ({ parked }) => parked),
+  { title: 'OLDEST UNACKNOWLEDGED', text: ({ oldestUnacknowledged }) => String(oldestUnacknowledged || '-') },
+  { title: 'MOVED AT', text: ({ movedAt }) => timestampText(movedAt) },
+  { title: 'CREATED AT', text: ({ createdAt }) => timestampText(createdAt) },
+  { title: 'GENERATION', text: ({ generation }) => String(generation) },
+  { title: 'OWNER', text: ({ owner }) => owner },
+  { title: 'FILTER', text: ({ settings }) => filterText(settings?.filter) },
+  {
+    title: 'ACK TIMEOUT',
+    text: ({ settings }) => (settings?.ackTimeout === undefined ? '' : durationText(settings.ackTimeout)),
+  },
+  { title: 'MAX ATTEMPTS', text: ({ settings }) => String(settings?.maxAttempts ?? '') },
+  { title: 'ORDERING', text: ({ settings }) => enumText(Ordering, 'ORDERING_', settings?.ordering ?? 0) },
+  { title: 'IGNORE OWN', text: ({ settings }) => String(settings?.ignoreOwn ?? false) },
+  { title: 'EPHEMERAL', text: ({ settings }) => String(settings?.ephemeral ?? false) },
+];
+
+/** What a seek did or would do, in one sentence. */
+export function seekText(response: SeekConsumerResponse, dryRun: boolean): string {
+  const { formerOffset, offset, affected, affectedIsMinimum } = response;
+  const events = `${affected}${affectedIsMinimum ? ' or more' : ''} matching events`;
+  const effect = offset < formerOffset ? 'delivered again' : 'passed over';
+  return `offset ${formerOffset} -> ${offset}: ${events} ${dryRun ? 'would be ' : ''}${effect}`;
+}
+
+function activityText({ activity }: Consumer): string {
+  return enumText(ConsumerActivity, 'CONSUMER_ACTIVITY_', activity);
+}
+
+function filterText(filter: ConsumerFilter | undefined): string {
+  if (filter === undefined) return 'every event';
+  const parts = [
+    ['topic', filter.topics],
+    ['stream', filter.streams],
+    ['issuer', filter.issuers],
+    ['subject', filter.subjects.map((subject) => enumText(Subject, 'SUBJECT_', subject))],
+    ['tag', filter.tags],
+    ['entity type', filter.entityTypes],
+    ['status', filter.statuses.map(statusText)],
+    ['payload with', filter.description === undefined ? [] : [JSON.stringify(filter.description)]],
+  ] as const;
+  const set = parts.filter(([, values]) => values.length > 0).map(([name, values]) => `${name} ${values.join(' | ')}`);
+  return set.length === 0 ? 'every event' : set.join(', ');
+}

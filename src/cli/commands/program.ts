@@ -1,0 +1,91 @@
+// The command line `madeleine`: puts the commands together, and turns what they throw into a sentence and an exit code.
+
+import { Command, CommanderError } from 'commander';
+import { describeFailure, ExitCode, exitCodeOf } from '../connection/failures.js';
+import type { CliDeps } from '../connection/run.js';
+import { cawinsCommand } from './cawins/cawins.js';
+import { ackCommand } from './consumers/ack.js';
+import { consumersCommand } from './consumers/consumers.js';
+import { subscribeCommand } from './consumers/subscribe.js';
+import { invalidateCommand } from './events/invalidate.js';
+import { pushCommand } from './events/push.js';
+import { readCommand } from './events/read.js';
+import { streamsCommand } from './events/streams.js';
+import { tailCommand } from './events/tail.js';
+import { doctorCommand } from './server/doctor.js';
+import { migrateCommand } from './server/migrate.js';
+import { serveCommand } from './server/serve.js';
+import { topicsCommand } from './topics/topics.js';
+import { awaitedCommand } from './waits/awaited.js';
+import { expectCommand } from './waits/expect.js';
+import { explainCommand } from './waits/explain.js';
+
+export type { CliDeps } from '../connection/run.js';
+export type { DoctorFinding } from './server/doctor.js';
+export type { MigrationReport } from './server/migrate.js';
+
+const COMMANDS = [
+  ...[serveCommand, migrateCommand, doctorCommand],
+  ...[
+    pushCommand,
+    readCommand,
+    tailCommand,
+    subscribeCommand,
+    ackCommand,
+    streamsCommand,
+    topicsCommand,
+    consumersCommand,
+    expectCommand,
+    awaitedCommand,
+    explainCommand,
+    invalidateCommand,
+    cawinsCommand,
+  ],
+];
+
+const HELP = `
+Exit codes: 0 done, 1 refused or failed, 2 the command line or a setting cannot be used;
+expect has more of them (madeleine expect --help).
+
+Examples:
+  $ madeleine serve
+  $ madeleine push --topic orders --stream order-7 --issuer shop '{"total": 12.5}'
+  $ madeleine subscribe mailer --topic orders --ack
+  $ madeleine expect payments '{"order": 7, "state": "paid"}'`;
+
+/** The program; `parseAsync` rejects instead of ending the process. */
+export function buildProgram(deps: CliDeps): Command {
+  const program = new Command('madeleine')
+    .description(
+      'A business event server: push what happened, wait for what must happen, read it all as durable streams.',
+    )
+    .addHelpText('after', HELP);
+  for (const make of COMMANDS) program.addCommand(make(deps));
+  forEachCommand(program, (command) => {
+    command
+      .exitOverride()
+      .showHelpAfterError('(--help says more)')
+      .configureOutput({
+        writeOut: (text) => void deps.stdout.write(text),
+        writeErr: (text) => void deps.stderr.write(text),
+      });
+  });
+  return program;
+}
+
+/** Runs one command line (without node and script) and returns its exit code; never throws. */
+export async function runCli(argv: readonly string[], deps: CliDeps): Promise<number> {
+  try {
+    await buildProgram(deps).parseAsync(argv, { from: 'user' });
+    return ExitCode.OK;
+  } catch (error) {
+    // Commander has printed its own errors, and the help that was asked for.
+    if (!(error instanceof CommanderError)) deps.stderr.write(`madeleine: ${describeFailure(error)}\n`);
+    return exitCodeOf(error);
+  }
+}
+
+function forEachCommand(command: Command, visit: (command: Command) => void): void {
+  visit(command);
+  for (const child of command.commands) forEachCommand(child, visit);
+}

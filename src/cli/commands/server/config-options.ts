@@ -1,0 +1,33 @@
+// The flags of serve, migrate and doctor: one for each setting of config.ts, with its default and its variable.
+
+import { Command, Option } from 'commander';
+import { type Config, OPTIONS, type OptionName, readConfig } from '../../../config.js';
+import type { CliDeps } from '../../connection/run.js';
+
+const NAMES = Object.keys(OPTIONS) as OptionName[];
+
+/** A command that takes every setting as a flag; `work` gets the settings, read from flags, environment and defaults. */
+export function configCommand(name: string, summary: string, deps: CliDeps, work: ConfigWork): Command {
+  const command = new Command(name).description(summary);
+  for (const setting of NAMES) command.addOption(settingOption(setting));
+  return command.action(async (flags: Record<string, string | boolean>) => {
+    await work(readConfig(settingFlags(flags), deps.environment), flags);
+  });
+}
+
+export type ConfigWork = (config: Config, flags: Readonly<Record<string, string | boolean>>) => Promise<void>;
+
+function settingOption(name: OptionName): Option {
+  const { flag, kind, text, variable, default: fallback } = OPTIONS[name];
+  const value = kind === 'boolean' ? '[true|false]' : `<${kind === 'string' ? 'text' : kind}>`;
+  const described = fallback === '' ? `env ${variable}` : `env ${variable}, default ${fallback}`;
+  return new Option(`${flag} ${value}`, `${text} (${described})`);
+}
+
+/** The flags that were given, by the names of the settings; a flag alone means true. */
+function settingFlags(flags: Readonly<Record<string, string | boolean>>): Partial<Record<OptionName, string>> {
+  const given = NAMES.map((name) => [name, flags[new Option(OPTIONS[name].flag).attributeName()]] as const);
+  return Object.fromEntries(
+    given.filter(([, value]) => value !== undefined).map(([name, value]) => [name, String(value)]),
+  );
+}

@@ -1,0 +1,57 @@
+// `madeleine doctor`: says whether a server can run well with these settings, and how to mend what is wrong.
+
+import type { Command } from 'commander';
+import { CommandFailed } from '../../connection/failures.js';
+import type { CliDeps } from '../../connection/run.js';
+import { type Column, Output } from '../../text/output.js';
+import { configCommand } from './config-options.js';
+import { checkPorts } from './port-check.js';
+
+/** What one check found. */
+export interface DoctorFinding {
+  /** What was looked at, such as `database version`. */
+  readonly check: string;
+  readonly state: 'ok' | 'warning' | 'problem';
+  /** What was found, in a few words. */
+  readonly detail: string;
+  /** How to mend it; absent when there is nothing to mend. */
+  readonly mend?: string;
+}
+
+const HELP = `
+Looks at the database (version, durability, clock, schema) and at the ports. Exit code 1 if there is a problem.
+
+Examples:
+  $ madeleine doctor
+  $ madeleine doctor --database-url mysql://madeleine:secret@db.internal:3306/madeleine --json`;
+
+const COLUMNS: readonly Column<DoctorFinding>[] = [
+  { title: 'CHECK', text: ({ check }) => check },
+  { title: 'STATE', text: ({ state }) => state },
+  { title: 'FOUND', text: ({ detail }) => detail },
+];
+
+export function doctorCommand(deps: CliDeps): Command {
+  return configCommand(
+    'doctor',
+    'check database, clock, ports and schema, and say how to mend them',
+    deps,
+    async (config, flags) => {
+      const output = new Output({ stdout: deps.stdout, stderr: deps.stderr, json: flags.json === true });
+      const findings = [...(await deps.doctor(config)), ...(await checkPorts(config))];
+      await output.list(findings, COLUMNS, (finding) => JSON.stringify(finding));
+      if (!output.json) await printMends(output, findings);
+      const problems = findings.filter(({ state }) => state === 'problem').length;
+      if (problems > 0)
+        throw new CommandFailed(problems === 1 ? 'there is 1 problem' : `there are ${problems} problems`);
+    },
+  )
+    .option('--json', 'print one JSON object a line')
+    .addHelpText('after', HELP);
+}
+
+async function printMends(output: Output, findings: readonly DoctorFinding[]): Promise<void> {
+  for (const { check, mend } of findings) {
+    if (mend !== undefined) await output.line(`\n${check}: ${mend}`);
+  }
+}

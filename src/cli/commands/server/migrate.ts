@@ -1,0 +1,35 @@
+// `madeleine migrate`: brings the schema of the database up to date, and says what it did.
+
+import type { Command } from 'commander';
+import type { CliDeps } from '../../connection/run.js';
+import { Output } from '../../text/output.js';
+import { configCommand } from './config-options.js';
+
+/** What a migration did. */
+export interface MigrationReport {
+  /** Version of the schema now. */
+  readonly version: number;
+  /** Names of the migrations that were applied, in order; empty: it was up to date. */
+  readonly applied: readonly string[];
+}
+
+const HELP = `
+A server migrates at its start by itself; this is for those who want to do it before.
+
+Examples:
+  $ madeleine migrate --database-url mysql://madeleine:secret@db.internal:3306/madeleine`;
+
+export function migrateCommand(deps: CliDeps): Command {
+  return configCommand('migrate', 'bring the schema of the database up to date', deps, async (config, flags) => {
+    const output = new Output({ stdout: deps.stdout, stderr: deps.stderr, json: flags.json === true });
+    const report = await deps.migrate(config);
+    await output.line(output.json ? JSON.stringify(report) : reportText(report));
+  })
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', HELP);
+}
+
+function reportText({ version, applied }: MigrationReport): string {
+  if (applied.length === 0) return `the schema is up to date (version ${version})`;
+  return `the schema is at version ${version} now; applied: ${applied.join(', ')}`;
+}

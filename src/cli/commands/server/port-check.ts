@@ -1,0 +1,71 @@
+// Whether the addresses that a server would listen on are free, taken by a madeleine server, or taken by something else.
+
+import { createServer } from 'node:net';
+import { createChannel, createClient } from 'nice-grpc';
+import { HealthDefinition } from 'nice-grpc-server-health';
+import { type Config, OPTIONS } from '../../../config.js';
+import type { DoctorFinding } from './doctor.js';
+
+const ANSWER_MS = 2000;
+
+/** One finding an address. */
+export async function checkPorts(config: Config): Promise<readonly DoctorFinding[]> {
+  return Promise.all([
+    checkPort('gRPC port', config.listen, OPTIONS.listen.flag, answersGrpc),
+    checkPort('HTTP port', config.httpListen, OPTIONS.httpListen.flag, answersHttp),
+  ]);
+}
+
+async function checkPort(
+  check: string,
+  address: string,
+  flag: string,
+  isOurs: (address: string) => Promise<boolean>,
+): Promise<DoctorFinding> {
+  const problem = await bindProblem(address);
+  if (problem === undefined) return { check, state: 'ok', detail: `${address} is free` };
+  if (problem === 'EADDRINUSE') {
+    if (await isOurs(address)) return { check, state: 'ok', detail: `a madeleine server answers at ${address}` };
+    const mend = `stop what listens there, or choose another address with ${flag}`;
+    return { check, state: 'problem', detail: `${address} is taken by another program`, mend };
+  }
+  const mend = `choose an address of this machine that you may listen on with ${flag}`;
+  return { check, state: 'problem', detail: `cannot listen at ${address} (${problem})`, mend };
+}
+
+/** Why the address cannot be listened on, as the system's code; undefined if it can. */
+async function bindProblem(address: string): Promise<string | undefined> {
+  const colon = address.lastIndexOf(':');
+  const host = address.slice(0, colon).replace(/^\[|\]$/g, '');
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    server.listen({ host, port: Number(address.slice(colon + 1)), exclusive: true }, () =>
+      server.close(() => resolve(undefined)),
+    );
+  });
+}
+
+/** Asks for the health of a service of ours; a server that does not know it answers NOT_FOUND. */
+async function answersGrpc(address: string): Promise<boolean> {
+  const channel = createChannel(address);
+  try {
+    const health = createClient(HealthDefinition, channel);
+    const request = { service: 'madeleine.v1.EventService' };
+    await health.check(request, { signal: AbortSignal.timeout(ANSWER_MS) });
+    return true;
+  } catch {
+    return false;
+  } finally {
+    channel.close();
+  }
+}
+
+async function answersHttp(address: string): Promise<boolean> {
+  try {
+    const response = await fetch(`http://${address}/metrics`, { signal: AbortSignal.timeout(ANSWER_MS) });
+    return (await response.text()).includes('madeleine_');
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,95 @@
+// `madeleine expect`: checks whether an event has occurred, waits for it if need be, and prints it.
+
+import type { Command } from 'commander';
+import { Uuid7Source } from '../../../lib/uuid7.js';
+import { CommandFailed, ExitCode, UsageError } from '../../connection/failures.js';
+import { type CliDeps, type ClientOptions, clientCommand, runClient, type Session } from '../../connection/run.js';
+import type { Seconds } from '../../text/time-text.js';
+import { defined, description, duration, time, uint64 } from '../../text/values.js';
+import { Expectation } from './expectation.js';
+
+type Description = Readonly<Record<string, unknown>>;
+
+interface ExpectFlags extends ClientOptions {
+  readonly id?: bigint;
+  readonly issuer?: string;
+  readonly context?: string;
+  readonly since?: Seconds;
+  readonly waitTimeout?: Seconds;
+  readonly timeout?: Seconds;
+}
+
+/** The longest time of a timer of Node, in milliseconds. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
+const HELP = `
+The description is the part of the payload by which the event is recognised: at each of its paths the payload has to have
+an equal value. An event that has occurred already is printed at once. Otherwise it is awaited in the server, together with
+all who describe it equally, and printed when it occurs. A lost connection is made again. Ctrl-C and --timeout end only this
+command: the event stays awaited, and the same command, or --id, goes on.
+
+Exit codes: 0 it occurred and was printed, 1 refused or failed, 2 the command line cannot be used, 3 its wait expired,
+4 it was invalidated, 5 --timeout is over, 130 Ctrl-C. With --json the event is printed however it ended.
+
+Examples:
+  $ madeleine expect payments '{"order": 7, "state": "paid"}'
+  $ madeleine expect payments '{"order": 7, "state": "paid"}' --timeout 10m && ship 7
+  $ madeleine expect payments '{"order": 7}' --since 1h --wait-timeout 2d --json
+  $ madeleine expect payments '{"order": 7}' --timeout 0s    # has it occurred?
+  $ madeleine expect --id 17`;
+
+export function expectCommand(deps: CliDeps): Command {
+  return clientCommand('expect', 'check for an event, wait for it if necessary, and print it')
+    .argument('[topic]', 'topic of the event')
+    .argument('[description]', 'part of its payload, as JSON', description)
+    .option('--id <event>', 'wait for this event instead', uint64)
+    .option('--issuer <name>', 'who asks (default "cli")')
+    .option('--context <name>', 'context (default "default")')
+    .option('--since <time>', 'look for what occurred later than this: a time, a day, or 15m (default 30d ago)', time)
+    .option('--wait-timeout <duration>', 'how long the server awaits the event (default 30d, at most 365d)', duration)
+    .option('--timeout <duration>', 'how long this command waits (default as long as the server)', duration)
+    .addHelpText('after', HELP)
+    .action(async (topic: string | undefined, wanted: Description | undefined, flags: ExpectFlags) => {
+      checkFlags(topic, wanted, flags);
+      let met = false;
+      await runClient(deps, flags, async (session) => {
+        const id = flags.id ?? (await awaitEvent(session, topic ?? '', wanted ?? {}, flags));
+        const timeoutMs = milliseconds(flags.timeout);
+        await new Expectation({ session, timeoutMs, again: (event) => againText(event, flags) }).run(id);
+        met = true;
+      });
+      if (!met) throw new CommandFailed('no longer waiting', { exitCode: ExitCode.INTERRUPTED });
+    });
+}
+
+function checkFlags(topic: string | undefined, wanted: Description | undefined, flags: ExpectFlags): void {
+  const { id, issuer, context, since, waitTimeout, timeout } = flags;
+  if (id !== undefined && [topic, issuer, context, since, waitTimeout].some((value) => value !== undefined)) {
+    throw new UsageError('--id goes with --timeout only: the event is described already');
+  }
+  if (id === undefined && wanted === undefined) throw new UsageError('give a topic and a description, or --id');
+  if ((milliseconds(timeout) ?? 0) > MAX_TIMEOUT_MS) throw new UsageError('--timeout is 24d at most');
+}
+
+function milliseconds(time: Seconds | undefined): number | undefined {
+  return time === undefined ? undefined : Number(time.seconds) * 1000 + time.nanos / 1e6;
+}
+
+/** Id of the event that occurred, or is awaited from now on. */
+async function awaitEvent(
+  { client }: Session,
+  topic: string,
+  wanted: Description,
+  flags: ExpectFlags,
+): Promise<bigint> {
+  const { issuer = 'cli', context, since, waitTimeout } = flags;
+  const messageId = new Uuid7Source(Date.now).next();
+  const event = { topic, issuer, description: wanted, messageId, ...defined({ context }) };
+  const request = { event, ...defined({ since, waitTimeout }) };
+  const response = await client.call((options) => client.events.pushEvent(request, options));
+  return response.event?.id ?? 0n;
+}
+
+function againText(id: bigint, { server }: ExpectFlags): string {
+  return `madeleine expect --id ${id}${server === undefined ? '' : ` --server ${server}`}`;
+}

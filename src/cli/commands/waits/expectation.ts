@@ -1,0 +1,93 @@
+// Waits for one event: says that it waits, waits again after a lost connection, and tells how it ended.
+
+import type { WaitForEventResponse } from '../../../../generated/madeleine/v1/cawin_service.js';
+import { type Event, EventStatus, PayloadEncoding } from '../../../../generated/madeleine/v1/event.js';
+import { isAborted } from '../../connection/client.js';
+import { CommandFailed, ExitCode } from '../../connection/failures.js';
+import { KeptStream } from '../../connection/reconnect.js';
+import type { Session } from '../../connection/run.js';
+import { eventJson, eventLine } from '../../text/event-json.js';
+import { timestampText } from '../../text/time-text.js';
+
+const { EVENT_STATUS_AWAITED: AWAITED, EVENT_STATUS_OCCURRED: OCCURRED } = EventStatus;
+const { PAYLOAD_ENCODING_BYTES: BYTES } = PayloadEncoding;
+
+export interface ExpectationOptions {
+  readonly session: Session;
+  /** How long to wait here, in milliseconds; without it as long as the event is awaited. */
+  readonly timeoutMs: number | undefined;
+  /** The command line that waits for an event again. */
+  readonly again: (id: bigint) => string;
+}
+
+export class Expectation {
+  readonly #options: ExpectationOptions;
+
+  constructor(options: ExpectationOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when the event occurred and was printed; throws CommandFailed with an exit code of its own when it did not. */
+  async run(id: bigint): Promise<void> {
+    const { output } = this.#options.session;
+    const now = await this.#current(id);
+    const event = now.status === AWAITED ? await this.#end(now) : now;
+    if (output.json && event.status !== AWAITED) await output.line(eventJson(event));
+    if (event.status !== OCCURRED) throw this.#failure(event);
+    if (!output.json) await output.line(eventLine(event, output.columns));
+  }
+
+  async #current(id: bigint): Promise<Event> {
+    const { client } = this.#options.session;
+    const request = { key: { $case: 'id', value: id } as const, payloadEncoding: BYTES };
+    const { event } = await client.call((options) => client.events.getEvent(request, options));
+    if (event === undefined) throw new CommandFailed(`the server answers without event ${id}`);
+    return event;
+  }
+
+  /** The event at its end, or as it was given if Ctrl-C or the time is first. */
+  async #end(awaited: Event): Promise<Event> {
+    const { session, timeoutMs } = this.#options;
+    const { client, output } = session;
+    output.notice(`event ${awaited.id} is awaited until ${timestampText(awaited.expiresAt)}`);
+    const timeout = timeoutMs === undefined ? [] : [AbortSignal.timeout(timeoutMs)];
+    const signal = AbortSignal.any([session.signal, ...timeout]);
+    let last = awaited;
+    // Its state comes at once, too: so a connection that was made again is noticed before the event ends.
+    const request = { eventId: awaited.id, payloadEncoding: BYTES };
+    const stream = new KeptStream<WaitForEventResponse>({
+      open: () => client.cawins.waitForEvent(request, { signal }),
+      onFrame: async ({ event = last, ended }) => {
+        last = event;
+        return ended ? 'done' : 'more';
+      },
+      endless: true,
+      signal,
+      output,
+    });
+    try {
+      await stream.run();
+    } catch (error) {
+      if (!isAborted(error, signal)) throw error;
+    }
+    return last;
+  }
+
+  #failure(event: Event): CommandFailed {
+    const { id, status, expiresAt, invalidationReason: reason } = event;
+    const until = timestampText(expiresAt);
+    if (status === EventStatus.EVENT_STATUS_EXPIRED) {
+      return new CommandFailed(`event ${id} did not occur before ${until}`, { exitCode: ExitCode.EXPIRED });
+    }
+    if (status === EventStatus.EVENT_STATUS_INVALIDATED) {
+      const why = reason === '' ? '' : `: ${reason}`;
+      return new CommandFailed(`event ${id} was invalidated${why}`, { exitCode: ExitCode.INVALIDATED });
+    }
+    const { session, again } = this.#options;
+    const exitCode = session.signal.aborted ? ExitCode.INTERRUPTED : ExitCode.NOT_IN_TIME;
+    const left = session.signal.aborted ? 'no longer waiting here' : 'the time to wait here is over';
+    return new CommandFailed(`${left}; event ${id} stays awaited until ${until}, go on with: ${again(id)}`, {
+      exitCode,
+    });
+  }
+}

@@ -1,0 +1,126 @@
+// The connection of a command to a server: channel options, deadlines, and patience while the server is away.
+
+import {
+  type CallOptions,
+  type Channel,
+  type Client,
+  ClientError,
+  type ClientFactory,
+  createChannel,
+  createClientFactory,
+  Metadata,
+  Status,
+  waitForChannelReady,
+} from 'nice-grpc';
+import { errorDetailsClientMiddleware } from 'nice-grpc-error-details';
+import { CawinServiceDefinition } from '../../../generated/madeleine/v1/cawin_service.js';
+import { ConsumerServiceDefinition } from '../../../generated/madeleine/v1/consumer_service.js';
+import { EventServiceDefinition } from '../../../generated/madeleine/v1/event_service.js';
+import { StreamServiceDefinition } from '../../../generated/madeleine/v1/stream_service.js';
+import { TopicServiceDefinition } from '../../../generated/madeleine/v1/topic_service.js';
+import { orAbort } from '../../lib/or-abort.js';
+import { Backoff } from './backoff.js';
+import { CommandFailed, isTransient, refusalOf } from './failures.js';
+
+/** How long a command waits for a server that does not answer yet. */
+const CONNECT_MS = 10_000;
+/** Deadline of one unary call. */
+const CALL_MS = 30_000;
+/** How long a unary call that is safe to repeat is repeated while the server is unavailable. */
+const RETRY_MS = 10_000;
+
+/** Why these: docs/decisions and the README's section on clients. */
+export const CHANNEL_OPTIONS = {
+  // The default window of 64 KiB halves the rate of catching up.
+  'grpc-node.flow_control_window': 8 * 1024 * 1024,
+  // A server that is gone without a word is noticed after 40 s.
+  'grpc.keepalive_time_ms': 30_000,
+  'grpc.keepalive_timeout_ms': 10_000,
+  'grpc.keepalive_permit_without_calls': 1,
+  // Retries are ours: those of grpc-js buffer what long streams sent.
+  'grpc.enable_retries': 0,
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 2000,
+  // A page may hold 3 MiB of payload, which is more as a Value.
+  'grpc.max_receive_message_length': 64 * 1024 * 1024,
+} as const;
+
+/** The services of a server, and the channel to it. */
+export class MadeleineClient {
+  readonly address: string;
+  readonly events: Client<typeof EventServiceDefinition>;
+  readonly streams: Client<typeof StreamServiceDefinition>;
+  readonly topics: Client<typeof TopicServiceDefinition>;
+  readonly consumers: Client<typeof ConsumerServiceDefinition>;
+  readonly cawins: Client<typeof CawinServiceDefinition>;
+  readonly #channel: Channel;
+  readonly #signal: AbortSignal;
+
+  /** `signal` ends every wait and call, as Ctrl-C does. */
+  constructor(options: { readonly address: string; readonly signal: AbortSignal }) {
+    this.address = options.address;
+    this.#signal = options.signal;
+    this.#channel = createChannel(options.address, undefined, CHANNEL_OPTIONS);
+    const factory: ClientFactory = createClientFactory().use(errorDetailsClientMiddleware);
+    this.events = factory.create(EventServiceDefinition, this.#channel);
+    this.streams = factory.create(StreamServiceDefinition, this.#channel);
+    this.topics = factory.create(TopicServiceDefinition, this.#channel);
+    this.consumers = factory.create(ConsumerServiceDefinition, this.#channel);
+    this.cawins = factory.create(CawinServiceDefinition, this.#channel);
+  }
+
+  /** Waits for the connection, a few seconds at most. Throws CommandFailed when nobody answers. */
+  async connect(): Promise<void> {
+    try {
+      await orAbort(waitForChannelReady(this.#channel, new Date(Date.now() + CONNECT_MS)), this.#signal);
+    } catch (cause) {
+      if (this.#signal.aborted) throw cause;
+      const hint = 'is it running (madeleine serve), and is the address right (--server, MADELEINE_SERVER)?';
+      throw new CommandFailed(`no server answers at ${this.address}: ${hint}`, { cause });
+    }
+  }
+
+  /**
+   * Makes a unary call that is safe to repeat, with a deadline; repeats it for some seconds while the server is
+   * unavailable, at the pace that the server asks for.
+   */
+  async call<T>(invoke: (options: CallOptions) => Promise<T>): Promise<T> {
+    const giveUpAt = Date.now() + RETRY_MS;
+    const backoff = new Backoff({ signal: this.#signal });
+    for (;;) {
+      try {
+        return await this.callOnce(invoke);
+      } catch (error) {
+        if (!isTransient(error) || Date.now() > giveUpAt) throw error;
+        await backoff.wait(error instanceof ClientError ? refusalOf(error).retryAfterMs : undefined);
+      }
+    }
+  }
+
+  /** Makes a unary call once, with a deadline; `signal` stands in for the connection's own. */
+  async callOnce<T>(invoke: (options: CallOptions) => Promise<T>, signal = this.#signal): Promise<T> {
+    const deadline = AbortSignal.timeout(CALL_MS);
+    try {
+      return await invoke({
+        signal: AbortSignal.any([signal, deadline]),
+        // The server learns of the deadline too; nice-grpc itself sends none.
+        metadata: Metadata({ 'grpc-timeout': `${CALL_MS}m` }),
+      });
+    } catch (error) {
+      if (!deadline.aborted) throw error;
+      throw new CommandFailed(`${this.address} did not answer within ${CALL_MS / 1000} s`, { cause: error });
+    }
+  }
+
+  close(): void {
+    this.#channel.close();
+  }
+}
+
+/** Whether an error only says that the command was ended from here: by Ctrl-C, or because nobody reads its output. */
+export function isAborted(error: unknown, signal: AbortSignal): boolean {
+  if (!signal.aborted) return false;
+  if (error instanceof ClientError) return error.code === Status.CANCELLED;
+  const { name, code } = error as NodeJS.ErrnoException;
+  return name === 'AbortError' || code === 'EPIPE';
+}

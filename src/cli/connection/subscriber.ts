@@ -1,0 +1,85 @@
+// One member of a consumer: prints deliveries, acknowledges them if asked to, subscribes again after a lost connection.
+
+import {
+  AckStatus,
+  type Delivery,
+  type SubscribeRequest,
+  type SubscribeResponse,
+} from '../../../generated/madeleine/v1/consumer_service.js';
+import { deliveryJson, deliveryLine } from '../text/event-json.js';
+import { AckBatcher } from './ack-batcher.js';
+import { type FrameResult, KeptStream } from './reconnect.js';
+import type { Session } from './run.js';
+
+export interface SubscriberOptions {
+  readonly session: Session;
+  readonly request: Partial<SubscribeRequest> & { readonly consumer: string };
+  /** Acknowledge what was printed. */
+  readonly ack: boolean;
+  /** Stop after so many deliveries. */
+  readonly limit?: number;
+}
+
+export class Subscriber {
+  readonly #session: Session;
+  readonly #request: SubscriberOptions['request'];
+  readonly #acks: AckBatcher | undefined;
+  #left: number;
+
+  constructor({ session, request, ack, limit }: SubscriberOptions) {
+    this.#session = session;
+    this.#request = request;
+    this.#left = limit ?? Number.POSITIVE_INFINITY;
+    const { client, output } = session;
+    const { context = '', consumer } = request;
+    const onRefused = (position: bigint, status: AckStatus) => {
+      output.notice(`the acknowledgement of position ${position} does not count: ${AckStatus[status]}`);
+    };
+    this.#acks = ack ? new AckBatcher({ client, context, consumer, onRefused }) : undefined;
+  }
+
+  /** Resolves at the limit or by Ctrl-C, when everything printed is acknowledged. */
+  async run(): Promise<void> {
+    const { client, signal, output } = this.#session;
+    try {
+      const stream = new KeptStream<SubscribeResponse>({
+        open: () => client.consumers.subscribe(this.#request, { signal }),
+        onFrame: (frame) => this.#onFrame(frame),
+        endless: true,
+        signal,
+        output,
+      });
+      await stream.run();
+    } finally {
+      await this.#acks?.drain();
+    }
+  }
+
+  async #onFrame({ deliveries, frame }: SubscribeResponse): Promise<FrameResult> {
+    for (const delivery of deliveries) {
+      await this.#print(delivery);
+      const { lease, event } = delivery;
+      if (event !== undefined) this.#acks?.add({ position: event.position, lease });
+      this.#left -= 1;
+      if (this.#left <= 0) return this.#done();
+    }
+    if (frame?.$case === 'gap') {
+      const { firstPosition, lastPosition } = frame.value;
+      this.#session.output.notice(
+        `positions ${firstPosition} to ${lastPosition} were deleted before they could be delivered`,
+      );
+    }
+    return 'more';
+  }
+
+  /** What was printed is acknowledged before the member leaves: leaving returns what it holds. */
+  async #done(): Promise<'done'> {
+    await this.#acks?.drain();
+    return 'done';
+  }
+
+  #print(delivery: Delivery): Promise<void> {
+    const { output } = this.#session;
+    return output.line(output.json ? deliveryJson(delivery) : deliveryLine(delivery, output.columns));
+  }
+}

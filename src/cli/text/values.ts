@@ -1,0 +1,132 @@
+// Reads the values of flags. Each throws commander's InvalidArgumentError with what is wrong, which ends in exit code 2.
+
+import { InvalidArgumentError } from 'commander';
+import { Ordering, type StartPosition } from '../../../generated/madeleine/v1/consumer_service.js';
+import { EventStatus, Subject } from '../../../generated/madeleine/v1/event.js';
+import { parseDescription } from '../../domain/descriptions/description.js';
+import { MadeleineError } from '../../domain/errors.js';
+import { parseDuration, parseTime, type Seconds } from './time-text.js';
+
+const MAX_UINT64 = 2n ** 64n - 1n;
+
+/** Collects a flag that may be repeated. */
+export function collect(value: string, former: readonly string[] | undefined): readonly string[] {
+  return [...(former ?? []), value];
+}
+
+/** A position, sequence or lease: a whole number of 64 bits. */
+export function uint64(text: string): bigint {
+  const value = /^\d{1,20}$/.test(text) ? BigInt(text) : MAX_UINT64 + 1n;
+  if (value > MAX_UINT64) throw new InvalidArgumentError('It has to be a whole number, 0 or greater.');
+  return value;
+}
+
+/** A count from 1 up. */
+export function count(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < 1 || value > 2 ** 31 - 1)
+    throw new InvalidArgumentError('It has to be 1 or greater.');
+  return value;
+}
+
+/** A count from 0 up. */
+export function countOrZero(text: string): number {
+  return text === '0' ? 0 : count(text);
+}
+
+export function duration(text: string): Seconds {
+  const value = parseDuration(text);
+  if (value === undefined) throw new InvalidArgumentError('It has to be a duration such as 250ms, 60s, 5m or 2h.');
+  return value;
+}
+
+export function time(text: string): Seconds {
+  const value = parseTime(text, Date.now());
+  if (value === undefined) {
+    throw new InvalidArgumentError(
+      'It has to be a time such as 2026-11-21T10:45:03Z, a day such as 2026-11-21, or 15m for 15 minutes ago.',
+    );
+  }
+  return value;
+}
+
+/** `created`, `CREATED` or `SUBJECT_CREATED`. */
+export function subject(text: string): Subject {
+  const name = text.toUpperCase().replace(/^SUBJECT_/, '');
+  const value = Subject[`SUBJECT_${name}` as keyof typeof Subject];
+  if (value === undefined || value <= 0) {
+    const names = Object.keys(Subject).filter((key) => /^SUBJECT_(?!UNSPECIFIED)/.test(key));
+    throw new InvalidArgumentError(`It has to be one of ${names.map((key) => key.slice(8).toLowerCase()).join(', ')}.`);
+  }
+  return value;
+}
+
+export function subjects(text: string, former: readonly Subject[] | undefined): readonly Subject[] {
+  return [...(former ?? []), subject(text)];
+}
+
+/** How an entry of the log, or a wait, may have ended; adds to those of before. */
+export function endStatuses(text: string, former: readonly EventStatus[] | undefined): readonly EventStatus[] {
+  const name = text.toUpperCase();
+  if (name === 'AWAITED') {
+    throw new InvalidArgumentError('What is awaited has no entry in the log: madeleine awaited lists it.');
+  }
+  if (name !== 'OCCURRED' && name !== 'INVALIDATED' && name !== 'EXPIRED') {
+    throw new InvalidArgumentError('It has to be occurred, invalidated or expired.');
+  }
+  return [...(former ?? []), EventStatus[`EVENT_STATUS_${name}`]];
+}
+
+/** A description as JSON. Numbers that a double cannot hold are refused here: they would be sent as others. */
+export function description(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const { text: meant } = parseDescription(Buffer.from(text), 'it');
+    const value = JSON.parse(text) as Record<string, unknown>;
+    if (parseDescription(Buffer.from(JSON.stringify(value)), 'it').text === meant) return value;
+  } catch (error) {
+    if (error instanceof MadeleineError)
+      throw new InvalidArgumentError(`It has to be a JSON object: ${error.message}.`);
+    throw error;
+  }
+  throw new InvalidArgumentError(
+    'It has a number that a double does not hold exactly: descriptions cannot have those.',
+  );
+}
+
+export function ordering(text: string): Ordering {
+  if (text === 'by-stream') return Ordering.ORDERING_BY_STREAM;
+  if (text === 'none') return Ordering.ORDERING_NONE;
+  throw new InvalidArgumentError('It has to be by-stream or none.');
+}
+
+/** `key=value`, added to those of before. */
+export function property(text: string, former: Readonly<Record<string, string>> | undefined): Record<string, string> {
+  const at = text.indexOf('=');
+  if (at < 1) throw new InvalidArgumentError('It has to be key=value.');
+  return { ...former, [text.slice(0, at)]: text.slice(at + 1) };
+}
+
+/** `earliest`, `latest`, `position:N` (or just N) or `time:T`. */
+export function startPosition(text: string): StartPosition {
+  const [, kind = '', rest = ''] = /^(position|time):(.*)$/s.exec(text) ?? [];
+  if (text === 'earliest') return { at: { $case: 'earliest', value: {} } };
+  if (text === 'latest') return { at: { $case: 'latest', value: {} } };
+  if (kind === 'time') return { at: { $case: 'afterTime', value: time(rest) } };
+  if (kind === 'position' || /^\d+$/.test(text)) {
+    return { at: { $case: 'afterPosition', value: uint64(kind === 'position' ? rest : text) } };
+  }
+  throw new InvalidArgumentError('It has to be earliest, latest, position:N or time:T.');
+}
+
+/** `POSITION` or `POSITION:LEASE`, as printed by subscribe; without a lease whatever is current. */
+export function acknowledgement(text: string): { readonly position: bigint; readonly lease: bigint } {
+  const [position = '', lease = '0', ...more] = text.split(':');
+  if (more.length > 0) throw new InvalidArgumentError('It has to be POSITION or POSITION:LEASE.');
+  return { position: uint64(position), lease: uint64(lease) };
+}
+
+/** Keeps the members that are set: absent and undefined are two things for the messages. */
+export function defined<T extends object>(value: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const entries = Object.entries(value).filter(([, member]) => member !== undefined);
+  return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> };
+}

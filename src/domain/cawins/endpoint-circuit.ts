@@ -1,0 +1,78 @@
+// The circuit of an endpoint: whether its callbacks go out, or are held until a probe gets through. Pure.
+//
+// | state  | entered when                                   | left when                                                   |
+// |--------|------------------------------------------------|-------------------------------------------------------------|
+// | CLOSED | at first; any call was answered                | FAILURES_TO_OPEN calls in a row failed: OPEN                 |
+// | OPEN   | see CLOSED; a probe failed: for twice as long  | any call, the probe or one still under way, answered: CLOSED |
+//
+// Half-open is no state of its own: when `nextProbeAt` has come, one firing may be claimed, and the claim moves it on.
+// Ignored: outcomes that say nothing about the endpoint (cancelled, a fault of ours, an address that is not allowed).
+
+import type { Micros } from '../events/event.js';
+
+export const CircuitState = { CLOSED: 1, OPEN: 2 } as const;
+export type CircuitState = (typeof CircuitState)[keyof typeof CircuitState];
+
+export interface Circuit {
+  readonly state: CircuitState;
+  /** In a row, without an answer between them. */
+  readonly failures: number;
+  /** When OPEN: no call before. */
+  readonly nextProbeAt: Micros;
+}
+
+export const CLOSED_CIRCUIT: Circuit = { state: CircuitState.CLOSED, failures: 0, nextProbeAt: 0 };
+
+/** What an attempt says about its endpoint. */
+export type EndpointSign = 'answers' | 'fails' | 'nothing';
+
+export const FAILURES_TO_OPEN = 10;
+/** People are told on the way to it. */
+export const FAILURES_TO_TELL = 5;
+const FIRST_PAUSE_MICROS = 5_000_000;
+const MAX_PAUSE_MICROS = 300_000_000;
+
+/** One attempt, as the circuit sees it. */
+export interface CircuitNews {
+  readonly sign: EndpointSign;
+  /** It was made although the circuit was open. */
+  readonly isProbe: boolean;
+}
+
+/** The circuit after one more attempt. `random` gives numbers in [0, 1): probes of many endpoints are spread. */
+export function afterAttempt(
+  circuit: Circuit,
+  { sign, isProbe }: CircuitNews,
+  now: Micros,
+  random: () => number,
+): Circuit {
+  if (sign === 'nothing') return circuit;
+  if (sign === 'answers') return CLOSED_CIRCUIT;
+  const failures = circuit.failures + 1;
+  if (failures < FAILURES_TO_OPEN) return { ...circuit, failures };
+  // Calls that were under way when it opened say nothing new.
+  if (circuit.state === CircuitState.OPEN && !isProbe) return circuit;
+  return { state: CircuitState.OPEN, failures, nextProbeAt: now + pauseMicros(failures, random) };
+}
+
+/** What people are told of an endpoint: `failing` on the way to `open`; `closed` after either. */
+export type CircuitTurn = 'failing' | 'open' | 'closed';
+
+/** What there is to tell of a change; undefined: nothing. */
+export function turnOf(before: Circuit, after: Circuit): CircuitTurn | undefined {
+  const stageOf = ({ state, failures }: Circuit) =>
+    state === CircuitState.OPEN ? 'open' : failures >= FAILURES_TO_TELL ? 'failing' : 'closed';
+  const stage = stageOf(after);
+  return stage === stageOf(before) ? undefined : stage;
+}
+
+function pauseMicros(failures: number, random: () => number): number {
+  const bound = Math.min(MAX_PAUSE_MICROS, FIRST_PAUSE_MICROS * 2 ** Math.min(failures - FAILURES_TO_OPEN, 10));
+  return Math.round(bound * (0.75 + random() / 2));
+}
+
+/** Calls that one instance makes to an endpoint at a time: fewer with each failure in a row, one when it is probed. */
+export function callsAtOnce(circuit: Pick<Circuit, 'state' | 'failures'>, most: number): number {
+  if (circuit.state === CircuitState.OPEN) return 1;
+  return Math.max(1, most >> Math.min(circuit.failures, 10));
+}

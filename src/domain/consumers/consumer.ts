@@ -1,0 +1,160 @@
+// A consumer's settings: their defaults and bounds, how two are compared, and which entries of the log they select.
+
+import { ALL_CONTEXTS, type EntryKind, type Position } from '../events/event.js';
+import type { EventCriteria } from '../events/event-filter.js';
+
+/** Which order a consumer keeps; the values are the wire's and are stored. */
+export const Ordering = { BY_STREAM: 1, NONE: 2 } as const;
+export type Ordering = (typeof Ordering)[keyof typeof Ordering];
+
+/** Which events a consumer gets. Empty lists are not set; lists are sorted and without duplicates, so that equal ones are equal. */
+export interface ConsumerFilter {
+  readonly topics: readonly string[];
+  readonly streams: readonly string[];
+  readonly issuers: readonly string[];
+  readonly subjects: readonly number[];
+  readonly tags: readonly string[];
+  readonly entityTypes: readonly string[];
+  /** Kinds of entries; empty: OCCURRED. Settings stored by older versions have none. */
+  readonly kinds?: readonly EntryKind[];
+  /** Text of a description that the payload contains. */
+  readonly description?: string;
+}
+
+/** The durable settings of a consumer. */
+export interface ConsumerSettings {
+  readonly filter: ConsumerFilter;
+  readonly ackTimeoutMs: number;
+  readonly maxAttempts: number;
+  readonly ordering: Ordering;
+  readonly ignoreOwn: boolean;
+  readonly ephemeral: boolean;
+}
+
+/** Settings of which some are not given: at creation they get their defaults, later they mean "as stored". */
+export type SettingsPatch = { readonly [K in keyof ConsumerSettings]?: ConsumerSettings[K] | undefined };
+
+/** Where a new consumer begins, or a seek goes. */
+export type StartPosition =
+  | { readonly kind: 'earliest' }
+  | { readonly kind: 'latest' }
+  | { readonly kind: 'after-position'; readonly position: Position }
+  | { readonly kind: 'after-time'; readonly time: number };
+
+export const EARLIEST: StartPosition = { kind: 'earliest' };
+
+/** A consumer is named by its context and name; the context may be `all`. */
+export interface ConsumerKey {
+  readonly context: string;
+  readonly name: string;
+}
+
+export const MIN_ACK_TIMEOUT_MS = 1_000;
+export const MAX_ACK_TIMEOUT_MS = 12 * 3_600_000;
+export const MAX_ATTEMPTS_LIMIT = 1_000;
+/** Values in one list of a filter. */
+export const MAX_FILTER_VALUES = 100;
+/** `pending` and `affected` are exact up to here. */
+export const MAX_EXACT_PENDING = 10_000;
+
+export const EVERY_EVENT: ConsumerFilter = {
+  topics: [],
+  streams: [],
+  issuers: [],
+  subjects: [],
+  tags: [],
+  entityTypes: [],
+};
+
+export const DEFAULT_SETTINGS: ConsumerSettings = {
+  filter: EVERY_EVENT,
+  ackTimeoutMs: 60_000,
+  maxAttempts: 10,
+  ordering: Ordering.BY_STREAM,
+  ignoreOwn: false,
+  ephemeral: false,
+};
+
+/** The base with what the patch gives. */
+export function applySettings(base: ConsumerSettings, patch: SettingsPatch): ConsumerSettings {
+  return {
+    filter: patch.filter ?? base.filter,
+    ackTimeoutMs: patch.ackTimeoutMs ?? base.ackTimeoutMs,
+    maxAttempts: patch.maxAttempts ?? base.maxAttempts,
+    ordering: patch.ordering ?? base.ordering,
+    ignoreOwn: patch.ignoreOwn ?? base.ignoreOwn,
+    ephemeral: patch.ephemeral ?? base.ephemeral,
+  };
+}
+
+/** The names of settings as the wire calls them. */
+export const SETTING_NAMES = {
+  filter: 'filter',
+  ackTimeoutMs: 'ack_timeout',
+  maxAttempts: 'max_attempts',
+  ordering: 'ordering',
+  ignoreOwn: 'ignore_own',
+  ephemeral: 'ephemeral',
+} as const satisfies Record<keyof ConsumerSettings, string>;
+
+const FILTER_NAMES = {
+  topics: 'topics',
+  streams: 'streams',
+  issuers: 'issuers',
+  subjects: 'subjects',
+  tags: 'tags',
+  entityTypes: 'entity_types',
+  kinds: 'statuses',
+  description: 'description',
+} as const satisfies Record<keyof ConsumerFilter, string>;
+
+/** A setting that was given and is not as stored. */
+export interface SettingDifference {
+  /** Path of the setting as the wire calls it, such as `ack_timeout` or `filter.topics`. */
+  readonly field: string;
+  /** The stored value, for people. */
+  readonly stored: string;
+}
+
+/** What the patch gives and the stored settings have otherwise; empty when they agree. */
+export function differingSettings(stored: ConsumerSettings, patch: SettingsPatch): readonly SettingDifference[] {
+  const differences: SettingDifference[] = [];
+  const compare = (field: string, given: unknown, has: unknown) => {
+    if (given === undefined || text(given) === text(has)) return;
+    differences.push({ field, stored: text(has) });
+  };
+  for (const key of Object.keys(FILTER_NAMES) as (keyof ConsumerFilter)[]) {
+    compare(`filter.${FILTER_NAMES[key]}`, patch.filter && (patch.filter[key] ?? []), stored.filter[key] ?? []);
+  }
+  for (const key of Object.keys(SETTING_NAMES) as (keyof ConsumerSettings)[]) {
+    if (key !== 'filter') compare(SETTING_NAMES[key], patch[key], stored[key]);
+  }
+  return differences;
+}
+
+function text(value: unknown): string {
+  return JSON.stringify(value);
+}
+
+/**
+ * Whether a consumer with one of these settings may see other events than with the other. Then its deliveries of before
+ * say nothing about its deliveries now, and a new generation begins.
+ */
+export function selectsOtherwise(a: ConsumerSettings, b: ConsumerSettings): boolean {
+  return differingSettings(a, { filter: b.filter, ignoreOwn: b.ignoreOwn }).length > 0;
+}
+
+/** The entries that a consumer gets. */
+export function consumerCriteria(key: ConsumerKey, settings: ConsumerSettings): EventCriteria {
+  return { context: key.context, ...settings.filter, consumer: key.name, ignoreOwn: settings.ignoreOwn };
+}
+
+/** As consumerCriteria, narrowed to one stream; the stream's own context, as `all` has streams of one name in several. */
+export function streamCriteria(
+  key: ConsumerKey,
+  settings: ConsumerSettings,
+  stream: { readonly context: string; readonly name: string },
+): EventCriteria {
+  const context = key.context === ALL_CONTEXTS ? stream.context : key.context;
+  return { ...consumerCriteria(key, settings), context, streams: [stream.name] };
+}

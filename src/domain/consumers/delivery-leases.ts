@@ -1,0 +1,80 @@
+// Leases: numbers that are minted once per delivery, and what an answer with one means.
+
+import { bug } from '../errors.js';
+import type { AckStatus } from './delivery-types.js';
+import { type DeliveryRecord, RecordState } from './open-events.js';
+
+export interface LeaseState {
+  readonly nextLease: number;
+  readonly generationFirstLease: number;
+  readonly ownerFirstLease: number;
+  readonly leaseLimit?: number;
+}
+
+export class DeliveryLeases {
+  #next: number;
+  #generationFirst: number;
+  #ownerFirst: number;
+  #limit: number;
+
+  constructor(state: LeaseState) {
+    this.#next = state.nextLease;
+    this.#generationFirst = state.generationFirstLease;
+    this.#ownerFirst = state.ownerFirstLease;
+    this.#limit = state.leaseLimit ?? Number.POSITIVE_INFINITY;
+  }
+
+  get next(): number {
+    return this.#next;
+  }
+
+  get generationFirst(): number {
+    return this.#generationFirst;
+  }
+
+  get left(): number {
+    return this.#limit - this.#next;
+  }
+
+  reserve(limit: number): void {
+    this.#limit = Math.max(this.#limit, limit);
+  }
+
+  mint(): number {
+    if (this.#next >= this.#limit) throw bug('no lease is reserved');
+    return this.#next++;
+  }
+
+  /** What was minted before is of an older generation now. */
+  beginGeneration(): void {
+    this.#generationFirst = this.#next;
+    this.#ownerFirst = this.#next;
+  }
+
+  /** What was minted before in this generation is known no more than what a former owner minted. */
+  forget(): void {
+    this.#ownerFirst = this.#next;
+  }
+
+  /** Of this generation, and minted when nothing was known of it here. */
+  isOfFormerOwner(lease: number): boolean {
+    return lease >= this.#generationFirst && lease < this.#ownerFirst;
+  }
+
+  /** The status of an answer; `record` is the event's, if it is open and known; `done` only counts without one. */
+  status(lease: number, record: DeliveryRecord | undefined, done: boolean): AckStatus {
+    if (lease !== 0 && lease < this.#generationFirst) return 'STALE';
+    if (lease >= this.#next) return 'UNKNOWN';
+    if (record !== undefined) return this.#ofRecord(lease, record);
+    if (done) return 'ALREADY';
+    return this.isOfFormerOwner(lease) ? 'ACCEPTED' : 'UNKNOWN';
+  }
+
+  #ofRecord(lease: number, record: DeliveryRecord): AckStatus {
+    if (lease === record.lease || lease === 0) return 'ACCEPTED';
+    const inFlight = record.state === RecordState.IN_FLIGHT;
+    if (lease < this.#ownerFirst) return inFlight ? 'STALE' : 'ACCEPTED';
+    if (lease < record.firstLease || lease > record.lease) return 'UNKNOWN';
+    return !inFlight || record.leaseIsOfMember(lease) ? 'ACCEPTED' : 'STALE';
+  }
+}

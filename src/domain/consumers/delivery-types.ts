@@ -1,0 +1,187 @@
+// The values that go into and come out of a DeliveryWindow: settings, stored state, offers, deliveries, answers, troubles.
+// Every time in here is milliseconds since 1970 UTC.
+
+import type { Position } from '../events/event.js';
+import type { Ordering } from './consumer.js';
+
+export interface WindowSettings {
+  readonly ordering: Ordering;
+  /** How long a delivered event may stay unanswered before it is delivered again: 1,000 to 43,200,000. */
+  readonly ackTimeoutMs: number;
+  /** Deliveries that may fail before an event is parked: 1 to 1,000. */
+  readonly maxAttempts: number;
+  /**
+   * Whether an event that used up its attempts, or lost that many members, is parked. False: it goes on being delivered.
+   * A rejection that asks for parking always parks.
+   */
+  readonly parking: boolean;
+}
+
+/** Bounds of memory and storage, with their defaults. */
+export interface WindowLimits {
+  /** Ranges above the offset at which the scan stops running ahead: 10,000. In flight events may still add theirs. */
+  readonly maxAckedRanges: number;
+  /** Acknowledged events above the offset at which the scan stops running ahead: 100,000. */
+  readonly maxAckedAhead: number;
+  /** Events in flight and waiting to be delivered again, over all members: 1,000,000. */
+  readonly maxOutstanding: number;
+}
+
+/** RETRY: to be delivered again; PARKED: set aside; REPLAY: parked before, asked for again, not done yet. */
+export type TroubleState = 'RETRY' | 'PARKED' | 'REPLAY';
+
+/** What is remembered about an event that failed. Immutable: each change is a new object. */
+export interface Trouble {
+  readonly position: Position;
+  /** Deliveries that failed: time-outs and rejections. The next delivery is attempt `attempts + 1`. */
+  readonly attempts: number;
+  /** Members that were lost while this was the oldest event of its stream with them. */
+  readonly losses: number;
+  /** Not to be delivered again before; 0: at once. */
+  readonly notBeforeMs: number;
+  /** The last cause: `ACK_TIMEOUT`, `MEMBER_LOST`, or what the rejecting member said. */
+  readonly reason: string;
+  readonly state: TroubleState;
+}
+
+/** What is stored of a consumer's progress; what a new owner builds its window from. */
+export interface WindowState {
+  /** Rises with every seek and changed filter. */
+  readonly generation: number;
+  /** Everything that matches at or below is done. */
+  readonly offset: Position;
+  /** What is done above the offset, as `encodeRanges` made it; empty: nothing. */
+  readonly acked: Uint8Array;
+  readonly troubles: readonly Trouble[];
+  /** The next lease to mint, at least 1. Leases below were minted, or may have been by a former owner. */
+  readonly nextLease: number;
+  /** Leases below belong to older generations. */
+  readonly generationFirstLease: number;
+  /** Leases below and of this generation were minted by former owners. */
+  readonly ownerFirstLease: number;
+  /**
+   * Leases below this are reserved in storage for this owner, so that a crash cannot lead to a second use of one. With none
+   * left nothing is delivered until `reserveLeases`. Left out: no bound.
+   */
+  readonly leaseLimit?: number;
+}
+
+/** What has to be written; all values are absolute, so that writing them twice does no harm. */
+export interface WindowChanges {
+  readonly version: number;
+  readonly generation: number;
+  readonly offset: Position;
+  /** For WindowState.acked. */
+  readonly acked: Uint8Array;
+  readonly nextLease: number;
+  readonly generationFirstLease: number;
+  /** Troubles to insert or replace. */
+  readonly troubles: readonly Trouble[];
+  /** Positions whose trouble is over: to be deleted. */
+  readonly troublesOver: readonly Position[];
+}
+
+/** A matching event, as far as the window cares. */
+export interface OfferedEvent {
+  readonly position: Position;
+  /** Key of the stream, unique in the consumer (so with the context where it reads all contexts); null: none. */
+  readonly stream: string | null;
+  /** What counts against the members' credit in bytes. */
+  readonly bytes: number;
+}
+
+/** The event was leased to a member: send it. */
+export interface Delivery {
+  readonly kind: 'delivered';
+  readonly position: Position;
+  readonly lease: number;
+  /** 1 for the first delivery; higher after a time-out or a rejection of this event. */
+  readonly attempt: number;
+  readonly member: string;
+  /** When it will be delivered again unless answered; undefined while its clock does not run. */
+  readonly deadlineMs: number | undefined;
+  /** A parked event, outside of its stream's order. */
+  readonly replay: boolean;
+}
+
+/**
+ * What became of an offer:
+ *
+ * - `delivered`: leased; go on.
+ * - `no-credit`: nothing changed. A scan or redelivery stops here until a member answers, comes or goes.
+ * - `held`: it has to wait for its stream; the window remembers enough. A scan goes on; a re-read of the stream stops.
+ * - `done`: nothing to deliver here (acknowledged, parked, in flight already, or beyond what was scanned); go on.
+ * - `blocked`: nothing changed. The scan ran as far ahead of the offset as it may; `by` is the position that holds it up.
+ */
+export type OfferResult =
+  | Delivery
+  | { readonly kind: 'no-credit' }
+  | { readonly kind: 'held' }
+  | { readonly kind: 'done' }
+  | { readonly kind: 'blocked'; readonly by: Position };
+
+/** A stream of which events were passed over, and that can be delivered now. */
+export interface StreamReread {
+  readonly stream: string;
+  /** The window's `era` when it was named. */
+  readonly era: number;
+  /** Read the stream's matching events at or after this position, up to `scanned`. */
+  readonly from: Position;
+  /** How many of them a member could take at present; at least 1. */
+  readonly room: number;
+}
+
+/** What an answer is answered with. */
+export type AckStatus = 'ACCEPTED' | 'ALREADY' | 'STALE' | 'UNKNOWN';
+
+/** An answer to one delivery. */
+export interface Answer {
+  readonly position: Position;
+  /** 0: whatever is current. */
+  readonly lease: number;
+}
+
+/** RETRY: deliver again after a delay, with a raised attempt; PARK: set aside; SKIP: done without success. */
+export type Rejection =
+  | { readonly action: 'RETRY'; readonly delayMs: number; readonly reason: string }
+  | { readonly action: 'PARK'; readonly reason: string }
+  | { readonly action: 'SKIP'; readonly reason: string };
+
+/** An event whose clock ran out. */
+export interface Expiry {
+  readonly position: Position;
+  readonly member: string;
+  /** The attempt that failed. */
+  readonly attempt: number;
+  /** It used up its attempts and was parked. */
+  readonly parked: boolean;
+}
+
+export interface MemberCredit {
+  /** Events in flight at most; 0: nothing more for the time being. */
+  readonly maxInFlight: number;
+  /** Bytes in flight at most. A larger event is delivered alone, to a member with nothing in flight. */
+  readonly maxInFlightBytes: number;
+}
+
+export interface MemberUse extends MemberCredit {
+  readonly name: string;
+  readonly inFlight: number;
+  readonly inFlightBytes: number;
+}
+
+export type WindowActivity = 'IDLE' | 'DELIVERING' | 'WAITING_FOR_ACKS' | 'BLOCKED_BY_RETRY' | 'NO_MEMBER';
+
+export interface WindowStats {
+  /** Events delivered and not answered, replays included. */
+  readonly inFlight: number;
+  /** Events that were delivered and wait to be delivered again. */
+  readonly waiting: number;
+  /** Streams of which events were passed over by the scan. */
+  readonly heldStreams: number;
+  readonly parked: number;
+  /** Acknowledged events above the offset. */
+  readonly ackedAhead: number;
+  /** The oldest delivered event that is not done, or 0. */
+  readonly oldestUnacknowledged: Position;
+}

@@ -1,0 +1,241 @@
+// The members of a consumer: their credit, and which of them takes an event that is free to go to any.
+
+import { KeyedHeap } from '../collections/keyed-heap.js';
+import type { MemberCredit, MemberUse } from './delivery-types.js';
+import { type DeliveryRecord, LinkedList, RecordState } from './open-events.js';
+import type { StreamQueue } from './stream-queue.js';
+
+/** What waits as one: a stream, or an event without one. */
+export type DeliveryUnit = DeliveryRecord | StreamQueue;
+
+export class DeliveryMember {
+  readonly name: string;
+  maxInFlight: number;
+  maxInFlightBytes: number;
+  inFlight = 0;
+  inFlightBytes = 0;
+  /** When it last answered; restarts its clocks. */
+  answeredMs = 0;
+  /** In flight, by ascending position, as nearly everything is delivered. */
+  readonly ascending = new LinkedList<DeliveryRecord>();
+  /** In flight, delivered after something newer. */
+  readonly others = new Set<DeliveryRecord>();
+  /** In flight with a running clock, by the start of that clock. */
+  readonly clocks = new LinkedList<DeliveryRecord>();
+  /** Waiting records that only this member may take, as it has their stream. */
+  readonly ready = new KeyedHeap<DeliveryRecord>();
+  /** Streams with passed over events that only this member may take. */
+  readonly held = new Set<StreamQueue>();
+  /** It takes nothing but this until it fits. */
+  reservedFor: DeliveryUnit | undefined;
+  /** Free credit in events as the pool sorts it, and where the pool has it. */
+  free = 0;
+  index = 0;
+
+  constructor(name: string, credit: MemberCredit) {
+    this.name = name;
+    this.maxInFlight = credit.maxInFlight;
+    this.maxInFlightBytes = credit.maxInFlightBytes;
+  }
+
+  get use(): MemberUse {
+    const { name, inFlight, inFlightBytes, maxInFlight, maxInFlightBytes } = this;
+    return { name, inFlight, inFlightBytes, maxInFlight, maxInFlightBytes };
+  }
+
+  /** Whether its credit has room for an event of so many bytes; of the unit for which it is reserved, or any. */
+  canTake(bytes: number, unit?: DeliveryUnit): boolean {
+    if (this.reservedFor !== undefined && this.reservedFor !== unit) return false;
+    if (this.inFlight >= this.maxInFlight) return false;
+    return this.inFlight === 0 || this.inFlightBytes + bytes <= this.maxInFlightBytes;
+  }
+
+  take(record: DeliveryRecord): void {
+    this.inFlight++;
+    this.inFlightBytes += record.bytes;
+    const last = this.ascending.last;
+    if (last === undefined || last.position < record.position) this.ascending.append(record.memberLink);
+    else this.others.add(record);
+  }
+
+  giveBack(record: DeliveryRecord): void {
+    this.inFlight--;
+    this.inFlightBytes -= record.bytes;
+    if (record.memberLink.list === this.ascending) this.ascending.remove(record.memberLink);
+    else this.others.delete(record);
+  }
+
+  /** Everything it has in flight, by position. */
+  records(): DeliveryRecord[] {
+    const records = this.recordsUpTo(Number.POSITIVE_INFINITY);
+    return records.sort((a, b) => a.position - b.position);
+  }
+
+  /** What it has in flight at or below a position, in no order. Costs what it returns, and the out of order ones. */
+  recordsUpTo(position: number): DeliveryRecord[] {
+    const records: DeliveryRecord[] = [];
+    let link = this.ascending.first?.memberLink;
+    for (; link !== undefined && link.value.position <= position; link = link.next) records.push(link.value);
+    for (const record of this.others) {
+      if (record.position <= position) records.push(record);
+    }
+    return records;
+  }
+}
+
+/** Members sorted by free credit in a heap, the greatest on top. */
+export class MemberPool {
+  readonly #byName = new Map<string, DeliveryMember>();
+  readonly #heap: DeliveryMember[] = [];
+
+  get size(): number {
+    return this.#heap.length;
+  }
+
+  get(name: string): DeliveryMember | undefined {
+    return this.#byName.get(name);
+  }
+
+  get maxInFlight(): number {
+    return this.#heap.reduce((sum, member) => sum + member.maxInFlight, 0);
+  }
+
+  /** In the order they came. */
+  all(): IterableIterator<DeliveryMember> {
+    return this.#byName.values();
+  }
+
+  add(member: DeliveryMember): void {
+    this.#byName.set(member.name, member);
+    member.index = this.#heap.length;
+    this.#heap.push(member);
+    this.changed(member);
+  }
+
+  /** Takes a member out that has nothing in flight, and so no reservation. */
+  remove(member: DeliveryMember): void {
+    this.#byName.delete(member.name);
+    const last = this.#heap.pop() as DeliveryMember;
+    if (last === member) return;
+    last.index = member.index;
+    this.#heap[last.index] = last;
+    this.#sift(last);
+  }
+
+  get hasCredit(): boolean {
+    const top = this.#heap[0];
+    return top !== undefined && top.free > 0;
+  }
+
+  /** Free credit of all members in events. */
+  totalFree(): number {
+    return this.#heap.reduce((sum, member) => sum + member.free, 0);
+  }
+
+  /** Whether a member besides this one has credit. */
+  hasCreditBesides(member: DeliveryMember): boolean {
+    const top = this.#heap[0];
+    return top === member ? this.#second() !== undefined : top !== undefined && top.free > 0;
+  }
+
+  /**
+   * The member with the most free credit that can take an event of so many bytes. `avoid` is taken only if there is no
+   * other: it failed on this event before.
+   */
+  choose(bytes: number, avoid?: DeliveryMember): DeliveryMember | undefined {
+    const top = this.#heap[0];
+    const first = top === avoid ? (this.#second() ?? top) : top;
+    if (first === undefined || first.free <= 0) return undefined;
+    if (first.canTake(bytes)) return first;
+    // Rare: the bytes do not fit where the most events would.
+    let best: DeliveryMember | undefined;
+    for (const member of this.#heap) {
+      if (member.free > (best?.free ?? 0) && member.canTake(bytes)) best = member;
+    }
+    return best;
+  }
+
+  /**
+   * Keeps a member from taking anything until the next event of the unit fits: else smaller ones would use the room as it
+   * comes, for ever. The session asks for what waits before it scans, so that what fits then goes first.
+   */
+  reserve(unit: DeliveryUnit, holder: DeliveryMember | undefined): void {
+    if (unit.reservedOn?.reservedFor === unit) return;
+    const member = holder ?? this.#leastUsed();
+    if (member === undefined || member.reservedFor !== undefined || member.inFlight === 0) return;
+    member.reservedFor = unit;
+    unit.reservedOn = member;
+    this.changed(member);
+  }
+
+  /** The unit needs no reservation any more. */
+  release(unit: DeliveryUnit): void {
+    const member = unit.reservedOn;
+    if (member === undefined) return;
+    unit.reservedOn = undefined;
+    if (member.reservedFor !== unit) return;
+    member.reservedFor = undefined;
+    this.changed(member);
+  }
+
+  /** The member's credit or use changed. */
+  changed(member: DeliveryMember): void {
+    if (member.reservedFor !== undefined && !this.#stillReserved(member, member.reservedFor)) {
+      member.reservedFor.reservedOn = undefined;
+      member.reservedFor = undefined;
+    }
+    const full =
+      member.reservedFor !== undefined || (member.inFlight > 0 && member.inFlightBytes >= member.maxInFlightBytes);
+    const free = full ? 0 : Math.max(0, member.maxInFlight - member.inFlight);
+    if (free === member.free) return;
+    member.free = free;
+    if (this.#heap.length > 1) this.#sift(member);
+  }
+
+  /** Until the unit fits, or no longer waits for this member. */
+  #stillReserved(member: DeliveryMember, unit: DeliveryUnit): boolean {
+    if (member.maxInFlight === 0 || member.canTake(unit.nextBytes, unit)) return false;
+    if ('records' in unit) return unit.waits && (unit.holder === undefined || unit.holder === member);
+    return unit.state === RecordState.WAITING;
+  }
+
+  #leastUsed(): DeliveryMember | undefined {
+    let least: DeliveryMember | undefined;
+    for (const member of this.#heap) {
+      if (member.maxInFlight === 0 || member.reservedFor !== undefined) continue;
+      if (least === undefined || member.inFlight < least.inFlight) least = member;
+    }
+    return least;
+  }
+
+  /** The member with the most credit after the top one; undefined if none of them has any. */
+  #second(): DeliveryMember | undefined {
+    const left = this.#heap[1];
+    const right = this.#heap[2];
+    const best = right !== undefined && left !== undefined && right.free > left.free ? right : left;
+    return best !== undefined && best.free > 0 ? best : undefined;
+  }
+
+  #sift(member: DeliveryMember): void {
+    const heap = this.#heap;
+    let at = member.index;
+    while (at > 0) {
+      const parent = heap[(at - 1) >> 1] as DeliveryMember;
+      if (parent.free >= member.free) break;
+      heap[at] = parent;
+      parent.index = at;
+      at = (at - 1) >> 1;
+    }
+    for (let child = 2 * at + 1; child < heap.length; child = 2 * at + 1) {
+      const right = heap[child + 1];
+      if (right !== undefined && right.free > (heap[child] as DeliveryMember).free) child++;
+      const best = heap[child] as DeliveryMember;
+      if (best.free <= member.free) break;
+      heap[at] = best;
+      best.index = at;
+      at = child;
+    }
+    heap[at] = member;
+    member.index = at;
+  }
+}

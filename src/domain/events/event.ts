@@ -1,0 +1,148 @@
+// The event as every layer below the wire sees it. Pure values; how they travel is grpc/, how they are stored is storage/.
+
+import type { Description } from '../descriptions/description.js';
+
+/**
+ * Place in commit order: dense, from 1; 0 stands for "before the first". A number, not a bigint: the server itself hands
+ * positions out one by one and would need 285 years at a million a second to leave the exact range, and numbers are what
+ * makes the delivery window fast. What a client sends is a bigint until it was checked against the head.
+ */
+export type Position = number;
+
+/** Microseconds since 1970-01-01 UTC, as a number: exact until the year 2255. */
+export type Micros = number;
+
+/** What an entry of the log says about its event; the values are stored. What is AWAITED has no entry: only views of it. */
+export const EntryKind = { AWAITED: 0, OCCURRED: 1, INVALIDATED: 2, EXPIRED: 3 } as const;
+export type EntryKind = (typeof EntryKind)[keyof typeof EntryKind];
+/** Kinds that entries have. */
+export const ENTRY_KINDS: readonly EntryKind[] = [EntryKind.OCCURRED, EntryKind.INVALIDATED, EntryKind.EXPIRED];
+
+/** The context that an empty one means. */
+export const DEFAULT_CONTEXT = 'default';
+/** Reserved: in reads and consumers it means every context. */
+export const ALL_CONTEXTS = 'all';
+
+/** The content of an event: the bytes as they came, or the text of a JSON value. */
+export interface Payload {
+  readonly contentType: string;
+  readonly bytes: Uint8Array;
+  /** Memo of the wire encoder: a JSON payload as the Value that it came in, until it was sent once. */
+  wireValue?: Uint8Array | undefined;
+}
+
+export interface SystemInfo {
+  readonly id: string;
+  readonly name: string;
+  readonly time: Micros | undefined;
+  readonly timezone: string;
+}
+
+export interface Trigger {
+  readonly type: string;
+  readonly name: string;
+}
+
+/** Envelope members that are not searched by the server: kept together in one JSON column. */
+export interface EnvelopeRest {
+  readonly properties?: Readonly<Record<string, string>>;
+  readonly system?: SystemInfo;
+  readonly trigger?: Trigger;
+  readonly traceparent?: string;
+  readonly tracestate?: string;
+  readonly createdBy?: string;
+  /** The description that the event was pushed with, or is awaited by: its stored text. */
+  readonly description?: string;
+  /** The other awaited events that the entry ended. Set, though perhaps empty, wherever the entry ended a wait. */
+  readonly satisfiedIds?: readonly number[];
+  /** Of an invalidation: why. */
+  readonly reason?: string;
+  /** Of what is or was awaited: the end of the wait. */
+  readonly expiresAt?: Micros;
+  /** Views only. Of a satisfied wait: the event that ended it. */
+  readonly endedById?: number;
+  /** Views only, and invalidations of what had occurred: when it occurred. */
+  readonly occurredAt?: Micros;
+  /** Views only: when it was invalidated. */
+  readonly invalidatedAt?: Micros;
+}
+
+/** The members that a push and a stored entry share. An empty string means not set. */
+export interface Envelope {
+  readonly context: string;
+  readonly topic: string;
+  readonly version: number;
+  /** Empty: the event belongs to no stream. */
+  readonly stream: string;
+  readonly issuer: string;
+  readonly sessionId: string;
+  readonly correlationId: string;
+  readonly to: string;
+  readonly replyTo: string;
+  /** The wire's number; 0 is not set. */
+  readonly subject: number;
+  readonly tag: string;
+  readonly entityType: string;
+  readonly organization: string;
+  readonly unit: string;
+  /** Undefined when every member is unset. */
+  readonly rest: EnvelopeRest | undefined;
+}
+
+/** An envelope of which nothing is set but what says what the event is and who pushed it. */
+export const EMPTY_ENVELOPE: Omit<Envelope, 'context' | 'topic' | 'issuer'> = {
+  version: 0,
+  stream: '',
+  sessionId: '',
+  correlationId: '',
+  to: '',
+  replyTo: '',
+  subject: 0,
+  tag: '',
+  entityType: '',
+  organization: '',
+  unit: '',
+  rest: undefined,
+};
+
+/** An event as it is pushed, validated. */
+export interface EventDraft extends Envelope {
+  /** The client's UUID in lower case with hyphens; empty: the server mints one. */
+  readonly messageId: string;
+  /** Undefined: the event is looked for, or awaited, by its description. */
+  readonly payload: Payload | undefined;
+  readonly description: Description | undefined;
+}
+
+/** An entry of the log. Immutable but for the encoder's memo and what decides whether there is one. */
+export interface LogEntry extends Envelope {
+  /** 0 in the view of what is awaited. */
+  readonly position: Position;
+  readonly kind: EntryKind;
+  readonly eventId: number;
+  /** 0 without a stream. */
+  readonly sequence: number;
+  readonly messageId: string;
+  /** The message id's 16 bytes, where it came as such: then the text is made only when somebody asks for it. */
+  readonly messageIdBytes?: Uint8Array;
+  readonly createdAt: Micros;
+  /** Undefined in entries of an invalidation or expiry. */
+  readonly payload: Payload | undefined;
+  /** Many are going to read it: the newest part of the log. Then its encodings are worth keeping. */
+  shared?: boolean;
+  /** Memo of the wire encoder: the encoded Event, once per payload encoding. The domain gives it no meaning. */
+  encodedJson?: Uint8Array | undefined;
+  encodedBytes?: Uint8Array | undefined;
+}
+
+/** JSON by its media type: empty, application/json or a +json type, parameters aside. */
+export function isJsonContentType(contentType: string): boolean {
+  if (contentType === '' || contentType === 'application/json') return true;
+  const type = (contentType.split(';', 1)[0] ?? '').trim().toLowerCase();
+  return type === 'application/json' || type.endsWith('+json');
+}
+
+/** Size that counts for limits in frames and memory: the payload and a flat amount for the envelope. */
+export function entryBytes(entry: LogEntry): number {
+  return 256 + (entry.payload?.bytes.byteLength ?? 0);
+}

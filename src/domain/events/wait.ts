@@ -1,0 +1,115 @@
+// What is awaited: an event that somebody described and that has not happened. Its record stays after its end, so that any
+// id that was ever given out resolves to what became of it.
+
+import { bug } from '../errors.js';
+import { EntryKind, type Envelope, type LogEntry, type Micros, type Position } from './event.js';
+
+/** How long an event is awaited unless its push says otherwise. */
+export const DEFAULT_WAIT_MICROS = 30 * 86_400 * 1_000_000;
+/** The longest wait. */
+export const MAX_WAIT_MICROS = 365 * 86_400 * 1_000_000;
+/** How far back a description looks for what has occurred already, unless its push says otherwise. */
+export const DEFAULT_LOOKBACK_MICROS = 30 * 86_400 * 1_000_000;
+
+/** An event that was ever awaited. */
+export interface Wait {
+  readonly eventId: number;
+  /** AWAITED, or how it ended; moves once, and from OCCURRED to INVALIDATED. */
+  readonly state: EntryKind;
+  /** What its push said: the issuer is who awaits it. */
+  readonly envelope: Envelope;
+  readonly messageId: string;
+  /** The stored text of the description. */
+  readonly description: string;
+  readonly shapeId: number;
+  readonly hash: Uint8Array;
+  readonly createdAt: Micros;
+  readonly expiresAt: Micros;
+  /** Of a satisfied wait: the event that ended it, by its own or another id. */
+  readonly endedById: number | undefined;
+  /** The entry that ended it; 0 while awaited. */
+  readonly position: Position;
+}
+
+/** What became of an event, by an id that may be one of several that its entry ended. */
+export interface EventFate {
+  /** The id that was asked for. */
+  readonly eventId: number;
+  readonly state: EntryKind;
+  /** The id of its entry; the same unless another wait with a lower id was ended with it. */
+  readonly entryEventId: number;
+  /** The entry that says what it is now; 0 while awaited. */
+  readonly position: Position;
+  /** When the wait ends; undefined for what was never awaited. */
+  readonly expiresAt: Micros | undefined;
+  readonly context: string;
+  readonly topic: string;
+}
+
+/** What became of an event that was awaited at some time. */
+export function fateOf(wait: Wait): EventFate {
+  const { eventId, state, position, expiresAt } = wait;
+  const { context, topic } = wait.envelope;
+  return { eventId, state, entryEventId: wait.endedById ?? eventId, position, expiresAt, context, topic };
+}
+
+/** What became of an event that occurred without being awaited. */
+export function fateOfEntries(eventId: number, entries: readonly LogEntry[]): EventFate {
+  const last = entries.find(({ kind }) => kind !== EntryKind.OCCURRED) ?? entries[0];
+  if (last === undefined) throw bug('an event without an entry');
+  const { kind: state, position, context, topic } = last;
+  return { eventId, state, entryEventId: last.eventId, position, expiresAt: undefined, context, topic };
+}
+
+/** The awaited event as readers are shown it. */
+export function awaitedView(wait: Wait): LogEntry {
+  const { envelope, description, expiresAt } = wait;
+  return {
+    ...envelope,
+    position: 0,
+    kind: EntryKind.AWAITED,
+    eventId: wait.eventId,
+    sequence: 0,
+    messageId: wait.messageId,
+    createdAt: wait.createdAt,
+    rest: { ...envelope.rest, description, expiresAt },
+    payload: undefined,
+  };
+}
+
+/** The entry that ended the wait, as it is shown to who asks for the wait's own id. */
+export function satisfiedView(wait: Wait, entry: LogEntry): LogEntry {
+  const { description } = wait;
+  return {
+    ...entry,
+    messageId: entry.messageId,
+    eventId: wait.eventId,
+    rest: { ...entry.rest, description, endedById: entry.eventId },
+    ...NO_ENCODINGS,
+  };
+}
+
+/** An entry without its payload: for answers that have become too long for it. */
+export function withoutPayload(entry: LogEntry): LogEntry {
+  return { ...entry, messageId: entry.messageId, payload: undefined, ...NO_ENCODINGS };
+}
+
+/** An occurred event that was invalidated later, as it is now. */
+export function invalidatedView(occurred: LogEntry, invalidation: LogEntry): LogEntry {
+  const reason = invalidation.rest?.reason;
+  return {
+    ...occurred,
+    messageId: occurred.messageId,
+    kind: EntryKind.INVALIDATED,
+    rest: {
+      ...occurred.rest,
+      ...(reason === undefined ? {} : { reason }),
+      occurredAt: occurred.createdAt,
+      invalidatedAt: invalidation.createdAt,
+    },
+    ...NO_ENCODINGS,
+  };
+}
+
+/** A view is another message than its entry: the entry's encodings are not its own. */
+const NO_ENCODINGS = { shared: false, encodedJson: undefined, encodedBytes: undefined } as const;

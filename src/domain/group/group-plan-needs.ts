@@ -1,0 +1,138 @@
+// What a group has to read under the lock, and what is made of its pushes before: the hashes of their values for the shapes
+// that their topics watch. Both are done before the head row is locked.
+
+import { loadDescription } from '../descriptions/description.js';
+import type { DescriptionPaths } from '../descriptions/description-paths.js';
+import { bug, fieldInvalid, MadeleineError } from '../errors.js';
+import { isJsonContentType } from '../events/event.js';
+import type { Wait } from '../events/wait.js';
+import { asBuffer } from '../json/bytes.js';
+import { scopedKey } from '../names.js';
+import {
+  type Find,
+  type GroupNeeds,
+  type GroupUnit,
+  type Identity,
+  identitiesOf,
+  type Push,
+  type PushMatch,
+  type WaitKey,
+  type WaitNeeds,
+} from './group-plan-types.js';
+import type { ShapeCatalog, WatchedShape } from './shape-catalog.js';
+
+const NO_KEYS: PushMatch = { keys: [] };
+
+/** Sets the match of every push that has to do with waits, by this version of the catalogue. */
+export function matchPushes(units: readonly GroupUnit[], catalog: ShapeCatalog): void {
+  for (const unit of units) {
+    if (unit.kind !== 'push') continue;
+    for (const push of unit.pushes) push.match = matchOf(push, catalog);
+  }
+}
+
+function matchOf({ draft }: Push, catalog: ShapeCatalog): PushMatch | undefined {
+  const { context, topic, payload, description } = draft;
+  const watched = catalog.isEmpty ? undefined : catalog.of(context, topic);
+  if (payload === undefined) {
+    const shape = description && catalog.find(context, topic, description.shape);
+    if (description === undefined || shape?.ready !== true) throw bug('a description is looked for without its index');
+    return { keys: [waitKey({ context, topic }, shape, description)] };
+  }
+  if (watched === undefined) return undefined;
+  const { matcher, identity } = watched;
+  try {
+    if (!isJsonContentType(payload.contentType)) return identity === undefined ? NO_KEYS : withoutIdentity(identity);
+    const matches = matcher.matchPushed(payload.bytes, 'event.payload');
+    const keys = matches.map((match) => waitKey({ context, topic }, match.shape, match));
+    return identity === undefined ? { keys } : { keys, identity: identity.describe(payload.bytes, 'event.payload') };
+  } catch (error) {
+    if (error instanceof MadeleineError) return { keys: [], problem: error };
+    throw error;
+  }
+}
+
+function withoutIdentity({ pointers }: DescriptionPaths): never {
+  throw fieldInvalid('event.payload', `is not JSON: the events of its topic are identified by ${pointers.join(', ')}`);
+}
+
+function waitKey(
+  { context, topic }: { context: string; topic: string },
+  shape: WatchedShape,
+  { hash, values }: { hash: Buffer; values: string },
+): WaitKey {
+  return { context, topic, shapeId: shape.id, hash, values, text: waitKeyText(shape.id, hash) };
+}
+
+/** Shapes are numbered across topics, so that the number stands for the topic too. */
+export function waitKeyText(shapeId: number, hash: Uint8Array): string {
+  return `${shapeId}:${asBuffer(hash).toString('latin1')}`;
+}
+
+/** Whether the wait is for exactly these values: hashes may be equal for others. */
+export function isFor(wait: Wait, key: WaitKey): boolean {
+  return loadDescription(wait.description).values === key.values;
+}
+
+/** The find of a push without a payload. */
+export function findOf({ match, terms }: Push): Find {
+  const key = match?.keys[0];
+  if (key === undefined || terms === undefined) throw bug('a description without its terms');
+  return { key, since: terms.since, after: terms.after, text: `${key.text}@${terms.since}:${terms.after}` };
+}
+
+/** What the units need to be read. */
+export function needsOf(units: readonly GroupUnit[], rerun: boolean): GroupNeeds {
+  const streams = new Map<string, { context: string; name: string }>();
+  const messageIds: { context: string; messageId: string }[] = [];
+  const waits = new WaitNeedsGatherer();
+  const addPush = (push: Push) => {
+    const { draft, messageId, digest } = push;
+    const { context, stream } = draft;
+    if (stream !== '') streams.set(scopedKey(context, stream), { context, name: stream });
+    if (digest !== undefined || rerun) messageIds.push({ context, messageId });
+    if (push.match !== undefined || draft.description !== undefined) waits.addPush(push);
+  };
+  for (const unit of units) {
+    if (unit.kind === 'push') unit.pushes.forEach(addPush);
+    else waits.addUnit(unit);
+  }
+  // Ids of pushes that leave no entry are not guarded by the log's unique key.
+  const lookUpFirst = rerun || waits.hasLedgered;
+  return { streams: [...streams.values()], messageIds, lookUpFirst, waits: waits.needs() };
+}
+
+class WaitNeedsGatherer {
+  readonly #keys = new Map<string, WaitKey>();
+  readonly #finds = new Map<string, Find>();
+  readonly #identities = new Map<string, Identity>();
+  readonly #eventIds = new Set<number>();
+  hasLedgered = false;
+
+  addPush(push: Push): void {
+    const { draft, match, digest } = push;
+    for (const key of match?.keys ?? []) this.#keys.set(key.text, key);
+    if (draft.payload === undefined) {
+      const find = findOf(push);
+      this.#finds.set(find.text, find);
+      if (digest !== undefined) this.hasLedgered = true;
+    } else if (match?.problem === undefined) {
+      for (const identity of identitiesOf(push)) this.#identities.set(identity.text, identity);
+    }
+  }
+
+  addUnit(unit: Exclude<GroupUnit, { kind: 'push' }>): void {
+    if (unit.kind === 'expire') for (const id of unit.eventIds) this.#eventIds.add(id);
+    else if (unit.kind === 'observe' || unit.kind === 'invalidate') this.#eventIds.add(unit.eventId);
+  }
+
+  needs(): WaitNeeds | undefined {
+    const needs = {
+      keys: [...this.#keys.values()],
+      finds: [...this.#finds.values()],
+      identities: [...this.#identities.values()],
+      eventIds: [...this.#eventIds],
+    };
+    return Object.values(needs).every((list) => list.length === 0) ? undefined : needs;
+  }
+}

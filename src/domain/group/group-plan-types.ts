@@ -1,0 +1,336 @@
+// What goes into the plan of a group and what comes out of it: units, what has to be read for them under the lock, what was
+// found there, what is written, and what became of each unit.
+
+import type { Description } from '../descriptions/description.js';
+import type { Shape } from '../descriptions/shape.js';
+import type { MadeleineError } from '../errors.js';
+import type { EventDraft, LogEntry, Micros, Position } from '../events/event.js';
+import type { StreamState } from '../events/stream.js';
+import type { EventFate, Wait } from '../events/wait.js';
+import type { TopicSettings } from '../topics/topic.js';
+
+/** One event to push. */
+export interface Push {
+  readonly draft: EventDraft;
+  /** The client's message id, or the one that was minted before the transaction. */
+  readonly messageId: string;
+  /** Of a client's message id: what was pushed under it. Undefined: the id was minted, nobody else can know it. */
+  readonly digest: Uint8Array | undefined;
+  /** The sequence that the stream has to have before this event; undefined: any. */
+  readonly expectedSequence: number | undefined;
+  /** Of a push without a payload: how it looks and waits. */
+  readonly terms?: WaitTerms | undefined;
+  /** What is to be stored with the event it finds or awaits: a cawin. The plan passes it through. */
+  readonly attachment?: unknown;
+  /** Memo of matchPushes: what the shapes that its topic watches make of it, as of one version of the catalogue. */
+  match?: PushMatch | undefined;
+}
+
+/** How a description looks for its event, and how long it waits. */
+export interface WaitTerms {
+  readonly waitMicros: number;
+  /** What occurred at or before this time does not count … */
+  readonly since: Micros;
+  /** … nor what is at or before this position, which is known to be no later than `since`. */
+  readonly after: Position;
+}
+
+/** What the shapes of a topic make of a push. */
+export interface PushMatch {
+  /** The shapes that the payload has, or the one of the description that is looked for. */
+  readonly keys: readonly WaitKey[];
+  /** The payload breaks the limits of watched topics, or lacks what identifies the events of its topic. */
+  readonly problem?: MadeleineError;
+  /** What identifies the event by the description paths of its topic. */
+  readonly identity?: Description;
+}
+
+/** The values of a shape: what waits and payloads are found by. */
+export interface WaitKey {
+  readonly context: string;
+  readonly topic: string;
+  readonly shapeId: number;
+  readonly hash: Uint8Array;
+  /** The values as text: two keys with the same hash are the same only if these are. */
+  readonly values: string;
+  /** All of it but `values` as one text. */
+  readonly text: string;
+}
+
+/** Events pushed together. `atomic`: all are stored or none; otherwise each stands alone. */
+export interface PushUnit {
+  readonly kind: 'push';
+  readonly pushes: readonly Push[];
+  readonly atomic: boolean;
+}
+
+/** Something is to be stored with an event as it is under the lock: a cawin. */
+export interface ObserveUnit {
+  readonly kind: 'observe';
+  readonly eventId: number;
+  readonly attachment: unknown;
+  /** While it is awaited, its deadline is raised to this. */
+  readonly expiresAt: Micros | undefined;
+}
+
+/** An awaited or occurred event is withdrawn. A group of its own. */
+export interface InvalidateUnit {
+  readonly kind: 'invalidate';
+  readonly eventId: number;
+  readonly reason: string;
+}
+
+/** The waits among these whose deadline has passed end. A group of its own. */
+export interface ExpireUnit {
+  readonly kind: 'expire';
+  readonly eventIds: readonly number[];
+}
+
+/** A topic watches one more shape. A group of its own. */
+export interface WatchUnit {
+  readonly kind: 'watch';
+  readonly context: string;
+  readonly topic: string;
+  readonly shape: Shape;
+}
+
+/** The index of a shape is complete. A group of its own. */
+export interface ReadyUnit {
+  readonly kind: 'ready';
+  readonly shapeId: number;
+}
+
+/** A topic gets its settings. A group of its own. */
+export interface RegisterUnit {
+  readonly kind: 'register';
+  readonly context: string;
+  readonly topic: string;
+  readonly settings: TopicSettings;
+}
+
+/** What a group is made of. */
+export type GroupUnit = PushUnit | ObserveUnit | InvalidateUnit | ExpireUnit | WatchUnit | ReadyUnit | RegisterUnit;
+
+/** What a group has to read under the lock. */
+export interface GroupNeeds {
+  readonly streams: readonly { readonly context: string; readonly name: string }[];
+  readonly messageIds: readonly { readonly context: string; readonly messageId: string }[];
+  /** Message ids have to be looked up before anything is decided, minted ones included (a rerun). */
+  readonly lookUpFirst: boolean;
+  /** Undefined: the group has nothing to do with waits. */
+  readonly waits: WaitNeeds | undefined;
+}
+
+export interface WaitNeeds {
+  /** Is an event with these values awaited? */
+  readonly keys: readonly WaitKey[];
+  /** Has an event with these values occurred? */
+  readonly finds: readonly Find[];
+  /** Has an event with an equal description occurred? */
+  readonly identities: readonly Identity[];
+  /** Events by any of their ids. */
+  readonly eventIds: readonly number[];
+}
+
+export interface Find {
+  readonly key: WaitKey;
+  readonly since: Micros;
+  readonly after: Position;
+  /** All of it as one text. */
+  readonly text: string;
+}
+
+/** A description as what identifies the events of a topic. */
+export interface Identity {
+  readonly context: string;
+  readonly topic: string;
+  /** 34 bytes: of its shape and of its values. */
+  readonly digest: Uint8Array;
+  readonly text: string;
+}
+
+/** The first push of a message id, as stored. */
+export interface PushedBefore {
+  /** 0: it left no entry of its own; then `eventId` says what it found or began to await. */
+  readonly position: Position;
+  readonly eventId: number;
+  readonly issuer: string;
+  readonly digest: Uint8Array | undefined;
+}
+
+/** An event that has occurred. */
+export interface Occurrence {
+  readonly eventId: number;
+  readonly position: Position;
+}
+
+/** What is stored of an event under one of its ids. */
+export interface StoredEvent {
+  readonly wait: Wait | undefined;
+  /** The entries of the event itself; of a satisfied wait: of the event that ended it. */
+  readonly entries: readonly LogEntry[];
+}
+
+/** What the group found under the lock of what it needs of waits. */
+export interface LockedWaits {
+  /** AWAITED ones by the text of their key. */
+  readonly awaited: ReadonlyMap<string, Wait>;
+  /** The first that occurred, by the text of the find. */
+  readonly found: ReadonlyMap<string, Occurrence>;
+  readonly identities: ReadonlyMap<string, Occurrence>;
+  readonly events: ReadonlyMap<number, StoredEvent>;
+}
+
+export interface HeadState {
+  readonly position: Position;
+  readonly nextEventId: number;
+  readonly createdAt: Micros;
+  readonly nextShapeId: number;
+}
+
+/** What the group found under the lock. Keys are scopedKey(context, name or message id). */
+export interface LockedState {
+  readonly head: HeadState;
+  /** The database's time, read with the lock. */
+  readonly now: Micros;
+  readonly streams: ReadonlyMap<string, StreamState>;
+  /** The needed message ids that are stored; undefined: they were not looked up. */
+  readonly pushed: ReadonlyMap<string, PushedBefore> | undefined;
+  /** Undefined where the group needs nothing of them. */
+  readonly waits: LockedWaits | undefined;
+}
+
+/** What the group writes: exact rows, absolute values. */
+export interface GroupWrites {
+  readonly entries: readonly PlannedEntry[];
+  /** Streams that are new or moved, in their state after the group. */
+  readonly streams: readonly StreamState[];
+  readonly head: HeadState;
+  /**
+   * A push with a client's id was refused while the ids had not been looked up: it may be a retry. Look them up and decide
+   * again.
+   */
+  readonly inDoubt: boolean;
+  /** Undefined: nothing of waits. */
+  readonly waits: WaitWrites | undefined;
+}
+
+/** A group that changes nothing is rolled back. */
+export function isEmpty(writes: GroupWrites): boolean {
+  return writes.entries.length === 0 && writes.waits === undefined;
+}
+
+export interface WaitWrites {
+  /** Waits that are new, in their state after the group. */
+  readonly added: readonly Wait[];
+  /** Waits that were there before and changed. */
+  readonly changed: readonly Wait[];
+  readonly ledger: readonly LedgerRow[];
+  /** Which values the group's events have. */
+  readonly indexed: readonly { readonly key: WaitKey; readonly position: Position }[];
+  readonly identities: readonly { readonly identity: Identity; readonly occurrence: Occurrence }[];
+  /** An event that was invalidated: its identities are free, what it ended is INVALIDATED. */
+  readonly freed: { readonly eventId: number; readonly position: Position } | undefined;
+  readonly watched: { readonly id: number; readonly unit: WatchUnit } | undefined;
+  readonly readyShapeId: number | undefined;
+  readonly registered: { readonly unit: RegisterUnit; readonly registeredAt: Micros } | undefined;
+  readonly attachments: readonly PlannedAttachment[];
+}
+
+/** What is to be stored with an event, and what the event is after the group. */
+export interface PlannedAttachment {
+  readonly attachment: unknown;
+  readonly fate: EventFate;
+}
+
+/** A push that left no entry of its own. */
+export interface LedgerRow {
+  readonly context: string;
+  readonly messageId: string;
+  readonly issuer: string;
+  readonly digest: Uint8Array | undefined;
+  readonly eventId: number;
+  readonly createdAt: Micros;
+}
+
+export interface PlannedEntry {
+  readonly entry: LogEntry;
+  readonly digest: Uint8Array | undefined;
+}
+
+/** What became of one push, or of a unit of another kind. */
+export type PushOutcome =
+  /** `satisfied`: it ended waits. */
+  | { readonly kind: 'occurred'; readonly entry: LogEntry; readonly satisfied: boolean }
+  | { readonly kind: 'awaited'; readonly wait: Wait }
+  /** An event fits the description: it occurred at `position`, or, at 0, is awaited as well. */
+  | { readonly kind: 'found'; readonly eventId: number; readonly position: Position }
+  /**
+   * Stored before; `position` is the first one's, or 0: then `eventId` is what it found or began to await. `own`: by this very
+   * call, whose COMMIT had not been answered; `satisfied` is then what it did.
+   */
+  | {
+      readonly kind: 'duplicate';
+      readonly position: Position;
+      readonly eventId: number;
+      readonly own?: boolean;
+      readonly satisfied?: boolean;
+    }
+  /** `fault`: index in the unit of the push that is to blame; in an atomic unit it may be another one. */
+  | { readonly kind: 'refused'; readonly error: MadeleineError; readonly fault: number }
+  | { readonly kind: 'observed'; readonly fate: EventFate }
+  /** Withdrawn, by this unit or (a repeated call) before. */
+  | { readonly kind: 'invalidated'; readonly eventId: number }
+  | { readonly kind: 'expired'; readonly count: number }
+  | { readonly kind: 'watching'; readonly shapeId: number }
+  /** The topic has these settings, by this unit (`created`) or before. */
+  | { readonly kind: 'registered'; readonly created: boolean }
+  | { readonly kind: 'done' };
+
+export interface GroupPlan {
+  readonly writes: GroupWrites;
+  /** One list of outcomes a unit, in order. */
+  readonly outcomes: readonly (readonly PushOutcome[])[];
+}
+
+/** How many events a unit counts for where groups and queues are bounded. */
+export function unitSize(unit: GroupUnit): number {
+  if (unit.kind === 'push') return unit.pushes.length;
+  return unit.kind === 'expire' ? unit.eventIds.length : 1;
+}
+
+/** Whether a unit has to be a group of its own: what it reads is not what other units' effects show. */
+export function standsAlone(unit: GroupUnit): boolean {
+  return unit.kind !== 'push' && unit.kind !== 'observe';
+}
+
+const NO_IDENTITIES: readonly Identity[] = [];
+
+/** What identifies the event of a push with a payload: what its topic's description paths lead to comes before its description. */
+export function identitiesOf({ draft, match }: Push): readonly Identity[] {
+  const { context, topic, description } = draft;
+  const own = match?.identity;
+  if (description === undefined && own === undefined) return NO_IDENTITIES;
+  const isBoth = description !== undefined && own !== undefined && description.text !== own.text;
+  const descriptions = isBoth ? [own, description] : [own ?? description];
+  return descriptions.flatMap((one) => (one === undefined ? [] : [identityOf(context, topic, one)]));
+}
+
+/** The identity that a description gives in a topic. */
+export function identityOf(context: string, topic: string, description: Description): Identity {
+  const digest = Buffer.concat([description.shape.digest, description.hash]);
+  return { context, topic, digest, text: `${context}\u0000${topic}\u0000${digest.toString('latin1')}` };
+}
+
+/** Bytes that a unit has in the statements of a group, at most, but for what is short. */
+export function unitBytes(unit: GroupUnit): number {
+  return unit.kind === 'push' ? unit.pushes.reduce((sum, { draft }) => sum + draftBytes(draft), 0) : 0;
+}
+
+function draftBytes({ payload, description, rest }: EventDraft): number {
+  const payloadBytes = payload?.bytes.byteLength ?? 0;
+  if (rest === undefined && description === undefined) return payloadBytes;
+  // Texts are quoted once as JSON and once as SQL.
+  const texts = `${description?.text ?? ''}${rest === undefined ? '' : JSON.stringify(rest)}`;
+  return payloadBytes + 2 * Buffer.byteLength(texts);
+}

@@ -1,0 +1,329 @@
+// The part of a group's plan that is about waits: what a payload satisfies, what a description finds, and what ends a wait
+// otherwise. It keeps the effects of the group on waits; entries are appended by the planner that it is given.
+//
+// | state of an event | by | to |
+// |---|---|---|
+// | – | a description that finds nothing | AWAITED |
+// | AWAITED | a payload that contains the description, before the deadline | OCCURRED |
+// | AWAITED | its deadline: found by a push in passing, or by an expire unit | EXPIRED |
+// | AWAITED, OCCURRED | an invalidate unit | INVALIDATED |
+
+import { pastDeadline } from '../cawins/cawin.js';
+import type { UndoLog } from '../collections/undo-log.js';
+import { loadDescription } from '../descriptions/description.js';
+import { bug, type MadeleineError } from '../errors.js';
+import { EntryKind, type LogEntry, type Micros } from '../events/event.js';
+import { type EventFate, fateOf, fateOfEntries, type Wait } from '../events/wait.js';
+import type { CatalogWrites } from './group-plan-catalog.js';
+import { findOf, isFor, waitKeyText } from './group-plan-needs.js';
+import { alreadyOccurred, isOver, unknownEvent } from './group-plan-refusals.js';
+import {
+  type Identity,
+  identitiesOf,
+  identityOf,
+  type LedgerRow,
+  type LockedWaits,
+  type Occurrence,
+  type PlannedAttachment,
+  type Push,
+  type PushOutcome,
+  type StoredEvent,
+  type WaitKey,
+  type WaitWrites,
+} from './group-plan-types.js';
+
+/** An entry that ends a wait or an event without a payload. */
+export interface EndingEntry {
+  readonly envelope: Wait['envelope'];
+  readonly kind: EntryKind;
+  readonly eventId: number;
+  readonly rest: NonNullable<LogEntry['rest']>;
+}
+
+export interface WaitPlannerOptions {
+  readonly locked: LockedWaits | undefined;
+  /** The time of the group: a wait that ends at or before it is over. */
+  readonly time: Micros;
+  readonly undo: UndoLog;
+  readonly mintEventId: () => number;
+  readonly append: (ending: EndingEntry) => LogEntry;
+  /** The entry of an event that the group itself appended. */
+  readonly appended: (eventId: number) => LogEntry | undefined;
+}
+
+interface Touched {
+  readonly wait: Wait;
+  readonly isNew: boolean;
+}
+
+export class WaitPlanner {
+  readonly #options: WaitPlannerOptions;
+  readonly #touched = new Map<number, Touched>();
+  /** By the text of the key: the wait that is open after the group's units so far; undefined: none. */
+  readonly #open = new Map<string, Wait | undefined>();
+  /** What the group's own events have, by the text of the key. */
+  readonly #occurred = new Map<string, readonly (Occurrence & { readonly createdAt: Micros })[]>();
+  /** By the text of the identity: the first of the group's own events that has it. */
+  readonly #identities = new Map<string, Occurrence>();
+  readonly #identified: { identity: Identity; occurrence: Occurrence }[] = [];
+  readonly #ledger: LedgerRow[] = [];
+  readonly #indexed: { key: WaitKey; position: number }[] = [];
+  readonly #attachments: PlannedAttachment[] = [];
+  #freed: WaitWrites['freed'];
+
+  constructor(options: WaitPlannerOptions) {
+    this.#options = options;
+  }
+
+  /** All that the group writes besides entries and streams; undefined if that is nothing. */
+  writes(catalog: CatalogWrites): WaitWrites | undefined {
+    const touched = [...this.#touched.values()];
+    const writes = {
+      added: touched.filter(({ isNew }) => isNew).map(({ wait }) => wait),
+      changed: touched.filter(({ isNew }) => !isNew).map(({ wait }) => wait),
+      ledger: this.#ledger,
+      indexed: this.#indexed,
+      identities: this.#identified,
+      freed: this.#freed,
+      attachments: this.#attachments,
+      ...catalog,
+    };
+    const nothing = Object.values(writes).every(
+      (part) => part === undefined || (Array.isArray(part) && part.length === 0),
+    );
+    return nothing ? undefined : writes;
+  }
+
+  /** Why a push with a payload cannot occur. */
+  refusal(push: Push): MadeleineError | undefined {
+    const { draft, match } = push;
+    if (match?.problem !== undefined) return match.problem;
+    if (draft.payload === undefined) return undefined;
+    for (const [index, { text }] of identitiesOf(push).entries()) {
+      const before = this.#identities.get(text) ?? this.#options.locked?.identities.get(text);
+      const isTaken = index === 0 && match?.identity !== undefined;
+      if (before !== undefined) return alreadyOccurred(before, isTaken);
+    }
+    return undefined;
+  }
+
+  /** The waits that the payload ends, lowest id first. Those whose deadline has passed are expired in passing. */
+  takeSatisfied({ match }: Push): readonly Wait[] {
+    const open = (match?.keys ?? []).map((key) => this.#openWait(key)).filter((wait) => wait !== undefined);
+    if (open.length === 0) return open;
+    open.sort((a, b) => a.eventId - b.eventId);
+    for (const wait of open) if (this.#isDue(wait)) this.#expire(wait);
+    return open.filter((wait) => !this.#isDue(wait));
+  }
+
+  /** The entry of a push with a payload was appended: what it is found by from now on, and what it ended. */
+  occurred(push: Push, entry: LogEntry, satisfied: readonly Wait[]): void {
+    const { draft, match } = push;
+    const { undo } = this.#options;
+    const { eventId, position, createdAt } = entry;
+    for (const key of match?.keys ?? []) {
+      undo.push(this.#indexed, { key, position });
+      undo.set(this.#occurred, key.text, [...(this.#occurred.get(key.text) ?? []), { eventId, position, createdAt }]);
+    }
+    for (const wait of satisfied) {
+      this.#end(wait, { state: EntryKind.OCCURRED, endedById: eventId, position });
+    }
+    const awaited = satisfied.map(({ description }) =>
+      identityOf(draft.context, draft.topic, loadDescription(description)),
+    );
+    const identities = new Map([...awaited, ...identitiesOf(push)].map((identity) => [identity.text, identity]));
+    for (const identity of identities.values()) this.#identify(identity, { eventId, position });
+  }
+
+  /** A push without a payload: finds its event, or awaits it. */
+  look(push: Push, isKnownUnder: (position: number, eventId: number) => void): PushOutcome {
+    const find = findOf(push);
+    const occurrence = this.#occurrenceOf(find.key, push);
+    if (occurrence !== undefined) {
+      return this.#found(push, occurrence, undefined, isKnownUnder);
+    }
+    const open = this.#openWait(find.key);
+    if (open !== undefined && !this.#isDue(open)) {
+      const wait = this.#raise(open, this.#deadlineOf(push));
+      return this.#found(push, { eventId: wait.eventId, position: 0 }, wait, isKnownUnder);
+    }
+    if (open !== undefined) this.#expire(open);
+    return this.#await(push, find.key, isKnownUnder);
+  }
+
+  observe(eventId: number, attachment: unknown, expiresAt: Micros | undefined): PushOutcome {
+    const stored = this.#options.locked?.events.get(eventId) ?? this.#ownEvent(eventId);
+    if (stored === undefined) return { kind: 'refused', error: unknownEvent(), fault: 0 };
+    let wait = this.#touched.get(eventId)?.wait ?? stored.wait;
+    if (expiresAt !== undefined && expiresAt <= this.#options.time) {
+      return { kind: 'refused', error: pastDeadline(), fault: 0 };
+    }
+    if (wait?.state === EntryKind.AWAITED && expiresAt !== undefined) {
+      // One that has passed stays passed: cawins may have been told so.
+      if (!this.#isDue(wait)) wait = this.#raise(wait, expiresAt);
+    }
+    const fate = wait === undefined ? fateOfEntries(eventId, stored.entries) : fateOf(wait);
+    this.#options.undo.push(this.#attachments, { attachment, fate });
+    return { kind: 'observed', fate };
+  }
+
+  #ownEvent(eventId: number): StoredEvent | undefined {
+    const wait = this.#touched.get(eventId)?.wait;
+    const entry = this.#options.appended(eventId);
+    if (wait === undefined && entry === undefined) return undefined;
+    return { wait, entries: entry === undefined ? [] : [entry] };
+  }
+
+  expire(eventIds: readonly number[]): PushOutcome {
+    let count = 0;
+    for (const eventId of eventIds) {
+      const wait = this.#options.locked?.events.get(eventId)?.wait;
+      if (wait === undefined || wait.state !== EntryKind.AWAITED || !this.#isDue(wait)) continue;
+      this.#expire(wait);
+      count += 1;
+    }
+    return { kind: 'expired', count };
+  }
+
+  invalidate(eventId: number, reason: string): PushOutcome {
+    const stored = this.#options.locked?.events.get(eventId);
+    if (stored === undefined) return { kind: 'refused', error: unknownEvent(), fault: 0 };
+    const { wait, entries } = stored;
+    if (wait?.state === EntryKind.AWAITED && this.#isDue(wait)) {
+      this.#expire(wait);
+      return { kind: 'refused', error: isOver(), fault: 0 };
+    }
+    const state = wait?.state ?? fateOfEntries(eventId, stored.entries).state;
+    if (state === EntryKind.EXPIRED) return { kind: 'refused', error: isOver(), fault: 0 };
+    if (state === EntryKind.AWAITED && wait !== undefined) this.#withdraw(wait, reason);
+    else if (state === EntryKind.OCCURRED) this.#invalidate(entries, reason);
+    return { kind: 'invalidated', eventId };
+  }
+
+  /** The wait with a deadline that is no earlier than this. */
+  #raise(wait: Wait, expiresAt: Micros): Wait {
+    if (expiresAt <= wait.expiresAt) return wait;
+    const raised = { ...wait, expiresAt };
+    this.#touch(raised);
+    this.#options.undo.set(this.#open, waitKeyText(wait.shapeId, wait.hash), raised);
+    return raised;
+  }
+
+  #deadlineOf({ terms }: Push): Micros {
+    return this.#options.time + (terms?.waitMicros ?? 0);
+  }
+
+  #isDue(wait: Wait): boolean {
+    return wait.expiresAt <= this.#options.time;
+  }
+
+  #openWait(key: WaitKey): Wait | undefined {
+    if (this.#open.has(key.text)) return this.#open.get(key.text);
+    const stored = this.#options.locked?.awaited.get(key.text);
+    if (stored === undefined || !isFor(stored, key)) return undefined;
+    const { wait } = this.#touched.get(stored.eventId) ?? { wait: stored };
+    this.#options.undo.set(this.#open, key.text, wait);
+    return wait;
+  }
+
+  #occurrenceOf(key: WaitKey, push: Push): Occurrence | undefined {
+    const stored = this.#options.locked?.found.get(findOf(push).text);
+    if (stored !== undefined) return stored;
+    const since = push.terms?.since ?? 0;
+    return this.#occurred.get(key.text)?.find(({ createdAt }) => createdAt > since);
+  }
+
+  #found(
+    push: Push,
+    { eventId, position }: Occurrence,
+    wait: Wait | undefined,
+    isKnownUnder: (position: number, eventId: number) => void,
+  ): PushOutcome {
+    this.#note(push, eventId);
+    isKnownUnder(0, eventId);
+    const { context, topic } = push.draft;
+    const occurred = { eventId, state: EntryKind.OCCURRED, entryEventId: eventId, position, expiresAt: undefined };
+    this.#attach(push, wait === undefined ? { ...occurred, context, topic } : fateOf(wait));
+    return { kind: 'found', eventId, position };
+  }
+
+  #await(push: Push, key: WaitKey, isKnownUnder: (position: number, eventId: number) => void): PushOutcome {
+    const { draft, messageId } = push;
+    const { description } = draft;
+    if (description === undefined) throw bug('a wait without a description');
+    const wait: Wait = {
+      eventId: this.#options.mintEventId(),
+      state: EntryKind.AWAITED,
+      envelope: envelopeOf(draft),
+      messageId,
+      description: description.text,
+      shapeId: key.shapeId,
+      hash: key.hash,
+      createdAt: this.#options.time,
+      expiresAt: this.#deadlineOf(push),
+      endedById: undefined,
+      position: 0,
+    };
+    this.#options.undo.set(this.#touched, wait.eventId, { wait, isNew: true });
+    this.#options.undo.set(this.#open, key.text, wait);
+    this.#note(push, wait.eventId);
+    isKnownUnder(0, wait.eventId);
+    this.#attach(push, fateOf(wait));
+    return { kind: 'awaited', wait };
+  }
+
+  #note({ draft, messageId, digest }: Push, eventId: number): void {
+    const { context, issuer } = draft;
+    const createdAt = this.#options.time;
+    this.#options.undo.push(this.#ledger, { context, messageId, issuer, digest, eventId, createdAt });
+  }
+
+  #attach({ attachment }: Push, fate: EventFate): void {
+    if (attachment !== undefined) this.#options.undo.push(this.#attachments, { attachment, fate });
+  }
+
+  /** Another event may have it already: one that ends a wait for what occurred before `since`. Each keeps it from being free. */
+  #identify(identity: Identity, occurrence: Occurrence): void {
+    const { undo } = this.#options;
+    undo.push(this.#identified, { identity, occurrence });
+    if (!this.#identities.has(identity.text)) undo.set(this.#identities, identity.text, occurrence);
+  }
+
+  #touch(wait: Wait): void {
+    const isNew = this.#touched.get(wait.eventId)?.isNew ?? false;
+    this.#options.undo.set(this.#touched, wait.eventId, { wait, isNew });
+  }
+
+  #end(wait: Wait, end: Pick<Wait, 'state' | 'endedById' | 'position'>): void {
+    this.#touch({ ...wait, ...end });
+    this.#options.undo.set(this.#open, waitKeyText(wait.shapeId, wait.hash), undefined);
+  }
+
+  #expire(wait: Wait): void {
+    const { eventId, description, expiresAt } = wait;
+    const rest = { ...wait.envelope.rest, description, expiresAt };
+    const entry = this.#options.append({ envelope: wait.envelope, kind: EntryKind.EXPIRED, eventId, rest });
+    this.#end(wait, { state: EntryKind.EXPIRED, endedById: undefined, position: entry.position });
+  }
+
+  #withdraw(wait: Wait, reason: string): void {
+    const { eventId, description } = wait;
+    const rest = { ...wait.envelope.rest, description, reason };
+    const entry = this.#options.append({ envelope: wait.envelope, kind: EntryKind.INVALIDATED, eventId, rest });
+    this.#end(wait, { state: EntryKind.INVALIDATED, endedById: undefined, position: entry.position });
+  }
+
+  #invalidate(entries: readonly LogEntry[], reason: string): void {
+    const occurred = entries.find(({ kind }) => kind === EntryKind.OCCURRED);
+    if (occurred === undefined) throw bug('an occurred event without its entry');
+    const { eventId, createdAt } = occurred;
+    const rest = { ...occurred.rest, reason, occurredAt: createdAt };
+    const entry = this.#options.append({ envelope: occurred, kind: EntryKind.INVALIDATED, eventId, rest });
+    this.#freed = { eventId, position: entry.position };
+  }
+}
+
+function envelopeOf(draft: Push['draft']): Wait['envelope'] {
+  const { messageId: _id, payload: _payload, description: _description, ...envelope } = draft;
+  return envelope;
+}

@@ -1,0 +1,325 @@
+// Decides what a group does: units in order, each against the locked rows plus the effects of earlier units. Pure: the
+// same locked state and units give the same plan, however often it is asked.
+//
+// Invariant: the plan of a group equals executing its units one at a time, each as a group of its own (times aside).
+// Checks run in this order: same message id -> stream owner -> expected sequence -> payload and identity -> waits.
+
+import { UndoLog } from '../collections/undo-log.js';
+import type { Description } from '../descriptions/description.js';
+import { assertNever, MadeleineError } from '../errors.js';
+import { EntryKind, type EventDraft, type LogEntry, type Micros, type Position } from '../events/event.js';
+import { extendStream, type StreamState } from '../events/stream.js';
+import type { Wait } from '../events/wait.js';
+import { scopedKey } from '../names.js';
+import { CatalogPlanner } from './group-plan-catalog.js';
+import type {
+  GroupPlan,
+  GroupUnit,
+  GroupWrites,
+  LockedState,
+  PlannedEntry,
+  Push,
+  PushedBefore,
+  PushOutcome,
+  PushUnit,
+} from './group-plan-types.js';
+import { type EndingEntry, WaitPlanner } from './group-plan-waits.js';
+import type { ShapeCatalog } from './shape-catalog.js';
+
+/** Plans the units against the locked state; the catalogue is that of the locked head. */
+export function planGroup(locked: LockedState, units: readonly GroupUnit[], catalog: ShapeCatalog): GroupPlan {
+  const planner = new GroupPlanner(locked, catalog);
+  const outcomes = units.map((unit) => planner.add(unit));
+  return { writes: planner.writes(), outcomes };
+}
+
+class GroupPlanner {
+  readonly #locked: LockedState;
+  readonly #entries: PlannedEntry[] = [];
+  /** Effects of earlier units, over the locked rows. */
+  readonly #streams = new Map<string, StreamState>();
+  readonly #pushed = new Map<string, PushedBefore>();
+  #nextEventId: number;
+  #lastCreatedAt: Micros;
+  #inDoubt = false;
+  readonly #undo = new UndoLog();
+  readonly #waits: WaitPlanner;
+  readonly #catalog: CatalogPlanner;
+
+  constructor(locked: LockedState, catalog: ShapeCatalog) {
+    this.#locked = locked;
+    this.#nextEventId = locked.head.nextEventId;
+    // The first entry gets max(head + 1 µs, now), each further one 1 µs more.
+    this.#lastCreatedAt = Math.max(locked.head.createdAt, locked.now - 1);
+    const time = this.#lastCreatedAt + 1;
+    this.#catalog = new CatalogPlanner({ catalog, time, nextShapeId: locked.head.nextShapeId });
+    this.#waits = new WaitPlanner({
+      locked: locked.waits,
+      time,
+      undo: this.#undo,
+      mintEventId: () => this.#mintEventId(),
+      append: (ending) => this.#appendEnding(ending),
+      appended: (eventId) => this.#entries.find(({ entry }) => entry.eventId === eventId)?.entry,
+    });
+  }
+
+  add(unit: GroupUnit): readonly PushOutcome[] {
+    switch (unit.kind) {
+      case 'push':
+        return unit.atomic ? this.#addAtomic(unit) : unit.pushes.map((push, index) => this.#push(push, index));
+      case 'observe':
+        return [this.#waits.observe(unit.eventId, unit.attachment, unit.expiresAt)];
+      case 'invalidate':
+        return [this.#waits.invalidate(unit.eventId, unit.reason)];
+      case 'expire':
+        return [this.#waits.expire(unit.eventIds)];
+      case 'watch':
+        return [this.#catalog.watch(unit)];
+      case 'ready':
+        return [this.#catalog.ready(unit.shapeId)];
+      case 'register':
+        return [this.#catalog.register(unit)];
+      default:
+        return assertNever(unit);
+    }
+  }
+
+  writes(): GroupWrites {
+    const moved = this.#entries.length > 0;
+    return {
+      entries: this.#entries,
+      streams: [...this.#streams.values()],
+      head: {
+        position: this.#locked.head.position + this.#entries.length,
+        nextEventId: this.#nextEventId,
+        createdAt: moved ? this.#lastCreatedAt : this.#locked.head.createdAt,
+        nextShapeId: this.#catalog.nextShapeId,
+      },
+      inDoubt: this.#inDoubt,
+      waits: this.#waits.writes(this.#catalog.writes()),
+    };
+  }
+
+  #addAtomic(unit: PushUnit): readonly PushOutcome[] {
+    const undo = this.#checkpoint(unit);
+    const outcomes = unit.pushes.map((push, index) => this.#push(push, index));
+    const refused = outcomes.find((outcome) => outcome.kind === 'refused');
+    if (refused === undefined) return outcomes;
+    undo();
+    // What was undone is not inserted, so the unique key will not tell whether one of the ids was used before.
+    for (const push of unit.pushes) this.#doubt(push);
+    return outcomes.map((outcome) => (outcome.kind === 'refused' ? outcome : refused));
+  }
+
+  /** Returns what takes the unit's effects back: only what the unit may touch is remembered. */
+  #checkpoint(unit: PushUnit): () => void {
+    const { length } = this.#entries;
+    const { mark } = this.#undo;
+    const nextEventId = this.#nextEventId;
+    const lastCreatedAt = this.#lastCreatedAt;
+    const streams = unit.pushes.map(({ draft }) => scopedKey(draft.context, draft.stream));
+    const formerStreams = new Map(streams.map((key) => [key, this.#streams.get(key)]));
+    const ids = unit.pushes.map(({ draft, messageId }) => scopedKey(draft.context, messageId));
+    const formerIds = new Map(ids.map((key) => [key, this.#pushed.get(key)]));
+    return () => {
+      this.#undo.undoTo(mark);
+      this.#entries.length = length;
+      this.#nextEventId = nextEventId;
+      this.#lastCreatedAt = lastCreatedAt;
+      restore(this.#streams, formerStreams);
+      restore(this.#pushed, formerIds);
+    };
+  }
+
+  #push(push: Push, index: number): PushOutcome {
+    const { draft, messageId } = push;
+    const idKey = scopedKey(draft.context, messageId);
+    const before = this.#pushed.get(idKey) ?? this.#locked.pushed?.get(idKey);
+    if (before !== undefined) return repeated(push, before, index);
+    const streamKey = scopedKey(draft.context, draft.stream);
+    const stream =
+      draft.stream === '' ? undefined : (this.#streams.get(streamKey) ?? this.#locked.streams.get(streamKey));
+    const error = refusal(push, stream) ?? this.#waits.refusal(push);
+    if (error !== undefined) {
+      this.#doubt(push);
+      return { kind: 'refused', error, fault: index };
+    }
+    if (draft.payload === undefined) return this.#look(push, idKey);
+    const satisfied = push.match === undefined ? NO_WAITS : this.#waits.takeSatisfied(push);
+    const entry = this.#append(push, { idKey, streamKey, stream, satisfied });
+    if (push.match !== undefined || draft.description !== undefined) this.#waits.occurred(push, entry, satisfied);
+    return { kind: 'occurred', entry, satisfied: satisfied.length > 0 };
+  }
+
+  #look(push: Push, idKey: string): PushOutcome {
+    const { issuer } = push.draft;
+    const remember = (position: Position, eventId: number) => {
+      this.#pushed.set(idKey, { position, eventId, issuer, digest: push.digest });
+    };
+    return this.#waits.look(push, remember);
+  }
+
+  /** The push is refused: a retry under a client's id would have had another answer. */
+  #doubt({ digest }: Push): void {
+    if (digest !== undefined && this.#locked.pushed === undefined) this.#inDoubt = true;
+  }
+
+  #append(push: Push, { idKey, streamKey, stream, satisfied }: Appending): LogEntry {
+    const { draft, messageId, digest } = push;
+    const position = this.#nextPosition;
+    const createdAt = this.#lastCreatedAt + 1;
+    const description = draft.description ?? push.match?.identity;
+    const entry = newEntry(draft, {
+      position,
+      messageId,
+      description,
+      createdAt,
+      eventId: satisfied[0]?.eventId ?? this.#mintEventId(),
+      sequence: draft.stream === '' ? 0 : (stream?.lastSequence ?? 0) + 1,
+      satisfied,
+    });
+    if (draft.stream !== '') {
+      this.#streams.set(streamKey, extendStream(stream, { ...draftStream(draft), position, createdAt }));
+    }
+    this.#pushed.set(idKey, { position, eventId: entry.eventId, issuer: draft.issuer, digest });
+    this.#entries.push({ entry, digest });
+    this.#lastCreatedAt = createdAt;
+    return entry;
+  }
+
+  /** An entry without a payload, a sequence, or a message id. */
+  #appendEnding({ envelope, kind, eventId, rest }: EndingEntry): LogEntry {
+    const position = this.#nextPosition;
+    const createdAt = this.#lastCreatedAt + 1;
+    const none = { messageId: '', description: undefined };
+    const given = { ...none, position, createdAt, eventId, sequence: 0, satisfied: NO_WAITS };
+    const bare = { ...envelope, ...none, payload: undefined };
+    const entry = { ...newEntry(bare, given), kind, rest };
+    this.#entries.push({ entry, digest: undefined });
+    this.#lastCreatedAt = createdAt;
+    return entry;
+  }
+
+  get #nextPosition(): Position {
+    return this.#locked.head.position + this.#entries.length + 1;
+  }
+
+  #mintEventId(): number {
+    const eventId = this.#nextEventId;
+    this.#nextEventId += 1;
+    return eventId;
+  }
+}
+
+const NO_WAITS: readonly Wait[] = [];
+
+interface Appending {
+  readonly idKey: string;
+  readonly streamKey: string;
+  readonly stream: StreamState | undefined;
+  /** The waits that the event ends, lowest id first. */
+  readonly satisfied: readonly Wait[];
+}
+
+function restore<V>(map: Map<string, V>, former: ReadonlyMap<string, V | undefined>): void {
+  for (const [key, value] of former) {
+    if (value === undefined) map.delete(key);
+    else map.set(key, value);
+  }
+}
+
+function draftStream({ context, stream, issuer }: EventDraft) {
+  return { context, stream, issuer };
+}
+
+// Written out member by member: a spread of the draft is several times slower, and this runs for every event.
+function newEntry(
+  draft: EventDraft,
+  given: {
+    position: Position;
+    messageId: string;
+    createdAt: Micros;
+    eventId: number;
+    sequence: number;
+    satisfied: readonly Wait[];
+    description: Description | undefined;
+  },
+): LogEntry {
+  return {
+    position: given.position,
+    kind: EntryKind.OCCURRED,
+    eventId: given.eventId,
+    context: draft.context,
+    topic: draft.topic,
+    version: draft.version,
+    stream: draft.stream,
+    sequence: given.sequence,
+    issuer: draft.issuer,
+    messageId: given.messageId,
+    createdAt: given.createdAt,
+    sessionId: draft.sessionId,
+    correlationId: draft.correlationId,
+    to: draft.to,
+    replyTo: draft.replyTo,
+    subject: draft.subject,
+    tag: draft.tag,
+    entityType: draft.entityType,
+    organization: draft.organization,
+    unit: draft.unit,
+    rest:
+      given.satisfied.length === 0 && given.description === undefined
+        ? draft.rest
+        : waitRest(draft.rest, given.description, given.satisfied),
+    payload: draft.payload,
+  };
+}
+
+/** What an entry says of waits: its own description, and the other events that it ended. */
+function waitRest(
+  rest: LogEntry['rest'],
+  description: Description | undefined,
+  satisfied: readonly Wait[],
+): LogEntry['rest'] {
+  return {
+    ...rest,
+    ...(description === undefined ? {} : { description: description.text }),
+    ...(satisfied.length === 0 ? {} : { satisfiedIds: satisfied.slice(1).map(({ eventId }) => eventId) }),
+  };
+}
+
+/** The same message id again: the first result, or a refusal when it stands for something else. */
+function repeated(push: Push, before: PushedBefore, fault: number): PushOutcome {
+  const { digest, draft } = push;
+  // A minted id that is found is this push itself, from an attempt whose COMMIT was not answered.
+  if (digest === undefined) return { kind: 'duplicate', position: before.position, eventId: before.eventId };
+  const same =
+    before.issuer === draft.issuer && before.digest !== undefined && Buffer.compare(digest, before.digest) === 0;
+  if (same) return { kind: 'duplicate', position: before.position, eventId: before.eventId };
+  const error = new MadeleineError('MESSAGE_ID_REUSED', 'the message id was used before, for other content', {
+    violations: [{ field: 'event.message_id', description: 'was used before, for other content' }],
+    metadata: { message_id: push.messageId, event_id: String(before.eventId), position: String(before.position) },
+  });
+  return { kind: 'refused', error, fault };
+}
+
+function refusal(push: Push, stream: StreamState | undefined): MadeleineError | undefined {
+  const { draft, expectedSequence } = push;
+  if (stream !== undefined && stream.owner !== draft.issuer) {
+    return new MadeleineError('STREAM_OWNED', `the stream "${draft.stream}" belongs to "${stream.owner}"`, {
+      violations: [{ field: 'event.issuer', description: 'does not own the stream' }],
+      metadata: { context: draft.context, stream: draft.stream, owner: stream.owner },
+    });
+  }
+  const actual = stream?.lastSequence ?? 0;
+  if (expectedSequence !== undefined && expectedSequence !== actual) {
+    return new MadeleineError('SEQUENCE_CONFLICT', `the stream "${draft.stream}" is at sequence ${actual}`, {
+      metadata: {
+        context: draft.context,
+        stream: draft.stream,
+        expected_sequence: String(expectedSequence),
+        actual_sequence: String(actual),
+      },
+    });
+  }
+  return undefined;
+}

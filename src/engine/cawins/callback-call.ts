@@ -1,0 +1,151 @@
+// One attempt: from a claimed firing to the call, and from its result to what becomes of the firing and its endpoint.
+
+import { deliveryIdOf } from '../../domain/cawins/cawin.js';
+import type { AttemptRecord } from '../../domain/cawins/cawin-attempt.js';
+import type { EndpointSign } from '../../domain/cawins/endpoint-circuit.js';
+import { EntryKind, type LogEntry } from '../../domain/events/event.js';
+import { type RetryPolicy, retryDelayMs } from '../../domain/retry-policy.js';
+import type { Clock } from '../../lib/clock.js';
+import type { ClaimedFiring, Verdict } from '../../storage/ports/cawin-storage.js';
+import type { Logger, Metrics } from '../../telemetry.js';
+import type { LogSource } from '../log/log-source.js';
+import type { AttemptResult, CallbackAttempt, CallbackSender } from './callback-sender.js';
+import { type CawinVault, signingSecrets } from './cawin-secrets.js';
+
+/** The event as it is now, awaited ones too. */
+export interface AwaitedEvents {
+  byId(eventId: bigint): Promise<LogEntry | undefined>;
+}
+
+export interface DeliveryAttemptOptions {
+  readonly sender: CallbackSender;
+  readonly source: LogSource;
+  readonly events: AwaitedEvents;
+  readonly vault: CawinVault;
+  readonly policy: RetryPolicy;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
+
+export interface AttemptEnd {
+  readonly attempt: AttemptRecord;
+  readonly verdict: Verdict;
+  readonly sign: EndpointSign;
+}
+
+export class DeliveryAttempt {
+  readonly #options: DeliveryAttemptOptions;
+
+  constructor(options: DeliveryAttemptOptions) {
+    this.#options = options;
+  }
+
+  /** Makes the call; never rejects. */
+  async make(firing: ClaimedFiring, signal: AbortSignal): Promise<AttemptEnd> {
+    const startedAt = this.#options.clock.nowMs() * 1000;
+    // More attempts than there are: calls that nobody lived to write down. One more may end the same way.
+    const isUsedUp = firing.roundAttempt > this.#options.policy.maxAttempts;
+    const result = isUsedUp ? USED_UP : await this.#call(firing, signal);
+    this.#options.metrics.attempts.inc({ outcome: result.outcome, reason: result.reason });
+    return {
+      attempt: recordOf(firing, startedAt, result),
+      verdict: this.#verdict(firing, result),
+      sign: signOf(result),
+    };
+  }
+
+  async #call(firing: ClaimedFiring, signal: AbortSignal): Promise<AttemptResult> {
+    try {
+      const attempt = await this.#attemptOf(firing);
+      return attempt === undefined ? GONE : await this.#options.sender.send(attempt, signal);
+    } catch (error) {
+      // Before the call: the entry could not be read, or the secrets not be opened.
+      this.#options.logger.error({ err: error, cawin: firing.cawinId }, 'a callback could not be made');
+      return { ...NOTHING_SENT, outcome: 'failed', reason: 'internal', error: 'a fault of this server' };
+    }
+  }
+
+  async #attemptOf(firing: ClaimedFiring): Promise<CallbackAttempt | undefined> {
+    const { vault, clock } = this.#options;
+    const entry = await this.#entryOf(firing);
+    if (entry === undefined) return undefined;
+    const secrets = vault.open(firing.sealed, firing.cawinId);
+    return {
+      url: firing.url,
+      headers: secrets.headers,
+      secrets: signingSecrets(secrets, clock.nowMs() * 1000),
+      timeoutMs: firing.timeoutMs,
+      deliveryId: deliveryIdOf(firing.cawinId, firing.kind),
+      attemptNumber: firing.attemptNumber,
+      event: { entry, cawinId: firing.cawinId, awaitedId: firing.eventId },
+    };
+  }
+
+  /** The entry that ended the wait; where the cawin's own deadline did, the event as an expiry of that time. */
+  async #entryOf({ position, eventId, createdAt }: ClaimedFiring): Promise<LogEntry | undefined> {
+    const { source, events } = this.#options;
+    if (position > 0) return (await source.readAt([position]))[0];
+    const event = await events.byId(BigInt(eventId));
+    return event && expiryOf(event, createdAt);
+  }
+
+  #verdict({ roundAttempt }: ClaimedFiring, { outcome, reason, retryAfterMs }: AttemptResult): Verdict {
+    if (outcome === 'delivered') return { kind: 'delivered' };
+    if (outcome === 'rejected') return { kind: 'failed' };
+    if (reason === 'cancelled') return { kind: 'retry', delayMs: 0, counted: false };
+    const { policy, random } = this.#options;
+    const delayMs = retryDelayMs(policy, { attemptNumber: roundAttempt, retryAfterMs }, random);
+    return delayMs === undefined ? { kind: 'failed' } : { kind: 'retry', delayMs, counted: true };
+  }
+}
+
+const NOTHING_SENT = { status: '', statusCode: 0, latencyMs: 0, firstBytes: '' } as const;
+/** See DeliveryAttempt.make. */
+const USED_UP: AttemptResult = {
+  ...NOTHING_SENT,
+  outcome: 'rejected',
+  reason: 'internal',
+  error: 'its attempts were used up by servers that ended in the middle of them',
+};
+/** Retention deleted the event before anybody took the call. */
+const GONE: AttemptResult = {
+  ...NOTHING_SENT,
+  outcome: 'rejected',
+  reason: 'internal',
+  error: 'the event was deleted by its retention before it could be told',
+};
+
+function expiryOf(event: LogEntry, at: number): LogEntry {
+  return {
+    ...event,
+    messageId: event.messageId,
+    position: 0,
+    kind: EntryKind.EXPIRED,
+    createdAt: at,
+    payload: undefined,
+    sequence: 0,
+  };
+}
+
+function recordOf(firing: ClaimedFiring, startedAt: number, result: AttemptResult): AttemptRecord {
+  return {
+    kind: firing.kind,
+    number: firing.attemptNumber,
+    startedAt,
+    outcome: result.outcome,
+    reason: result.reason,
+    status: result.status,
+    statusCode: result.statusCode,
+    latencyMicros: result.latencyMs * 1000,
+    firstBytes: result.firstBytes,
+    error: result.error ?? '',
+  };
+}
+
+/** An endpoint that refuses a call answers; one that says 5xx, or nothing, fails. */
+function signOf({ outcome, reason }: AttemptResult): EndpointSign {
+  if (reason === 'cancelled' || reason === 'internal' || reason === 'not_allowed') return 'nothing';
+  return outcome === 'failed' ? 'fails' : 'answers';
+}

@@ -1,0 +1,78 @@
+// Writes down what became of attempts: many in one transaction, one transaction at a time. While the database is away they are
+// kept and tried again, until their leases have surely ended: then somebody else makes the call again.
+
+import { pause } from '../../lib/pause.js';
+import type { AttemptReport, DeliveryStore } from '../../storage/ports/cawin-storage.js';
+import type { Logger } from '../../telemetry.js';
+import type { EndpointReports } from './endpoint-reports.js';
+
+/** In one transaction. */
+const MAX_REPORTS = 64;
+const RETRY_MS = 500;
+/** Tries until a report is given up: its firing is claimed again anyway. */
+const MAX_TRIES = 120;
+
+interface Waiting {
+  readonly report: AttemptReport;
+  readonly done: () => void;
+}
+
+export interface DeliveryResultsOptions {
+  readonly store: DeliveryStore;
+  readonly endpointReports: EndpointReports;
+  readonly random: () => number;
+  readonly logger: Logger;
+}
+
+export class DeliveryResults {
+  readonly #options: DeliveryResultsOptions;
+  /** Nothing is tried again: the server is about to end. */
+  readonly #hurrying = new AbortController();
+  #waiting: Waiting[] = [];
+  #writing = false;
+
+  constructor(options: DeliveryResultsOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when the report is written, or given up. Never rejects. */
+  write(report: AttemptReport): Promise<void> {
+    return new Promise((done) => {
+      this.#waiting.push({ report, done });
+      if (!this.#writing) void this.#writeAll();
+    });
+  }
+
+  /** What cannot be written at the next try is given up, here and from now on: another instance makes those calls again. */
+  hurry(): void {
+    this.#hurrying.abort();
+  }
+
+  async #writeAll(): Promise<void> {
+    this.#writing = true;
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, MAX_REPORTS);
+      const written = await this.#writeBatch(batch.map(({ report }) => report));
+      for (const { done } of batch) done();
+      if (!written && this.#hurrying.signal.aborted) for (const { done } of this.#waiting.splice(0)) done();
+    }
+    this.#writing = false;
+  }
+
+  async #writeBatch(reports: readonly AttemptReport[]): Promise<boolean> {
+    const { store, random, endpointReports, logger } = this.#options;
+    const { signal } = this.#hurrying;
+    for (let tries = 1; tries <= MAX_TRIES; tries += 1) {
+      try {
+        endpointReports.tell(await store.finish(reports, random));
+        return true;
+      } catch (error) {
+        logger.warn({ err: error, attempts: reports.length }, 'attempts not written down yet');
+        if (signal.aborted) break;
+        await pause(RETRY_MS, signal);
+      }
+    }
+    logger.error({ attempts: reports.length }, 'attempts never written down: their calls are made again');
+    return false;
+  }
+}

@@ -1,0 +1,257 @@
+// Cawins: makes, shows, changes and deletes them. A new one is a unit of a group; events that ended before are fired in the same
+// transaction; what ends later is fired by Firings; calls are made by DeliveryRunner.
+
+import { createHash } from 'node:crypto';
+import { parseCallbackUrl } from '../../domain/cawins/callback-url.js';
+import { type Cawin, type EndKind, endpointOrigin, MAX_CAWIN_MICROS } from '../../domain/cawins/cawin.js';
+import type { AttemptRecord } from '../../domain/cawins/cawin-attempt.js';
+import { bug, fieldInvalid, MadeleineError } from '../../domain/errors.js';
+import type { Micros } from '../../domain/events/event.js';
+import type { Clock } from '../../lib/clock.js';
+import type {
+  AttemptKey,
+  CallbackRecord,
+  CawinAttachment,
+  CawinDeadline,
+  CawinStore,
+  ListCawinsOptions,
+  StoredCawin,
+} from '../../storage/ports/cawin-storage.js';
+import type { DurableReads } from '../../storage/ports/log-storage.js';
+import type { GroupCommit } from '../group/group-commit.js';
+import type { CallbackSender } from './callback-sender.js';
+import { type CawinSecrets, type CawinVault, withSecret } from './cawin-secrets.js';
+
+/** Whom to call, checked for its form. */
+export interface CallbackDraft {
+  readonly url: string;
+  readonly timeoutMs: number;
+  readonly secret: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** A cawin, whatever its event. */
+export interface CawinTerms {
+  readonly active: boolean;
+  readonly notifyOn: readonly EndKind[];
+  readonly callback: CallbackDraft;
+  readonly requestId: string;
+}
+
+export interface NewCawin extends CawinTerms {
+  readonly eventId: number;
+  readonly expiresAt: Micros | undefined;
+}
+
+/** What an update changes; undefined members stay. */
+export interface CawinChange {
+  readonly active?: boolean;
+  readonly notifyOn?: readonly EndKind[];
+  /** `null`: that of the event. */
+  readonly expiresAt?: Micros | null;
+  readonly callback?: Partial<CallbackDraft>;
+}
+
+export interface CawinsOptions {
+  readonly store: CawinStore;
+  readonly groupCommit: GroupCommit;
+  readonly durableReads: DurableReads;
+  readonly sender: CallbackSender;
+  readonly vault: CawinVault;
+  readonly clock: Clock;
+  /** Firings may be due. */
+  readonly onFirings: () => void;
+}
+
+export class Cawins {
+  readonly #options: CawinsOptions;
+
+  constructor(options: CawinsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Makes a cawin; with a request id that was used for the same, returns that one. Rejects with EVENT_UNKNOWN, CALLBACK_NOT_ALLOWED,
+   * REQUEST_ID_REUSED, FIELD_INVALID for a deadline that is past or too far, or as GroupCommit.submit does.
+   */
+  async create(given: NewCawin, signal?: AbortSignal): Promise<{ readonly cawin: Cawin; readonly created: boolean }> {
+    const { groupCommit } = this.#options;
+    const { eventId, expiresAt, ...terms } = given;
+    this.#assertDeadline(expiresAt);
+    const subject = [eventId, expiresAt ?? null];
+    const attachment = await this.#prepare(terms, subject, expiresAt === undefined ? undefined : { at: expiresAt });
+    const [outcome] = await groupCommit.submit({ kind: 'observe', eventId, attachment, expiresAt }, signal);
+    if (outcome?.kind === 'refused') throw outcome.error;
+    return this.#made(attachment, terms, subject);
+  }
+
+  /** The cawin that was made for the same with this request id; undefined: none yet. REQUEST_ID_REUSED for another one. */
+  async former(context: string, given: CawinTerms, subject: string): Promise<Cawin | undefined> {
+    if (given.requestId === '') return undefined;
+    const stored = await this.#options.durableReads.durable(
+      () => this.#options.store.findByRequest(context, given.requestId),
+      (found) => found !== undefined,
+    );
+    if (stored === undefined) return undefined;
+    this.#assertSame(stored, digestOf(given, subject), secretsOf(given.callback));
+    return stored.cawin;
+  }
+
+  /** A cawin to attach to the push that finds or awaits its event. Rejects as `create` does. */
+  prepare(
+    given: CawinTerms,
+    { context: subject, waitMicros }: { readonly context: string; readonly waitMicros: number },
+  ): Promise<CawinAttachment> {
+    return this.#prepare(given, subject, { wait: waitMicros });
+  }
+
+  /** The cawin of an attachment whose push was answered. */
+  async prepared(attachment: CawinAttachment, given: CawinTerms, subject: string): Promise<Cawin> {
+    return (await this.#made(attachment, given, subject)).cawin;
+  }
+
+  #prepare(given: CawinTerms, subject: unknown, deadline: CawinDeadline): Promise<CawinAttachment> {
+    const { store, vault } = this.#options;
+    const { callback, ...rest } = given;
+    const secrets = secretsOf(callback);
+    this.#assertAllowed(callback.url);
+    vault.assertCanKeep(secrets);
+    const draft = { ...rest, callback: recordOf(callback, secrets), digest: digestOf(given, subject) };
+    return store.prepare(draft, { seal: (id) => vault.seal(secrets, id), deadline });
+  }
+
+  async #made({ made }: CawinAttachment, given: CawinTerms, subject: unknown) {
+    if (made === undefined) throw bug('a group without its cawin');
+    const stored = await this.#stored(made.id);
+    if (!made.created) this.#assertSame(stored, digestOf(given, subject), secretsOf(given.callback));
+    this.#options.onFirings();
+    return { cawin: stored.cawin, created: made.created };
+  }
+
+  async get(id: number): Promise<Cawin> {
+    return (await this.#stored(id)).cawin;
+  }
+
+  list(options: ListCawinsOptions): Promise<readonly Cawin[]> {
+    return this.#options.store.list(options);
+  }
+
+  /** Rejects as `create` does, and with CAWIN_UNKNOWN. */
+  async update(id: number, change: CawinChange): Promise<Cawin> {
+    const { store, onFirings } = this.#options;
+    if (change.expiresAt !== null) this.#assertDeadline(change.expiresAt);
+    const { callback, ...rest } = change;
+    if (callback?.url !== undefined) this.#assertAllowed(callback.url);
+    const { active, notifyOn, expiresAt } = rest;
+    const patchOf = ({ cawin, sealed }: StoredCawin) => {
+      return { active, notifyOn, expiresAt, ...this.#callbackPatch(cawin, sealed, callback) };
+    };
+    const origin = callback?.url === undefined ? undefined : endpointOrigin(parseCallbackUrl(callback.url));
+    const changed = await store.update(id, patchOf, origin);
+    if (!changed) throw unknown();
+    onFirings();
+    return this.get(id);
+  }
+
+  async delete(id: number): Promise<void> {
+    if (!(await this.#options.store.delete(id))) throw unknown();
+  }
+
+  /** How many firings are called again. */
+  async retry(id: number): Promise<{ readonly cawin: Cawin; readonly retried: number }> {
+    const retried = await this.#options.store.retry(id);
+    if (retried === undefined) throw unknown();
+    this.#options.onFirings();
+    return { cawin: await this.get(id), retried };
+  }
+
+  async attempts(id: number, after: AttemptKey | undefined, limit: number): Promise<readonly AttemptRecord[]> {
+    const attempts = await this.#options.store.attempts(id, after, limit);
+    if (attempts.length === 0) await this.#stored(id);
+    return attempts;
+  }
+
+  async #stored(id: number): Promise<StoredCawin> {
+    const stored = await this.#options.store.find(id);
+    if (stored === undefined) throw unknown();
+    return stored;
+  }
+
+  /** What changes of a callback, by what is stored under the lock: of two updates at once each keeps what the other changed. */
+  #callbackPatch(cawin: Cawin, sealed: Buffer | undefined, change: Partial<CallbackDraft> | undefined) {
+    if (change === undefined) return { callback: undefined, seal: undefined };
+    const { vault, clock } = this.#options;
+    const { secret, headers, ...plain } = change;
+    let secrets = vault.open(sealed, cawin.id);
+    if (headers !== undefined) secrets = { ...secrets, headers };
+    if (secret !== undefined) secrets = withSecret(secrets, secret, clock.nowMs() * 1000);
+    vault.assertCanKeep(secrets);
+    const callback = recordOf({ url: cawin.url, timeoutMs: cawin.timeoutMs, ...plain }, secrets);
+    return { callback, seal: (id: number) => vault.seal(secrets, id) };
+  }
+
+  #assertAllowed(url: string): void {
+    const refusal = this.#options.sender.refusalOf(url);
+    if (refusal === undefined) return;
+    const field = 'callback.url';
+    const violations = [{ field, description: refusal }];
+    throw new MadeleineError('CALLBACK_NOT_ALLOWED', `${field}: ${refusal}`, { violations });
+  }
+
+  #assertDeadline(expiresAt: Micros | undefined): void {
+    if (expiresAt === undefined) return;
+    // Whether a later one has passed is for the database's clock to say.
+    if (expiresAt <= 0) throw fieldInvalid('expires_at', 'has passed');
+    if (expiresAt > this.#options.clock.nowMs() * 1000 + MAX_CAWIN_MICROS) {
+      throw fieldInvalid('expires_at', 'is more than a year ahead');
+    }
+  }
+
+  #assertSame({ cawin, sealed, digest }: StoredCawin, wanted: Buffer, secrets: CawinSecrets): void {
+    const stored = this.#options.vault.open(sealed, cawin.id);
+    const same = digest?.equals(wanted) && sameSecrets(stored, secrets);
+    if (!same) {
+      throw new MadeleineError('REQUEST_ID_REUSED', 'request_id: was used for another cawin', {
+        violations: [{ field: 'request_id', description: 'was used for another cawin' }],
+        metadata: { cawin_id: String(cawin.id) },
+      });
+    }
+  }
+}
+
+function secretsOf({ secret, headers }: CallbackDraft): CawinSecrets {
+  return { secret, headers };
+}
+
+function recordOf(callback: Pick<CallbackDraft, 'url' | 'timeoutMs'>, secrets: CawinSecrets): CallbackRecord {
+  return {
+    url: callback.url,
+    origin: endpointOrigin(parseCallbackUrl(callback.url)),
+    headerNames: Object.keys(secrets.headers).sort(),
+    timeoutMs: callback.timeoutMs,
+    signed: secrets.secret !== '',
+    formerSecretUntil: secrets.former?.until,
+  };
+}
+
+/** Secrets are left out: whoever reads the database could try guesses against them. */
+function digestOf({ active, notifyOn, callback }: CawinTerms, subject: unknown): Buffer {
+  const { url, timeoutMs, headers } = callback;
+  const content = [subject, active, [...notifyOn].sort(), url, timeoutMs, Object.keys(headers).sort()];
+  const hash = createHash('sha256').update(JSON.stringify(content)).digest();
+  return Buffer.concat([Buffer.of(1), hash]);
+}
+
+/** A secret that was changed since the first call is another one by now: then the former one counts. */
+function sameSecrets(stored: CawinSecrets, given: CawinSecrets): boolean {
+  const secret = stored.secret === given.secret || stored.former?.secret === given.secret;
+  const names = Object.keys(given.headers);
+  const headers =
+    names.length === Object.keys(stored.headers).length &&
+    names.every((name) => stored.headers[name] === given.headers[name]);
+  return secret && headers;
+}
+
+function unknown(): MadeleineError {
+  return new MadeleineError('CAWIN_UNKNOWN', 'there is no such cawin');
+}

@@ -1,0 +1,69 @@
+// Check, and wait if necessary: looks for an event by its description and makes a cawin on it, in the transaction that finds or
+// awaits it.
+
+import { createHash } from 'node:crypto';
+import type { Cawin } from '../../domain/cawins/cawin.js';
+import { bug } from '../../domain/errors.js';
+import type { LogEntry } from '../../domain/events/event.js';
+import { DEFAULT_WAIT_MICROS } from '../../domain/events/wait.js';
+import type { PushCommand, Pushes } from '../group/pushes.js';
+import type { Cawins, CawinTerms } from './cawins.js';
+
+/** Looks for one event. */
+export interface EventLookUp {
+  byId(eventId: bigint): Promise<LogEntry | undefined>;
+}
+
+export interface CheckOrWaitOptions {
+  readonly cawins: Cawins;
+  readonly pushes: Pushes;
+  readonly events: EventLookUp;
+}
+
+export interface CheckedOrWaiting {
+  readonly cawin: Cawin;
+  readonly event: LogEntry;
+  readonly isAwaited: boolean;
+}
+
+export class CheckOrWait {
+  readonly #options: CheckOrWaitOptions;
+
+  constructor(options: CheckOrWaitOptions) {
+    this.#options = options;
+  }
+
+  /** Rejects as Cawins.create does, and as a push with a description is refused. */
+  async run(push: PushCommand, given: CawinTerms, signal?: AbortSignal): Promise<CheckedOrWaiting> {
+    const { cawins, pushes } = this.#options;
+    const { context } = push.draft;
+    const digest = digestOf(push);
+    const former = await cawins.former(context, given, digest);
+    if (former !== undefined) return this.#answer(former);
+    const waitMicros = push.waitMicros ?? DEFAULT_WAIT_MICROS;
+    const attachment = await cawins.prepare(given, { context: digest, waitMicros });
+    const [result] = await pushes.push([{ ...push, attachment }], true, signal);
+    if (result === undefined) throw bug('a push without a result');
+    if (result.kind === 'refused') throw result.error;
+    return this.#answer(await cawins.prepared(attachment, given, digest));
+  }
+
+  async #answer(cawin: Cawin): Promise<CheckedOrWaiting> {
+    const event = await this.#options.events.byId(BigInt(cawin.eventId));
+    if (event === undefined) throw bug(`event ${cawin.eventId} of cawin ${cawin.id} is not readable`);
+    return { cawin, event, isAwaited: event.position === 0 };
+  }
+}
+
+/** What is looked for. */
+function digestOf({ draft, since, waitMicros }: PushCommand): string {
+  const content = [
+    draft.context,
+    draft.topic,
+    draft.issuer,
+    draft.description?.text,
+    since ?? null,
+    waitMicros ?? null,
+  ];
+  return createHash('sha256').update(JSON.stringify(content)).digest('base64');
+}

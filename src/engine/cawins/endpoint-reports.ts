@@ -1,0 +1,80 @@
+// Tells of endpoints whose callbacks fail, are held, or go out again: in the server's log, and as events that services can read and
+// wait for. An event is pushed after the change was stored and may be lost with the process; the endpoint's state never is.
+
+import type { EventDraft } from '../../domain/events/event.js';
+import { EMPTY_ENVELOPE } from '../../domain/events/event.js';
+import type { CircuitChange } from '../../storage/ports/cawin-storage.js';
+import type { Logger } from '../../telemetry.js';
+import type { PushCommand, PushedEvent } from '../group/pushes.js';
+
+/** Topic and context of the events, and who issues them. */
+export const ENDPOINT_TOPIC = 'madeleine.endpoint';
+export const ENDPOINT_CONTEXT = 'default';
+export const ENDPOINT_ISSUER = 'madeleine';
+
+/** Subjects of the contract. */
+const ERROR = 11;
+const SUCCESS = 12;
+
+/** Pushes events: Pushes implements it. */
+export interface EventPusher {
+  push(commands: readonly PushCommand[], atomic: boolean): Promise<readonly PushedEvent[]>;
+}
+
+export interface EndpointReportsOptions {
+  readonly pushes: EventPusher;
+  readonly logger: Logger;
+}
+
+export class EndpointReports {
+  readonly #options: EndpointReportsOptions;
+
+  constructor(options: EndpointReportsOptions) {
+    this.#options = options;
+  }
+
+  /** Returns at once; what cannot be pushed is logged. */
+  tell(changes: readonly CircuitChange[]): void {
+    for (const change of changes) this.#log(change);
+    if (changes.length > 0) void this.#push(changes);
+  }
+
+  #log({ origin, turn, failures }: CircuitChange): void {
+    const { logger } = this.#options;
+    if (turn === 'open') logger.warn({ origin, failures }, 'callbacks are held: the receiver fails; it is probed');
+    else if (turn === 'failing') logger.warn({ origin, failures }, 'callbacks fail');
+    else logger.info({ origin }, 'callbacks go out again: the receiver answers');
+  }
+
+  async #push(changes: readonly CircuitChange[]): Promise<void> {
+    const { pushes, logger } = this.#options;
+    try {
+      const results = await pushes.push(
+        changes.map((change) => ({ draft: draftOf(change), expectedSequence: undefined })),
+        false,
+      );
+      for (const result of results) if (result.kind === 'refused') throw result.error;
+    } catch (error) {
+      logger.warn({ err: error }, 'an event about an endpoint was not stored');
+    }
+  }
+}
+
+function draftOf({ origin, turn, failures, nextProbeAt }: CircuitChange): EventDraft {
+  const content = {
+    endpoint: origin,
+    state: turn,
+    failures,
+    ...(nextProbeAt === undefined ? {} : { next_probe_at: new Date(nextProbeAt / 1000).toISOString() }),
+  };
+  return {
+    ...EMPTY_ENVELOPE,
+    ...{ context: ENDPOINT_CONTEXT, topic: ENDPOINT_TOPIC, issuer: ENDPOINT_ISSUER },
+    subject: turn === 'closed' ? SUCCESS : ERROR,
+    tag: turn,
+    entityType: 'endpoint',
+    messageId: '',
+    payload: { contentType: 'application/json', bytes: Buffer.from(JSON.stringify(content)) },
+    description: undefined,
+  };
+}

@@ -1,0 +1,284 @@
+// Drives one consumer's delivery window: reads what it asks for, offers it, and stops as soon as nobody waits, no credit is
+// left or the head is reached. It knows the log and the window; members are the session's.
+
+import {
+  type ConsumerKey,
+  type ConsumerSettings,
+  consumerCriteria,
+  streamCriteria,
+} from '../../domain/consumers/consumer.js';
+import type { Delivery, OfferedEvent, StreamReread } from '../../domain/consumers/delivery-types.js';
+import type { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
+import { ALL_CONTEXTS, entryBytes, type LogEntry, type Position } from '../../domain/events/event.js';
+import { compileCriteria } from '../../domain/events/event-filter.js';
+import { scopedKey } from '../../domain/names.js';
+import type { LogSource, ReadBatch, Selection } from '../log/log-source.js';
+import { ReadAhead } from './consumer-read-ahead.js';
+
+const REDELIVERIES = 256;
+/** Streams that are re-read before the window is asked again. */
+const REREADS = 16;
+const REREAD_EVENTS = 256;
+const REREAD_BYTES = 2 * 1024 * 1024;
+/** Further behind the head than this, a consumer is no longer live. */
+const LIVE_POSITIONS = 1_024;
+/** What scopedKey puts between context and name. */
+const KEY_SEPARATOR = scopedKey('', '');
+
+export interface DispatchHost {
+  /** Whether deliveries may be made now: the ownership lease is good, and no change is under way. */
+  readonly mayDeliver: boolean;
+  /** Whether a member waits for more than it was given. */
+  readonly wanted: boolean;
+  nowMs(): number;
+  /** An event was leased to a member. */
+  deliver(entry: LogEntry, delivery: Delivery): void;
+  /** Deliveries may have ended without the member's doing. */
+  deliveriesEnded(): void;
+  gap(first: Position, last: Position): void;
+  /** Everything up to the position was delivered, for the first time since the consumer was behind. */
+  caughtUp(position: Position): void;
+  /** Called before each wait; `idle`: nothing happens any more until the next `kick`. */
+  roundDone(idle: boolean): void;
+  /** Resolves once changed troubles are stored. */
+  saveTroubles(): Promise<void>;
+  /** Resolves once the window has leases to mint. */
+  reserveLeases(): Promise<void>;
+  /** A read or write failed; the host kicks again later. */
+  failed(error: unknown): void;
+}
+
+export interface ConsumerDispatcherOptions {
+  readonly window: DeliveryWindow;
+  readonly source: LogSource;
+  readonly key: ConsumerKey;
+  readonly settings: ConsumerSettings;
+  readonly host: DispatchHost;
+}
+
+type Step = 'more' | 'idle';
+
+/** What was read, and the window's era at that time. */
+interface Page {
+  readonly batch: ReadBatch;
+  readonly era: number;
+}
+
+export class ConsumerDispatcher {
+  readonly #window: DeliveryWindow;
+  readonly #source: LogSource;
+  readonly #key: ConsumerKey;
+  readonly #host: DispatchHost;
+  #settings: ConsumerSettings;
+  #selection: Selection;
+  /** What was read after `scanned` and not all offered yet. */
+  #page: Page | undefined;
+  #pageIndex = 0;
+  /** Made by the first read: most consumers are at the head. */
+  #ahead: ReadAhead | undefined;
+  #live = false;
+  #pumping = false;
+  #again = false;
+  #stopped = false;
+  /** Ends the wait for the log to grow. A signal would do as well, at a kilobyte for each consumer. */
+  #endWait: (() => void) | undefined;
+
+  constructor({ window, source, key, settings, host }: ConsumerDispatcherOptions) {
+    this.#window = window;
+    this.#source = source;
+    this.#key = key;
+    this.#host = host;
+    this.#settings = settings;
+    this.#selection = selectionOf(consumerCriteria(key, settings));
+  }
+
+  /** Everything up to here was delivered; undefined while the consumer is behind. */
+  get livePosition(): Position | undefined {
+    return this.#live ? this.#window.scanned : undefined;
+  }
+
+  get selection(): Selection {
+    return this.#selection;
+  }
+
+  /** Other settings; the window was told already. */
+  configure(settings: ConsumerSettings): void {
+    this.#settings = settings;
+    this.#selection = selectionOf(consumerCriteria(this.#key, settings));
+    this.restart();
+  }
+
+  /** The scan begins anew where the window says. */
+  restart(): void {
+    this.#page = undefined;
+    this.#ahead?.clear();
+    this.#live = false;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#endWait?.();
+    this.restart();
+  }
+
+  /** Something changed: does what can be done now. What memory can serve is delivered before it returns. */
+  kick(): void {
+    this.#again = true;
+    if (!this.#pumping && !this.#stopped) void this.#pump();
+  }
+
+  async #pump(): Promise<void> {
+    this.#pumping = true;
+    try {
+      while (this.#again && !this.#stopped) {
+        this.#again = false;
+        const step = this.#step();
+        if (step === 'idle') continue;
+        this.#again = true;
+        if (step === 'more') continue;
+        this.#host.roundDone(false);
+        await step;
+      }
+    } catch (error) {
+      this.#again = false;
+      if (!this.#stopped) this.#host.failed(error);
+    }
+    this.#pumping = false;
+    if (!this.#stopped) this.#host.roundDone(true);
+  }
+
+  /** One step of what the window's docstring prescribes, always from the top. */
+  #step(): Step | Promise<unknown> {
+    const now = this.#host.nowMs();
+    const window = this.#window;
+    if (window.expire(now).length > 0) this.#host.deliveriesEnded();
+    if (window.hasUnsavedTroubles) return this.#host.saveTroubles();
+    if (!this.#host.mayDeliver || !this.#host.wanted || !window.hasCredit()) return 'idle';
+    if (window.leasesLeft === 0) return this.#host.reserveLeases();
+    const positions = window.nextRedeliveries(now, REDELIVERIES);
+    if (positions.length > 0) return this.#redeliver(positions);
+    const rereads = window.streamsToReread(REREADS);
+    if (rereads.length > 0) return this.#reread(rereads);
+    return this.#scan(now);
+  }
+
+  async #redeliver(positions: readonly Position[]): Promise<void> {
+    const { era } = this.#window;
+    const entries = new Map((await this.#source.readAt(positions)).map((entry) => [entry.position, entry]));
+    if (this.#window.era !== era || this.#stopped || !this.#host.mayDeliver) return;
+    const now = this.#host.nowMs();
+    for (const position of positions) {
+      const entry = entries.get(position);
+      if (entry === undefined) {
+        this.#window.gone(position);
+        continue;
+      }
+      const result = this.#window.redeliver(this.#offered(entry), now);
+      if (result.kind === 'delivered') this.#host.deliver(entry, result);
+      if (result.kind === 'no-credit') return;
+    }
+  }
+
+  async #reread(rereads: readonly StreamReread[]): Promise<void> {
+    const { era } = this.#window;
+    for (const reread of rereads) {
+      const batch = await this.#source.read(this.#streamSelection(reread.stream), {
+        after: reread.from - 1,
+        limit: Math.min(reread.room, REREAD_EVENTS),
+        maxBytes: REREAD_BYTES,
+      });
+      if (this.#window.era !== era || this.#stopped || !this.#host.mayDeliver) return;
+      this.#offerHeld(reread, batch);
+    }
+  }
+
+  #offerHeld(reread: StreamReread, batch: ReadBatch): void {
+    const now = this.#host.nowMs();
+    for (const entry of batch.entries) {
+      const result = this.#window.offerHeld(reread, this.#offered(entry), now);
+      if (result.kind === 'delivered') this.#host.deliver(entry, result);
+      else if (result.kind !== 'done') return;
+    }
+    this.#window.rereadTo(reread, Math.min(batch.scannedTo, this.#window.scanned));
+  }
+
+  #scan(now: number): Step | Promise<unknown> {
+    const { scanned, era } = this.#window;
+    if (this.#source.visible - scanned > LIVE_POSITIONS) this.#live = false;
+    const page = this.#page;
+    if (page !== undefined) return this.#offerPage(page, now);
+    if (scanned >= this.#source.visible) return this.#atHead(scanned);
+    this.#ahead ??= this.#newReadAhead();
+    const batch = this.#ahead.take(scanned);
+    if (!(batch instanceof Promise)) return this.#takePage({ batch, era });
+    return batch.then((stored) => this.#takePage({ batch: stored, era }));
+  }
+
+  #newReadAhead(): ReadAhead {
+    return new ReadAhead({
+      read: (options) => this.#source.read(this.#selection, options),
+      visible: () => this.#source.visible,
+      credit: () => this.#window.maxInFlight,
+    });
+  }
+
+  #takePage(page: Page): Step {
+    if (page.era !== this.#window.era || this.#stopped) return 'more';
+    this.#page = page;
+    this.#pageIndex = 0;
+    const { gap } = page.batch;
+    if (gap !== undefined) this.#host.gap(gap.first, gap.last);
+    return 'more';
+  }
+
+  /** The hot loop: nothing per event but the offer and the delivery. */
+  #offerPage(page: Page, now: number): Step {
+    const { entries, scannedTo } = page.batch;
+    const window = this.#window;
+    while (this.#pageIndex < entries.length) {
+      const entry = entries[this.#pageIndex] as LogEntry;
+      const result = window.offer(this.#offered(entry), now);
+      if (result.kind === 'no-credit' || result.kind === 'blocked') return 'idle';
+      this.#pageIndex += 1;
+      if (result.kind !== 'delivered') continue;
+      this.#host.deliver(entry, result);
+      if (!this.#host.wanted) return 'idle';
+    }
+    this.#page = undefined;
+    window.scannedTo(scannedTo);
+    return 'more';
+  }
+
+  #atHead(scanned: Position): Step {
+    if (!this.#live && this.#window.stats().heldStreams === 0) {
+      this.#live = true;
+      this.#host.caughtUp(scanned);
+    }
+    this.#endWait ??= this.#source.onBeyond(scanned, () => {
+      this.#endWait = undefined;
+      // Whoever publishes goes on first.
+      queueMicrotask(() => this.kick());
+    });
+    return 'idle';
+  }
+
+  #offered(entry: LogEntry): OfferedEvent {
+    return { position: entry.position, stream: this.#streamKey(entry), bytes: entryBytes(entry) };
+  }
+
+  #streamKey(entry: LogEntry): string | null {
+    if (entry.stream === '') return null;
+    return this.#key.context === ALL_CONTEXTS ? scopedKey(entry.context, entry.stream) : entry.stream;
+  }
+
+  #streamSelection(stream: string): Selection {
+    // The key that #streamKey made: of `all`, the context comes first.
+    const split = this.#key.context === ALL_CONTEXTS ? stream.indexOf(KEY_SEPARATOR) : -1;
+    const context = split === -1 ? this.#key.context : stream.slice(0, split);
+    return selectionOf(streamCriteria(this.#key, this.#settings, { context, name: stream.slice(split + 1) }));
+  }
+}
+
+function selectionOf(criteria: Selection['criteria']): Selection {
+  return { criteria, matches: compileCriteria(criteria) };
+}

@@ -1,0 +1,28 @@
+// The failures of consumers that several parts answer with.
+
+import type { ConsumerKey } from '../../domain/consumers/consumer.js';
+import { MadeleineError } from '../../domain/errors.js';
+import type { Instance } from '../../storage/ports/log-storage.js';
+
+export function consumerUnknown(key: ConsumerKey): MadeleineError {
+  return new MadeleineError('CONSUMER_UNKNOWN', `there is no consumer "${key.name}" in context "${key.context}"`);
+}
+
+export function drainingError(): MadeleineError {
+  return new MadeleineError('DRAINING', 'the server is about to stop', { retryAfterMs: 1000 });
+}
+
+/** Another instance runs the consumer: the client is told which. */
+export function ownedElsewhere(key: ConsumerKey, owner: Instance): MadeleineError {
+  return new MadeleineError('OWNED_ELSEWHERE', `consumer "${key.name}" is run by ${owner.address}`, {
+    metadata: { owner: owner.address },
+    retryAfterMs: 1000,
+  });
+}
+
+/** It was run here until now; who has it is not known yet. */
+export function holdLost(key: ConsumerKey): MadeleineError {
+  return new MadeleineError('OWNED_ELSEWHERE', `consumer "${key.name}" went to another instance`, {
+    retryAfterMs: 100,
+  });
+}

@@ -1,0 +1,34 @@
+// What a consumer's session knows of each of its members, be it a subscriber or callers of Fetch.
+
+import type { MemberCredit } from '../../domain/consumers/delivery-types.js';
+import type { Outbox } from './consumer-outbox.js';
+
+export interface SessionMember {
+  readonly name: string;
+  readonly subscribedAtMs: number;
+  readonly outbox: Outbox;
+  /** Whether somebody waits for more events than the outbox holds. */
+  readonly hungry: boolean;
+  /** The session has handed out what it could for now; `idle`: nothing more will come without news. */
+  roundDone(idle: boolean, nowMs: number): void;
+  /** When the member wants to be called again; undefined: never. */
+  nextWakeAtMs(): number | undefined;
+  /** Ends it, with an error or in order. */
+  end(error: Error | undefined): void;
+}
+
+/** What members ask of their session. */
+export interface MemberHost {
+  /** Somebody is waiting now. */
+  pull(): void;
+  setCredit(member: string, credit: MemberCredit): void;
+  /** Events in flight of a member, and their bytes. */
+  inFlight(member: string): { readonly events: number; readonly bytes: number };
+  /** Drops from the outbox what is no longer leased. */
+  prune(outbox: Outbox): void;
+  /** The subscriber's stream is over; `lost`: it broke. */
+  left(member: SessionMember, how: { readonly lost: boolean }): void;
+  readonly head: number;
+  readonly offset: number;
+  nowMs(): number;
+}

@@ -1,0 +1,215 @@
+// The members of one consumer: who they are, whether somebody waits, and what is on its way to them. The window knows their
+// credit; this knows their outboxes.
+
+import type { Delivery, MemberCredit } from '../../domain/consumers/delivery-types.js';
+import type { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
+import { fieldInvalid, MadeleineError } from '../../domain/errors.js';
+import type { LogEntry, Position } from '../../domain/events/event.js';
+import type { Clock } from '../../lib/clock.js';
+import { FetchMember } from './consumer-fetch.js';
+import type { MemberHost, SessionMember } from './consumer-member.js';
+import type { MeasureEntry, Outbox } from './consumer-outbox.js';
+import { Subscription } from './consumer-subscription.js';
+import type { MemberView } from './consumer-view.js';
+
+/** A fetching member that nobody uses is forgotten. */
+const FETCH_IDLE_MS = 30_000;
+
+export interface ConsumerMembersOptions {
+  readonly window: DeliveryWindow;
+  readonly clock: Clock;
+  /** The newest visible position. */
+  readonly head: () => Position;
+  /** Somebody waits for events now. */
+  readonly onPull: () => void;
+  /** A member is gone; its events are free. */
+  readonly onLeft: () => void;
+}
+
+export class ConsumerMembers implements MemberHost {
+  readonly #window: DeliveryWindow;
+  readonly #options: ConsumerMembersOptions;
+  readonly #members = new Map<string, SessionMember>();
+  #wanted = false;
+
+  constructor(options: ConsumerMembersOptions) {
+    this.#options = options;
+    this.#window = options.window;
+  }
+
+  get size(): number {
+    return this.#members.size;
+  }
+
+  /** Whether somebody waits for more than it was given. */
+  get wanted(): boolean {
+    return this.#wanted;
+  }
+
+  get hasSubscriptions(): boolean {
+    for (const member of this.#members.values()) if (member instanceof Subscription) return true;
+    return false;
+  }
+
+  /** Adds a subscriber; a former member of the name ends with MEMBER_REPLACED, and its events are free. */
+  subscribe(name: string, credit: MemberCredit, measure: MeasureEntry): Subscription {
+    const former = this.#members.get(name);
+    if (former !== undefined) {
+      this.#window.removeMember(name, { lost: false }, this.nowMs());
+      former.end(new MadeleineError('MEMBER_REPLACED', `another subscriber came as member "${name}"`));
+    }
+    const subscription = new Subscription({ name, host: this, measure });
+    this.#members.set(name, subscription);
+    this.#window.addMember(name, credit);
+    return subscription;
+  }
+
+  /** The fetching member of the name, made if there is none. FIELD_INVALID if a subscriber has the name. */
+  fetching(name: string, rememberMs: number): FetchMember {
+    const present = this.#members.get(name);
+    if (present instanceof FetchMember) return present;
+    if (present !== undefined) throw fieldInvalid('member', 'is subscribed at present; fetch under another name');
+    const member = new FetchMember({ name, host: this, rememberMs });
+    this.#members.set(name, member);
+    this.#window.addMember(name, { maxInFlight: 0, maxInFlightBytes: 0 });
+    return member;
+  }
+
+  /** An event was leased to a member. */
+  deliver(entry: LogEntry, delivery: Delivery): void {
+    const member = this.#members.get(delivery.member);
+    if (member === undefined) return;
+    member.outbox.push(entry, delivery);
+    if (!member.hungry) this.lookWhoWaits();
+  }
+
+  /** Hands out what the members wait for; `idle`: nothing more comes without news. */
+  handOut(idle: boolean): void {
+    const now = this.nowMs();
+    for (const member of this.#members.values()) member.roundDone(idle, now);
+    this.lookWhoWaits();
+  }
+
+  lookWhoWaits(): void {
+    this.#wanted = false;
+    for (const member of this.#members.values()) if (member.hungry) this.#wanted = true;
+  }
+
+  tellGap(first: Position, last: Position): void {
+    for (const subscription of this.#subscriptions()) subscription.tellGap(first, last);
+  }
+
+  tellCaughtUp(position: Position): void {
+    for (const subscription of this.#subscriptions()) subscription.tellCaughtUp(position);
+  }
+
+  /** Deliveries may have ended that members were not given yet. */
+  markStale(): void {
+    for (const member of this.#members.values()) member.outbox.markStale();
+  }
+
+  /** No delivery counts any more. */
+  clearOutboxes(): void {
+    for (const member of this.#members.values()) member.outbox.clear();
+  }
+
+  /** Subscribers are told to go, callers of Fetch are sent away. */
+  drain(position: Position, error: Error): void {
+    for (const member of [...this.#members.values()]) {
+      if (member instanceof Subscription) member.drain(position);
+      else member.end(error);
+    }
+  }
+
+  /** Ends every member, with an error or in order. */
+  end(error: Error | undefined): void {
+    const members = [...this.#members.values()];
+    this.#members.clear();
+    this.#wanted = false;
+    for (const member of members) member.end(error);
+  }
+
+  /** Nothing can be read at present: callers of Fetch whose time is over are told. */
+  failFetches(error: Error): void {
+    for (const member of this.#members.values()) {
+      if (member instanceof FetchMember) member.failExpired(error, this.nowMs());
+    }
+  }
+
+  /** Forgets fetching members that nobody used for long and of which nothing is in flight. */
+  forgetUnused(): void {
+    const now = this.nowMs();
+    for (const member of [...this.#members.values()]) {
+      if (this.#unusedEndMs(member) <= now) this.left(member, { lost: false });
+    }
+  }
+
+  /** When a member has something to do; Infinity: never. */
+  nextWakeAtMs(): number {
+    let earliest = Number.POSITIVE_INFINITY;
+    for (const member of this.#members.values()) {
+      earliest = Math.min(earliest, member.nextWakeAtMs() ?? Number.POSITIVE_INFINITY, this.#unusedEndMs(member));
+    }
+    return earliest;
+  }
+
+  views(): MemberView[] {
+    return this.#window.members().map((use) => {
+      return { ...use, subscribedAtMs: this.#members.get(use.name)?.subscribedAtMs ?? this.nowMs() };
+    });
+  }
+
+  // --- what members ask
+
+  get head(): Position {
+    return this.#options.head();
+  }
+
+  get offset(): Position {
+    return this.#window.offset;
+  }
+
+  nowMs(): number {
+    return this.#options.clock.nowMs();
+  }
+
+  /** See MemberHost. */
+  pull(): void {
+    this.#wanted = true;
+    this.#options.onPull();
+  }
+
+  /** See MemberHost. */
+  setCredit(name: string, credit: MemberCredit): void {
+    if (this.#members.has(name)) this.#window.setCredit(name, credit);
+  }
+
+  /** See MemberHost. */
+  inFlight(name: string): { readonly events: number; readonly bytes: number } {
+    const use = this.#window.member(name);
+    return { events: use?.inFlight ?? 0, bytes: use?.inFlightBytes ?? 0 };
+  }
+
+  /** See MemberHost. */
+  prune(outbox: Outbox): void {
+    outbox.prune(({ position, lease }) => this.#window.inFlightAt(position)?.lease === lease);
+  }
+
+  /** See MemberHost. */
+  left(member: SessionMember, how: { readonly lost: boolean }): void {
+    if (this.#members.get(member.name) !== member) return;
+    this.#members.delete(member.name);
+    this.#window.removeMember(member.name, how, this.nowMs());
+    this.#options.onLeft();
+  }
+
+  #subscriptions(): Subscription[] {
+    return [...this.#members.values()].filter((member) => member instanceof Subscription);
+  }
+
+  #unusedEndMs(member: SessionMember): number {
+    const since = member instanceof FetchMember ? member.unusedSinceMs : undefined;
+    if (since === undefined || this.inFlight(member.name).events > 0) return Number.POSITIVE_INFINITY;
+    return since + FETCH_IDLE_MS;
+  }
+}

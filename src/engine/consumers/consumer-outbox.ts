@@ -1,0 +1,82 @@
+// What was leased to one member and is not handed to it yet. Its size is bounded by the member's credit: everything in here is
+// in flight for the delivery window.
+
+import type { Delivery } from '../../domain/consumers/delivery-types.js';
+import type { LogEntry } from '../../domain/events/event.js';
+
+/** Deliveries on their way, in parallel: `deliveries[i]` is of `entries[i]`. */
+export interface Handout {
+  readonly entries: readonly LogEntry[];
+  readonly deliveries: readonly Delivery[];
+}
+
+/** Bytes of an entry in the form in which the member gets it. */
+export type MeasureEntry = (entry: LogEntry) => number;
+
+export class Outbox {
+  #entries: LogEntry[] = [];
+  #deliveries: Delivery[] = [];
+  /** Everything before it was taken. */
+  #start = 0;
+  #stale = false;
+
+  get size(): number {
+    return this.#entries.length - this.#start;
+  }
+
+  push(entry: LogEntry, delivery: Delivery): void {
+    this.#entries.push(entry);
+    this.#deliveries.push(delivery);
+  }
+
+  clear(): void {
+    this.#entries = [];
+    this.#deliveries = [];
+    this.#start = 0;
+    this.#stale = false;
+  }
+
+  /** Some deliveries in here may have ended: their clock ran out, or they were answered unseen. */
+  markStale(): void {
+    this.#stale = this.size > 0;
+  }
+
+  /** Drops what is no longer leased as it was, if anything may be. */
+  prune(current: (delivery: Delivery) => boolean): void {
+    if (!this.#stale) return;
+    const entries = this.#entries.slice(this.#start);
+    const deliveries = this.#deliveries.slice(this.#start);
+    this.clear();
+    deliveries.forEach((delivery, index) => {
+      if (current(delivery)) this.push(entries[index] as LogEntry, delivery);
+    });
+  }
+
+  /** The oldest ones: at most `limit`, and as many as fit into the bytes, but at least one. */
+  take(limit: number, maxBytes: number, measure: MeasureEntry): Handout {
+    const end = this.#endOf(limit, maxBytes, measure);
+    if (this.#start === 0 && end === this.#entries.length) {
+      const all = { entries: this.#entries, deliveries: this.#deliveries };
+      this.clear();
+      return all;
+    }
+    const taken = {
+      entries: this.#entries.slice(this.#start, end),
+      deliveries: this.#deliveries.slice(this.#start, end),
+    };
+    this.#start = end;
+    if (this.size === 0) this.clear();
+    return taken;
+  }
+
+  #endOf(limit: number, maxBytes: number, measure: MeasureEntry): number {
+    const last = Math.min(this.#entries.length, this.#start + limit);
+    let bytes = 0;
+    let end = this.#start;
+    for (; end < last; end += 1) {
+      bytes += measure(this.#entries[end] as LogEntry);
+      if (bytes > maxBytes && end > this.#start) break;
+    }
+    return end;
+  }
+}

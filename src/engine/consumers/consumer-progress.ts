@@ -1,0 +1,105 @@
+// What of one consumer is stored and what is not yet: makes the flusher's writes from the window's changes.
+
+import type { WindowChanges } from '../../domain/consumers/delivery-types.js';
+import type { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
+import type { Micros, Position } from '../../domain/events/event.js';
+import type { Clock } from '../../lib/clock.js';
+import type { ConsumerRecord, Hold, OffsetWrite } from '../../storage/ports/consumer-storage.js';
+import type { FlushTarget, OffsetFlusher } from './offset-flusher.js';
+
+/** An offset that passed so many positions is written without waiting for the timer. */
+const MAX_UNWRITTEN_POSITIONS = 10_000;
+
+export interface ConsumerProgressOptions {
+  readonly record: ConsumerRecord;
+  readonly hold: Hold;
+  readonly window: DeliveryWindow;
+  readonly flusher: OffsetFlusher;
+  readonly clock: Clock;
+  /** See FlushTarget. */
+  readonly onHoldLost: () => void;
+  /** See FlushTarget. */
+  readonly holdLostError: () => Error;
+}
+
+export class ConsumerProgress implements FlushTarget {
+  readonly #options: Omit<ConsumerProgressOptions, 'record'>;
+  readonly #window: DeliveryWindow;
+  #taken: { readonly changes: WindowChanges; readonly movedAt: Micros | undefined } | undefined;
+  #storedOffset: Position;
+  #movedAt: Micros | undefined;
+  #stopped = false;
+
+  constructor({ record, ...options }: ConsumerProgressOptions) {
+    this.#options = options;
+    this.#window = options.window;
+    this.#storedOffset = record.offset;
+    this.#movedAt = record.movedAt;
+  }
+
+  /** The durable offset. */
+  get storedOffset(): Position {
+    return this.#storedOffset;
+  }
+
+  /** When the durable offset last moved. */
+  get movedAt(): Micros | undefined {
+    return this.#movedAt;
+  }
+
+  /** Resolves once everything up to now is durable; see OffsetFlusher.flush. */
+  async flush(): Promise<void> {
+    if (this.#window.dirty && !this.#stopped) await this.#options.flusher.flush(this);
+  }
+
+  /** Nobody waits for it: within some seconds, sooner if much is unwritten. Rejects only in the second case. */
+  async flushSoon(): Promise<void> {
+    if (!this.#window.dirty) return;
+    if (this.#window.offset - this.#storedOffset >= MAX_UNWRITTEN_POSITIONS) await this.flush();
+    else this.#options.flusher.flushSoon(this);
+  }
+
+  /** Nothing is written any more. */
+  stop(): void {
+    this.#stopped = true;
+    this.#options.flusher.forget(this);
+  }
+
+  /** See FlushTarget. */
+  takeWrite(): OffsetWrite | undefined {
+    if (!this.#window.dirty || this.#stopped) return undefined;
+    const changes = this.#window.changes();
+    const movedAt = changes.offset === this.#storedOffset ? this.#movedAt : this.#options.clock.nowMs() * 1000;
+    this.#taken = { changes, movedAt };
+    return {
+      hold: this.#options.hold,
+      generation: changes.generation,
+      generationLease: changes.generationFirstLease,
+      offset: changes.offset,
+      acked: changes.acked,
+      movedAt,
+      troubles: changes.troubles,
+      troublesOver: changes.troublesOver,
+    };
+  }
+
+  /** See FlushTarget. */
+  written(): void {
+    if (this.#taken === undefined) return;
+    const { changes, movedAt } = this.#taken;
+    this.#taken = undefined;
+    this.#storedOffset = changes.offset;
+    this.#movedAt = movedAt;
+    this.#window.saved(changes);
+  }
+
+  /** See FlushTarget. */
+  loseHold(): void {
+    this.#options.onHoldLost();
+  }
+
+  /** See FlushTarget. */
+  holdLostError(): Error {
+    return this.#options.holdLostError();
+  }
+}

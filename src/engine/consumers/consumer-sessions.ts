@@ -1,0 +1,223 @@
+// The sessions of this instance: opens one where a call needs it, lets go of those that nobody uses, deletes ephemeral ones
+// with their last member, and ends all of them when the instance stops.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ConsumerKey } from '../../domain/consumers/consumer.js';
+import { bug } from '../../domain/errors.js';
+import { scopedKey } from '../../domain/names.js';
+import type { Clock } from '../../lib/clock.js';
+import type { ConsumerStore } from '../../storage/ports/consumer-storage.js';
+import type { Instance } from '../../storage/ports/log-storage.js';
+import type { Logger, Metrics } from '../../telemetry.js';
+import type { LogSource } from '../log/log-source.js';
+import { drainingError, ownedElsewhere } from './consumer-errors.js';
+import { ConsumerOwnership } from './consumer-ownership.js';
+import { ConsumerSession } from './consumer-session.js';
+import { OffsetFlusher } from './offset-flusher.js';
+
+/** A session that nobody uses for so long is released. */
+const IDLE_MS = 30_000;
+const TICK_MS = 1_000;
+const SWEEP_MS = 60_000;
+
+export interface ConsumerSessionsOptions {
+  readonly store: ConsumerStore;
+  readonly source: LogSource;
+  readonly instance: Instance;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
+
+export class ConsumerSessions {
+  readonly #options: ConsumerSessionsOptions;
+  readonly #ownership: ConsumerOwnership;
+  readonly #flusher: OffsetFlusher;
+  readonly #sessions = new Map<string, ConsumerSession>();
+  /** Consumers that are being acquired or let go of: whoever comes meanwhile waits and looks again. */
+  readonly #busy = new Map<string, Promise<unknown>>();
+  #draining = false;
+  #tickTimer: NodeJS.Timeout | undefined;
+  #sweepTimer: NodeJS.Timeout | undefined;
+
+  constructor(options: ConsumerSessionsOptions) {
+    this.#options = options;
+    this.#ownership = new ConsumerOwnership(options);
+    this.#flusher = new OffsetFlusher(options);
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  start(): void {
+    this.#ownership.start();
+    this.#tickTimer = setInterval(() => this.#tick(), TICK_MS);
+    this.#sweepTimer = setInterval(() => void this.#sweep(), SWEEP_MS);
+  }
+
+  /** See Consumers.drain. */
+  async drain(graceMs: number): Promise<void> {
+    this.#draining = true;
+    const sessions = [...this.#sessions.values()];
+    for (const session of sessions) session.drain();
+    const timer = new AbortController();
+    const timeIsOver = sleep(graceMs, undefined, { signal: timer.signal }).catch(() => {});
+    await Promise.race([Promise.all(sessions.map((session) => session.drained)), timeIsOver]);
+    timer.abort();
+  }
+
+  /** See Consumers.stop. */
+  async stop(): Promise<void> {
+    this.#draining = true;
+    clearInterval(this.#tickTimer);
+    clearInterval(this.#sweepTimer);
+    await Promise.allSettled(this.#busy.values());
+    const sessions = [...this.#sessions.values()];
+    const settled = await Promise.allSettled(sessions.map((session) => session.settle()));
+    const failed = settled.find((result) => result.status === 'rejected');
+    if (failed !== undefined) this.#options.logger.warn({ err: failed.reason }, 'not every offset was written');
+    for (const session of sessions) this.#end(session);
+    await this.#ownership.release(sessions.map((session) => session.key));
+    this.#flusher.stop();
+    await this.#ownership.stop();
+  }
+
+  /** The session that runs here now, if one does. */
+  running(key: ConsumerKey): ConsumerSession | undefined {
+    return this.#sessions.get(nameOf(key));
+  }
+
+  /**
+   * The session of a consumer, opened if need be; undefined if there is no such consumer. OWNED_ELSEWHERE if another instance
+   * runs it; DRAINING if it does not run here yet and this instance is about to stop.
+   */
+  async open(key: ConsumerKey): Promise<ConsumerSession | undefined> {
+    const name = nameOf(key);
+    for (;;) {
+      const running = this.#sessions.get(name);
+      if (running !== undefined) return running;
+      if (this.#draining) throw drainingError();
+      const busy = this.#busy.get(name);
+      if (busy === undefined) return this.#whileBusy(name, () => this.#acquire(key));
+      // Whoever made it so is told of a failure; this call looks again.
+      await busy.catch(() => {});
+    }
+  }
+
+  /** Deletes a consumer that runs here. */
+  async delete(session: ConsumerSession): Promise<void> {
+    await session.delete();
+    this.#forget(session);
+  }
+
+  #whileBusy<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const busy = work().finally(() => this.#busy.delete(name));
+    this.#busy.set(name, busy);
+    return busy;
+  }
+
+  async #acquire(key: ConsumerKey): Promise<ConsumerSession | undefined> {
+    const { acquired, ownership } = await this.#ownership.acquire(key);
+    if (acquired.kind === 'unknown') return undefined;
+    if (acquired.kind === 'owned') throw ownedElsewhere(key, acquired.owner);
+    if (ownership === undefined) throw bug('a consumer that was acquired has no ownership');
+    const session = new ConsumerSession({
+      ...this.#options,
+      ...{ record: acquired.record, leases: acquired.leases, troubles: acquired.troubles, ownership },
+      flusher: this.#flusher,
+      address: this.#options.instance.address,
+      onEmpty: (emptied) => this.#emptied(emptied),
+      onLost: (lost) => this.#forget(lost),
+    });
+    this.#ownership.listen(key, session);
+    this.#sessions.set(nameOf(key), session);
+    return session;
+  }
+
+  /** The hold is not ours any more. */
+  #forget(session: ConsumerSession): void {
+    this.#ownership.forget(session.key);
+    this.#remove(session);
+  }
+
+  #end(session: ConsumerSession): void {
+    session.end(drainingError(), undefined);
+    this.#remove(session);
+  }
+
+  #remove(session: ConsumerSession): void {
+    const name = nameOf(session.key);
+    if (this.#sessions.get(name) !== session) return;
+    this.#sessions.delete(name);
+    const { consumerOffset, consumerLag, consumerInFlight } = this.#options.metrics;
+    for (const gauge of [consumerOffset, consumerLag, consumerInFlight]) gauge.remove(labelsOf(session));
+  }
+
+  #emptied(session: ConsumerSession): void {
+    // In a drain its members come back elsewhere; if they do not, it is swept.
+    if (session.settings.ephemeral && !this.#draining) void this.#deleteEphemeral(session);
+  }
+
+  /** Whoever comes meanwhile waits, and creates it anew. */
+  async #deleteEphemeral(session: ConsumerSession): Promise<void> {
+    this.#remove(session);
+    await this.#whileBusy(nameOf(session.key), async () => {
+      try {
+        await session.delete();
+        this.#ownership.forget(session.key);
+      } catch (error) {
+        const fields = { err: error, consumer: session.key.name };
+        this.#options.logger.warn(fields, 'ephemeral consumer not deleted, it is swept later');
+        session.end(drainingError());
+        await this.#ownership.release([session.key]);
+      }
+    });
+  }
+
+  #tick(): void {
+    const now = this.#options.clock.nowMs();
+    for (const session of this.#sessions.values()) {
+      this.#measure(session);
+      const { idleSinceMs } = session;
+      if (idleSinceMs !== undefined && now - idleSinceMs >= IDLE_MS) void this.#releaseIdle(session, idleSinceMs);
+    }
+  }
+
+  #measure(session: ConsumerSession): void {
+    const { consumerOffset, consumerLag, consumerInFlight } = this.#options.metrics;
+    const labels = labelsOf(session);
+    consumerOffset.set(labels, session.offset);
+    consumerLag.set(labels, session.head - session.offset);
+    consumerInFlight.set(labels, session.inFlight);
+  }
+
+  async #releaseIdle(session: ConsumerSession, idleSinceMs: number): Promise<void> {
+    if (session.settings.ephemeral) return this.#deleteEphemeral(session);
+    try {
+      await session.settle();
+    } catch {
+      // The place stays to be written; the next tick tries again.
+      return;
+    }
+    if (session.ended !== undefined || session.idleSinceMs !== idleSinceMs || this.#draining) return;
+    this.#end(session);
+    await this.#whileBusy(nameOf(session.key), () => this.#ownership.release([session.key]));
+  }
+
+  async #sweep(): Promise<void> {
+    try {
+      await this.#options.store.sweepEphemeral();
+    } catch (error) {
+      this.#options.logger.warn({ err: error }, 'ephemeral consumers not swept');
+    }
+  }
+}
+
+function nameOf(key: ConsumerKey): string {
+  return scopedKey(key.context, key.name);
+}
+
+function labelsOf({ key }: ConsumerSession): { context: string; consumer: string } {
+  return { context: key.context, consumer: key.name };
+}

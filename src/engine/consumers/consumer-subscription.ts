@@ -1,0 +1,192 @@
+// One subscriber of a consumer: a source of frames that are made only when the next one is asked for, so that a slow reader
+// holds no more than its credit.
+
+import { bug } from '../../domain/errors.js';
+import type { Position } from '../../domain/events/event.js';
+import type { MemberHost, SessionMember } from './consumer-member.js';
+import { type Handout, type MeasureEntry, Outbox } from './consumer-outbox.js';
+
+export type SubscribeFrame =
+  | ({ readonly kind: 'deliveries' } & Handout)
+  | { readonly kind: 'gap'; readonly first: Position; readonly last: Position }
+  | { readonly kind: 'heartbeat'; readonly head: Position; readonly offset: Position }
+  | { readonly kind: 'caught_up'; readonly position: Position }
+  | { readonly kind: 'going_away'; readonly position: Position };
+
+/** Deliveries in one frame at most … */
+export const FRAME_EVENTS = 256;
+/** … and their bytes, about. */
+const FRAME_BYTES = 1024 * 1024;
+/** Silence after which a heartbeat is sent. */
+const SILENCE_MS = 10_000;
+/** Gaps that are told one by one; more become one. */
+const MAX_GAPS = 16;
+
+export interface SubscriptionOptions {
+  readonly name: string;
+  readonly host: MemberHost;
+  readonly measure: MeasureEntry;
+}
+
+interface Waiting {
+  readonly resolve: (frame: SubscribeFrame | undefined) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * | state    | entered when                              | left when                                                |
+ * |----------|-------------------------------------------|----------------------------------------------------------|
+ * | open     | subscribed                                | `drain`: leaving; `end` or `close`: ended                |
+ * | leaving  | the server drains                         | nothing of it is in flight any more, `end`, `close`: ended |
+ * | ended    | replaced, deleted, lost, closed, drained  | never                                                    |
+ */
+export class Subscription implements SessionMember {
+  readonly name: string;
+  readonly subscribedAtMs: number;
+  readonly outbox = new Outbox();
+  readonly #host: MemberHost;
+  readonly #measure: MeasureEntry;
+  #waiting: Waiting | undefined;
+  #gaps: { first: Position; last: Position }[] = [];
+  #caughtUp: Position | undefined;
+  #leaving: { readonly position: Position; told: boolean } | undefined;
+  #ended: { readonly error: Error | undefined } | undefined;
+  #lastFrameMs: number;
+  /** It was given a frame in this turn of the event loop. */
+  #hadTurn = false;
+
+  constructor({ name, host, measure }: SubscriptionOptions) {
+    this.name = name;
+    this.#host = host;
+    this.#measure = measure;
+    this.subscribedAtMs = host.nowMs();
+    this.#lastFrameMs = this.subscribedAtMs;
+  }
+
+  /** See SessionMember.hungry. */
+  get hungry(): boolean {
+    if (this.#waiting === undefined || this.#hadTurn || this.#leaving !== undefined) return false;
+    return this.outbox.size < FRAME_EVENTS;
+  }
+
+  /**
+   * The next frame; undefined when the subscription ended in order. Rejects with what ended it otherwise. It waits until
+   * there is something to say, at most 10 s, or until `close`. One call at a time.
+   */
+  next(): Promise<SubscribeFrame | undefined> {
+    if (this.#waiting !== undefined) throw bug('two calls of next at once');
+    return new Promise((resolve, reject) => {
+      this.#waiting = { resolve, reject };
+      if (this.#answerEnd()) return;
+      // A consumer that catches up would otherwise make frame after frame, and neither sockets nor acknowledgements nor other
+      // consumers would get a turn of the event loop before its credit is used up.
+      if (this.#hadTurn) return;
+      this.#takeTurn();
+    });
+  }
+
+  #takeTurn(): void {
+    if (!this.#answer()) {
+      this.#host.pull();
+      this.#answer();
+    }
+  }
+
+  /** The subscriber is gone, or wants no more. `lost`: its stream broke. Harmless when it ended before. */
+  close(how: { readonly lost: boolean }): void {
+    if (this.#ended !== undefined) return;
+    this.end(undefined);
+    this.#host.left(this, how);
+  }
+
+  /** See SessionMember.end. The session has forgotten the member already. */
+  end(error: Error | undefined): void {
+    this.#ended ??= { error };
+    this.outbox.clear();
+    this.#answerEnd();
+  }
+
+  tellGap(first: Position, last: Position): void {
+    const newest = this.#gaps.at(-1);
+    if (newest !== undefined && this.#gaps.length >= MAX_GAPS) newest.last = last;
+    else this.#gaps.push({ first, last });
+  }
+
+  tellCaughtUp(position: Position): void {
+    this.#caughtUp = position;
+  }
+
+  /** After what is leased already, says that the server drains; ends once nothing is in flight. */
+  drain(position: Position): void {
+    this.#leaving ??= { position, told: false };
+    this.#answer();
+  }
+
+  /** See SessionMember.roundDone. */
+  roundDone(): void {
+    if (this.#waiting !== undefined) this.#answer();
+  }
+
+  /** See SessionMember.nextWakeAtMs. */
+  nextWakeAtMs(): number | undefined {
+    const silent = this.#waiting !== undefined && this.#leaving === undefined;
+    return silent ? this.#lastFrameMs + SILENCE_MS : undefined;
+  }
+
+  #endTurn(): void {
+    this.#hadTurn = true;
+    setImmediate(() => {
+      this.#hadTurn = false;
+      if (this.#waiting !== undefined) this.#takeTurn();
+    });
+  }
+
+  #answerEnd(): boolean {
+    if (this.#ended === undefined || this.#waiting === undefined) return false;
+    const { resolve, reject } = this.#waiting;
+    this.#waiting = undefined;
+    if (this.#ended.error === undefined) resolve(undefined);
+    else reject(this.#ended.error);
+    return true;
+  }
+
+  #answer(): boolean {
+    if (this.#waiting === undefined || this.#hadTurn) return false;
+    const frame = this.#takeFrame();
+    if (frame === undefined) return false;
+    const { resolve } = this.#waiting;
+    this.#waiting = undefined;
+    this.#lastFrameMs = this.#host.nowMs();
+    this.#endTurn();
+    resolve(frame);
+    return true;
+  }
+
+  #takeFrame(): SubscribeFrame | undefined {
+    const gap = this.#gaps.shift();
+    if (gap !== undefined) return { kind: 'gap', ...gap };
+    this.#host.prune(this.outbox);
+    if (this.outbox.size > 0) {
+      return { kind: 'deliveries', ...this.outbox.take(FRAME_EVENTS, FRAME_BYTES, this.#measure) };
+    }
+    if (this.#leaving !== undefined) return this.#leave(this.#leaving);
+    const position = this.#caughtUp;
+    this.#caughtUp = undefined;
+    if (position !== undefined) return { kind: 'caught_up', position };
+    return this.#heartbeat();
+  }
+
+  #leave(leaving: { readonly position: Position; told: boolean }): SubscribeFrame | undefined {
+    if (!leaving.told) {
+      leaving.told = true;
+      return { kind: 'going_away', position: leaving.position };
+    }
+    if (this.#host.inFlight(this.name).events === 0) this.close({ lost: false });
+    return undefined;
+  }
+
+  #heartbeat(): SubscribeFrame | undefined {
+    if (this.#host.nowMs() - this.#lastFrameMs < SILENCE_MS) return undefined;
+    return { kind: 'heartbeat', head: this.#host.head, offset: this.#host.offset };
+  }
+}

@@ -1,0 +1,110 @@
+// What people see of a consumer: its settings and its state, live where it is run, as stored elsewhere.
+
+import { type ConsumerKey, type ConsumerSettings, MAX_EXACT_PENDING } from '../../domain/consumers/consumer.js';
+import type { MemberUse } from '../../domain/consumers/delivery-types.js';
+import { decodeRanges } from '../../domain/consumers/position-ranges.js';
+import type { Micros, Position } from '../../domain/events/event.js';
+import type { ConsumerRecord } from '../../storage/ports/consumer-storage.js';
+import type { LogSource, Selection } from '../log/log-source.js';
+
+export type ConsumerActivity =
+  | 'UNKNOWN'
+  | 'IDLE'
+  | 'DELIVERING'
+  | 'WAITING_FOR_ACKS'
+  | 'BLOCKED_BY_RETRY'
+  | 'NO_MEMBER';
+
+export interface MemberView extends MemberUse {
+  readonly subscribedAtMs: number;
+}
+
+export interface ConsumerView extends ConsumerKey {
+  readonly settings: ConsumerSettings;
+  readonly generation: number;
+  readonly offset: Position;
+  readonly head: Position;
+  readonly inFlight: number;
+  readonly parked: number;
+  /** 0: none. */
+  readonly oldestUnacknowledged: Position;
+  readonly members: readonly MemberView[];
+  readonly movedAt: Micros | undefined;
+  readonly createdAt: Micros;
+  readonly activity: ConsumerActivity;
+  readonly activityCause: string;
+  /** Address of the instance that runs it; empty: none. */
+  readonly owner: string;
+}
+
+/** A number of events, or at least so many. */
+export interface EventCount {
+  readonly count: number;
+  readonly isMinimum: boolean;
+}
+
+/** What the stored record tells about a consumer that is not run here. */
+export function storedView(record: ConsumerRecord, head: Position): ConsumerView {
+  const { owner } = record;
+  return {
+    context: record.context,
+    name: record.name,
+    settings: record.settings,
+    generation: record.generation,
+    offset: record.offset,
+    // Its owner may have seen more of the log than this instance.
+    head: Math.max(head, record.offset),
+    inFlight: 0,
+    parked: 0,
+    oldestUnacknowledged: 0,
+    members: [],
+    movedAt: record.movedAt,
+    createdAt: record.createdAt,
+    activity: owner === undefined ? 'NO_MEMBER' : 'UNKNOWN',
+    activityCause: owner === undefined ? 'nobody is subscribed' : `known to ${owner.address}, which runs it`,
+    owner: owner?.address ?? '',
+  };
+}
+
+/** Pages that one count looks at; each may pass over 20,000 rows that do not match. */
+const MAX_COUNT_PAGES = 30;
+const COUNT_BYTES = 8 * 1024 * 1024;
+
+export interface CountOptions {
+  /** Events after this position … */
+  readonly after: Position;
+  /** … up to and including this one. */
+  readonly upTo: Position;
+  /** Ranges that do not count, as the window stores them. */
+  readonly without?: Uint8Array;
+}
+
+/** Matching events in a span of the log: exact to 10,000, as long as no more than some 600,000 others lie between them. */
+export async function countEvents(
+  source: LogSource,
+  selection: Selection,
+  { after, upTo, without }: CountOptions,
+): Promise<EventCount> {
+  const isDone = without === undefined || without.length === 0 ? () => false : rangeTest(without);
+  let count = 0;
+  let scanned = after;
+  for (let page = 0; page < MAX_COUNT_PAGES; page += 1) {
+    if (scanned >= upTo) return { count, isMinimum: false };
+    const batch = await source.read(selection, { after: scanned, limit: 1_000, maxBytes: COUNT_BYTES });
+    count += batch.entries.filter(({ position }) => position <= upTo && !isDone(position)).length;
+    if (count > MAX_EXACT_PENDING) return { count: MAX_EXACT_PENDING, isMinimum: true };
+    scanned = batch.scannedTo;
+  }
+  return { count, isMinimum: scanned < upTo };
+}
+
+/** For positions that are asked in ascending order. */
+function rangeTest(encoded: Uint8Array): (position: Position) => boolean {
+  const ranges = decodeRanges(encoded);
+  let at = 0;
+  return (position) => {
+    while (at < ranges.length && (ranges[at]?.[1] ?? 0) < position) at += 1;
+    const range = ranges[at];
+    return range !== undefined && range[0] <= position;
+  };
+}

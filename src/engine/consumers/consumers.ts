@@ -1,0 +1,235 @@
+// The consumers, as the service calls them. Calls that need the consumer's session go to it; the others are answered from what
+// is stored, also for consumers that another instance runs.
+
+import { randomUUID } from 'node:crypto';
+import {
+  applySettings,
+  type ConsumerKey,
+  consumerCriteria,
+  DEFAULT_SETTINGS,
+  differingSettings,
+  type SettingsPatch,
+  type StartPosition,
+} from '../../domain/consumers/consumer.js';
+import type { Answer, MemberCredit } from '../../domain/consumers/delivery-types.js';
+import { assertNever, MadeleineError } from '../../domain/errors.js';
+import type { Position } from '../../domain/events/event.js';
+import { compileCriteria } from '../../domain/events/event-filter.js';
+import type { ConsumerRecord, ListConsumersOptions } from '../../storage/ports/consumer-storage.js';
+import { consumerUnknown, drainingError } from './consumer-errors.js';
+import type { FetchOptions } from './consumer-fetch.js';
+import type { Handout, MeasureEntry } from './consumer-outbox.js';
+import type { Acknowledged, ConsumerSession } from './consumer-session.js';
+import { ConsumerSessions, type ConsumerSessionsOptions } from './consumer-sessions.js';
+import type { Subscription } from './consumer-subscription.js';
+import { type ConsumerView, countEvents, type EventCount, storedView } from './consumer-view.js';
+
+/** How long this instance may be behind another one in what it sees of the log. */
+const VISIBLE_WAIT_MS = 500;
+
+/** How a call names its consumer, and makes it if need be. */
+export interface ConsumerUse {
+  readonly key: ConsumerKey;
+  /** Where it begins, if the call creates it. */
+  readonly start: StartPosition;
+  /** What is given has to be as stored. */
+  readonly settings: SettingsPatch;
+}
+
+export interface SubscribeOptions extends ConsumerUse {
+  /** Empty: a name is minted. */
+  readonly member: string;
+  readonly credit: MemberCredit;
+  readonly measure: MeasureEntry;
+  /** Its abort means that the subscriber's stream broke. */
+  readonly signal: AbortSignal;
+}
+
+export interface CountedView {
+  readonly view: ConsumerView;
+  readonly pending: EventCount;
+}
+
+export interface SeekResult {
+  readonly formerOffset: Position;
+  readonly offset: Position;
+  readonly affected: EventCount;
+}
+
+export class Consumers {
+  readonly #options: ConsumerSessionsOptions;
+  readonly #sessions: ConsumerSessions;
+
+  constructor(options: ConsumerSessionsOptions) {
+    this.#options = options;
+    this.#sessions = new ConsumerSessions(options);
+  }
+
+  start(): void {
+    this.#sessions.start();
+  }
+
+  /**
+   * Takes no new consumers or members, and tells the present ones to go. Acknowledgements go on. Resolves when every
+   * subscriber has acknowledged what it holds and its stream has ended, or the time is over.
+   */
+  drain(graceMs: number): Promise<void> {
+    return this.#sessions.drain(graceMs);
+  }
+
+  /** Ends what is left, writes every place and lets go of all consumers. */
+  stop(): Promise<void> {
+    return this.#sessions.stop();
+  }
+
+  /** Subscribes a member. Rejects as the contract of Subscribe says. */
+  async subscribe(options: SubscribeOptions): Promise<{ subscription: Subscription; view: ConsumerView }> {
+    const session = await this.#use(options);
+    const name = options.member === '' ? `member-${randomUUID().slice(0, 8)}` : options.member;
+    const subscription = session.subscribe(name, options.credit, options.measure);
+    const abort = () => subscription.close({ lost: true });
+    options.signal.addEventListener('abort', abort, { once: true });
+    if (options.signal.aborted) abort();
+    return { subscription, view: session.view() };
+  }
+
+  async fetch(
+    use: ConsumerUse,
+    member: string,
+    options: FetchOptions,
+  ): Promise<{ handout: Handout; offset: Position; head: Position }> {
+    const session = await this.#use(use);
+    const handout = await session.fetch(member, options);
+    return { handout, offset: session.offset, head: session.head };
+  }
+
+  /** Resolves once the result is durable. */
+  async acknowledge(
+    key: ConsumerKey,
+    answers: readonly Answer[],
+    upTo: Position | undefined,
+    member: string | undefined,
+  ): Promise<Acknowledged> {
+    const session = await this.#session(key);
+    return session.acknowledge(answers, upTo, member);
+  }
+
+  /** Creates a consumer; one with the same settings is returned as it is, with others it is SETTINGS_DIFFER. */
+  async create({ key, start, settings: patch }: ConsumerUse): Promise<CountedView> {
+    if (this.#sessions.draining) throw drainingError();
+    const settings = applySettings(DEFAULT_SETTINGS, patch);
+    assertSameSettings(await this.#create(key, settings, start), settings);
+    return this.get(key);
+  }
+
+  async get(key: ConsumerKey): Promise<CountedView> {
+    const { source, store } = this.#options;
+    const session = this.#sessions.running(key);
+    if (session !== undefined) return { view: session.view(), pending: await session.countPending() };
+    const record = await store.find(key);
+    if (record === undefined) throw consumerUnknown(key);
+    const criteria = consumerCriteria(key, record.settings);
+    const span = { after: record.offset, upTo: source.visible, without: record.acked };
+    const pending = await countEvents(source, { criteria, matches: compileCriteria(criteria) }, span);
+    return { view: storedView(record, source.visible), pending };
+  }
+
+  /** By context and name, without counts. */
+  async list(options: ListConsumersOptions): Promise<readonly ConsumerView[]> {
+    const records = await this.#options.store.list(options);
+    const { visible } = this.#options.source;
+    return records.map((record) => this.#sessions.running(record)?.view() ?? storedView(record, visible));
+  }
+
+  async update(key: ConsumerKey, patch: SettingsPatch): Promise<CountedView> {
+    const session = await this.#session(key);
+    if (differingSettings(session.settings, patch).length > 0) await session.configure(patch);
+    return { view: session.view(), pending: await session.countPending() };
+  }
+
+  async delete(key: ConsumerKey): Promise<void> {
+    await this.#sessions.delete(await this.#session(key));
+  }
+
+  async seek(key: ConsumerKey, to: StartPosition, { dryRun }: { dryRun: boolean }): Promise<SeekResult> {
+    const session = await this.#session(key);
+    const offset = await this.#positionOf(to, 'to.after_position');
+    const formerOffset = session.offset;
+    const affected = await session.countBetween(formerOffset, offset);
+    if (!dryRun) await session.seek(offset);
+    return { formerOffset, offset, affected };
+  }
+
+  /**
+   * A position that a client named, once this instance sees it. Above the head: POSITION_BEYOND_HEAD. Another instance may
+   * have told the client of positions that this one sees a moment later, so it waits a little.
+   */
+  async visiblePosition(position: Position, field: string): Promise<Position> {
+    const { source } = this.#options;
+    if (position > source.visible && Number.isSafeInteger(position)) {
+      await source.waitBeyond(position - 1, AbortSignal.timeout(VISIBLE_WAIT_MS));
+    }
+    if (position <= source.visible) return position;
+    throw new MadeleineError('POSITION_BEYOND_HEAD', `${field}: is above the head, ${source.visible}`, {
+      violations: [{ field, description: 'is above the head' }],
+      metadata: { head: String(source.visible) },
+    });
+  }
+
+  /** The session of a call that may create the consumer, and that checks its settings. */
+  async #use({ key, settings, start }: ConsumerUse): Promise<ConsumerSession> {
+    if (this.#sessions.draining) throw drainingError();
+    let session = await this.#sessions.open(key);
+    while (session === undefined) {
+      await this.#create(key, applySettings(DEFAULT_SETTINGS, settings), start);
+      session = await this.#sessions.open(key);
+    }
+    assertSameSettings(session, settings);
+    return session;
+  }
+
+  async #session(key: ConsumerKey): Promise<ConsumerSession> {
+    const session = await this.#sessions.open(key);
+    if (session === undefined) throw consumerUnknown(key);
+    return session;
+  }
+
+  async #create(key: ConsumerKey, settings: ConsumerRecord['settings'], start: StartPosition): Promise<ConsumerRecord> {
+    const { store, clock } = this.#options;
+    const present = await store.find(key);
+    if (present !== undefined) return present;
+    const offset = await this.#positionOf(start, 'start.after_position');
+    return (await store.create({ ...key, settings, offset, createdAt: clock.nowMs() * 1000 })).record;
+  }
+
+  async #positionOf(start: StartPosition, field: string): Promise<Position> {
+    const { source } = this.#options;
+    switch (start.kind) {
+      case 'earliest': {
+        // What retention deleted before the consumer existed is no gap for it.
+        const { visible } = source;
+        const oldest = await source.oldestPosition();
+        return oldest === 0 ? visible : oldest - 1;
+      }
+      case 'latest':
+        return source.visible;
+      case 'after-position':
+        return this.visiblePosition(start.position, field);
+      case 'after-time':
+        return source.positionAt(start.time);
+      default:
+        return assertNever(start);
+    }
+  }
+}
+
+function assertSameSettings(stored: Pick<ConsumerRecord, 'settings'>, given: SettingsPatch): void {
+  const differences = differingSettings(stored.settings, given);
+  if (differences.length === 0) return;
+  const violations = differences.map(({ field, stored: value }) => ({
+    field: `settings.${field}`,
+    description: `is ${value} as stored`,
+  }));
+  const fields = violations.map(({ field }) => field).join(', ');
+  throw new MadeleineError('SETTINGS_DIFFER', `the consumer exists with other settings: ${fields}`, { violations });
+}

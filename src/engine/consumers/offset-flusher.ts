@@ -1,0 +1,150 @@
+// Writes the places of this instance's consumers: one statement in flight, the next gathers whoever asks meanwhile. Many
+// consumers that acknowledge at once share one commit.
+
+import { type ConsumerStore, MAX_FLUSHED, type OffsetWrite } from '../../storage/ports/consumer-storage.js';
+import type { Logger } from '../../telemetry.js';
+
+/** A consumer as the flusher sees it. */
+export interface FlushTarget {
+  /** What is not stored yet; undefined: nothing. */
+  takeWrite(): OffsetWrite | undefined;
+  /** What `takeWrite` gave is durable. */
+  written(): void;
+  /** Another owner has come; nothing was written. */
+  loseHold(): void;
+  /** The error for those who wait for a write that a lost hold prevented. */
+  holdLostError(): Error;
+}
+
+export interface OffsetFlusherOptions {
+  readonly store: Pick<ConsumerStore, 'flush'>;
+  readonly logger: Logger;
+  /** How long a place that nobody waits for may stay unwritten. */
+  readonly delayMs?: number;
+}
+
+const DELAY_MS = 5_000;
+
+class Waiting {
+  readonly promise: Promise<void>;
+  resolve!: () => void;
+  reject!: (error: unknown) => void;
+
+  constructor() {
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+}
+
+export class OffsetFlusher {
+  readonly #store: Pick<ConsumerStore, 'flush'>;
+  readonly #logger: Logger;
+  readonly #delayMs: number;
+  #queued = new Map<FlushTarget, Waiting>();
+  #running = false;
+  readonly #later = new Set<FlushTarget>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor({ store, logger, delayMs = DELAY_MS }: OffsetFlusherOptions) {
+    this.#store = store;
+    this.#logger = logger;
+    this.#delayMs = delayMs;
+  }
+
+  /**
+   * Resolves once everything that the target had to write at the time of the call is durable. Rejects with
+   * STORAGE_UNAVAILABLE (then it is not known whether it was written, and it stays to be written), or with the target's
+   * own error when its hold is lost.
+   */
+  flush(target: FlushTarget): Promise<void> {
+    let waiting = this.#queued.get(target);
+    if (waiting === undefined) {
+      waiting = new Waiting();
+      this.#queued.set(target, waiting);
+    }
+    if (!this.#running) void this.#run();
+    return waiting.promise;
+  }
+
+  /** Writes the target within the delay, together with the others of that time. */
+  flushSoon(target: FlushTarget): void {
+    this.#later.add(target);
+    this.#timer ??= setTimeout(() => void this.#flushLater(), this.#delayMs);
+  }
+
+  /** Nothing of the target is written any more, but for what is in flight. */
+  forget(target: FlushTarget): void {
+    this.#later.delete(target);
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#later.clear();
+  }
+
+  async #flushLater(): Promise<void> {
+    this.#timer = undefined;
+    const targets = [...this.#later];
+    this.#later.clear();
+    const results = await Promise.allSettled(targets.map((target) => this.flush(target)));
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed !== undefined) this.#logger.debug({ err: failed.reason }, 'offsets not written, tried again later');
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true;
+    // Lets whoever acknowledges in this turn of the event loop join the first statement.
+    await Promise.resolve();
+    while (this.#queued.size > 0) await this.#flushOnce();
+    this.#running = false;
+  }
+
+  async #flushOnce(): Promise<void> {
+    const batch = this.#takeBatch();
+    const writes = new Map<FlushTarget, OffsetWrite>();
+    for (const [target, waiting] of batch) {
+      const write = target.takeWrite();
+      if (write === undefined) waiting.resolve();
+      else writes.set(target, write);
+    }
+    if (writes.size === 0) return;
+    try {
+      this.#settle(batch, writes, await this.#store.flush([...writes.values()]));
+    } catch (error) {
+      for (const target of writes.keys()) {
+        batch.get(target)?.reject(error);
+        this.flushSoon(target);
+      }
+    }
+  }
+
+  #takeBatch(): Map<FlushTarget, Waiting> {
+    if (this.#queued.size <= MAX_FLUSHED) {
+      const all = this.#queued;
+      this.#queued = new Map();
+      return all;
+    }
+    const batch = new Map([...this.#queued].slice(0, MAX_FLUSHED));
+    for (const target of batch.keys()) this.#queued.delete(target);
+    return batch;
+  }
+
+  #settle(
+    batch: ReadonlyMap<FlushTarget, Waiting>,
+    writes: ReadonlyMap<FlushTarget, OffsetWrite>,
+    lost: ReadonlySet<number>,
+  ): void {
+    for (const [target, write] of writes) {
+      if (lost.has(write.hold.id)) {
+        batch.get(target)?.reject(target.holdLostError());
+        target.loseHold();
+      } else {
+        target.written();
+        batch.get(target)?.resolve();
+      }
+    }
+  }
+}

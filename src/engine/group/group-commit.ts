@@ -1,0 +1,379 @@
+// Gathers concurrent units into groups and commits each group as one transaction. Batches form by themselves: while one lane
+// flushes, the next group gathers.
+//
+// | state of a unit | entered when | left when |
+// |---|---|---|
+// | queued | submitted, or its group failed in a way that may be repeated | a lane takes it; its caller gives up; its patience ends |
+// | in a group | a lane took it | the group's COMMIT returned, or failed |
+// | settled | outcome known | – |
+//
+// Invariants: units commit in the order of their submission (so that the batches of one PushEventStream do): a group goes on
+// under the lock only if every earlier group of this instance is settled or seen committed, and no earlier unit is queued
+// again. A unit whose COMMIT was not answered is run again as a rerun, which looks its message ids up, and is never answered
+// from a guess.
+
+import { MadeleineError, storageUnavailable } from '../../domain/errors.js';
+import { planGroup } from '../../domain/group/group-plan.js';
+import { matchPushes, needsOf } from '../../domain/group/group-plan-needs.js';
+import {
+  type GroupPlan,
+  type GroupUnit,
+  type PushOutcome,
+  standsAlone,
+  unitBytes,
+  unitSize,
+} from '../../domain/group/group-plan-types.js';
+import { plannedBefore, recognised } from '../../domain/group/group-rerun.js';
+import type { Clock } from '../../lib/clock.js';
+import { GroupFailure, type GroupLane } from '../../storage/ports/log-storage.js';
+import type { Logger, Metrics } from '../../telemetry.js';
+import type { LogTail } from '../log/log-tail.js';
+import type { ShapeCatalogCache } from './shape-catalog-cache.js';
+
+/** How long a unit may wait for a group that commits, in milliseconds. */
+const PATIENCE_MS = 10_000;
+/** How often units whose callers or patience are gone are looked for. */
+const SWEEP_MS = 250;
+/** A lane takes at least this many events if they are there, else half of what is outstanding: the clients whose answers go
+ * out together then do not all wait for the next group together. */
+const MIN_TAKE = 32;
+const MAX_GROUP_EVENTS = 1_000;
+
+export interface GroupCommitOptions {
+  readonly lanes: readonly GroupLane[];
+  readonly tail: LogTail;
+  readonly catalog: ShapeCatalogCache;
+  readonly clock: Clock;
+  /** A number in [0, 1). */
+  readonly random: () => number;
+  /** Payload bytes of a group at most: below half of the database's max_allowed_packet. */
+  readonly maxGroupBytes: number;
+  /** Events that may wait; more are refused with OVERLOADED. */
+  readonly maxQueuedEvents: number;
+  readonly maxQueuedBytes: number;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
+
+interface Waiting {
+  readonly sequence: number;
+  readonly unit: GroupUnit;
+  readonly bytes: number;
+  readonly giveUpAt: number;
+  readonly resolve: (outcomes: readonly PushOutcome[]) => void;
+  readonly reject: (error: unknown) => void;
+  readonly signal: AbortSignal | undefined;
+  /** A COMMIT with this unit was sent and not answered: what it planned then. */
+  sent: readonly PushOutcome[] | undefined;
+  /** Its group was refused for a value, or it is of a kind that stands alone. */
+  alone: boolean;
+  /** Groups with it that were decided and then met the lock of another. */
+  blocked: number;
+}
+
+interface Group {
+  readonly members: readonly Waiting[];
+  readonly token: number;
+  readonly rerun: boolean;
+  plan: GroupPlan | undefined;
+  locked: boolean;
+  settled: boolean;
+}
+
+export class GroupCommit {
+  readonly #options: GroupCommitOptions;
+  readonly #idleLanes: GroupLane[];
+  /** Ascending by sequence; `#head` is the index of the first that counts. */
+  #queue: Waiting[] = [];
+  /** In the order taken. */
+  #groups: Group[] = [];
+  #nextSequence = 1;
+  #queuedEvents = 0;
+  #queuedBytes = 0;
+  #inGroupEvents = 0;
+  #failures = 0;
+  #retryTimer: NodeJS.Timeout | undefined;
+  #sweeper: NodeJS.Timeout | undefined;
+  #pumping = false;
+  /** The catalogue is being loaded again: no group is made meanwhile. */
+  #reloading = false;
+  #roomWaiters: (() => void)[] = [];
+
+  constructor(options: GroupCommitOptions) {
+    this.#options = options;
+    this.#idleLanes = [...options.lanes];
+  }
+
+  /** Whether a group with this token is being committed by this instance: it will be published, or run again. */
+  isOwnToken(token: number): boolean {
+    return this.#groups.some((group) => group.token === token && !group.settled);
+  }
+
+  /** Events that wait or are being committed. */
+  get outstanding(): number {
+    return this.#queuedEvents + this.#inGroupEvents;
+  }
+
+  /**
+   * Commits the unit with whatever else is there. Resolves with one outcome a push once they are durable and visible; refused
+   * pushes are outcomes too. Rejects with OVERLOADED at once, with STORAGE_UNAVAILABLE after about 10 s without a commit, or
+   * with the signal's reason while it has not been taken into a group.
+   */
+  submit(unit: GroupUnit, signal?: AbortSignal): Promise<readonly PushOutcome[]> {
+    const bytes = unitBytes(unit);
+    if (
+      this.#queuedEvents + unitSize(unit) > this.#options.maxQueuedEvents ||
+      this.#queuedBytes + bytes > this.#options.maxQueuedBytes
+    ) {
+      return Promise.reject(
+        new MadeleineError('OVERLOADED', 'too many pushes wait to be stored', { retryAfterMs: 250 }),
+      );
+    }
+    return new Promise((resolve, reject) => {
+      const sequence = this.#nextSequence;
+      this.#nextSequence += 1;
+      const giveUpAt = this.#options.clock.monotonicMs() + PATIENCE_MS;
+      const alone = standsAlone(unit);
+      this.#queue.push({
+        sequence,
+        unit,
+        bytes,
+        giveUpAt,
+        resolve,
+        reject,
+        signal,
+        sent: undefined,
+        alone,
+        blocked: 0,
+      });
+      this.#queuedEvents += unitSize(unit);
+      this.#queuedBytes += bytes;
+      this.#sweeper ??= setInterval(() => this.#dropHopeless(), SWEEP_MS).unref();
+      this.#schedulePump();
+    });
+  }
+
+  /**
+   * Resolves once there is room for more, at once if there is: for callers that can wait where `submit` would refuse. Also
+   * when the signal aborts.
+   */
+  async whenRoom(signal: AbortSignal): Promise<void> {
+    while (!this.#hasRoom() && !signal.aborted) {
+      await new Promise<void>((resolve) => this.#roomWaiters.push(resolve));
+    }
+  }
+
+  #hasRoom(): boolean {
+    const { maxQueuedEvents, maxQueuedBytes } = this.#options;
+    return this.#queuedEvents <= maxQueuedEvents / 2 && this.#queuedBytes <= maxQueuedBytes / 2;
+  }
+
+  /** Resolves when nothing waits or is being committed. */
+  async idle(): Promise<void> {
+    while (this.#queue.length > 0 || this.#groups.length > 0) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#retryTimer);
+    clearInterval(this.#sweeper);
+    for (const waiting of this.#queue.splice(0)) waiting.reject(storageUnavailable('closing'));
+    await Promise.all(this.#options.lanes.map((lane) => lane.close()));
+  }
+
+  /** After the callers of this turn of the event loop had their say: their pushes then share a group. */
+  #schedulePump(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    setImmediate(() => {
+      this.#pumping = false;
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    while (this.#queue.length > 0 && this.#idleLanes.length > 0 && this.#retryTimer === undefined && !this.#reloading) {
+      // The next group queues for the head row only behind one that holds it: the database then keeps our order.
+      const last = this.#groups.at(-1);
+      if (last !== undefined && !last.locked) return;
+      const lane = this.#idleLanes.pop() as GroupLane;
+      const group = this.#take();
+      this.#groups.push(group);
+      void this.#run(lane, group);
+    }
+  }
+
+  #dropHopeless(): void {
+    const now = this.#options.clock.monotonicMs();
+    const isHopeless = (w: Waiting) => w.giveUpAt <= now || (w.signal?.aborted === true && w.sent === undefined);
+    if (!this.#queue.some(isHopeless)) return;
+    const kept: Waiting[] = [];
+    for (const waiting of this.#queue) {
+      if (!isHopeless(waiting)) {
+        kept.push(waiting);
+        continue;
+      }
+      this.#unqueue(waiting);
+      waiting.reject(
+        waiting.signal?.aborted === true ? waiting.signal.reason : storageUnavailable('no group committed in time'),
+      );
+    }
+    this.#queue = kept;
+  }
+
+  #take(): Group {
+    const wanted = Math.min(MAX_GROUP_EVENTS, Math.max(MIN_TAKE, Math.ceil(this.outstanding / 2)));
+    const first = this.#queue[0] as Waiting;
+    let events = 0;
+    let bytes = 0;
+    let count = 0;
+    for (const waiting of this.#queue) {
+      const size = unitSize(waiting.unit);
+      const tooMuch = events + size > MAX_GROUP_EVENTS || bytes + waiting.bytes > this.#options.maxGroupBytes;
+      const differs = (waiting.sent === undefined) !== (first.sent === undefined) || waiting.alone || first.alone;
+      if (count > 0 && (tooMuch || differs || events >= wanted)) break;
+      events += size;
+      bytes += waiting.bytes;
+      count += 1;
+    }
+    const members = this.#queue.splice(0, count);
+    for (const waiting of members) this.#unqueue(waiting);
+    this.#inGroupEvents += events;
+    const token = Math.floor(this.#options.random() * 2 ** 52) + 1;
+    return { members, token, rerun: first.sent !== undefined, plan: undefined, locked: false, settled: false };
+  }
+
+  #unqueue(waiting: Waiting): void {
+    this.#queuedEvents -= unitSize(waiting.unit);
+    this.#queuedBytes -= waiting.bytes;
+    if (this.#roomWaiters.length > 0 && this.#hasRoom()) for (const wake of this.#roomWaiters.splice(0)) wake();
+  }
+
+  async #run(lane: GroupLane, group: Group): Promise<void> {
+    const units = group.members.map(({ unit }) => unit);
+    const startedAt = this.#options.clock.monotonicMs();
+    const catalog = this.#options.catalog.current;
+    try {
+      matchPushes(units, catalog);
+      await lane.run({
+        needs: needsOf(units, group.rerun),
+        catalogVersion: catalog.version,
+        token: group.token,
+        onLocked: () => {
+          group.locked = true;
+          this.#schedulePump();
+        },
+        mayProceed: (foundToken) => this.#mayProceed(group, foundToken),
+        decide: (locked) => {
+          group.plan = planGroup(locked, units, catalog);
+          return group.plan.writes;
+        },
+        restsOnFresh: () => !this.#restsOnVisible(group),
+      });
+      this.#committed(group, startedAt);
+    } catch (error) {
+      this.#failed(group, error);
+    } finally {
+      group.settled = true;
+      group.locked = true;
+      this.#groups = this.#groups.filter((other) => other !== group);
+      this.#inGroupEvents -= units.reduce((sum, unit) => sum + unitSize(unit), 0);
+      this.#idleLanes.push(lane);
+      this.#schedulePump();
+    }
+  }
+
+  /** Whether everything that the group answers is an event that may be shown: refusals and waits have no position to tell by. */
+  #restsOnVisible({ plan }: Group): boolean {
+    const { visible } = this.#options.tail;
+    const isVisible = (outcome: PushOutcome) =>
+      outcome.kind === 'duplicate' && outcome.position > 0 && outcome.position <= visible;
+    return plan?.outcomes.every((outcomes) => outcomes.every(isVisible)) ?? false;
+  }
+
+  #mayProceed(group: Group, foundToken: number): boolean {
+    const first = group.members[0] as Waiting;
+    const overtaken = this.#queue[0];
+    if (overtaken !== undefined && overtaken.sequence < first.sequence) return false;
+    for (const earlier of this.#groups) {
+      if (earlier === group) return true;
+      if (!earlier.settled && earlier.token !== foundToken) return false;
+    }
+    return true;
+  }
+
+  #committed(group: Group, startedAt: number): void {
+    const { metrics, tail, clock } = this.#options;
+    this.#failures = 0;
+    const plan = group.plan as GroupPlan;
+    const { entries } = plan.writes;
+    if (entries.length > 0) {
+      metrics.groupSize.observe(entries.length);
+      metrics.commitSeconds.observe((clock.monotonicMs() - startedAt) / 1000);
+      tail.publish(entries.map(({ entry }) => entry));
+    }
+    group.members.forEach((waiting, index) => {
+      const outcomes = plan.outcomes[index] as readonly PushOutcome[];
+      waiting.resolve(waiting.sent === undefined ? outcomes : recognised(outcomes, waiting.sent));
+    });
+  }
+
+  #failed(group: Group, error: unknown): void {
+    const { metrics, logger } = this.#options;
+    const failure = error instanceof GroupFailure ? error : new GroupFailure('failed', error);
+    metrics.groupFailures.inc({ kind: failure.kind });
+    logger.debug({ err: failure.cause, kind: failure.kind, units: group.members.length }, 'group not committed');
+    const splits = failure.kind === 'data' || failure.kind === 'failed';
+    if (splits && group.members.length === 1) {
+      (group.members[0] as Waiting).reject(failure.cause ?? failure);
+      return;
+    }
+    // Before it was decided nothing of its own was in the way: an earlier group, a newer catalogue.
+    const isBlocked = failure.kind === 'retry' && group.plan !== undefined;
+    group.members.forEach((waiting, index) => {
+      if (failure.kind === 'unknown') waiting.sent = plannedBefore(group.plan?.outcomes[index], waiting.sent);
+      if (isBlocked) waiting.blocked += 1;
+      // Something that one of them needs besides is locked: the others need not fail with it.
+      if (splits || waiting.blocked > 1) waiting.alone = true;
+    });
+    this.#requeue(group.members);
+    if (failure.kind === 'stale') void this.#reload();
+    else if (!splits) this.#backOff(failure.kind === 'unavailable' ? 100 : 5);
+  }
+
+  async #reload(): Promise<void> {
+    if (this.#reloading) return;
+    this.#reloading = true;
+    const { version } = this.#options.catalog.current;
+    try {
+      await this.#options.catalog.reload();
+      // It has to be another one: otherwise what is read and what is locked differ, and hurrying does not help.
+      if (this.#options.catalog.current.version === version) this.#backOff(100);
+    } catch (error) {
+      this.#options.logger.debug({ err: error }, 'catalogue not loaded');
+      this.#backOff(100);
+    } finally {
+      this.#reloading = false;
+      this.#pump();
+    }
+  }
+
+  #requeue(members: readonly Waiting[]): void {
+    for (const waiting of members) {
+      this.#queuedEvents += unitSize(waiting.unit);
+      this.#queuedBytes += waiting.bytes;
+    }
+    this.#queue = [...members, ...this.#queue].sort((a, b) => a.sequence - b.sequence);
+  }
+
+  #backOff(baseMs: number): void {
+    this.#failures = Math.min(this.#failures + 1, 6);
+    if (this.#retryTimer !== undefined) return;
+    const delay = Math.min(1_000, baseMs * 2 ** (this.#failures - 1)) * (0.5 + this.#options.random());
+    this.#retryTimer = setTimeout(() => {
+      this.#retryTimer = undefined;
+      this.#pump();
+    }, delay);
+  }
+}

@@ -1,0 +1,33 @@
+// Withdraws events: one unit of a group each.
+
+import { bug, MadeleineError } from '../../domain/errors.js';
+import type { LogEntry } from '../../domain/events/event.js';
+import type { EventQueries } from '../log/event-queries.js';
+import type { GroupCommit } from './group-commit.js';
+
+export interface InvalidationsOptions {
+  readonly groupCommit: GroupCommit;
+  readonly queries: EventQueries;
+}
+
+export class Invalidations {
+  readonly #options: InvalidationsOptions;
+
+  constructor(options: InvalidationsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Invalidates an awaited or occurred event, by any of its ids, and returns it as it is then; one that is invalidated already stays
+   * as it is. EVENT_UNKNOWN; FIELD_INVALID for one that has expired.
+   */
+  async invalidate(eventId: bigint, reason: string): Promise<LogEntry> {
+    if (eventId > BigInt(Number.MAX_SAFE_INTEGER)) throw new MadeleineError('EVENT_UNKNOWN', 'there is no such event');
+    const unit = { kind: 'invalidate', eventId: Number(eventId), reason } as const;
+    const [outcome] = await this.#options.groupCommit.submit(unit);
+    if (outcome?.kind === 'refused') throw outcome.error;
+    const event = await this.#options.queries.byId(eventId);
+    if (event === undefined) throw bug(`event ${eventId} is not readable`);
+    return event;
+  }
+}

@@ -1,0 +1,248 @@
+// The way of a push through the engine: ids, the index of what it describes, the group, and the answer, with the first result of
+// what was pushed before.
+
+import { bug, MadeleineError } from '../../domain/errors.js';
+import { contentDigest } from '../../domain/events/content-digest.js';
+import type { EventDraft, LogEntry, Micros, Position } from '../../domain/events/event.js';
+import { awaitedView, DEFAULT_WAIT_MICROS, withoutPayload } from '../../domain/events/wait.js';
+import type { Push, PushOutcome, WaitTerms } from '../../domain/group/group-plan-types.js';
+import type { Uuid7Source } from '../../lib/uuid7.js';
+import type { Metrics } from '../../telemetry.js';
+import type { EventQueries } from '../log/event-queries.js';
+import type { LogReader } from '../log/log-reader.js';
+import type { LogTail } from '../log/log-tail.js';
+import type { GroupCommit } from './group-commit.js';
+import type { LookBack } from './look-back.js';
+import type { ShapeIndex } from './shape-index.js';
+
+/** Payloads that one call is given back of events that were there before: a few bytes may ask for a thousand large ones. */
+const MAX_FOUND_BYTES = 3 * 1024 * 1024;
+/** Entries that were there before and are read together. */
+const READ_TOGETHER = 32;
+
+/** A validated push. */
+export interface PushCommand {
+  readonly draft: EventDraft;
+  readonly expectedSequence: number | undefined;
+  /** Of a push without a payload; undefined: the default. */
+  readonly waitMicros?: number | undefined;
+  /** Of a push without a payload: what occurred before does not count. Undefined: as far as the look-back goes. */
+  readonly since?: Micros | undefined;
+  /** Stored with the event that it finds or awaits. */
+  readonly attachment?: unknown;
+}
+
+/** What a push did. */
+export type PushEffect = 'occurred' | 'satisfied' | 'awaited' | 'found' | 'duplicate';
+
+export type PushedEvent =
+  | { readonly kind: 'stored'; readonly entry: LogEntry; readonly effect: PushEffect }
+  /** `fault`: index of the push that is to blame; of an atomic call it may be another one. */
+  | { readonly kind: 'refused'; readonly error: MadeleineError; readonly fault: number };
+
+/** A push whose description can be looked for, or why it cannot. */
+export type Prepared = { readonly push: Push } | { readonly error: MadeleineError };
+
+export interface PushesOptions {
+  readonly groupCommit: GroupCommit;
+  readonly shapes: ShapeIndex;
+  readonly lookBack: LookBack;
+  readonly queries: EventQueries;
+  readonly reader: LogReader;
+  readonly tail: LogTail;
+  readonly uuids: Uuid7Source;
+  readonly metrics: Metrics;
+}
+
+export class Pushes {
+  readonly #options: PushesOptions;
+
+  constructor(options: PushesOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Pushes events and resolves once they are durable, one result an event, in order. `atomic`: all are stored or none.
+   * Rejects with OVERLOADED, STORAGE_UNAVAILABLE, or the signal's reason while nothing was sent to the database.
+   */
+  async push(commands: readonly PushCommand[], atomic: boolean, signal?: AbortSignal): Promise<readonly PushedEvent[]> {
+    const prepared = await this.#whenPrepared(commands, signal);
+    return this.pushPrepared(prepared, atomic, signal);
+  }
+
+  /**
+   * Makes what the descriptions of the commands need, so that `pushPrepared` submits at once: whoever has to keep an order
+   * prepares in that order. Without descriptions there is nothing to wait for.
+   */
+  prepare(commands: readonly PushCommand[], signal?: AbortSignal): Promise<readonly Prepared[]> | readonly Prepared[] {
+    const looks = commands.some(({ draft }) => draft.payload === undefined);
+    return looks ? this.#prepareLooks(commands, signal) : commands.map((command) => ({ push: this.#toPush(command) }));
+  }
+
+  /** As `push`. */
+  async pushPrepared(
+    prepared: readonly Prepared[],
+    atomic: boolean,
+    signal?: AbortSignal,
+  ): Promise<readonly PushedEvent[]> {
+    const fault = prepared.findIndex((one) => 'error' in one);
+    if (fault !== -1 && atomic) {
+      const { error } = prepared[fault] as { error: MadeleineError };
+      return prepared.map(() => this.#counted({ kind: 'refused', error, fault }));
+    }
+    const pushes = prepared.flatMap((one) => ('push' in one ? [one.push] : []));
+    const outcomes =
+      pushes.length === 0 ? [] : await this.#options.groupCommit.submit({ kind: 'push', pushes, atomic }, signal);
+    const before = await this.#storedBefore(outcomes);
+    let next = 0;
+    const made = prepared.map((one, index) =>
+      'push' in one
+        ? this.#toResult(outcomes[next++] as PushOutcome, before)
+        : ({ kind: 'refused', error: one.error, fault: index } as const),
+    );
+    const results = bounded(await allOf(made));
+    this.#count(results);
+    return results;
+  }
+
+  async #whenPrepared(commands: readonly PushCommand[], signal?: AbortSignal): Promise<readonly Prepared[]> {
+    const prepared = this.prepare(commands, signal);
+    // Awaited only where there is something to wait for: pushes that come after one another stay in their order.
+    return prepared instanceof Promise ? await prepared : prepared;
+  }
+
+  async #prepareLooks(commands: readonly PushCommand[], signal?: AbortSignal): Promise<readonly Prepared[]> {
+    const prepared: Prepared[] = [];
+    for (const command of commands) prepared.push(await this.#prepareOne(command, signal));
+    return prepared;
+  }
+
+  async #prepareOne(command: PushCommand, signal?: AbortSignal): Promise<Prepared> {
+    const { draft, since, waitMicros = DEFAULT_WAIT_MICROS } = command;
+    if (draft.payload !== undefined || draft.description === undefined) return { push: this.#toPush(command) };
+    try {
+      await this.#options.shapes.ensure(draft, draft.description.shape, signal);
+      return { push: this.#toPush(command, { waitMicros, ...(await this.#options.lookBack.from(since)) }) };
+    } catch (error) {
+      if (error instanceof MadeleineError) return { error };
+      throw error;
+    }
+  }
+
+  /** Counts a push that was refused before it came here. */
+  refused(error: MadeleineError): void {
+    this.#options.metrics.pushes.inc({ outcome: error.reason });
+  }
+
+  #toPush({ draft, expectedSequence, attachment }: PushCommand, terms?: WaitTerms): Push {
+    const isMinted = draft.messageId === '';
+    return {
+      draft,
+      expectedSequence,
+      messageId: isMinted ? this.#options.uuids.next() : draft.messageId,
+      digest: isMinted ? undefined : contentDigest(draft),
+      terms,
+      attachment,
+    };
+  }
+
+  /** The entries that duplicates and finds stand for. They may rest on a row above the durable mark, so it is raised first. */
+  async #storedBefore(outcomes: readonly PushOutcome[]): Promise<ReadonlyMap<Position, LogEntry>> {
+    const positions = outcomes.flatMap((outcome) => {
+      const isBefore = outcome.kind === 'duplicate' || outcome.kind === 'found';
+      return isBefore && outcome.position > 0 ? [outcome.position] : [];
+    });
+    if (positions.length === 0) return NONE;
+    await this.#options.tail.reach(Math.max(...positions));
+    const distinct = [...new Set(positions)];
+    // What this very call stored is answered as it was sent.
+    const own = new Set(outcomes.flatMap((o) => (o.kind === 'duplicate' && o.own === true ? [o.position] : [])));
+    const before = new Map<Position, LogEntry>();
+    for (let from = 0, bytes = 0; from < distinct.length; from += READ_TOGETHER) {
+      for (const entry of await this.#options.reader.readAt(distinct.slice(from, from + READ_TOGETHER))) {
+        const isOwn = own.has(entry.position);
+        if (!isOwn) bytes += payloadBytes(entry);
+        before.set(entry.position, bytes > MAX_FOUND_BYTES && !isOwn ? withoutPayload(entry) : entry);
+      }
+    }
+    return before;
+  }
+
+  #toResult(outcome: PushOutcome, before: ReadonlyMap<Position, LogEntry>): Promise<PushedEvent> | PushedEvent {
+    switch (outcome.kind) {
+      case 'occurred':
+        return { kind: 'stored', entry: outcome.entry, effect: effectOf(outcome) };
+      case 'awaited':
+        return { kind: 'stored', entry: awaitedView(outcome.wait), effect: 'awaited' };
+      case 'refused':
+        return outcome;
+      case 'found':
+        return this.#stored(outcome, before, 'found');
+      case 'duplicate':
+        return this.#stored(outcome, before, outcome.own === true ? effectOf(outcome) : 'duplicate');
+      default:
+        throw bug(`a push that is ${outcome.kind}`);
+    }
+  }
+
+  #stored(
+    { position, eventId }: { position: Position; eventId: number },
+    before: ReadonlyMap<Position, LogEntry>,
+    effect: PushEffect,
+  ): Promise<PushedEvent> | PushedEvent {
+    if (position === 0) return this.#current(eventId, effect);
+    const entry = before.get(position);
+    if (entry === undefined) throw bug(`position ${position} is not readable`);
+    return { kind: 'stored', entry, effect };
+  }
+
+  async #current(eventId: number, effect: PushEffect): Promise<PushedEvent> {
+    const entry = await this.#options.queries.byId(BigInt(eventId));
+    if (entry === undefined) throw bug(`event ${eventId} is not readable`);
+    return { kind: 'stored', entry, effect };
+  }
+
+  #counted(result: PushedEvent): PushedEvent {
+    this.#count([result]);
+    return result;
+  }
+
+  #count(results: readonly PushedEvent[]): void {
+    const { pushes } = this.#options.metrics;
+    const counts = new Map<string, number>();
+    for (const result of results) {
+      const outcome = result.kind === 'refused' ? result.error.reason : result.effect;
+      counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
+    }
+    for (const [outcome, count] of counts) pushes.inc({ outcome }, count);
+  }
+}
+
+/** Only what describes an event may have to be read first: everything else costs no promise. */
+async function allOf(results: readonly (Promise<PushedEvent> | PushedEvent)[]): Promise<readonly PushedEvent[]> {
+  const isReady = (result: Promise<PushedEvent> | PushedEvent): result is PushedEvent => !(result instanceof Promise);
+  return results.every(isReady) ? results : Promise.all(results);
+}
+
+const NONE: ReadonlyMap<Position, LogEntry> = new Map();
+
+function effectOf({ satisfied }: { readonly satisfied?: boolean }): PushEffect {
+  return satisfied === true ? 'satisfied' : 'occurred';
+}
+
+function payloadBytes({ payload }: LogEntry): number {
+  return payload?.bytes.byteLength ?? 0;
+}
+
+const WAS_THERE: ReadonlySet<PushEffect> = new Set(['found', 'duplicate']);
+
+/** The results, those of events that were there before without their payloads from where they would be too many bytes. */
+function bounded(results: readonly PushedEvent[]): readonly PushedEvent[] {
+  if (!results.some((result) => result.kind === 'stored' && WAS_THERE.has(result.effect))) return results;
+  let bytes = 0;
+  return results.map((result) => {
+    if (result.kind === 'refused' || !WAS_THERE.has(result.effect)) return result;
+    bytes += payloadBytes(result.entry);
+    return bytes > MAX_FOUND_BYTES ? { ...result, entry: withoutPayload(result.entry) } : result;
+  });
+}

@@ -1,0 +1,141 @@
+// Single answers about stored events: one event, a page, the next one. All keep to what is visible; an answer that rests on a row
+// above the durable mark raises the mark first.
+
+import { EntryKind, type LogEntry, type Position } from '../../domain/events/event.js';
+import type { EventCriteria } from '../../domain/events/event-filter.js';
+import { compileCriteria } from '../../domain/events/event-filter.js';
+import { awaitedView, invalidatedView, satisfiedView } from '../../domain/events/wait.js';
+import type { DurableReads, EventLog, Page } from '../../storage/ports/log-storage.js';
+import type { WaitStore } from '../../storage/ports/wait-storage.js';
+import type { LogSource } from './log-source.js';
+import type { LogTail } from './log-tail.js';
+
+/** Pages looked at for one PeekEvent before it answers with how far it came. */
+const PEEK_PAGES = 50;
+const PAGE_BYTES = 3 * 1024 * 1024;
+/** Awaited events that a page looks at, at most. */
+const MAX_SCANNED_WAITS = 5_000;
+
+export interface EventQueriesOptions {
+  readonly log: EventLog;
+  readonly durableReads: DurableReads;
+  readonly waits: WaitStore;
+  readonly source: LogSource;
+  readonly tail: LogTail;
+}
+
+/** What an event is now, and what that rests on. */
+interface Found {
+  readonly view: LogEntry | undefined;
+  /** The newest of its entries; 0: none. */
+  readonly last: Position;
+  /** It rests on a wait, or on a push that left no entry: rows without a position that could tell whether they are durable. */
+  readonly isUnsure: boolean;
+}
+
+export interface ListOptions {
+  readonly after: Position;
+  readonly upTo: Position;
+  readonly limit: number;
+  readonly newestFirst: boolean;
+}
+
+export class EventQueries {
+  readonly #options: EventQueriesOptions;
+
+  constructor(options: EventQueriesOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * An event as it is now, by any of its ids, or undefined: awaited, occurred (also where its entry has the id of another wait that
+   * it ended), invalidated with what had occurred, or expired.
+   */
+  async byId(eventId: bigint): Promise<LogEntry | undefined> {
+    if (eventId > BigInt(Number.MAX_SAFE_INTEGER)) return undefined;
+    return this.#shown(() => this.#find(Number(eventId)));
+  }
+
+  /** An event as it is now, by the message id of its push, or undefined. */
+  byMessageId(context: string, messageId: string): Promise<LogEntry | undefined> {
+    const { log, waits } = this.#options;
+    return this.#shown(async () => {
+      const entry = await log.findByMessageId(context, messageId);
+      const eventId = entry?.eventId ?? (await waits.findPushed(context, messageId));
+      if (eventId === undefined) return { view: undefined, last: 0, isUnsure: false };
+      const found = await this.#find(eventId);
+      return { ...found, isUnsure: found.isUnsure || entry === undefined };
+    });
+  }
+
+  /** What is awaited now and matches, by id, after the cursor; at most 5,000 are looked at. */
+  async awaited(
+    criteria: EventCriteria,
+    options: { readonly after: number | undefined; readonly limit: number; readonly newestFirst: boolean },
+  ): Promise<{ entries: readonly LogEntry[]; next: number | undefined }> {
+    const { context, topics = [] } = criteria;
+    const matches = compileCriteria({ ...criteria, kinds: [EntryKind.AWAITED] });
+    const scan = { context, topics, after: options.after, newestFirst: options.newestFirst, limit: MAX_SCANNED_WAITS };
+    const found = await this.#options.durableReads.durable(
+      () => this.#options.waits.list(scan),
+      (waits) => waits.length > 0,
+    );
+    const entries = found.map(awaitedView).filter(matches);
+    if (entries.length > options.limit) {
+      const page = entries.slice(0, options.limit);
+      return { entries: page, next: page.at(-1)?.eventId };
+    }
+    return { entries, next: found.length === MAX_SCANNED_WAITS ? found.at(-1)?.eventId : undefined };
+  }
+
+  /** A page of matching events in (after, upTo], about 3 MiB at most. */
+  list(criteria: EventCriteria, { after, upTo, limit, newestFirst }: ListOptions): Promise<Page> {
+    return this.#options.log.readPage(criteria, { after, upTo, limit, newestFirst, maxBytes: PAGE_BYTES });
+  }
+
+  /** The first matching event after a position; without one, how far was looked, and whether that is everywhere. */
+  async next(
+    criteria: EventCriteria,
+    after: Position,
+  ): Promise<{ entry: LogEntry | undefined; scannedTo: Position; caughtUp: boolean }> {
+    const selection = { criteria, matches: compileCriteria(criteria) };
+    let scannedTo = after;
+    for (let page = 0; page < PEEK_PAGES && scannedTo < this.#options.source.visible; page += 1) {
+      const batch = await this.#options.source.read(selection, { after: scannedTo, limit: 1, maxBytes: PAGE_BYTES });
+      scannedTo = batch.scannedTo;
+      const [entry] = batch.entries;
+      if (entry !== undefined) return { entry, scannedTo: entry.position, caughtUp: false };
+    }
+    return { entry: undefined, scannedTo, caughtUp: scannedTo >= this.#options.source.visible };
+  }
+
+  async #find(id: number): Promise<Found> {
+    const { log, waits } = this.#options;
+    const [wait, own] = await Promise.all([waits.find(id), log.findByEventId(id)]);
+    if (wait === undefined) return { view: viewOf(own), last: lastOf(own), isUnsure: false };
+    if (wait.state === EntryKind.AWAITED) return { view: awaitedView(wait), last: 0, isUnsure: true };
+    // It may have ended between the two looks.
+    const main = wait.endedById ?? id;
+    const entries = own.length > 0 && main === id ? own : await log.findByEventId(main);
+    const view = viewOf(entries);
+    const shown = view === undefined || wait.endedById === undefined ? view : satisfiedView(wait, view);
+    return { view: shown, last: lastOf(entries), isUnsure: false };
+  }
+
+  async #shown(find: () => Promise<Found>): Promise<LogEntry | undefined> {
+    const { durableReads, tail } = this.#options;
+    const { view, last } = await durableReads.durable(find, (found) => found.isUnsure || found.last > tail.visible);
+    await tail.reach(last);
+    return view;
+  }
+}
+
+function lastOf(entries: readonly LogEntry[]): Position {
+  return Math.max(0, ...entries.map(({ position }) => position));
+}
+
+/** The entries of one event as what it is now. */
+function viewOf(entries: readonly LogEntry[]): LogEntry | undefined {
+  const [first, second] = entries;
+  return first === undefined || second === undefined ? first : invalidatedView(first, second);
+}

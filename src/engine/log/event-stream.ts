@@ -1,0 +1,151 @@
+// Readers and watchers: from a position or from now on, in commit order, without a seam between the stored and the live part.
+// Both keep nothing: whoever reads remembers the position.
+
+import type { LogEntry, Position } from '../../domain/events/event.js';
+import type { LogSource, Selection } from './log-source.js';
+import { joinSignals, waitForMore } from './log-wait.js';
+
+export type ReadFrame =
+  | { readonly kind: 'events'; readonly entries: readonly LogEntry[] }
+  | { readonly kind: 'gap'; readonly first: Position; readonly last: Position }
+  | { readonly kind: 'progress'; readonly position: Position; readonly head: Position }
+  | { readonly kind: 'caught_up'; readonly position: Position }
+  | { readonly kind: 'going_away'; readonly position: Position };
+
+export type WatchFrame =
+  | { readonly kind: 'events'; readonly entries: readonly LogEntry[] }
+  | { readonly kind: 'watching'; readonly position: Position }
+  | { readonly kind: 'missed'; readonly first: Position; readonly last: Position }
+  | { readonly kind: 'going_away'; readonly position: Position };
+
+export interface StreamSignals {
+  /** The caller went away. */
+  readonly cancelled: AbortSignal;
+  /** The server drains. */
+  readonly draining: AbortSignal;
+}
+
+/** Bytes of events in a frame, about. */
+const FRAME_BYTES = 1024 * 1024;
+/** Silence after which a frame says how far the stream is. */
+const SILENCE_MS = 10_000;
+/** Positions scanned without a match before a frame says so. */
+const PROGRESS_POSITIONS = 20_000;
+/** Further behind than this, a watcher is told what it missed instead of getting it. */
+const WATCH_MAX_LAG = 10_000;
+const WATCH_BATCH = 256;
+
+export interface ReadOptions {
+  readonly after: Position;
+  /** Go on live instead of ending at the head. */
+  readonly follow: boolean;
+  readonly batchSize: number;
+}
+
+/**
+ * Reads matching events after a position. With `follow` it ends only by a signal, else at the head. A consumer of the generator
+ * that does not ask for the next frame holds it back; nothing is read ahead.
+ */
+export async function* readEvents(
+  source: LogSource,
+  selection: Selection,
+  options: ReadOptions,
+  { cancelled, draining }: StreamSignals,
+): AsyncGenerator<ReadFrame, void> {
+  const reader = new EventReader(source, selection, options);
+  const stop = joinSignals([cancelled, draining]);
+  try {
+    while (!cancelled.aborted) {
+      if (draining.aborted) return yield { kind: 'going_away', position: reader.position };
+      yield* await reader.next();
+      if (!reader.atHead) continue;
+      if (!options.follow) return;
+      await waitForMore(source, reader.position, { signal: stop.signal, timeoutMs: SILENCE_MS });
+      if (reader.atHead && !stop.signal.aborted) yield reader.progress();
+    }
+  } finally {
+    stop.release();
+  }
+}
+
+/** How far one reader is, and what it has been told of it. */
+class EventReader {
+  readonly #source: LogSource;
+  readonly #selection: Selection;
+  readonly #batchSize: number;
+  #position: Position;
+  #toldPosition: Position;
+  #live = false;
+
+  constructor(source: LogSource, selection: Selection, options: ReadOptions) {
+    this.#source = source;
+    this.#selection = selection;
+    this.#batchSize = options.batchSize;
+    this.#position = options.after;
+    this.#toldPosition = options.after;
+  }
+
+  get position(): Position {
+    return this.#position;
+  }
+
+  get atHead(): boolean {
+    return this.#position >= this.#source.visible;
+  }
+
+  progress(): ReadFrame {
+    this.#toldPosition = this.#position;
+    return { kind: 'progress', position: this.#position, head: this.#source.visible };
+  }
+
+  /** The frames of the next batch: none when nothing matched and there is nothing to tell. */
+  async next(): Promise<ReadFrame[]> {
+    const limits = { limit: this.#batchSize, maxBytes: FRAME_BYTES };
+    const { entries, scannedTo, gap } = await this.#source.read(this.#selection, { after: this.#position, ...limits });
+    this.#position = scannedTo;
+    const frames: ReadFrame[] = gap === undefined ? [] : [{ kind: 'gap', ...gap }];
+    if (entries.length > 0) {
+      frames.push({ kind: 'events', entries });
+      this.#toldPosition = scannedTo;
+    } else if (scannedTo - this.#toldPosition >= PROGRESS_POSITIONS) {
+      frames.push(this.progress());
+    }
+    return [...frames, ...this.#caughtUp()];
+  }
+
+  #caughtUp(): ReadFrame[] {
+    const wasLive = this.#live;
+    // A live reader that falls a batch behind has to be told anew when it is back.
+    this.#live = this.atHead || (wasLive && this.#source.visible - this.#position <= this.#batchSize);
+    return this.atHead && !wasLive ? [{ kind: 'caught_up', position: this.#position }] : [];
+  }
+}
+
+/** Watches what occurs from now on. Never falls further behind than WATCH_MAX_LAG: then it says what it left out. */
+export async function* watchEvents(
+  source: LogSource,
+  selection: Selection,
+  { cancelled, draining }: StreamSignals,
+): AsyncGenerator<WatchFrame, void> {
+  const stop = joinSignals([cancelled, draining]);
+  try {
+    let after = source.visible;
+    yield { kind: 'watching', position: after };
+    while (!cancelled.aborted) {
+      if (draining.aborted) return yield { kind: 'going_away', position: after };
+      const head = source.visible;
+      if (head - after > WATCH_MAX_LAG) {
+        yield { kind: 'missed', first: after + 1, last: head };
+        after = head;
+      }
+      const batch = await source.read(selection, { after, limit: WATCH_BATCH, maxBytes: FRAME_BYTES });
+      after = batch.scannedTo;
+      if (batch.entries.length > 0) yield { kind: 'events', entries: batch.entries };
+      if (after < source.visible) continue;
+      await waitForMore(source, after, { signal: stop.signal, timeoutMs: SILENCE_MS });
+      if (source.visible === after && !stop.signal.aborted) yield { kind: 'watching', position: after };
+    }
+  } finally {
+    stop.release();
+  }
+}

@@ -1,0 +1,114 @@
+// LogSource over the tail and the stored log: from memory where it reaches, from pages behind it.
+
+import type { LogEntry, Micros, Position } from '../../domain/events/event.js';
+import { entryBytes } from '../../domain/events/event.js';
+import type { EventLog } from '../../storage/ports/log-storage.js';
+import type { LogSource, ReadBatch, Selection } from './log-source.js';
+import type { LogTail } from './log-tail.js';
+
+/** Entries of memory that one call looks at, so that a selective reader does not hold up the others. */
+const MEMORY_SCAN = 4_096;
+
+export interface LogReaderOptions {
+  readonly log: EventLog;
+  readonly tail: LogTail;
+}
+
+interface ReadOptions {
+  readonly after: Position;
+  readonly limit: number;
+  readonly maxBytes: number;
+}
+
+export class LogReader implements LogSource {
+  readonly #log: EventLog;
+  readonly #tail: LogTail;
+  /** The oldest stored position, as last seen: what retention deletes only raises it. */
+  #oldest: Position | undefined;
+
+  constructor({ log, tail }: LogReaderOptions) {
+    this.#log = log;
+    this.#tail = tail;
+  }
+
+  get visible(): Position {
+    return this.#tail.visible;
+  }
+
+  get epoch(): number {
+    return this.#tail.epoch;
+  }
+
+  /** See LogSource.read. */
+  read(selection: Selection, options: ReadOptions): Promise<ReadBatch> | ReadBatch {
+    const memory = this.#tail.after(options.after, MEMORY_SCAN);
+    return memory === undefined ? this.#readStored(selection, options) : fromMemory(memory, selection, options);
+  }
+
+  /** See LogSource.readAt. */
+  async readAt(positions: readonly Position[]): Promise<readonly LogEntry[]> {
+    const found: LogEntry[] = [];
+    const missing: Position[] = [];
+    for (const position of positions) {
+      const entry = this.#tail.at(position);
+      if (entry === undefined) missing.push(position);
+      else found.push(entry);
+    }
+    if (missing.length > 0) found.push(...(await this.#log.readAt(missing)));
+    return found.sort((a, b) => a.position - b.position);
+  }
+
+  /** See LogSource.waitBeyond. */
+  waitBeyond(position: Position, signal: AbortSignal): Promise<void> {
+    return this.#tail.waitBeyond(position, signal);
+  }
+
+  /** See LogSource.onBeyond. */
+  onBeyond(position: Position, wake: () => void): () => void {
+    return this.#tail.onBeyond(position, wake);
+  }
+
+  /** See LogSource.positionAt. */
+  async positionAt(time: Micros): Promise<Position> {
+    return Math.min(await this.#log.positionAt(time), this.visible);
+  }
+
+  /** See LogSource.oldestPosition. */
+  async oldestPosition(): Promise<Position> {
+    return Math.min(await this.#log.oldestPosition(), this.visible);
+  }
+
+  async #readStored(selection: Selection, { after, limit, maxBytes }: ReadOptions): Promise<ReadBatch> {
+    const upTo = this.visible;
+    const gap = await this.#gapAfter(after);
+    const from = gap === undefined ? after : gap.last;
+    const page = await this.#log.readPage(selection.criteria, { after: from, upTo, limit, maxBytes });
+    return gap === undefined ? page : { ...page, gap };
+  }
+
+  /** What retention deleted right after the position. Asked once per reader that starts below the oldest known entry. */
+  async #gapAfter(after: Position): Promise<ReadBatch['gap']> {
+    if (this.#oldest === undefined || after + 1 < this.#oldest) this.#oldest = await this.#log.oldestPosition();
+    const oldest = this.#oldest;
+    return after + 1 < oldest ? { first: after + 1, last: oldest - 1 } : undefined;
+  }
+}
+
+function fromMemory(
+  memory: readonly LogEntry[],
+  selection: Selection,
+  { after, limit, maxBytes }: ReadOptions,
+): ReadBatch {
+  const entries: LogEntry[] = [];
+  let bytes = 0;
+  let scannedTo = after;
+  for (const entry of memory) {
+    if (selection.matches(entry)) {
+      bytes += entryBytes(entry);
+      if (entries.length === limit || (entries.length > 0 && bytes > maxBytes)) break;
+      entries.push(entry);
+    }
+    scannedTo = entry.position;
+  }
+  return { entries, scannedTo };
+}

@@ -1,0 +1,49 @@
+// What readers, watchers and consumers see of the log: only durable entries, from memory near the head and from storage
+// behind it, with no seam between the two. LogReader implements it over LogTail and EventLog.
+
+import type { LogEntry, Micros, Position } from '../../domain/events/event.js';
+import type { EntryMatcher, EventCriteria } from '../../domain/events/event-filter.js';
+
+/** Criteria with their compiled matcher; make it once a reader. */
+export interface Selection {
+  readonly criteria: EventCriteria;
+  readonly matches: EntryMatcher;
+}
+
+export interface ReadBatch {
+  /** Matching entries in position order; may be empty. */
+  readonly entries: readonly LogEntry[];
+  /** Everything up to this position was looked at: pass it as the next `after`. */
+  readonly scannedTo: Position;
+  /** Positions after `after` that retention deleted before they could be read; `scannedTo` lies at or beyond its end. */
+  readonly gap?: { readonly first: Position; readonly last: Position };
+}
+
+export interface LogSource {
+  /** The newest position that may be shown to anyone: durable, and without holes below it. */
+  readonly visible: Position;
+  /** Identity of the log. */
+  readonly epoch: number;
+  /**
+   * The next matching entries after a position, up to `visible`, at most `limit` of them and about `maxBytes`. Synchronous
+   * when memory holds everything after `after`; then it costs no query. Never waits for new entries: at the head it
+   * returns no entries and `scannedTo` = `visible`.
+   */
+  read(
+    selection: Selection,
+    options: { readonly after: Position; readonly limit: number; readonly maxBytes: number },
+  ): Promise<ReadBatch> | ReadBatch;
+  /** Entries at these positions (at most 1,000, all at or below `visible`), in position order, without those deleted. */
+  readAt(positions: readonly Position[]): Promise<readonly LogEntry[]>;
+  /**
+   * Resolves when `visible` is greater than the position, or the signal aborts (it never rejects). One waiter costs one
+   * entry in a list, no timer and no query.
+   */
+  waitBeyond(position: Position, signal: AbortSignal): Promise<void>;
+  /** Calls back once, when the log grows beyond the position, which nothing visible is yet; returns what ends the wait. */
+  onBeyond(position: Position, wake: () => void): () => void;
+  /** The greatest visible position created at or before the time; 0 if none. */
+  positionAt(time: Micros): Promise<Position>;
+  /** The oldest position that is stored, or 0. */
+  oldestPosition(): Promise<Position>;
+}

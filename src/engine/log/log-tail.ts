@@ -1,0 +1,311 @@
+// The newest part of the log, in memory, and the durable mark. The one place that says what may be shown, and the
+// only poller of an instance.
+//
+// | state of a position | entered when | left when |
+// |---|---|---|
+// | unknown | – | a group of ours commits it, or a poll finds the head above it |
+// | committed | the head row shows it | our COMMIT returned, or a barrier after the look returned: durable |
+// | visible | durable, and everything below it is visible | never |
+// | in memory | visible, and among the newest `maxBytes` | newer entries push it out |
+//
+// Invariant: `visible` only grows; memory holds exactly the stored entries of (memoryStart, visible].
+
+import { ENTRY_KINDS, type LogEntry, type Position } from '../../domain/events/event.js';
+import type { Clock } from '../../lib/clock.js';
+import type { DurableReads, EventLog, LogHead } from '../../storage/ports/log-storage.js';
+import type { Logger, Metrics } from '../../telemetry.js';
+
+/** Entries read in one query when the tail catches up with other instances. */
+const CATCH_UP_ENTRIES = 1_000;
+const CATCH_UP_BYTES = 8 * 1024 * 1024;
+/** Further behind than this, memory begins anew at the head instead of reading all. */
+const MAX_CATCH_UP = 20_000;
+/** Without a commit for so long, one is made to learn whether the database still stores: one that is read-only answers too. */
+const HEARTBEAT_MS = 5_000;
+const ALL = { context: 'all', kinds: ENTRY_KINDS } as const;
+
+export interface LogTailOptions {
+  readonly log: EventLog;
+  readonly durableReads: DurableReads;
+  readonly maxBytes: number;
+  readonly pollMs: number;
+  /** True for the token of a group that this instance is committing: it will be published without a poll. */
+  readonly isOwnToken: (token: number) => boolean;
+  /** Told when the database stops to answer or to store, and when it does both again. */
+  readonly onDatabase: (up: boolean) => void;
+  readonly clock: Clock;
+  /** A number in [0, 1). */
+  readonly random: () => number;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
+
+interface Waiter {
+  readonly position: Position;
+  readonly wake: () => void;
+}
+
+export class LogTail {
+  readonly #options: LogTailOptions;
+  /** Ascending; `#start` is the index of the first one that counts. */
+  #entries: LogEntry[] = [];
+  #start = 0;
+  #bytes = 0;
+  /** Everything at or below is not in memory. */
+  #memoryStart: Position = 0;
+  #visible: Position = 0;
+  #epoch = 0;
+  /** Own groups that were published before an earlier one, by their first position. */
+  readonly #ahead = new Map<Position, readonly LogEntry[]>();
+  #waiters = new Set<Waiter>();
+  #timer: NodeJS.Timeout | undefined;
+  #polling: Promise<void> | undefined;
+  #reaching: Promise<void> | undefined;
+  #stopped = false;
+  #storedAtMs = 0;
+  #up = true;
+
+  constructor(options: LogTailOptions) {
+    this.#options = options;
+  }
+
+  get visible(): Position {
+    return this.#visible;
+  }
+
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** Reads the head, makes it durable, and begins to poll. */
+  async start(): Promise<void> {
+    const head = await this.#readHead(() => true);
+    this.#epoch = head.epoch;
+    this.#memoryStart = head.position;
+    this.#setVisible(head.position);
+    this.#schedule();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#polling?.catch(() => {});
+  }
+
+  /** Entries of a group of ours whose COMMIT has returned, in position order. */
+  publish(entries: readonly LogEntry[]): void {
+    this.#storedAtMs = this.#options.clock.monotonicMs();
+    // Whoever asked for one of them may have made it visible before.
+    const isSeen = (entries[0]?.position ?? 0) <= this.#visible;
+    const hidden = isSeen ? entries.filter(({ position }) => position > this.#visible) : entries;
+    const first = hidden[0];
+    if (first === undefined) return;
+    if (first.position === this.#visible + 1) this.#append(hidden);
+    else this.#ahead.set(first.position, hidden);
+  }
+
+  /** The entries after a position, oldest first, at most `limit`; undefined when memory does not reach back that far. */
+  after(position: Position, limit: number): readonly LogEntry[] | undefined {
+    if (position < this.#memoryStart) return undefined;
+    const from = this.#indexAfter(position);
+    return this.#entries.slice(from, from + limit);
+  }
+
+  /** The entry at a position if it is in memory. */
+  at(position: Position): LogEntry | undefined {
+    const entry = this.#entries[this.#indexAfter(position - 1)];
+    return entry?.position === position ? entry : undefined;
+  }
+
+  /** See LogSource.waitBeyond. */
+  waitBeyond(position: Position, signal: AbortSignal): Promise<void> {
+    if (this.#visible > position || signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const wake = () => {
+        end();
+        signal.removeEventListener('abort', wake);
+        resolve();
+      };
+      const end = this.onBeyond(position, wake);
+      signal.addEventListener('abort', wake);
+    });
+  }
+
+  /** See LogSource.onBeyond. */
+  onBeyond(position: Position, wake: () => void): () => void {
+    const waiter: Waiter = { position, wake };
+    this.#waiters.add(waiter);
+    return () => this.#waiters.delete(waiter);
+  }
+
+  /** Makes a position visible that is known to be durable. */
+  async reach(position: Position): Promise<void> {
+    while (position > this.#visible) {
+      this.#reaching ??= this.#catchUp(position).finally(() => {
+        this.#reaching = undefined;
+      });
+      await this.#reaching;
+    }
+  }
+
+  #append(entries: readonly LogEntry[]): void {
+    for (let next: readonly LogEntry[] | undefined = entries; next !== undefined; ) {
+      for (const entry of next) {
+        entry.shared = true;
+        this.#entries.push(entry);
+        this.#bytes += memoryOf(entry);
+      }
+      const end: Position = next.at(-1)?.position ?? this.#visible;
+      this.#visible = end;
+      next = this.#ahead.get(end + 1);
+      if (next !== undefined) this.#ahead.delete(end + 1);
+    }
+    this.#evict();
+    this.#setVisible(this.#visible);
+  }
+
+  #setVisible(position: Position): void {
+    this.#visible = position;
+    this.#options.metrics.tailPosition.set(position);
+    this.#options.metrics.tailBytes.set(this.#bytes);
+    this.#cutAhead(position);
+    for (const waiter of this.#waiters) {
+      if (waiter.position >= position) continue;
+      this.#waiters.delete(waiter);
+      waiter.wake();
+    }
+  }
+
+  /** Of what was published ahead of its turn, what is visible by now is known from elsewhere. */
+  #cutAhead(position: Position): void {
+    for (const [first, entries] of this.#ahead) {
+      if (first > position) continue;
+      this.#ahead.delete(first);
+      const rest = entries.filter((entry) => entry.position > position);
+      if (rest[0] !== undefined) this.#ahead.set(rest[0].position, rest);
+    }
+    const next = this.#ahead.get(position + 1);
+    if (next === undefined) return;
+    this.#ahead.delete(position + 1);
+    this.#append(next);
+  }
+
+  #evict(): void {
+    while (this.#bytes > this.#options.maxBytes && this.#start < this.#entries.length - 1) {
+      const entry = this.#entries[this.#start] as LogEntry;
+      this.#bytes -= memoryOf(entry);
+      this.#memoryStart = entry.position;
+      this.#start += 1;
+    }
+    // Dropped in bulk: a shift an entry would copy the whole array each time.
+    if (this.#start > 4096 && this.#start * 2 > this.#entries.length) {
+      this.#entries = this.#entries.slice(this.#start);
+      this.#start = 0;
+    }
+  }
+
+  /** Index of the first entry after the position. Positions are dense but for what retention deleted. */
+  #indexAfter(position: Position): number {
+    let low = this.#start;
+    let high = this.#entries.length;
+    const first = this.#entries[low];
+    if (first !== undefined) {
+      const guess = low + (position - first.position) + 1;
+      if (guess >= low && guess <= high && (guess === low || this.#entries[guess - 1]?.position === position))
+        return guess;
+    }
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#entries[middle] as LogEntry).position <= position) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #schedule(): void {
+    if (this.#stopped) return;
+    // At most the interval: who relies on it is told its bound.
+    const delay = this.#options.pollMs * (0.75 + 0.25 * this.#options.random());
+    this.#timer = setTimeout(() => {
+      this.#polling = this.#look().finally(() => this.#schedule());
+    }, delay);
+  }
+
+  async #look(): Promise<void> {
+    this.#options.metrics.tailWaiters.set(this.#waiters.size);
+    let news = false;
+    try {
+      const head = await this.#readHead((found) => {
+        news = this.#isNews(found);
+        return news || !this.#up || this.#isHeartbeatDue();
+      });
+      this.#setUp(true);
+      if (news) await this.reach(head.position);
+    } catch (error) {
+      this.#setUp(false, error);
+    }
+  }
+
+  /** The head, and for the ones that are told to be fresh everything up to it durable. */
+  async #readHead(isFresh: (head: LogHead) => boolean): Promise<LogHead> {
+    let fresh = false;
+    const head = await this.#options.durableReads.durable(
+      () => this.#options.log.readHead(),
+      (found) => {
+        fresh = isFresh(found);
+        return fresh;
+      },
+    );
+    if (fresh) this.#storedAtMs = this.#options.clock.monotonicMs();
+    return head;
+  }
+
+  #isNews(head: LogHead): boolean {
+    if (head.position <= this.#visible) return false;
+    // Own groups that wait for a foreign one below them need the look.
+    return this.#ahead.size > 0 || !this.#options.isOwnToken(head.token);
+  }
+
+  #isHeartbeatDue(): boolean {
+    return this.#options.clock.monotonicMs() - this.#storedAtMs >= HEARTBEAT_MS;
+  }
+
+  async #catchUp(position: Position): Promise<void> {
+    if (position - this.#visible > MAX_CATCH_UP) return this.#restartAt(position);
+    while (this.#visible < position) {
+      const after = this.#visible;
+      const page = await this.#options.log.readPage(ALL, {
+        after,
+        upTo: position,
+        limit: CATCH_UP_ENTRIES,
+        maxBytes: CATCH_UP_BYTES,
+      });
+      // A group of ours may have been published meanwhile.
+      const fresh = page.entries.filter((entry) => entry.position > this.#visible);
+      if (fresh.length > 0) this.#append(fresh);
+      if (page.scannedTo > this.#visible) this.#setVisible(page.scannedTo);
+    }
+  }
+
+  #restartAt(position: Position): void {
+    this.#entries = [];
+    this.#start = 0;
+    this.#bytes = 0;
+    this.#memoryStart = position;
+    this.#setVisible(position);
+  }
+
+  #setUp(up: boolean, error?: unknown): void {
+    this.#options.metrics.databaseUp.set(up ? 1 : 0);
+    if (up === this.#up) return;
+    this.#up = up;
+    this.#options.onDatabase(up);
+    if (up) this.#options.logger.info({}, 'database answers and stores again');
+    else this.#options.logger.warn({ err: error }, 'database does not answer or store');
+  }
+}
+
+/** What an entry may take in memory: its members, its payload, and both encodings of it. */
+function memoryOf(entry: LogEntry): number {
+  return 1_024 + 3 * (entry.payload?.bytes.byteLength ?? 0);
+}

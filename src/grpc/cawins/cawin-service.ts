@@ -1,0 +1,187 @@
+// CawinService: checks requests, calls the engine, answers. What it promises is written in cawin_service.proto.
+
+import type { CallContext } from 'nice-grpc';
+import type {
+  CheckOrWaitResponse,
+  CreateCawinRequest,
+  CreateCawinResponse,
+  DeleteCawinRequest,
+  DeleteCawinResponse,
+  ExplainWaitRequest,
+  ExplainWaitResponse,
+  GetCawinRequest,
+  GetCawinResponse,
+  ListAttemptsRequest,
+  ListAttemptsResponse,
+  ListCawinsRequest,
+  ListCawinsResponse,
+  RetryCawinRequest,
+  RetryCawinResponse,
+  UpdateCawinRequest,
+  UpdateCawinResponse,
+  WaitForEventRequest,
+} from '../../../generated/madeleine/v1/cawin_service.js';
+import { Event } from '../../../generated/madeleine/v1/event.js';
+import { Outcome } from '../../../generated/madeleine/v1/event_service.js';
+import { MadeleineError } from '../../domain/errors.js';
+import { EntryKind, type LogEntry } from '../../domain/events/event.js';
+import type { Cawins } from '../../engine/cawins/cawins.js';
+import type { CheckOrWait } from '../../engine/cawins/check-or-wait.js';
+import type { LogSource } from '../../engine/log/log-source.js';
+import { joinSignals } from '../../engine/log/log-wait.js';
+import type { ExplainWait } from '../../engine/waits/explain-wait.js';
+import type { Waits } from '../../engine/waits/waits.js';
+import type { WireEventEncoder } from '../events/event-encoder.js';
+import { encoded, type MethodCodec } from '../wire/definitions.js';
+import { decodePageToken, encodePageToken } from '../wire/page-token.js';
+import { payloadForm, readContext, sizeField } from '../wire/wire.js';
+import { CawinFrames } from './cawin-frames.js';
+import {
+  attemptToWire,
+  cawinChangeFromWire,
+  cawinToWire,
+  checkOrWaitFromWire,
+  idFromWire,
+  newCawinFromWire,
+  statesFromWire,
+  stateToWire,
+} from './cawin-wire.js';
+import { type DecodedCheck, decodeCheckOrWait } from './check-decoder.js';
+
+const NEAR_MISSES = { default: 5, max: 20 };
+const PAGE_SIZE = { default: 100, max: 1_000 };
+
+/** Calls that the service decodes or encodes itself. */
+export const CAWIN_CODECS: Readonly<Record<string, MethodCodec>> = {
+  checkOrWait: { decode: decodeCheckOrWait },
+  waitForEvent: encoded,
+};
+
+export interface CawinServiceOptions {
+  readonly cawins: Cawins;
+  readonly checkOrWait: CheckOrWait;
+  readonly explainWait: ExplainWait;
+  readonly waits: Waits;
+  readonly source: LogSource;
+  readonly encoder: WireEventEncoder;
+  /** Aborts when the server drains: those who wait are sent elsewhere. */
+  readonly draining: AbortSignal;
+}
+
+export class CawinService {
+  readonly #options: CawinServiceOptions;
+  readonly #frames: CawinFrames;
+
+  constructor(options: CawinServiceOptions) {
+    this.#options = options;
+    this.#frames = new CawinFrames(options.encoder);
+  }
+
+  async createCawin(request: CreateCawinRequest, { signal }: CallContext): Promise<CreateCawinResponse> {
+    const { cawin, created } = await this.#options.cawins.create(newCawinFromWire(request), signal);
+    return { cawin: cawinToWire(cawin), created };
+  }
+
+  async checkOrWait(request: DecodedCheck, { signal }: CallContext): Promise<CheckOrWaitResponse> {
+    const { checkOrWait, encoder } = this.#options;
+    const { push, terms } = checkOrWaitFromWire(request);
+    const { cawin, event, isAwaited } = await checkOrWait.run(push, terms, signal);
+    return {
+      cawin: cawinToWire(cawin),
+      event: Event.decode(encoder.encode(event, 'json')),
+      outcome: isAwaited ? Outcome.OUTCOME_AWAITED : Outcome.OUTCOME_FOUND,
+    };
+  }
+
+  async *waitForEvent(request: WaitForEventRequest, context: CallContext): AsyncGenerator<Uint8Array, void> {
+    const { waits, draining } = this.#options;
+    const form = payloadForm('payload_encoding', request.payloadEncoding);
+    const eventId = idFromWire('event_id', request.eventId);
+    const now = await waits.current(eventId);
+    const hasEnded = now.kind !== EntryKind.AWAITED;
+    if (hasEnded || !request.endOnly) yield this.#frames.waited(now, hasEnded, form);
+    if (hasEnded) return;
+    const either = joinSignals([context.signal, draining]);
+    try {
+      const end = await waits.waitFor(eventId, either.signal);
+      if (end !== undefined) yield this.#frames.waited(end, true, form);
+      else if (draining.aborted)
+        throw new MadeleineError('DRAINING', 'the server is about to end', { retryAfterMs: 100 });
+    } finally {
+      either.release();
+    }
+  }
+
+  async getCawin(request: GetCawinRequest): Promise<GetCawinResponse> {
+    return { cawin: cawinToWire(await this.#options.cawins.get(idFromWire('id', request.id))) };
+  }
+
+  async listCawins(request: ListCawinsRequest): Promise<ListCawinsResponse> {
+    const { cawins, source } = this.#options;
+    const context = readContext('context', request.context);
+    const states = statesFromWire('states', request.states);
+    const limit = sizeField('page_size', request.pageSize, PAGE_SIZE);
+    const filter = [context, String(request.eventId), [...states].sort()];
+    const scope = { request: ['ListCawins', ...filter], epoch: source.epoch };
+    const after = Number(decodePageToken(request.pageToken, scope, ['position'])?.[0] ?? 0);
+    const event = request.eventId === 0n ? {} : { eventId: Number(request.eventId) };
+    const page = await cawins.list({ context, after, limit, ...event });
+    const last = page.length === limit ? page.at(-1) : undefined;
+    return {
+      cawins: page.filter((cawin) => states.size === 0 || states.has(stateToWire(cawin))).map(cawinToWire),
+      nextPageToken: last === undefined ? '' : encodePageToken([last.id], scope),
+    };
+  }
+
+  async updateCawin(request: UpdateCawinRequest): Promise<UpdateCawinResponse> {
+    const id = idFromWire('id', request.id);
+    return { cawin: cawinToWire(await this.#options.cawins.update(id, cawinChangeFromWire(request))) };
+  }
+
+  async deleteCawin(request: DeleteCawinRequest): Promise<DeleteCawinResponse> {
+    await this.#options.cawins.delete(idFromWire('id', request.id));
+    return {};
+  }
+
+  async listAttempts(request: ListAttemptsRequest): Promise<ListAttemptsResponse> {
+    const { cawins, source } = this.#options;
+    const id = idFromWire('cawin_id', request.cawinId);
+    const limit = sizeField('page_size', request.pageSize, PAGE_SIZE);
+    const scope = { request: ['ListAttempts', id], epoch: source.epoch };
+    const cursor = decodePageToken(request.pageToken, scope, ['position', 'position']);
+    const after = cursor === undefined ? undefined : { kind: Number(cursor[0]), number: Number(cursor[1]) };
+    const attempts = await cawins.attempts(id, after, limit);
+    const last = attempts.length === limit ? attempts.at(-1) : undefined;
+    return {
+      attempts: attempts.map(attemptToWire),
+      nextPageToken: last === undefined ? '' : encodePageToken([last.kind, last.number], scope),
+    };
+  }
+
+  async retryCawin(request: RetryCawinRequest): Promise<RetryCawinResponse> {
+    const { cawin, retried } = await this.#options.cawins.retry(idFromWire('id', request.id));
+    return { cawin: cawinToWire(cawin), retried };
+  }
+
+  async explainWait(request: ExplainWaitRequest): Promise<ExplainWaitResponse> {
+    const { explainWait, encoder } = this.#options;
+    const form = payloadForm('payload_encoding', request.payloadEncoding);
+    const limit = sizeField('limit', request.limit, NEAR_MISSES);
+    const { event, nearMisses, lookedAt } = await explainWait.run(idFromWire('event_id', request.eventId), limit);
+    const toWire = (entry: LogEntry) => Event.decode(encoder.encode(entry, form));
+    return {
+      event: toWire(event),
+      nearMisses: nearMisses.map((miss) => ({
+        event: toWire(miss.event),
+        matchingLeaves: miss.difference.matching,
+        leaves: miss.difference.leaves,
+        difference: {
+          path: miss.difference.path,
+          expected: miss.difference.expected,
+          actual: miss.difference.found,
+        },
+      })),
+      lookedAt,
+    };
+  }
+}

@@ -1,0 +1,39 @@
+// Decodes CheckOrWaitRequest. Its description is read as that of a push, from the bytes: the generated code keeps a Struct's
+// fields in an object and assigns to them, so that one named `__proto__` would vanish, and the wait would take events that do not
+// match.
+
+import { CheckOrWaitRequest } from '../../../generated/madeleine/v1/cawin_service.js';
+import { PushEventRequest } from '../../../generated/madeleine/v1/event_service.js';
+import { asBuffer } from '../../domain/json/bytes.js';
+import { type DecodedDescription, type DecodedPush, decodePush, readDescription } from '../events/push-decoder.js';
+import { decodeStrictly } from '../wire/definitions.js';
+import { WireReader } from '../wire/wire-reader.js';
+
+/** The field `description`, as a tag. */
+const DESCRIPTION = (3 << 3) | 2;
+
+export interface DecodedCheck {
+  readonly request: CheckOrWaitRequest;
+  /** The push that looks or waits. */
+  readonly push: DecodedPush;
+}
+
+/** Throws what the generated code and WireReader throw. */
+export function decodeCheckOrWait(bytes: Uint8Array): DecodedCheck {
+  const request = decodeStrictly(CheckOrWaitRequest, bytes) as CheckOrWaitRequest;
+  const { context, topic, issuer, since, waitTimeout } = request;
+  const fields = PushEventRequest.fromPartial({ event: { context, topic, issuer }, since, waitTimeout });
+  const push = decodePush(PushEventRequest.encode(fields).finish());
+  if (push.event !== undefined) push.event.description = descriptionIn(bytes);
+  return { request, push };
+}
+
+function descriptionIn(bytes: Uint8Array): DecodedDescription | undefined {
+  const reader = new WireReader(asBuffer(bytes));
+  let description: DecodedDescription | undefined;
+  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+    if (tag === DESCRIPTION) description = readDescription(reader.message());
+    else reader.skip(tag);
+  }
+  return description;
+}

@@ -1,0 +1,210 @@
+// ConsumerService: checks requests, calls the engine, answers. What it promises is written in consumer_service.proto.
+
+import type { CallContext } from 'nice-grpc';
+import type {
+  AcknowledgeRequest,
+  AcknowledgeResponse,
+  CreateConsumerRequest,
+  CreateConsumerResponse,
+  DeleteConsumerRequest,
+  DeleteConsumerResponse,
+  FetchRequest,
+  GetConsumerRequest,
+  GetConsumerResponse,
+  ListConsumersRequest,
+  ListConsumersResponse,
+  SeekConsumerRequest,
+  SeekConsumerResponse,
+  SubscribeRequest,
+  UpdateConsumerRequest,
+  UpdateConsumerResponse,
+} from '../../../generated/madeleine/v1/consumer_service.js';
+import { fieldInvalid } from '../../domain/errors.js';
+import { MAX_NAME_BYTES } from '../../domain/names.js';
+import type { Subscription } from '../../engine/consumers/consumer-subscription.js';
+import type { ConsumerView } from '../../engine/consumers/consumer-view.js';
+import type { Consumers } from '../../engine/consumers/consumers.js';
+import type { LogSource } from '../../engine/log/log-source.js';
+import type { PayloadForm, WireEventEncoder } from '../events/event-encoder.js';
+import { encoded, type MethodCodec } from '../wire/definitions.js';
+import { decodeCreateConsumer, decodeFetch, decodeSubscribe, decodeUpdateConsumer } from '../wire/filter-decoders.js';
+import { decodePageToken, encodePageToken } from '../wire/page-token.js';
+import { durationMs, payloadForm, readContext, sizeField } from '../wire/wire.js';
+import {
+  acknowledgeFromWire,
+  ackStatusToWire,
+  consumerToWire,
+  creditFromWire,
+  keyFromWire,
+  memberFromWire,
+  positionFromWire,
+  requestIdFromWire,
+  settingsFromWire,
+  startFromWire,
+  subscribeNewsFrame,
+  updateFromWire,
+} from './consumer-wire.js';
+import { DeliveryFrames } from './delivery-frames.js';
+
+const MAX_WAIT_MS = 60_000;
+const FETCH_LIMIT = { default: 100, max: 1_000 };
+const PAGE_SIZE = { default: 100, max: 1_000 };
+/** A page of consumers ends at about so many bytes: filters may be long, and clients take 4 MiB. */
+const PAGE_BYTES = 3 * 1024 * 1024;
+
+/** Calls whose answers the service encodes itself. */
+export const CONSUMER_CODECS: Readonly<Record<string, MethodCodec>> = {
+  subscribe: { decode: decodeSubscribe, ...encoded },
+  fetch: { decode: decodeFetch, ...encoded },
+  createConsumer: { decode: decodeCreateConsumer },
+  updateConsumer: { decode: decodeUpdateConsumer },
+};
+
+export interface ConsumerServiceOptions {
+  readonly consumers: Consumers;
+  readonly source: LogSource;
+  readonly encoder: WireEventEncoder;
+}
+
+export class ConsumerService {
+  readonly #consumers: Consumers;
+  readonly #source: LogSource;
+  readonly #frames: DeliveryFrames;
+
+  constructor({ consumers, source, encoder }: ConsumerServiceOptions) {
+    this.#consumers = consumers;
+    this.#source = source;
+    this.#frames = new DeliveryFrames(encoder);
+  }
+
+  async *subscribe(request: SubscribeRequest, context: CallContext): AsyncGenerator<Uint8Array, void> {
+    const form = payloadForm('payload_encoding', request.payloadEncoding);
+    const { subscription, opened } = await this.#open(request, form, context.signal);
+    try {
+      yield opened;
+      // `next` ends by itself when the signal aborts: the engine closes the subscription then.
+      for (let frame = await subscription.next(); frame !== undefined; frame = await subscription.next()) {
+        yield frame.kind === 'deliveries' ? this.#frames.deliveries(frame, form) : subscribeNewsFrame(frame);
+      }
+    } finally {
+      subscription.close({ lost: context.signal.aborted });
+    }
+  }
+
+  /** Subscribes, and makes the first frame. Apart from the generator, whose locals live as long as the stream: not the view. */
+  async #open(
+    request: SubscribeRequest,
+    form: PayloadForm,
+    signal: AbortSignal,
+  ): Promise<{ subscription: Subscription; opened: Uint8Array }> {
+    const { subscription, view } = await this.#consumers.subscribe({
+      key: keyFromWire(request.context, request.consumer, 'consumer'),
+      start: startFromWire('start', request.start),
+      settings: settingsFromWire(request.settings),
+      member: memberFromWire(request.member),
+      credit: creditFromWire(request.maxInFlight, request.maxInFlightBytes),
+      measure: (entry) => this.#frames.measure(entry, form),
+      signal,
+    });
+    const logEpoch = this.#source.epoch;
+    return { subscription, opened: subscribeNewsFrame({ kind: 'opened', view, member: subscription.name, logEpoch }) };
+  }
+
+  async fetch(request: FetchRequest, context: CallContext): Promise<Uint8Array> {
+    const form = payloadForm('payload_encoding', request.payloadEncoding);
+    const use = {
+      key: keyFromWire(request.context, request.consumer, 'consumer'),
+      start: startFromWire('start', request.start),
+      settings: settingsFromWire(request.settings),
+    };
+    const { handout, offset, head } = await this.#consumers.fetch(use, memberFromWire(request.member), {
+      limit: sizeField('limit', request.limit, FETCH_LIMIT),
+      waitMs: request.wait === undefined ? 0 : durationMs('wait', request.wait, { min: 0, max: MAX_WAIT_MS }),
+      requestId: requestIdFromWire(request.requestId),
+      measure: (entry) => this.#frames.measure(entry, form),
+      signal: context.signal,
+    });
+    return this.#frames.fetched(handout, { offset, head }, form);
+  }
+
+  async acknowledge(request: AcknowledgeRequest): Promise<AcknowledgeResponse> {
+    const key = keyFromWire(request.context, request.consumer, 'consumer');
+    const { answers, upTo, member, greatest } = acknowledgeFromWire(request);
+    if (greatest !== undefined) await this.#consumers.visiblePosition(greatest.position, greatest.field);
+    const done = await this.#consumers.acknowledge(key, answers, upTo, member);
+    return {
+      offset: BigInt(done.offset),
+      results: request.acknowledgements.map(({ position }, index) => ({
+        position,
+        status: ackStatusToWire(done.statuses[index] ?? 'UNKNOWN'),
+      })),
+      acknowledgedUpTo: done.upTo,
+    };
+  }
+
+  async createConsumer(request: CreateConsumerRequest): Promise<CreateConsumerResponse> {
+    const { view, pending } = await this.#consumers.create({
+      key: keyFromWire(request.context, request.name, 'name'),
+      settings: settingsFromWire(request.settings),
+      start: startFromWire('start', request.start),
+    });
+    return { consumer: consumerToWire(view, pending) };
+  }
+
+  async getConsumer(request: GetConsumerRequest): Promise<GetConsumerResponse> {
+    const { view, pending } = await this.#consumers.get(keyFromWire(request.context, request.name, 'name'));
+    return { consumer: consumerToWire(view, pending) };
+  }
+
+  async listConsumers(request: ListConsumersRequest): Promise<ListConsumersResponse> {
+    const context = readContext('context', request.context);
+    const { namePrefix } = request;
+    if (Buffer.byteLength(namePrefix) > MAX_NAME_BYTES)
+      throw fieldInvalid('name_prefix', `has more than ${MAX_NAME_BYTES} bytes`);
+    const limit = sizeField('page_size', request.pageSize, PAGE_SIZE);
+    const scope = { request: ['ListConsumers', context, namePrefix], epoch: this.#source.epoch };
+    const cursor = decodePageToken(request.pageToken, scope, ['text', 'text']);
+    const after = cursor === undefined ? {} : { after: { context: String(cursor[0]), name: String(cursor[1]) } };
+    const views = await this.#consumers.list({ context, namePrefix, limit, ...after });
+    const page = views.slice(0, countWithin(views, PAGE_BYTES));
+    const last = page.length < views.length || views.length === limit ? page.at(-1) : undefined;
+    return {
+      consumers: page.map((view) => consumerToWire(view)),
+      nextPageToken: last === undefined ? '' : encodePageToken([last.context, last.name], scope),
+    };
+  }
+
+  async updateConsumer(request: UpdateConsumerRequest): Promise<UpdateConsumerResponse> {
+    const key = keyFromWire(request.context, request.name, 'name');
+    const patch = updateFromWire(request.settings, request.updateMask);
+    const { view, pending } = await this.#consumers.update(key, patch);
+    return { consumer: consumerToWire(view, pending) };
+  }
+
+  async deleteConsumer(request: DeleteConsumerRequest): Promise<DeleteConsumerResponse> {
+    await this.#consumers.delete(keyFromWire(request.context, request.name, 'name'));
+    return {};
+  }
+
+  async seekConsumer(request: SeekConsumerRequest): Promise<SeekConsumerResponse> {
+    const key = keyFromWire(request.context, request.name, 'name');
+    const to = positionFromWire('to', request.to);
+    const { formerOffset, offset, affected } = await this.#consumers.seek(key, to, { dryRun: request.dryRun });
+    return {
+      formerOffset: BigInt(formerOffset),
+      offset: BigInt(offset),
+      affected: BigInt(affected.count),
+      affectedIsMinimum: affected.isMinimum,
+    };
+  }
+}
+
+/** How many of the consumers, from the first, fit into the bytes; at least one. */
+function countWithin(views: readonly ConsumerView[], maxBytes: number): number {
+  let bytes = 0;
+  const over = views.findIndex(({ settings }, index) => {
+    bytes += 1_024 + Buffer.byteLength(JSON.stringify(settings.filter));
+    return bytes > maxBytes && index > 0;
+  });
+  return over === -1 ? views.length : over;
+}

@@ -1,0 +1,320 @@
+// Consumers from and to the wire: checks of requests, and the messages that answer them. Frames of deliveries are encoded by
+// codec/delivery-frames.ts.
+
+import type {
+  AcknowledgeRequest,
+  Consumer,
+  ConsumerFilter as WireFilter,
+  ConsumerSettings as WireSettings,
+  StartPosition as WireStart,
+} from '../../../generated/madeleine/v1/consumer_service.js';
+import {
+  AckStatus,
+  ConsumerActivity,
+  SubscribeResponse,
+  Ordering as WireOrdering,
+} from '../../../generated/madeleine/v1/consumer_service.js';
+import {
+  type ConsumerFilter,
+  type ConsumerKey,
+  type ConsumerSettings,
+  DEFAULT_SETTINGS,
+  EARLIEST,
+  MAX_ACK_TIMEOUT_MS,
+  MAX_ATTEMPTS_LIMIT,
+  MIN_ACK_TIMEOUT_MS,
+  Ordering,
+  SETTING_NAMES,
+  type SettingsPatch,
+  type StartPosition,
+} from '../../domain/consumers/consumer.js';
+import type { Answer, AckStatus as DomainAckStatus, MemberCredit } from '../../domain/consumers/delivery-types.js';
+import { fieldInvalid } from '../../domain/errors.js';
+import { nameProblem, textProblem } from '../../domain/names.js';
+import type { SubscribeFrame } from '../../engine/consumers/consumer-subscription.js';
+import type {
+  ConsumerView,
+  ConsumerActivity as DomainActivity,
+  EventCount,
+} from '../../engine/consumers/consumer-view.js';
+import {
+  descriptionFilter,
+  durationMs,
+  entryKinds,
+  nameList,
+  readContext,
+  requiredName,
+  subjectList,
+  timeField,
+  toDuration,
+  toTimestamp,
+} from '../wire/wire.js';
+
+const MAX_ACKNOWLEDGEMENTS = 10_000;
+const MAX_REQUEST_ID_BYTES = 64;
+const CREDIT_EVENTS = { default: 100, min: 1, max: 65_536 };
+const CREDIT_BYTES = { default: 1024 * 1024, min: 1024, max: 64 * 1024 * 1024 };
+
+/** Which consumer a request names; `field` is the name's field. */
+export function keyFromWire(context: string, name: string, field: 'name' | 'consumer'): ConsumerKey {
+  return { context: readContext('context', context), name: requiredName(field, name) };
+}
+
+/** A member's name; empty stays empty. */
+export function memberFromWire(member: string): string {
+  const problem = member === '' ? undefined : nameProblem(member);
+  if (problem !== undefined) throw fieldInvalid('member', problem);
+  return member;
+}
+
+export function requestIdFromWire(id: string): string {
+  const problem = textProblem(id, MAX_REQUEST_ID_BYTES);
+  if (problem !== undefined) throw fieldInvalid('request_id', problem);
+  return id;
+}
+
+/** The credit of a subscriber. */
+export function creditFromWire(events: number | undefined, bytes: bigint | undefined): MemberCredit {
+  return {
+    maxInFlight: bounded('max_in_flight', events, CREDIT_EVENTS),
+    maxInFlightBytes: bounded('max_in_flight_bytes', bytes, CREDIT_BYTES),
+  };
+}
+
+function bounded(
+  field: string,
+  given: number | bigint | undefined,
+  { default: unset, min, max }: { default: number; min: number; max: number },
+): number {
+  if (given === undefined) return unset;
+  if (given < min || given > max) throw fieldInvalid(field, `has to be from ${min} to ${max}`);
+  return Number(given);
+}
+
+/** Settings of a request: what is not set stays undefined. */
+export function settingsFromWire(settings: WireSettings | undefined): SettingsPatch {
+  if (settings === undefined) return {};
+  const { filter, ackTimeout, maxAttempts, ordering, ignoreOwn, ephemeral } = settings;
+  return {
+    filter: filter === undefined ? undefined : filterFromWire(filter),
+    ackTimeoutMs: ackTimeout === undefined ? undefined : ackTimeoutMs(ackTimeout),
+    maxAttempts:
+      maxAttempts === undefined
+        ? undefined
+        : bounded('settings.max_attempts', maxAttempts, { default: 0, min: 1, max: MAX_ATTEMPTS_LIMIT }),
+    ordering: orderingFromWire(ordering),
+    ignoreOwn,
+    ephemeral,
+  };
+}
+
+function ackTimeoutMs(duration: NonNullable<WireSettings['ackTimeout']>): number {
+  const bounds = { min: MIN_ACK_TIMEOUT_MS, max: MAX_ACK_TIMEOUT_MS };
+  return Math.round(durationMs('settings.ack_timeout', duration, bounds));
+}
+
+function orderingFromWire(ordering: WireOrdering): Ordering | undefined {
+  switch (ordering) {
+    case WireOrdering.ORDERING_UNSPECIFIED:
+      return undefined;
+    case WireOrdering.ORDERING_BY_STREAM:
+      return Ordering.BY_STREAM;
+    case WireOrdering.ORDERING_NONE:
+      return Ordering.NONE;
+    default:
+      throw fieldInvalid('settings.ordering', 'is not an ordering');
+  }
+}
+
+function filterFromWire(filter: WireFilter): ConsumerFilter {
+  const path = 'settings.filter';
+  const description = descriptionFilter(`${path}.description`, filter.description);
+  const kinds = entryKinds(`${path}.statuses`, filter.statuses);
+  const names = (field: string, values: readonly string[]) => sortedNames(nameList(`${path}.${field}`, values));
+  return {
+    topics: names('topics', filter.topics),
+    streams: names('streams', filter.streams),
+    issuers: names('issuers', filter.issuers),
+    subjects: [...subjectList(`${path}.subjects`, filter.subjects)].sort((a, b) => a - b),
+    tags: names('tags', filter.tags),
+    entityTypes: names('entity_types', filter.entityTypes),
+    ...(kinds.length === 0 ? {} : { kinds }),
+    ...(description === undefined ? {} : { description }),
+  };
+}
+
+function sortedNames(names: readonly string[]): readonly string[] {
+  return [...new Set(names)].sort();
+}
+
+/** What an update changes: the settings that the mask names, those that are not given back to their defaults. */
+export function updateFromWire(settings: WireSettings | undefined, mask: readonly string[] | undefined): SettingsPatch {
+  if (mask === undefined || mask.length === 0) throw fieldInvalid('update_mask', 'is required');
+  const given = settingsFromWire(settings);
+  const keys = Object.entries(SETTING_NAMES) as [keyof ConsumerSettings, string][];
+  const patch: Record<string, unknown> = {};
+  mask.forEach((path, index) => {
+    const key = keys.find(([, name]) => name === path)?.[0];
+    if (key === undefined) throw fieldInvalid(`update_mask.paths[${index}]`, `is not a setting: ${path}`);
+    patch[key] = given[key] ?? DEFAULT_SETTINGS[key];
+  });
+  return patch as SettingsPatch;
+}
+
+/** Where a new consumer begins, EARLIEST if unset. */
+export function startFromWire(field: string, start: WireStart | undefined): StartPosition {
+  return start === undefined ? EARLIEST : positionFromWire(field, start);
+}
+
+/** Where a seek goes. */
+export function positionFromWire(field: string, start: WireStart | undefined): StartPosition {
+  switch (start?.at?.$case) {
+    case 'earliest':
+      return EARLIEST;
+    case 'latest':
+      return { kind: 'latest' };
+    case 'afterPosition':
+      // Beyond the exact range it is above any head, and refused as such.
+      return { kind: 'after-position', position: Number(start.at.value) };
+    case 'afterTime':
+      return { kind: 'after-time', time: timeField(`${field}.after_time`, start.at.value) ?? 0 };
+    default:
+      throw fieldInvalid(field, 'has to name one of earliest, latest, after_position and after_time');
+  }
+}
+
+export interface AcknowledgeInput {
+  readonly answers: readonly Answer[];
+  readonly upTo: number | undefined;
+  readonly member: string | undefined;
+  /** The greatest position that it names, and its field; undefined: none. */
+  readonly greatest: { readonly position: number; readonly field: string } | undefined;
+}
+
+/** Positions above 2^53 lose digits on the way to a number, and stay far above any head. */
+export function acknowledgeFromWire(request: AcknowledgeRequest): AcknowledgeInput {
+  const { acknowledgements, upTo } = request;
+  if (acknowledgements.length > MAX_ACKNOWLEDGEMENTS) {
+    throw fieldInvalid('acknowledgements', `has more than ${MAX_ACKNOWLEDGEMENTS} members`);
+  }
+  const member = memberFromWire(request.member);
+  const answers = acknowledgements.map(({ position, lease }) => ({ position: Number(position), lease: Number(lease) }));
+  let greatest = upTo === undefined ? undefined : { position: Number(upTo), field: 'up_to' };
+  answers.forEach(({ position }, index) => {
+    if (position === 0) throw fieldInvalid(`acknowledgements[${index}].position`, 'is required');
+    if (position > (greatest?.position ?? 0)) greatest = { position, field: `acknowledgements[${index}].position` };
+  });
+  return {
+    answers,
+    upTo: upTo === undefined ? undefined : Number(upTo),
+    member: member === '' ? undefined : member,
+    greatest,
+  };
+}
+
+const ACK_STATUSES = {
+  ACCEPTED: AckStatus.ACK_STATUS_ACCEPTED,
+  ALREADY: AckStatus.ACK_STATUS_ALREADY,
+  STALE: AckStatus.ACK_STATUS_STALE,
+  UNKNOWN: AckStatus.ACK_STATUS_UNKNOWN,
+} as const satisfies Record<DomainAckStatus, AckStatus>;
+
+export function ackStatusToWire(status: DomainAckStatus): AckStatus {
+  return ACK_STATUSES[status];
+}
+
+const ACTIVITIES = {
+  UNKNOWN: ConsumerActivity.CONSUMER_ACTIVITY_UNSPECIFIED,
+  IDLE: ConsumerActivity.CONSUMER_ACTIVITY_IDLE,
+  DELIVERING: ConsumerActivity.CONSUMER_ACTIVITY_DELIVERING,
+  WAITING_FOR_ACKS: ConsumerActivity.CONSUMER_ACTIVITY_WAITING_FOR_ACKS,
+  BLOCKED_BY_RETRY: ConsumerActivity.CONSUMER_ACTIVITY_BLOCKED_BY_RETRY,
+  NO_MEMBER: ConsumerActivity.CONSUMER_ACTIVITY_NO_MEMBER,
+} as const satisfies Record<DomainActivity, ConsumerActivity>;
+
+/** `pending` undefined: not counted, so at least one wherever there is a lag. */
+export function consumerToWire(view: ConsumerView, pending?: EventCount): Consumer {
+  const lag = view.head - view.offset;
+  return {
+    context: view.context,
+    name: view.name,
+    settings: settingsToWire(view.settings),
+    offset: BigInt(view.offset),
+    head: BigInt(view.head),
+    lag: BigInt(lag),
+    pending: BigInt(pending?.count ?? 0),
+    pendingIsMinimum: pending?.isMinimum ?? lag > 0,
+    inFlight: view.inFlight,
+    parked: BigInt(view.parked),
+    oldestUnacknowledged: BigInt(view.oldestUnacknowledged),
+    members: view.members.map((member) => ({
+      name: member.name,
+      inFlight: member.inFlight,
+      inFlightBytes: BigInt(member.inFlightBytes),
+      maxInFlight: member.maxInFlight,
+      maxInFlightBytes: BigInt(member.maxInFlightBytes),
+      subscribedAt: toTimestamp(member.subscribedAtMs * 1000),
+    })),
+    movedAt: view.movedAt === undefined ? undefined : toTimestamp(view.movedAt),
+    createdAt: toTimestamp(view.createdAt),
+    percentConsumed: view.head === 0 ? 100 : (100 * view.offset) / view.head,
+    activity: ACTIVITIES[view.activity],
+    activityCause: view.activityCause,
+    generation: BigInt(view.generation),
+    owner: view.owner,
+  };
+}
+
+function settingsToWire(settings: ConsumerSettings): WireSettings {
+  const { filter } = settings;
+  return {
+    filter: {
+      topics: [...filter.topics],
+      streams: [...filter.streams],
+      issuers: [...filter.issuers],
+      subjects: [...filter.subjects],
+      tags: [...filter.tags],
+      entityTypes: [...filter.entityTypes],
+      statuses: (filter.kinds ?? []).map((kind) => kind + 1),
+      description: filter.description === undefined ? undefined : JSON.parse(filter.description),
+    },
+    ackTimeout: toDuration(settings.ackTimeoutMs),
+    maxAttempts: settings.maxAttempts,
+    ordering: settings.ordering,
+    ignoreOwn: settings.ignoreOwn,
+    ephemeral: settings.ephemeral,
+  };
+}
+
+/** A frame of Subscribe that carries no deliveries, encoded. */
+export function subscribeNewsFrame(frame: Exclude<SubscribeFrame, { kind: 'deliveries' }> | OpenedFrame): Uint8Array {
+  return SubscribeResponse.encode({ deliveries: [], frame: newsToWire(frame) }).finish();
+}
+
+interface OpenedFrame {
+  readonly kind: 'opened';
+  readonly view: ConsumerView;
+  readonly member: string;
+  readonly logEpoch: number;
+}
+
+function newsToWire(
+  frame: Exclude<SubscribeFrame, { kind: 'deliveries' }> | OpenedFrame,
+): NonNullable<SubscribeResponse['frame']> {
+  switch (frame.kind) {
+    case 'opened': {
+      const { view, member, logEpoch } = frame;
+      return { $case: 'opened', value: { consumer: consumerToWire(view), member, logEpoch: BigInt(logEpoch) } };
+    }
+    case 'gap':
+      return { $case: 'gap', value: { firstPosition: BigInt(frame.first), lastPosition: BigInt(frame.last) } };
+    case 'heartbeat': {
+      const { head, offset } = frame;
+      return { $case: 'heartbeat', value: { head: BigInt(head), offset: BigInt(offset), lag: BigInt(head - offset) } };
+    }
+    case 'caught_up':
+      return { $case: 'caughtUp', value: { position: BigInt(frame.position) } };
+    case 'going_away':
+      return { $case: 'goingAway', value: { position: BigInt(frame.position) } };
+  }
+}

@@ -1,0 +1,60 @@
+// Encodes the responses that carry deliveries: the events' own bytes are spliced in, encoded once for every consumer. The field
+// numbers are those of proto/madeleine/v1/consumer_service.proto; a test decodes the results with the generated code.
+
+import type { Delivery } from '../../domain/consumers/delivery-types.js';
+import { entryBytes, type LogEntry, type Position } from '../../domain/events/event.js';
+import type { Handout } from '../../engine/consumers/consumer-outbox.js';
+import { type PayloadForm, timeField, type WireEventEncoder } from '../events/event-encoder.js';
+import { WireWriter } from '../wire/wire-writer.js';
+
+export class DeliveryFrames {
+  readonly #encoder: WireEventEncoder;
+  readonly #writer = new WireWriter();
+
+  constructor(encoder: WireEventEncoder) {
+    this.#encoder = encoder;
+  }
+
+  /** Bytes of an entry in a frame, to within its names. Where they cannot be told without encoding it, it is encoded. */
+  measure(entry: LogEntry, form: PayloadForm): number {
+    if (form === 'bytes' && entry.rest === undefined) return entryBytes(entry);
+    return this.#encoder.encode(entry, form).byteLength;
+  }
+
+  /** SubscribeResponse. */
+  deliveries(handout: Handout, form: PayloadForm): Uint8Array {
+    this.#writer.reset();
+    this.#deliveryFields(handout, form);
+    return this.#writer.finish();
+  }
+
+  /** FetchResponse. */
+  fetched(
+    handout: Handout,
+    place: { readonly offset: Position; readonly head: Position },
+    form: PayloadForm,
+  ): Uint8Array {
+    this.#writer.reset();
+    this.#writer.numberField(3, place.head);
+    this.#writer.numberField(2, place.offset);
+    this.#deliveryFields(handout, form);
+    return this.#writer.finish();
+  }
+
+  /** Field 1 of both messages. */
+  #deliveryFields({ entries, deliveries }: Handout, form: PayloadForm): void {
+    const w = this.#writer;
+    for (let index = deliveries.length - 1; index >= 0; index -= 1) {
+      const mark = w.mark;
+      const delivery = deliveries[index] as Delivery;
+      if (delivery.replay) w.numberField(5, 1);
+      if (delivery.deadlineMs !== undefined) timeField(w, 4, delivery.deadlineMs * 1000);
+      w.numberField(3, delivery.attempt);
+      w.numberField(2, delivery.lease);
+      const event = w.mark;
+      this.#encoder.write(w, entries[index] as LogEntry, form);
+      w.close(1, event);
+      w.close(1, mark);
+    }
+  }
+}

@@ -1,0 +1,159 @@
+// Encodes the responses that carry events: the events' own bytes are spliced in, encoded once for everyone.
+
+import { EventError } from '../../../generated/madeleine/v1/event_service.js';
+import type { MadeleineError } from '../../domain/errors.js';
+import type { LogEntry, Position } from '../../domain/events/event.js';
+import type { PushEffect, PushedEvent } from '../../engine/group/pushes.js';
+import { STATUS } from '../server/errors.js';
+import { WireWriter } from '../wire/wire-writer.js';
+import type { PayloadForm, WireEventEncoder } from './event-encoder.js';
+import { timeField } from './event-encoder.js';
+
+/** Outcome of the wire. */
+const OUTCOMES = { occurred: 1, satisfied: 2, awaited: 3, found: 4, duplicate: 5 } as const satisfies Record<
+  PushEffect,
+  number
+>;
+/** Events of one message; clients take 4 MiB unless told otherwise. */
+const MAX_EVENTS_BYTES = 3.5 * 1024 * 1024;
+/** Tag and length before each event. */
+const EVENT_HEAD_BYTES = 6;
+
+export class EventFrames {
+  readonly #encoder: WireEventEncoder;
+  readonly #writer = new WireWriter();
+
+  constructor(encoder: WireEventEncoder) {
+    this.#encoder = encoder;
+  }
+
+  /** PushEventResponse. */
+  pushed(entry: LogEntry, effect: PushEffect, form: PayloadForm): Uint8Array {
+    return this.#frame((w) => this.#pushedFields(w, entry, effect, form));
+  }
+
+  /** PushEventsResponse. */
+  pushedAll(results: readonly { entry: LogEntry; effect: PushEffect; form: PayloadForm }[]): Uint8Array {
+    return this.#frame((w) => {
+      for (const { entry, effect, form } of results.toReversed()) {
+        const mark = w.mark;
+        this.#pushedFields(w, entry, effect, form);
+        w.close(1, mark);
+      }
+    });
+  }
+
+  /** PushEventStreamResponse. `minted`: whether the server minted the message id of the event at that index. */
+  batch(batchId: bigint, results: readonly PushedEvent[], minted: (index: number) => boolean): Uint8Array {
+    return this.#frame((w) => {
+      for (let index = results.length - 1; index >= 0; index -= 1) {
+        const mark = w.mark;
+        const result = results[index] as PushedEvent;
+        if (result.kind === 'refused') writeError(w, result.error);
+        else writeReceipt(w, result, minted(index));
+        w.close(2, mark);
+      }
+      if (batchId !== 0n) {
+        w.raw(bigVarint(batchId));
+        w.tag(1, 0);
+      }
+    });
+  }
+
+  /**
+   * The entries in parts that fit into a message each, most often one. Their encoded size counts: envelopes may be long, and a
+   * JSON payload as a Value takes several times the bytes of its text. A larger event is alone in its part.
+   */
+  parts(entries: readonly LogEntry[], form: PayloadForm): (readonly LogEntry[])[] {
+    const parts: (readonly LogEntry[])[] = [];
+    let start = 0;
+    let bytes = 0;
+    entries.forEach((entry, index) => {
+      const size = this.#encoder.encode(entry, form).byteLength + EVENT_HEAD_BYTES;
+      if (index > start && bytes + size > MAX_EVENTS_BYTES) {
+        parts.push(entries.slice(start, index));
+        start = index;
+        bytes = 0;
+      }
+      bytes += size;
+    });
+    parts.push(start === 0 ? entries : entries.slice(start));
+    return parts;
+  }
+
+  /** A message whose field 1 is the repeated events: a frame of ReadEvents or WatchEvents, a page of ListEvents. */
+  events(entries: readonly LogEntry[], form: PayloadForm, nextPageToken = ''): Uint8Array {
+    return this.#frame((w) => {
+      w.stringField(2, nextPageToken);
+      for (let index = entries.length - 1; index >= 0; index -= 1)
+        this.#eventField(w, entries[index] as LogEntry, form);
+    });
+  }
+
+  /** GetEventResponse or InvalidateEventResponse. */
+  event(entry: LogEntry, form: PayloadForm): Uint8Array {
+    return this.#frame((w) => this.#eventField(w, entry, form));
+  }
+
+  /** PeekEventResponse. `caughtUp`: there is no such event up to the head. */
+  peeked(
+    entry: LogEntry | undefined,
+    { position, caughtUp }: { readonly position: Position; readonly caughtUp: boolean },
+    form: PayloadForm,
+  ): Uint8Array {
+    return this.#frame((w) => {
+      w.numberField(3, position);
+      w.numberField(2, caughtUp ? 1 : 0);
+      if (entry !== undefined) this.#eventField(w, entry, form);
+    });
+  }
+
+  #pushedFields(w: WireWriter, entry: LogEntry, effect: PushEffect, form: PayloadForm): void {
+    w.numberField(2, OUTCOMES[effect]);
+    this.#eventField(w, entry, form);
+  }
+
+  #eventField(w: WireWriter, entry: LogEntry, form: PayloadForm): void {
+    const mark = w.mark;
+    w.raw(this.#encoder.encode(entry, form));
+    w.close(1, mark);
+  }
+
+  #frame(write: (writer: WireWriter) => void): Uint8Array {
+    this.#writer.reset();
+    write(this.#writer);
+    return this.#writer.finish();
+  }
+}
+
+function writeReceipt(w: WireWriter, { entry, effect }: PushedEvent & { kind: 'stored' }, minted: boolean): void {
+  const mark = w.mark;
+  if (minted) w.stringField(6, entry.messageId);
+  timeField(w, 5, entry.createdAt);
+  w.numberField(4, OUTCOMES[effect]);
+  w.numberField(3, entry.sequence);
+  w.numberField(2, entry.position);
+  w.numberField(1, entry.eventId);
+  w.close(1, mark);
+}
+
+function writeError(w: WireWriter, error: MadeleineError): void {
+  const mark = w.mark;
+  const message: EventError = {
+    code: STATUS[error.reason],
+    reason: error.reason,
+    message: error.message,
+    violations: error.violations.map((violation) => ({ ...violation })),
+    metadata: { ...error.metadata },
+  };
+  w.raw(EventError.encode(message).finish());
+  w.close(2, mark);
+}
+
+function bigVarint(value: bigint): Uint8Array {
+  const bytes: number[] = [];
+  let rest = value;
+  for (; rest >= 0x80n; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | 0x80);
+  bytes.push(Number(rest));
+  return Uint8Array.from(bytes);
+}

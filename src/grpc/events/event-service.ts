@@ -1,0 +1,280 @@
+// EventService: checks requests, lets the engine do the work, frames the answers. Hot calls work on bytes (codecs below).
+
+import type { CallContext } from 'nice-grpc';
+import type {
+  GetEventRequest,
+  InvalidateEventRequest,
+  ListEventsRequest,
+  PeekEventRequest,
+  ReadEventsRequest,
+  WatchEventsRequest,
+} from '../../../generated/madeleine/v1/event_service.js';
+import { fieldInvalid, MadeleineError } from '../../domain/errors.js';
+import type { LogEntry, Position } from '../../domain/events/event.js';
+import { compileCriteria, type EventCriteria } from '../../domain/events/event-filter.js';
+import { textProblem } from '../../domain/names.js';
+import type { GroupCommit } from '../../engine/group/group-commit.js';
+import type { Invalidations } from '../../engine/group/invalidations.js';
+import type { Prepared, PushCommand, PushEffect, PushedEvent, Pushes } from '../../engine/group/pushes.js';
+import type { EventQueries } from '../../engine/log/event-queries.js';
+import { readEvents, watchEvents } from '../../engine/log/event-stream.js';
+import type { LogSource } from '../../engine/log/log-source.js';
+import { encoded, type MethodCodec } from '../wire/definitions.js';
+import { decodeListEvents, decodeReadEvents } from '../wire/filter-decoders.js';
+import { nameList, payloadForm, positionField, readContext, requiredName, sizeField } from '../wire/wire.js';
+import type { PayloadForm } from './event-encoder.js';
+import type { EventFrames } from './event-frames.js';
+import { EventListing } from './event-listing.js';
+import { readCriteria, readNewsFrame, watchNewsFrame } from './event-wire.js';
+import { type DecodedBatch, type DecodedPush, decodeBatch, decodePush, decodePushes } from './push-decoder.js';
+import { pipelined, type Started } from './push-stream.js';
+import { type PushLimits, toPushCommand } from './push-validation.js';
+
+/** Events of one call. */
+const MAX_BATCH_EVENTS = 1_000;
+const MAX_REASON_BYTES = 1_024;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+export const EVENT_CODECS: Readonly<Record<string, MethodCodec>> = {
+  pushEvent: { decode: decodePush, ...encoded },
+  pushEvents: { decode: decodePushes, ...encoded },
+  pushEventStream: { decode: decodeBatch, ...encoded },
+  getEvent: encoded,
+  invalidateEvent: encoded,
+  listEvents: { decode: decodeListEvents, ...encoded },
+  peekEvent: encoded,
+  readEvents: { decode: decodeReadEvents, ...encoded },
+  watchEvents: encoded,
+};
+
+export interface EventServiceOptions {
+  readonly pushes: Pushes;
+  readonly groupCommit: GroupCommit;
+  readonly queries: EventQueries;
+  readonly invalidations: Invalidations;
+  readonly source: LogSource;
+  readonly frames: EventFrames;
+  readonly limits: PushLimits;
+  /** Aborts when the server drains: streams then say good-bye. */
+  readonly draining: AbortSignal;
+}
+
+export class EventService {
+  readonly #options: EventServiceOptions;
+  readonly #listing: EventListing;
+
+  constructor(options: EventServiceOptions) {
+    this.#options = options;
+    this.#listing = new EventListing(options);
+  }
+
+  async pushEvent(request: DecodedPush, { signal }: CallContext): Promise<Uint8Array> {
+    const command = this.#command(request, '');
+    if (command instanceof MadeleineError) throw command;
+    const [result] = await this.#options.pushes.push([command], true, signal);
+    const { entry, effect } = stored(result as PushedEvent);
+    return this.#options.frames.pushed(entry, effect, armOf(request));
+  }
+
+  async pushEvents(requests: DecodedPush[], { signal }: CallContext): Promise<Uint8Array> {
+    assertBatchSize(requests.length);
+    const commands = requests.map((request, index) => {
+      const command = this.#command(request, `events[${index}].`);
+      if (command instanceof MadeleineError) throw command;
+      return command;
+    });
+    assertDistinctMessageIds(commands);
+    const results = await this.#options.pushes.push(commands, true, signal);
+    const refused = results.find((result) => result.kind === 'refused');
+    if (refused !== undefined) throw located(refused.error, refused.fault);
+    return this.#options.frames.pushedAll(
+      results.map((result, index) => ({ ...stored(result), form: armOf(requests[index] as DecodedPush) })),
+    );
+  }
+
+  async *pushEventStream(requests: AsyncIterable<DecodedBatch>, { signal }: CallContext): AsyncGenerator<Uint8Array> {
+    const start = async (batch: DecodedBatch): Promise<Started<Uint8Array>> => {
+      if (this.#options.draining.aborted) throw drainingError();
+      await this.#options.groupCommit.whenRoom(signal);
+      const checked = this.#checked(batch);
+      // What a description needs is made before the next batch begins: batches commit in their order.
+      const prepared = await this.#options.pushes.prepare(checked.valid, signal);
+      return { answer: this.#pushBatch(batch, checked, prepared) };
+    };
+    yield* pipelined(requests, start, signal);
+  }
+
+  async getEvent(request: GetEventRequest): Promise<Uint8Array> {
+    const form = payloadForm('payload_encoding', request.payloadEncoding);
+    const entry = await this.#findEvent(request);
+    if (entry === undefined) throw new MadeleineError('EVENT_UNKNOWN', 'there is no such event');
+    return this.#options.frames.event(entry, form);
+  }
+
+  async invalidateEvent(request: InvalidateEventRequest): Promise<Uint8Array> {
+    const form = payloadForm('payload_encoding', request.payloadEncoding);
+    if (request.id === 0n) throw fieldInvalid('id', 'is required');
+    const problem = textProblem(request.reason, MAX_REASON_BYTES);
+    if (problem !== undefined) throw fieldInvalid('reason', problem);
+    return this.#options.frames.event(await this.#options.invalidations.invalidate(request.id, request.reason), form);
+  }
+
+  listEvents(request: ListEventsRequest): Promise<Uint8Array> {
+    return this.#listing.list(request);
+  }
+
+  async peekEvent(request: PeekEventRequest): Promise<Uint8Array> {
+    const form = payloadForm('payload_encoding', request.payloadEncoding);
+    const after = positionField('after_position', request.afterPosition, this.#options.source.visible);
+    const context = readContext('context', request.context);
+    const topic = request.topic === '' ? {} : { topics: nameList('topic', [requiredName('topic', request.topic)]) };
+    const { entry, scannedTo, caughtUp } = await this.#options.queries.next({ context, ...topic }, after);
+    return this.#options.frames.peeked(entry, { position: scannedTo, caughtUp }, form);
+  }
+
+  async *readEvents(request: ReadEventsRequest, { signal }: CallContext): AsyncGenerator<Uint8Array> {
+    const { source, frames, draining } = this.#options;
+    const form = payloadForm('payload_encoding', request.payloadEncoding);
+    const criteria = readCriteria(request);
+    const batchSize = sizeField('batch_size', request.batchSize, { default: 256, max: 1_000 });
+    const options = { after: await this.#startOf(request, criteria), follow: request.follow, batchSize };
+    for await (const frame of readEvents(source, selectionOf(criteria), options, { cancelled: signal, draining })) {
+      if (frame.kind === 'events')
+        for (const part of frames.parts(frame.entries, form)) yield frames.events(part, form);
+      else yield readNewsFrame(frame);
+      if (frame.kind === 'going_away') throw drainingError();
+    }
+  }
+
+  async *watchEvents(request: WatchEventsRequest, { signal }: CallContext): AsyncGenerator<Uint8Array> {
+    const { source, frames, draining } = this.#options;
+    const form = payloadForm('payload_encoding', request.payloadEncoding);
+    const topics = nameList('topics', request.topics);
+    const criteria = { context: readContext('context', request.context), ...(topics.length === 0 ? {} : { topics }) };
+    for await (const frame of watchEvents(source, selectionOf(criteria), { cancelled: signal, draining })) {
+      if (frame.kind === 'events')
+        for (const part of frames.parts(frame.entries, form)) yield frames.events(part, form);
+      else yield watchNewsFrame(frame);
+      if (frame.kind === 'going_away') throw drainingError();
+    }
+  }
+
+  #command(push: DecodedPush, path: string): PushCommand | MadeleineError {
+    const command = toPushCommand(push, path, this.#options.limits);
+    if (command instanceof MadeleineError) this.#options.pushes.refused(command);
+    return command;
+  }
+
+  async #pushBatch(batch: DecodedBatch, checked: CheckedBatch, prepared: readonly Prepared[]): Promise<Uint8Array> {
+    const results = await this.#batchResults(batch, checked, prepared);
+    const minted = (index: number) => batch.pushes[index]?.event?.messageId === '';
+    return this.#options.frames.batch(batch.batchId, results, minted);
+  }
+
+  /** The commands of a batch, and those that are to be pushed: none of an atomic batch with a fault. */
+  #checked({ pushes, atomic }: DecodedBatch): CheckedBatch {
+    if (pushes.length > MAX_BATCH_EVENTS) {
+      const error = fieldInvalid('events', `has more than ${MAX_BATCH_EVENTS} members`);
+      return { commands: pushes.map(() => error), valid: [] };
+    }
+    const commands = pushes.map((push, index) => this.#command(push, `events[${index}].`));
+    const valid = commands.filter((command): command is PushCommand => !(command instanceof MadeleineError));
+    return { commands, valid: atomic && valid.length < commands.length ? [] : valid };
+  }
+
+  /** The results of a batch; what is wrong with an event is its result, what is wrong with the database is thrown. */
+  async #batchResults(
+    { atomic }: DecodedBatch,
+    { commands, valid }: CheckedBatch,
+    prepared: readonly Prepared[],
+  ): Promise<readonly PushedEvent[]> {
+    const fault = commands.findIndex((command) => command instanceof MadeleineError);
+    if (fault !== -1 && atomic) {
+      const blamed = refusal(commands[fault] as MadeleineError, fault);
+      return commands.map((command, index) => (command instanceof MadeleineError ? refusal(command, index) : blamed));
+    }
+    // Not tied to the call: what was read from the stream is committed even if the client goes away meanwhile.
+    const pushed = valid.length === 0 ? [] : await this.#options.pushes.pushPrepared(prepared, atomic);
+    let next = 0;
+    return commands.map((command, index) =>
+      command instanceof MadeleineError
+        ? refusal(command, index)
+        : locatedResult(pushed[next++] as PushedEvent, index, atomic),
+    );
+  }
+
+  #findEvent({ key, context }: GetEventRequest): Promise<LogEntry | undefined> {
+    if (key === undefined) throw fieldInvalid('id', 'or message_id is required');
+    if (key.$case === 'id') return this.#options.queries.byId(key.value);
+    if (!UUID.test(key.value)) throw fieldInvalid('message_id', 'is not a UUID');
+    return this.#options.queries.byMessageId(readContext('context', context), key.value.toLowerCase());
+  }
+
+  /** Where a reader starts: after the position, and past what is not later than the time, without scanning it. */
+  async #startOf(request: ReadEventsRequest, criteria: EventCriteria): Promise<Position> {
+    const { source } = this.#options;
+    const after = positionField('after_position', request.afterPosition, source.visible);
+    return criteria.startTime === undefined ? after : Math.max(after, await source.positionAt(criteria.startTime));
+  }
+}
+
+/** A batch after its fields were looked at. */
+interface CheckedBatch {
+  readonly commands: readonly (PushCommand | MadeleineError)[];
+  readonly valid: readonly PushCommand[];
+}
+
+function selectionOf(criteria: EventCriteria) {
+  return { criteria, matches: compileCriteria(criteria) };
+}
+
+/** The arm that a JSON payload came in is the one that it goes back in; one that was looked for comes as readers get it. */
+function armOf(push: DecodedPush): PayloadForm {
+  const payload = push.event?.payload;
+  return payload === undefined || payload.isJsonArm ? 'json' : 'bytes';
+}
+
+function stored(result: PushedEvent): { entry: LogEntry; effect: PushEffect } {
+  if (result.kind === 'refused') throw result.error;
+  return result;
+}
+
+function assertBatchSize(count: number): void {
+  if (count === 0) throw fieldInvalid('events', 'is required');
+  if (count > MAX_BATCH_EVENTS) throw fieldInvalid('events', `has more than ${MAX_BATCH_EVENTS} members`);
+}
+
+function assertDistinctMessageIds(commands: readonly PushCommand[]): void {
+  const seen = new Map<string, number>();
+  commands.forEach(({ draft }, index) => {
+    if (draft.messageId === '') return;
+    const key = `${draft.context}\u0000${draft.messageId}`;
+    const first = seen.get(key);
+    if (first !== undefined) throw fieldInvalid(`events[${index}].event.message_id`, `is that of events[${first}] too`);
+    seen.set(key, index);
+  });
+}
+
+/** The error of one event of a call, its fields led by the event's place. */
+function located(error: MadeleineError, index: number): MadeleineError {
+  return new MadeleineError(error.reason, `events[${index}]: ${error.message}`, {
+    violations: error.violations.map(({ field, description }) => ({ field: `events[${index}].${field}`, description })),
+    metadata: { ...error.metadata, index: String(index) },
+    ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
+  });
+}
+
+/** The result of the batch's event at the index; only in an atomic batch, sent whole, may another one be to blame. */
+function locatedResult(result: PushedEvent, index: number, atomic: boolean): PushedEvent {
+  if (result.kind !== 'refused') return result;
+  const fault = atomic ? result.fault : index;
+  return refusal(located(result.error, fault), fault);
+}
+
+function refusal(error: MadeleineError, fault: number): PushedEvent {
+  return { kind: 'refused', error, fault };
+}
+
+function drainingError(): MadeleineError {
+  return new MadeleineError('DRAINING', 'the server is about to stop', { retryAfterMs: 500 });
+}

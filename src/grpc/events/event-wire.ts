@@ -1,0 +1,128 @@
+// The criteria and frames of the event calls, from and to the wire.
+
+import type { EventFilter } from '../../../generated/madeleine/v1/event.js';
+import {
+  type ReadEventsRequest,
+  ReadEventsResponse,
+  WatchEventsResponse,
+} from '../../../generated/madeleine/v1/event_service.js';
+import { fieldInvalid } from '../../domain/errors.js';
+import type { EventCriteria } from '../../domain/events/event-filter.js';
+import { labelProblem, nameProblem } from '../../domain/names.js';
+import type { ReadFrame, WatchFrame } from '../../engine/log/event-stream.js';
+import {
+  descriptionFilter,
+  entryKinds,
+  eventKinds,
+  nameList,
+  readContext,
+  subjectList,
+  timeField,
+} from '../wire/wire.js';
+
+const MAX_FILTER_PROPERTIES = 16;
+
+/** Leaves out what is not set, so that criteria compare and compile by what they say. */
+function setOnly<T extends object>(members: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const set = Object.entries(members).filter(([, value]) => value !== undefined && value !== '' && !isEmptyList(value));
+  return Object.fromEntries(set) as { [K in keyof T]?: Exclude<T[K], undefined> };
+}
+
+function isEmptyList(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0;
+}
+
+/** The criteria of ListEvents; positions are not among them. */
+export function listCriteria(filter: EventFilter | undefined, path: string): EventCriteria {
+  if (filter === undefined) return { context: readContext(`${path}context`, '') };
+  const label = (name: string, text: string) => labelField(`${path}${name}`, text);
+  return {
+    context: readContext(`${path}context`, filter.context),
+    ...setOnly({
+      kinds: eventKinds(`${path}statuses`, filter.statuses),
+      topics: nameList(`${path}topics`, filter.topics),
+      streams: filter.stream === '' ? [] : nameList(`${path}stream`, [filter.stream]),
+      issuers: filter.issuer === '' ? [] : nameList(`${path}issuer`, [filter.issuer]),
+      subjects: filter.subject === 0 ? [] : subjectList(`${path}subject`, [filter.subject]),
+      tags: filter.tag === '' ? [] : [label('tag', filter.tag)],
+      entityTypes: filter.entityType === '' ? [] : [label('entity_type', filter.entityType)],
+      sessionId: label('session_id', filter.sessionId),
+      correlationId: label('correlation_id', filter.correlationId),
+      to: label('to', filter.to),
+      replyTo: label('reply_to', filter.replyTo),
+      organization: label('organization', filter.organization),
+      unit: label('unit', filter.unit),
+      properties: propertiesFilter(`${path}properties`, filter.properties),
+      description: descriptionFilter(`${path}description`, filter.description),
+      startTime: timeField(`${path}start_time`, filter.startTime),
+      endTime: timeField(`${path}end_time`, filter.endTime),
+    }),
+  };
+}
+
+function labelField(field: string, text: string): string {
+  const problem = labelProblem(text);
+  if (problem !== undefined) throw fieldInvalid(field, problem);
+  return text;
+}
+
+function propertiesFilter(field: string, properties: Readonly<Record<string, string>>) {
+  const pairs = Object.entries(properties);
+  if (pairs.length === 0) return undefined;
+  if (pairs.length > MAX_FILTER_PROPERTIES) throw fieldInvalid(field, `has more than ${MAX_FILTER_PROPERTIES} members`);
+  const problem = pairs.map(([key]) => nameProblem(key)).find((found) => found !== undefined);
+  if (problem !== undefined) throw fieldInvalid(field, `a key ${problem}`);
+  return Object.fromEntries(pairs.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** The criteria of ReadEvents; positions are not among them. */
+export function readCriteria(request: ReadEventsRequest): EventCriteria {
+  return {
+    context: readContext('context', request.context),
+    ...setOnly({
+      kinds: entryKinds('statuses', request.statuses),
+      topics: nameList('topics', request.topics),
+      streams: request.stream === '' ? [] : nameList('stream', [request.stream]),
+      issuers: request.issuer === '' ? [] : nameList('issuer', [request.issuer]),
+      subjects: subjectList('subjects', request.subjects),
+      tags: nameList('tags', request.tags),
+      entityTypes: nameList('entity_types', request.entityTypes),
+      description: descriptionFilter('description', request.description),
+      startTime: timeField('start_time', request.startTime),
+    }),
+  };
+}
+
+/** A frame of ReadEvents that carries no events, encoded. */
+export function readNewsFrame(frame: Exclude<ReadFrame, { kind: 'events' }>): Uint8Array {
+  return ReadEventsResponse.encode({ events: [], frame: readNews(frame) }).finish();
+}
+
+function readNews(frame: Exclude<ReadFrame, { kind: 'events' }>): NonNullable<ReadEventsResponse['frame']> {
+  switch (frame.kind) {
+    case 'gap':
+      return { $case: 'gap', value: { firstPosition: BigInt(frame.first), lastPosition: BigInt(frame.last) } };
+    case 'progress':
+      return { $case: 'progress', value: { position: BigInt(frame.position), head: BigInt(frame.head) } };
+    case 'caught_up':
+      return { $case: 'caughtUp', value: { position: BigInt(frame.position) } };
+    case 'going_away':
+      return { $case: 'goingAway', value: { position: BigInt(frame.position) } };
+  }
+}
+
+/** A frame of WatchEvents that carries no events, encoded. */
+export function watchNewsFrame(frame: Exclude<WatchFrame, { kind: 'events' }>): Uint8Array {
+  return WatchEventsResponse.encode({ events: [], frame: watchNews(frame) }).finish();
+}
+
+function watchNews(frame: Exclude<WatchFrame, { kind: 'events' }>): NonNullable<WatchEventsResponse['frame']> {
+  switch (frame.kind) {
+    case 'watching':
+      return { $case: 'watching', value: { position: BigInt(frame.position) } };
+    case 'missed':
+      return { $case: 'missed', value: { firstPosition: BigInt(frame.first), lastPosition: BigInt(frame.last) } };
+    case 'going_away':
+      return { $case: 'goingAway', value: { position: BigInt(frame.position) } };
+  }
+}

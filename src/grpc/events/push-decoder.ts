@@ -1,0 +1,309 @@
+// Decodes the requests of the push calls by hand: the payload goes from the wire to its stored bytes without becoming an object.
+// Field numbers are those of event.proto and event_service.proto.
+
+import { asBuffer } from '../../domain/json/bytes.js';
+import { JsonValueError, structToJsonText, valueToJsonText } from '../wire/json-value.js';
+import { WireReader } from '../wire/wire-reader.js';
+
+export interface DecodedPayload {
+  contentType: string;
+  /** The JSON text of `json`, or `data`; undefined: no body. */
+  bytes: Buffer | undefined;
+  isJsonArm: boolean;
+  /** The encoded Value of `json`. */
+  wireValue: Buffer | undefined;
+  /** Why the value is not JSON. */
+  problem: string | undefined;
+}
+
+export interface DecodedDescription {
+  /** JSON; undefined where there is a problem. */
+  text: Buffer | undefined;
+  /** Why the struct is not JSON. */
+  problem: string | undefined;
+}
+
+/** A NewEvent as it came: nothing is checked but the wire format. */
+export interface DecodedEvent {
+  context: string;
+  topic: string;
+  version: number;
+  stream: string;
+  description: DecodedDescription | undefined;
+  payload: DecodedPayload | undefined;
+  issuer: string;
+  messageId: string;
+  sessionId: string;
+  correlationId: string;
+  to: string;
+  replyTo: string;
+  subject: number;
+  tag: string;
+  entityType: string;
+  organization: string;
+  unit: string;
+  properties: [string, string][];
+  system: DecodedSystem | undefined;
+  trigger: { type: string; name: string } | undefined;
+  traceparent: string;
+  tracestate: string;
+}
+
+export interface DecodedSystem {
+  id: string;
+  name: string;
+  time: WireTime | undefined;
+  timezone: string;
+}
+
+export interface DecodedPush {
+  event: DecodedEvent | undefined;
+  expectedSequence: bigint | undefined;
+  waitTimeout: WireTime | undefined;
+  since: WireTime | undefined;
+}
+
+/** A Timestamp or Duration. */
+export interface WireTime {
+  seconds: bigint;
+  nanos: number;
+}
+
+export interface DecodedBatch {
+  batchId: bigint;
+  pushes: DecodedPush[];
+  atomic: boolean;
+}
+
+/** Decodes a PushEventRequest. Throws WireError. */
+export function decodePush(bytes: Uint8Array): DecodedPush {
+  return readPush(new WireReader(asBuffer(bytes)));
+}
+
+/** Decodes a PushEventsRequest. Throws WireError. */
+export function decodePushes(bytes: Uint8Array): DecodedPush[] {
+  const reader = new WireReader(asBuffer(bytes));
+  const pushes: DecodedPush[] = [];
+  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+    if (tag === 10) pushes.push(readPush(reader.message()));
+    else reader.skip(tag);
+  }
+  return pushes;
+}
+
+/** Decodes a PushEventStreamRequest. Throws WireError. */
+export function decodeBatch(bytes: Uint8Array): DecodedBatch {
+  const reader = new WireReader(asBuffer(bytes));
+  const batch: DecodedBatch = { batchId: 0n, pushes: [], atomic: false };
+  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+    if (tag === 8) batch.batchId = reader.uint64();
+    else if (tag === 18) batch.pushes.push(readPush(reader.message()));
+    else if (tag === 24) batch.atomic = reader.bool();
+    else reader.skip(tag);
+  }
+  return batch;
+}
+
+function readPush(reader: WireReader): DecodedPush {
+  const push: DecodedPush = {
+    event: undefined,
+    expectedSequence: undefined,
+    waitTimeout: undefined,
+    since: undefined,
+  };
+  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+    if (tag === 10) push.event = readEvent(reader.message());
+    else if (tag === 16) push.expectedSequence = reader.uint64();
+    else if (tag === 26) push.waitTimeout = readTime(reader.message());
+    else if (tag === 34) push.since = readTime(reader.message());
+    else reader.skip(tag);
+  }
+  return push;
+}
+
+function readEvent(reader: WireReader): DecodedEvent {
+  const event: DecodedEvent = {
+    context: '',
+    topic: '',
+    version: 0,
+    stream: '',
+    description: undefined,
+    payload: undefined,
+    issuer: '',
+    messageId: '',
+    sessionId: '',
+    correlationId: '',
+    to: '',
+    replyTo: '',
+    subject: 0,
+    tag: '',
+    entityType: '',
+    organization: '',
+    unit: '',
+    properties: [],
+    system: undefined,
+    trigger: undefined,
+    traceparent: '',
+    tracestate: '',
+  };
+  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) readEventField(event, tag, reader);
+  return event;
+}
+
+const STRING = 2;
+
+function readEventField(event: DecodedEvent, tag: number, reader: WireReader): void {
+  if ((tag & 7) !== STRING) {
+    readNumberField(event, tag, reader);
+    return;
+  }
+  switch (tag >>> 3) {
+    case 3:
+      event.context = reader.string();
+      return;
+    case 4:
+      event.topic = reader.string();
+      return;
+    case 6:
+      event.stream = reader.string();
+      return;
+    case 9:
+      event.description = readDescription(reader.message());
+      return;
+    case 10:
+      event.payload = readPayload(reader.message());
+      return;
+    case 11:
+      event.issuer = reader.string();
+      return;
+    case 12:
+      event.messageId = reader.string();
+      return;
+    case 13:
+      event.sessionId = reader.string();
+      return;
+    case 14:
+      event.correlationId = reader.string();
+      return;
+    case 15:
+      event.to = reader.string();
+      return;
+    case 16:
+      event.replyTo = reader.string();
+      return;
+    case 18:
+      event.tag = reader.string();
+      return;
+    case 19:
+      event.entityType = reader.string();
+      return;
+    case 20:
+      event.organization = reader.string();
+      return;
+    case 21:
+      event.unit = reader.string();
+      return;
+    case 22:
+      event.properties.push(readPair(reader.message()));
+      return;
+    case 23:
+      event.system = readSystem(reader.message());
+      return;
+    case 24:
+      event.trigger = readTrigger(reader.message());
+      return;
+    case 33:
+      event.traceparent = reader.string();
+      return;
+    case 34:
+      event.tracestate = reader.string();
+      return;
+    default:
+      reader.skip(tag);
+  }
+}
+
+function readNumberField(event: DecodedEvent, tag: number, reader: WireReader): void {
+  if (tag === 40) event.version = reader.uint32();
+  else if (tag === 136) event.subject = reader.uint32();
+  else reader.skip(tag);
+}
+
+/** The description in a Struct. */
+export function readDescription(struct: WireReader): DecodedDescription {
+  try {
+    return { text: Buffer.from(structToJsonText(struct)), problem: undefined };
+  } catch (error) {
+    if (!(error instanceof JsonValueError)) throw error;
+    return { text: undefined, problem: error.message };
+  }
+}
+
+function readPayload(reader: WireReader): DecodedPayload {
+  const payload: DecodedPayload = {
+    contentType: '',
+    bytes: undefined,
+    isJsonArm: false,
+    wireValue: undefined,
+    problem: undefined,
+  };
+  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+    if (tag === 10) payload.contentType = reader.string();
+    else if (tag === 18) readJson(payload, reader.bytes());
+    else if (tag === 26) {
+      payload.bytes = reader.bytes();
+      payload.isJsonArm = false;
+      payload.wireValue = undefined;
+    } else reader.skip(tag);
+  }
+  return payload;
+}
+
+function readJson(payload: DecodedPayload, value: Buffer): void {
+  payload.isJsonArm = true;
+  payload.wireValue = value;
+  try {
+    payload.bytes = Buffer.from(valueToJsonText(new WireReader(value)));
+  } catch (error) {
+    if (!(error instanceof JsonValueError)) throw error;
+    payload.problem = error.message;
+  }
+}
+
+/** Reads a message of two texts, such as an entry of a map. */
+export function readPair(reader: WireReader): [string, string] {
+  const pair: [string, string] = ['', ''];
+  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+    if (tag === 10) pair[0] = reader.string();
+    else if (tag === 18) pair[1] = reader.string();
+    else reader.skip(tag);
+  }
+  return pair;
+}
+
+function readSystem(reader: WireReader): DecodedSystem {
+  const system: DecodedSystem = { id: '', name: '', time: undefined, timezone: '' };
+  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+    if (tag === 10) system.id = reader.string();
+    else if (tag === 18) system.name = reader.string();
+    else if (tag === 26) system.time = readTime(reader.message());
+    else if (tag === 34) system.timezone = reader.string();
+    else reader.skip(tag);
+  }
+  return system;
+}
+
+function readTime(reader: WireReader): WireTime {
+  const time = { seconds: 0n, nanos: 0 };
+  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+    if (tag === 8) time.seconds = reader.int64();
+    else if (tag === 16) time.nanos = Number(reader.int64());
+    else reader.skip(tag);
+  }
+  return time;
+}
+
+function readTrigger(reader: WireReader): { type: string; name: string } {
+  const [type, name] = readPair(reader);
+  return { type, name };
+}

@@ -1,0 +1,277 @@
+// From a decoded push to a draft that the engine may trust, or to everything that is wrong with it.
+
+import { type Description, parseDescription } from '../../domain/descriptions/description.js';
+import { MadeleineError } from '../../domain/errors.js';
+import {
+  DEFAULT_CONTEXT,
+  type EnvelopeRest,
+  type EventDraft,
+  isJsonContentType,
+  type Micros,
+  type Payload,
+  type SystemInfo,
+} from '../../domain/events/event.js';
+import { MAX_WAIT_MICROS } from '../../domain/events/wait.js';
+import { isJsonText } from '../../domain/json/bytes.js';
+import { labelProblem, nameProblem, ownContextProblem, textProblem } from '../../domain/names.js';
+import type { PushCommand } from '../../engine/group/pushes.js';
+import { MAX_SUBJECT, microsOf, Violations } from '../wire/wire.js';
+import type { DecodedEvent, DecodedPayload, DecodedPush, DecodedSystem, WireTime } from './push-decoder.js';
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const MAX_ID_BYTES = 64;
+const MAX_PROPERTIES = 64;
+const MAX_PROPERTY_VALUE_BYTES = 4_096;
+const MAX_PROPERTIES_BYTES = 16 * 1024;
+const MAX_TRACESTATE_BYTES = 512;
+
+export interface PushLimits {
+  readonly maxEventBytes: number;
+}
+
+interface WaitingTerms {
+  readonly waitMicros: number | undefined;
+  readonly since: Micros | undefined;
+}
+
+/** The command of a push, or the error that the push is answered with. `path` leads to the push, such as `events[3].`. */
+export function toPushCommand(push: DecodedPush, path: string, limits: PushLimits): PushCommand | MadeleineError {
+  const { event } = push;
+  if (event === undefined) return refusedField(`${path}event`, 'is required');
+  const found = new Violations();
+  checkNames(event, `${path}event.`, found);
+  checkLabels(event, `${path}event.`, found);
+  const expectedSequence = checkSequence(push, path, found);
+  const rest = toRest(event, `${path}event.`, found);
+  const description = checkDescription(event, `${path}event.description`, found);
+  const { payload } = event;
+  if (payload !== undefined) checkPayload(payload, `${path}event.payload.`, found);
+  else if (event.description === undefined) found.add(`${path}event.payload`, 'or a description is required');
+  const terms = payload === undefined ? checkTerms(push, path, found) : checkNoTerms(push, path, found);
+  const error = found.error() ?? tooLarge(payload, path, limits) ?? notContained(event, description, path);
+  if (error !== undefined) return error;
+  return { draft: toDraft(event, rest, description), expectedSequence, ...terms };
+}
+
+/** The description, parsed; what is wrong with it is among the violations. */
+function checkDescription({ description }: DecodedEvent, field: string, found: Violations): Description | undefined {
+  if (description === undefined) return undefined;
+  found.add(field, description.problem);
+  if (description.text === undefined) return undefined;
+  try {
+    return parseDescription(description.text, field);
+  } catch (error) {
+    if (!(error instanceof MadeleineError)) throw error;
+    for (const violation of error.violations) found.add(violation.field, violation.description);
+    return undefined;
+  }
+}
+
+/** How a push without a payload looks and waits. It awaits an event that others push: it cannot say where that one goes. */
+function checkTerms(push: DecodedPush, path: string, found: Violations): WaitingTerms {
+  const { event, waitTimeout, since } = push;
+  if (event?.stream !== '') found.add(`${path}event.stream`, 'needs a payload');
+  if (push.expectedSequence !== undefined) found.add(`${path}expected_sequence`, 'needs a payload');
+  if (event?.subject !== 0) found.add(`${path}event.subject`, 'needs a payload');
+  if ((event?.properties.length ?? 0) > 0) found.add(`${path}event.properties`, 'needs a payload');
+  const sinceMicros = since === undefined ? undefined : microsOf(since);
+  if (typeof sinceMicros === 'string') found.add(`${path}since`, sinceMicros);
+  return {
+    waitMicros: waitTimeout === undefined ? undefined : waitMicrosOf(waitTimeout, `${path}wait_timeout`, found),
+    since: typeof sinceMicros === 'number' ? sinceMicros : undefined,
+  };
+}
+
+function checkNoTerms({ waitTimeout, since }: DecodedPush, path: string, found: Violations): undefined {
+  if (waitTimeout !== undefined) found.add(`${path}wait_timeout`, 'is for pushes without a payload');
+  if (since !== undefined) found.add(`${path}since`, 'is for pushes without a payload');
+}
+
+function waitMicrosOf(duration: WireTime, field: string, found: Violations): number {
+  const micros = durationMicros(duration);
+  if (micros === undefined) found.add(field, 'has nanos outside -999999999 to 999999999');
+  else if (micros <= 0 || micros > MAX_WAIT_MICROS) found.add(field, 'has to be more than 0 and at most 365 days');
+  return micros ?? 0;
+}
+
+function durationMicros({ seconds, nanos }: WireTime): number | undefined {
+  return Math.abs(nanos) > 999_999_999 ? undefined : Number(seconds) * 1_000_000 + Math.ceil(nanos / 1_000);
+}
+
+function notContained(event: DecodedEvent, wanted: Description | undefined, path: string): MadeleineError | undefined {
+  const { payload } = event;
+  if (wanted === undefined || payload?.bytes === undefined) return undefined;
+  const field = `${path}event.description`;
+  if (!isJsonContentType(payload.contentType)) {
+    const description = 'is not contained in a payload that is not JSON';
+    return new MadeleineError('DESCRIPTION_NOT_CONTAINED', `${field}: ${description}`, {
+      violations: [{ field, description }],
+    });
+  }
+  try {
+    wanted.assertContainedIn(payload.bytes, field, `${path}event.payload`);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof MadeleineError)) throw error;
+    const { message, violations } = error;
+    const isDescription = violations.some((violation) => violation.field === field);
+    return isDescription ? new MadeleineError('DESCRIPTION_NOT_CONTAINED', message, { violations }) : error;
+  }
+}
+
+function refusedField(field: string, description: string): MadeleineError {
+  return new MadeleineError('FIELD_INVALID', `${field}: ${description}`, { violations: [{ field, description }] });
+}
+
+function checkNames(event: DecodedEvent, path: string, found: Violations): void {
+  if (event.context !== '') found.add(`${path}context`, ownContextProblem(event.context));
+  found.add(`${path}topic`, nameProblem(event.topic));
+  found.add(`${path}issuer`, nameProblem(event.issuer));
+  found.add(`${path}stream`, labelProblem(event.stream));
+  found.add(`${path}to`, labelProblem(event.to));
+  found.add(`${path}reply_to`, labelProblem(event.replyTo));
+}
+
+function checkLabels(event: DecodedEvent, path: string, found: Violations): void {
+  if (event.messageId !== '' && !UUID.test(event.messageId)) found.add(`${path}message_id`, 'is not a UUID');
+  found.add(`${path}session_id`, textProblem(event.sessionId, MAX_ID_BYTES));
+  found.add(`${path}correlation_id`, textProblem(event.correlationId, MAX_ID_BYTES));
+  found.add(`${path}tag`, labelProblem(event.tag));
+  found.add(`${path}entity_type`, labelProblem(event.entityType));
+  found.add(`${path}organization`, labelProblem(event.organization));
+  found.add(`${path}unit`, labelProblem(event.unit));
+  found.add(`${path}traceparent`, textProblem(event.traceparent, 255));
+  found.add(`${path}tracestate`, textProblem(event.tracestate, MAX_TRACESTATE_BYTES));
+  if (event.subject > MAX_SUBJECT) found.add(`${path}subject`, 'is not a subject');
+}
+
+function checkSequence({ event, expectedSequence }: DecodedPush, path: string, found: Violations): number | undefined {
+  if (expectedSequence === undefined) return undefined;
+  if (event?.stream === '') found.add(`${path}expected_sequence`, 'needs a stream');
+  // Far above any sequence that exists, so that it is a conflict like any other wrong one.
+  return expectedSequence > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : Number(expectedSequence);
+}
+
+function checkPayload(payload: DecodedPayload, path: string, found: Violations): void {
+  found.add(`${path}content_type`, labelProblem(payload.contentType));
+  if (payload.problem !== undefined) found.add(`${path}json`, payload.problem);
+  else if (payload.bytes === undefined) found.add(path.slice(0, -1), 'has neither json nor data');
+  else checkBody(payload.bytes, payload, path, found);
+}
+
+function checkBody(bytes: Buffer, { contentType, isJsonArm }: DecodedPayload, path: string, found: Violations): void {
+  const isJson = isJsonContentType(contentType);
+  if (isJsonArm && !isJson) found.add(`${path}content_type`, 'is not a JSON type, but the payload is json');
+  if (!isJsonArm && isJson && !isJsonText(bytes)) {
+    found.add(`${path}data`, 'is not valid JSON; set content_type for other data');
+  }
+}
+
+function tooLarge(
+  payload: DecodedPayload | undefined,
+  path: string,
+  { maxEventBytes }: PushLimits,
+): MadeleineError | undefined {
+  const size = payload?.bytes?.byteLength ?? 0;
+  if (size <= maxEventBytes) return undefined;
+  const field = `${path}event.payload`;
+  const description = `has ${size} bytes, more than ${maxEventBytes}`;
+  return new MadeleineError('PAYLOAD_TOO_LARGE', `${field}: ${description}`, { violations: [{ field, description }] });
+}
+
+function toRest(event: DecodedEvent, path: string, found: Violations): EnvelopeRest | undefined {
+  const rest: { -readonly [K in keyof EnvelopeRest]: EnvelopeRest[K] } = {};
+  if (event.properties.length > 0) rest.properties = toProperties(event.properties, `${path}properties`, found);
+  if (event.system !== undefined) rest.system = toSystem(event.system, `${path}system.`, found);
+  if (event.trigger !== undefined) {
+    found.add(`${path}trigger.type`, labelProblem(event.trigger.type));
+    found.add(`${path}trigger.name`, labelProblem(event.trigger.name));
+    rest.trigger = event.trigger;
+  }
+  if (event.traceparent !== '') rest.traceparent = event.traceparent;
+  if (event.tracestate !== '') rest.tracestate = event.tracestate;
+  return Object.keys(rest).length === 0 ? undefined : rest;
+}
+
+function toProperties(
+  pairs: readonly [string, string][],
+  path: string,
+  found: Violations,
+): Readonly<Record<string, string>> {
+  if (pairs.length > MAX_PROPERTIES) found.add(path, `has more than ${MAX_PROPERTIES} members`);
+  let bytes = 0;
+  for (const [key, value] of pairs) {
+    found.add(path, nameProblem(key)?.replace(/^/, 'a key '));
+    const size = Buffer.byteLength(value);
+    if (size > MAX_PROPERTY_VALUE_BYTES) found.add(path, `a value has more than ${MAX_PROPERTY_VALUE_BYTES} bytes`);
+    bytes += size + Buffer.byteLength(key);
+  }
+  if (bytes > MAX_PROPERTIES_BYTES) found.add(path, `has more than ${MAX_PROPERTIES_BYTES} bytes`);
+  // fromEntries defines own members whatever their name; a later pair of the same key wins, as in any protobuf map.
+  return Object.fromEntries(pairs);
+}
+
+/** Zones come in any case: the memory of them is bounded. */
+const MAX_KNOWN_ZONES = 2_000;
+const knownZones = new Set<string>(['', 'UTC']);
+
+function toSystem(system: DecodedSystem, path: string, found: Violations): SystemInfo {
+  found.add(`${path}id`, labelProblem(system.id));
+  found.add(`${path}name`, labelProblem(system.name));
+  if (!isTimeZone(system.timezone)) found.add(`${path}timezone`, 'is not an IANA time zone');
+  const time = system.time === undefined ? undefined : microsOf(system.time);
+  if (typeof time === 'string') found.add(`${path}time`, time);
+  return {
+    id: system.id,
+    name: system.name,
+    timezone: system.timezone,
+    time: typeof time === 'number' ? time : undefined,
+  };
+}
+
+function isTimeZone(zone: string): boolean {
+  if (knownZones.has(zone)) return true;
+  if (zone.length > 64 || !/^[A-Za-z][A-Za-z0-9_+/-]*$/.test(zone)) return false;
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: zone });
+    if (knownZones.size < MAX_KNOWN_ZONES) knownZones.add(zone);
+    return true;
+  } catch {
+    // RangeError is how Intl says that it does not know a zone.
+    return false;
+  }
+}
+
+function toDraft(
+  event: DecodedEvent,
+  rest: EnvelopeRest | undefined,
+  description: Description | undefined,
+): EventDraft {
+  return {
+    context: event.context === '' ? DEFAULT_CONTEXT : event.context,
+    topic: event.topic,
+    version: event.version,
+    stream: event.stream,
+    issuer: event.issuer,
+    messageId: event.messageId.toLowerCase(),
+    sessionId: event.sessionId,
+    correlationId: event.correlationId,
+    to: event.to,
+    replyTo: event.replyTo,
+    subject: event.subject,
+    tag: event.tag,
+    entityType: event.entityType,
+    organization: event.organization,
+    unit: event.unit,
+    rest,
+    payload: event.payload && toPayload(event.payload),
+    description,
+  };
+}
+
+function toPayload(payload: DecodedPayload): Payload {
+  const { contentType, bytes = Buffer.alloc(0) } = payload;
+  return payload.wireValue === undefined
+    ? { contentType, bytes }
+    : { contentType, bytes, wireValue: payload.wireValue };
+}

@@ -1,0 +1,74 @@
+// StreamService: tells about streams. They are written by pushes only.
+
+import type {
+  GetStreamRequest,
+  GetStreamResponse,
+  ListStreamsRequest,
+  ListStreamsResponse,
+  Stream,
+} from '../../../generated/madeleine/v1/stream_service.js';
+import { fieldInvalid, MadeleineError } from '../../domain/errors.js';
+import type { StreamState } from '../../domain/events/stream.js';
+import { labelProblem } from '../../domain/names.js';
+import type { LogSource } from '../../engine/log/log-source.js';
+import type { StreamDirectory } from '../../engine/log/stream-directory.js';
+import { decodePageToken, encodePageToken } from '../wire/page-token.js';
+import { readContext, requiredName, sizeField, toTimestamp } from '../wire/wire.js';
+
+export interface StreamServiceOptions {
+  readonly streams: StreamDirectory;
+  readonly source: LogSource;
+}
+
+export class StreamService {
+  readonly #options: StreamServiceOptions;
+
+  constructor(options: StreamServiceOptions) {
+    this.#options = options;
+  }
+
+  async getStream(request: GetStreamRequest): Promise<GetStreamResponse> {
+    const name = requiredName('name', request.name);
+    const stream = await this.#options.streams.find(readContext('context', request.context), name);
+    if (stream === undefined) throw new MadeleineError('STREAM_UNKNOWN', 'there is no such stream');
+    return { stream: toWire(stream) };
+  }
+
+  async listStreams(request: ListStreamsRequest): Promise<ListStreamsResponse> {
+    const filter = {
+      context: readContext('context', request.context),
+      owner: label('owner', request.owner),
+      namePrefix: label('name_prefix', request.namePrefix),
+    };
+    const limit = sizeField('page_size', request.pageSize, { default: 100, max: 1_000 });
+    const scope = { request: ['ListStreams', filter], epoch: this.#options.source.epoch };
+    const cursor = decodePageToken(request.pageToken, scope, ['text', 'text']);
+    const after = cursor === undefined ? {} : { after: { context: String(cursor[0]), name: String(cursor[1]) } };
+    const streams = await this.#options.streams.list({ ...filter, ...after, limit: limit + 1 });
+    const page = streams.slice(0, limit);
+    const last = page.at(-1);
+    const more = streams.length > limit && last !== undefined;
+    return { streams: page.map(toWire), nextPageToken: more ? encodePageToken([last.context, last.name], scope) : '' };
+  }
+}
+
+function label(field: string, text: string): string {
+  const problem = labelProblem(text);
+  if (problem !== undefined) throw fieldInvalid(field, problem);
+  return text;
+}
+
+function toWire(stream: StreamState): Stream {
+  return {
+    context: stream.context,
+    name: stream.name,
+    owner: stream.owner,
+    epoch: BigInt(stream.epoch),
+    lastSequence: BigInt(stream.lastSequence),
+    eventCount: BigInt(stream.lastSequence),
+    firstPosition: BigInt(stream.firstPosition),
+    lastPosition: BigInt(stream.lastPosition),
+    firstEventAt: toTimestamp(stream.firstEventAt),
+    lastEventAt: toTimestamp(stream.lastEventAt),
+  };
+}

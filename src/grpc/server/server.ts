@@ -1,0 +1,129 @@
+// The gRPC server: services, health, reflection, limits, keep-alive, and how it ends.
+
+import { readFileSync } from 'node:fs';
+import { createServer, type Server, type ServerMiddleware } from 'nice-grpc';
+import { errorDetailsServerMiddleware } from 'nice-grpc-error-details';
+import { prometheusServerMiddleware } from 'nice-grpc-prometheus';
+import { HealthDefinition, HealthServiceImpl, HealthState } from 'nice-grpc-server-health';
+import { ServerReflection, ServerReflectionService } from 'nice-grpc-server-reflection';
+import type { Clock } from '../../lib/clock.js';
+import type { Logger } from '../../telemetry.js';
+import type { ServerDefinition } from '../wire/definitions.js';
+import { accessLogMiddleware } from './access-log.js';
+import { errorsMiddleware } from './errors.js';
+
+/** A request, in bytes; above it gRPC itself answers RESOURCE_EXHAUSTED. */
+const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
+const KEEPALIVE_TIME_MS = 25_000;
+const KEEPALIVE_TIMEOUT_MS = 10_000;
+
+/** The address cannot be listened on: one sentence that names it. */
+export class ListenError extends Error {
+  override readonly name = 'ListenError';
+}
+
+export interface RegisteredService {
+  readonly name: string;
+  readonly definition: ServerDefinition;
+  /** Methods by the names of the definition. */
+  readonly implementation: object;
+}
+
+export interface GrpcServerOptions {
+  readonly services: readonly RegisteredService[];
+  /** Calls of one connection that may be open at once. */
+  readonly maxStreams: number;
+  readonly clock: Clock;
+  readonly logger: Logger & { isLevelEnabled?(level: string): boolean };
+}
+
+export class GrpcServer {
+  readonly #server: Server;
+  readonly #health = HealthState();
+  readonly #services: readonly string[];
+
+  constructor({ services, maxStreams, clock, logger }: GrpcServerOptions) {
+    this.#services = ['', ...services.map(({ name }) => name)];
+    this.setServing(false);
+    // No `grpc-node.max_session_memory`: Node 20 never takes off what a call that is cut off had not sent yet (half a megabyte a
+    // reader, measured), so that any limit ends in refusing every call of a connection that did nothing wrong.
+    const server: Server = createServer({
+      'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
+      'grpc.max_concurrent_streams': maxStreams,
+      'grpc.keepalive_time_ms': KEEPALIVE_TIME_MS,
+      'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
+      'grpc.keepalive_permit_without_calls': 1,
+    });
+    // `use` returns a server that runs the middleware; the one it is called on does not.
+    this.#server = middlewares({ logger, clock }).reduce((wrapped, middleware) => wrapped.use(middleware), server);
+    for (const { definition, implementation } of services) this.#add(definition, implementation);
+    this.#server.add(HealthDefinition, HealthServiceImpl(this.#health));
+    this.#addReflection(services.map(({ name }) => name));
+  }
+
+  /** Begins to accept; resolves with the port. Rejects with ListenError. */
+  async listen(address: string): Promise<number> {
+    try {
+      return await this.#server.listen(address);
+    } catch (cause) {
+      throw new ListenError(`cannot listen on ${address} for gRPC: ${cause instanceof Error ? cause.message : cause}`, {
+        cause,
+      });
+    }
+  }
+
+  /** What the health service answers, overall and for each service. */
+  setServing(serving: boolean): void {
+    for (const service of this.#services) this.#health.setStatus(serving ? 'healthy' : 'unhealthy', service);
+  }
+
+  /** Accepts no more; gives open calls the time to end, then cuts them. */
+  async stop(graceMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    // After a forced shutdown the graceful one may never resolve: a client can leave a stream behind that it does not read.
+    const forced = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        this.#server.forceShutdown();
+        resolve();
+      }, graceMs);
+    });
+    await Promise.race([this.#server.shutdown(), forced]);
+    clearTimeout(timer);
+  }
+
+  #add(definition: ServerDefinition, implementation: object): void {
+    // The definition is built from the generated one at run time: its methods are those of the implementation by construction.
+    this.#server.add(definition as never, implementation as never);
+  }
+
+  /** Reflection v1, and under its former name for tools that know only that. */
+  #addReflection(services: readonly string[]): void {
+    const descriptors = readFileSync(descriptorSetUrl());
+    const implementation = ServerReflection(descriptors, [...services, 'grpc.health.v1.Health']);
+    this.#server.add(ServerReflectionService, implementation);
+    const alpha = Object.entries(ServerReflectionService).map(([method, definition]) => {
+      return [method, { ...definition, path: definition.path.replace('.v1.', '.v1alpha.') }];
+    });
+    this.#server.add(Object.fromEntries(alpha) as typeof ServerReflectionService, implementation);
+  }
+}
+
+/** Outermost first. What a handler throws is translated innermost, so that metrics see the status that goes out. */
+function middlewares(options: { logger: GrpcServerOptions['logger']; clock: Clock }): ServerMiddleware[] {
+  const accessLog = options.logger.isLevelEnabled?.('debug') === true ? [accessLogMiddleware(options)] : [];
+  return [
+    prometheusServerMiddleware(),
+    ...accessLog,
+    errorDetailsServerMiddleware as ServerMiddleware,
+    errorsMiddleware(options.logger),
+  ];
+}
+
+/** generated/descriptor.binpb beside the sources, also when this runs from dist/. */
+function descriptorSetUrl(): URL {
+  const inDist = import.meta.url.includes('/dist/src/');
+  return new URL(
+    inDist ? '../../../../generated/descriptor.binpb' : '../../../generated/descriptor.binpb',
+    import.meta.url,
+  );
+}

@@ -1,0 +1,159 @@
+// Small conversions between the wire's types and the domain's, each with its check. What is refused names its field.
+
+import type { Duration } from '../../../generated/google/protobuf/duration.js';
+import type { Timestamp } from '../../../generated/google/protobuf/timestamp.js';
+import { EventStatus, PayloadEncoding, Subject } from '../../../generated/madeleine/v1/event.js';
+import { MAX_FILTER_VALUES } from '../../domain/consumers/consumer.js';
+import { parseDescription } from '../../domain/descriptions/description.js';
+import { fieldInvalid, MadeleineError, type Violation } from '../../domain/errors.js';
+import { DEFAULT_CONTEXT, EntryKind, type Micros, type Position } from '../../domain/events/event.js';
+import { nameProblem } from '../../domain/names.js';
+import type { PayloadForm } from '../events/event-encoder.js';
+
+/** Violations that a caller is told at once: a bad map may have a hundred thousand. */
+const MAX_VIOLATIONS = 20;
+
+/** Gathers what is wrong with a request, so that the caller is told all of it at once, or at least the first 20 things. */
+export class Violations {
+  readonly #found: Violation[] = [];
+
+  add(field: string, description: string | undefined): void {
+    if (description !== undefined && this.#found.length < MAX_VIOLATIONS) this.#found.push({ field, description });
+  }
+
+  /** The error, or undefined if nothing was wrong. */
+  error(): MadeleineError | undefined {
+    const [first] = this.#found;
+    if (first === undefined) return undefined;
+    return new MadeleineError('FIELD_INVALID', `${first.field}: ${first.description}`, { violations: this.#found });
+  }
+}
+
+/** Microseconds of a Timestamp, or what is wrong with it. */
+export function microsOf(time: { seconds: bigint; nanos: number }): Micros | string {
+  if (time.nanos < 0 || time.nanos > 999_999_999) return 'has nanos outside 0 to 999999999';
+  const micros = time.seconds * 1_000_000n + BigInt(Math.trunc(time.nanos / 1000));
+  const limit = BigInt(Number.MAX_SAFE_INTEGER);
+  return micros > limit || micros < -limit ? 'is outside the years 1685 to 2255' : Number(micros);
+}
+
+/** Microseconds of an optional Timestamp field. */
+export function timeField(field: string, time: Timestamp | undefined): Micros | undefined {
+  if (time === undefined) return undefined;
+  const micros = microsOf(time);
+  if (typeof micros === 'string') throw fieldInvalid(field, micros);
+  return micros;
+}
+
+export function toTimestamp(micros: Micros): Timestamp {
+  const seconds = Math.floor(micros / 1_000_000);
+  return { seconds: BigInt(seconds), nanos: (micros - seconds * 1_000_000) * 1000 };
+}
+
+/** Milliseconds of a Duration field within bounds (in milliseconds, both included). */
+export function durationMs(field: string, duration: Duration, bounds: { min: number; max: number }): number {
+  const { seconds, nanos } = duration;
+  if (Math.abs(nanos) > 999_999_999) throw fieldInvalid(field, 'has nanos outside -999999999 to 999999999');
+  const ms = Number(seconds) * 1000 + nanos / 1_000_000;
+  if (ms < bounds.min || ms > bounds.max) {
+    throw fieldInvalid(field, `has to be from ${bounds.min / 1000} s to ${bounds.max / 1000} s`);
+  }
+  return ms;
+}
+
+export function toDuration(ms: number): Duration {
+  const seconds = Math.trunc(ms / 1000);
+  return { seconds: BigInt(seconds), nanos: Math.round((ms - seconds * 1000) * 1_000_000) };
+}
+
+/** The context of a read: empty means the default, `all` is allowed. */
+export function readContext(field: string, context: string): string {
+  if (context === '') return DEFAULT_CONTEXT;
+  const problem = nameProblem(context);
+  if (problem !== undefined) throw fieldInvalid(field, problem);
+  return context;
+}
+
+/** A required name. */
+export function requiredName(field: string, name: string): string {
+  const problem = nameProblem(name);
+  if (problem !== undefined) throw fieldInvalid(field, problem);
+  return name;
+}
+
+/** A list of names of a filter, at most MAX_FILTER_VALUES. */
+export function nameList(field: string, names: readonly string[]): readonly string[] {
+  if (names.length > MAX_FILTER_VALUES) throw fieldInvalid(field, `has more than ${MAX_FILTER_VALUES} members`);
+  for (const [index, name] of names.entries()) requiredName(`${field}[${index}]`, name);
+  return names;
+}
+
+/** A position that a client gives: at or below the newest visible one. */
+export function positionField(field: string, position: bigint, visible: Position): Position {
+  if (position > BigInt(visible)) {
+    throw new MadeleineError('POSITION_BEYOND_HEAD', `${field}: position ${position} is above the head, ${visible}`, {
+      violations: [{ field, description: 'is above the head' }],
+      metadata: { head: String(visible) },
+    });
+  }
+  return Number(position);
+}
+
+/** A page or batch size: 0 is the default. */
+export function sizeField(field: string, size: number, limits: { default: number; max: number }): number {
+  if (size < 0 || size > limits.max) throw fieldInvalid(field, `has to be from 0 (${limits.default}) to ${limits.max}`);
+  return size === 0 ? limits.default : size;
+}
+
+export function payloadForm(field: string, encoding: PayloadEncoding): PayloadForm {
+  switch (encoding) {
+    case PayloadEncoding.PAYLOAD_ENCODING_UNSPECIFIED:
+    case PayloadEncoding.PAYLOAD_ENCODING_JSON:
+      return 'json';
+    case PayloadEncoding.PAYLOAD_ENCODING_BYTES:
+      return 'bytes';
+    default:
+      throw fieldInvalid(field, 'is not a payload encoding');
+  }
+}
+
+/** The greatest number of Subject. */
+export const MAX_SUBJECT = Subject.SUBJECT_REPORT;
+
+/** Subjects of a filter. */
+export function subjectList(field: string, subjects: readonly number[]): readonly number[] {
+  subjects.forEach((subject, index) => {
+    if (subject < 1 || subject > MAX_SUBJECT) throw fieldInvalid(`${field}[${index}]`, 'is not a subject');
+  });
+  return [...new Set(subjects)];
+}
+
+/** Kinds of entries by the statuses of a filter; empty: OCCURRED. AWAITED events have no entry and are refused. */
+export function entryKinds(field: string, statuses: readonly number[]): readonly EntryKind[] {
+  const kinds = eventKinds(field, statuses);
+  const awaited = statuses.indexOf(EventStatus.EVENT_STATUS_AWAITED);
+  if (awaited !== -1)
+    throw fieldInvalid(`${field}[${awaited}]`, 'has no entry in the log; ListEvents shows what is awaited');
+  return kinds;
+}
+
+/** As entryKinds, AWAITED among them. OCCURRED alone is the same as none, so that both select and compare alike. */
+export function eventKinds(field: string, statuses: readonly number[]): readonly EntryKind[] {
+  const known = new Set<number>(Object.values(EntryKind));
+  statuses.forEach((status, index) => {
+    // EventStatus is EntryKind moved by one.
+    if (!known.has(status - 1)) throw fieldInvalid(`${field}[${index}]`, 'is not a status');
+  });
+  const kinds = [...new Set(statuses)].sort((a, b) => a - b).map((status) => (status - 1) as EntryKind);
+  return kinds.length === 1 && kinds[0] === EntryKind.OCCURRED ? [] : kinds;
+}
+
+/** The text of a description that events are selected by; undefined if there is none. FIELD_INVALID as for any description. */
+export function descriptionFilter(field: string, value: object | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  const text = JSON.stringify(value, (_key, member: unknown) => {
+    if (typeof member === 'number' && !Number.isFinite(member)) throw fieldInvalid(field, `has the number ${member}`);
+    return member;
+  });
+  return parseDescription(Buffer.from(text), field).text;
+}

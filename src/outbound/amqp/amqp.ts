@@ -1,0 +1,141 @@
+// Callbacks through the operator's broker. An attempt has succeeded when the broker confirmed the message and had a queue for it;
+// a message that comes back, a refusal, and silence are failures.
+
+import type { Message } from 'amqplib';
+import { isReservedHeader } from '../../domain/cawins/callback-headers.js';
+import type { AmqpCallbackUrl } from '../../domain/cawins/callback-url.js';
+import type { CallbackAttempt } from '../../engine/cawins/callback-sender.js';
+import { type Answer, AttemptFailure } from '../attempt/attempt-failure.js';
+import { CLOUD_EVENT_CONTENT_TYPE, encodeCloudEvent } from '../attempt/cloud-event.js';
+import { signatureHeaders } from '../attempt/signature.js';
+import { AmqpConnection, type AmqpConnectionOptions, type ExchangeChannel } from './amqp-connection.js';
+
+/** Tells a returned message's attempt from an earlier one's. */
+const PUBLISH_HEADER = 'madeleine-publish';
+
+/** The library's word for a negative confirmation. */
+const NACKED = 'message nacked';
+
+export interface AmqpOptions extends AmqpConnectionOptions {
+  /** Messages that may wait for their confirmation; 1,000 unless told. */
+  readonly maxOutstanding?: number;
+}
+
+interface Outstanding {
+  /** The broker's words when it gave the message back. */
+  returned: string | undefined;
+}
+
+export class Amqp {
+  readonly #options: AmqpOptions;
+  readonly #connection: AmqpConnection;
+  /** By the number of the publish. */
+  readonly #outstanding = new Map<string, Outstanding>();
+  readonly #listening = new WeakSet<ExchangeChannel>();
+  #publishes = 0;
+
+  constructor(options: AmqpOptions) {
+    this.#options = options;
+    this.#connection = new AmqpConnection(options);
+  }
+
+  /** Makes one attempt; the signal is its whole time. Rejects with an AttemptFailure or the signal's reason. */
+  async deliver(url: AmqpCallbackUrl, attempt: CallbackAttempt, signal: AbortSignal): Promise<Answer> {
+    if (this.#outstanding.size >= (this.#options.maxOutstanding ?? 1_000)) {
+      throw new AttemptFailure('broker', 'too many messages wait for the broker to confirm them');
+    }
+    this.#publishes += 1;
+    const key = String(this.#publishes);
+    const outstanding: Outstanding = { returned: undefined };
+    this.#outstanding.set(key, outstanding);
+    try {
+      await this.#connection.use(url.exchange, signal, (channel) => {
+        this.#listen(channel);
+        return this.#publish(channel, url, attempt, key, signal);
+      });
+    } finally {
+      this.#outstanding.delete(key);
+    }
+    if (outstanding.returned !== undefined) throw unroutable(outstanding.returned);
+    const answeredAtMs = this.#options.clock.monotonicMs();
+    const status = 'CONFIRMED';
+    return { outcome: 'delivered', reason: 'answered', status, statusCode: 0, bytes: Buffer.alloc(0), answeredAtMs };
+  }
+
+  /** Closes the connection; takes two seconds at most. */
+  async stop(): Promise<void> {
+    await this.#connection.stop();
+  }
+
+  /** A message that no queue takes comes back before it is confirmed. */
+  #listen(exchange: ExchangeChannel): void {
+    if (this.#listening.has(exchange)) return;
+    this.#listening.add(exchange);
+    exchange.channel.on('return', ({ fields, properties }: Message) => {
+      const outstanding = this.#outstanding.get(String(properties.headers?.[PUBLISH_HEADER]));
+      if (outstanding !== undefined) outstanding.returned = String((fields as { replyText?: unknown }).replyText ?? '');
+    });
+  }
+
+  /** Resolves when the broker confirmed. */
+  #publish(
+    exchange: ExchangeChannel,
+    { exchange: name, routingKey }: AmqpCallbackUrl,
+    attempt: CallbackAttempt,
+    key: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const body = encodeCloudEvent(attempt.deliveryId, attempt.event);
+    const nowMs = this.#options.clock.nowMs();
+    const properties = {
+      mandatory: true,
+      persistent: true,
+      messageId: attempt.deliveryId,
+      contentType: CLOUD_EVENT_CONTENT_TYPE,
+      timestamp: Math.floor(nowMs / 1000),
+      appId: 'madeleine',
+      headers: { ...messageHeaders(attempt, body, nowMs), [PUBLISH_HEADER]: key },
+    };
+    return new Promise((resolve, reject) => {
+      signal.throwIfAborted();
+      const onAbort = () => reject(signal.reason);
+      signal.addEventListener('abort', onAbort, { once: true });
+      const onConfirm = (error: unknown) => {
+        signal.removeEventListener('abort', onAbort);
+        if (error === null || error === undefined) resolve();
+        else reject(notConfirmed(exchange, error));
+      };
+      try {
+        exchange.channel.publish(name, routingKey, body, properties, onConfirm);
+      } catch (error) {
+        // A channel that closed a moment ago throws.
+        onConfirm(error);
+      }
+    });
+  }
+}
+
+function messageHeaders(attempt: CallbackAttempt, body: Buffer, nowMs: number): Record<string, string | number> {
+  const { headers, secrets, deliveryId, attemptNumber, event } = attempt;
+  const { traceparent, tracestate } = event.entry.rest ?? {};
+  return {
+    ...Object.fromEntries(Object.entries(headers).filter(([name]) => !isReservedHeader(name))),
+    'madeleine-attempt': attemptNumber,
+    ...(traceparent === undefined ? {} : { traceparent }),
+    ...(tracestate === undefined ? {} : { tracestate }),
+    ...signatureHeaders({ id: deliveryId, body, secrets, nowMs }),
+  };
+}
+
+function unroutable(words: string): AttemptFailure {
+  return new AttemptFailure('unroutable', 'the broker has no queue for this exchange and routing key', {
+    status: words,
+  });
+}
+
+function notConfirmed({ closedBecause }: ExchangeChannel, cause: unknown): AttemptFailure {
+  if (closedBecause !== undefined) return new AttemptFailure('broker', closedBecause, { cause });
+  const message = cause instanceof Error ? cause.message : 'unknown';
+  if (message !== NACKED) return new AttemptFailure('broker', message, { cause });
+  return new AttemptFailure('broker', 'the broker refused the message', { status: 'NACK', cause });
+}

@@ -1,0 +1,43 @@
+// How an attempt ends without an answer, inside of outbound/: thrown where it is found out, told as a result at the one place
+// that `send` returns from.
+
+import type { AttemptOutcome, AttemptReason } from '../../engine/cawins/callback-sender.js';
+
+export interface AttemptFailureDetails {
+  /** `failed` unless told: most failures pass. */
+  readonly outcome?: AttemptOutcome;
+  readonly retryAfterMs?: number;
+  /** For the attempt log beside the sentence, such as the broker's word for it. */
+  readonly status?: string;
+  readonly cause?: unknown;
+}
+
+export class AttemptFailure extends Error {
+  override readonly name = 'AttemptFailure';
+  readonly reason: AttemptReason;
+  readonly outcome: AttemptOutcome;
+  readonly status: string;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(reason: AttemptReason, message: string, details: AttemptFailureDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.reason = reason;
+    this.outcome = details.outcome ?? 'failed';
+    this.status = details.status ?? '';
+    this.retryAfterMs = details.retryAfterMs;
+  }
+}
+
+/** What a receiver answered; the same for every protocol. */
+export interface Answer {
+  readonly outcome: AttemptOutcome;
+  readonly reason: AttemptReason;
+  readonly status: string;
+  readonly statusCode: number;
+  /** The beginning of the answer as it came; redacted and cut by whoever makes the result of it. */
+  readonly bytes: Uint8Array;
+  /** Monotonic time of the status. */
+  readonly answeredAtMs: number;
+  readonly retryAfterMs?: number;
+  readonly error?: string;
+}

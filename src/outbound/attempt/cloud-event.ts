@@ -1,0 +1,122 @@
+// The body of webhooks and AMQP messages: a CloudEvent 1.0 in the structured JSON form. The payload's text is put in as it is
+// stored, so that numbers keep every digit. The body is the same for every attempt.
+
+import {
+  EntryKind,
+  type EnvelopeRest,
+  isJsonContentType,
+  type LogEntry,
+  type Micros,
+  type Payload,
+} from '../../domain/events/event.js';
+import { asBuffer, isJsonText } from '../../domain/json/bytes.js';
+import type { CallbackEvent } from '../../engine/cawins/callback-sender.js';
+
+export const CLOUD_EVENT_CONTENT_TYPE = 'application/cloudevents+json; charset=utf-8';
+
+const OUTCOMES: Readonly<Record<EntryKind, string>> = {
+  [EntryKind.AWAITED]: 'AWAITED',
+  [EntryKind.OCCURRED]: 'OCCURRED',
+  [EntryKind.INVALIDATED]: 'INVALIDATED',
+  [EntryKind.EXPIRED]: 'EXPIRED',
+};
+
+/** By the wire's number. */
+const SUBJECTS = [
+  ...['', 'CREATE', 'UPDATE', 'DELETE', 'CREATED', 'UPDATED', 'DELETED'],
+  ...['ENABLE', 'ENABLED', 'DISABLE', 'DISABLED', 'ERROR', 'SUCCESS', 'REPORT'],
+];
+
+/**
+ * The bytes of the CloudEvent. Its `id` is the delivery's, which with `source` is unique for what it tells; `type` is the topic and
+ * the outcome, such as `payment.occurred`. Our members that CloudEvents does not know are extension attributes in lower case; those
+ * that are not set are left out, and numbers of 64 bits are texts, as its integers have 32.
+ */
+export function encodeCloudEvent(deliveryId: string, event: CallbackEvent): Buffer {
+  const { entry, cawinId, awaitedId } = event;
+  const own = `{"specversion":"1.0","id":${JSON.stringify(deliveryId)},"cawinid":"${cawinId}","awaitedid":"${awaitedId}"`;
+  return Buffer.concat([Buffer.from(own), encodedEntry(entry)]);
+}
+
+/** An event that many wait for is told to each of them: all but the first members are the same. */
+const encodedEntries = new WeakMap<LogEntry, Buffer>();
+
+function encodedEntry(entry: LogEntry): Buffer {
+  let encoded = encodedEntries.get(entry);
+  if (encoded === undefined) {
+    const attributes = contextAttributes(entry) + envelopeAttributes(entry) + restAttributes(entry.rest ?? {});
+    encoded = Buffer.concat([Buffer.from(attributes), ...dataMembers(entry.payload), Buffer.from('}')]);
+    encodedEntries.set(entry, encoded);
+  }
+  return encoded;
+}
+
+/** A member with a comma before it, or nothing if it is not set. */
+function member(name: string, value: string | undefined): string {
+  return value === undefined || value === '' ? '' : `,"${name}":${JSON.stringify(value)}`;
+}
+
+function contextAttributes(entry: LogEntry): string {
+  return (
+    member('source', `/madeleine/contexts/${encodeURIComponent(entry.context)}`) +
+    member('type', `${entry.topic}.${OUTCOMES[entry.kind].toLowerCase()}`) +
+    member('subject', SUBJECTS[entry.subject]) +
+    member('time', timeText(entry.createdAt))
+  );
+}
+
+function envelopeAttributes(entry: LogEntry): string {
+  return (
+    member('outcome', OUTCOMES[entry.kind]) +
+    member('eventid', String(entry.eventId)) +
+    member('position', String(entry.position)) +
+    member('context', entry.context) +
+    member('topic', entry.topic) +
+    member('topicversion', entry.version === 0 ? '' : String(entry.version)) +
+    member('issuer', entry.issuer) +
+    member('stream', entry.stream) +
+    // Not `sequence`: that extension wants texts that sort like their numbers.
+    member('streamsequence', entry.sequence === 0 ? '' : String(entry.sequence)) +
+    member('messageid', entry.messageId) +
+    member('sessionid', entry.sessionId) +
+    member('correlationid', entry.correlationId) +
+    member('to', entry.to) +
+    member('replyto', entry.replyTo) +
+    member('tag', entry.tag) +
+    member('entitytype', entry.entityType) +
+    member('organization', entry.organization) +
+    member('unit', entry.unit)
+  );
+}
+
+function restAttributes({ properties, system, trigger, createdBy, traceparent, tracestate }: EnvelopeRest): string {
+  return (
+    // A map has no form among attributes, but its JSON text has one.
+    member('properties', properties && JSON.stringify(properties)) +
+    member('systemid', system?.id) +
+    member('systemname', system?.name) +
+    member('systemtime', system?.time === undefined ? '' : timeText(system.time)) +
+    member('systemtimezone', system?.timezone) +
+    member('triggertype', trigger?.type) +
+    member('triggername', trigger?.name) +
+    member('createdby', createdBy) +
+    member('traceparent', traceparent) +
+    member('tracestate', tracestate)
+  );
+}
+
+function dataMembers(payload: Payload | undefined): Buffer[] {
+  if (payload === undefined) return [];
+  const bytes = asBuffer(payload.bytes);
+  const type = member('datacontenttype', payload.contentType === '' ? 'application/json' : payload.contentType);
+  // Should another program have written the row, its bytes must not break out of the body.
+  if (isJsonContentType(payload.contentType) && isJsonText(bytes)) return [Buffer.from(`${type},"data":`), bytes];
+  return [Buffer.from(`${type},"data_base64":"${bytes.toString('base64')}"`)];
+}
+
+/** RFC 3339 with microseconds. */
+function timeText(micros: Micros): string {
+  const millis = Math.floor(micros / 1000);
+  const rest = String(micros - millis * 1000).padStart(3, '0');
+  return new Date(millis).toISOString().replace('Z', `${rest}Z`);
+}

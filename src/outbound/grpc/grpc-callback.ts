@@ -1,0 +1,160 @@
+// Callbacks over gRPC: CallbackService/OnEvent, which the receiver implements, at a checked address.
+
+import { type Client, Metadata, type ServiceError, status as Status } from '@grpc/grpc-js';
+import { RetryInfo } from 'nice-grpc-error-details';
+import { Status as RichStatus } from 'nice-grpc-error-details/lib/proto/google/rpc/status.js';
+import { CallbackServiceDefinition, OnEventRequest } from '../../../generated/madeleine/v1/callback_service.js';
+import { isReservedHeader } from '../../domain/cawins/callback-headers.js';
+import type { GrpcCallbackUrl } from '../../domain/cawins/callback-url.js';
+import type { LogEntry } from '../../domain/events/event.js';
+import type { CallbackAttempt } from '../../engine/cawins/callback-sender.js';
+import type { Clock } from '../../lib/clock.js';
+import type { Answer } from '../attempt/attempt-failure.js';
+import { signatureHeaders } from '../attempt/signature.js';
+import type { AddressGuard } from '../guard/address-guard.js';
+import { GrpcChannels } from './grpc-channels.js';
+
+const PATH = `/${CallbackServiceDefinition.fullName}/${CallbackServiceDefinition.methods.onEvent.name}`;
+/** Field 6 of OnEventRequest, a message. */
+const EVENT_TAG = (6 << 3) | 2;
+/** What a receiver may ask for. */
+const MAX_RETRY_AFTER_MS = 86_400_000;
+
+/** After these, the same call will never be taken. */
+const REJECTING: ReadonlySet<number> = new Set([
+  ...[Status.INVALID_ARGUMENT, Status.NOT_FOUND, Status.ALREADY_EXISTS, Status.PERMISSION_DENIED],
+  ...[Status.UNAUTHENTICATED, Status.FAILED_PRECONDITION, Status.OUT_OF_RANGE, Status.UNIMPLEMENTED],
+]);
+
+export interface GrpcCallbackOptions {
+  readonly guard: AddressGuard;
+  readonly clock: Clock;
+  /** The entry as an encoded `madeleine.v1.Event`, JSON payloads as bytes. */
+  readonly encodeEvent: (entry: LogEntry) => Uint8Array;
+  /** Certificates of authorities in PEM, in place of the runtime's. */
+  readonly ca?: string;
+}
+
+export class GrpcCallback {
+  readonly #options: GrpcCallbackOptions;
+  readonly #channels: GrpcChannels;
+
+  constructor(options: GrpcCallbackOptions) {
+    this.#options = options;
+    this.#channels = new GrpcChannels(options.ca === undefined ? {} : { ca: options.ca });
+  }
+
+  /** Makes one attempt; the signal is its whole time. Rejects with an AttemptFailure or the signal's reason. */
+  async deliver(url: GrpcCallbackUrl, attempt: CallbackAttempt, signal: AbortSignal): Promise<Answer> {
+    const { guard, clock } = this.#options;
+    const addresses = await guard.resolve(url, signal);
+    const message = this.#encode(attempt);
+    const metadata = this.#metadata(attempt, message);
+    const { client, release } = this.#channels.lend(url, addresses);
+    try {
+      const error = await call(client, message, metadata, attempt.timeoutMs, signal);
+      return { ...answerOfStatus(error), answeredAtMs: clock.monotonicMs() };
+    } finally {
+      release();
+    }
+  }
+
+  /** Closes every connection. */
+  stop(): void {
+    this.#channels.stop();
+  }
+
+  /** The event is put in as it was encoded once for everyone: a message's fields may be written one after the other. */
+  #encode({ deliveryId, attemptNumber, event }: CallbackAttempt): Buffer {
+    const encoded = this.#options.encodeEvent(event.entry);
+    const writer = OnEventRequest.encode({
+      deliveryId,
+      attempt: attemptNumber,
+      cawinId: BigInt(event.cawinId),
+      awaitedEventId: BigInt(event.awaitedId),
+      // EventStatus is EntryKind moved by one: AWAITED comes first and has no entry.
+      outcome: event.entry.kind + 1,
+      event: undefined,
+    });
+    return Buffer.from(writer.uint32(EVENT_TAG).bytes(encoded).finish());
+  }
+
+  #metadata(attempt: CallbackAttempt, message: Buffer): Metadata {
+    const { headers, secrets, deliveryId, event } = attempt;
+    const { traceparent, tracestate } = event.entry.rest ?? {};
+    const metadata = new Metadata();
+    for (const [name, value] of Object.entries(headers)) if (!isReservedHeader(name)) metadata.set(name, value);
+    // The libraries that verify take text and would break other bytes.
+    const body = Buffer.from(message.toString('base64'));
+    const signature = { id: deliveryId, body, secrets, nowMs: this.#options.clock.nowMs() };
+    for (const [name, value] of Object.entries(signatureHeaders(signature))) metadata.set(name, value);
+    if (traceparent !== undefined) metadata.set('traceparent', traceparent);
+    if (tracestate !== undefined) metadata.set('tracestate', tracestate);
+    return metadata;
+  }
+}
+
+/** Undefined for OK, else the call's status. Rejects with the signal's reason. */
+function call(
+  client: Client,
+  message: Buffer,
+  metadata: Metadata,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<ServiceError | undefined> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const asIs = (bytes: Buffer) => bytes;
+    // The receiver is told how long anybody waits; the signal, which began earlier, is what ends the wait.
+    const options = { deadline: Date.now() + timeoutMs };
+    const onAbort = () => {
+      reject(signal.reason);
+      running.cancel();
+    };
+    const running = client.makeUnaryRequest(PATH, asIs, asIs, message, metadata, options, (error) => {
+      signal.removeEventListener('abort', onAbort);
+      resolve(error ?? undefined);
+    });
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+}
+
+function answerOfStatus(error: ServiceError | undefined): Omit<Answer, 'answeredAtMs'> {
+  if (error === undefined) {
+    return { outcome: 'delivered', reason: 'answered', status: 'OK', statusCode: 0, bytes: Buffer.alloc(0) };
+  }
+  const outcome = REJECTING.has(error.code) ? 'rejected' : 'failed';
+  const retryAfterMs = outcome === 'failed' ? retryInfoMs(error.metadata) : undefined;
+  return {
+    outcome,
+    reason: reasonOf(error),
+    status: Status[error.code] ?? String(error.code),
+    statusCode: error.code,
+    bytes: Buffer.from(error.details),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  };
+}
+
+/** UNAVAILABLE and DEADLINE_EXCEEDED may be the library's own words for a connection that did not come about. */
+function reasonOf({ code, details }: ServiceError): Answer['reason'] {
+  if (code === Status.DEADLINE_EXCEEDED) return 'timeout';
+  if (code !== Status.UNAVAILABLE || !details.startsWith('No connection established')) return 'answered';
+  return /certificate|TLS|SSL/i.test(details) ? 'tls' : 'connection';
+}
+
+/** The delay of a google.rpc.RetryInfo in the status's details. */
+function retryInfoMs(metadata: Metadata): number | undefined {
+  const [encoded] = metadata.get('grpc-status-details-bin');
+  if (!Buffer.isBuffer(encoded)) return undefined;
+  try {
+    const { details } = RichStatus.decode(encoded);
+    const found = details.find(({ typeUrl }) => typeUrl.endsWith('/google.rpc.RetryInfo'));
+    const delay = found && RetryInfo.decode(found.value).retryDelay;
+    if (!delay) return undefined;
+    const delayMs = Number(delay.seconds) * 1000 + delay.nanos / 1_000_000;
+    return Math.min(Math.max(Math.ceil(delayMs), 0), MAX_RETRY_AFTER_MS);
+  } catch {
+    // What the receiver put there is its own affair; the status alone counts then.
+    return undefined;
+  }
+}

@@ -1,0 +1,93 @@
+// What became of an event, read under the head row: the only place where cawins look at the log and at waits.
+
+import type { EndKind, WaitEnd } from '../../../domain/cawins/cawin.js';
+import { EntryKind, type Micros, type Position } from '../../../domain/events/event.js';
+import { marks } from '../names/name-cache.js';
+import type { Database, Queries } from '../sql/database.js';
+
+/** What a unit under the head row knows about time and place. */
+export interface HeadView {
+  readonly position: Position;
+  /** Not before the newest entry. */
+  readonly now: Micros;
+}
+
+const LOCK_HEAD = `
+  SELECT position, created_at, CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS UNSIGNED) AS now_micros
+  FROM log_head WHERE id = 1 FOR UPDATE`;
+
+/** Runs the work in one transaction that holds the head row, so that no event ends meanwhile. */
+export function underHead<T>(database: Database, work: (queries: Queries, head: HeadView) => Promise<T>): Promise<T> {
+  return database.transaction(async (queries) => {
+    const [row] = await queries.execute<{ position: number; created_at: number; now_micros: number }>(LOCK_HEAD);
+    if (row === undefined) throw new Error('log_head has no row');
+    return work(queries, { position: row.position, now: Math.max(row.created_at, row.now_micros) });
+  });
+}
+
+export interface Fate {
+  readonly contextId: number;
+  /** In the order of the log: none while it is awaited, one, or its occurrence and its invalidation. */
+  readonly ends: readonly WaitEnd[];
+  /** When the wait ends, while it is awaited. */
+  readonly waitUntil: Micros | undefined;
+}
+
+/** Events by any of their ids; those that do not exist are left out. */
+export async function readFates(queries: Queries, eventIds: readonly number[]): Promise<ReadonlyMap<number, Fate>> {
+  const fates = new Map<number, Fate>();
+  if (eventIds.length === 0) return fates;
+  const waits = await queries.query<WaitRow>(
+    `SELECT event_id, entry_event_id, expires_at, context_id FROM wait WHERE event_id IN (${marks(eventIds.length)})`,
+    eventIds,
+  );
+  const waitOf = new Map(waits.map((wait) => [wait.event_id, wait]));
+  const mains = [...new Set(eventIds.map((id) => waitOf.get(id)?.entry_event_id ?? id))];
+  const entries = await queries.query<EntryRow>(
+    `SELECT event_id, kind, position, created_at, context_id FROM log WHERE event_id IN (${marks(mains.length)}) ORDER BY position`,
+    mains,
+  );
+  const entriesOf = new Map<number, EntryRow[]>();
+  for (const entry of entries) entriesOf.set(entry.event_id, [...(entriesOf.get(entry.event_id) ?? []), entry]);
+  for (const id of eventIds) {
+    const wait = waitOf.get(id);
+    const fate = fateOf(wait, entriesOf.get(wait?.entry_event_id ?? id) ?? []);
+    if (fate !== undefined) fates.set(id, fate);
+  }
+  return fates;
+}
+
+/** An event by any of its ids; undefined if there is none. */
+export async function readFate(queries: Queries, eventId: number): Promise<Fate | undefined> {
+  return (await readFates(queries, [eventId])).get(eventId);
+}
+
+interface WaitRow {
+  readonly event_id: number;
+  readonly entry_event_id: number | null;
+  readonly expires_at: number;
+  readonly context_id: number;
+}
+
+interface EntryRow {
+  readonly event_id: number;
+  readonly kind: number;
+  readonly position: number;
+  readonly created_at: number;
+  readonly context_id: number;
+}
+
+function fateOf(wait: WaitRow | undefined, entries: readonly EntryRow[]): Fate | undefined {
+  const contextId = wait?.context_id ?? entries[0]?.context_id;
+  if (contextId === undefined) return undefined;
+  const ends = entries.map((row) => ({ kind: row.kind as EndKind, position: row.position, createdAt: row.created_at }));
+  return { contextId, ends, waitUntil: ends.length === 0 ? wait?.expires_at : undefined };
+}
+
+const RAISE = `
+  UPDATE wait SET expires_at = ? WHERE event_id = ? AND state = ${EntryKind.AWAITED} AND expires_at < ? AND expires_at > ?`;
+
+/** The await's deadline is the greatest of those who share it; one that has passed by `now` stays passed. */
+export async function raiseWait(queries: Queries, eventId: number, until: Micros, now: Micros): Promise<void> {
+  await queries.write(RAISE, [until, eventId, until, now]);
+}

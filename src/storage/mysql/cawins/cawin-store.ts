@@ -1,0 +1,226 @@
+// Cawins in MySQL; see CawinStore for what each method promises.
+
+import {
+  type Cawin,
+  endsForDeadline,
+  type Firing,
+  FiringState,
+  isOver,
+  kindBits,
+  kindsOf,
+  pastDeadline,
+} from '../../../domain/cawins/cawin.js';
+import type { AttemptRecord } from '../../../domain/cawins/cawin-attempt.js';
+import { ALL_CONTEXTS } from '../../../domain/events/event.js';
+import { Gate } from '../../../lib/gate.js';
+import type {
+  AttemptKey,
+  CallbackRecord,
+  CawinAttachment,
+  CawinDeadline,
+  CawinDraft,
+  CawinPatch,
+  CawinStore,
+  ListCawinsOptions,
+  Seal,
+  StoredCawin,
+} from '../../ports/cawin-storage.js';
+import type { Database, Queries, SqlValue } from '../sql/database.js';
+import { PreparedCawin } from './cawin-attachments.js';
+import { endpointId, expectWork } from './cawin-endpoints.js';
+import { type HeadView, raiseWait, readFate, underHead } from './cawin-fate.js';
+import {
+  ATTEMPT_COLUMNS,
+  type AttemptRow,
+  attemptOf,
+  CAWIN_COLUMNS,
+  CAWIN_TABLES,
+  type CawinRow,
+  cawinOf,
+  NOW_MICROS,
+  readFirings,
+} from './cawin-rows.js';
+import { addFirings, asked, kinds, type NewFiring, namesColumn } from './cawin-writes.js';
+
+const SELECT = `SELECT ${CAWIN_COLUMNS}, c.sealed FROM ${CAWIN_TABLES} WHERE c.id = ?`;
+/** What is not pending stays: only its row's lock is taken, so that a claim cannot slip in between. */
+const HOLD = `
+  UPDATE firing SET due_at = IF(state = ${FiringState.PENDING}, NULL, due_at),
+    state = IF(state = ${FiringState.PENDING}, ${FiringState.HELD}, state) WHERE cawin_id = ?`;
+const UNHOLD = `
+  UPDATE firing SET due_at = IF(state = ${FiringState.HELD}, ${NOW_MICROS}, due_at),
+    state = IF(state = ${FiringState.HELD}, ${FiringState.PENDING}, state) WHERE cawin_id = ?`;
+const RETRY = `
+  UPDATE firing SET state = ${FiringState.PENDING}, due_at = ${NOW_MICROS}, round_start = attempts, token = 0
+  WHERE cawin_id = ? AND state IN (${FiringState.PENDING}, ${FiringState.FAILED})`;
+/** A person who asks for a retry is not told to wait for the probe. */
+const PROBE_NOW = `UPDATE endpoint SET ready_at = ${NOW_MICROS}, next_probe_at = LEAST(next_probe_at, ${NOW_MICROS}) WHERE id = ?`;
+
+/** They wait for the head row, each on a connection of the pool that others need too. */
+const UPDATES_AT_ONCE = 2;
+
+export class MysqlCawinStore implements CawinStore {
+  readonly #database: Database;
+  readonly #updates = new Gate(UPDATES_AT_ONCE);
+
+  constructor({ database }: { readonly database: Database }) {
+    this.#database = database;
+  }
+
+  /** See CawinStore.prepare. */
+  async prepare(
+    draft: CawinDraft,
+    { seal, deadline }: { readonly seal: Seal; readonly deadline: CawinDeadline },
+  ): Promise<CawinAttachment> {
+    const endpoint = await endpointId(this.#database, draft.callback.origin);
+    return new PreparedCawin({ draft, seal, endpoint, deadline });
+  }
+
+  async findByRequest(context: string, requestId: string): Promise<StoredCawin | undefined> {
+    const [row] = await this.#database.execute<{ id: number }>(
+      'SELECT c.id FROM cawin c JOIN context x ON x.id = c.context_id WHERE x.name = ? AND c.request_id = ?',
+      [Buffer.from(context), Buffer.from(requestId)],
+    );
+    return row === undefined ? undefined : this.find(row.id);
+  }
+
+  async find(id: number): Promise<StoredCawin | undefined> {
+    const [row] = await this.#database.execute<CawinRow>(SELECT, [id]);
+    if (row === undefined) return undefined;
+    const firings = (await readFirings(this.#database, [id])).get(id) ?? [];
+    return storedOf(row, firings);
+  }
+
+  async list({ context, eventId, after, limit }: ListCawinsOptions): Promise<readonly Cawin[]> {
+    const conditions = ['c.id > ?'];
+    const values: SqlValue[] = [after];
+    const add = (condition: string, value: SqlValue) => {
+      conditions.push(condition);
+      values.push(value);
+    };
+    // By number, so that the index gives the order too.
+    if (context !== ALL_CONTEXTS) add('c.context_id = (SELECT id FROM context WHERE name = ?)', Buffer.from(context));
+    if (eventId !== undefined) add('c.event_id = ?', eventId);
+    const rows = await this.#database.query<CawinRow>(
+      `SELECT ${CAWIN_COLUMNS} FROM ${CAWIN_TABLES} WHERE ${conditions.join(' AND ')} ORDER BY c.id LIMIT ?`,
+      [...values, limit],
+    );
+    const firings = await readFirings(
+      this.#database,
+      rows.map(({ id }) => id),
+    );
+    return rows.map((row) => cawinOf(row, firings.get(row.id) ?? []));
+  }
+
+  async update(id: number, patchOf: (stored: StoredCawin) => CawinPatch, origin: string | undefined): Promise<boolean> {
+    const endpoint = origin === undefined ? undefined : await endpointId(this.#database, origin);
+    const work = async (queries: Queries, head: HeadView) => {
+      const [row] = await queries.execute<CawinRow>(`${SELECT} FOR UPDATE`, [id]);
+      if (row === undefined) return false;
+      const patch = patchOf(storedOf(row, []));
+      await updateCawin(queries, row, patch, { endpoint: endpoint ?? row.endpoint_id, head });
+      return true;
+    };
+    return this.#updates.run(() => underHead(this.#database, work));
+  }
+
+  async delete(id: number): Promise<boolean> {
+    return this.#database.transaction(async (queries) => {
+      const { affectedRows } = await queries.write('DELETE FROM cawin WHERE id = ?', [id]);
+      if (affectedRows === 0) return false;
+      await queries.write('DELETE FROM firing WHERE cawin_id = ?', [id]);
+      await queries.write('DELETE FROM attempt WHERE cawin_id = ?', [id]);
+      return true;
+    });
+  }
+
+  async retry(id: number): Promise<number | undefined> {
+    return this.#database.transaction(async (queries) => {
+      const [row] = await queries.execute<Pick<CawinRow, 'active' | 'endpoint_id'>>(
+        'SELECT active, endpoint_id FROM cawin WHERE id = ? FOR UPDATE',
+        [id],
+      );
+      if (row === undefined) return undefined;
+      if (row.active === 0) return 0;
+      await queries.write(PROBE_NOW, [row.endpoint_id]);
+      return (await queries.write(RETRY, [id])).affectedRows;
+    });
+  }
+
+  async attempts(id: number, after: AttemptKey | undefined, limit: number): Promise<readonly AttemptRecord[]> {
+    const { kind, number } = after ?? { kind: 0, number: 0 };
+    const rows = await this.#database.query<AttemptRow>(
+      `SELECT ${ATTEMPT_COLUMNS} FROM attempt WHERE cawin_id = ? AND (kind > ? OR (kind = ? AND number > ?))
+       ORDER BY kind, number LIMIT ?`,
+      [id, kind, kind, number, limit],
+    );
+    return rows.map(attemptOf);
+  }
+}
+
+function storedOf(row: CawinRow, firings: readonly Firing[]): StoredCawin {
+  return { cawin: cawinOf(row, firings), sealed: row.sealed ?? undefined, digest: row.digest ?? undefined };
+}
+
+async function updateCawin(
+  queries: Queries,
+  row: CawinRow & { readonly sealed?: Buffer | null },
+  patch: CawinPatch,
+  { endpoint, head }: { readonly endpoint: number; readonly head: HeadView },
+): Promise<void> {
+  const { id } = row;
+  const { active, notifyOn, expiresAt } = patched(row, patch);
+  const fate = (await readFate(queries, row.event_id)) ?? { ends: [], waitUntil: undefined };
+  if (patch.expiresAt && patch.expiresAt <= head.now) throw pastDeadline();
+  const ends = endsForDeadline(fate.ends, expiresAt ?? undefined, head.now);
+  await queries.write(
+    'UPDATE cawin SET active = ?, closed = ?, notify_on = ?, expires_at = ?, deadline = ? WHERE id = ?',
+    [
+      ...[active ? 1 : 0, isOver(notifyOn, kinds(ends)) ? 1 : 0, kindBits(notifyOn)],
+      ...[expiresAt, ends.length === 0 ? expiresAt : null, id],
+    ],
+  );
+  if (patch.callback !== undefined) await updateCallback(queries, id, patch.callback, endpoint);
+  if (patch.seal !== undefined)
+    await queries.write('UPDATE cawin SET sealed = ? WHERE id = ?', [patch.seal(id) ?? null, id]);
+  if (fate.waitUntil !== undefined && expiresAt !== null) await raiseWait(queries, row.event_id, expiresAt, head.now);
+  if (!active) {
+    await queries.write(HOLD, [id]);
+    return;
+  }
+  await resumeFirings(
+    queries,
+    { cawinId: id, endpointId: endpoint },
+    asked(ends, notifyOn, { cawinId: id, endpointId: endpoint }),
+  );
+}
+
+function patched(row: CawinRow, patch: CawinPatch) {
+  return {
+    active: patch.active ?? row.active === 1,
+    notifyOn: patch.notifyOn ?? kindsOf(row.notify_on),
+    expiresAt: patch.expiresAt === undefined ? row.expires_at : patch.expiresAt,
+  };
+}
+
+/** What was put aside is due now, and what has ended and never fired is recorded. */
+async function resumeFirings(
+  queries: Queries,
+  { cawinId, endpointId: endpoint }: Pick<NewFiring, 'cawinId' | 'endpointId'>,
+  firings: readonly NewFiring[],
+): Promise<void> {
+  await expectWork(queries, [endpoint]);
+  await queries.write('UPDATE firing SET endpoint_id = ? WHERE cawin_id = ?', [endpoint, cawinId]);
+  await queries.write(UNHOLD, [cawinId]);
+  await addFirings(queries, firings);
+}
+
+async function updateCallback(queries: Queries, id: number, callback: CallbackRecord, endpoint: number): Promise<void> {
+  await queries.write(
+    `UPDATE cawin SET endpoint_id = ?, url = ?, header_names = ?, timeout_ms = ?, signed = ?, former_secret_until = ? WHERE id = ?`,
+    [
+      ...[endpoint, Buffer.from(callback.url), namesColumn(callback), callback.timeoutMs, callback.signed ? 1 : 0],
+      ...[callback.formerSecretUntil ?? null, id],
+    ],
+  );
+}

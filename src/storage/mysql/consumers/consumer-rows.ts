@@ -1,0 +1,84 @@
+// The rows of consumers and how they become records.
+
+import {
+  applySettings,
+  type ConsumerSettings,
+  DEFAULT_SETTINGS,
+  EVERY_EVENT,
+  type SettingsPatch,
+} from '../../../domain/consumers/consumer.js';
+import type { Trouble, TroubleState } from '../../../domain/consumers/delivery-types.js';
+import type { ConsumerRecord } from '../../ports/consumer-storage.js';
+
+/** Without `acked_above`, which may be large. */
+export const CONSUMER_COLUMNS =
+  'id, context, name, settings, generation, generation_lease, next_lease, acked_to, moved_at, created_at, ' +
+  'deleted_at IS NOT NULL AS deleted, owner, owner_address, owner_epoch, lease_until >= NOW(6) AS leased';
+
+export interface ConsumerRow {
+  readonly id: number;
+  readonly context: Buffer;
+  readonly name: Buffer;
+  readonly settings: string;
+  readonly generation: number;
+  readonly generation_lease: number;
+  readonly next_lease: number;
+  readonly acked_to: number;
+  readonly acked_above?: Buffer;
+  readonly moved_at: number | null;
+  readonly created_at: number;
+  readonly deleted: number;
+  readonly owner: Buffer;
+  readonly owner_address: Buffer;
+  readonly owner_epoch: number;
+  readonly leased: number;
+}
+
+const NOTHING = new Uint8Array(0);
+
+export function recordOf(row: ConsumerRow): ConsumerRecord {
+  const owned = row.owner.length > 0 && row.leased === 1;
+  return {
+    id: row.id,
+    context: row.context.toString(),
+    name: row.name.toString(),
+    settings: decodeSettings(row.settings),
+    generation: row.generation,
+    generationLease: row.generation_lease,
+    offset: row.acked_to,
+    acked: row.acked_above ?? NOTHING,
+    movedAt: row.moved_at ?? undefined,
+    createdAt: row.created_at,
+    owner: owned ? { id: row.owner.toString(), address: row.owner_address.toString() } : undefined,
+  };
+}
+
+export function encodeSettings(settings: ConsumerSettings): string {
+  return JSON.stringify(settings);
+}
+
+/** A setting that the row does not have is one that was added since, and has its default. */
+export function decodeSettings(text: string): ConsumerSettings {
+  const stored = JSON.parse(text) as SettingsPatch;
+  return applySettings(DEFAULT_SETTINGS, { ...stored, filter: { ...EVERY_EVENT, ...stored.filter } });
+}
+
+export interface TroubleRow {
+  readonly position: number;
+  readonly attempts: number;
+  readonly losses: number;
+  readonly not_before_ms: number;
+  readonly reason: string;
+  readonly state: number;
+}
+
+/** Stored values of the states. */
+export const TROUBLE_STATES = { RETRY: 1, PARKED: 2, REPLAY: 3 } as const satisfies Record<TroubleState, number>;
+const STATE_NAMES = new Map(
+  Object.entries(TROUBLE_STATES).map(([name, value]) => [value as number, name as TroubleState]),
+);
+
+export function troubleOf(row: TroubleRow): Trouble {
+  const { position, attempts, losses, not_before_ms: notBeforeMs, reason } = row;
+  return { position, attempts, losses, notBeforeMs, reason, state: STATE_NAMES.get(row.state) ?? 'RETRY' };
+}

@@ -1,0 +1,260 @@
+// Consumers in MySQL; see ConsumerStore for what each method promises. Places in the log are written by consumer-flush.ts.
+
+import type { ConsumerKey, ConsumerSettings } from '../../../domain/consumers/consumer.js';
+import { bug } from '../../../domain/errors.js';
+import { ALL_CONTEXTS } from '../../../domain/events/event.js';
+import {
+  type Acquired,
+  type ConsumerDraft,
+  type ConsumerRecord,
+  type ConsumerStore,
+  type Hold,
+  type LeaseBlock,
+  type ListConsumersOptions,
+  type OffsetWrite,
+  OWNERSHIP_LEASE_MS,
+} from '../../ports/consumer-storage.js';
+import type { Instance } from '../../ports/log-storage.js';
+import type { Database, Queries, SqlValue } from '../sql/database.js';
+import { isDuplicateKey } from '../sql/sql-errors.js';
+import { flushOffsets } from './consumer-flush.js';
+import {
+  CONSUMER_COLUMNS,
+  type ConsumerRow,
+  encodeSettings,
+  recordOf,
+  type TroubleRow,
+  troubleOf,
+} from './consumer-rows.js';
+
+const LEASE_END = `NOW(6) + INTERVAL ${OWNERSHIP_LEASE_MS * 1000} MICROSECOND`;
+/** An ephemeral consumer that nobody ran for so long is gone. */
+const EPHEMERAL_GRACE_SECONDS = 60;
+const MAX_SWEPT = 500;
+
+/** By consumer_name. */
+const SELECT_BY_NAME = `SELECT ${CONSUMER_COLUMNS}, acked_above FROM consumer WHERE context = ? AND name = ?`;
+const INSERT = `
+  INSERT INTO consumer (context, name, settings, ephemeral, generation, generation_lease, next_lease, acked_to, acked_above,
+    moved_at, created_at, deleted_at, owner, owner_address, owner_epoch, lease_until)
+  VALUES (?, ?, ?, ?, 1, 1, 1, ?, '', NULL, ?, NULL, '', '', 0, NOW(6))`;
+const RECREATE = `
+  UPDATE consumer SET settings = ?, ephemeral = ?, generation = generation + 1, generation_lease = next_lease, acked_to = ?,
+    acked_above = '', moved_at = NULL, created_at = ?, deleted_at = NULL, lease_until = NOW(6)
+  WHERE id = ? AND deleted_at IS NOT NULL`;
+// Take-over is decided by the database's clock alone. NOW(6) is the time at which the statement began: after a wait for
+// the row's lock it is in the past, so the lease ends sooner than it might, never later than the owner believes.
+const ACQUIRE = `
+  UPDATE consumer SET owner = ?, owner_address = ?, owner_epoch = owner_epoch + 1, lease_until = ${LEASE_END},
+    next_lease = next_lease + ?
+  WHERE context = ? AND name = ? AND deleted_at IS NULL AND (owner = '' OR owner = ? OR lease_until < NOW(6))`;
+/** By consumer_owner. */
+const RENEW = `UPDATE consumer SET lease_until = ${LEASE_END} WHERE owner = ?`;
+const RESERVE = 'UPDATE consumer SET next_lease = next_lease + ? WHERE id = ? AND owner_epoch = ?';
+const CONFIGURE =
+  'UPDATE consumer SET settings = ?, ephemeral = ? WHERE id = ? AND owner_epoch = ? AND deleted_at IS NULL';
+const DELETE = `
+  UPDATE consumer SET deleted_at = NOW(6), owner = '', owner_address = '', owner_epoch = owner_epoch + 1
+  WHERE id = ? AND owner_epoch = ? AND deleted_at IS NULL`;
+const ORPHANED = `ephemeral = 1 AND deleted_at IS NULL AND lease_until < NOW(6) - INTERVAL ${EPHEMERAL_GRACE_SECONDS} SECOND`;
+/** By consumer_ephemeral, as the next. */
+const SELECT_ORPHANS = `SELECT id, owner_epoch FROM consumer WHERE ${ORPHANED} ORDER BY id LIMIT ${MAX_SWEPT}`;
+const FORGET_EPHEMERAL = `
+  DELETE FROM consumer WHERE ephemeral = 1 AND deleted_at < NOW(6) - INTERVAL 1 DAY LIMIT ${MAX_SWEPT}`;
+
+export class MysqlConsumerStore implements ConsumerStore {
+  readonly #database: Database;
+
+  constructor({ database }: { readonly database: Database }) {
+    this.#database = database;
+  }
+
+  async create(draft: ConsumerDraft): Promise<{ record: ConsumerRecord; created: boolean }> {
+    for (;;) {
+      const row = await this.#row(draft);
+      if (row !== undefined && row.deleted === 0) return { record: recordOf(row), created: false };
+      const created = row === undefined ? await this.#insert(draft) : await this.#recreate(row.id, draft);
+      const stored = created ? await this.find(draft) : undefined;
+      if (stored !== undefined) return { record: stored, created: true };
+    }
+  }
+
+  async find(key: ConsumerKey): Promise<ConsumerRecord | undefined> {
+    const row = await this.#row(key);
+    return row === undefined || row.deleted === 1 ? undefined : recordOf(row);
+  }
+
+  async list(options: ListConsumersOptions): Promise<readonly ConsumerRecord[]> {
+    const { conditions, values } = listConditions(options);
+    const rows = await this.#database.query<ConsumerRow>(
+      `SELECT ${CONSUMER_COLUMNS} FROM consumer WHERE ${conditions.join(' AND ')} ORDER BY context, name LIMIT ?`,
+      [...values, options.limit],
+    );
+    return rows.map(recordOf);
+  }
+
+  async acquire(key: ConsumerKey, instance: Instance, leases: number): Promise<Acquired> {
+    for (;;) {
+      const result = await this.#database.transaction((transaction) => tryAcquire(transaction, key, instance, leases));
+      if (result !== 'again') return result;
+    }
+  }
+
+  async renew(instance: string): Promise<number> {
+    return (await this.#database.write(RENEW, [Buffer.from(instance)])).affectedRows;
+  }
+
+  async listOwned(instance: string): Promise<readonly (Hold & ConsumerKey)[]> {
+    const rows = await this.#database.query<Pick<ConsumerRow, 'id' | 'context' | 'name' | 'owner_epoch'>>(
+      'SELECT id, context, name, owner_epoch FROM consumer WHERE owner = ?',
+      [Buffer.from(instance)],
+    );
+    return rows.map((row) => ({
+      id: row.id,
+      epoch: row.owner_epoch,
+      context: row.context.toString(),
+      name: row.name.toString(),
+    }));
+  }
+
+  async release(holds: readonly Hold[]): Promise<void> {
+    const sorted = [...holds].sort((a, b) => a.id - b.id);
+    for (let from = 0; from < sorted.length; from += MAX_SWEPT) {
+      const chunk = sorted.slice(from, from + MAX_SWEPT);
+      await this.#database.query(
+        `UPDATE consumer SET owner = '', owner_address = '', lease_until = NOW(6)
+         WHERE ${chunk.map(() => '(id = ? AND owner_epoch = ?)').join(' OR ')}`,
+        chunk.flatMap((hold) => [hold.id, hold.epoch]),
+      );
+    }
+  }
+
+  async reserveLeases(hold: Hold, count: number): Promise<LeaseBlock | undefined> {
+    return this.#database.transaction(async (transaction) => {
+      const { affectedRows } = await transaction.write(RESERVE, [count, hold.id, hold.epoch]);
+      if (affectedRows === 0) return undefined;
+      const [row] = await transaction.execute<{ next_lease: number }>('SELECT next_lease FROM consumer WHERE id = ?', [
+        hold.id,
+      ]);
+      if (row === undefined) throw bug(`consumer ${hold.id} vanished under its lock`);
+      return { next: row.next_lease - count, end: row.next_lease };
+    });
+  }
+
+  flush(writes: readonly OffsetWrite[]): Promise<ReadonlySet<number>> {
+    return flushOffsets(this.#database, writes);
+  }
+
+  async configure(hold: Hold, settings: ConsumerSettings): Promise<boolean> {
+    const values = [encodeSettings(settings), settings.ephemeral ? 1 : 0, hold.id, hold.epoch];
+    return (await this.#database.write(CONFIGURE, values)).affectedRows === 1;
+  }
+
+  async delete(hold: Hold): Promise<boolean> {
+    return this.#database.transaction(async (transaction) => {
+      const { affectedRows } = await transaction.write(DELETE, [hold.id, hold.epoch]);
+      if (affectedRows === 0) return false;
+      await transaction.write('DELETE FROM consumer_trouble WHERE consumer_id = ?', [hold.id]);
+      return true;
+    });
+  }
+
+  async sweepEphemeral(): Promise<void> {
+    const orphans = await this.#database.query<{ id: number; owner_epoch: number }>(SELECT_ORPHANS);
+    for (const { id, owner_epoch: epoch } of orphans) {
+      // Whoever acquires it in between raises the epoch, and the consumer stays.
+      await this.delete({ id, epoch });
+    }
+    await this.#database.write(FORGET_EPHEMERAL);
+  }
+
+  async #row(key: ConsumerKey): Promise<ConsumerRow | undefined> {
+    const [row] = await this.#database.execute<ConsumerRow>(SELECT_BY_NAME, nameValues(key));
+    return row;
+  }
+
+  /** False when somebody else inserted it first. */
+  async #insert(draft: ConsumerDraft): Promise<boolean> {
+    const { settings, offset, createdAt } = draft;
+    try {
+      await this.#database.write(INSERT, [
+        ...nameValues(draft),
+        ...[encodeSettings(settings), settings.ephemeral ? 1 : 0, offset, createdAt],
+      ]);
+      return true;
+    } catch (error) {
+      if (isDuplicateKey(error)) return false;
+      throw error;
+    }
+  }
+
+  /** False when somebody else recreated it first. */
+  async #recreate(id: number, draft: ConsumerDraft): Promise<boolean> {
+    const { settings, offset, createdAt } = draft;
+    const values = [encodeSettings(settings), settings.ephemeral ? 1 : 0, offset, createdAt, id];
+    return (await this.#database.write(RECREATE, values)).affectedRows === 1;
+  }
+}
+
+function nameValues(key: ConsumerKey): [Buffer, Buffer] {
+  return [Buffer.from(key.context), Buffer.from(key.name)];
+}
+
+/** `again`: the row came free, or into being, between the two statements. */
+async function tryAcquire(
+  queries: Queries,
+  key: ConsumerKey,
+  instance: Instance,
+  leases: number,
+): Promise<Acquired | 'again'> {
+  const [context, name] = nameValues(key);
+  const owner = Buffer.from(instance.id);
+  const values = [owner, Buffer.from(instance.address), leases, context, name, owner];
+  const { affectedRows } = await queries.write(ACQUIRE, values);
+  const [row] = await queries.execute<ConsumerRow>(SELECT_BY_NAME, [context, name]);
+  if (row === undefined || row.deleted === 1) return { kind: 'unknown' };
+  if (affectedRows === 1) return acquired(row, leases, await readTroubles(queries, row.id));
+  const present = recordOf(row).owner;
+  return present === undefined || present.id === instance.id ? 'again' : { kind: 'owned', owner: present };
+}
+
+function acquired(row: ConsumerRow, leases: number, troubles: readonly TroubleRow[]): Acquired {
+  return {
+    kind: 'acquired',
+    record: recordOf(row),
+    hold: { id: row.id, epoch: row.owner_epoch },
+    leases: { next: row.next_lease - leases, end: row.next_lease },
+    troubles: troubles.map(troubleOf),
+  };
+}
+
+function readTroubles(queries: Queries, id: number): Promise<TroubleRow[]> {
+  return queries.execute<TroubleRow>(
+    'SELECT position, attempts, losses, not_before_ms, reason, state FROM consumer_trouble WHERE consumer_id = ? ORDER BY position',
+    [id],
+  );
+}
+
+function listConditions(options: ListConsumersOptions): { conditions: string[]; values: SqlValue[] } {
+  const { context, namePrefix = '', after } = options;
+  const conditions = ['deleted_at IS NULL'];
+  const values: SqlValue[] = [];
+  const add = (condition: string, ...added: SqlValue[]) => {
+    conditions.push(condition);
+    values.push(...added);
+  };
+  if (context !== ALL_CONTEXTS) add('context = ?', Buffer.from(context));
+  if (namePrefix !== '') add('name >= ? AND name < ?', Buffer.from(namePrefix), afterPrefix(namePrefix));
+  if (after !== undefined) {
+    const [afterContext, afterName] = nameValues(after);
+    add('(context > ? OR (context = ? AND name > ?))', afterContext, afterContext, afterName);
+  }
+  return { conditions, values };
+}
+
+/** The least bytes above all that begin with the text: UTF-8 has no byte 0xff, so the last one can be raised. */
+function afterPrefix(text: string): Buffer {
+  const bytes = Buffer.from(text);
+  bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) + 1;
+  return bytes;
+}

@@ -1,0 +1,109 @@
+// What a group reads under the head row before it decides: streams that the cache does not know, and message ids pushed before.
+
+import type { StreamState } from '../../../domain/events/stream.js';
+import type { GroupNeeds, PushedBefore } from '../../../domain/group/group-plan-types.js';
+import { scopedKey } from '../../../domain/names.js';
+import { uuidToBytes } from '../log/entry-rows.js';
+import { inChunks, marks, type NameCache } from '../names/name-cache.js';
+import type { Queries, SqlValue } from '../sql/database.js';
+import type { HeadCache } from './head-cache.js';
+
+interface GroupReads {
+  readonly names: NameCache;
+  /** Told of each statement. */
+  readonly onTrip: () => void;
+}
+
+/** The streams that exist among the wanted ones, from then on also in the cache. */
+export async function readStreams(
+  queries: Queries,
+  wanted: readonly { context: string; name: string }[],
+  { names, headCache, onTrip }: GroupReads & { readonly headCache: HeadCache },
+): Promise<StreamState[]> {
+  if (wanted.length === 0) return [];
+  await names.load(queries, { contexts: new Set(wanted.map(({ context }) => context)) });
+  const scoped = wanted.flatMap(({ context, name }) => {
+    const contextId = names.contextId(context);
+    return contextId === undefined ? [] : [{ context, contextId, name }];
+  });
+  const found: StreamState[] = [];
+  await inChunks(scoped, async (chunk) => {
+    onTrip();
+    const sql = `SELECT id, context_id, name, owner, epoch, last_sequence, first_position, last_position, first_event_at,
+        last_event_at FROM stream WHERE (context_id, name) IN (${marks(chunk.length, '(?, ?)')})`;
+    const values = chunk.flatMap(({ contextId, name }): SqlValue[] => [contextId, Buffer.from(name)]);
+    for (const row of await queries.execute<StreamRow>(sql, values)) {
+      const state = streamFromRow(row, names.contextName(row.context_id) ?? '');
+      names.addStream(row.id, state);
+      found.push(state);
+    }
+  });
+  for (const { context, name } of wanted) headCache.setStream(context, name, undefined);
+  for (const state of found) headCache.setStream(state.context, state.name, state);
+  return found;
+}
+
+/** The pushes of these message ids that are stored, or left no entry, by context and message id. */
+export async function readPushed(
+  queries: Queries,
+  { messageIds }: GroupNeeds,
+  { names, onTrip }: GroupReads,
+): Promise<Map<string, PushedBefore>> {
+  const pushed = new Map<string, PushedBefore>();
+  const scoped = messageIds.flatMap(({ context, messageId }) => {
+    const contextId = names.contextId(context);
+    return contextId === undefined ? [] : [{ contextId, context, id: uuidToBytes(messageId), messageId }];
+  });
+  const byRow = new Map(scoped.map((item) => [`${item.contextId}:${item.id.toString('hex')}`, item]));
+  await inChunks(scoped, async (chunk) => {
+    onTrip();
+    const wanted = `(context_id, message_id) IN (${marks(chunk.length, '(?, ?)')})`;
+    const sql = `SELECT context_id, message_id, position, event_id, issuer, digest FROM log WHERE ${wanted} UNION ALL
+        SELECT context_id, message_id, CAST(0 AS UNSIGNED), event_id, issuer, digest FROM push_ledger WHERE ${wanted}`;
+    const values = chunk.flatMap(({ contextId, id }): SqlValue[] => [contextId, id]);
+    for (const row of await queries.execute<PushedRow>(sql, [...values, ...values])) {
+      const item = byRow.get(`${row.context_id}:${row.message_id.toString('hex')}`);
+      if (item === undefined) continue;
+      const { position, event_id: eventId, issuer, digest } = row;
+      const before = { position, eventId, issuer: issuer.toString(), digest: digest ?? undefined };
+      pushed.set(scopedKey(item.context, item.messageId), before);
+    }
+  });
+  return pushed;
+}
+
+export interface StreamRow {
+  id: number;
+  context_id: number;
+  name: Buffer;
+  owner: Buffer;
+  epoch: number;
+  last_sequence: number;
+  first_position: number;
+  last_position: number;
+  first_event_at: number;
+  last_event_at: number;
+}
+
+interface PushedRow {
+  context_id: number;
+  message_id: Buffer;
+  position: number;
+  event_id: number;
+  issuer: Buffer;
+  digest: Buffer | null;
+}
+
+export function streamFromRow(row: StreamRow, context: string): StreamState {
+  return {
+    context,
+    name: row.name.toString(),
+    owner: row.owner.toString(),
+    epoch: row.epoch,
+    lastSequence: row.last_sequence,
+    firstPosition: row.first_position,
+    lastPosition: row.last_position,
+    firstEventAt: row.first_event_at,
+    lastEventAt: row.last_event_at,
+  };
+}

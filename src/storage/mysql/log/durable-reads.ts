@@ -1,0 +1,128 @@
+// The barrier: InnoDB shows a commit before its redo log is on disk, so what was read may be gone after a crash. A write of our own
+// that is committed afterwards takes everything before it to the disk with it.
+//
+// Invariant: what was read between the opening of a line and a barrier on that same line was read in one life of the database.
+// A line is one connection: had the database ended in between, so would the line have, and the barrier fails. On a connection
+// that was opened later it would succeed, and vouch for what the database has lost.
+
+import { type Connection, createConnection } from 'mysql2';
+import { storageUnavailable } from '../../../domain/errors.js';
+import { SharedRun } from '../../../lib/shared-run.js';
+import type { DurableReads, Instance } from '../../ports/log-storage.js';
+import type { Names } from '../names/name-cache.js';
+import { ConnectionQueries, connectionOptions, type Queries, SESSION_SETTINGS } from '../sql/database.js';
+import { isConnectionError, translateSqlError } from '../sql/sql-errors.js';
+
+/** Changes a row, since an update that changes nothing writes no redo. */
+const BARRIER = `INSERT INTO instance (id, address, seq, started_at, seen_at) VALUES (?, ?, 1, SYSDATE(6), SYSDATE(6))
+  ON DUPLICATE KEY UPDATE seq = seq + 1, seen_at = SYSDATE(6)`;
+
+/** Makes durable what was committed before, and was read on this connection, by a write to the instance's row. Not within a transaction. */
+export async function writeBarrier(queries: Queries, { id, address }: Instance): Promise<void> {
+  await queries.write(BARRIER, [id, address]);
+}
+
+export interface MysqlDurableReadsOptions {
+  readonly url: string;
+  readonly names: Names;
+  readonly instance: Instance;
+}
+
+export class MysqlDurableReads implements DurableReads {
+  readonly #options: MysqlDurableReadsOptions;
+  #line: Promise<Line> | undefined;
+  #closed = false;
+
+  constructor(options: MysqlDurableReadsOptions) {
+    this.#options = options;
+  }
+
+  /** See DurableReads.durable. */
+  async durable<T>(read: () => Promise<T>, isFresh: (result: T) => boolean): Promise<T> {
+    const line = await this.#opened();
+    const result = await read();
+    if (isFresh(result)) await line.barrier();
+    // Parts of it may be of two lives.
+    else line.assertAlive();
+    return result;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const line = await this.#line?.catch(() => undefined);
+    line?.close();
+  }
+
+  #opened(): Promise<Line> {
+    if (this.#closed) return Promise.reject(storageUnavailable('closing'));
+    if (this.#line !== undefined) return this.#line;
+    const { url, instance, names } = this.#options;
+    const line = new Line(url, instance, () => {
+      if (this.#line === opening) this.#line = undefined;
+    });
+    const opening: Promise<Line> = line.open().then(() => {
+      names.renew();
+      return line;
+    });
+    this.#line = opening;
+    return opening;
+  }
+}
+
+/** One connection, for barriers only. */
+class Line {
+  readonly #connection: Connection;
+  readonly #queries: ConnectionQueries;
+  readonly #instance: Instance;
+  readonly #onLost: () => void;
+  readonly #barrier = new SharedRun(() => this.#write());
+  #lost = false;
+
+  constructor(url: string, instance: Instance, onLost: () => void) {
+    this.#connection = createConnection(connectionOptions(url));
+    this.#queries = new ConnectionQueries(this.#connection);
+    this.#instance = instance;
+    this.#onLost = onLost;
+    this.#connection.on('error', () => this.close());
+    // To destroy it here would keep the driver from telling the statement that is under way.
+    this.#connection.on('end', () => this.#lose());
+  }
+
+  /** Throws STORAGE_UNAVAILABLE when the connection is known to be lost. */
+  assertAlive(): void {
+    if (this.#lost) throw storageUnavailable('the connection was lost');
+  }
+
+  async open(): Promise<void> {
+    try {
+      await this.#queries.query(SESSION_SETTINGS);
+    } catch (error) {
+      this.close();
+      throw translateSqlError(error);
+    }
+  }
+
+  /** Makes what was committed before the call durable. */
+  barrier(): Promise<void> {
+    return this.#barrier.run();
+  }
+
+  close(): void {
+    this.#connection.destroy();
+    this.#lose();
+  }
+
+  #lose(): void {
+    this.#lost = true;
+    this.#onLost();
+  }
+
+  async #write(): Promise<void> {
+    try {
+      await writeBarrier(this.#queries, this.#instance);
+    } catch (error) {
+      if (isConnectionError(error)) this.close();
+      throw translateSqlError(error);
+    }
+  }
+}

@@ -1,0 +1,231 @@
+// How an entry of the log becomes a row and comes back: the one place that knows the columns of `log`.
+
+import type { EntryKind, EnvelopeRest, LogEntry, Payload } from '../../../domain/events/event.js';
+import type { PlannedEntry } from '../../../domain/group/group-plan-types.js';
+import { asBuffer } from '../../../domain/json/bytes.js';
+import { uuidText } from '../../../lib/uuid-text.js';
+import { marks, type NameCache } from '../names/name-cache.js';
+import type { SqlValue } from '../sql/database.js';
+
+/** What every row has; the first 13 are what a reader needs. */
+const CORE_COLUMNS = [
+  'position',
+  'kind',
+  'event_id',
+  'topic_id',
+  'stream_id',
+  'sequence',
+  'message_id',
+  'created_at',
+  'version',
+  'subject',
+  'issuer',
+  'content_type',
+  'payload',
+  'context_id',
+  'digest',
+  'payload_bytes',
+];
+/** What most events leave unset. */
+const ENVELOPE_COLUMNS = [
+  'session_id',
+  'correlation_id',
+  'recipient',
+  'reply_to',
+  'tag',
+  'entity_type',
+  'organization',
+  'unit',
+  'envelope',
+];
+const READ_CORE = 13;
+/** For reads with rows as arrays: entryFromRow knows this order. */
+export const COLUMNS_READ = [...CORE_COLUMNS.slice(0, READ_CORE), ...ENVELOPE_COLUMNS].join(', ');
+/** The same without the payloads that have more bytes than its parameter, and the bytes of each payload behind them. */
+export const COLUMNS_WITHOUT_LARGE = `${COLUMNS_READ.replace(
+  / payload,/,
+  ' IF(payload_bytes > ?, NULL, payload),',
+)}, payload_bytes`;
+
+export interface PayloadSize {
+  readonly position: number;
+  readonly payload_bytes: number;
+}
+
+/** Numbers of the names of one entry. */
+export interface EntryIds {
+  readonly contextId: number;
+  readonly topicId: number;
+  readonly streamId: number | null;
+}
+
+/**
+ * An insert of entries. When no entry of it sets a member of the envelope, their columns are left out: a third of the values
+ * then need not be sent and bound.
+ */
+export class EntryInsert {
+  readonly sql: string;
+  readonly values: SqlValue[] = [];
+
+  constructor(entries: readonly PlannedEntry[], idsOf: (entry: LogEntry) => EntryIds) {
+    const bare = entries.every(({ entry }) => isBare(entry));
+    for (const planned of entries) {
+      pushCore(this.values, planned, idsOf(planned.entry));
+      if (!bare) pushEnvelope(this.values, planned.entry);
+    }
+    this.sql = insertSql(entries.length, bare);
+  }
+}
+
+const WHOLE_COLUMNS = [...CORE_COLUMNS, ...ENVELOPE_COLUMNS];
+/** Texts by number of rows, with and without the envelope: lanes use few sizes. */
+const insertTexts = { bare: new Map<number, string>(), whole: new Map<number, string>() };
+
+function insertSql(rows: number, bare: boolean): string {
+  const texts = bare ? insertTexts.bare : insertTexts.whole;
+  const known = texts.get(rows);
+  if (known !== undefined) return known;
+  const columns = bare ? CORE_COLUMNS : WHOLE_COLUMNS;
+  const text = `INSERT INTO log (${columns.join(', ')}) VALUES ${marks(rows, `(${marks(columns.length)})`)}`;
+  texts.set(rows, text);
+  return text;
+}
+
+function isBare(entry: LogEntry): boolean {
+  return (
+    entry.rest === undefined &&
+    entry.sessionId === '' &&
+    entry.correlationId === '' &&
+    entry.to === '' &&
+    entry.replyTo === '' &&
+    entry.tag === '' &&
+    entry.entityType === '' &&
+    entry.organization === '' &&
+    entry.unit === ''
+  );
+}
+
+const orNull = (text: string) => (text === '' ? null : text);
+
+function pushCore(values: SqlValue[], { entry, digest }: PlannedEntry, ids: EntryIds): void {
+  const { payload } = entry;
+  values.push(
+    entry.position,
+    entry.kind,
+    entry.eventId,
+    ids.topicId,
+    ids.streamId,
+    ids.streamId === null || entry.sequence === 0 ? null : entry.sequence,
+    entry.messageId === '' ? null : uuidToBytes(entry.messageId),
+    entry.createdAt,
+    entry.version,
+    entry.subject,
+    entry.issuer,
+    payload === undefined ? null : orNull(payload.contentType),
+    payload === undefined ? null : asBuffer(payload.bytes),
+    ids.contextId,
+    digest === undefined ? null : asBuffer(digest),
+    payload?.bytes.byteLength ?? 0,
+  );
+}
+
+function pushEnvelope(values: SqlValue[], entry: LogEntry): void {
+  values.push(
+    orNull(entry.sessionId),
+    orNull(entry.correlationId),
+    orNull(entry.to),
+    orNull(entry.replyTo),
+    orNull(entry.tag),
+    orNull(entry.entityType),
+    orNull(entry.organization),
+    orNull(entry.unit),
+    entry.rest === undefined ? null : JSON.stringify(entry.rest),
+  );
+}
+
+/** The position and the payload's bytes in a row that was read with COLUMNS_WITHOUT_LARGE. */
+export function rowSize(row: readonly unknown[]): PayloadSize {
+  return { position: row[0] as number, payload_bytes: row.at(-1) as number };
+}
+
+/** The numbers of topic and stream in a row that was read. */
+export function rowNameIds(row: readonly unknown[]): { topicId: number; streamId: number | null } {
+  return { topicId: row[3] as number, streamId: row[4] as number | null };
+}
+
+/** The entry of a row read with COLUMNS_READ as an array; its names have to be in the cache. */
+export function entryFromRow(row: readonly unknown[], names: NameCache): LogEntry | undefined {
+  const { topicId, streamId } = rowNameIds(row);
+  const topic = names.topicScope(topicId);
+  const stream = streamId === null ? '' : names.streamName(streamId);
+  if (topic === undefined || stream === undefined) return undefined;
+  return new StoredEntry(row, topic, stream);
+}
+
+/** What a row holds. The text of the message id is made when it is asked for: most readers take its bytes. */
+class StoredEntry implements LogEntry {
+  readonly position: number;
+  readonly kind: EntryKind;
+  readonly eventId: number;
+  readonly context: string;
+  readonly topic: string;
+  readonly version: number;
+  readonly stream: string;
+  readonly sequence: number;
+  readonly issuer: string;
+  readonly messageIdBytes: Uint8Array;
+  readonly createdAt: number;
+  readonly sessionId: string;
+  readonly correlationId: string;
+  readonly to: string;
+  readonly replyTo: string;
+  readonly subject: number;
+  readonly tag: string;
+  readonly entityType: string;
+  readonly organization: string;
+  readonly unit: string;
+  readonly rest: EnvelopeRest | undefined;
+  readonly payload: Payload | undefined;
+  shared = false;
+
+  constructor(row: readonly unknown[], topic: { readonly context: string; readonly name: string }, stream: string) {
+    const payload = row[12] as Buffer | null;
+    const envelope = row[21] as string | null;
+    this.position = row[0] as number;
+    this.kind = row[1] as EntryKind;
+    this.eventId = row[2] as number;
+    this.context = topic.context;
+    this.topic = topic.name;
+    this.version = row[8] as number;
+    this.stream = stream;
+    this.sequence = (row[5] as number | null) ?? 0;
+    this.issuer = text(row[10]);
+    this.messageIdBytes = (row[6] as Buffer | null) ?? NO_BYTES;
+    this.createdAt = row[7] as number;
+    this.sessionId = text(row[13]);
+    this.correlationId = text(row[14]);
+    this.to = text(row[15]);
+    this.replyTo = text(row[16]);
+    this.subject = row[9] as number;
+    this.tag = text(row[17]);
+    this.entityType = text(row[18]);
+    this.organization = text(row[19]);
+    this.unit = text(row[20]);
+    this.rest = envelope === null ? undefined : (JSON.parse(envelope) as EnvelopeRest);
+    this.payload = payload === null ? undefined : { contentType: text(row[11]), bytes: payload };
+  }
+
+  get messageId(): string {
+    return this.messageIdBytes.length === 0 ? '' : uuidText(this.messageIdBytes);
+  }
+}
+
+const NO_BYTES = new Uint8Array();
+
+function text(value: unknown): string {
+  return value === null ? '' : (value as Buffer).toString();
+}
+
+export function uuidToBytes(uuid: string): Buffer {
+  return Buffer.from(uuid.replaceAll('-', ''), 'hex');
+}

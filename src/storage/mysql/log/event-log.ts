@@ -1,0 +1,261 @@
+// Reads of the log. A page is read in two steps: positions and sizes by the index that fits the criteria, then the rows
+// themselves, so that neither a wide filter nor large payloads make a page unbounded. Where most events match, as for a consumer
+// that catches up, one statement reads all but large payloads.
+
+import type { LogEntry, Micros, Position } from '../../../domain/events/event.js';
+import type { EventCriteria } from '../../../domain/events/event-filter.js';
+import type { EventLog, LogHead, Page, ReadPageOptions } from '../../ports/log-storage.js';
+import { inChunks, marks, type NameCache, type Names } from '../names/name-cache.js';
+import type { Database, SqlValue } from '../sql/database.js';
+import {
+  COLUMNS_READ,
+  COLUMNS_WITHOUT_LARGE,
+  entryFromRow,
+  type PayloadSize,
+  rowNameIds,
+  rowSize,
+  uuidToBytes,
+} from './entry-rows.js';
+import { type PageQuery, planPage } from './event-query.js';
+
+/** Rows that a page looks at, at most. */
+export const MAX_SCANNED_ROWS = 20_000;
+
+export interface MysqlEventLogOptions {
+  readonly database: Database;
+  readonly names: Names;
+}
+
+/** A page of at least so many events is read in one step … */
+const DENSE_EVENTS = 64;
+/** … where at least one of so many positions matches. */
+const DENSE_FRACTION = 4;
+
+export class MysqlEventLog implements EventLog {
+  readonly #database: Database;
+  readonly #names: Names;
+
+  constructor({ database, names }: MysqlEventLogOptions) {
+    this.#database = database;
+    this.#names = names;
+  }
+
+  /** See EventLog.readHead. */
+  async readHead(): Promise<LogHead> {
+    const rows = await this.#database.execute<{
+      position: number;
+      created_at: number;
+      log_epoch: number;
+      group_token: number;
+    }>('SELECT position, created_at, log_epoch, group_token FROM log_head WHERE id = 1');
+    const row = rows[0];
+    if (row === undefined) throw new Error('log_head has no row');
+    return { position: row.position, createdAt: row.created_at, epoch: row.log_epoch, token: row.group_token };
+  }
+
+  /** See EventLog.readPage. */
+  async readPage(criteria: EventCriteria, options: ReadPageOptions): Promise<Page> {
+    const end = options.newestFirst ? options.after : options.upTo;
+    if (options.after >= options.upTo) return { entries: [], scannedTo: end };
+    const query = await planPage(this.#database, this.#names.current, criteria);
+    if (query === undefined) return { entries: [], scannedTo: end };
+    return (await this.#densePage(query, options)) ?? this.#page(query, options);
+  }
+
+  /**
+   * The next `limit` positions in one statement, large payloads, should there be any, in a second one; undefined when few of the
+   * positions match.
+   */
+  async #densePage(query: PageQuery, { after, upTo, limit, maxBytes, newestFirst }: ReadPageOptions) {
+    if (newestFirst || limit < DENSE_EVENTS) return undefined;
+    if (query.sources.length > 0 || query.undecided !== undefined) return undefined;
+    const scannedTo = Math.min(upTo, after + limit);
+    const isLarge = Math.floor(maxBytes / limit);
+    const sql = `SELECT ${COLUMNS_WITHOUT_LARGE} FROM log
+      WHERE ${['position > ? AND position <= ?', ...query.conditions].join(' AND ')} ORDER BY position`;
+    const rows = await this.#database.executeRows(sql, [isLarge, after, scannedTo, ...query.values]);
+    if (rows.length < (scannedTo - after) / DENSE_FRACTION) return undefined;
+    const sizes = withinBytes(rows.map(rowSize), maxBytes);
+    const large = sizes.filter(({ payload_bytes }) => payload_bytes > isLarge).map(({ position }) => position);
+    const last = sizes.length < rows.length ? sizes.at(-1)?.position : undefined;
+    const entries = await this.#entries(rows.slice(0, sizes.length));
+    return { entries: await this.#withLarge(entries, large), scannedTo: last ?? scannedTo };
+  }
+
+  /** The entries, those at the positions read anew with their payloads. */
+  async #withLarge(entries: readonly LogEntry[], positions: readonly Position[]): Promise<readonly LogEntry[]> {
+    if (positions.length === 0) return entries;
+    const large = new Set(positions);
+    const whole = await this.#readRows(positions);
+    return [...entries.filter(({ position }) => !large.has(position)), ...whole].sort(byPosition);
+  }
+
+  async #page(query: PageQuery, options: ReadPageOptions): Promise<Page> {
+    const range = await this.#scanRange(query, options);
+    const candidates = await this.#candidates(query, range, options);
+    const taken = withinBytes(candidates, options.maxBytes);
+    const entries = await this.#readRows(taken.map(({ position }) => position));
+    if (options.newestFirst) entries.reverse();
+    const full = taken.length < candidates.length || candidates.length === options.limit;
+    const rangeEnd = options.newestFirst ? range.after : range.upTo;
+    const lastTaken = taken.at(-1)?.position ?? rangeEnd;
+    // Going down, the position itself was looked at as well.
+    const scannedTo = full ? (options.newestFirst ? lastTaken - 1 : lastTaken) : rangeEnd;
+    const matching = query.undecided === undefined ? entries : entries.filter(query.undecided);
+    return { entries: matching, scannedTo };
+  }
+
+  /** See EventLog.readAt. */
+  async readAt(positions: readonly Position[]): Promise<readonly LogEntry[]> {
+    return this.#readRows([...positions].sort((a, b) => a - b));
+  }
+
+  /** See EventLog.findByEventId. */
+  async findByEventId(eventId: number): Promise<readonly LogEntry[]> {
+    const sql = `SELECT ${COLUMNS_READ} FROM log WHERE event_id = ? ORDER BY kind`;
+    return this.#entries(await this.#database.executeRows(sql, [eventId]));
+  }
+
+  /** See EventLog.findByMessageId. */
+  async findByMessageId(context: string, messageId: string): Promise<LogEntry | undefined> {
+    const names = this.#names.current;
+    await names.load(this.#database, { contexts: [context] });
+    const contextId = names.contextId(context);
+    if (contextId === undefined) return undefined;
+    const sql = `SELECT ${COLUMNS_READ} FROM log WHERE context_id = ? AND message_id = ?`;
+    return (await this.#entries(await this.#database.executeRows(sql, [contextId, uuidToBytes(messageId)])))[0];
+  }
+
+  /** See EventLog.positionAt: times rise with positions, so a binary search over the primary key needs no index. */
+  async positionAt(time: Micros): Promise<Position> {
+    const head = await this.readHead();
+    if (head.createdAt <= time) return head.position;
+    // Invariant: everything at or below `low` is at or before the time, everything at or above `high` is later.
+    let low = (await this.oldestPosition()) - 1;
+    let high = head.position;
+    if (low < 0) return 0;
+    while (high - low > 1) {
+      const middle = low + Math.floor((high - low) / 2);
+      const rows = await this.#database.execute<{ position: number; created_at: number }>(
+        'SELECT position, created_at FROM log WHERE position >= ? ORDER BY position LIMIT 1',
+        [middle],
+      );
+      const row = rows[0];
+      if (row === undefined || row.created_at > time) high = middle;
+      else low = Math.max(middle, row.position);
+    }
+    return low;
+  }
+
+  /** See EventLog.oldestPosition. */
+  async oldestPosition(): Promise<Position> {
+    const rows = await this.#database.execute<{ position: number }>(
+      'SELECT position FROM log ORDER BY position LIMIT 1',
+    );
+    return rows[0]?.position ?? 0;
+  }
+
+  /** The part of the range that may be looked at without passing MAX_SCANNED_ROWS. */
+  async #scanRange(
+    query: PageQuery,
+    { after, upTo, newestFirst }: ReadPageOptions,
+  ): Promise<{ after: number; upTo: number }> {
+    if (!query.filtersRows) return { after, upTo };
+    if (query.sources.length === 0) {
+      return newestFirst
+        ? { after: Math.max(after, upTo - MAX_SCANNED_ROWS), upTo }
+        : { after, upTo: Math.min(upTo, after + MAX_SCANNED_ROWS) };
+    }
+    const rows = Math.ceil(MAX_SCANNED_ROWS / query.sources.length);
+    const bounds = query.sources.map(
+      ({ column }) =>
+        `(SELECT position FROM log WHERE ${column} = ? AND position > ? AND position <= ?
+          ORDER BY position ${newestFirst ? 'DESC' : 'ASC'} LIMIT 1 OFFSET ${rows - 1})`,
+    );
+    const values = query.sources.flatMap(({ id }): SqlValue[] => [id, after, upTo]);
+    const found = (await this.#database.query<{ position: number }>(bounds.join(' UNION ALL '), values)).map(
+      (r) => r.position,
+    );
+    return newestFirst
+      ? { after: Math.max(after, ...found.map((p) => p - 1)), upTo }
+      : { after, upTo: Math.min(upTo, ...found) };
+  }
+
+  async #candidates(
+    query: PageQuery,
+    range: { after: number; upTo: number },
+    options: ReadPageOptions,
+  ): Promise<PayloadSize[]> {
+    const order = `ORDER BY position ${options.newestFirst ? 'DESC' : 'ASC'} LIMIT ${Math.trunc(options.limit)}`;
+    const conditions = ['position > ?', 'position <= ?', ...query.conditions];
+    const values = [range.after, range.upTo, ...query.values];
+    const select = (condition?: string) =>
+      `SELECT position, payload_bytes FROM log WHERE ${[...(condition === undefined ? [] : [condition]), ...conditions].join(' AND ')} ${order}`;
+    if (query.sources.length === 0) return this.#database.execute(select(), values);
+    if (query.sources.length === 1) {
+      const [source] = query.sources as [PageQuery['sources'][number]];
+      return this.#database.execute(select(`${source.column} = ?`), [source.id, ...values]);
+    }
+    const parts = query.sources.map(({ column }) => `(${select(`${column} = ?`)})`);
+    return this.#database.query(
+      `${parts.join(' UNION ALL ')} ${order}`,
+      query.sources.flatMap(({ id }): SqlValue[] => [id, ...values]),
+    );
+  }
+
+  /** The rows at these positions, ascending or not; returned ascending. */
+  async #readRows(positions: readonly Position[]): Promise<LogEntry[]> {
+    if (positions.length === 0) return [];
+    const first = Math.min(positions[0] as number, positions.at(-1) as number);
+    const last = Math.max(positions[0] as number, positions.at(-1) as number);
+    if (last - first + 1 === positions.length) {
+      const sql = `SELECT ${COLUMNS_READ} FROM log WHERE position BETWEEN ? AND ? ORDER BY position`;
+      return this.#entries(await this.#database.executeRows(sql, [first, last]));
+    }
+    const rows: unknown[][] = [];
+    await inChunks(positions, async (chunk) => {
+      const sql = `SELECT ${COLUMNS_READ} FROM log WHERE position IN (${marks(chunk.length)}) ORDER BY position`;
+      rows.push(...(await this.#database.executeRows(sql, chunk)));
+    });
+    return (await this.#entries(rows)).sort(byPosition);
+  }
+
+  async #entries(rows: readonly unknown[][]): Promise<LogEntry[]> {
+    const names = this.#names.current;
+    const known = namedEntries(rows, names);
+    if (known.length === rows.length) return known;
+    const topics = new Set<number>();
+    const streams = new Set<number>();
+    for (const row of rows) {
+      const { topicId, streamId } = rowNameIds(row);
+      if (names.topicScope(topicId) === undefined) topics.add(topicId);
+      if (streamId !== null && names.streamName(streamId) === undefined) streams.add(streamId);
+    }
+    await names.loadByIds(this.#database, topics, streams);
+    return namedEntries(rows, names);
+  }
+}
+
+/** The entries whose names are in the cache. */
+function namedEntries(rows: readonly unknown[][], names: NameCache): LogEntry[] {
+  const entries: LogEntry[] = [];
+  for (const row of rows) {
+    const entry = entryFromRow(row, names);
+    if (entry !== undefined) entries.push(entry);
+  }
+  return entries;
+}
+
+function byPosition(a: LogEntry, b: LogEntry): number {
+  return a.position - b.position;
+}
+
+/** The first candidates whose payloads stay within the bytes; at least one. */
+function withinBytes(candidates: readonly PayloadSize[], maxBytes: number): readonly PayloadSize[] {
+  let bytes = 0;
+  const end = candidates.findIndex((candidate, index) => {
+    bytes += candidate.payload_bytes;
+    return index > 0 && bytes > maxBytes;
+  });
+  return end === -1 ? candidates : candidates.slice(0, end);
+}

@@ -1,0 +1,205 @@
+// Contexts, topics and streams are rows referred to by number; this remembers which number is which. Stored names never
+// change their number, so the cache only grows; streams, of which there may be millions, are forgotten by halves at a bound.
+
+import { scopedKey } from '../../../domain/names.js';
+import type { Queries, SqlValue } from '../sql/database.js';
+
+export interface ScopedName {
+  readonly context: string;
+  readonly name: string;
+}
+
+const MAX_STREAMS = 200_000;
+/** Names looked up in one statement; lists are padded to a few sizes, so that few statements are prepared. */
+const LOOKUP_SIZES = [1, 8, 64, 500];
+
+interface Generation {
+  readonly ids: Map<string, number>;
+  readonly names: Map<number, ScopedName>;
+}
+
+const newGeneration = (): Generation => ({ ids: new Map(), names: new Map() });
+
+/**
+ * Ids of names in both directions, for one kind of row. Two generations: what was asked for or added lately outlives the
+ * forgetting of the older half, so that nobody loses in the middle of his work what he just looked up.
+ */
+class NameTable {
+  readonly #maxGeneration: number;
+  #young = newGeneration();
+  #old = newGeneration();
+
+  constructor(max = Number.POSITIVE_INFINITY) {
+    this.#maxGeneration = max / 2;
+  }
+
+  idOf(context: string, name: string): number | undefined {
+    const key = scopedKey(context, name);
+    const id = this.#young.ids.get(key);
+    if (id !== undefined) return id;
+    const old = this.#old.ids.get(key);
+    if (old !== undefined) this.add(old, { context, name });
+    return old;
+  }
+
+  nameOf(id: number): ScopedName | undefined {
+    const name = this.#young.names.get(id);
+    if (name !== undefined) return name;
+    const old = this.#old.names.get(id);
+    if (old !== undefined) this.add(id, old);
+    return old;
+  }
+
+  add(id: number, name: ScopedName): void {
+    if (this.#young.ids.size >= this.#maxGeneration) {
+      this.#old = this.#young;
+      this.#young = newGeneration();
+    }
+    this.#young.ids.set(scopedKey(name.context, name.name), id);
+    this.#young.names.set(id, name);
+  }
+}
+
+/**
+ * The names as the present life of the database has them. Names are also read before their commit is durable: a database that
+ * crashes then may lose them and give their numbers to others. Whatever is shown or written in its next life comes after a
+ * connection was opened in that life, and with it the names began anew. Work takes `current` once, when it begins: what it reads
+ * later than a crash can then not come into names that are older, nor the other way round.
+ */
+export class Names {
+  #current = new NameCache();
+
+  get current(): NameCache {
+    return this.#current;
+  }
+
+  /** A connection was opened that groups or barriers rely on. */
+  renew(): void {
+    this.#current = new NameCache();
+  }
+}
+
+export class NameCache {
+  readonly #contexts = new NameTable();
+  readonly #topics = new NameTable();
+  readonly #streams = new NameTable(MAX_STREAMS);
+
+  contextId(context: string): number | undefined {
+    return this.#contexts.idOf('', context);
+  }
+
+  topicId(context: string, topic: string): number | undefined {
+    return this.#topics.idOf(context, topic);
+  }
+
+  streamId(context: string, stream: string): number | undefined {
+    return this.#streams.idOf(context, stream);
+  }
+
+  contextName(id: number): string | undefined {
+    return this.#contexts.nameOf(id)?.name;
+  }
+
+  /** The context and name of a topic. */
+  topicScope(id: number): ScopedName | undefined {
+    return this.#topics.nameOf(id);
+  }
+
+  streamName(id: number): string | undefined {
+    return this.#streams.nameOf(id)?.name;
+  }
+
+  /** Numbers that a committed group minted. */
+  addContext(id: number, context: string): void {
+    this.#contexts.add(id, { context: '', name: context });
+  }
+
+  addTopic(id: number, name: ScopedName): void {
+    this.#topics.add(id, name);
+  }
+
+  addStream(id: number, name: ScopedName): void {
+    this.#streams.add(id, name);
+  }
+
+  /** Looks up the contexts, topics and streams that are not known yet; those that do not exist stay unknown. */
+  async load(
+    queries: Queries,
+    wanted: { contexts?: Iterable<string>; topics?: Iterable<ScopedName>; streams?: Iterable<ScopedName> },
+  ): Promise<void> {
+    const contexts = [...(wanted.contexts ?? [])].filter((context) => this.contextId(context) === undefined);
+    await inChunks(contexts, async (chunk) => {
+      const sql = `SELECT id, name FROM context WHERE name IN (${marks(chunk.length)})`;
+      const rows = await queries.execute<{ id: number; name: Buffer }>(sql, chunk.map(bytes));
+      for (const row of rows) this.addContext(row.id, row.name.toString());
+    });
+    const topics = [...(wanted.topics ?? [])].filter(({ context, name }) => this.topicId(context, name) === undefined);
+    await this.#loadScoped(queries, 'topic', topics, (id, name) => this.addTopic(id, name));
+    const streams = [...(wanted.streams ?? [])].filter(
+      ({ context, name }) => this.streamId(context, name) === undefined,
+    );
+    await this.#loadScoped(queries, 'stream', streams, (id, name) => this.addStream(id, name));
+  }
+
+  async #loadScoped(
+    queries: Queries,
+    table: 'topic' | 'stream',
+    wanted: readonly ScopedName[],
+    add: (id: number, name: ScopedName) => void,
+  ): Promise<void> {
+    const scoped = wanted.flatMap(({ context, name }) => {
+      const contextId = this.contextId(context);
+      return contextId === undefined ? [] : [{ contextId, name }];
+    });
+    await inChunks(scoped, async (chunk) => {
+      const sql = `SELECT id, context_id, name FROM ${table} WHERE (context_id, name) IN (${marks(chunk.length, '(?, ?)')})`;
+      const values = chunk.flatMap(({ contextId, name }): SqlValue[] => [contextId, bytes(name)]);
+      const rows = await queries.execute<{ id: number; context_id: number; name: Buffer }>(sql, values);
+      for (const row of rows)
+        add(row.id, { context: this.contextName(row.context_id) ?? '', name: row.name.toString() });
+    });
+  }
+
+  /** Looks up the names of rows of the log by their numbers. */
+  async loadByIds(queries: Queries, topicIds: ReadonlySet<number>, streamIds: ReadonlySet<number>): Promise<void> {
+    const topics = [...topicIds].filter((id) => this.#topics.nameOf(id) === undefined);
+    await inChunks(topics, async (chunk) => {
+      for (const row of await scopedRows(queries, 'topic', chunk)) {
+        this.addContext(row.context_id, row.context.toString());
+        this.addTopic(row.id, { context: row.context.toString(), name: row.name.toString() });
+      }
+    });
+    const streams = [...streamIds].filter((id) => this.#streams.nameOf(id) === undefined);
+    await inChunks(streams, async (chunk) => {
+      for (const row of await scopedRows(queries, 'stream', chunk)) {
+        this.addStream(row.id, { context: row.context.toString(), name: row.name.toString() });
+      }
+    });
+  }
+}
+
+function scopedRows(queries: Queries, table: 'topic' | 'stream', ids: readonly number[]) {
+  const sql = `SELECT n.id, n.name, n.context_id, c.name AS context FROM ${table} n JOIN context c ON c.id = n.context_id
+    WHERE n.id IN (${marks(ids.length)})`;
+  return queries.execute<{ id: number; name: Buffer; context_id: number; context: Buffer }>(sql, ids);
+}
+
+function bytes(text: string): Buffer {
+  return Buffer.from(text);
+}
+
+/** `?, ?, …`, or another group of marks, n times. */
+export function marks(count: number, mark = '?'): string {
+  return Array.from({ length: count }, () => mark).join(', ');
+}
+
+/** Hands the items on in chunks of a few fixed sizes, the last one repeated to fill a chunk. */
+export async function inChunks<T>(items: readonly T[], work: (chunk: readonly T[]) => Promise<void>): Promise<void> {
+  const largest = LOOKUP_SIZES.at(-1) ?? 1;
+  for (let start = 0; start < items.length; start += largest) {
+    const chunk = items.slice(start, start + largest);
+    const size = LOOKUP_SIZES.find((candidate) => candidate >= chunk.length) ?? largest;
+    const last = chunk.at(-1) as T;
+    await work([...chunk, ...Array.from({ length: size - chunk.length }, () => last)]);
+  }
+}

@@ -1,0 +1,48 @@
+// Registered topics as rows: the settings that the catalogue is made of, and that a group writes.
+
+import type { WaitWrites } from '../../../domain/group/group-plan-types.js';
+import type { Topic, TopicSettings } from '../../../domain/topics/topic.js';
+import type { NameMinter } from '../names/name-minter.js';
+import type { Queries } from '../sql/database.js';
+
+export interface TopicRow {
+  context: Buffer;
+  name: Buffer;
+  registered_at: number | null;
+  description_paths: string | null;
+}
+
+/** The settings of all registered topics. */
+export async function readSettings(
+  queries: Pick<Queries, 'execute'>,
+): Promise<{ context: string; topic: string; settings: TopicSettings }[]> {
+  const rows = await queries.execute<TopicRow>(
+    `SELECT c.name AS context, t.name, r.registered_at, r.description_paths
+     FROM registered_topic r JOIN topic t ON t.id = r.topic_id JOIN context c ON c.id = t.context_id`,
+  );
+  return rows.flatMap((row) => {
+    const { context, name, registration } = topicFromRow(row);
+    return registration === undefined ? [] : [{ context, topic: name, settings: registration.settings }];
+  });
+}
+
+/** Writes what a group registers, in its transaction. The topic has its row. */
+export async function writeRegistered(
+  queries: Queries,
+  { unit, registeredAt }: NonNullable<WaitWrites['registered']>,
+  minter: NameMinter,
+): Promise<void> {
+  await queries.execute('INSERT INTO registered_topic (topic_id, registered_at, description_paths) VALUES (?, ?, ?)', [
+    minter.topicId(unit.context, unit.topic),
+    registeredAt,
+    JSON.stringify(unit.settings.descriptionPaths),
+  ]);
+}
+
+/** The topic of a row, registered or not. */
+export function topicFromRow(row: TopicRow): Topic {
+  const topic = { context: row.context.toString(), name: row.name.toString() };
+  const { registered_at: registeredAt, description_paths: paths } = row;
+  if (registeredAt === null || paths === null) return { ...topic, registration: undefined };
+  return { ...topic, registration: { settings: { descriptionPaths: JSON.parse(paths) as string[] }, registeredAt } };
+}

@@ -1,0 +1,291 @@
+// Waits and what belongs to them as rows: what a group reads of them under the lock, and what it writes, each in one round trip of
+// several statements.
+
+import { encodeShape } from '../../../domain/descriptions/shape.js';
+import { EMPTY_ENVELOPE, EntryKind, type EnvelopeRest, type LogEntry } from '../../../domain/events/event.js';
+import type { Wait } from '../../../domain/events/wait.js';
+import { isFor, waitKeyText } from '../../../domain/group/group-plan-needs.js';
+import type {
+  Identity,
+  LockedWaits,
+  Occurrence,
+  StoredEvent,
+  WaitKey,
+  WaitNeeds,
+  WaitWrites,
+} from '../../../domain/group/group-plan-types.js';
+import { asBuffer } from '../../../domain/json/bytes.js';
+import { uuidText } from '../../../lib/uuid-text.js';
+import { COLUMNS_READ, entryFromRow, rowNameIds, uuidToBytes } from '../log/entry-rows.js';
+import { marks, type NameCache } from '../names/name-cache.js';
+import type { NameMinter } from '../names/name-minter.js';
+import type { Queries, SqlValue } from '../sql/database.js';
+import { Statements } from '../sql/statements.js';
+import { addFinds, addOpenWaits, type FoundRow, occurrenceOf, readFound, WAIT_COLUMNS } from './wait-searches.js';
+
+export interface WaitRow {
+  event_id: number;
+  topic_id: number;
+  version: number;
+  shape_id: number;
+  value_hash: Buffer;
+  state: number;
+  created_at: number;
+  expires_at: number;
+  entry_event_id: number | null;
+  position: number;
+  issuer: Buffer;
+  message_id: Buffer;
+  description: string;
+  envelope: string | null;
+}
+
+/** Members of the envelope that waits keep as one text. */
+type StoredEnvelope = Partial<
+  Record<'sessionId' | 'correlationId' | 'to' | 'replyTo' | 'tag' | 'entityType' | 'organization' | 'unit', string>
+> & { rest?: EnvelopeRest };
+
+/** The waits of rows; the names of their topics are looked up where they are not known. */
+export async function waitsFromRows(queries: Queries, names: NameCache, rows: readonly WaitRow[]): Promise<Wait[]> {
+  await names.loadByIds(queries, new Set(rows.map((row) => row.topic_id)), new Set());
+  return rows.map((row) => waitFromRow(row, names));
+}
+
+function waitFromRow(row: WaitRow, names: NameCache): Wait {
+  const topic = names.topicScope(row.topic_id);
+  if (topic === undefined) throw new Error('invariant broken: a wait without its topic');
+  const stored = row.envelope === null ? {} : (JSON.parse(row.envelope) as StoredEnvelope);
+  return {
+    eventId: row.event_id,
+    state: row.state as EntryKind,
+    envelope: {
+      ...EMPTY_ENVELOPE,
+      context: topic.context,
+      topic: topic.name,
+      version: row.version,
+      issuer: row.issuer.toString(),
+      ...stored,
+    },
+    messageId: uuidText(row.message_id),
+    description: row.description,
+    shapeId: row.shape_id,
+    hash: row.value_hash,
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+    endedById: row.entry_event_id ?? undefined,
+    position: row.position,
+  };
+}
+
+function envelopeText({ envelope: e }: Wait): string | null {
+  const { sessionId, correlationId, to, replyTo, tag, entityType, organization, unit, rest } = e;
+  const members = { sessionId, correlationId, to, replyTo, tag, entityType, organization, unit, rest };
+  const set = Object.entries(members).filter(([, value]) => value !== '' && value !== undefined);
+  return set.length === 0 ? null : JSON.stringify(Object.fromEntries(set));
+}
+
+/** What a group needs of waits, read under the lock. */
+export async function readWaits(
+  queries: Queries,
+  names: NameCache,
+  needs: WaitNeeds,
+  onTrip: () => void,
+): Promise<LockedWaits> {
+  const { keys, finds, eventIds } = needs;
+  const contexts = new Set(needs.identities.map(({ context }) => context));
+  await names.load(queries, { contexts });
+  await names.load(queries, { topics: needs.identities.map(({ context, topic }) => ({ context, name: topic })) });
+  const identities = needs.identities.flatMap((identity) => {
+    const topicId = names.topicId(identity.context, identity.topic);
+    return topicId === undefined ? [] : [{ topicId, identity }];
+  });
+  const statements = new Statements();
+  const parts: ('keys' | 'finds' | 'identities' | 'waits' | 'entries')[] = [];
+  if (keys.length > 0) {
+    parts.push('keys');
+    addOpenWaits(statements, keys);
+  }
+  if (finds.length > 0) {
+    parts.push('finds');
+    addFinds(statements, finds);
+  }
+  if (identities.length > 0) {
+    parts.push('identities');
+    statements.add(
+      `SELECT topic_id, digest, event_id, position FROM event_identity WHERE (topic_id, digest) IN (${marks(identities.length, '(?, ?)')})`,
+      identities.flatMap(({ topicId, identity }) => [topicId, asBuffer(identity.digest)]),
+    );
+  }
+  if (eventIds.length > 0) {
+    parts.push('waits', 'entries');
+    const ids = marks(eventIds.length);
+    statements.add(`SELECT ${WAIT_COLUMNS} FROM wait WHERE event_id IN (${ids})`, eventIds);
+    const columns = COLUMNS_READ.replace(/\w+/g, 'l.$&');
+    statements.add(
+      `SELECT ${columns} FROM log l WHERE l.event_id IN (${ids}) UNION ALL
+       SELECT ${columns} FROM wait w JOIN log l ON l.event_id = w.entry_event_id WHERE w.event_id IN (${ids})`,
+      [...eventIds, ...eventIds],
+    );
+  }
+  if (statements.isEmpty) return NOTHING;
+  onTrip();
+  const results = await statements.run(queries);
+  const rowsOf = <T>(part: (typeof parts)[number]) => (results[parts.indexOf(part)] ?? []) as T[];
+  const open = await waitsFromRows(queries, names, rowsOf<WaitRow>('keys'));
+  return {
+    awaited: awaitedByKey(open, keys),
+    found: await readFound(queries, finds, rowsOf<FoundRow>('finds'), onTrip),
+    identities: identifiedBy(rowsOf<IdentityRow>('identities'), identities),
+    events: await storedEvents(queries, names, rowsOf<WaitRow>('waits'), rowsOf<object>('entries'), eventIds),
+  };
+}
+
+const NOTHING: LockedWaits = { awaited: new Map(), found: new Map(), identities: new Map(), events: new Map() };
+
+interface IdentityRow {
+  topic_id: number;
+  digest: Buffer;
+  event_id: number;
+  position: number;
+}
+
+/** The first event that has each identity. */
+function identifiedBy(
+  rows: IdentityRow[],
+  wanted: readonly { readonly topicId: number; readonly identity: Identity }[],
+): Map<string, Occurrence> {
+  const texts = new Map(wanted.map(({ topicId, identity }) => [identityKey(topicId, identity.digest), identity.text]));
+  const found = new Map<string, Occurrence>();
+  for (const row of rows.sort((a, b) => a.position - b.position)) {
+    const text = texts.get(identityKey(row.topic_id, row.digest));
+    if (text !== undefined && !found.has(text)) found.set(text, occurrenceOf(row));
+  }
+  return found;
+}
+
+function identityKey(topicId: number, digest: Uint8Array): string {
+  return `${topicId}:${asBuffer(digest).toString('latin1')}`;
+}
+
+/** The open wait of each key: of several with the same hash the one that is for its values. */
+function awaitedByKey(open: readonly Wait[], keys: readonly WaitKey[]): Map<string, Wait> {
+  const byText = new Map(keys.map((key) => [key.text, key]));
+  const awaited = new Map<string, Wait>();
+  for (const wait of open) {
+    const text = waitKeyText(wait.shapeId, wait.hash);
+    const key = byText.get(text);
+    if (key !== undefined && isFor(wait, key)) awaited.set(text, wait);
+  }
+  return awaited;
+}
+
+async function storedEvents(
+  queries: Queries,
+  names: NameCache,
+  waitRows: readonly WaitRow[],
+  entryRows: readonly object[],
+  eventIds: readonly number[],
+): Promise<Map<number, StoredEvent>> {
+  // Columns keep their order in the objects of a text query.
+  const rows = entryRows.map((row) => Object.values(row) as unknown[]);
+  const ids = rows.map(rowNameIds);
+  const streams = new Set(ids.map(({ streamId }) => streamId).filter((id) => id !== null));
+  await names.loadByIds(queries, new Set(ids.map(({ topicId }) => topicId)), streams);
+  const entries = rows.map((row) => entryFromRow(row, names)).filter((entry): entry is LogEntry => entry !== undefined);
+  const waits = new Map((await waitsFromRows(queries, names, waitRows)).map((wait) => [wait.eventId, wait]));
+  const events = new Map<number, StoredEvent>();
+  for (const id of eventIds) {
+    const wait = waits.get(id);
+    const own = entries.filter(({ eventId }) => eventId === (wait?.endedById ?? id));
+    if (wait !== undefined || own.length > 0) events.set(id, { wait, entries: own });
+  }
+  return events;
+}
+
+/** Writes what a group does to waits. `onTrip` is told of the statement. */
+export async function writeWaits(
+  queries: Queries,
+  writes: WaitWrites,
+  { minter, headPosition, onTrip }: { minter: NameMinter; headPosition: number; onTrip: () => void },
+): Promise<void> {
+  const statements = new Statements();
+  statements.addRows(
+    `INSERT INTO wait (context_id, ${WAIT_COLUMNS})`,
+    writes.added.map((wait) => waitValues(wait, minter)),
+  );
+  // All are there already: one statement for many rows.
+  statements.addRows(
+    `INSERT INTO wait (context_id, ${WAIT_COLUMNS})`,
+    writes.changed.map((wait) => waitValues(wait, minter)),
+    `ON DUPLICATE KEY UPDATE state = VALUES(state), expires_at = VALUES(expires_at), entry_event_id = VALUES(entry_event_id),
+       position = VALUES(position)`,
+  );
+  statements.addRows(
+    'INSERT INTO push_ledger (context_id, message_id, issuer, digest, event_id, created_at)',
+    writes.ledger.map(({ context, messageId, issuer, digest, eventId, createdAt }) => [
+      minter.contextId(context),
+      uuidToBytes(messageId),
+      Buffer.from(issuer),
+      digest === undefined ? null : asBuffer(digest),
+      eventId,
+      createdAt,
+    ]),
+    // Of the same id only what nobody looks up any more can be there.
+    `ON DUPLICATE KEY UPDATE issuer = VALUES(issuer), digest = VALUES(digest), event_id = VALUES(event_id),
+       created_at = VALUES(created_at)`,
+  );
+  statements.addRows(
+    'INSERT INTO shape_index (shape_id, value_hash, position)',
+    writes.indexed.map(({ key, position }) => [key.shapeId, asBuffer(key.hash), position]),
+  );
+  statements.addRows(
+    'INSERT IGNORE INTO event_identity (topic_id, digest, event_id, position)',
+    writes.identities.map(({ identity: { context, topic, digest }, occurrence: { eventId, position } }) => [
+      minter.topicId(context, topic),
+      asBuffer(digest),
+      eventId,
+      position,
+    ]),
+  );
+  if (writes.freed !== undefined) {
+    const { eventId, position } = writes.freed;
+    statements.add('DELETE FROM event_identity WHERE event_id = ?', [eventId]);
+    statements.add(`UPDATE wait SET state = ${EntryKind.INVALIDATED}, position = ? WHERE entry_event_id = ?`, [
+      position,
+      eventId,
+    ]);
+  }
+  if (writes.watched !== undefined) {
+    const { id, unit } = writes.watched;
+    statements.addRows('INSERT INTO shape (id, topic_id, digest, paths, ready, watched_after, built_to)', [
+      [id, minter.topicId(unit.context, unit.topic), unit.shape.digest, encodeShape(unit.shape), 0, headPosition, 0],
+    ]);
+  }
+  if (writes.readyShapeId !== undefined) {
+    statements.add('UPDATE shape SET ready = 1, built_to = watched_after WHERE id = ?', [writes.readyShapeId]);
+  }
+  if (statements.isEmpty) return;
+  onTrip();
+  await statements.run(queries);
+}
+
+function waitValues(wait: Wait, minter: NameMinter): SqlValue[] {
+  const { envelope } = wait;
+  return [
+    minter.contextId(envelope.context),
+    wait.eventId,
+    minter.topicId(envelope.context, envelope.topic),
+    envelope.version,
+    wait.shapeId,
+    asBuffer(wait.hash),
+    wait.state,
+    wait.createdAt,
+    wait.expiresAt,
+    wait.endedById ?? null,
+    wait.position,
+    Buffer.from(envelope.issuer),
+    uuidToBytes(wait.messageId),
+    wait.description,
+    envelopeText(wait),
+  ];
+}

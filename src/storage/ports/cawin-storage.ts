@@ -1,0 +1,222 @@
+// The ports of cawins: the cawins themselves, the making of firings from the log, and the claiming of due ones. `storage/mysql`
+// implements them and points back here.
+//
+// Lock order within them: log_head -> firing_cursor -> cawin -> wait -> endpoint -> firing -> attempt; a wait's row is only ever locked
+// under the head row. Times and leases are measured by the database's clock alone. Every method rejects with MadeleineError STORAGE_UNAVAILABLE when the database is away.
+
+import type { Cawin, EndKind, WaitEnd } from '../../domain/cawins/cawin.js';
+import type { AttemptRecord } from '../../domain/cawins/cawin-attempt.js';
+import type { Circuit, CircuitTurn, EndpointSign } from '../../domain/cawins/endpoint-circuit.js';
+import type { Micros, Position } from '../../domain/events/event.js';
+
+/** How long an instance makes firings without renewing. */
+export const CURSOR_LEASE_MS = 6_000;
+/** A claim is good for the callback's timeout and this much more, so that its result can be written. */
+export const CLAIM_GRACE_MS = 5_000;
+
+/** What is stored of a callback besides its secrets. */
+export interface CallbackRecord {
+  readonly url: string;
+  /** See endpointOrigin. */
+  readonly origin: string;
+  readonly headerNames: readonly string[];
+  readonly timeoutMs: number;
+  readonly signed: boolean;
+  readonly formerSecretUntil: Micros | undefined;
+}
+
+/** Encrypts what the cawin keeps secret; undefined if that is nothing. Called within a transaction, perhaps twice. */
+export type Seal = (cawinId: number) => Buffer | undefined;
+
+export interface CawinDraft {
+  readonly active: boolean;
+  readonly notifyOn: readonly EndKind[];
+  readonly callback: CallbackRecord;
+  /** Empty: none. */
+  readonly requestId: string;
+  /** Of what was asked for, secrets and headers' values aside; compared by the caller. */
+  readonly digest: Buffer;
+}
+
+/** What an update changes; undefined members stay. */
+export interface CawinPatch {
+  readonly active: boolean | undefined;
+  readonly notifyOn: readonly EndKind[] | undefined;
+  /** `null`: that of the event. */
+  readonly expiresAt: Micros | null | undefined;
+  readonly callback: CallbackRecord | undefined;
+  readonly seal: Seal | undefined;
+}
+
+export interface StoredCawin {
+  readonly cawin: Cawin;
+  /** What `seal` gave. */
+  readonly sealed: Buffer | undefined;
+  readonly digest: Buffer | undefined;
+}
+
+export interface ListCawinsOptions {
+  /** A context, or `all`. */
+  readonly context: string;
+  readonly eventId?: number;
+  /** Only ids above. */
+  readonly after: number;
+  readonly limit: number;
+}
+
+export interface AttemptKey {
+  readonly kind: number;
+  readonly number: number;
+}
+
+/** A cawin on the event that a unit of a group finds, awaits or names: passed through the group as the unit's attachment. */
+export interface CawinAttachment {
+  /** Once the unit is answered. */
+  readonly made: { readonly id: number; readonly created: boolean } | undefined;
+}
+
+/**
+ * The deadline of a cawin that is about to be made: `wait`: so long from the time of its group, if the event is awaited; `at`: that
+ * time; undefined: the event's.
+ */
+export type CawinDeadline = { readonly wait: Micros } | { readonly at: Micros } | undefined;
+
+export interface CawinStore {
+  /**
+   * A cawin that its group makes, with its firings where the event has ended, under the head row. With a request id that
+   * was used in the event's context nothing is made: that cawin is the one.
+   */
+  prepare(
+    draft: CawinDraft,
+    options: { readonly seal: Seal; readonly deadline: CawinDeadline },
+  ): Promise<CawinAttachment>;
+  find(id: number): Promise<StoredCawin | undefined>;
+  /** The cawin that was made with a request id in the context; perhaps not durable yet. */
+  findByRequest(context: string, requestId: string): Promise<StoredCawin | undefined>;
+  /** By id. */
+  list(options: ListCawinsOptions): Promise<readonly Cawin[]>;
+  /**
+   * Changes a cawin under the head row; switched on, it fires what has ended and never fired. False: there is none. `patchOf` is given
+   * the cawin as it is under the lock (without its firings), and may be called again; `origin`: of a new URL.
+   */
+  update(id: number, patchOf: (stored: StoredCawin) => CawinPatch, origin: string | undefined): Promise<boolean>;
+  /** With its firings and attempts. False: there is none. */
+  delete(id: number): Promise<boolean>;
+  /** Makes what failed, or waits for its next attempt, due now; how many those are. Undefined: there is no such cawin. */
+  retry(id: number): Promise<number | undefined>;
+  /** Attempts by kind and number, after the key. */
+  attempts(id: number, after: AttemptKey | undefined, limit: number): Promise<readonly AttemptRecord[]>;
+}
+
+/** An instance's hold on the making of firings. */
+export interface CursorHold {
+  readonly owner: string;
+  readonly epoch: number;
+  /** Everything up to here has its firings. */
+  readonly position: Position;
+}
+
+/** How an event ended. */
+export interface EventEnd extends WaitEnd {
+  /** When it first ended: an invalidation may come after its occurrence. */
+  readonly firstEndAt: Micros;
+}
+
+/** An event whose cawins fire, as far as they have not. */
+export interface FiringJob {
+  readonly end: EventEnd;
+  readonly eventId: number;
+  /** Done up to this one. */
+  readonly afterCawin: number;
+}
+
+export interface FiringStore {
+  /** Takes the making of firings unless another instance's lease is good. */
+  acquire(owner: string, logEpoch: number): Promise<CursorHold | undefined>;
+  release(hold: CursorHold): Promise<void>;
+  /** Which of the events have cawins. At most 1,000. */
+  withCawins(eventIds: readonly number[]): Promise<ReadonlySet<number>>;
+  /**
+   * Records the firings of the next cawins of each job, by id, at most `limit` of each, in one transaction. Safe to repeat: what
+   * has fired is left as it is. Returns the jobs that are not done, as far as they are; undefined: the hold is lost.
+   */
+  fire(hold: CursorHold, jobs: readonly FiringJob[], limit: number): Promise<readonly FiringJob[] | undefined>;
+  /** Everything up to the position has its firings. False: the hold is lost. */
+  advance(hold: CursorHold, position: Position): Promise<boolean>;
+  /**
+   * Fires EXPIRED for cawins whose own deadline has passed before their event ended; how many were looked at. With none, in how many
+   * milliseconds the next one is due; undefined: none is.
+   */
+  expireDue(limit: number): Promise<{ readonly looked: number; readonly nextMs: number | undefined }>;
+}
+
+export interface ReadyEndpoint extends Circuit {
+  readonly id: number;
+}
+
+/** A firing that this instance may call for, until its lease ends. */
+export interface ClaimedFiring {
+  readonly cawinId: number;
+  readonly kind: EndKind;
+  /** 0: the cawin's own deadline passed. */
+  readonly position: Position;
+  readonly eventId: number;
+  readonly endpointId: number;
+  readonly token: number;
+  /** From 1, over the firing's life. */
+  readonly attemptNumber: number;
+  /** From 1, since it was made or last retried by a person. */
+  readonly roundAttempt: number;
+  readonly createdAt: Micros;
+  readonly isProbe: boolean;
+  readonly url: string;
+  readonly timeoutMs: number;
+  readonly sealed: Buffer | undefined;
+}
+
+/** What becomes of a firing after an attempt. */
+export type Verdict =
+  | { readonly kind: 'delivered' }
+  | { readonly kind: 'failed' }
+  /** `counted`: false for an attempt that says nothing about the receiver. */
+  | { readonly kind: 'retry'; readonly delayMs: number; readonly counted: boolean };
+
+export interface AttemptReport {
+  readonly firing: ClaimedFiring;
+  readonly attempt: AttemptRecord;
+  readonly verdict: Verdict;
+  readonly sign: EndpointSign;
+}
+
+export interface CircuitChange {
+  readonly origin: string;
+  readonly turn: CircuitTurn;
+  /** In a row. */
+  readonly failures: number;
+  /** When open: the first probe. */
+  readonly nextProbeAt: Micros | undefined;
+}
+
+export interface DeliveryStore {
+  /**
+   * Endpoints with something due, and those of open circuits whose probe is due, except for these; with fewer than `limit`, in how
+   * many milliseconds the next one follows (undefined: nothing is due anywhere).
+   */
+  readyEndpoints(
+    except: readonly number[],
+    limit: number,
+  ): Promise<{ readonly ready: readonly ReadyEndpoint[]; readonly nextMs: number | undefined }>;
+  /**
+   * Claims due firings of an endpoint, the longest due first: their attempts are counted, and they are due again when the lease
+   * ends. One at a time where the circuit is open. Firings of inactive cawins are put aside, those of deleted ones dropped.
+   */
+  claim(
+    endpointId: number,
+    options: { readonly limit: number; readonly token: number },
+  ): Promise<readonly ClaimedFiring[]>;
+  /**
+   * Writes what became of attempts, and of their endpoints. What is no longer claimed keeps its state. Returns what there is to tell
+   * of their endpoints.
+   */
+  finish(reports: readonly AttemptReport[], random: () => number): Promise<readonly CircuitChange[]>;
+}

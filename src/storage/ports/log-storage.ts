@@ -1,0 +1,152 @@
+// The ports of the log: what the engine asks of a database, and what it may rely on. `storage/mysql` implements them and
+// points back here. The consumers' port is in consumer-storage.ts.
+//
+// Lock order, never backwards: log_head -> stream -> wait -> cawin -> log / ledger / index inserts -> firing; apart from
+// those: consumer rows by id; retention by position. Nothing takes log_head after another lock.
+//
+// Every method rejects with MadeleineError STORAGE_UNAVAILABLE when the database is away, does not answer in time or
+// refuses work (connections, read-only, disk); nothing of the driver's errors is thrown upwards.
+
+import type { LogEntry, Micros, Position } from '../../domain/events/event.js';
+import type { EventCriteria } from '../../domain/events/event-filter.js';
+import type { StreamState } from '../../domain/events/stream.js';
+import type { GroupNeeds, GroupWrites, LockedState } from '../../domain/group/group-plan-types.js';
+
+/** The newest entry of the log, as committed (not necessarily durable: see DurableReads). */
+export interface LogHead {
+  readonly position: Position;
+  /** Time of the newest entry. */
+  readonly createdAt: Micros;
+  /** Identity of the log; changes when it is restored from a backup. */
+  readonly epoch: number;
+  /** Token of the group that committed last, see GroupRun. */
+  readonly token: number;
+}
+
+export interface ReadPageOptions {
+  /** Entries after this position … */
+  readonly after: Position;
+  /** … up to and including this one. */
+  readonly upTo: Position;
+  /** At most so many matching entries. */
+  readonly limit: number;
+  /** The page ends when its payloads pass this size; at least one entry is returned. */
+  readonly maxBytes: number;
+  /** Newest first: then the page begins at `upTo` and goes down. */
+  readonly newestFirst?: boolean;
+}
+
+export interface Page {
+  readonly entries: readonly LogEntry[];
+  /**
+   * Everything in the page's direction up to this position was looked at: equal to `upTo` (or `after`, newest first) when
+   * the range is done, else where to go on.
+   */
+  readonly scannedTo: Position;
+}
+
+/** Reads of the log. They see what is committed; the caller keeps to the durable mark by `upTo`. */
+export interface EventLog {
+  /** The head, read without a lock. */
+  readHead(): Promise<LogHead>;
+  /**
+   * The next matching entries in position order. Uses the index that fits the criteria; looks at no more than 20,000 rows,
+   * so that a page may be short or empty before `upTo` is reached.
+   */
+  readPage(criteria: EventCriteria, options: ReadPageOptions): Promise<Page>;
+  /** Entries at these positions, in position order; those that no longer exist are left out. At most 1,000. */
+  readAt(positions: readonly Position[]): Promise<readonly LogEntry[]>;
+  /** The entries of an event: how it occurred, was invalidated, or expired. At most two; none for what is only awaited. */
+  findByEventId(eventId: number): Promise<readonly LogEntry[]>;
+  /** The OCCURRED entry that was pushed with this message id, or undefined. */
+  findByMessageId(context: string, messageId: string): Promise<LogEntry | undefined>;
+  /** The greatest position whose entry was created at or before the time; 0 if none was. */
+  positionAt(time: Micros): Promise<Position>;
+  /** The oldest stored position, or 0 when the log is empty. */
+  oldestPosition(): Promise<Position>;
+}
+
+/** One instance of the server, as the others see it. */
+export interface Instance {
+  /** Unique to one run of one process. */
+  readonly id: string;
+  /** Where clients find it. */
+  readonly address: string;
+}
+
+/** Reads whose result may be told: InnoDB shows a commit before its redo log is on disk. */
+export interface DurableReads {
+  /**
+   * Reads, and where the result says that it may rest on what is not durable yet, makes everything that was committed before
+   * durable. Rejects with STORAGE_UNAVAILABLE also when the database may have restarted since the read began: what was read may
+   * be gone. The read may be of any connections of the database.
+   */
+  durable<T>(read: () => Promise<T>, isFresh: (result: T) => boolean): Promise<T>;
+}
+
+/** One group, as a lane runs it. */
+export interface GroupRun {
+  readonly needs: GroupNeeds;
+  /** The version of the catalogue that the needs were made with; with another one in the head row the run fails with `stale`. */
+  readonly catalogVersion: number;
+  /** Written to the head row with the group: random, so that whoever finds it knows that this group has committed. */
+  readonly token: number;
+  /** Called once the head row is locked. */
+  onLocked(): void;
+  /**
+   * Given the token found in the head row: may this group go on, or has it to wait for an earlier group of this instance
+   * whose outcome is open? False makes the run fail with `retry`.
+   */
+  mayProceed(foundToken: number): boolean;
+  /** Pure; asked again when message ids had to be looked up, or the transaction is repeated. */
+  decide(locked: LockedState): GroupWrites;
+  /** Asked when there was nothing to write: may what was decided rest on commits of others that are not durable yet? */
+  restsOnFresh(): boolean;
+}
+
+/**
+ * One connection that commits groups, one at a time. Lanes are independent: while one flushes, the other may
+ * already hold the head row.
+ */
+export interface GroupLane {
+  /**
+   * Runs one group as one transaction: locks the head row, reads what it needs, lets it decide, writes, commits.
+   *
+   * Resolves once the group is durable, or, where it had nothing to write, what it rests on. Rejects with GroupFailure.
+   */
+  run(group: GroupRun): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Why a group was not committed, or may not have been. */
+export class GroupFailure extends Error {
+  override readonly name = 'GroupFailure';
+  /**
+   * `retry`: nothing was stored, the same group may be run again at once (deadlock, lock wait, lost connection before
+   * COMMIT). `unknown`: COMMIT was sent and not answered; run it again as a rerun, which looks its ids up. `data`: a
+   * value of the group was refused by the database. `unavailable`: the database is away. `stale`: nothing was stored, the
+   * catalogue has to be loaded again first. `failed`: none of these, a bug.
+   */
+  readonly kind: 'retry' | 'stale' | 'unknown' | 'data' | 'unavailable' | 'failed';
+
+  constructor(kind: GroupFailure['kind'], cause: unknown) {
+    super(`group not committed: ${kind}`, { cause });
+    this.kind = kind;
+  }
+}
+
+export interface ListStreamsOptions {
+  /** A context, or `all`. */
+  readonly context: string;
+  readonly owner?: string;
+  readonly namePrefix?: string;
+  readonly limit: number;
+  /** Only what comes after this one, by context and name in byte order. */
+  readonly after?: { readonly context: string; readonly name: string };
+}
+
+/** Reads of streams; they are written by groups only. Owners and sequences of groups not yet durable may show. */
+export interface StreamStore {
+  find(context: string, name: string): Promise<StreamState | undefined>;
+  list(options: ListStreamsOptions): Promise<readonly StreamState[]>;
+}

@@ -1,0 +1,179 @@
+// The command line for consumers: subscribe, ack, consumers; against a real server.
+
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../../support/database/database.js';
+import { startServer, type TestServer } from '../../support/server/server.js';
+import { waitUntil } from '../../support/wait-until.js';
+import { ndjson, RunningCli, runToEnd } from './cli-run.js';
+
+describe('the command line for consumers', () => {
+  let database: TestDatabase;
+  let server: TestServer;
+  let context = '';
+  let contexts = 0;
+
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    server = await startServer({ databaseUrl: database.url });
+  });
+
+  beforeEach(() => {
+    contexts += 1;
+    context = `consumers-${contexts}`;
+  });
+
+  afterAll(async () => {
+    await server?.stop();
+    await database?.drop();
+  });
+
+  const cli = (...argv: string[]) => runToEnd([...argv, '--context', context], { server: server.address });
+  const start = (...argv: string[]) => new RunningCli([...argv, '--context', context], { server: server.address });
+  const consumer = async (name = 'mailer') =>
+    ndjson((await cli('consumers', 'get', name, '--json')).stdout)[0] as Record<string, unknown>;
+
+  /** Pushes 1, 2, … to one stream; returns their positions. */
+  async function pushed(count: number, topic = 'orders'): Promise<string[]> {
+    const lines = Array.from({ length: count }, (_, n) => String(n + 1)).join('\n');
+    const argv = ['push', '--json', '--context', context, '--topic', topic, '--stream', topic, '--issuer', 'i'];
+    const { stdout } = await runToEnd(argv, { server: server.address, stdin: lines });
+    return ndjson(stdout).map(({ position }) => String(position));
+  }
+
+  describe('subscribe', () => {
+    it('prints deliveries and leaves them unacknowledged without --ack', async () => {
+      const positions = await pushed(2);
+      const { code, stdout } = await cli('subscribe', 'mailer', '--json', '--count', '2');
+      expect(code).toBe(0);
+      expect(ndjson(stdout)).toMatchObject([
+        { attempt: 1, event: { position: positions[0], payload: { json: 1 } } },
+        { attempt: 1, event: { position: positions[1], payload: { json: 2 } } },
+      ]);
+      expect(await consumer()).toMatchObject({ pending: '2' });
+    });
+
+    it('acknowledges what it printed before it leaves', async () => {
+      const positions = await pushed(3);
+      expect((await cli('subscribe', 'mailer', '--ack', '--count', '3')).code).toBe(0);
+      expect(await consumer()).toMatchObject({ offset: positions[2] });
+      expect(await consumer()).not.toHaveProperty('pending');
+    });
+
+    it('acknowledges what it printed when it is interrupted', async () => {
+      const positions = await pushed(2);
+      const running = start('subscribe', 'mailer', '--ack');
+      await waitUntil(() => running.lines.length === 2, { what: 'both deliveries are printed' });
+      running.interrupt();
+      expect(await running.ended()).toMatchObject({ code: 0, stderr: '' });
+      expect(await consumer()).toMatchObject({ offset: positions[1] });
+    });
+
+    it('creates the consumer with the settings and the start that are given', async () => {
+      await pushed(1, 'old');
+      const running = start(
+        'subscribe',
+        'mailer',
+        '--start',
+        'latest',
+        '--topic',
+        'orders',
+        '--ack-timeout',
+        '90s',
+        '--count',
+        '1',
+        '--json',
+      );
+      await waitUntil(async () => (await cli('consumers', 'get', 'mailer')).code === 0, {
+        what: 'the consumer is created',
+      });
+      await pushed(1, 'other');
+      const [position] = await pushed(1, 'orders');
+      expect(ndjson((await running.ended()).stdout)).toMatchObject([{ event: { position } }]);
+      expect(await consumer()).toMatchObject({ settings: { ackTimeout: '90s', filter: { topics: ['orders'] } } });
+      const differs = await cli('subscribe', 'mailer', '--ack-timeout', '30s', '--count', '1');
+      expect(differs).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/^madeleine: SETTINGS_DIFFER: .*ack_timeout/),
+      });
+    });
+
+    it('goes over to a member of the same name and says so', async () => {
+      const first = start('subscribe', 'mailer', '--member', 'm');
+      await waitUntil(async () => ((await consumer())?.members as unknown[] | undefined)?.length === 1, {
+        what: 'one member',
+      });
+      const second = start('subscribe', 'mailer', '--member', 'm');
+      expect(await first.ended()).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/^madeleine: MEMBER_REPLACED: /),
+      });
+      second.interrupt();
+      expect(await second.ended()).toMatchObject({ code: 0 });
+    });
+  });
+
+  describe('ack', () => {
+    it('acknowledges what a subscriber holds, by lease and up to a position', async () => {
+      const positions = await pushed(3);
+      const running = start('subscribe', 'mailer', '--json');
+      await waitUntil(() => running.lines.length === 3, { what: 'three deliveries' });
+      const [first] = ndjson(running.lines.join('\n'));
+      const one = await cli('ack', 'mailer', `${positions[0]}:${first?.lease}`);
+      expect(one).toMatchObject({
+        code: 0,
+        stdout: expect.stringMatching(new RegExp(`accepted\noffset ${positions[0]}\n$`)),
+      });
+      const again = await cli('ack', 'mailer', String(positions[0]), '--lease', String(first?.lease), '--json');
+      expect(ndjson(again.stdout)).toEqual([{ position: positions[0], status: 'ACK_STATUS_ALREADY' }]);
+      const rest = await cli('ack', 'mailer', '--up-to', String(positions[2]));
+      expect(rest.stdout).toBe(`acknowledged up to ${positions[2]}: 2\noffset ${positions[2]}\n`);
+      running.interrupt();
+      await running.ended();
+    });
+
+    it('fails when an acknowledgement does not count, and says which', async () => {
+      const [position] = await pushed(1);
+      await cli('consumers', 'create', 'mailer');
+      const { code, stdout, stderr } = await cli('ack', 'mailer', `${position}:7`);
+      expect(code).toBe(1);
+      expect(stdout).toMatch(/unknown\n/);
+      expect(stderr).toBe('madeleine: 1 of 1 acknowledgements do not count\n');
+    });
+
+    it('of nothing is misuse', async () => {
+      expect(await cli('ack', 'mailer')).toMatchObject({ code: 2 });
+      expect(await cli('ack', 'mailer', '1', '2', '--lease', '3')).toMatchObject({ code: 2 });
+    });
+  });
+
+  describe('consumers', () => {
+    it('are created, listed, changed, moved and deleted', async () => {
+      const positions = await pushed(3);
+      expect((await cli('consumers', 'create', 'mailer', '--topic', 'orders', '--ordering', 'none')).code).toBe(0);
+      const { stdout: list } = await cli('consumers');
+      expect(list.split('\n')[1]).toMatch(new RegExp(`^${context} +mailer +no-member +0 `));
+      const updated = await cli('consumers', 'update', 'mailer', '--max-attempts', '3', '--any-event', '--json');
+      expect(ndjson(updated.stdout)).toMatchObject([{ settings: { maxAttempts: 3, ordering: 'ORDERING_NONE' } }]);
+      expect(await consumer()).not.toHaveProperty('settings.filter.topics');
+      const dry = await cli('consumers', 'seek', 'mailer', `position:${positions[1]}`, '--dry-run');
+      expect(dry.stdout).toBe(`offset 0 -> ${positions[1]}: 2 matching events would be passed over\n`);
+      expect(await consumer()).not.toHaveProperty('offset');
+      await cli('consumers', 'seek', 'mailer', 'latest');
+      expect(await consumer()).toMatchObject({ offset: positions[2] });
+      const back = await cli('consumers', 'seek', 'mailer', 'earliest', '--json');
+      expect(ndjson(back.stdout)).toMatchObject([{ formerOffset: positions[2], affected: '3' }]);
+      expect(await cli('consumers', 'delete', 'mailer')).toMatchObject({ code: 0, stdout: 'deleted mailer\n' });
+      expect(await cli('consumers', 'delete', 'mailer')).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('CONSUMER_UNKNOWN'),
+      });
+    });
+
+    it('cannot be changed by nothing', async () => {
+      expect(await cli('consumers', 'update', 'mailer')).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining('at least one setting'),
+      });
+    });
+  });
+});

@@ -1,0 +1,136 @@
+// The command line as a process: exit codes, signals, closed pipes, and a server that is killed under it.
+
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../../support/database/database.js';
+import { ServerProcess } from '../../support/server/server.js';
+import { waitUntil } from '../../support/wait-until.js';
+import { ndjson, runToEnd } from './cli-run.js';
+
+const MAIN = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
+const NODE = [process.execPath, '--import', import.meta.resolve('tsx'), MAIN] as const;
+
+// Each command is a process that compiles its sources first: seconds on a busy machine.
+describe('the command line as a process', { timeout: 120_000 }, () => {
+  let database: TestDatabase;
+  let server: ServerProcess;
+  let address: string;
+
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    server = await ServerProcess.start({ databaseUrl: database.url });
+    address = server.address;
+  });
+
+  afterAll(async () => {
+    await server?.stop();
+    await database?.drop();
+  });
+
+  const environment = () => ({ ...process.env, MADELEINE_SERVER: address });
+
+  function start(...argv: string[]) {
+    const child = spawn(NODE[0], [...NODE.slice(1), ...argv], {
+      env: environment(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const printed = { stdout: '', stderr: '' };
+    child.stdout.on('data', (chunk) => {
+      printed.stdout += chunk;
+    });
+    child.stderr.on('data', (chunk) => {
+      printed.stderr += chunk;
+    });
+    return { child, printed, ended: once(child, 'close') as Promise<[number | null, string | null]> };
+  }
+
+  const push = (n: number) => runToEnd(['push', '--topic', 't', '--issuer', 'i', String(n)], { server: address });
+
+  it('maps success, refusal and misuse to 0, 1 and 2, without a stack trace', async () => {
+    const results = [
+      start('push', '--topic', 't', '--issuer', 'i', '0'),
+      start('push', '--topic', 't', '--issuer', ' ', '0'),
+      start('push'),
+    ];
+    const codes = await Promise.all(results.map(async ({ ended }) => (await ended)[0]));
+    expect(codes).toEqual([0, 1, 2]);
+    for (const { printed } of results) expect(printed.stderr).not.toMatch(/\n\s+at /);
+  });
+
+  it('ends without a word when nobody reads its output any more', async () => {
+    const events = Array.from({ length: 3000 }, (_, n) => `{"n":${n}}`).join('\n');
+    await runToEnd(['push', '--context', 'pipe', '--topic', 't', '--issuer', 'i'], { server: address, stdin: events });
+    const command = `${NODE.join(' ')} read --context pipe | head -n 2; echo "codes \${PIPESTATUS[@]}"`;
+    const { stdout, stderr } = await promisify(execFile)('bash', ['-c', command], { env: environment() });
+    expect(stdout.split('\n')).toHaveLength(4);
+    expect(stdout).toMatch(/codes 0 0\n$/);
+    expect(stderr).toBe('');
+  });
+
+  it('ends a stream on SIGINT with code 0', async () => {
+    const { child, printed, ended } = start('read', '--follow', '--json');
+    await waitUntil(() => printed.stdout !== '', { what: 'a stored event is printed', timeoutMs: 40_000 });
+    child.kill('SIGINT');
+    expect(await ended).toEqual([0, null]);
+    expect(printed.stderr).toBe('');
+  });
+
+  it('survives kill -9 of the server: a tail shows every event once, a push waits and is stored once', async () => {
+    const { child, printed, ended } = start('read', '--follow', '--json', '--context', 'default', '--topic', 't');
+    await push(1);
+    await waitUntil(() => printed.stdout.includes('"json":1'), {
+      what: 'the first event is printed',
+      timeoutMs: 40_000,
+    });
+    await server.kill();
+    const pushing = push(2);
+    await waitUntil(() => printed.stderr.includes('trying again'), {
+      what: 'the lost connection is told',
+      timeoutMs: 40_000,
+    });
+    server = await ServerProcess.start({ databaseUrl: database.url, listen: address });
+    expect((await pushing).code).toBe(0);
+    await waitUntil(() => printed.stdout.includes('"json":2'), {
+      what: 'the second event is printed',
+      timeoutMs: 40_000,
+    });
+    child.kill('SIGTERM');
+    expect(await ended).toEqual([0, null]);
+    expect(printed.stderr).toMatch(/^madeleine: [^\n]+; trying again\nmadeleine: connected again\n$/);
+    const positions = ndjson(printed.stdout).map(({ position }) => Number(position));
+    expect(positions).toEqual([...new Set(positions)].sort((a, b) => a - b));
+  });
+
+  it('pushes every line of stdin exactly once though the server is killed in the middle', async () => {
+    const lines = Array.from({ length: 5000 }, (_, n) => `{"n":${n}}`);
+    const child = spawn(
+      NODE[0],
+      [...NODE.slice(1), 'push', '--context', 'once', '--topic', 't', '--issuer', 'i', '--batch', '20'],
+      {
+        env: environment(),
+        stdio: ['pipe', 'pipe', 'pipe'],
+      },
+    );
+    let stderr = '';
+    child.stderr.on('data', (chunk) => {
+      stderr += chunk;
+    });
+    const ended = once(child, 'close');
+    child.stdin.write(`${lines.slice(0, 3000).join('\n')}\n`);
+    const stored = async () => (await runToEnd(['read', '--context', 'once', '--json'], { server: address })).stdout;
+    await waitUntil(async () => ndjson(await stored()).length > 0, {
+      what: 'some lines are stored',
+      timeoutMs: 40_000,
+    });
+    await server.kill();
+    child.stdin.end(lines.slice(3000).join('\n'));
+    await waitUntil(() => stderr.includes('sending again'), { what: 'the lost connection is told', timeoutMs: 40_000 });
+    server = await ServerProcess.start({ databaseUrl: database.url, listen: address });
+    expect((await ended)[0]).toBe(0);
+    const numbers = ndjson(await stored()).map(({ payload }) => (payload as { json: { n: number } }).json.n);
+    expect(numbers).toEqual(lines.map((_, n) => n));
+  });
+});

@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest';
+import {
+  applySettings,
+  consumerCriteria,
+  DEFAULT_SETTINGS,
+  differingSettings,
+  EVERY_EVENT,
+  Ordering,
+  selectsOtherwise,
+  streamCriteria,
+} from '../../../../src/domain/consumers/consumer.js';
+
+const key = { context: 'default', name: 'billing' };
+
+describe('consumer settings', () => {
+  it('take what is given and keep the rest', () => {
+    expect(applySettings(DEFAULT_SETTINGS, {})).toEqual(DEFAULT_SETTINGS);
+    expect(applySettings(DEFAULT_SETTINGS, { ignoreOwn: false, maxAttempts: 3, ordering: Ordering.NONE })).toEqual({
+      ...DEFAULT_SETTINGS,
+      maxAttempts: 3,
+      ordering: Ordering.NONE,
+    });
+  });
+
+  it('differ only in what is given, named as on the wire', () => {
+    const stored = { ...DEFAULT_SETTINGS, filter: { ...EVERY_EVENT, topics: ['a'] } };
+    expect(differingSettings(stored, {})).toEqual([]);
+    expect(differingSettings(stored, stored)).toEqual([]);
+    expect(differingSettings(stored, { filter: EVERY_EVENT, ackTimeoutMs: 1_000, ephemeral: false })).toEqual([
+      { field: 'filter.topics', stored: '["a"]' },
+      { field: 'ack_timeout', stored: '60000' },
+    ]);
+  });
+
+  it('select otherwise by the filter and by ignore_own alone', () => {
+    expect(selectsOtherwise(DEFAULT_SETTINGS, { ...DEFAULT_SETTINGS, ackTimeoutMs: 1, ordering: Ordering.NONE })).toBe(
+      false,
+    );
+    expect(selectsOtherwise(DEFAULT_SETTINGS, { ...DEFAULT_SETTINGS, ignoreOwn: true })).toBe(true);
+    expect(selectsOtherwise(DEFAULT_SETTINGS, { ...DEFAULT_SETTINGS, filter: { ...EVERY_EVENT, tags: ['x'] } })).toBe(
+      true,
+    );
+  });
+});
+
+describe('consumer criteria', () => {
+  it('name the consumer, so that what is addressed to others is left out', () => {
+    expect(consumerCriteria(key, DEFAULT_SETTINGS)).toMatchObject({
+      context: 'default',
+      consumer: 'billing',
+      ignoreOwn: false,
+    });
+  });
+
+  it('of one stream keep the rest of the filter, and its own context for a consumer of all', () => {
+    const settings = { ...DEFAULT_SETTINGS, filter: { ...EVERY_EVENT, topics: ['a'], streams: ['s', 't'] } };
+    const stream = { context: 'north', name: 's' };
+    expect(streamCriteria(key, settings, stream)).toMatchObject({ context: 'default', topics: ['a'], streams: ['s'] });
+    expect(streamCriteria({ ...key, context: 'all' }, settings, stream)).toMatchObject({
+      context: 'north',
+      streams: ['s'],
+    });
+  });
+});

@@ -1,0 +1,214 @@
+// What an acknowledgement, a rejection or an extension means.
+
+import { describe, expect, it } from 'vitest';
+import type { AckStatus } from '../../../../src/domain/consumers/delivery-types.js';
+import { DeliveryDriver, NO_ORDER, of } from '../../../support/consumers/delivery.js';
+
+function one(driver: DeliveryDriver, position: number, lease: number): AckStatus | undefined {
+  return driver.window.ack([{ position, lease }], driver.now)[0];
+}
+
+describe('delivery answers: leases of this owner', () => {
+  it('accepts the current lease once', () => {
+    const driver = new DeliveryDriver({ log: [null] });
+    driver.join('ada');
+    const [first] = driver.deliver();
+    expect(one(driver, 1, first?.lease ?? 0)).toBe('ACCEPTED');
+    expect(one(driver, 1, first?.lease ?? 0)).toBe('ALREADY');
+  });
+
+  it('answers each acknowledgement of a call in its order', () => {
+    const driver = new DeliveryDriver({ log: [null, null] });
+    driver.join('ada');
+    const [first, second] = driver.deliver();
+    const answers = [
+      { position: 2, lease: second?.lease ?? 0 },
+      { position: 9, lease: 1 },
+      { position: 1, lease: first?.lease ?? 0 },
+      { position: 2, lease: second?.lease ?? 0 },
+      { position: 0, lease: 1 },
+    ];
+    expect(driver.window.ack(answers, driver.now)).toEqual(['ACCEPTED', 'UNKNOWN', 'ACCEPTED', 'ALREADY', 'UNKNOWN']);
+  });
+
+  it('knows no lease that was never minted, and no event that was never delivered', () => {
+    const driver = new DeliveryDriver({ log: [null, null] });
+    driver.join('ada', { maxInFlight: 1 });
+    const [first] = driver.deliver();
+    expect(one(driver, 1, 99)).toBe('UNKNOWN');
+    expect(one(driver, 2, first?.lease ?? 0)).toBe('UNKNOWN');
+    expect(one(driver, 2, 0)).toBe('UNKNOWN');
+  });
+
+  it('accepts an event that returned and was not delivered again', () => {
+    const driver = new DeliveryDriver({ log: [null] });
+    driver.join('ada');
+    const [first] = driver.deliver();
+    driver.window.removeMember('ada', { lost: false }, driver.now);
+    expect(one(driver, 1, first?.lease ?? 0)).toBe('ACCEPTED');
+    expect(driver.window.offset).toBe(1);
+  });
+
+  it('finds a lease stale while another member has the event', () => {
+    const driver = new DeliveryDriver({ log: [null] });
+    driver.join('ada');
+    const [first] = driver.deliver();
+    driver.window.removeMember('ada', { lost: false }, driver.now);
+    driver.join('bob');
+    const [second] = driver.deliver();
+    expect(one(driver, 1, first?.lease ?? 0)).toBe('STALE');
+    expect(one(driver, 1, second?.lease ?? 0)).toBe('ACCEPTED');
+  });
+
+  it('accepts an older lease of the member that has the event again, also through other members', () => {
+    const driver = new DeliveryDriver({ log: [null] });
+    driver.join('ada');
+    const [first] = driver.deliver();
+    for (const name of ['bob', 'ada']) {
+      const [holder] = driver.window.members();
+      driver.window.removeMember(holder?.name ?? '', { lost: false }, driver.now);
+      driver.join(name);
+      driver.deliver();
+    }
+    expect(driver.window.inFlightAt(1)).toMatchObject({ member: 'ada', lease: 3 });
+    expect(one(driver, 1, 2)).toBe('STALE');
+    expect(one(driver, 1, first?.lease ?? 0)).toBe('ACCEPTED');
+  });
+
+  it('takes lease 0 for whatever is current', () => {
+    const driver = new DeliveryDriver({ log: [null, null] });
+    driver.join('ada');
+    driver.deliver();
+    expect(one(driver, 1, 0)).toBe('ACCEPTED');
+    expect(one(driver, 1, 0)).toBe('ALREADY');
+    driver.window.removeMember('ada', { lost: false }, driver.now);
+    expect(one(driver, 2, 0)).toBe('ACCEPTED');
+  });
+});
+
+describe('delivery answers: leases of before', () => {
+  it('finds leases of an older generation stale, whatever became of the event', () => {
+    const driver = new DeliveryDriver({ log: [null, null] });
+    driver.join('ada');
+    const [first, second] = driver.deliver();
+    driver.ack(of([first, second] as never, 1));
+    driver.window.seek(0, 2);
+    expect(driver.window.generation).toBe(2);
+    expect(one(driver, 1, first?.lease ?? 0)).toBe('STALE');
+    const again = driver.deliver();
+    expect(again.map(({ lease }) => lease)).toEqual([3, 4]);
+    expect(one(driver, 2, second?.lease ?? 0)).toBe('STALE');
+    expect(driver.ack(...again)).toEqual(['ACCEPTED', 'ACCEPTED']);
+  });
+
+  it('accepts a former owner’s lease unless the event is done or leased out now', () => {
+    const former = new DeliveryDriver({ log: [null, null, null, null] });
+    former.join('ada');
+    const delivered = former.deliver();
+    former.ack(of(delivered, 2));
+    const driver = former.takeOver();
+    driver.join('ada', { maxInFlight: 1 });
+    driver.deliver();
+    expect(one(driver, 1, of(delivered, 1).lease)).toBe('STALE');
+    expect(one(driver, 2, of(delivered, 2).lease)).toBe('ALREADY');
+    expect(one(driver, 3, of(delivered, 3).lease)).toBe('ACCEPTED');
+    expect(one(driver, 3, of(delivered, 3).lease)).toBe('ALREADY');
+    driver.window.ackUpTo(1, undefined, driver.now);
+    expect(driver.positions()).toEqual([4]);
+    expect(driver.window.offset).toBe(3);
+  });
+
+  it('takes rejections with a former owner’s lease too', () => {
+    const former = new DeliveryDriver({ log: ['a', 'b', 'c', 'd'] });
+    former.join('ada');
+    const delivered = former.deliver();
+    const driver = former.takeOver();
+    expect(driver.retry(of(delivered, 1), 300)).toEqual(['ACCEPTED']);
+    expect(driver.park(of(delivered, 2))).toEqual(['ACCEPTED']);
+    expect(driver.skip(of(delivered, 3))).toEqual(['ACCEPTED']);
+    driver.join('ada');
+    expect(driver.positions()).toEqual([4]);
+    expect(driver.window.stats()).toMatchObject({ parked: 1, waiting: 1 });
+    driver.now += 300;
+    expect(driver.deliver()).toMatchObject([{ position: 1, attempt: 2 }]);
+  });
+
+  it('does not let leases of a former owner add ranges without end', () => {
+    const log = Array.from({ length: 40 }, () => null);
+    const former = new DeliveryDriver({ log });
+    former.join('ada');
+    const leases = former.deliver();
+    const driver = former.takeOver({ limits: { maxAckedRanges: 3 } });
+    const odd = leases.filter(({ position }) => position % 2 === 0);
+    const statuses = driver.ack(...odd);
+    expect(statuses.filter((status) => status === 'ACCEPTED')).toHaveLength(6);
+    expect(statuses.at(-1)).toBe('UNKNOWN');
+  });
+});
+
+describe('delivery answers: up to', () => {
+  it('acknowledges what is in flight at or below, and nothing else', () => {
+    const driver = new DeliveryDriver({ log: ['a', 'a', 'b', 'b', 'c'] });
+    driver.join('ada');
+    const delivered = driver.deliver();
+    driver.retry(of(delivered, 2));
+    const positions = driver.window.ackUpTo(4, undefined, driver.now);
+    expect([...positions].sort()).toEqual([1, 3, 4]);
+    expect(driver.window.offset).toBe(1);
+    expect(driver.window.ackUpTo(4, undefined, driver.now)).toEqual([]);
+  });
+
+  it('acknowledges only what a named member holds', () => {
+    const driver = new DeliveryDriver({ log: [null, null, null, null], settings: NO_ORDER });
+    driver.join('ada', { maxInFlight: 2 });
+    driver.join('bob', { maxInFlight: 2 });
+    const delivered = driver.deliver();
+    const bobs = delivered.filter(({ member }) => member === 'bob').map(({ position }) => position);
+    expect([...driver.window.ackUpTo(9, 'bob', driver.now)].sort()).toEqual(bobs);
+    expect(driver.window.ackUpTo(9, 'nobody', driver.now)).toEqual([]);
+    expect(driver.window.member('ada')?.inFlight).toBe(2);
+  });
+
+  it('covers what a member got out of order', () => {
+    const driver = new DeliveryDriver({ log: [null, null, null], settings: NO_ORDER });
+    driver.join('ada');
+    const delivered = driver.deliver();
+    driver.retry(of(delivered, 1));
+    expect(driver.positions()).toEqual([1]);
+    expect(driver.window.ackUpTo(1, 'ada', driver.now)).toEqual([1]);
+    expect(driver.window.offset).toBe(1);
+  });
+});
+
+describe('delivery answers: rejections', () => {
+  it('passes over a skipped event', () => {
+    const driver = new DeliveryDriver({ log: ['a', 'a'] });
+    driver.join('ada');
+    const delivered = driver.deliver();
+    expect(driver.skip(of(delivered, 1))).toEqual(['ACCEPTED']);
+    expect(driver.window.offset).toBe(1);
+    expect(driver.window.stats().waiting).toBe(0);
+  });
+
+  it('counts a rejection of an event that had returned already', () => {
+    const driver = new DeliveryDriver({ log: ['a', 'a'] });
+    driver.join('ada');
+    const delivered = driver.deliver();
+    driver.retry(of(delivered, 1));
+    expect(driver.retry(of(delivered, 2))).toEqual(['ACCEPTED']);
+    expect(driver.deliver().map(({ position, attempt }) => [position, attempt])).toEqual([
+      [1, 2],
+      [2, 2],
+    ]);
+  });
+
+  it('does nothing with a lease that is not good', () => {
+    const driver = new DeliveryDriver({ log: ['a'] });
+    driver.join('ada');
+    const [first] = driver.deliver();
+    expect(driver.window.reject([{ position: 1, lease: 7 }], { action: 'SKIP', reason: '' }, driver.now)).toEqual([
+      'UNKNOWN',
+    ]);
+    expect(driver.window.inFlightAt(1)).toEqual(first);
+  });
+});

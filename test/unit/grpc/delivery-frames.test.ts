@@ -1,0 +1,80 @@
+import { describe, expect, it } from 'vitest';
+import { FetchResponse, SubscribeResponse } from '../../../generated/madeleine/v1/consumer_service.js';
+import type { Delivery } from '../../../src/domain/consumers/delivery-types.js';
+import { EMPTY_ENVELOPE, EntryKind, type LogEntry } from '../../../src/domain/events/event.js';
+import { DeliveryFrames } from '../../../src/grpc/consumers/delivery-frames.js';
+import { WireEventEncoder } from '../../../src/grpc/events/event-encoder.js';
+
+const frames = new DeliveryFrames(new WireEventEncoder());
+
+function entry(position: number): LogEntry {
+  return {
+    ...{
+      position,
+      kind: EntryKind.OCCURRED,
+      eventId: position + 1,
+      sequence: 0,
+      messageId: '',
+      createdAt: 1_700_000_000_123_456,
+    },
+    ...EMPTY_ENVELOPE,
+    ...{ context: 'default', topic: 'orders', issuer: 'shop' },
+    payload: { contentType: '', bytes: Buffer.from(`{"n":${position}}`) },
+  };
+}
+
+function delivery(position: number, changes: Partial<Delivery> = {}): Delivery {
+  return {
+    ...{ kind: 'delivered', position, lease: 7, attempt: 1, member: 'm', deadlineMs: undefined, replay: false },
+    ...changes,
+  };
+}
+
+describe('delivery frames', () => {
+  it('decode with the generated code, member by member', () => {
+    const deliveries = [
+      delivery(1),
+      delivery(2, { lease: Number.MAX_SAFE_INTEGER, attempt: 300, deadlineMs: 1_700_000_060_123, replay: true }),
+    ];
+    const bytes = frames.deliveries({ entries: [entry(1), entry(2)], deliveries }, 'json');
+    const decoded = SubscribeResponse.decode(bytes);
+    expect(decoded.frame).toBeUndefined();
+    expect(decoded.deliveries.map(({ event: _, ...rest }) => rest)).toEqual([
+      { lease: 7n, attempt: 1, deadline: undefined, replay: false },
+      {
+        lease: BigInt(Number.MAX_SAFE_INTEGER),
+        attempt: 300,
+        deadline: { seconds: 1_700_000_060n, nanos: 123_000_000 },
+        replay: true,
+      },
+    ]);
+    expect(decoded.deliveries.map(({ event }) => [event?.position, event?.payload?.body])).toEqual([
+      [1n, { $case: 'json', value: { n: 1 } }],
+      [2n, { $case: 'json', value: { n: 2 } }],
+    ]);
+    expect(Buffer.from(SubscribeResponse.encode(decoded).finish())).toEqual(Buffer.from(bytes));
+  });
+
+  it('of Fetch carry the offset and the head', () => {
+    const handout = { entries: [entry(5)], deliveries: [delivery(5)] };
+    const decoded = FetchResponse.decode(frames.fetched(handout, { offset: 4, head: 2 ** 40 }, 'bytes'));
+    expect(decoded).toMatchObject({ offset: 4n, head: 2n ** 40n });
+    expect(decoded.deliveries[0]?.event?.payload?.body).toEqual({ $case: 'data', value: Buffer.from('{"n":5}') });
+    expect(
+      FetchResponse.decode(frames.fetched({ entries: [], deliveries: [] }, { offset: 0, head: 0 }, 'json')),
+    ).toEqual({
+      deliveries: [],
+      offset: 0n,
+      head: 0n,
+    });
+  });
+
+  it('are as large as the events measure, but for some bytes a delivery', () => {
+    const entries = Array.from({ length: 256 }, (_, index) => entry(index + 1));
+    const measured = entries.reduce((sum, one) => sum + frames.measure(one, 'json'), 0);
+    const deliveries = entries.map(({ position }) => delivery(position, { deadlineMs: 1_700_000_060_123 }));
+    const { byteLength } = frames.deliveries({ entries, deliveries }, 'json');
+    expect(byteLength).toBeGreaterThan(measured);
+    expect(byteLength).toBeLessThan(measured + 256 * 48);
+  });
+});

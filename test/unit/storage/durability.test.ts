@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import { judgeVariables, lossyFindings } from '../../../src/storage/mysql/sql/durability.js';
+
+const GOOD = {
+  version: '10.11.19-MariaDB-0+deb12u1',
+  innodb_flush_log_at_trx_commit: '1',
+  innodb_doublewrite: 'ON',
+  innodb_flush_method: 'O_DIRECT',
+  sync_binlog: '0',
+  log_bin: 'OFF',
+  wsrep_on: 'OFF',
+  read_only: 'OFF',
+  max_allowed_packet: '16777216',
+};
+
+function judge(changes: Record<string, string>) {
+  return judgeVariables(new Map(Object.entries({ ...GOOD, ...changes })));
+}
+
+describe('database settings', () => {
+  it('finds nothing wrong with a durable server', () => {
+    expect(judge({}).filter(({ state }) => state !== 'ok')).toEqual([]);
+    expect(judge({})).toHaveLength(Object.keys(GOOD).length);
+  });
+
+  it.each([
+    ['innodb_flush_log_at_trx_commit', '0'],
+    ['innodb_flush_log_at_trx_commit', '2'],
+    ['innodb_doublewrite', 'OFF'],
+    ['innodb_doublewrite', 'DETECT_ONLY'],
+    ['innodb_flush_method', 'nosync'],
+  ])('calls %s = %s lossy, and says how to mend it', (name, value) => {
+    const [finding, ...others] = lossyFindings(judge({ [name]: value }));
+    expect(others).toEqual([]);
+    expect(finding).toMatchObject({ name, value, state: 'problem' });
+    expect(finding?.advice).toContain(`${name} =`);
+  });
+
+  it('wants the binary log flushed only where there is one', () => {
+    expect(lossyFindings(judge({ sync_binlog: '0', log_bin: 'OFF' }))).toEqual([]);
+    expect(lossyFindings(judge({ sync_binlog: '1', log_bin: 'ON' }))).toEqual([]);
+    expect(lossyFindings(judge({ sync_binlog: '100', log_bin: 'ON' }))).toMatchObject([{ name: 'sync_binlog' }]);
+  });
+
+  it('does not trust a server that hides its settings', () => {
+    expect(lossyFindings(judgeVariables(new Map()))).toMatchObject([
+      { name: 'innodb_flush_log_at_trx_commit' },
+      { name: 'innodb_doublewrite' },
+    ]);
+  });
+
+  it.each([
+    ['wsrep_on', 'ON', 'warning'],
+    ['read_only', 'ON', 'problem'],
+    ['read_only', 'NO_LOCK', 'problem'],
+    ['super_read_only', 'ON', 'problem'],
+    ['max_allowed_packet', '1048576', 'problem'],
+    ['version', '10.5.23-MariaDB', 'problem'],
+    ['version', '5.7.44', 'problem'],
+    ['version', '8.0.36', 'ok'],
+    ['version', '11.4.2-MariaDB', 'ok'],
+  ])('takes %s = %s for %s, with no loss', (name, value, state) => {
+    const finding = judge({ [name]: value }).find((one) => one.name === name);
+    expect(finding).toMatchObject({ durable: true, state });
+    expect(finding?.advice === undefined).toBe(state === 'ok');
+  });
+});
