@@ -2,7 +2,7 @@
 
 import { Command, CommanderError } from 'commander';
 import { describeFailure, ExitCode, exitCodeOf } from '../connection/failures.js';
-import type { CliDeps } from '../connection/run.js';
+import type { CliDeps } from '../deps.js';
 import { cawinsCommand } from './cawins/cawins.js';
 import { ackCommand } from './consumers/ack.js';
 import { consumersCommand } from './consumers/consumers.js';
@@ -20,9 +20,7 @@ import { awaitedCommand } from './waits/awaited.js';
 import { expectCommand } from './waits/expect.js';
 import { explainCommand } from './waits/explain.js';
 
-export type { CliDeps } from '../connection/run.js';
-export type { DoctorFinding } from './server/doctor.js';
-export type { MigrationReport } from './server/migrate.js';
+export type { CliDeps, DoctorFinding, MigrationReport } from '../deps.js';
 
 const COMMANDS = [
   ...[serveCommand, migrateCommand, doctorCommand],

@@ -2,29 +2,11 @@
 
 import type { Readable, Writable } from 'node:stream';
 import { Command } from 'commander';
-import { type Config, OPTIONS } from '../../config.js';
-import type { DoctorFinding } from '../commands/server/doctor.js';
-import type { MigrationReport } from '../commands/server/migrate.js';
+import { OPTIONS } from '../../config.js';
+import type { CliDeps } from '../deps.js';
 import { Output } from '../text/output.js';
 import { isAborted, MadeleineClient } from './client.js';
 import { UsageError } from './failures.js';
-
-/** What the commands need from the process around them. */
-export interface CliDeps {
-  /** Serves until the process is told to stop. */
-  serve(config: Config): Promise<void>;
-  /** Brings the schema of the database up to date. */
-  migrate(config: Config): Promise<MigrationReport>;
-  /** Looks at the database; the command adds what it can see from outside. */
-  doctor(config: Config): Promise<readonly DoctorFinding[]>;
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  readonly stdout: Writable;
-  readonly stderr: Writable;
-  /** The process's own, if left out. */
-  readonly stdin?: Readable;
-  /** Ends the command as Ctrl-C does; for callers that have no signals. */
-  readonly interrupt?: AbortSignal;
-}
 
 export interface ClientOptions {
   readonly server?: string;

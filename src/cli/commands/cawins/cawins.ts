@@ -3,7 +3,8 @@
 import { Command } from 'commander';
 import { Attempt, Cawin, type CawinState } from '../../../../generated/madeleine/v1/cawin_service.js';
 import { allPages } from '../../connection/pages.js';
-import { type CliDeps, type ClientOptions, clientCommand, runClient } from '../../connection/run.js';
+import { type ClientOptions, clientCommand, runClient } from '../../connection/run.js';
+import type { CliDeps } from '../../deps.js';
 import { messageJson } from '../../text/event-json.js';
 import { defined, uint64 } from '../../text/values.js';
 import { createCommand, expectCommand, updateCommand } from './cawin-changes.js';

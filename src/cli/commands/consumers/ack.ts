@@ -8,7 +8,8 @@ import {
   AckStatus,
 } from '../../../../generated/madeleine/v1/consumer_service.js';
 import { CommandFailed, UsageError } from '../../connection/failures.js';
-import { type CliDeps, type ClientOptions, clientCommand, runClient, type Session } from '../../connection/run.js';
+import { type ClientOptions, clientCommand, runClient, type Session } from '../../connection/run.js';
+import type { CliDeps } from '../../deps.js';
 import { enumText } from '../../text/enum-text.js';
 import { messageJson } from '../../text/event-json.js';
 import type { Column } from '../../text/output.js';

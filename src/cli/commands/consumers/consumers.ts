@@ -8,7 +8,8 @@ import {
 } from '../../../../generated/madeleine/v1/consumer_service.js';
 import { UsageError } from '../../connection/failures.js';
 import { allPages } from '../../connection/pages.js';
-import { type CliDeps, type ClientOptions, clientCommand, runClient, type Session } from '../../connection/run.js';
+import { type ClientOptions, clientCommand, runClient, type Session } from '../../connection/run.js';
+import type { CliDeps } from '../../deps.js';
 import { messageJson } from '../../text/event-json.js';
 import { defined, startPosition } from '../../text/values.js';
 import { CONSUMER_COLUMNS, LIST_COLUMNS, seekText } from './consumer-text.js';

@@ -3,8 +3,9 @@
 import type { Command } from 'commander';
 import type { StartPosition, SubscribeRequest } from '../../../../generated/madeleine/v1/consumer_service.js';
 import { PayloadEncoding } from '../../../../generated/madeleine/v1/event.js';
-import { type CliDeps, type ClientOptions, clientCommand, runClient } from '../../connection/run.js';
+import { type ClientOptions, clientCommand, runClient } from '../../connection/run.js';
 import { Subscriber } from '../../connection/subscriber.js';
+import type { CliDeps } from '../../deps.js';
 import { count, defined, startPosition, uint64 } from '../../text/values.js';
 import { addSettingsFlags, type SettingsFlags, settingsOf } from './settings-options.js';
 

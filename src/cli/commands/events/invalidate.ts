@@ -3,7 +3,8 @@
 import type { Command } from 'commander';
 import { PayloadEncoding } from '../../../../generated/madeleine/v1/event.js';
 import { CommandFailed } from '../../connection/failures.js';
-import { type CliDeps, type ClientOptions, clientCommand, runClient } from '../../connection/run.js';
+import { type ClientOptions, clientCommand, runClient } from '../../connection/run.js';
+import type { CliDeps } from '../../deps.js';
 import { eventJson } from '../../text/event-json.js';
 import { printable } from '../../text/output.js';
 import { uint64 } from '../../text/values.js';

@@ -2,7 +2,8 @@
 
 import type { Command } from 'commander';
 import { EventReader } from '../../connection/event-reader.js';
-import { type CliDeps, type ClientOptions, clientCommand, runClient } from '../../connection/run.js';
+import { type ClientOptions, clientCommand, runClient } from '../../connection/run.js';
+import type { CliDeps } from '../../deps.js';
 import type { Seconds } from '../../text/time-text.js';
 import { count, defined, time, uint64 } from '../../text/values.js';
 import { addFilterFlags, type FilterFlags, readRequest } from './event-options.js';

@@ -3,7 +3,8 @@
 import { Command } from 'commander';
 import { Stream } from '../../../../generated/madeleine/v1/stream_service.js';
 import { allPages } from '../../connection/pages.js';
-import { type CliDeps, type ClientOptions, clientCommand, runClient } from '../../connection/run.js';
+import { type ClientOptions, clientCommand, runClient } from '../../connection/run.js';
+import type { CliDeps } from '../../deps.js';
 import { messageJson } from '../../text/event-json.js';
 import type { Column } from '../../text/output.js';
 import { timestampText } from '../../text/time-text.js';

@@ -5,7 +5,8 @@ import { type Event, type EventFilter, PayloadEncoding } from '../../../../gener
 import { ALL_CONTEXTS } from '../../../domain/events/event.js';
 import { EventReader, printEvents } from '../../connection/event-reader.js';
 import { UsageError } from '../../connection/failures.js';
-import { type CliDeps, type ClientOptions, clientCommand, runClient, type Session } from '../../connection/run.js';
+import { type ClientOptions, clientCommand, runClient, type Session } from '../../connection/run.js';
+import type { CliDeps } from '../../deps.js';
 import { count, countOrZero, defined } from '../../text/values.js';
 import { addFilterFlags, type FilterFlags, readRequest } from './event-options.js';
 

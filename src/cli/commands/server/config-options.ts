@@ -2,7 +2,7 @@
 
 import { Command, Option } from 'commander';
 import { type Config, OPTIONS, type OptionName, readConfig } from '../../../config.js';
-import type { CliDeps } from '../../connection/run.js';
+import type { CliDeps } from '../../deps.js';
 
 const NAMES = Object.keys(OPTIONS) as OptionName[];
 

@@ -2,21 +2,10 @@
 
 import type { Command } from 'commander';
 import { CommandFailed } from '../../connection/failures.js';
-import type { CliDeps } from '../../connection/run.js';
+import type { CliDeps, DoctorFinding } from '../../deps.js';
 import { type Column, Output } from '../../text/output.js';
 import { configCommand } from './config-options.js';
 import { checkPorts } from './port-check.js';
-
-/** What one check found. */
-export interface DoctorFinding {
-  /** What was looked at, such as `database version`. */
-  readonly check: string;
-  readonly state: 'ok' | 'warning' | 'problem';
-  /** What was found, in a few words. */
-  readonly detail: string;
-  /** How to mend it; absent when there is nothing to mend. */
-  readonly mend?: string;
-}
 
 const HELP = `
 Looks at the database (version, durability, clock, schema) and at the ports. Exit code 1 if there is a problem.

@@ -1,17 +1,9 @@
 // `madeleine migrate`: brings the schema of the database up to date, and says what it did.
 
 import type { Command } from 'commander';
-import type { CliDeps } from '../../connection/run.js';
+import type { CliDeps, MigrationReport } from '../../deps.js';
 import { Output } from '../../text/output.js';
 import { configCommand } from './config-options.js';
-
-/** What a migration did. */
-export interface MigrationReport {
-  /** Version of the schema now. */
-  readonly version: number;
-  /** Names of the migrations that were applied, in order; empty: it was up to date. */
-  readonly applied: readonly string[];
-}
 
 const HELP = `
 A server migrates at its start by itself; this is for those who want to do it before.

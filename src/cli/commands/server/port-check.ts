@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { createChannel, createClient } from 'nice-grpc';
 import { HealthDefinition } from 'nice-grpc-server-health';
 import { type Config, OPTIONS } from '../../../config.js';
-import type { DoctorFinding } from './doctor.js';
+import type { DoctorFinding } from '../../deps.js';
 
 const ANSWER_MS = 2000;
 

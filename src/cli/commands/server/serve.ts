@@ -1,7 +1,7 @@
 // `madeleine serve`: runs a server with the settings of flags and environment.
 
 import type { Command } from 'commander';
-import type { CliDeps } from '../../connection/run.js';
+import type { CliDeps } from '../../deps.js';
 import { configCommand } from './config-options.js';
 
 const HELP = `

@@ -2,7 +2,8 @@
 
 import type { Command } from 'commander';
 import { type Event, EventStatus } from '../../../../generated/madeleine/v1/event.js';
-import { type CliDeps, type ClientOptions, clientCommand, runClient, type Session } from '../../connection/run.js';
+import { type ClientOptions, clientCommand, runClient, type Session } from '../../connection/run.js';
+import type { CliDeps } from '../../deps.js';
 import { eventJson } from '../../text/event-json.js';
 import { type Column, cut } from '../../text/output.js';
 import { timestampText } from '../../text/time-text.js';

@@ -3,7 +3,8 @@
 import type { Command } from 'commander';
 import { Uuid7Source } from '../../../lib/uuid7.js';
 import { CommandFailed, ExitCode, UsageError } from '../../connection/failures.js';
-import { type CliDeps, type ClientOptions, clientCommand, runClient, type Session } from '../../connection/run.js';
+import { type ClientOptions, clientCommand, runClient, type Session } from '../../connection/run.js';
+import type { CliDeps } from '../../deps.js';
 import type { Seconds } from '../../text/time-text.js';
 import { defined, description, duration, time, uint64 } from '../../text/values.js';
 import { Expectation } from './expectation.js';

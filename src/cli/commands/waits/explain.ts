@@ -8,7 +8,8 @@ import {
 } from '../../../../generated/madeleine/v1/cawin_service.js';
 import { type Event, EventStatus, PayloadEncoding } from '../../../../generated/madeleine/v1/event.js';
 import { CommandFailed } from '../../connection/failures.js';
-import { type CliDeps, type ClientOptions, clientCommand, runClient } from '../../connection/run.js';
+import { type ClientOptions, clientCommand, runClient } from '../../connection/run.js';
+import type { CliDeps } from '../../deps.js';
 import { eventJson, statusText } from '../../text/event-json.js';
 import { type Column, cut, printable } from '../../text/output.js';
 import { timestampText } from '../../text/time-text.js';
