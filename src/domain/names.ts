@@ -1,7 +1,10 @@
 // What a name may be: contexts, topics, streams, issuers, consumers, members and addressees. Names are compared byte by
 // byte and never normalised.
 
-import { ALL_CONTEXTS } from './events/event.js';
+/** The context that an empty one means. */
+export const DEFAULT_CONTEXT = 'default';
+/** Reserved: in reads and consumers it means every context. */
+export const ALL_CONTEXTS = 'all';
 
 /** Bytes of UTF-8 that a name, tag or label may have. */
 export const MAX_NAME_BYTES = 255;

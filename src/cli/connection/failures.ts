@@ -10,7 +10,7 @@ import {
   RichClientError,
 } from 'nice-grpc-error-details';
 import { ConfigError } from '../../config.js';
-import { DEFAULT_CONTEXT } from '../../domain/events/event.js';
+import { DEFAULT_CONTEXT } from '../../domain/names.js';
 
 /**
  * 0: done; 1: refused or failed; 2: the command line or a setting cannot be used. The others say how an expected event did not

@@ -1,7 +1,8 @@
 // A consumer's settings: their defaults and bounds, how two are compared, and which entries of the log they select.
 
-import { ALL_CONTEXTS, type EntryKind, type Position } from '../events/event.js';
+import type { EntryKind, Position } from '../events/event.js';
 import type { EventCriteria } from '../events/event-filter.js';
+import { ALL_CONTEXTS } from '../names.js';
 
 /** Which order a consumer keeps; the values are the wire's and are stored. */
 export const Ordering = { BY_STREAM: 1, NONE: 2 } as const;

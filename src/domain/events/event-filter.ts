@@ -1,7 +1,8 @@
 // Which entries a reader, watcher, list or consumer wants: the criteria, and the one place that evaluates them.
 
 import { loadDescription } from '../descriptions/description.js';
-import { ALL_CONTEXTS, EntryKind, isJsonContentType, type LogEntry, type Micros } from './event.js';
+import { ALL_CONTEXTS } from '../names.js';
+import { EntryKind, isJsonContentType, type LogEntry, type Micros } from './event.js';
 
 /** Every member that is set has to hold; in a list, one of its members. Empty lists and strings are not set. */
 export interface EventCriteria {

@@ -18,11 +18,6 @@ export type EntryKind = (typeof EntryKind)[keyof typeof EntryKind];
 /** Kinds that entries have. */
 export const ENTRY_KINDS: readonly EntryKind[] = [EntryKind.OCCURRED, EntryKind.INVALIDATED, EntryKind.EXPIRED];
 
-/** The context that an empty one means. */
-export const DEFAULT_CONTEXT = 'default';
-/** Reserved: in reads and consumers it means every context. */
-export const ALL_CONTEXTS = 'all';
-
 /** The content of an event: the bytes as they came, or the text of a JSON value. */
 export interface Payload {
   readonly contentType: string;

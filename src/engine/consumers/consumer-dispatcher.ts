@@ -9,9 +9,9 @@ import {
 } from '../../domain/consumers/consumer.js';
 import type { Delivery, OfferedEvent, StreamReread } from '../../domain/consumers/delivery-types.js';
 import type { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
-import { ALL_CONTEXTS, entryBytes, type LogEntry, type Position } from '../../domain/events/event.js';
+import { entryBytes, type LogEntry, type Position } from '../../domain/events/event.js';
 import { compileCriteria } from '../../domain/events/event-filter.js';
-import { scopedKey } from '../../domain/names.js';
+import { ALL_CONTEXTS, scopedKey } from '../../domain/names.js';
 import type { LogSource, ReadBatch, Selection } from '../log/log-source.js';
 import { ReadAhead } from './consumer-read-ahead.js';
 

@@ -3,7 +3,6 @@
 import { type Description, parseDescription } from '../../domain/descriptions/description.js';
 import { MadeleineError } from '../../domain/errors.js';
 import {
-  DEFAULT_CONTEXT,
   type EnvelopeRest,
   type EventDraft,
   isJsonContentType,
@@ -13,7 +12,7 @@ import {
 } from '../../domain/events/event.js';
 import { MAX_WAIT_MICROS } from '../../domain/events/wait.js';
 import { isJsonText } from '../../domain/json/bytes.js';
-import { labelProblem, nameProblem, ownContextProblem, textProblem } from '../../domain/names.js';
+import { DEFAULT_CONTEXT, labelProblem, nameProblem, ownContextProblem, textProblem } from '../../domain/names.js';
 import type { PushCommand } from '../../engine/group/pushes.js';
 import { MAX_SUBJECT, microsOf, Violations } from '../wire/wire.js';
 import type { DecodedEvent, DecodedPayload, DecodedPush, DecodedSystem, WireTime } from './push-decoder.js';

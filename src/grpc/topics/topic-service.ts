@@ -11,8 +11,7 @@ import type {
   Topic as WireTopic,
 } from '../../../generated/madeleine/v1/topic_service.js';
 import { fieldInvalid } from '../../domain/errors.js';
-import { DEFAULT_CONTEXT } from '../../domain/events/event.js';
-import { labelProblem, ownContextProblem } from '../../domain/names.js';
+import { DEFAULT_CONTEXT, labelProblem, ownContextProblem } from '../../domain/names.js';
 import { type Topic, topicSettings } from '../../domain/topics/topic.js';
 import type { LogSource } from '../../engine/log/log-source.js';
 import type { Topics } from '../../engine/topics/topics.js';

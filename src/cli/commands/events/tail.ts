@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 import { type Event, type EventFilter, PayloadEncoding } from '../../../../generated/madeleine/v1/event.js';
-import { ALL_CONTEXTS } from '../../../domain/events/event.js';
+import { ALL_CONTEXTS } from '../../../domain/names.js';
 import { EventReader, printEvents } from '../../connection/event-reader.js';
 import { UsageError } from '../../connection/failures.js';
 import { type ClientOptions, clientCommand, runClient, type Session } from '../../connection/run.js';

@@ -11,7 +11,7 @@ import {
   pastDeadline,
 } from '../../../domain/cawins/cawin.js';
 import type { AttemptRecord } from '../../../domain/cawins/cawin-attempt.js';
-import { ALL_CONTEXTS } from '../../../domain/events/event.js';
+import { ALL_CONTEXTS } from '../../../domain/names.js';
 import { Gate } from '../../../lib/gate.js';
 import type {
   AttemptKey,

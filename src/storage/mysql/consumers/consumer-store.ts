@@ -2,7 +2,7 @@
 
 import type { ConsumerKey, ConsumerSettings } from '../../../domain/consumers/consumer.js';
 import { bug } from '../../../domain/errors.js';
-import { ALL_CONTEXTS } from '../../../domain/events/event.js';
+import { ALL_CONTEXTS } from '../../../domain/names.js';
 import {
   type Acquired,
   type ConsumerDraft,

@@ -1,8 +1,9 @@
 // How criteria become SQL: which index leads, and which conditions are left for the rows. Every value is bound; the texts are
 // made of constants only.
 
-import { ALL_CONTEXTS, ENTRY_KINDS, EntryKind } from '../../../domain/events/event.js';
+import { ENTRY_KINDS, EntryKind } from '../../../domain/events/event.js';
 import { compileCriteria, type EntryMatcher, type EventCriteria } from '../../../domain/events/event-filter.js';
+import { ALL_CONTEXTS } from '../../../domain/names.js';
 import { marks, type NameCache } from '../names/name-cache.js';
 import type { Queries, SqlValue } from '../sql/database.js';
 

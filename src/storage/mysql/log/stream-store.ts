@@ -1,7 +1,7 @@
 // Reads of streams, for people and programs; groups read and write them under the head row (group-lane.ts).
 
-import { ALL_CONTEXTS } from '../../../domain/events/event.js';
 import type { StreamState } from '../../../domain/events/stream.js';
+import { ALL_CONTEXTS } from '../../../domain/names.js';
 import type { ListStreamsOptions, StreamStore } from '../../ports/log-storage.js';
 import { type StreamRow, streamFromRow } from '../group/group-reads.js';
 import type { Database, SqlValue } from '../sql/database.js';

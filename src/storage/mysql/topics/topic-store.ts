@@ -1,6 +1,6 @@
 // Reads of topics, for people and programs; groups write them under the head row (topic-rows.ts).
 
-import { ALL_CONTEXTS } from '../../../domain/events/event.js';
+import { ALL_CONTEXTS } from '../../../domain/names.js';
 import type { ListTopicsOptions, TopicStore, TopicsRead } from '../../ports/topic-storage.js';
 import { prefixPattern } from '../log/stream-store.js';
 import type { Database, SqlValue } from '../sql/database.js';

@@ -1,7 +1,8 @@
 // Reads of waits, and the ledger of pushes that left no entry.
 
-import { ALL_CONTEXTS, EntryKind, type Micros } from '../../../domain/events/event.js';
+import { EntryKind, type Micros } from '../../../domain/events/event.js';
 import type { Wait } from '../../../domain/events/wait.js';
+import { ALL_CONTEXTS } from '../../../domain/names.js';
 import type { ListWaitsOptions, WaitStore } from '../../ports/wait-storage.js';
 import { NOW_MICROS } from '../cawins/cawin-rows.js';
 import { uuidToBytes } from '../log/entry-rows.js';
