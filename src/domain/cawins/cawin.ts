@@ -1,6 +1,5 @@
 // A cawin: a callback on one event; which ends of the event it asks for, and what it is about to do. Pure.
 
-import { fieldInvalid, type MadeleineError } from '../errors.js';
 import { EntryKind, type Micros, type Position } from '../events/event.js';
 import type { CallbackUrl } from './callback-url.js';
 
@@ -110,11 +109,6 @@ export function endsForDeadline(
  */
 export function counts(kind: EndKind, firstEndAt: Micros, expiresAt: Micros | undefined): boolean {
   return kind === EntryKind.EXPIRED || expiresAt === undefined || firstEndAt < expiresAt;
-}
-
-/** Why an awaited event gets no cawin with this deadline. */
-export function pastDeadline(): MadeleineError {
-  return fieldInvalid('expires_at', 'has passed');
 }
 
 /** See CawinState. The worst of its firings counts. */

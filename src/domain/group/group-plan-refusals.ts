@@ -21,3 +21,8 @@ export function alreadyOccurred({ eventId, position }: Occurrence, isTaken: bool
     metadata: { event_id: String(eventId), position: String(position) },
   });
 }
+
+/** Why an awaited event gets no cawin with this deadline. */
+export function pastDeadline(): MadeleineError {
+  return fieldInvalid('expires_at', 'has passed');
+}

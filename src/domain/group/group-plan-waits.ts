@@ -8,7 +8,6 @@
 // | AWAITED | its deadline: found by a push in passing, or by an expire unit | EXPIRED |
 // | AWAITED, OCCURRED | an invalidate unit | INVALIDATED |
 
-import { pastDeadline } from '../cawins/cawin.js';
 import type { UndoLog } from '../collections/undo-log.js';
 import { loadDescription } from '../descriptions/description.js';
 import { bug, type MadeleineError } from '../errors.js';
@@ -16,7 +15,7 @@ import { EntryKind, type LogEntry, type Micros } from '../events/event.js';
 import { type EventFate, fateOf, fateOfEntries, type Wait } from '../events/wait.js';
 import type { CatalogWrites } from './group-plan-catalog.js';
 import { findOf, isFor, waitKeyText } from './group-plan-needs.js';
-import { alreadyOccurred, isOver, unknownEvent } from './group-plan-refusals.js';
+import { alreadyOccurred, isOver, pastDeadline, unknownEvent } from './group-plan-refusals.js';
 import {
   type Identity,
   identitiesOf,

@@ -8,9 +8,9 @@ import {
   isOver,
   kindBits,
   kindsOf,
-  pastDeadline,
 } from '../../../domain/cawins/cawin.js';
 import type { AttemptRecord } from '../../../domain/cawins/cawin-attempt.js';
+import { pastDeadline } from '../../../domain/group/group-plan-refusals.js';
 import { ALL_CONTEXTS } from '../../../domain/names.js';
 import { Gate } from '../../../lib/gate.js';
 import type {
