@@ -10,7 +10,7 @@ import { MAX_DESCRIPTION_BYTES } from '../../src/domain/descriptions/description
 import { MAX_SHAPES } from '../../src/domain/descriptions/shape.js';
 import { DEFAULT_LOOKBACK_MICROS, DEFAULT_WAIT_MICROS, MAX_WAIT_MICROS } from '../../src/domain/events/wait.js';
 import { DEFAULT_RETRY_POLICY } from '../../src/domain/retry-policy.js';
-import { STATUS } from '../../src/grpc/server/errors.js';
+import { STATUS } from '../../src/grpc/wire/status.js';
 import { Metrics } from '../../src/telemetry.js';
 
 const read = (path: string) => readFile(new URL(`../../${path}`, import.meta.url), 'utf8');

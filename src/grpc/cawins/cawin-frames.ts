@@ -1,7 +1,8 @@
 // Encodes WaitForEventResponse: the event's own bytes are spliced in.
 
 import type { LogEntry } from '../../domain/events/event.js';
-import type { PayloadForm, WireEventEncoder } from '../events/event-encoder.js';
+import type { WireEventEncoder } from '../events/event-encoder.js';
+import type { PayloadForm } from '../wire/payload-form.js';
 import { WireWriter } from '../wire/wire-writer.js';
 
 export class CawinFrames {

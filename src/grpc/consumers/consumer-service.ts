@@ -25,10 +25,11 @@ import type { Subscription } from '../../engine/consumers/consumer-subscription.
 import type { ConsumerView } from '../../engine/consumers/consumer-view.js';
 import type { Consumers } from '../../engine/consumers/consumers.js';
 import type { LogSource } from '../../engine/log/log-source.js';
-import type { PayloadForm, WireEventEncoder } from '../events/event-encoder.js';
+import type { WireEventEncoder } from '../events/event-encoder.js';
 import { encoded, type MethodCodec } from '../wire/definitions.js';
 import { decodeCreateConsumer, decodeFetch, decodeSubscribe, decodeUpdateConsumer } from '../wire/filter-decoders.js';
 import { decodePageToken, encodePageToken } from '../wire/page-token.js';
+import type { PayloadForm } from '../wire/payload-form.js';
 import { durationMs, payloadForm, readContext, sizeField } from '../wire/wire.js';
 import {
   acknowledgeFromWire,

@@ -4,7 +4,8 @@
 import type { Delivery } from '../../domain/consumers/delivery-types.js';
 import { entryBytes, type LogEntry, type Position } from '../../domain/events/event.js';
 import type { Handout } from '../../engine/consumers/consumer-outbox.js';
-import { type PayloadForm, timeField, type WireEventEncoder } from '../events/event-encoder.js';
+import { timeField, type WireEventEncoder } from '../events/event-encoder.js';
+import type { PayloadForm } from '../wire/payload-form.js';
 import { WireWriter } from '../wire/wire-writer.js';
 
 export class DeliveryFrames {

@@ -13,10 +13,8 @@ import {
 } from '../../domain/events/event.js';
 import { asBuffer } from '../../domain/json/bytes.js';
 import { fitsValue, writeJsonValue, writeStruct } from '../wire/json-value.js';
+import type { PayloadForm } from '../wire/payload-form.js';
 import { WireWriter } from '../wire/wire-writer.js';
-
-/** How JSON payloads are encoded: as a Value, or as their bytes. */
-export type PayloadForm = 'json' | 'bytes';
 
 export class WireEventEncoder {
   readonly #writer = new WireWriter();

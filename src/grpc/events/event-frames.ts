@@ -4,9 +4,10 @@ import { EventError } from '../../../generated/madeleine/v1/event_service.js';
 import type { MadeleineError } from '../../domain/errors.js';
 import type { LogEntry, Position } from '../../domain/events/event.js';
 import type { PushEffect, PushedEvent } from '../../engine/group/pushes.js';
-import { STATUS } from '../server/errors.js';
+import type { PayloadForm } from '../wire/payload-form.js';
+import { STATUS } from '../wire/status.js';
 import { WireWriter } from '../wire/wire-writer.js';
-import type { PayloadForm, WireEventEncoder } from './event-encoder.js';
+import type { WireEventEncoder } from './event-encoder.js';
 import { timeField } from './event-encoder.js';
 
 /** Outcome of the wire. */

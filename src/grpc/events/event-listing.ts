@@ -7,8 +7,8 @@ import type { EventCriteria } from '../../domain/events/event-filter.js';
 import type { EventQueries } from '../../engine/log/event-queries.js';
 import type { LogSource } from '../../engine/log/log-source.js';
 import { decodePageToken, encodePageToken, type PageTokenScope } from '../wire/page-token.js';
+import type { PayloadForm } from '../wire/payload-form.js';
 import { payloadForm, positionField, sizeField } from '../wire/wire.js';
-import type { PayloadForm } from './event-encoder.js';
 import type { EventFrames } from './event-frames.js';
 import { listCriteria } from './event-wire.js';
 

@@ -3,6 +3,7 @@
 
 import { asBuffer } from '../../domain/json/bytes.js';
 import { JsonValueError, structToJsonText, valueToJsonText } from '../wire/json-value.js';
+import { readPair } from '../wire/pairs.js';
 import { WireReader } from '../wire/wire-reader.js';
 
 export interface DecodedPayload {
@@ -268,17 +269,6 @@ function readJson(payload: DecodedPayload, value: Buffer): void {
     if (!(error instanceof JsonValueError)) throw error;
     payload.problem = error.message;
   }
-}
-
-/** Reads a message of two texts, such as an entry of a map. */
-export function readPair(reader: WireReader): [string, string] {
-  const pair: [string, string] = ['', ''];
-  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
-    if (tag === 10) pair[0] = reader.string();
-    else if (tag === 18) pair[1] = reader.string();
-    else reader.skip(tag);
-  }
-  return pair;
 }
 
 function readSystem(reader: WireReader): DecodedSystem {

@@ -1,43 +1,15 @@
-// Every failure becomes a status here, and nowhere else. The table is exhaustive: a new reason does not compile without one.
+// Every failure becomes a status here, and nowhere else.
 
 import { randomUUID } from 'node:crypto';
 import { type CallContext, ServerError, type ServerMiddleware, type ServerMiddlewareCall, Status } from 'nice-grpc';
 import { BadRequest, ErrorInfo, RetryInfo, RichServerError } from 'nice-grpc-error-details';
-import { type ErrorReason, fieldInvalid, MadeleineError, type Violation } from '../../domain/errors.js';
+import { fieldInvalid, MadeleineError, type Violation } from '../../domain/errors.js';
 import type { Logger } from '../../telemetry.js';
 import { Undecodable } from '../wire/definitions.js';
+import { STATUS } from '../wire/status.js';
 
 const REQUEST_ID = 'x-request-id';
 export const ERROR_DOMAIN = 'madeleine';
-
-export const STATUS = {
-  NOT_YET: Status.UNIMPLEMENTED,
-  FIELD_INVALID: Status.INVALID_ARGUMENT,
-  DESCRIPTION_NOT_CONTAINED: Status.INVALID_ARGUMENT,
-  PAYLOAD_TOO_LARGE: Status.INVALID_ARGUMENT,
-  PAGE_TOKEN_INVALID: Status.INVALID_ARGUMENT,
-  EVENT_UNKNOWN: Status.NOT_FOUND,
-  TOPIC_UNKNOWN: Status.NOT_FOUND,
-  STREAM_UNKNOWN: Status.NOT_FOUND,
-  CONSUMER_UNKNOWN: Status.NOT_FOUND,
-  CAWIN_UNKNOWN: Status.NOT_FOUND,
-  ALREADY_OCCURRED: Status.ALREADY_EXISTS,
-  MESSAGE_ID_REUSED: Status.ALREADY_EXISTS,
-  REQUEST_ID_REUSED: Status.ALREADY_EXISTS,
-  TOPIC_DIFFERS: Status.ALREADY_EXISTS,
-  STREAM_OWNED: Status.FAILED_PRECONDITION,
-  SETTINGS_DIFFER: Status.FAILED_PRECONDITION,
-  POSITION_BEYOND_HEAD: Status.FAILED_PRECONDITION,
-  CALLBACK_NOT_ALLOWED: Status.FAILED_PRECONDITION,
-  TOO_MANY_SHAPES: Status.FAILED_PRECONDITION,
-  SEQUENCE_CONFLICT: Status.ABORTED,
-  MEMBER_REPLACED: Status.ABORTED,
-  SEARCH_TOO_WIDE: Status.RESOURCE_EXHAUSTED,
-  OVERLOADED: Status.RESOURCE_EXHAUSTED,
-  STORAGE_UNAVAILABLE: Status.UNAVAILABLE,
-  DRAINING: Status.UNAVAILABLE,
-  OWNED_ELSEWHERE: Status.UNAVAILABLE,
-} as const satisfies Record<ErrorReason, Status>;
 
 // A status travels in headers, of which many clients take 8 KiB and some hang or break the connection above 64 KiB. Message and
 // details are escaped on the way, so that these bounds, in bytes of UTF-8, keep it below the former.

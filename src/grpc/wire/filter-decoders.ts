@@ -7,7 +7,7 @@ import {
   UpdateConsumerRequest,
 } from '../../../generated/madeleine/v1/consumer_service.js';
 import { ListEventsRequest, ReadEventsRequest } from '../../../generated/madeleine/v1/event_service.js';
-import { readPair } from '../events/push-decoder.js';
+import { readPair } from './pairs.js';
 import { type Repair, repairedDecode, structObject } from './struct-decoder.js';
 
 const FILTER = 1;

@@ -8,7 +8,7 @@ import { parseDescription } from '../../domain/descriptions/description.js';
 import { fieldInvalid, MadeleineError, type Violation } from '../../domain/errors.js';
 import { EntryKind, type Micros, type Position } from '../../domain/events/event.js';
 import { DEFAULT_CONTEXT, nameProblem } from '../../domain/names.js';
-import type { PayloadForm } from '../events/event-encoder.js';
+import type { PayloadForm } from './payload-form.js';
 
 /** Violations that a caller is told at once: a bad map may have a hundred thousand. */
 const MAX_VIOLATIONS = 20;

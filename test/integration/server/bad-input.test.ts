@@ -8,7 +8,6 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { ConsumerSettings } from '../../../generated/madeleine/v1/consumer_service.js';
 import { PushEventRequest } from '../../../generated/madeleine/v1/event_service.js';
 import { ENDPOINT_ISSUER, ENDPOINT_TOPIC } from '../../../src/engine/cawins/endpoint-reports.js';
-import { STATUS } from '../../../src/grpc/server/errors.js';
 import {
   decodeCreateConsumer,
   decodeFetch,
@@ -17,6 +16,7 @@ import {
   decodeSubscribe,
   decodeUpdateConsumer,
 } from '../../../src/grpc/wire/filter-decoders.js';
+import { STATUS } from '../../../src/grpc/wire/status.js';
 import { pushNumbers } from '../../support/consumers/consumer.js';
 import { Descriptors, delimited, type MethodInfo, type Tree, varint } from '../../support/contract/descriptors.js';
 import { type Mutation, mutations } from '../../support/contract/hostile.js';

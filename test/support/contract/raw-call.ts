@@ -2,7 +2,7 @@
 
 import type { CompatServiceDefinition } from 'nice-grpc';
 import { PushEventStreamResponse } from '../../../generated/madeleine/v1/event_service.js';
-import { STATUS } from '../../../src/grpc/server/errors.js';
+import { STATUS } from '../../../src/grpc/wire/status.js';
 import type { TestClient } from '../server/server.js';
 import type { MethodInfo } from './descriptors.js';
 import { type Refusal, refusalFrom } from './refusals.js';
