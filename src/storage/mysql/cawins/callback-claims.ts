@@ -12,8 +12,8 @@ import {
   type ClaimedFiring,
   type DeliveryStore,
 } from '../../ports/cawin-storage.js';
-import { marks } from '../names/name-cache.js';
 import type { Database, Queries, SqlValue } from '../sql/database.js';
+import { placeholders } from '../sql/placeholders.js';
 import { ATTEMPT_COLUMNS, attemptValues, NEVER, NOW_MICROS } from './cawin-rows.js';
 
 /** By endpoint_ready, in its order: one statement for what is ready and what is next. */
@@ -72,7 +72,7 @@ export class MysqlDeliveryStore implements DeliveryStore {
 
   /** See DeliveryStore.readyEndpoints. */
   async readyEndpoints(except: readonly number[], limit: number) {
-    const others = except.length === 0 ? '' : ` AND id NOT IN (${marks(except.length)})`;
+    const others = except.length === 0 ? '' : ` AND id NOT IN (${placeholders(except.length)})`;
     const rows = await this.#database.query<EndpointRow & { ready_in: number }>(
       `${READY}${others} ORDER BY ready_at LIMIT ?`,
       [...except, limit],
@@ -176,7 +176,7 @@ async function readTargets(queries: Queries, due: readonly DueRow[]): Promise<Re
   if (due.length === 0) return new Map();
   const ids = due.map((row) => row.cawin_id);
   const rows = await queries.query<TargetRow>(
-    `SELECT id, event_id, active, url, timeout_ms, sealed FROM cawin WHERE id IN (${marks(ids.length)})`,
+    `SELECT id, event_id, active, url, timeout_ms, sealed FROM cawin WHERE id IN (${placeholders(ids.length)})`,
     ids,
   );
   return new Map(rows.map((row) => [row.id, row]));
@@ -204,7 +204,7 @@ async function changedEndpoints(queries: Queries, reports: readonly AttemptRepor
   const others = [...new Set(reports.map(({ firing }) => firing.endpointId))].filter((id) => !changed.has(id));
   if (others.length > 0) {
     const rows = await queries.query<{ id: number }>(
-      `SELECT id FROM endpoint WHERE id IN (${marks(others.length)}) AND (state <> ${CircuitState.CLOSED} OR failures > 0)`,
+      `SELECT id FROM endpoint WHERE id IN (${placeholders(others.length)}) AND (state <> ${CircuitState.CLOSED} OR failures > 0)`,
       others,
     );
     for (const { id } of rows) changed.add(id);
@@ -216,7 +216,7 @@ async function lockEndpoints(queries: Queries, reports: readonly AttemptReport[]
   const ids = await changedEndpoints(queries, reports);
   if (ids.length === 0) return [];
   const rows = await queries.query<EndpointRow & { origin: Buffer; now_micros: number }>(
-    `SELECT id, origin, state, failures, next_probe_at, ${NOW_MICROS} AS now_micros FROM endpoint WHERE id IN (${marks(ids.length)})
+    `SELECT id, origin, state, failures, next_probe_at, ${NOW_MICROS} AS now_micros FROM endpoint WHERE id IN (${placeholders(ids.length)})
      ORDER BY id FOR UPDATE`,
     ids,
   );
@@ -261,7 +261,7 @@ async function storeAttempts(queries: Queries, reports: readonly AttemptReport[]
   const kept = reports.filter(({ firing }) => known.has(`${firing.cawinId}:${firing.kind}`));
   if (kept.length === 0) return;
   await queries.query(
-    `INSERT INTO attempt (cawin_id, ${ATTEMPT_COLUMNS}) VALUES ${kept.map(() => `(${marks(11)})`).join()}
+    `INSERT INTO attempt (cawin_id, ${ATTEMPT_COLUMNS}) VALUES ${kept.map(() => `(${placeholders(11)})`).join()}
      ON DUPLICATE KEY UPDATE cawin_id = attempt.cawin_id`,
     kept.flatMap(({ firing, attempt }): SqlValue[] => [firing.cawinId, ...attemptValues(attempt)]),
   );

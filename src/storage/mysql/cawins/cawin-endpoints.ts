@@ -3,8 +3,8 @@
 // whoever claims sets it anew under the same lock.
 
 import { CircuitState } from '../../../domain/cawins/endpoint-circuit.js';
-import { marks } from '../names/name-cache.js';
 import type { Database, Queries } from '../sql/database.js';
+import { placeholders } from '../sql/placeholders.js';
 import { NEVER, NOW_MICROS } from './cawin-rows.js';
 
 /** Id of the endpoint of an origin, made at first use. A transaction of its own: endpoints stay. */
@@ -27,7 +27,7 @@ export async function expectWork(queries: Queries, ids: readonly number[]): Prom
   if (sorted.length === 0) return;
   await queries.query(
     `UPDATE endpoint SET ready_at = LEAST(ready_at, IF(state = ${CircuitState.OPEN}, GREATEST(next_probe_at, ${NOW_MICROS}), ${NOW_MICROS}))
-     WHERE id IN (${marks(sorted.length)}) ORDER BY id`,
+     WHERE id IN (${placeholders(sorted.length)}) ORDER BY id`,
     sorted,
   );
 }

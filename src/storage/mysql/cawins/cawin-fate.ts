@@ -2,8 +2,8 @@
 
 import type { EndKind, WaitEnd } from '../../../domain/cawins/cawin.js';
 import { EntryKind, type Micros, type Position } from '../../../domain/events/event.js';
-import { marks } from '../names/name-cache.js';
 import type { Database, Queries } from '../sql/database.js';
+import { placeholders } from '../sql/placeholders.js';
 
 /** What a unit under the head row knows about time and place. */
 export interface HeadView {
@@ -38,13 +38,13 @@ export async function readFates(queries: Queries, eventIds: readonly number[]): 
   const fates = new Map<number, Fate>();
   if (eventIds.length === 0) return fates;
   const waits = await queries.query<WaitRow>(
-    `SELECT event_id, entry_event_id, expires_at, context_id FROM wait WHERE event_id IN (${marks(eventIds.length)})`,
+    `SELECT event_id, entry_event_id, expires_at, context_id FROM wait WHERE event_id IN (${placeholders(eventIds.length)})`,
     eventIds,
   );
   const waitOf = new Map(waits.map((wait) => [wait.event_id, wait]));
   const mains = [...new Set(eventIds.map((id) => waitOf.get(id)?.entry_event_id ?? id))];
   const entries = await queries.query<EntryRow>(
-    `SELECT event_id, kind, position, created_at, context_id FROM log WHERE event_id IN (${marks(mains.length)}) ORDER BY position`,
+    `SELECT event_id, kind, position, created_at, context_id FROM log WHERE event_id IN (${placeholders(mains.length)}) ORDER BY position`,
     mains,
   );
   const entriesOf = new Map<number, EntryRow[]>();

@@ -4,8 +4,8 @@
 import { counts, type EndKind, endsForDeadline, isOver, kindsOf } from '../../../domain/cawins/cawin.js';
 import { EntryKind, type Micros } from '../../../domain/events/event.js';
 import { CURSOR_LEASE_MS, type CursorHold, type FiringJob, type FiringStore } from '../../ports/cawin-storage.js';
-import { marks } from '../names/name-cache.js';
 import type { Database, Queries } from '../sql/database.js';
+import { placeholders } from '../sql/placeholders.js';
 import { type Fate, type HeadView, readFates, underHead } from './cawin-fate.js';
 import { NOW_MICROS } from './cawin-rows.js';
 import { addFirings } from './cawin-writes.js';
@@ -74,7 +74,7 @@ export class MysqlFiringStore implements FiringStore {
   async withCawins(eventIds: readonly number[]): Promise<ReadonlySet<number>> {
     if (eventIds.length === 0) return new Set();
     const rows = await this.#database.query<{ event_id: number }>(
-      `SELECT DISTINCT event_id FROM cawin WHERE event_id IN (${marks(eventIds.length)})`,
+      `SELECT DISTINCT event_id FROM cawin WHERE event_id IN (${placeholders(eventIds.length)})`,
       eventIds,
     );
     return new Set(rows.map((row) => row.event_id));
@@ -169,7 +169,7 @@ function cawinsOf(counted: readonly { readonly cawin: Candidate }[]): Candidate[
 async function mark(queries: Queries, change: string, cawins: readonly Candidate[]): Promise<void> {
   if (cawins.length === 0) return;
   await queries.query(
-    `UPDATE cawin SET ${change} WHERE id IN (${marks(cawins.length)})`,
+    `UPDATE cawin SET ${change} WHERE id IN (${placeholders(cawins.length)})`,
     cawins.map(({ id }) => id),
   );
 }

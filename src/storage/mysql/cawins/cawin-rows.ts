@@ -3,8 +3,8 @@
 import { type Cawin, type EndKind, type Firing, type FiringState, kindsOf } from '../../../domain/cawins/cawin.js';
 import type { AttemptRecord } from '../../../domain/cawins/cawin-attempt.js';
 import { CircuitState } from '../../../domain/cawins/endpoint-circuit.js';
-import { marks } from '../names/name-cache.js';
 import type { Queries, SqlValue } from '../sql/database.js';
+import { placeholders } from '../sql/placeholders.js';
 
 /** The database's time in microseconds, as it was when the statement began. */
 export const NOW_MICROS = 'CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS UNSIGNED)';
@@ -74,7 +74,7 @@ export async function readFirings(queries: Queries, ids: readonly number[]): Pro
   if (ids.length === 0) return firings;
   const rows = await queries.query<FiringRow>(
     `SELECT f.cawin_id, f.kind, f.position, f.state, f.due_at, f.attempts, f.created_at, e.state AS circuit
-     FROM firing f JOIN endpoint e ON e.id = f.endpoint_id WHERE f.cawin_id IN (${marks(ids.length)}) ORDER BY f.cawin_id, f.kind`,
+     FROM firing f JOIN endpoint e ON e.id = f.endpoint_id WHERE f.cawin_id IN (${placeholders(ids.length)}) ORDER BY f.cawin_id, f.kind`,
     ids,
   );
   for (const row of rows) firings.set(row.cawin_id, [...(firings.get(row.cawin_id) ?? []), firingOf(row)]);

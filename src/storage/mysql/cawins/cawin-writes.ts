@@ -5,8 +5,8 @@ import { type EndKind, FiringState, isOver, kindBits, type WaitEnd } from '../..
 import { bug } from '../../../domain/errors.js';
 import type { Micros, Position } from '../../../domain/events/event.js';
 import type { CallbackRecord, CawinDraft, Seal } from '../../ports/cawin-storage.js';
-import { marks } from '../names/name-cache.js';
 import type { Queries, SqlValue } from '../sql/database.js';
+import { placeholders } from '../sql/placeholders.js';
 import { expectWork } from './cawin-endpoints.js';
 import type { Fate } from './cawin-fate.js';
 import { NOW_MICROS } from './cawin-rows.js';
@@ -29,7 +29,7 @@ export async function formerIds(
   const given = requests.filter(({ requestId }) => requestId !== '');
   if (given.length === 0) return new Map();
   const rows = await queries.query<{ id: number; context_id: number; request_id: Buffer }>(
-    `SELECT id, context_id, request_id FROM cawin WHERE (context_id, request_id) IN (${marks(given.length, '(?, ?)')})`,
+    `SELECT id, context_id, request_id FROM cawin WHERE (context_id, request_id) IN (${placeholders(given.length, '(?, ?)')})`,
     given.flatMap(({ contextId, requestId }) => [contextId, Buffer.from(requestId)]),
   );
   return new Map(rows.map((row) => [requestKey(row.context_id, row.request_id.toString()), row.id]));
@@ -49,7 +49,7 @@ export interface NewCawin {
 export async function insertCawins(queries: Queries, cawins: readonly NewCawin[], now: Micros): Promise<number[]> {
   if (cawins.length === 0) return [];
   const rows = cawins.map((cawin) => valuesOf(cawin, now));
-  await queries.query(`${INSERT} VALUES ${marks(rows.length, `(${marks(15)})`)}`, rows.flat());
+  await queries.query(`${INSERT} VALUES ${placeholders(rows.length, `(${placeholders(15)})`)}`, rows.flat());
   // Whoever inserts cawins holds the head row: these are ours, in the order of the rows.
   const made = await queries.query<{ id: number }>('SELECT id FROM cawin WHERE id >= LAST_INSERT_ID() ORDER BY id');
   if (made.length !== cawins.length) throw bug(`${made.length} cawins where ${cawins.length} were inserted`);
@@ -84,7 +84,7 @@ async function sealAll(
   if (sealed.length === 0) return;
   const ids = sealed.map(({ id }) => id);
   await queries.query(
-    `UPDATE cawin SET sealed = CASE id ${sealed.map(() => 'WHEN ? THEN ?').join(' ')} END WHERE id IN (${marks(ids.length)})`,
+    `UPDATE cawin SET sealed = CASE id ${sealed.map(() => 'WHEN ? THEN ?').join(' ')} END WHERE id IN (${placeholders(ids.length)})`,
     [...sealed.flatMap((one) => [one.id, one.sealed]), ...ids],
   );
 }

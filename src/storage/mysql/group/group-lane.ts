@@ -19,7 +19,7 @@ import { scopedKey } from '../../../domain/names.js';
 import { GroupFailure, type GroupLane, type GroupRun, type Instance } from '../../ports/log-storage.js';
 import { writeBarrier } from '../log/durable-reads.js';
 import { EntryInsert } from '../log/entry-rows.js';
-import { marks, type NameCache, type Names } from '../names/name-cache.js';
+import type { NameCache, Names } from '../names/name-cache.js';
 import { NameMinter, type NextIds } from '../names/name-minter.js';
 import {
   ConnectionQueries,
@@ -28,6 +28,7 @@ import {
   SESSION_SETTINGS,
   type SqlValue,
 } from '../sql/database.js';
+import { placeholders } from '../sql/placeholders.js';
 import { classifySqlError, isConnectionError } from '../sql/sql-errors.js';
 import { writeRegistered } from '../topics/topic-rows.js';
 import { readWaits, writeWaits } from '../waits/wait-rows.js';
@@ -366,11 +367,11 @@ interface LookedAhead {
   readonly keys: readonly WaitKey[];
 }
 
-const STREAM_MARK = `(${marks(10)})`;
+const STREAM_MARK = `(${placeholders(10)})`;
 
 function streamSql(rows: number): string {
   return `INSERT INTO stream (id, context_id, name, owner, epoch, last_sequence, first_position, last_position, first_event_at,
-      last_event_at) VALUES ${marks(rows, STREAM_MARK)}
+      last_event_at) VALUES ${placeholders(rows, STREAM_MARK)}
     ON DUPLICATE KEY UPDATE owner = VALUES(owner), epoch = VALUES(epoch), last_sequence = VALUES(last_sequence),
       last_position = VALUES(last_position), last_event_at = VALUES(last_event_at)`;
 }

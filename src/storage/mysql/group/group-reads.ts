@@ -4,8 +4,9 @@ import type { StreamState } from '../../../domain/events/stream.js';
 import type { GroupNeeds, PushedBefore } from '../../../domain/group/group-plan-types.js';
 import { scopedKey } from '../../../domain/names.js';
 import { uuidToBytes } from '../log/entry-rows.js';
-import { inChunks, marks, type NameCache } from '../names/name-cache.js';
+import type { NameCache } from '../names/name-cache.js';
 import type { Queries, SqlValue } from '../sql/database.js';
+import { inChunks, placeholders } from '../sql/placeholders.js';
 import type { HeadCache } from './head-cache.js';
 
 interface GroupReads {
@@ -30,7 +31,7 @@ export async function readStreams(
   await inChunks(scoped, async (chunk) => {
     onTrip();
     const sql = `SELECT id, context_id, name, owner, epoch, last_sequence, first_position, last_position, first_event_at,
-        last_event_at FROM stream WHERE (context_id, name) IN (${marks(chunk.length, '(?, ?)')})`;
+        last_event_at FROM stream WHERE (context_id, name) IN (${placeholders(chunk.length, '(?, ?)')})`;
     const values = chunk.flatMap(({ contextId, name }): SqlValue[] => [contextId, Buffer.from(name)]);
     for (const row of await queries.execute<StreamRow>(sql, values)) {
       const state = streamFromRow(row, names.contextName(row.context_id) ?? '');
@@ -57,7 +58,7 @@ export async function readPushed(
   const byRow = new Map(scoped.map((item) => [`${item.contextId}:${item.id.toString('hex')}`, item]));
   await inChunks(scoped, async (chunk) => {
     onTrip();
-    const wanted = `(context_id, message_id) IN (${marks(chunk.length, '(?, ?)')})`;
+    const wanted = `(context_id, message_id) IN (${placeholders(chunk.length, '(?, ?)')})`;
     const sql = `SELECT context_id, message_id, position, event_id, issuer, digest FROM log WHERE ${wanted} UNION ALL
         SELECT context_id, message_id, CAST(0 AS UNSIGNED), event_id, issuer, digest FROM push_ledger WHERE ${wanted}`;
     const values = chunk.flatMap(({ contextId, id }): SqlValue[] => [contextId, id]);

@@ -4,8 +4,9 @@ import type { EntryKind, EnvelopeRest, LogEntry, Payload } from '../../../domain
 import type { PlannedEntry } from '../../../domain/group/group-plan-types.js';
 import { asBuffer } from '../../../domain/json/bytes.js';
 import { uuidText } from '../../../lib/uuid-text.js';
-import { marks, type NameCache } from '../names/name-cache.js';
+import type { NameCache } from '../names/name-cache.js';
 import type { SqlValue } from '../sql/database.js';
+import { placeholders } from '../sql/placeholders.js';
 
 /** What every row has; the first 13 are what a reader needs. */
 const CORE_COLUMNS = [
@@ -86,7 +87,7 @@ function insertSql(rows: number, bare: boolean): string {
   const known = texts.get(rows);
   if (known !== undefined) return known;
   const columns = bare ? CORE_COLUMNS : WHOLE_COLUMNS;
-  const text = `INSERT INTO log (${columns.join(', ')}) VALUES ${marks(rows, `(${marks(columns.length)})`)}`;
+  const text = `INSERT INTO log (${columns.join(', ')}) VALUES ${placeholders(rows, `(${placeholders(columns.length)})`)}`;
   texts.set(rows, text);
   return text;
 }

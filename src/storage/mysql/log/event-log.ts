@@ -5,8 +5,9 @@
 import type { LogEntry, Micros, Position } from '../../../domain/events/event.js';
 import type { EventCriteria } from '../../../domain/events/event-filter.js';
 import type { EventLog, LogHead, Page, ReadPageOptions } from '../../ports/log-storage.js';
-import { inChunks, marks, type NameCache, type Names } from '../names/name-cache.js';
+import type { NameCache, Names } from '../names/name-cache.js';
 import type { Database, SqlValue } from '../sql/database.js';
+import { inChunks, placeholders } from '../sql/placeholders.js';
 import {
   COLUMNS_READ,
   COLUMNS_WITHOUT_LARGE,
@@ -214,7 +215,7 @@ export class MysqlEventLog implements EventLog {
     }
     const rows: unknown[][] = [];
     await inChunks(positions, async (chunk) => {
-      const sql = `SELECT ${COLUMNS_READ} FROM log WHERE position IN (${marks(chunk.length)}) ORDER BY position`;
+      const sql = `SELECT ${COLUMNS_READ} FROM log WHERE position IN (${placeholders(chunk.length)}) ORDER BY position`;
       rows.push(...(await this.#database.executeRows(sql, chunk)));
     });
     return (await this.#entries(rows)).sort(byPosition);

@@ -4,8 +4,9 @@
 import { ENTRY_KINDS, EntryKind } from '../../../domain/events/event.js';
 import { compileCriteria, type EntryMatcher, type EventCriteria } from '../../../domain/events/event-filter.js';
 import { ALL_CONTEXTS } from '../../../domain/names.js';
-import { marks, type NameCache } from '../names/name-cache.js';
+import type { NameCache } from '../names/name-cache.js';
 import type { Queries, SqlValue } from '../sql/database.js';
+import { placeholders } from '../sql/placeholders.js';
 
 export interface PageQuery {
   /** Index ranges to merge: streams or topics by number. Empty: the primary key. */
@@ -91,7 +92,7 @@ class ConditionBuilder {
   oneOf(column: string, values: readonly (string | number)[] | undefined): void {
     if (values === undefined || values.length === 0) return;
     this.add(
-      `${column} IN (${marks(values.length)})`,
+      `${column} IN (${placeholders(values.length)})`,
       ...values.map((v) => (typeof v === 'string' ? Buffer.from(v) : v)),
     );
   }

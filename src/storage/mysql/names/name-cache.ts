@@ -3,6 +3,7 @@
 
 import { scopedKey } from '../../../domain/names.js';
 import type { Queries, SqlValue } from '../sql/database.js';
+import { inChunks, placeholders } from '../sql/placeholders.js';
 
 export interface ScopedName {
   readonly context: string;
@@ -10,9 +11,6 @@ export interface ScopedName {
 }
 
 const MAX_STREAMS = 200_000;
-/** Names looked up in one statement; lists are padded to a few sizes, so that few statements are prepared. */
-const LOOKUP_SIZES = [1, 8, 64, 500];
-
 interface Generation {
   readonly ids: Map<string, number>;
   readonly names: Map<number, ScopedName>;
@@ -129,7 +127,7 @@ export class NameCache {
   ): Promise<void> {
     const contexts = [...(wanted.contexts ?? [])].filter((context) => this.contextId(context) === undefined);
     await inChunks(contexts, async (chunk) => {
-      const sql = `SELECT id, name FROM context WHERE name IN (${marks(chunk.length)})`;
+      const sql = `SELECT id, name FROM context WHERE name IN (${placeholders(chunk.length)})`;
       const rows = await queries.execute<{ id: number; name: Buffer }>(sql, chunk.map(bytes));
       for (const row of rows) this.addContext(row.id, row.name.toString());
     });
@@ -152,7 +150,7 @@ export class NameCache {
       return contextId === undefined ? [] : [{ contextId, name }];
     });
     await inChunks(scoped, async (chunk) => {
-      const sql = `SELECT id, context_id, name FROM ${table} WHERE (context_id, name) IN (${marks(chunk.length, '(?, ?)')})`;
+      const sql = `SELECT id, context_id, name FROM ${table} WHERE (context_id, name) IN (${placeholders(chunk.length, '(?, ?)')})`;
       const values = chunk.flatMap(({ contextId, name }): SqlValue[] => [contextId, bytes(name)]);
       const rows = await queries.execute<{ id: number; context_id: number; name: Buffer }>(sql, values);
       for (const row of rows)
@@ -180,26 +178,10 @@ export class NameCache {
 
 function scopedRows(queries: Queries, table: 'topic' | 'stream', ids: readonly number[]) {
   const sql = `SELECT n.id, n.name, n.context_id, c.name AS context FROM ${table} n JOIN context c ON c.id = n.context_id
-    WHERE n.id IN (${marks(ids.length)})`;
+    WHERE n.id IN (${placeholders(ids.length)})`;
   return queries.execute<{ id: number; name: Buffer; context_id: number; context: Buffer }>(sql, ids);
 }
 
 function bytes(text: string): Buffer {
   return Buffer.from(text);
-}
-
-/** `?, ?, …`, or another group of marks, n times. */
-export function marks(count: number, mark = '?'): string {
-  return Array.from({ length: count }, () => mark).join(', ');
-}
-
-/** Hands the items on in chunks of a few fixed sizes, the last one repeated to fill a chunk. */
-export async function inChunks<T>(items: readonly T[], work: (chunk: readonly T[]) => Promise<void>): Promise<void> {
-  const largest = LOOKUP_SIZES.at(-1) ?? 1;
-  for (let start = 0; start < items.length; start += largest) {
-    const chunk = items.slice(start, start + largest);
-    const size = LOOKUP_SIZES.find((candidate) => candidate >= chunk.length) ?? largest;
-    const last = chunk.at(-1) as T;
-    await work([...chunk, ...Array.from({ length: size - chunk.length }, () => last)]);
-  }
 }

@@ -6,7 +6,8 @@ import type { StreamState } from '../../../domain/events/stream.js';
 import { scopedKey } from '../../../domain/names.js';
 import type { EntryIds } from '../log/entry-rows.js';
 import type { Queries, SqlValue } from '../sql/database.js';
-import { marks, type NameCache, type ScopedName } from './name-cache.js';
+import { placeholders } from '../sql/placeholders.js';
+import type { NameCache, ScopedName } from './name-cache.js';
 
 /** The next free numbers, as the head row has them. */
 export interface NextIds {
@@ -131,7 +132,7 @@ export class NameMinter {
 async function insertRows(queries: Queries, insert: string, rows: readonly SqlValue[][]): Promise<void> {
   const first = rows[0];
   if (first === undefined) return;
-  await queries.query(`${insert} ${marks(rows.length, `(${marks(first.length)})`)}`, rows.flat());
+  await queries.query(`${insert} ${placeholders(rows.length, `(${placeholders(first.length)})`)}`, rows.flat());
 }
 
 function required(id: number | undefined): number {

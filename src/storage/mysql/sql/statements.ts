@@ -1,7 +1,7 @@
 // Statements that share a round trip, gathered before it is known how many there are.
 
-import { marks } from '../names/name-cache.js';
 import type { Queries, SqlValue } from './database.js';
+import { placeholders } from './placeholders.js';
 
 /** Several statements that are sent as one. One that is alone, and of which there are few texts, is sent prepared. */
 export class Statements {
@@ -20,7 +20,7 @@ export class Statements {
   addRows(insert: string, rows: readonly (readonly SqlValue[])[], end = ''): void {
     const first = rows[0];
     if (first === undefined) return;
-    this.add(`${insert} VALUES ${marks(rows.length, `(${marks(first.length)})`)} ${end}`, rows.flat());
+    this.add(`${insert} VALUES ${placeholders(rows.length, `(${placeholders(first.length)})`)} ${end}`, rows.flat());
   }
 
   get isEmpty(): boolean {

@@ -4,8 +4,9 @@ import { decodeShape } from '../../../domain/descriptions/shape.js';
 import type { Position } from '../../../domain/events/event.js';
 import { ShapeCatalog } from '../../../domain/group/shape-catalog.js';
 import type { IndexRow, ShapeStore } from '../../ports/wait-storage.js';
-import { marks, type Names, type ScopedName } from '../names/name-cache.js';
+import type { Names, ScopedName } from '../names/name-cache.js';
 import type { Database } from '../sql/database.js';
+import { placeholders } from '../sql/placeholders.js';
 import { readSettings } from '../topics/topic-rows.js';
 
 interface ShapeRow {
@@ -75,7 +76,7 @@ export class MysqlShapeStore implements ShapeStore {
     await this.#database.transaction(async (queries) => {
       if (rows.length > 0) {
         const values = rows.flatMap(({ hash, position }) => [shapeId, Buffer.from(hash), position]);
-        const sql = `INSERT IGNORE INTO shape_index (shape_id, value_hash, position) VALUES ${marks(rows.length, '(?, ?, ?)')}`;
+        const sql = `INSERT IGNORE INTO shape_index (shape_id, value_hash, position) VALUES ${placeholders(rows.length, '(?, ?, ?)')}`;
         await queries.query(sql, values);
       }
       await queries.write('UPDATE shape SET built_to = ? WHERE id = ? AND built_to < ?', [builtTo, shapeId, builtTo]);

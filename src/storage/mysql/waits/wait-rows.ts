@@ -17,9 +17,10 @@ import type {
 import { asBuffer } from '../../../domain/json/bytes.js';
 import { uuidText } from '../../../lib/uuid-text.js';
 import { COLUMNS_READ, entryFromRow, rowNameIds, uuidToBytes } from '../log/entry-rows.js';
-import { marks, type NameCache } from '../names/name-cache.js';
+import type { NameCache } from '../names/name-cache.js';
 import type { NameMinter } from '../names/name-minter.js';
 import type { Queries, SqlValue } from '../sql/database.js';
+import { placeholders } from '../sql/placeholders.js';
 import { Statements } from '../sql/statements.js';
 import { addFinds, addOpenWaits, type FoundRow, occurrenceOf, readFound, WAIT_COLUMNS } from './wait-searches.js';
 
@@ -112,13 +113,13 @@ export async function readWaits(
   if (identities.length > 0) {
     parts.push('identities');
     statements.add(
-      `SELECT topic_id, digest, event_id, position FROM event_identity WHERE (topic_id, digest) IN (${marks(identities.length, '(?, ?)')})`,
+      `SELECT topic_id, digest, event_id, position FROM event_identity WHERE (topic_id, digest) IN (${placeholders(identities.length, '(?, ?)')})`,
       identities.flatMap(({ topicId, identity }) => [topicId, asBuffer(identity.digest)]),
     );
   }
   if (eventIds.length > 0) {
     parts.push('waits', 'entries');
-    const ids = marks(eventIds.length);
+    const ids = placeholders(eventIds.length);
     statements.add(`SELECT ${WAIT_COLUMNS} FROM wait WHERE event_id IN (${ids})`, eventIds);
     const columns = COLUMNS_READ.replace(/\w+/g, 'l.$&');
     statements.add(

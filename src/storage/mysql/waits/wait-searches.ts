@@ -5,8 +5,8 @@ import { EntryKind } from '../../../domain/events/event.js';
 import { waitKeyText } from '../../../domain/group/group-plan-needs.js';
 import type { Find, Occurrence, WaitKey } from '../../../domain/group/group-plan-types.js';
 import { asBuffer } from '../../../domain/json/bytes.js';
-import { marks } from '../names/name-cache.js';
 import type { Queries, SqlValue } from '../sql/database.js';
+import { placeholders } from '../sql/placeholders.js';
 import { Statements } from '../sql/statements.js';
 
 export const WAIT_COLUMNS = `event_id, topic_id, version, shape_id, value_hash, state, created_at, expires_at, entry_event_id,
@@ -63,7 +63,7 @@ function addByShape(statements: Statements, select: string, keys: readonly WaitK
   const isOne = byShape.size === 1;
   const lists = [...byShape].map(([shapeId, hashes]) => ({ shapeId, hashes: isOne ? filledUp(hashes) : hashes }));
   statements.add(
-    lists.map(({ hashes }) => `${select}(${marks(hashes.length)})`).join(' UNION ALL '),
+    lists.map(({ hashes }) => `${select}(${placeholders(hashes.length)})`).join(' UNION ALL '),
     lists.flatMap(({ shapeId, hashes }) => [shapeId, ...hashes]),
     isOne,
   );

@@ -6,8 +6,9 @@ import { ALL_CONTEXTS } from '../../../domain/names.js';
 import type { ListWaitsOptions, WaitStore } from '../../ports/wait-storage.js';
 import { NOW_MICROS } from '../cawins/cawin-rows.js';
 import { uuidToBytes } from '../log/entry-rows.js';
-import { marks, type Names } from '../names/name-cache.js';
+import type { Names } from '../names/name-cache.js';
 import type { Database, SqlValue } from '../sql/database.js';
+import { placeholders } from '../sql/placeholders.js';
 import { type WaitRow, waitsFromRows } from './wait-rows.js';
 import { WAIT_COLUMNS } from './wait-searches.js';
 
@@ -51,7 +52,7 @@ export class MysqlWaitStore implements WaitStore {
       values.push(Buffer.from(context));
     }
     if (topics.length > 0) {
-      conditions.push(`t.name IN (${marks(topics.length)})`);
+      conditions.push(`t.name IN (${placeholders(topics.length)})`);
       values.push(...topics.map((topic) => Buffer.from(topic)));
     }
     if (after !== undefined) {
