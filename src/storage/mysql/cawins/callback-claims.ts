@@ -13,8 +13,9 @@ import {
   type DeliveryStore,
 } from '../../ports/cawin-storage.js';
 import type { Database, Queries, SqlValue } from '../sql/database.js';
+import { NEVER, NOW_MICROS } from '../sql/database-time.js';
 import { placeholders } from '../sql/placeholders.js';
-import { ATTEMPT_COLUMNS, attemptValues, NEVER, NOW_MICROS } from './cawin-rows.js';
+import { ATTEMPT_COLUMNS, attemptValues } from './cawin-rows.js';
 
 /** By endpoint_ready, in its order: one statement for what is ready and what is next. */
 const READY = `

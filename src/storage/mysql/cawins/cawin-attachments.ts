@@ -6,8 +6,8 @@ import type { EventFate } from '../../../domain/events/wait.js';
 import type { PlannedAttachment } from '../../../domain/group/group-plan-types.js';
 import type { CawinAttachment, CawinDeadline, CawinDraft, Seal } from '../../ports/cawin-storage.js';
 import type { Queries } from '../sql/database.js';
+import { NOW_MICROS } from '../sql/database-time.js';
 import { type Fate, readFates } from './cawin-fate.js';
-import { NOW_MICROS } from './cawin-rows.js';
 import { formerIds, insertCawins, type NewCawin, requestKey } from './cawin-writes.js';
 
 const NOW = `SELECT GREATEST(${NOW_MICROS}, created_at) AS now FROM log_head WHERE id = 1`;

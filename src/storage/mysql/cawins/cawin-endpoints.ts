@@ -4,8 +4,8 @@
 
 import { CircuitState } from '../../../domain/cawins/endpoint-circuit.js';
 import type { Database, Queries } from '../sql/database.js';
+import { NEVER, NOW_MICROS } from '../sql/database-time.js';
 import { placeholders } from '../sql/placeholders.js';
-import { NEVER, NOW_MICROS } from './cawin-rows.js';
 
 /** Id of the endpoint of an origin, made at first use. A transaction of its own: endpoints stay. */
 export async function endpointId(database: Database, origin: string): Promise<number> {

@@ -5,9 +5,9 @@ import { counts, type EndKind, endsForDeadline, isOver, kindsOf } from '../../..
 import { EntryKind, type Micros } from '../../../domain/events/event.js';
 import { CURSOR_LEASE_MS, type CursorHold, type FiringJob, type FiringStore } from '../../ports/cawin-storage.js';
 import type { Database, Queries } from '../sql/database.js';
+import { NOW_MICROS } from '../sql/database-time.js';
 import { placeholders } from '../sql/placeholders.js';
 import { type Fate, type HeadView, readFates, underHead } from './cawin-fate.js';
-import { NOW_MICROS } from './cawin-rows.js';
 import { addFirings } from './cawin-writes.js';
 
 const LEASE_END = `${NOW_MICROS} + ${CURSOR_LEASE_MS * 1000}`;

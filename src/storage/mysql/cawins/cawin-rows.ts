@@ -6,11 +6,6 @@ import { CircuitState } from '../../../domain/cawins/endpoint-circuit.js';
 import type { Queries, SqlValue } from '../sql/database.js';
 import { placeholders } from '../sql/placeholders.js';
 
-/** The database's time in microseconds, as it was when the statement began. */
-export const NOW_MICROS = 'CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS UNSIGNED)';
-/** Nothing is due. */
-export const NEVER = Number.MAX_SAFE_INTEGER;
-
 /** Without `sealed`, which only those who call out or update read. */
 export const CAWIN_COLUMNS = `c.id, c.event_id, c.active, c.closed, c.notify_on, c.endpoint_id, c.url, c.header_names, c.timeout_ms,
   c.signed, c.former_secret_until, c.expires_at, c.deadline, c.request_id, c.digest, c.created_at, x.name AS context`;

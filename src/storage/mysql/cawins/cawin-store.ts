@@ -26,6 +26,7 @@ import type {
   StoredCawin,
 } from '../../ports/cawin-storage.js';
 import type { Database, Queries, SqlValue } from '../sql/database.js';
+import { NOW_MICROS } from '../sql/database-time.js';
 import { PreparedCawin } from './cawin-attachments.js';
 import { endpointId, expectWork } from './cawin-endpoints.js';
 import { type HeadView, raiseWait, readFate, underHead } from './cawin-fate.js';
@@ -37,7 +38,6 @@ import {
   CAWIN_TABLES,
   type CawinRow,
   cawinOf,
-  NOW_MICROS,
   readFirings,
 } from './cawin-rows.js';
 import { addFirings, asked, kinds, type NewFiring, namesColumn } from './cawin-writes.js';

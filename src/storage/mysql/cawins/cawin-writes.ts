@@ -6,10 +6,10 @@ import { bug } from '../../../domain/errors.js';
 import type { Micros, Position } from '../../../domain/events/event.js';
 import type { CallbackRecord, CawinDraft, Seal } from '../../ports/cawin-storage.js';
 import type { Queries, SqlValue } from '../sql/database.js';
+import { NOW_MICROS } from '../sql/database-time.js';
 import { placeholders } from '../sql/placeholders.js';
 import { expectWork } from './cawin-endpoints.js';
 import type { Fate } from './cawin-fate.js';
-import { NOW_MICROS } from './cawin-rows.js';
 
 /** `sealed` comes when the ids are known. */
 const INSERT = `
