@@ -4,6 +4,7 @@ import type { StreamState } from '../../../domain/events/stream.js';
 import type { GroupNeeds, PushedBefore } from '../../../domain/group/group-plan-types.js';
 import { scopedKey } from '../../../domain/names.js';
 import { uuidToBytes } from '../log/entry-rows.js';
+import { type StreamRow, streamFromRow } from '../log/stream-rows.js';
 import type { NameCache } from '../names/name-cache.js';
 import type { Queries, SqlValue } from '../sql/database.js';
 import { inChunks, placeholders } from '../sql/placeholders.js';
@@ -73,19 +74,6 @@ export async function readPushed(
   return pushed;
 }
 
-export interface StreamRow {
-  id: number;
-  context_id: number;
-  name: Buffer;
-  owner: Buffer;
-  epoch: number;
-  last_sequence: number;
-  first_position: number;
-  last_position: number;
-  first_event_at: number;
-  last_event_at: number;
-}
-
 interface PushedRow {
   context_id: number;
   message_id: Buffer;
@@ -93,18 +81,4 @@ interface PushedRow {
   event_id: number;
   issuer: Buffer;
   digest: Buffer | null;
-}
-
-export function streamFromRow(row: StreamRow, context: string): StreamState {
-  return {
-    context,
-    name: row.name.toString(),
-    owner: row.owner.toString(),
-    epoch: row.epoch,
-    lastSequence: row.last_sequence,
-    firstPosition: row.first_position,
-    lastPosition: row.last_position,
-    firstEventAt: row.first_event_at,
-    lastEventAt: row.last_event_at,
-  };
 }

@@ -5,6 +5,7 @@ import type { PlannedEntry } from '../../../domain/group/group-plan-types.js';
 import { asBuffer } from '../../../domain/json/bytes.js';
 import { uuidText } from '../../../lib/uuid-text.js';
 import type { NameCache } from '../names/name-cache.js';
+import type { EntryIds } from '../names/name-ids.js';
 import type { SqlValue } from '../sql/database.js';
 import { placeholders } from '../sql/placeholders.js';
 
@@ -51,13 +52,6 @@ export const COLUMNS_WITHOUT_LARGE = `${COLUMNS_READ.replace(
 export interface PayloadSize {
   readonly position: number;
   readonly payload_bytes: number;
-}
-
-/** Numbers of the names of one entry. */
-export interface EntryIds {
-  readonly contextId: number;
-  readonly topicId: number;
-  readonly streamId: number | null;
 }
 
 /**

@@ -3,8 +3,8 @@
 import type { StreamState } from '../../../domain/events/stream.js';
 import { ALL_CONTEXTS } from '../../../domain/names.js';
 import type { ListStreamsOptions, StreamStore } from '../../ports/log-storage.js';
-import { type StreamRow, streamFromRow } from '../group/group-reads.js';
 import type { Database, SqlValue } from '../sql/database.js';
+import { type StreamRow, streamFromRow } from './stream-rows.js';
 
 const SELECT = `SELECT s.id, s.context_id, s.name, s.owner, s.epoch, s.last_sequence, s.first_position, s.last_position,
   s.first_event_at, s.last_event_at, c.name AS context FROM stream s JOIN context c ON c.id = s.context_id`;

@@ -4,10 +4,10 @@
 import type { LogEntry } from '../../../domain/events/event.js';
 import type { StreamState } from '../../../domain/events/stream.js';
 import { scopedKey } from '../../../domain/names.js';
-import type { EntryIds } from '../log/entry-rows.js';
 import type { Queries, SqlValue } from '../sql/database.js';
 import { placeholders } from '../sql/placeholders.js';
 import type { NameCache, ScopedName } from './name-cache.js';
+import type { EntryIds } from './name-ids.js';
 
 /** The next free numbers, as the head row has them. */
 export interface NextIds {
