@@ -4,7 +4,7 @@ import { assertNever } from '../errors.js';
 import type { Position } from '../events/event.js';
 import type { DeliveryState } from './delivery-state.js';
 import type { AckStatus, Answer, Rejection, WindowLimits } from './delivery-types.js';
-import type { DeliveryMember } from './member-pool.js';
+import type { DeliveryMember } from './open-events.js';
 import { type DeliveryRecord, RecordState } from './open-events.js';
 
 /** The methods are those of DeliveryWindow. */

@@ -1,7 +1,7 @@
 // The ack clocks: when an event that was delivered and not answered has had its time.
 
 import { KeyedHeap } from '../collections/keyed-heap.js';
-import type { DeliveryMember } from './member-pool.js';
+import type { DeliveryMember } from './open-events.js';
 import { type DeliveryRecord, RecordState } from './open-events.js';
 
 /** An answer of its member restarts an event's clock until so many ack time-outs after that clock began. */

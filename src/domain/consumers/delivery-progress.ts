@@ -2,9 +2,9 @@
 
 import { KeyedHeap } from '../collections/keyed-heap.js';
 import type { Position } from '../events/event.js';
+import type { StreamQueue } from './open-events.js';
 import { type DeliveryRecord, RecordState } from './open-events.js';
 import { PositionRanges } from './position-ranges.js';
-import type { StreamQueue } from './stream-queue.js';
 
 /**
  * The offset is one less than the oldest open event, or `scanned` when nothing is open. Open events come in three ways: from

@@ -3,7 +3,8 @@
 
 import { KeyedHeap } from '../collections/keyed-heap.js';
 import type { Position } from '../events/event.js';
-import type { DeliveryMember, MemberPool } from './member-pool.js';
+import type { MemberPool } from './member-pool.js';
+import type { DeliveryMember } from './open-events.js';
 import { type DeliveryRecord, RecordState } from './open-events.js';
 
 /** Units that are looked at in vain before the rest has to wait for room too. */

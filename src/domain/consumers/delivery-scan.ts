@@ -5,9 +5,8 @@ import { bug } from '../errors.js';
 import type { Position } from '../events/event.js';
 import type { DeliveryState } from './delivery-state.js';
 import type { OfferedEvent, OfferResult, StreamReread, Trouble, WindowLimits } from './delivery-types.js';
-import type { DeliveryMember } from './member-pool.js';
+import type { DeliveryMember, StreamQueue } from './open-events.js';
 import { RecordState } from './open-events.js';
-import type { StreamQueue } from './stream-queue.js';
 
 const NO_CREDIT: OfferResult = { kind: 'no-credit' };
 const HELD: OfferResult = { kind: 'held' };

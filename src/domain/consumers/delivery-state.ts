@@ -9,9 +9,8 @@ import { DeliveryProgress } from './delivery-progress.js';
 import { RedeliveryQueue } from './delivery-redelivery.js';
 import type { DeliveryTroubles } from './delivery-troubles.js';
 import type { Delivery, MemberCredit, OfferedEvent, Trouble, WindowSettings } from './delivery-types.js';
-import { DeliveryMember, MemberPool } from './member-pool.js';
-import { DeliveryRecord, RecordState } from './open-events.js';
-import { StreamQueue } from './stream-queue.js';
+import { MemberPool } from './member-pool.js';
+import { DeliveryMember, DeliveryRecord, RecordState, StreamQueue } from './open-events.js';
 
 export interface DeliveryStateOptions {
   readonly settings: WindowSettings;

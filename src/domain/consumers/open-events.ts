@@ -1,56 +1,10 @@
-// What the delivery window remembers of one open event, and the lists it is linked into.
+// The open events of a consumer, the members that have them and the streams that they belong to: three classes that know each
+// other by nature. They keep what is linked to what; the parts of the window decide.
 
-import type { KeyedHeap } from '../collections/keyed-heap.js';
+import { KeyedHeap } from '../collections/keyed-heap.js';
+import { Link, LinkedList } from '../collections/linked-list.js';
 import type { Position } from '../events/event.js';
-import type { Trouble } from './delivery-types.js';
-import type { DeliveryMember } from './member-pool.js';
-import type { StreamQueue } from './stream-queue.js';
-
-/** A place in one linked list; a record has one for each list that it may be in. */
-export class Link<T> {
-  readonly value: T;
-  previous: Link<T> | undefined;
-  next: Link<T> | undefined;
-  list: LinkedList<T> | undefined;
-
-  constructor(value: T) {
-    this.value = value;
-  }
-}
-
-/** Doubly linked, so that an answer in the middle costs as little as one at the front. */
-export class LinkedList<T> {
-  #head: Link<T> | undefined;
-  #tail: Link<T> | undefined;
-
-  get first(): T | undefined {
-    return this.#head?.value;
-  }
-
-  get last(): T | undefined {
-    return this.#tail?.value;
-  }
-
-  append(link: Link<T>): void {
-    link.list = this;
-    link.previous = this.#tail;
-    if (this.#tail === undefined) this.#head = link;
-    else this.#tail.next = link;
-    this.#tail = link;
-  }
-
-  /** Takes a link of this list out. */
-  remove(link: Link<T>): void {
-    const { previous, next } = link;
-    if (previous === undefined) this.#head = next;
-    else previous.next = next;
-    if (next === undefined) this.#tail = previous;
-    else next.previous = previous;
-    link.previous = undefined;
-    link.next = undefined;
-    link.list = undefined;
-  }
-}
+import type { MemberCredit, MemberUse, Trouble } from './delivery-types.js';
 
 /** Waiting: not with a member now. Done: no longer of interest; left in queues until it comes up there. */
 export const RecordState = { WAITING: 0, IN_FLIGHT: 1, DONE: 2 } as const;
@@ -168,5 +122,122 @@ export class DeliveryRecord {
     }
     this.#runMember = member;
     this.#runFirst = lease;
+  }
+}
+
+/** One stream with open events. */
+export class StreamQueue {
+  readonly key: string;
+  /** Its records by position: in flight ones, then waiting ones. */
+  readonly records = new LinkedList<DeliveryRecord>();
+  firstWaiting: DeliveryRecord | undefined;
+  inFlight = 0;
+  /** The member that has what is in flight; undefined: nothing is, any member may take the stream. */
+  holder: DeliveryMember | undefined;
+  /** No event that was passed over lies before this position; 0: none was passed over. */
+  heldFrom: Position = 0;
+  /** Size of the event at `heldFrom`, as far as known. */
+  heldBytes = 0;
+  /** A re-read had to stop at `heldFrom`: it is to be named again before it may go on. */
+  rereadStopped = false;
+  /** The set in which it waits to be re-read. */
+  heldIn: Set<StreamQueue> | undefined;
+  /** The member that takes nothing else until what comes next here fits. */
+  reservedOn: DeliveryMember | undefined;
+
+  constructor(key: string) {
+    this.key = key;
+  }
+
+  /** Whether a new event has to queue behind older ones that are not in flight. */
+  get waits(): boolean {
+    return this.firstWaiting !== undefined || this.heldFrom !== 0;
+  }
+
+  /** Size of what comes next of it to a member, as far as known. */
+  get nextBytes(): number {
+    return this.firstWaiting === undefined ? this.heldBytes : this.firstWaiting.bytes;
+  }
+
+  get isEmpty(): boolean {
+    return this.records.first === undefined && this.heldFrom === 0;
+  }
+}
+
+/** What waits as one: a stream, or an event without one. */
+export type DeliveryUnit = DeliveryRecord | StreamQueue;
+
+export class DeliveryMember {
+  readonly name: string;
+  maxInFlight: number;
+  maxInFlightBytes: number;
+  inFlight = 0;
+  inFlightBytes = 0;
+  /** When it last answered; restarts its clocks. */
+  answeredMs = 0;
+  /** In flight, by ascending position, as nearly everything is delivered. */
+  readonly ascending = new LinkedList<DeliveryRecord>();
+  /** In flight, delivered after something newer. */
+  readonly others = new Set<DeliveryRecord>();
+  /** In flight with a running clock, by the start of that clock. */
+  readonly clocks = new LinkedList<DeliveryRecord>();
+  /** Waiting records that only this member may take, as it has their stream. */
+  readonly ready = new KeyedHeap<DeliveryRecord>();
+  /** Streams with passed over events that only this member may take. */
+  readonly held = new Set<StreamQueue>();
+  /** It takes nothing but this until it fits. */
+  reservedFor: DeliveryUnit | undefined;
+  /** Free credit in events as the pool sorts it, and where the pool has it. */
+  free = 0;
+  index = 0;
+
+  constructor(name: string, credit: MemberCredit) {
+    this.name = name;
+    this.maxInFlight = credit.maxInFlight;
+    this.maxInFlightBytes = credit.maxInFlightBytes;
+  }
+
+  get use(): MemberUse {
+    const { name, inFlight, inFlightBytes, maxInFlight, maxInFlightBytes } = this;
+    return { name, inFlight, inFlightBytes, maxInFlight, maxInFlightBytes };
+  }
+
+  /** Whether its credit has room for an event of so many bytes; of the unit for which it is reserved, or any. */
+  canTake(bytes: number, unit?: DeliveryUnit): boolean {
+    if (this.reservedFor !== undefined && this.reservedFor !== unit) return false;
+    if (this.inFlight >= this.maxInFlight) return false;
+    return this.inFlight === 0 || this.inFlightBytes + bytes <= this.maxInFlightBytes;
+  }
+
+  take(record: DeliveryRecord): void {
+    this.inFlight++;
+    this.inFlightBytes += record.bytes;
+    const last = this.ascending.last;
+    if (last === undefined || last.position < record.position) this.ascending.append(record.memberLink);
+    else this.others.add(record);
+  }
+
+  giveBack(record: DeliveryRecord): void {
+    this.inFlight--;
+    this.inFlightBytes -= record.bytes;
+    if (record.memberLink.list === this.ascending) this.ascending.remove(record.memberLink);
+    else this.others.delete(record);
+  }
+
+  /** Everything it has in flight, by position. */
+  records(): DeliveryRecord[] {
+    const records = this.recordsUpTo(Number.POSITIVE_INFINITY);
+    return records.sort((a, b) => a.position - b.position);
+  }
+
+  /** What it has in flight at or below a position, in no order. Costs what it returns, and the out of order ones. */
+  recordsUpTo(position: number): DeliveryRecord[] {
+    const records: DeliveryRecord[] = [];
+    let link = this.ascending.first?.memberLink;
+    for (; link !== undefined && link.value.position <= position; link = link.next) records.push(link.value);
+    for (const record of this.others) {
+      if (record.position <= position) records.push(record);
+    }
+    return records;
   }
 }
