@@ -28,12 +28,12 @@ export function parseImports(text: string): { readonly specifier: string; readon
 
 /** Every TypeScript file below a folder of the repository, from its root. */
 export function listSources(folder: string): string[] {
-  const names = readdirSync(new URL(`../../${folder}/`, import.meta.url), { recursive: true, encoding: 'utf8' });
+  const names = readdirSync(new URL(`../../../${folder}/`, import.meta.url), { recursive: true, encoding: 'utf8' });
   return names.filter((name) => name.endsWith('.ts')).map((name) => posix.join(folder, name));
 }
 
 export function readImports(file: string): Import[] {
-  const text = readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
+  const text = readFileSync(new URL(`../../../${file}`, import.meta.url), 'utf8');
   return parseImports(text).map(({ specifier, typeOnly }) => ({
     file,
     target: specifier.startsWith('.') ? resolveFile(file, specifier) : packageOf(specifier),

@@ -1,0 +1,118 @@
+// The house: its rooms, a folder of src each, and who may import whom, type imports included. The tests beside it hold the files
+// against it, and it against the files: what nobody uses is not allowed either.
+
+/** Rooms by their path in src, each with the rooms that it may import. A room may also be one file. */
+export const HOUSE: Readonly<Record<string, string>> = {
+  // The process, its settings, and the words for metrics and logs.
+  main: 'app cli/commands config',
+  config: '',
+  telemetry: '',
+  lib: '',
+
+  // Builds everything, and alone knows every floor.
+  app: `cli/commands config domain engine/cawins engine/consumers engine/group engine/log engine/topics
+    engine/waits generated grpc/cawins grpc/consumers grpc/events grpc/server grpc/topics grpc/wire http lib
+    outbound outbound/amqp outbound/grpc outbound/guard outbound/http storage/embedded storage/mysql/cawins
+    storage/mysql/consumers storage/mysql/group storage/mysql/log storage/mysql/names storage/mysql/sql
+    storage/mysql/topics storage/mysql/waits storage/ports telemetry`,
+
+  // Decisions, pure: no clock, no I/O, no other floor.
+  domain: '',
+  'domain/cawins': 'domain domain/events',
+  'domain/collections': '',
+  'domain/consumers': 'domain domain/collections domain/events',
+  'domain/descriptions': 'domain domain/json',
+  'domain/events': 'domain domain/descriptions',
+  'domain/group': 'domain domain/collections domain/descriptions domain/events domain/json domain/topics',
+  'domain/json': '',
+  'domain/topics': 'domain/descriptions domain/events',
+
+  // What runs: the parts that wait, read, commit and call, over ports.
+  'engine/cawins': `domain domain/cawins domain/events engine/cawins/callback-sender engine/group engine/log lib
+    storage/ports telemetry`,
+  'engine/cawins/callback-sender': 'domain/events',
+  'engine/consumers': 'domain domain/consumers domain/events engine/log lib storage/ports telemetry',
+  'engine/group': 'domain domain/descriptions domain/events domain/group engine/log lib storage/ports telemetry',
+  'engine/log': 'domain/events lib storage/ports telemetry',
+  'engine/topics': 'domain domain/topics engine/group engine/log storage/ports',
+  'engine/waits': 'domain domain/descriptions domain/events engine/group engine/log lib storage/ports telemetry',
+
+  // Ports, and what stands behind them.
+  'storage/embedded': 'lib telemetry',
+  'storage/mysql/cawins': 'domain domain/cawins domain/events domain/group lib storage/mysql/sql storage/ports',
+  'storage/mysql/consumers': 'domain domain/consumers domain/json storage/mysql/sql storage/ports',
+  'storage/mysql/group': `domain domain/events domain/group storage/mysql/log storage/mysql/names storage/mysql/sql
+    storage/mysql/topics storage/mysql/waits storage/ports`,
+  'storage/mysql/log': `domain domain/events domain/group domain/json lib storage/mysql/names storage/mysql/sql storage/ports
+`,
+  'storage/mysql/migrations': '',
+  'storage/mysql/names': 'domain domain/events storage/mysql/sql',
+  'storage/mysql/sql': 'domain storage/mysql/migrations',
+  'storage/mysql/topics': `domain domain/group domain/topics storage/mysql/log storage/mysql/names storage/mysql/sql storage/ports
+`,
+  'storage/mysql/waits': `domain domain/descriptions domain/events domain/group domain/json lib storage/mysql/log
+    storage/mysql/names storage/mysql/sql storage/mysql/topics storage/ports`,
+  'storage/ports': 'domain/cawins domain/consumers domain/events domain/group domain/topics',
+
+  // Callbacks, by protocol.
+  outbound: `domain domain/cawins engine/cawins/callback-sender lib outbound/amqp outbound/attempt outbound/grpc
+    outbound/guard outbound/http telemetry`,
+  'outbound/amqp': 'domain domain/cawins engine/cawins/callback-sender lib outbound/attempt telemetry',
+  'outbound/attempt': 'domain/cawins domain/events domain/json engine/cawins/callback-sender',
+  'outbound/grpc': `domain/cawins domain/events engine/cawins/callback-sender generated lib outbound/attempt outbound/guard
+`,
+  'outbound/guard': 'config lib outbound/attempt',
+  'outbound/http': 'domain/cawins engine/cawins/callback-sender lib outbound/attempt outbound/guard',
+
+  // The contract for others to call.
+  'grpc/cawins': `domain domain/cawins domain/events domain/json engine/cawins engine/group engine/log engine/waits
+    generated grpc/events grpc/wire`,
+  'grpc/consumers': `domain domain/consumers domain/events engine/consumers engine/log generated grpc/events grpc/wire
+`,
+  'grpc/events': 'domain domain/descriptions domain/events domain/json engine/group engine/log generated grpc/wire',
+  'grpc/server': 'domain grpc/wire lib telemetry',
+  'grpc/topics': 'domain domain/topics engine/log engine/topics generated grpc/wire',
+  'grpc/wire': 'domain domain/consumers domain/descriptions domain/events domain/json generated lib',
+
+  // Health and metrics.
+  http: 'telemetry',
+
+  // The command line, a client like any other.
+  cli: 'config',
+  'cli/commands': `cli cli/commands/cawins cli/commands/consumers cli/commands/events cli/commands/server
+    cli/commands/topics cli/commands/waits cli/connection`,
+  'cli/commands/cawins': 'cli cli/commands/events cli/connection cli/text generated lib',
+  'cli/commands/consumers': 'cli cli/connection cli/text generated',
+  'cli/commands/events': 'cli cli/connection cli/text domain generated lib',
+  'cli/commands/server': 'cli cli/connection cli/text config',
+  'cli/commands/topics': 'cli cli/connection cli/text generated',
+  'cli/commands/waits': 'cli cli/connection cli/text generated lib',
+  'cli/connection': 'cli cli/text config domain generated lib',
+  'cli/text': 'domain domain/descriptions domain/events generated',
+};
+
+/** What a floor, or a room of it that is named, may use beyond the house. */
+interface Outside {
+  /** npm packages; a name ending in * stands for all that begin so. */
+  readonly packages: readonly string[];
+  /** Whether it may open files, sockets and processes by itself. */
+  readonly io: boolean;
+}
+
+const GRPC = ['nice-grpc*', '@grpc/grpc-js', '@bufbuild/protobuf'];
+
+/** By room or floor: the longest name that fits counts. A floor that is not named uses nothing. */
+export const OUTSIDE: Readonly<Record<string, Outside>> = {
+  main: { packages: ['pino'], io: false },
+  app: { packages: ['prom-client', 'nice-grpc*'], io: false },
+  telemetry: { packages: ['prom-client'], io: false },
+  'storage/embedded': { packages: [], io: true },
+  'storage/mysql': { packages: ['knex', 'mysql2'], io: false },
+  outbound: { packages: [], io: true },
+  'outbound/amqp': { packages: ['amqplib'], io: true },
+  'outbound/grpc': { packages: GRPC, io: true },
+  grpc: { packages: GRPC, io: false },
+  'grpc/server': { packages: [...GRPC, 'prom-client'], io: true },
+  http: { packages: ['prom-client'], io: true },
+  cli: { packages: [...GRPC, 'commander', 'cli-progress'], io: true },
+};
