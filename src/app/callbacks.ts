@@ -29,6 +29,7 @@ import { MysqlCawinStore } from '../storage/mysql/cawins/cawin-store.js';
 import type { Database } from '../storage/mysql/sql/database.js';
 import type { DurableReads, EventLog } from '../storage/ports/log-storage.js';
 import type { Logger, Metrics } from '../telemetry.js';
+import type { Millis } from '../units.js';
 
 export interface CallbackPartsOptions {
   readonly config: Config;
@@ -100,12 +101,12 @@ export class CallbackParts {
   }
 
   /** Starts no further call; those under way get the time to end. May be called again. */
-  stop(graceMs: number): Promise<void> {
+  stop(graceMs: Millis): Promise<void> {
     this.#stopped ??= this.#stop(graceMs);
     return this.#stopped;
   }
 
-  async #stop(graceMs: number): Promise<void> {
+  async #stop(graceMs: Millis): Promise<void> {
     await this.#firings.stop().catch((error: unknown) => {
       this.#logger.warn({ err: error }, 'the making of firings was not handed on');
     });

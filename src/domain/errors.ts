@@ -1,6 +1,8 @@
 // The closed catalogue of what can go wrong, in the product's words. No gRPC here: `grpc/middleware/errors.ts` holds the
 // exhaustive table from reason to status, so that a new reason does not compile until it has one.
 
+import type { Millis } from '../units.js';
+
 /** Reasons as they go out in google.rpc.ErrorInfo. Each is explained in docs/errors.md. */
 export type ErrorReason =
   | 'NOT_YET'
@@ -42,7 +44,7 @@ export interface MadeleineErrorDetails {
   /** Facts for programs, such as the owner of a stream. Never a payload, never a secret. */
   readonly metadata?: Readonly<Record<string, string>>;
   /** Set where repeating the same request is safe: how long to wait before. */
-  readonly retryAfterMs?: number;
+  readonly retryAfterMs?: Millis;
   /** For the log only; never leaves the process. */
   readonly cause?: unknown;
 }
@@ -53,7 +55,7 @@ export class MadeleineError extends Error {
   readonly reason: ErrorReason;
   readonly violations: readonly Violation[];
   readonly metadata: Readonly<Record<string, string>>;
-  readonly retryAfterMs: number | undefined;
+  readonly retryAfterMs: Millis | undefined;
 
   constructor(reason: ErrorReason, message: string, details: MadeleineErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });

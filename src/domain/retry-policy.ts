@@ -1,15 +1,17 @@
 // When to try again: exponential back-off with full jitter, so that what failed together does not come back together, and never
 // before the time that the receiver asked for.
 
+import type { Millis } from '../units.js';
+
 export interface RetryPolicy {
   /** Bound of the first delay; each further one is twice the former. */
-  readonly baseMs: number;
+  readonly baseMs: Millis;
   /** Bound of every delay that the receiver did not ask for. */
-  readonly capMs: number;
+  readonly capMs: Millis;
   /** Attempts in all, the first one too. */
   readonly maxAttempts: number;
   /** A receiver that asks for more is tried again after this. */
-  readonly maxRetryAfterMs: number;
+  readonly maxRetryAfterMs: Millis;
 }
 
 /** About ten hours of attempts: up to an hour apart, half of that on average. */
@@ -25,7 +27,7 @@ export interface FailedAttempt {
   /** From 1. */
   readonly attemptNumber: number;
   /** What the receiver asked for. */
-  readonly retryAfterMs?: number | undefined;
+  readonly retryAfterMs?: Millis | undefined;
 }
 
 /**

@@ -1,5 +1,6 @@
 // One timer for many things that time brings about. It may ring early, never late; whoever owns it looks what is due.
 
+import type { Millis } from '../units.js';
 import type { Clock } from './clock.js';
 
 /** Timers of the runtime cannot be much longer, and the wall clock may be set. */
@@ -20,7 +21,7 @@ export class Alarm {
   }
 
   /** Rings at this time of the wall clock at the latest. A later time than before changes nothing: it then rings early. */
-  ringBy(atMs: number): void {
+  ringBy(atMs: Millis): void {
     if (atMs >= this.#atMs) return;
     clearTimeout(this.#timer);
     this.#atMs = atMs;

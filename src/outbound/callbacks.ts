@@ -6,6 +6,7 @@ import { MadeleineError } from '../domain/errors.js';
 import type { AttemptResult, CallbackAttempt, CallbackSender } from '../engine/cawins/callback-sender.js';
 import type { Clock } from '../lib/clock.js';
 import type { Logger } from '../telemetry.js';
+import type { Millis } from '../units.js';
 import type { Amqp } from './amqp/amqp.js';
 import { type Answer, AttemptFailure } from './attempt/attempt-failure.js';
 import { Deadline } from './attempt/deadline.js';
@@ -98,7 +99,7 @@ export class Callbacks implements CallbackSender {
   }
 }
 
-function resultOf(answer: Answer, startedMs: number, redactor: Redactor): AttemptResult {
+function resultOf(answer: Answer, startedMs: Millis, redactor: Redactor): AttemptResult {
   const { bytes, answeredAtMs, error, ...rest } = answer;
   return {
     ...rest,
@@ -108,7 +109,7 @@ function resultOf(answer: Answer, startedMs: number, redactor: Redactor): Attemp
   };
 }
 
-function resultOfFailure(failure: AttemptFailure, latencyMs: number, redactor: Redactor): AttemptResult {
+function resultOfFailure(failure: AttemptFailure, latencyMs: Millis, redactor: Redactor): AttemptResult {
   const { outcome, reason, status, retryAfterMs } = failure;
   return {
     outcome,

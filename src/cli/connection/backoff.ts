@@ -1,6 +1,7 @@
 // Waiting longer after each failure in a row, with jitter, so that a thousand clients do not return at the same moment.
 
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Millis } from '../../units.js';
 
 const FIRST_MS = 100;
 const MAX_MS = 5000;
@@ -28,7 +29,7 @@ export class Backoff {
     return Math.max(atLeastMs, step * (0.5 + this.#random() / 2));
   }
 
-  async wait(atLeastMs?: number): Promise<void> {
+  async wait(atLeastMs?: Millis): Promise<void> {
     await delay(this.next(atLeastMs), undefined, { signal: this.#signal });
   }
 }

@@ -11,6 +11,7 @@ import {
 } from 'nice-grpc-error-details';
 import { ConfigError } from '../../config.js';
 import { DEFAULT_CONTEXT } from '../../domain/names.js';
+import type { Millis } from '../../units.js';
 
 /**
  * 0: done; 1: refused or failed; 2: the command line or a setting cannot be used. The others say how an expected event did not
@@ -50,7 +51,7 @@ export interface Refusal {
   readonly metadata: Readonly<Record<string, string>>;
   readonly violations: readonly BadRequest_FieldViolation[];
   /** How long to wait before a retry, if the server said so. */
-  readonly retryAfterMs: number | undefined;
+  readonly retryAfterMs: Millis | undefined;
 }
 
 /** Decodes the google.rpc details of a failed call. */

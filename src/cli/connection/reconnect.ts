@@ -1,6 +1,7 @@
 // Keeps a server stream going: opens it again with back-off when the connection or the server goes away.
 
 import { ClientError } from 'nice-grpc';
+import type { Millis } from '../../units.js';
 import type { Output } from '../text/output.js';
 import { Backoff } from './backoff.js';
 import { describeFailure, isTransient, refusalOf } from './failures.js';
@@ -25,7 +26,7 @@ export class KeptStream<T> {
   readonly #options: KeptStreamOptions<T>;
   readonly #backoff: Backoff;
   /** Since when the connection is lost; people were told. */
-  #lostSinceMs: number | undefined;
+  #lostSinceMs: Millis | undefined;
 
   constructor(options: KeptStreamOptions<T>) {
     this.#options = options;
@@ -46,7 +47,7 @@ export class KeptStream<T> {
   }
 
   /** Reads one stream to its end, or to a failure that a retry may mend. */
-  async #once(): Promise<'done' | 'ended' | 'again' | { readonly retryAfterMs: number | undefined }> {
+  async #once(): Promise<'done' | 'ended' | 'again' | { readonly retryAfterMs: Millis | undefined }> {
     const { open, onFrame, signal } = this.#options;
     try {
       for await (const frame of open()) {

@@ -1,5 +1,7 @@
 // Times and durations as people and protobuf JSON write them, with nothing lost to a Date.
 
+import type { Millis } from '../../units.js';
+
 /** The shape of both google.protobuf.Timestamp and google.protobuf.Duration. */
 export interface Seconds {
   readonly seconds: bigint;
@@ -42,7 +44,7 @@ export function parseDuration(text: string): Seconds | undefined {
  * Reads a time: RFC 3339 with an offset (`2026-11-21T10:45:03.123456Z`), a day in UTC (`2026-11-21`), or a duration
  * before now (`15m`). Undefined if the text is none of them.
  */
-export function parseTime(text: string, nowMs: number): Seconds | undefined {
+export function parseTime(text: string, nowMs: Millis): Seconds | undefined {
   const ago = parseDuration(text);
   if (ago !== undefined) {
     const ms = nowMs - Number(ago.seconds) * 1000 - ago.nanos / 1e6;

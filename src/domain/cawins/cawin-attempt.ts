@@ -1,6 +1,6 @@
 // One call that was made for a cawin, as it is kept and shown. No member holds a secret or a header's value.
 
-import type { Micros } from '../events/event.js';
+import type { Micros } from '../../units.js';
 import type { EndKind } from './cawin.js';
 
 export interface AttemptRecord {
@@ -12,7 +12,7 @@ export interface AttemptRecord {
   readonly reason: string;
   readonly status: string;
   readonly statusCode: number;
-  readonly latencyMicros: number;
+  readonly latencyMicros: Micros;
   /** At most 1 KiB of UTF-8. */
   readonly firstBytes: string;
   /** Empty: nothing to add. */

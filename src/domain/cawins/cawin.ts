@@ -1,6 +1,7 @@
 // A cawin: a callback on one event; which ends of the event it asks for, and what it is about to do. Pure.
 
-import { EntryKind, type Micros, type Position } from '../events/event.js';
+import type { EventId, Micros, Millis, Position } from '../../units.js';
+import { EntryKind } from '../events/event.js';
 import type { CallbackUrl } from './callback-url.js';
 
 /** An end of a wait: what fires. */
@@ -40,7 +41,7 @@ export interface Firing {
 /** A cawin as it is shown: neither secrets nor headers' values are in it. */
 export interface Cawin {
   readonly id: number;
-  readonly eventId: number;
+  readonly eventId: EventId;
   readonly context: string;
   readonly active: boolean;
   /** Its event ended in a way after which nothing that it asks for can come. */
@@ -48,7 +49,7 @@ export interface Cawin {
   readonly notifyOn: readonly EndKind[];
   readonly url: string;
   readonly headerNames: readonly string[];
-  readonly timeoutMs: number;
+  readonly timeoutMs: Millis;
   readonly signed: boolean;
   readonly formerSecretUntil: Micros | undefined;
   readonly expiresAt: Micros | undefined;

@@ -8,7 +8,7 @@
 // Half-open is no state of its own: when `nextProbeAt` has come, one firing may be claimed, and the claim moves it on.
 // Ignored: outcomes that say nothing about the endpoint (cancelled, a fault of ours, an address that is not allowed).
 
-import type { Micros } from '../events/event.js';
+import type { Micros } from '../../units.js';
 
 export const CircuitState = { CLOSED: 1, OPEN: 2 } as const;
 export type CircuitState = (typeof CircuitState)[keyof typeof CircuitState];

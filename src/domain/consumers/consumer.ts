@@ -1,6 +1,7 @@
 // A consumer's settings: their defaults and bounds, how two are compared, and which entries of the log they select.
 
-import type { EntryKind, Position } from '../events/event.js';
+import type { Millis, Position } from '../../units.js';
+import type { EntryKind } from '../events/event.js';
 import type { EventCriteria } from '../events/event-filter.js';
 import { ALL_CONTEXTS } from '../names.js';
 
@@ -25,7 +26,7 @@ export interface ConsumerFilter {
 /** The durable settings of a consumer. */
 export interface ConsumerSettings {
   readonly filter: ConsumerFilter;
-  readonly ackTimeoutMs: number;
+  readonly ackTimeoutMs: Millis;
   readonly maxAttempts: number;
   readonly ordering: Ordering;
   readonly ignoreOwn: boolean;

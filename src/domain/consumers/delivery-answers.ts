@@ -1,7 +1,7 @@
 // What members answer: acknowledgements, rejections, asking for more time.
 
+import type { Millis, Position } from '../../units.js';
 import { assertNever } from '../errors.js';
-import type { Position } from '../events/event.js';
 import type { DeliveryState } from './delivery-state.js';
 import type { AckStatus, Answer, Rejection, WindowLimits } from './delivery-types.js';
 import type { DeliveryMember } from './open-events.js';
@@ -126,6 +126,6 @@ function restartClocks(record: DeliveryRecord, now: number): void {
   if (record.member !== undefined) record.member.answeredMs = now;
 }
 
-function notBefore(delayMs: number, now: number): number {
+function notBefore(delayMs: Millis, now: number): number {
   return delayMs <= 0 ? 0 : now + delayMs;
 }

@@ -1,5 +1,6 @@
 // The ack clocks: when an event that was delivered and not answered has had its time.
 
+import type { Millis } from '../../units.js';
 import { KeyedHeap } from '../collections/keyed-heap.js';
 import type { DeliveryMember } from './open-events.js';
 import { type DeliveryRecord, RecordState } from './open-events.js';
@@ -16,10 +17,10 @@ const MAX_RESTARTS_SPAN = 10;
  * member's hands behind others gets its ten time-outs from there.
  */
 export class AckClocks {
-  ackTimeoutMs: number;
+  ackTimeoutMs: Millis;
   readonly #extended = new KeyedHeap<DeliveryRecord>();
 
-  constructor(ackTimeoutMs: number) {
+  constructor(ackTimeoutMs: Millis) {
     this.ackTimeoutMs = ackTimeoutMs;
   }
 

@@ -1,7 +1,7 @@
 // How far a consumer is: the offset, what is done above it, and how far the scan has looked.
 
+import type { Position } from '../../units.js';
 import { KeyedHeap } from '../collections/keyed-heap.js';
-import type { Position } from '../events/event.js';
 import type { StreamQueue } from './open-events.js';
 import { type DeliveryRecord, RecordState } from './open-events.js';
 import { PositionRanges } from './position-ranges.js';

@@ -1,8 +1,8 @@
 // What waits to be delivered again, and which of it could go to a member now. Each unit (a stream, or an event without
 // one) stands here with its first waiting event.
 
+import type { Position } from '../../units.js';
 import { KeyedHeap } from '../collections/keyed-heap.js';
-import type { Position } from '../events/event.js';
 import type { MemberPool } from './member-pool.js';
 import type { DeliveryMember } from './open-events.js';
 import { type DeliveryRecord, RecordState } from './open-events.js';

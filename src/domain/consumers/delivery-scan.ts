@@ -1,8 +1,8 @@
 // Offering events to members: new ones in the order of the log, passed over ones by re-reading their stream, and those that
 // wait to be delivered again.
 
+import type { Position } from '../../units.js';
 import { bug } from '../errors.js';
-import type { Position } from '../events/event.js';
 import type { DeliveryState } from './delivery-state.js';
 import type { OfferedEvent, OfferResult, StreamReread, Trouble, WindowLimits } from './delivery-types.js';
 import type { DeliveryMember, StreamQueue } from './open-events.js';

@@ -1,7 +1,7 @@
 // The transitions of the table in delivery-window.ts, and the bookkeeping that each of them owes to its stream, its member,
 // the clocks and the offset.
 
-import type { Position } from '../events/event.js';
+import type { Millis, Position } from '../../units.js';
 import { Ordering } from './consumer.js';
 import { AckClocks } from './delivery-clocks.js';
 import type { DeliveryLeases } from './delivery-leases.js';
@@ -159,7 +159,7 @@ export class DeliveryState {
   // --- failing
 
   /** A delivery of a waiting event failed: one attempt more, and delivered again no earlier than `notBeforeMs`. */
-  failAttempt(record: DeliveryRecord, reason: string, notBeforeMs: number, now: number): boolean {
+  failAttempt(record: DeliveryRecord, reason: string, notBeforeMs: Millis, now: number): boolean {
     const attempts = record.attempts + 1;
     const usedUp = this.settings.parking && attempts >= this.settings.maxAttempts;
     return this.#fail(record, { ...this.#trouble(record), attempts, reason, notBeforeMs }, usedUp, now);
@@ -193,7 +193,7 @@ export class DeliveryState {
   }
 
   /** An event without a record failed with a lease of a former owner; without `notBeforeMs` it is to be parked. */
-  failUnseen(position: Position, reason: string, notBeforeMs: number | undefined): void {
+  failUnseen(position: Position, reason: string, notBeforeMs: Millis | undefined): void {
     const former = this.troubles.get(position) ?? newTrouble(position);
     const attempts = former.attempts + (notBeforeMs === undefined ? 0 : 1);
     const usedUp = this.settings.parking && attempts >= this.settings.maxAttempts;

@@ -1,7 +1,7 @@
 // The troubles of a consumer, and which of them are not stored yet.
 
+import type { Position } from '../../units.js';
 import { KeyedHeap } from '../collections/keyed-heap.js';
-import type { Position } from '../events/event.js';
 import type { Trouble } from './delivery-types.js';
 
 export class DeliveryTroubles {

@@ -1,13 +1,13 @@
 // The values that go into and come out of a DeliveryWindow: settings, stored state, offers, deliveries, answers, troubles.
 // Every time in here is milliseconds since 1970 UTC.
 
-import type { Position } from '../events/event.js';
+import type { Millis, Position } from '../../units.js';
 import type { Ordering } from './consumer.js';
 
 export interface WindowSettings {
   readonly ordering: Ordering;
   /** How long a delivered event may stay unanswered before it is delivered again: 1,000 to 43,200,000. */
-  readonly ackTimeoutMs: number;
+  readonly ackTimeoutMs: Millis;
   /** Deliveries that may fail before an event is parked: 1 to 1,000. */
   readonly maxAttempts: number;
   /**
@@ -38,7 +38,7 @@ export interface Trouble {
   /** Members that were lost while this was the oldest event of its stream with them. */
   readonly losses: number;
   /** Not to be delivered again before; 0: at once. */
-  readonly notBeforeMs: number;
+  readonly notBeforeMs: Millis;
   /** The last cause: `ACK_TIMEOUT`, `MEMBER_LOST`, or what the rejecting member said. */
   readonly reason: string;
   readonly state: TroubleState;
@@ -99,7 +99,7 @@ export interface Delivery {
   readonly attempt: number;
   readonly member: string;
   /** When it will be delivered again unless answered; undefined while its clock does not run. */
-  readonly deadlineMs: number | undefined;
+  readonly deadlineMs: Millis | undefined;
   /** A parked event, outside of its stream's order. */
   readonly replay: boolean;
 }
@@ -143,7 +143,7 @@ export interface Answer {
 
 /** RETRY: deliver again after a delay, with a raised attempt; PARK: set aside; SKIP: done without success. */
 export type Rejection =
-  | { readonly action: 'RETRY'; readonly delayMs: number; readonly reason: string }
+  | { readonly action: 'RETRY'; readonly delayMs: Millis; readonly reason: string }
   | { readonly action: 'PARK'; readonly reason: string }
   | { readonly action: 'SKIP'; readonly reason: string };
 

@@ -1,8 +1,8 @@
 // The state machine of one consumer: what may be delivered to whom, what an answer means, and how
 // far the offset is. Pure: it reads no events, no clock and no storage; the session that owns it does.
 
+import type { Position } from '../../units.js';
 import { bug } from '../errors.js';
-import type { Position } from '../events/event.js';
 import { DeliveryAnswers } from './delivery-answers.js';
 import { DeliveryLeases } from './delivery-leases.js';
 import { DeliveryScan } from './delivery-scan.js';

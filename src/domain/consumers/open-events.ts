@@ -1,9 +1,9 @@
 // The open events of a consumer, the members that have them and the streams that they belong to: three classes that know each
 // other by nature. They keep what is linked to what; the parts of the window decide.
 
+import type { Millis, Position } from '../../units.js';
 import { KeyedHeap } from '../collections/keyed-heap.js';
 import { Link, LinkedList } from '../collections/linked-list.js';
-import type { Position } from '../events/event.js';
 import type { MemberCredit, MemberUse, Trouble } from './delivery-types.js';
 
 /** Waiting: not with a member now. Done: no longer of interest; left in queues until it comes up there. */
@@ -83,7 +83,7 @@ export class DeliveryRecord {
     return this.trouble === undefined ? 0 : this.trouble.attempts;
   }
 
-  get notBeforeMs(): number {
+  get notBeforeMs(): Millis {
     return this.trouble === undefined ? 0 : this.trouble.notBeforeMs;
   }
 
@@ -231,7 +231,7 @@ export class DeliveryMember {
   }
 
   /** What it has in flight at or below a position, in no order. Costs what it returns, and the out of order ones. */
-  recordsUpTo(position: number): DeliveryRecord[] {
+  recordsUpTo(position: Position): DeliveryRecord[] {
     const records: DeliveryRecord[] = [];
     let link = this.ascending.first?.memberLink;
     for (; link !== undefined && link.value.position <= position; link = link.next) records.push(link.value);

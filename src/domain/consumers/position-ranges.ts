@@ -1,6 +1,6 @@
 // A set of positions kept as ranges, with how many events each range stands for, and its stored form.
 
-import type { Position } from '../events/event.js';
+import type { Position } from '../../units.js';
 
 /**
  * Disjoint, ascending ranges. A range may cover positions that hold no event of the set's owner: its `events` says how many

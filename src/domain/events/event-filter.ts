@@ -1,8 +1,9 @@
 // Which entries a reader, watcher, list or consumer wants: the criteria, and the one place that evaluates them.
 
+import type { Micros } from '../../units.js';
 import { loadDescription } from '../descriptions/description.js';
 import { ALL_CONTEXTS } from '../names.js';
-import { EntryKind, isJsonContentType, type LogEntry, type Micros } from './event.js';
+import { EntryKind, isJsonContentType, type LogEntry } from './event.js';
 
 /** Every member that is set has to hold; in a list, one of its members. Empty lists and strings are not set. */
 export interface EventCriteria {

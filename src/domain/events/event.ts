@@ -1,16 +1,7 @@
 // The event as every layer below the wire sees it. Pure values; how they travel is grpc/, how they are stored is storage/.
 
+import type { EventId, Micros, Position } from '../../units.js';
 import type { Description } from '../descriptions/description.js';
-
-/**
- * Place in commit order: dense, from 1; 0 stands for "before the first". A number, not a bigint: the server itself hands
- * positions out one by one and would need 285 years at a million a second to leave the exact range, and numbers are what
- * makes the delivery window fast. What a client sends is a bigint until it was checked against the head.
- */
-export type Position = number;
-
-/** Microseconds since 1970-01-01 UTC, as a number: exact until the year 2255. */
-export type Micros = number;
 
 /** What an entry of the log says about its event; the values are stored. What is AWAITED has no entry: only views of it. */
 export const EntryKind = { AWAITED: 0, OCCURRED: 1, INVALIDATED: 2, EXPIRED: 3 } as const;
@@ -49,13 +40,13 @@ export interface EnvelopeRest {
   /** The description that the event was pushed with, or is awaited by: its stored text. */
   readonly description?: string;
   /** The other awaited events that the entry ended. Set, though perhaps empty, wherever the entry ended a wait. */
-  readonly satisfiedIds?: readonly number[];
+  readonly satisfiedIds?: readonly EventId[];
   /** Of an invalidation: why. */
   readonly reason?: string;
   /** Of what is or was awaited: the end of the wait. */
   readonly expiresAt?: Micros;
   /** Views only. Of a satisfied wait: the event that ended it. */
-  readonly endedById?: number;
+  readonly endedById?: EventId;
   /** Views only, and invalidations of what had occurred: when it occurred. */
   readonly occurredAt?: Micros;
   /** Views only: when it was invalidated. */
@@ -114,7 +105,7 @@ export interface LogEntry extends Envelope {
   /** 0 in the view of what is awaited. */
   readonly position: Position;
   readonly kind: EntryKind;
-  readonly eventId: number;
+  readonly eventId: EventId;
   /** 0 without a stream. */
   readonly sequence: number;
   readonly messageId: string;

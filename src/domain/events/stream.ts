@@ -1,6 +1,6 @@
 // A stream as a group sees it: who owns it and how far it is. Its one writer is the issuer of its first event.
 
-import type { Micros, Position } from './event.js';
+import type { Micros, Position } from '../../units.js';
 
 export interface StreamState {
   readonly context: string;

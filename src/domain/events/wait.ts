@@ -1,8 +1,9 @@
 // What is awaited: an event that somebody described and that has not happened. Its record stays after its end, so that any
 // id that was ever given out resolves to what became of it.
 
+import type { EventId, Micros, Position } from '../../units.js';
 import { bug } from '../errors.js';
-import { EntryKind, type Envelope, type LogEntry, type Micros, type Position } from './event.js';
+import { EntryKind, type Envelope, type LogEntry } from './event.js';
 
 /** How long an event is awaited unless its push says otherwise. */
 export const DEFAULT_WAIT_MICROS = 30 * 86_400 * 1_000_000;
@@ -13,7 +14,7 @@ export const DEFAULT_LOOKBACK_MICROS = 30 * 86_400 * 1_000_000;
 
 /** An event that was ever awaited. */
 export interface Wait {
-  readonly eventId: number;
+  readonly eventId: EventId;
   /** AWAITED, or how it ended; moves once, and from OCCURRED to INVALIDATED. */
   readonly state: EntryKind;
   /** What its push said: the issuer is who awaits it. */
@@ -26,7 +27,7 @@ export interface Wait {
   readonly createdAt: Micros;
   readonly expiresAt: Micros;
   /** Of a satisfied wait: the event that ended it, by its own or another id. */
-  readonly endedById: number | undefined;
+  readonly endedById: EventId | undefined;
   /** The entry that ended it; 0 while awaited. */
   readonly position: Position;
 }
@@ -34,10 +35,10 @@ export interface Wait {
 /** What became of an event, by an id that may be one of several that its entry ended. */
 export interface EventFate {
   /** The id that was asked for. */
-  readonly eventId: number;
+  readonly eventId: EventId;
   readonly state: EntryKind;
   /** The id of its entry; the same unless another wait with a lower id was ended with it. */
-  readonly entryEventId: number;
+  readonly entryEventId: EventId;
   /** The entry that says what it is now; 0 while awaited. */
   readonly position: Position;
   /** When the wait ends; undefined for what was never awaited. */
@@ -54,7 +55,7 @@ export function fateOf(wait: Wait): EventFate {
 }
 
 /** What became of an event that occurred without being awaited. */
-export function fateOfEntries(eventId: number, entries: readonly LogEntry[]): EventFate {
+export function fateOfEntries(eventId: EventId, entries: readonly LogEntry[]): EventFate {
   const last = entries.find(({ kind }) => kind !== EntryKind.OCCURRED) ?? entries[0];
   if (last === undefined) throw bug('an event without an entry');
   const { kind: state, position, context, topic } = last;

@@ -1,9 +1,9 @@
 // The part of a group's plan that is about the catalogue: shapes that topics watch, and what they are registered with. Its units
 // stand alone, so that the catalogue which the group was planned with is all there is.
 
+import type { Micros } from '../../units.js';
 import { MAX_SHAPES, type Shape } from '../descriptions/shape.js';
 import { MadeleineError } from '../errors.js';
-import type { Micros } from '../events/event.js';
 import { differingSettings, type TopicSettings } from '../topics/topic.js';
 import type { PushOutcome, RegisterUnit, WaitWrites, WatchUnit } from './group-plan-types.js';
 import type { ShapeCatalog } from './shape-catalog.js';

@@ -1,10 +1,11 @@
 // What goes into the plan of a group and what comes out of it: units, what has to be read for them under the lock, what was
 // found there, what is written, and what became of each unit.
 
+import type { EventId, Micros, Position } from '../../units.js';
 import type { Description } from '../descriptions/description.js';
 import type { Shape } from '../descriptions/shape.js';
 import type { MadeleineError } from '../errors.js';
-import type { EventDraft, LogEntry, Micros, Position } from '../events/event.js';
+import type { EventDraft, LogEntry } from '../events/event.js';
 import type { StreamState } from '../events/stream.js';
 import type { EventFate, Wait } from '../events/wait.js';
 import type { TopicSettings } from '../topics/topic.js';
@@ -28,7 +29,7 @@ export interface Push {
 
 /** How a description looks for its event, and how long it waits. */
 export interface WaitTerms {
-  readonly waitMicros: number;
+  readonly waitMicros: Micros;
   /** What occurred at or before this time does not count … */
   readonly since: Micros;
   /** … nor what is at or before this position, which is known to be no later than `since`. */
@@ -67,7 +68,7 @@ export interface PushUnit {
 /** Something is to be stored with an event as it is under the lock: a cawin. */
 export interface ObserveUnit {
   readonly kind: 'observe';
-  readonly eventId: number;
+  readonly eventId: EventId;
   readonly attachment: unknown;
   /** While it is awaited, its deadline is raised to this. */
   readonly expiresAt: Micros | undefined;
@@ -76,14 +77,14 @@ export interface ObserveUnit {
 /** An awaited or occurred event is withdrawn. A group of its own. */
 export interface InvalidateUnit {
   readonly kind: 'invalidate';
-  readonly eventId: number;
+  readonly eventId: EventId;
   readonly reason: string;
 }
 
 /** The waits among these whose deadline has passed end. A group of its own. */
 export interface ExpireUnit {
   readonly kind: 'expire';
-  readonly eventIds: readonly number[];
+  readonly eventIds: readonly EventId[];
 }
 
 /** A topic watches one more shape. A group of its own. */
@@ -129,7 +130,7 @@ export interface WaitNeeds {
   /** Has an event with an equal description occurred? */
   readonly identities: readonly Identity[];
   /** Events by any of their ids. */
-  readonly eventIds: readonly number[];
+  readonly eventIds: readonly EventId[];
 }
 
 export interface Find {
@@ -153,14 +154,14 @@ export interface Identity {
 export interface PushedBefore {
   /** 0: it left no entry of its own; then `eventId` says what it found or began to await. */
   readonly position: Position;
-  readonly eventId: number;
+  readonly eventId: EventId;
   readonly issuer: string;
   readonly digest: Uint8Array | undefined;
 }
 
 /** An event that has occurred. */
 export interface Occurrence {
-  readonly eventId: number;
+  readonly eventId: EventId;
   readonly position: Position;
 }
 
@@ -183,7 +184,7 @@ export interface LockedWaits {
 
 export interface HeadState {
   readonly position: Position;
-  readonly nextEventId: number;
+  readonly nextEventId: EventId;
   readonly createdAt: Micros;
   readonly nextShapeId: number;
 }
@@ -230,7 +231,7 @@ export interface WaitWrites {
   readonly indexed: readonly { readonly key: WaitKey; readonly position: Position }[];
   readonly identities: readonly { readonly identity: Identity; readonly occurrence: Occurrence }[];
   /** An event that was invalidated: its identities are free, what it ended is INVALIDATED. */
-  readonly freed: { readonly eventId: number; readonly position: Position } | undefined;
+  readonly freed: { readonly eventId: EventId; readonly position: Position } | undefined;
   readonly watched: { readonly id: number; readonly unit: WatchUnit } | undefined;
   readonly readyShapeId: number | undefined;
   readonly registered: { readonly unit: RegisterUnit; readonly registeredAt: Micros } | undefined;
@@ -249,7 +250,7 @@ export interface LedgerRow {
   readonly messageId: string;
   readonly issuer: string;
   readonly digest: Uint8Array | undefined;
-  readonly eventId: number;
+  readonly eventId: EventId;
   readonly createdAt: Micros;
 }
 
@@ -264,7 +265,7 @@ export type PushOutcome =
   | { readonly kind: 'occurred'; readonly entry: LogEntry; readonly satisfied: boolean }
   | { readonly kind: 'awaited'; readonly wait: Wait }
   /** An event fits the description: it occurred at `position`, or, at 0, is awaited as well. */
-  | { readonly kind: 'found'; readonly eventId: number; readonly position: Position }
+  | { readonly kind: 'found'; readonly eventId: EventId; readonly position: Position }
   /**
    * Stored before; `position` is the first one's, or 0: then `eventId` is what it found or began to await. `own`: by this very
    * call, whose COMMIT had not been answered; `satisfied` is then what it did.
@@ -272,7 +273,7 @@ export type PushOutcome =
   | {
       readonly kind: 'duplicate';
       readonly position: Position;
-      readonly eventId: number;
+      readonly eventId: EventId;
       readonly own?: boolean;
       readonly satisfied?: boolean;
     }
@@ -280,7 +281,7 @@ export type PushOutcome =
   | { readonly kind: 'refused'; readonly error: MadeleineError; readonly fault: number }
   | { readonly kind: 'observed'; readonly fate: EventFate }
   /** Withdrawn, by this unit or (a repeated call) before. */
-  | { readonly kind: 'invalidated'; readonly eventId: number }
+  | { readonly kind: 'invalidated'; readonly eventId: EventId }
   | { readonly kind: 'expired'; readonly count: number }
   | { readonly kind: 'watching'; readonly shapeId: number }
   /** The topic has these settings, by this unit (`created`) or before. */

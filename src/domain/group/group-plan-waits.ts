@@ -8,10 +8,11 @@
 // | AWAITED | its deadline: found by a push in passing, or by an expire unit | EXPIRED |
 // | AWAITED, OCCURRED | an invalidate unit | INVALIDATED |
 
+import type { EventId, Micros, Position } from '../../units.js';
 import type { UndoLog } from '../collections/undo-log.js';
 import { loadDescription } from '../descriptions/description.js';
 import { bug, type MadeleineError } from '../errors.js';
-import { EntryKind, type LogEntry, type Micros } from '../events/event.js';
+import { EntryKind, type LogEntry } from '../events/event.js';
 import { type EventFate, fateOf, fateOfEntries, type Wait } from '../events/wait.js';
 import type { CatalogWrites } from './group-plan-catalog.js';
 import { findOf, isFor, waitKeyText } from './group-plan-needs.js';
@@ -35,7 +36,7 @@ import {
 export interface EndingEntry {
   readonly envelope: Wait['envelope'];
   readonly kind: EntryKind;
-  readonly eventId: number;
+  readonly eventId: EventId;
   readonly rest: NonNullable<LogEntry['rest']>;
 }
 
@@ -47,7 +48,7 @@ export interface WaitPlannerOptions {
   readonly mintEventId: () => number;
   readonly append: (ending: EndingEntry) => LogEntry;
   /** The entry of an event that the group itself appended. */
-  readonly appended: (eventId: number) => LogEntry | undefined;
+  readonly appended: (eventId: EventId) => LogEntry | undefined;
 }
 
 interface Touched {
@@ -66,7 +67,7 @@ export class WaitPlanner {
   readonly #identities = new Map<string, Occurrence>();
   readonly #identified: { identity: Identity; occurrence: Occurrence }[] = [];
   readonly #ledger: LedgerRow[] = [];
-  readonly #indexed: { key: WaitKey; position: number }[] = [];
+  readonly #indexed: { key: WaitKey; position: Position }[] = [];
   readonly #attachments: PlannedAttachment[] = [];
   #freed: WaitWrites['freed'];
 
@@ -135,7 +136,7 @@ export class WaitPlanner {
   }
 
   /** A push without a payload: finds its event, or awaits it. */
-  look(push: Push, isKnownUnder: (position: number, eventId: number) => void): PushOutcome {
+  look(push: Push, isKnownUnder: (position: Position, eventId: EventId) => void): PushOutcome {
     const find = findOf(push);
     const occurrence = this.#occurrenceOf(find.key, push);
     if (occurrence !== undefined) {
@@ -150,7 +151,7 @@ export class WaitPlanner {
     return this.#await(push, find.key, isKnownUnder);
   }
 
-  observe(eventId: number, attachment: unknown, expiresAt: Micros | undefined): PushOutcome {
+  observe(eventId: EventId, attachment: unknown, expiresAt: Micros | undefined): PushOutcome {
     const stored = this.#options.locked?.events.get(eventId) ?? this.#ownEvent(eventId);
     if (stored === undefined) return { kind: 'refused', error: unknownEvent(), fault: 0 };
     let wait = this.#touched.get(eventId)?.wait ?? stored.wait;
@@ -166,14 +167,14 @@ export class WaitPlanner {
     return { kind: 'observed', fate };
   }
 
-  #ownEvent(eventId: number): StoredEvent | undefined {
+  #ownEvent(eventId: EventId): StoredEvent | undefined {
     const wait = this.#touched.get(eventId)?.wait;
     const entry = this.#options.appended(eventId);
     if (wait === undefined && entry === undefined) return undefined;
     return { wait, entries: entry === undefined ? [] : [entry] };
   }
 
-  expire(eventIds: readonly number[]): PushOutcome {
+  expire(eventIds: readonly EventId[]): PushOutcome {
     let count = 0;
     for (const eventId of eventIds) {
       const wait = this.#options.locked?.events.get(eventId)?.wait;
@@ -184,7 +185,7 @@ export class WaitPlanner {
     return { kind: 'expired', count };
   }
 
-  invalidate(eventId: number, reason: string): PushOutcome {
+  invalidate(eventId: EventId, reason: string): PushOutcome {
     const stored = this.#options.locked?.events.get(eventId);
     if (stored === undefined) return { kind: 'refused', error: unknownEvent(), fault: 0 };
     const { wait, entries } = stored;
@@ -236,7 +237,7 @@ export class WaitPlanner {
     push: Push,
     { eventId, position }: Occurrence,
     wait: Wait | undefined,
-    isKnownUnder: (position: number, eventId: number) => void,
+    isKnownUnder: (position: Position, eventId: EventId) => void,
   ): PushOutcome {
     this.#note(push, eventId);
     isKnownUnder(0, eventId);
@@ -246,7 +247,7 @@ export class WaitPlanner {
     return { kind: 'found', eventId, position };
   }
 
-  #await(push: Push, key: WaitKey, isKnownUnder: (position: number, eventId: number) => void): PushOutcome {
+  #await(push: Push, key: WaitKey, isKnownUnder: (position: Position, eventId: EventId) => void): PushOutcome {
     const { draft, messageId } = push;
     const { description } = draft;
     if (description === undefined) throw bug('a wait without a description');
@@ -271,7 +272,7 @@ export class WaitPlanner {
     return { kind: 'awaited', wait };
   }
 
-  #note({ draft, messageId, digest }: Push, eventId: number): void {
+  #note({ draft, messageId, digest }: Push, eventId: EventId): void {
     const { context, issuer } = draft;
     const createdAt = this.#options.time;
     this.#options.undo.push(this.#ledger, { context, messageId, issuer, digest, eventId, createdAt });

@@ -4,10 +4,11 @@
 // Invariant: the plan of a group equals executing its units one at a time, each as a group of its own (times aside).
 // Checks run in this order: same message id -> stream owner -> expected sequence -> payload and identity -> waits.
 
+import type { EventId, Micros, Position } from '../../units.js';
 import { UndoLog } from '../collections/undo-log.js';
 import type { Description } from '../descriptions/description.js';
 import { assertNever, MadeleineError } from '../errors.js';
-import { EntryKind, type EventDraft, type LogEntry, type Micros, type Position } from '../events/event.js';
+import { EntryKind, type EventDraft, type LogEntry } from '../events/event.js';
 import { extendStream, type StreamState } from '../events/stream.js';
 import type { Wait } from '../events/wait.js';
 import { scopedKey } from '../names.js';
@@ -39,7 +40,7 @@ class GroupPlanner {
   /** Effects of earlier units, over the locked rows. */
   readonly #streams = new Map<string, StreamState>();
   readonly #pushed = new Map<string, PushedBefore>();
-  #nextEventId: number;
+  #nextEventId: EventId;
   #lastCreatedAt: Micros;
   #inDoubt = false;
   readonly #undo = new UndoLog();
@@ -153,7 +154,7 @@ class GroupPlanner {
 
   #look(push: Push, idKey: string): PushOutcome {
     const { issuer } = push.draft;
-    const remember = (position: Position, eventId: number) => {
+    const remember = (position: Position, eventId: EventId) => {
       this.#pushed.set(idKey, { position, eventId, issuer, digest: push.digest });
     };
     return this.#waits.look(push, remember);
@@ -239,7 +240,7 @@ function newEntry(
     position: Position;
     messageId: string;
     createdAt: Micros;
-    eventId: number;
+    eventId: EventId;
     sequence: number;
     satisfied: readonly Wait[];
     description: Description | undefined;

@@ -1,7 +1,7 @@
 // A topic as it is known: by its name, which the first event in it makes, and by what it was registered with.
 
+import type { Micros } from '../../units.js';
 import { parseDescriptionPaths } from '../descriptions/description-paths.js';
-import type { Micros } from '../events/event.js';
 
 /** What a topic is registered with. Settings are compared as they are: make them by `topicSettings`. */
 export interface TopicSettings {

@@ -8,6 +8,7 @@ import { callsAtOnce } from '../../domain/cawins/endpoint-circuit.js';
 import { pause } from '../../lib/pause.js';
 import type { ClaimedFiring, DeliveryStore, ReadyEndpoint } from '../../storage/ports/cawin-storage.js';
 import type { Logger } from '../../telemetry.js';
+import type { Millis } from '../../units.js';
 import type { DeliveryAttempt } from './callback-call.js';
 import type { DeliveryResults } from './callback-results.js';
 
@@ -60,7 +61,7 @@ export class DeliveryRunner {
   }
 
   /** Starts nothing more; gives calls under way the time to end, then cuts them off: their firings are due again at once. */
-  async drain(graceMs: number): Promise<void> {
+  async drain(graceMs: Millis): Promise<void> {
     this.#stopping.abort();
     this.wake();
     await this.#running;

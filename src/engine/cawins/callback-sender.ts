@@ -2,6 +2,7 @@
 // how often, and what is written down belongs to the delivery runner.
 
 import type { LogEntry } from '../../domain/events/event.js';
+import type { Millis } from '../../units.js';
 
 /** What is told: how an event ended, and for which cawin. */
 export interface CallbackEvent {
@@ -21,7 +22,7 @@ export interface CallbackAttempt {
   /** `whsec_` secrets that sign: none, one, or two while one replaces the other. */
   readonly secrets: readonly string[];
   /** For the whole attempt, from the look-up of the name to the answer. */
-  readonly timeoutMs: number;
+  readonly timeoutMs: Millis;
   /** The same for every attempt of a firing; the receiver's key against duplicates. At most 128 letters, digits, `-`, `_`. */
   readonly deliveryId: string;
   /** From 1. */
@@ -65,11 +66,11 @@ export interface AttemptResult {
   /** Number of the HTTP or gRPC status; 0 without an answer (and gRPC's OK). */
   readonly statusCode: number;
   /** Until the answer's status or the failure. */
-  readonly latencyMs: number;
+  readonly latencyMs: Millis;
   /** The beginning of what the receiver answered, at most 1 KiB of UTF-8 without control characters, redacted. */
   readonly firstBytes: string;
   /** How long the receiver wants to be left alone; at most a day. Only of failed attempts. */
-  readonly retryAfterMs?: number;
+  readonly retryAfterMs?: Millis;
   /** One sentence for people where there is more to say than the status; redacted. */
   readonly error?: string;
 }

@@ -2,8 +2,8 @@
 
 import { SECRET_OVERLAP_MICROS } from '../../domain/cawins/cawin.js';
 import { MadeleineError } from '../../domain/errors.js';
-import type { Micros } from '../../domain/events/event.js';
 import type { SecretBox } from '../../lib/secret-box.js';
+import type { Micros } from '../../units.js';
 
 export interface CawinSecrets {
   /** Empty: calls are not signed. */

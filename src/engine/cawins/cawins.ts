@@ -6,7 +6,6 @@ import { parseCallbackUrl } from '../../domain/cawins/callback-url.js';
 import { type Cawin, type EndKind, endpointOrigin, MAX_CAWIN_MICROS } from '../../domain/cawins/cawin.js';
 import type { AttemptRecord } from '../../domain/cawins/cawin-attempt.js';
 import { bug, fieldInvalid, MadeleineError } from '../../domain/errors.js';
-import type { Micros } from '../../domain/events/event.js';
 import type { Clock } from '../../lib/clock.js';
 import type {
   AttemptKey,
@@ -18,6 +17,7 @@ import type {
   StoredCawin,
 } from '../../storage/ports/cawin-storage.js';
 import type { DurableReads } from '../../storage/ports/log-storage.js';
+import type { EventId, Micros, Millis } from '../../units.js';
 import type { GroupCommit } from '../group/group-commit.js';
 import type { CallbackSender } from './callback-sender.js';
 import { type CawinSecrets, type CawinVault, withSecret } from './cawin-secrets.js';
@@ -25,7 +25,7 @@ import { type CawinSecrets, type CawinVault, withSecret } from './cawin-secrets.
 /** Whom to call, checked for its form. */
 export interface CallbackDraft {
   readonly url: string;
-  readonly timeoutMs: number;
+  readonly timeoutMs: Millis;
   readonly secret: string;
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -39,7 +39,7 @@ export interface CawinTerms {
 }
 
 export interface NewCawin extends CawinTerms {
-  readonly eventId: number;
+  readonly eventId: EventId;
   readonly expiresAt: Micros | undefined;
 }
 
@@ -100,7 +100,7 @@ export class Cawins {
   /** A cawin to attach to the push that finds or awaits its event. Rejects as `create` does. */
   prepare(
     given: CawinTerms,
-    { context: subject, waitMicros }: { readonly context: string; readonly waitMicros: number },
+    { context: subject, waitMicros }: { readonly context: string; readonly waitMicros: Micros },
   ): Promise<CawinAttachment> {
     return this.#prepare(given, subject, { wait: waitMicros });
   }

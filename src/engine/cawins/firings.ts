@@ -8,10 +8,11 @@
 // | working   | the lease was acquired                        | a guarded write finds another owner; an error; stop  |
 
 import type { EndKind } from '../../domain/cawins/cawin.js';
-import { EntryKind, type LogEntry, type Micros, type Position } from '../../domain/events/event.js';
+import { EntryKind, type LogEntry } from '../../domain/events/event.js';
 import { pause } from '../../lib/pause.js';
 import type { CursorHold, EventEnd, FiringStore } from '../../storage/ports/cawin-storage.js';
 import type { Logger } from '../../telemetry.js';
+import type { EventId, Micros, Position } from '../../units.js';
 import type { LogSource } from '../log/log-source.js';
 import { waitForMore } from '../log/log-wait.js';
 import { OpenFirings } from './open-firings.js';
@@ -38,7 +39,7 @@ const PLACE_EVERY_POSITIONS = 10_000;
 /** Finds the occurrence that an invalidation withdrew: it names the other awaits that it had ended. */
 export interface Occurrences {
   /** The entries of an event, in position order. */
-  findByEventId(eventId: number): Promise<readonly LogEntry[]>;
+  findByEventId(eventId: EventId): Promise<readonly LogEntry[]>;
 }
 
 export interface FiringsOptions {
@@ -202,7 +203,7 @@ export class Firings {
 /** An entry of the log that ended events. */
 interface LogEnd extends EventEnd {
   /** All the ids of them. */
-  readonly eventIds: readonly number[];
+  readonly eventIds: readonly EventId[];
 }
 
 /**

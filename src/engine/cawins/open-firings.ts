@@ -1,8 +1,8 @@
 // Events whose cawins are being fired: in turn, a part of each at a time, so that an event with a million cawins does not hold up
 // one with a few. The ends of one event keep their order. In memory only: the place in the log says what is done.
 
-import type { Position } from '../../domain/events/event.js';
 import type { FiringJob } from '../../storage/ports/cawin-storage.js';
+import type { Position } from '../../units.js';
 
 export class OpenFirings {
   /** By event, in the order of their turns; the first of each list is under way. */

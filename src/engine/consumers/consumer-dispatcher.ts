@@ -9,9 +9,10 @@ import {
 } from '../../domain/consumers/consumer.js';
 import type { Delivery, OfferedEvent, StreamReread } from '../../domain/consumers/delivery-types.js';
 import type { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
-import { entryBytes, type LogEntry, type Position } from '../../domain/events/event.js';
+import { entryBytes, type LogEntry } from '../../domain/events/event.js';
 import { compileCriteria } from '../../domain/events/event-filter.js';
 import { ALL_CONTEXTS, scopedKey } from '../../domain/names.js';
+import type { Millis, Position } from '../../units.js';
 import type { LogSource, ReadBatch, Selection } from '../log/log-source.js';
 import { ReadAhead } from './consumer-read-ahead.js';
 
@@ -30,7 +31,7 @@ export interface DispatchHost {
   readonly mayDeliver: boolean;
   /** Whether a member waits for more than it was given. */
   readonly wanted: boolean;
-  nowMs(): number;
+  nowMs(): Millis;
   /** An event was leased to a member. */
   deliver(entry: LogEntry, delivery: Delivery): void;
   /** Deliveries may have ended without the member's doing. */

@@ -2,6 +2,7 @@
 // events stay leased to the name when they are gone.
 
 import type { Delivery } from '../../domain/consumers/delivery-types.js';
+import type { Millis, Position } from '../../units.js';
 import type { MemberHost, SessionMember } from './consumer-member.js';
 import { type Handout, type MeasureEntry, Outbox } from './consumer-outbox.js';
 
@@ -14,7 +15,7 @@ export interface FetchOptions {
   /** Events at most. */
   readonly limit: number;
   /** How long to wait for a first event. */
-  readonly waitMs: number;
+  readonly waitMs: Millis;
   /** Empty: the call is not remembered. */
   readonly requestId: string;
   readonly measure: MeasureEntry;
@@ -22,7 +23,7 @@ export interface FetchOptions {
 }
 
 interface Caller extends FetchOptions {
-  readonly deadlineMs: number;
+  readonly deadlineMs: Millis;
   readonly resolve: (handout: Handout) => void;
   readonly reject: (error: Error) => void;
 }
@@ -31,16 +32,16 @@ const NOTHING: Handout = { entries: [], deliveries: [] };
 
 export class FetchMember implements SessionMember {
   readonly name: string;
-  readonly subscribedAtMs: number;
+  readonly subscribedAtMs: Millis;
   readonly outbox = new Outbox();
   readonly #host: MemberHost;
-  readonly #rememberMs: number;
+  readonly #rememberMs: Millis;
   readonly #callers: Caller[] = [];
-  readonly #requests = new Map<string, { readonly handout: Promise<Handout>; readonly untilMs: number }>();
-  #usedAtMs: number;
+  readonly #requests = new Map<string, { readonly handout: Promise<Handout>; readonly untilMs: Millis }>();
+  #usedAtMs: Millis;
 
   /** `rememberMs`: how long request ids are remembered, the ack timeout. */
-  constructor({ name, host, rememberMs }: { name: string; host: MemberHost; rememberMs: number }) {
+  constructor({ name, host, rememberMs }: { name: string; host: MemberHost; rememberMs: Millis }) {
     this.name = name;
     this.#host = host;
     this.#rememberMs = rememberMs;
@@ -55,7 +56,7 @@ export class FetchMember implements SessionMember {
   }
 
   /** When it was last used; undefined while somebody waits. */
-  get unusedSinceMs(): number | undefined {
+  get unusedSinceMs(): Millis | undefined {
     return this.#callers.length > 0 ? undefined : this.#usedAtMs;
   }
 
@@ -73,7 +74,7 @@ export class FetchMember implements SessionMember {
   }
 
   /** See SessionMember.roundDone. */
-  roundDone(idle: boolean, nowMs: number): void {
+  roundDone(idle: boolean, nowMs: Millis): void {
     this.#host.prune(this.outbox);
     for (let [first] = this.#callers; first !== undefined && this.outbox.size > 0; [first] = this.#callers) {
       this.#answer(first, this.outbox.take(first.limit, ANSWER_BYTES, first.measure));
@@ -83,7 +84,7 @@ export class FetchMember implements SessionMember {
   }
 
   /** See SessionMember.nextWakeAtMs. */
-  nextWakeAtMs(): number | undefined {
+  nextWakeAtMs(): Millis | undefined {
     return this.#callers.length === 0 ? undefined : Math.min(...this.#callers.map((caller) => caller.deadlineMs));
   }
 
@@ -97,7 +98,7 @@ export class FetchMember implements SessionMember {
   }
 
   /** Nothing can be read at present: callers whose time is over are told. */
-  failExpired(error: Error, nowMs: number): void {
+  failExpired(error: Error, nowMs: Millis): void {
     for (const caller of [...this.#callers]) {
       if (caller.deadlineMs > nowMs) continue;
       this.#remove(caller);
@@ -155,7 +156,7 @@ export class FetchMember implements SessionMember {
 }
 
 /** The deliveries of a handout that are still leased as they were, as they stand now. */
-export function stillLeased(handout: Handout, current: (position: number) => Delivery | undefined): Handout {
+export function stillLeased(handout: Handout, current: (position: Position) => Delivery | undefined): Handout {
   const kept = handout.deliveries.flatMap((delivery, index) => {
     const now = current(delivery.position);
     return now?.lease === delivery.lease ? [{ delivery: now, entry: handout.entries[index] }] : [];

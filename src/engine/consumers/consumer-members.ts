@@ -4,8 +4,9 @@
 import type { Delivery, MemberCredit } from '../../domain/consumers/delivery-types.js';
 import type { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
 import { fieldInvalid, MadeleineError } from '../../domain/errors.js';
-import type { LogEntry, Position } from '../../domain/events/event.js';
+import type { LogEntry } from '../../domain/events/event.js';
 import type { Clock } from '../../lib/clock.js';
+import type { Millis, Position } from '../../units.js';
 import { FetchMember } from './consumer-fetch.js';
 import type { MemberHost, SessionMember } from './consumer-member.js';
 import type { MeasureEntry, Outbox } from './consumer-outbox.js';
@@ -65,7 +66,7 @@ export class ConsumerMembers implements MemberHost {
   }
 
   /** The fetching member of the name, made if there is none. FIELD_INVALID if a subscriber has the name. */
-  fetching(name: string, rememberMs: number): FetchMember {
+  fetching(name: string, rememberMs: Millis): FetchMember {
     const present = this.#members.get(name);
     if (present instanceof FetchMember) return present;
     if (present !== undefined) throw fieldInvalid('member', 'is subscribed at present; fetch under another name');
@@ -145,7 +146,7 @@ export class ConsumerMembers implements MemberHost {
   }
 
   /** When a member has something to do; Infinity: never. */
-  nextWakeAtMs(): number {
+  nextWakeAtMs(): Millis {
     let earliest = Number.POSITIVE_INFINITY;
     for (const member of this.#members.values()) {
       earliest = Math.min(earliest, member.nextWakeAtMs() ?? Number.POSITIVE_INFINITY, this.#unusedEndMs(member));
@@ -169,7 +170,7 @@ export class ConsumerMembers implements MemberHost {
     return this.#window.offset;
   }
 
-  nowMs(): number {
+  nowMs(): Millis {
     return this.#options.clock.nowMs();
   }
 

@@ -12,6 +12,7 @@ import {
 } from '../../storage/ports/consumer-storage.js';
 import type { Instance } from '../../storage/ports/log-storage.js';
 import type { Logger } from '../../telemetry.js';
+import type { Millis } from '../../units.js';
 
 /** Renewals are sent this often: two may fail before a lease ends. */
 const RENEW_MS = 5_000;
@@ -49,9 +50,9 @@ class HeldConsumer implements Ownership {
   /** Neither released nor lost. */
   active = true;
   /** When the last good acquisition or renewal was sent, on the clock that never jumps. */
-  provenAtMs: number;
+  provenAtMs: Millis;
 
-  constructor(hold: Hold, clock: Clock, provenAtMs: number) {
+  constructor(hold: Hold, clock: Clock, provenAtMs: Millis) {
     this.hold = hold;
     this.#clock = clock;
     this.provenAtMs = provenAtMs;
@@ -166,7 +167,7 @@ export class ConsumerOwnership {
     }
   }
 
-  #prove(held: HeldConsumer, sentAtMs: number): void {
+  #prove(held: HeldConsumer, sentAtMs: Millis): void {
     const doubtful = !held.trusted;
     held.provenAtMs = Math.max(held.provenAtMs, sentAtMs);
     if (doubtful && held.trusted && held.active) held.listener?.leaseTrustedAgain();

@@ -2,9 +2,9 @@
 
 import type { WindowChanges } from '../../domain/consumers/delivery-types.js';
 import type { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
-import type { Micros, Position } from '../../domain/events/event.js';
 import type { Clock } from '../../lib/clock.js';
 import type { ConsumerRecord, Hold, OffsetWrite } from '../../storage/ports/consumer-storage.js';
+import type { Micros, Position } from '../../units.js';
 import type { FlushTarget, OffsetFlusher } from './offset-flusher.js';
 
 /** An offset that passed so many positions is written without waiting for the timer. */

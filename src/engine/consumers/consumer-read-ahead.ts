@@ -1,7 +1,7 @@
 // Stored pages of the log that a consumer is going to need, read while earlier ones are delivered. How much it holds follows the
 // consumer's credit: one that takes little at a time holds little.
 
-import type { Position } from '../../domain/events/event.js';
+import type { Position } from '../../units.js';
 import type { ReadBatch } from '../log/log-source.js';
 
 /** Events of one read: what the members may have in flight, within these bounds … */

@@ -18,11 +18,12 @@ import type {
 } from '../../domain/consumers/delivery-types.js';
 import { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
 import { MadeleineError, storageUnavailable } from '../../domain/errors.js';
-import type { LogEntry, Micros, Position } from '../../domain/events/event.js';
+import type { LogEntry } from '../../domain/events/event.js';
 import { Alarm } from '../../lib/alarm.js';
 import type { Clock } from '../../lib/clock.js';
 import type { ConsumerRecord, ConsumerStore, LeaseBlock } from '../../storage/ports/consumer-storage.js';
 import type { Logger } from '../../telemetry.js';
+import type { Micros, Millis, Position } from '../../units.js';
 import type { LogSource } from '../log/log-source.js';
 import { ConsumerDispatcher, type DispatchHost } from './consumer-dispatcher.js';
 import { consumerUnknown, drainingError, holdLost } from './consumer-errors.js';
@@ -90,7 +91,7 @@ export class ConsumerSession implements OwnershipListener, DispatchHost {
   #draining = false;
   #allLeft: () => void = () => {};
   #ended: Error | undefined;
-  #usedAtMs: number;
+  #usedAtMs: Millis;
 
   constructor(options: ConsumerSessionOptions) {
     const { record, leases: _leases, troubles: _troubles, ...kept } = options;
@@ -148,7 +149,7 @@ export class ConsumerSession implements OwnershipListener, DispatchHost {
   }
 
   /** Since when nobody uses it; undefined while somebody does or something is in flight. */
-  get idleSinceMs(): number | undefined {
+  get idleSinceMs(): Millis | undefined {
     return this.#members.size > 0 || this.#changing > 0 ? undefined : this.#usedAtMs;
   }
 
@@ -311,7 +312,7 @@ export class ConsumerSession implements OwnershipListener, DispatchHost {
   }
 
   /** See DispatchHost. */
-  nowMs(): number {
+  nowMs(): Millis {
     return this.#options.clock.nowMs();
   }
 

@@ -9,6 +9,7 @@ import type { Clock } from '../../lib/clock.js';
 import type { ConsumerStore } from '../../storage/ports/consumer-storage.js';
 import type { Instance } from '../../storage/ports/log-storage.js';
 import type { Logger, Metrics } from '../../telemetry.js';
+import type { Millis } from '../../units.js';
 import type { LogSource } from '../log/log-source.js';
 import { drainingError, ownedElsewhere } from './consumer-errors.js';
 import { ConsumerOwnership } from './consumer-ownership.js';
@@ -57,7 +58,7 @@ export class ConsumerSessions {
   }
 
   /** See Consumers.drain. */
-  async drain(graceMs: number): Promise<void> {
+  async drain(graceMs: Millis): Promise<void> {
     this.#draining = true;
     const sessions = [...this.#sessions.values()];
     for (const session of sessions) session.drain();
@@ -192,7 +193,7 @@ export class ConsumerSessions {
     consumerInFlight.set(labels, session.inFlight);
   }
 
-  async #releaseIdle(session: ConsumerSession, idleSinceMs: number): Promise<void> {
+  async #releaseIdle(session: ConsumerSession, idleSinceMs: Millis): Promise<void> {
     if (session.settings.ephemeral) return this.#deleteEphemeral(session);
     try {
       await session.settle();

@@ -2,7 +2,7 @@
 // holds no more than its credit.
 
 import { bug } from '../../domain/errors.js';
-import type { Position } from '../../domain/events/event.js';
+import type { Millis, Position } from '../../units.js';
 import type { MemberHost, SessionMember } from './consumer-member.js';
 import { type Handout, type MeasureEntry, Outbox } from './consumer-outbox.js';
 
@@ -42,7 +42,7 @@ interface Waiting {
  */
 export class Subscription implements SessionMember {
   readonly name: string;
-  readonly subscribedAtMs: number;
+  readonly subscribedAtMs: Millis;
   readonly outbox = new Outbox();
   readonly #host: MemberHost;
   readonly #measure: MeasureEntry;
@@ -51,7 +51,7 @@ export class Subscription implements SessionMember {
   #caughtUp: Position | undefined;
   #leaving: { readonly position: Position; told: boolean } | undefined;
   #ended: { readonly error: Error | undefined } | undefined;
-  #lastFrameMs: number;
+  #lastFrameMs: Millis;
   /** It was given a frame in this turn of the event loop. */
   #hadTurn = false;
 
@@ -128,7 +128,7 @@ export class Subscription implements SessionMember {
   }
 
   /** See SessionMember.nextWakeAtMs. */
-  nextWakeAtMs(): number | undefined {
+  nextWakeAtMs(): Millis | undefined {
     const silent = this.#waiting !== undefined && this.#leaving === undefined;
     return silent ? this.#lastFrameMs + SILENCE_MS : undefined;
   }

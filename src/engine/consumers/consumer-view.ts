@@ -3,8 +3,8 @@
 import { type ConsumerKey, type ConsumerSettings, MAX_EXACT_PENDING } from '../../domain/consumers/consumer.js';
 import type { MemberUse } from '../../domain/consumers/delivery-types.js';
 import { decodeRanges } from '../../domain/consumers/position-ranges.js';
-import type { Micros, Position } from '../../domain/events/event.js';
 import type { ConsumerRecord } from '../../storage/ports/consumer-storage.js';
+import type { Micros, Millis, Position } from '../../units.js';
 import type { LogSource, Selection } from '../log/log-source.js';
 
 export type ConsumerActivity =
@@ -16,7 +16,7 @@ export type ConsumerActivity =
   | 'NO_MEMBER';
 
 export interface MemberView extends MemberUse {
-  readonly subscribedAtMs: number;
+  readonly subscribedAtMs: Millis;
 }
 
 export interface ConsumerView extends ConsumerKey {

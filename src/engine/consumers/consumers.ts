@@ -13,9 +13,9 @@ import {
 } from '../../domain/consumers/consumer.js';
 import type { Answer, MemberCredit } from '../../domain/consumers/delivery-types.js';
 import { assertNever, MadeleineError } from '../../domain/errors.js';
-import type { Position } from '../../domain/events/event.js';
 import { compileCriteria } from '../../domain/events/event-filter.js';
 import type { ConsumerRecord, ListConsumersOptions } from '../../storage/ports/consumer-storage.js';
+import type { Millis, Position } from '../../units.js';
 import { consumerUnknown, drainingError } from './consumer-errors.js';
 import type { FetchOptions } from './consumer-fetch.js';
 import type { Handout, MeasureEntry } from './consumer-outbox.js';
@@ -73,7 +73,7 @@ export class Consumers {
    * Takes no new consumers or members, and tells the present ones to go. Acknowledgements go on. Resolves when every
    * subscriber has acknowledged what it holds and its stream has ended, or the time is over.
    */
-  drain(graceMs: number): Promise<void> {
+  drain(graceMs: Millis): Promise<void> {
     return this.#sessions.drain(graceMs);
   }
 

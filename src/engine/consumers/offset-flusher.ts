@@ -3,6 +3,7 @@
 
 import { type ConsumerStore, MAX_FLUSHED, type OffsetWrite } from '../../storage/ports/consumer-storage.js';
 import type { Logger } from '../../telemetry.js';
+import type { Millis } from '../../units.js';
 
 /** A consumer as the flusher sees it. */
 export interface FlushTarget {
@@ -20,7 +21,7 @@ export interface OffsetFlusherOptions {
   readonly store: Pick<ConsumerStore, 'flush'>;
   readonly logger: Logger;
   /** How long a place that nobody waits for may stay unwritten. */
-  readonly delayMs?: number;
+  readonly delayMs?: Millis;
 }
 
 const DELAY_MS = 5_000;
@@ -41,7 +42,7 @@ class Waiting {
 export class OffsetFlusher {
   readonly #store: Pick<ConsumerStore, 'flush'>;
   readonly #logger: Logger;
-  readonly #delayMs: number;
+  readonly #delayMs: Millis;
   #queued = new Map<FlushTarget, Waiting>();
   #running = false;
   readonly #later = new Set<FlushTarget>();

@@ -27,6 +27,7 @@ import { plannedBefore, recognised } from '../../domain/group/group-rerun.js';
 import type { Clock } from '../../lib/clock.js';
 import { GroupFailure, type GroupLane } from '../../storage/ports/log-storage.js';
 import type { Logger, Metrics } from '../../telemetry.js';
+import type { Millis } from '../../units.js';
 import type { LogTail } from '../log/log-tail.js';
 import type { ShapeCatalogCache } from './shape-catalog-cache.js';
 
@@ -367,7 +368,7 @@ export class GroupCommit {
     this.#queue = [...members, ...this.#queue].sort((a, b) => a.sequence - b.sequence);
   }
 
-  #backOff(baseMs: number): void {
+  #backOff(baseMs: Millis): void {
     this.#failures = Math.min(this.#failures + 1, 6);
     if (this.#retryTimer !== undefined) return;
     const delay = Math.min(1_000, baseMs * 2 ** (this.#failures - 1)) * (0.5 + this.#options.random());

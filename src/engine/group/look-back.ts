@@ -1,9 +1,9 @@
 // How far back a description looks for what has occurred: the time, and a position that is known to be no later, so that the
 // index is read from there. The position of the default look-back is found once a minute.
 
-import type { Micros, Position } from '../../domain/events/event.js';
 import { DEFAULT_LOOKBACK_MICROS } from '../../domain/events/wait.js';
 import type { Clock } from '../../lib/clock.js';
+import type { Micros, Position } from '../../units.js';
 import type { LogSource } from '../log/log-source.js';
 
 const REFRESH_MS = 60_000;

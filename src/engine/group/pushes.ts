@@ -3,11 +3,12 @@
 
 import { bug, MadeleineError } from '../../domain/errors.js';
 import { contentDigest } from '../../domain/events/content-digest.js';
-import type { EventDraft, LogEntry, Micros, Position } from '../../domain/events/event.js';
+import type { EventDraft, LogEntry } from '../../domain/events/event.js';
 import { awaitedView, DEFAULT_WAIT_MICROS, withoutPayload } from '../../domain/events/wait.js';
 import type { Push, PushOutcome, WaitTerms } from '../../domain/group/group-plan-types.js';
 import type { Uuid7Source } from '../../lib/uuid7.js';
 import type { Metrics } from '../../telemetry.js';
+import type { EventId, Micros, Position } from '../../units.js';
 import type { EventQueries } from '../log/event-queries.js';
 import type { LogReader } from '../log/log-reader.js';
 import type { LogTail } from '../log/log-tail.js';
@@ -25,7 +26,7 @@ export interface PushCommand {
   readonly draft: EventDraft;
   readonly expectedSequence: number | undefined;
   /** Of a push without a payload; undefined: the default. */
-  readonly waitMicros?: number | undefined;
+  readonly waitMicros?: Micros | undefined;
   /** Of a push without a payload: what occurred before does not count. Undefined: as far as the look-back goes. */
   readonly since?: Micros | undefined;
   /** Stored with the event that it finds or awaits. */
@@ -186,7 +187,7 @@ export class Pushes {
   }
 
   #stored(
-    { position, eventId }: { position: Position; eventId: number },
+    { position, eventId }: { position: Position; eventId: EventId },
     before: ReadonlyMap<Position, LogEntry>,
     effect: PushEffect,
   ): Promise<PushedEvent> | PushedEvent {
@@ -196,7 +197,7 @@ export class Pushes {
     return { kind: 'stored', entry, effect };
   }
 
-  async #current(eventId: number, effect: PushEffect): Promise<PushedEvent> {
+  async #current(eventId: EventId, effect: PushEffect): Promise<PushedEvent> {
     const entry = await this.#options.queries.byId(BigInt(eventId));
     if (entry === undefined) throw bug(`event ${eventId} is not readable`);
     return { kind: 'stored', entry, effect };

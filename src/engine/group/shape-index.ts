@@ -12,7 +12,7 @@
 import type { Shape } from '../../domain/descriptions/shape.js';
 import { ShapeMatcher } from '../../domain/descriptions/shape-matcher.js';
 import { MadeleineError } from '../../domain/errors.js';
-import { isJsonContentType, type LogEntry, type Position } from '../../domain/events/event.js';
+import { isJsonContentType, type LogEntry } from '../../domain/events/event.js';
 import { DEFAULT_LOOKBACK_MICROS } from '../../domain/events/wait.js';
 import type { GroupUnit, PushOutcome } from '../../domain/group/group-plan-types.js';
 import type { WatchedShape } from '../../domain/group/shape-catalog.js';
@@ -22,6 +22,7 @@ import { orAbort } from '../../lib/or-abort.js';
 import type { EventLog } from '../../storage/ports/log-storage.js';
 import type { IndexRow, ShapeStore } from '../../storage/ports/wait-storage.js';
 import type { Logger } from '../../telemetry.js';
+import type { Position } from '../../units.js';
 import type { GroupCommit } from './group-commit.js';
 import type { ShapeCatalogCache } from './shape-catalog-cache.js';
 

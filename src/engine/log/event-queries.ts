@@ -1,12 +1,13 @@
 // Single answers about stored events: one event, a page, the next one. All keep to what is visible; an answer that rests on a row
 // above the durable mark raises the mark first.
 
-import { EntryKind, type LogEntry, type Position } from '../../domain/events/event.js';
+import { EntryKind, type LogEntry } from '../../domain/events/event.js';
 import type { EventCriteria } from '../../domain/events/event-filter.js';
 import { compileCriteria } from '../../domain/events/event-filter.js';
 import { awaitedView, invalidatedView, satisfiedView } from '../../domain/events/wait.js';
 import type { DurableReads, EventLog, Page } from '../../storage/ports/log-storage.js';
 import type { WaitStore } from '../../storage/ports/wait-storage.js';
+import type { Position } from '../../units.js';
 import type { LogSource } from './log-source.js';
 import type { LogTail } from './log-tail.js';
 

@@ -1,7 +1,8 @@
 // Readers and watchers: from a position or from now on, in commit order, without a seam between the stored and the live part.
 // Both keep nothing: whoever reads remembers the position.
 
-import type { LogEntry, Position } from '../../domain/events/event.js';
+import type { LogEntry } from '../../domain/events/event.js';
+import type { Position } from '../../units.js';
 import type { LogSource, Selection } from './log-source.js';
 import { joinSignals, waitForMore } from './log-wait.js';
 

@@ -1,8 +1,9 @@
 // LogSource over the tail and the stored log: from memory where it reaches, from pages behind it.
 
-import type { LogEntry, Micros, Position } from '../../domain/events/event.js';
+import type { LogEntry } from '../../domain/events/event.js';
 import { entryBytes } from '../../domain/events/event.js';
 import type { EventLog } from '../../storage/ports/log-storage.js';
+import type { Micros, Position } from '../../units.js';
 import type { LogSource, ReadBatch, Selection } from './log-source.js';
 import type { LogTail } from './log-tail.js';
 

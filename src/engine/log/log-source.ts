@@ -1,8 +1,9 @@
 // What readers, watchers and consumers see of the log: only durable entries, from memory near the head and from storage
 // behind it, with no seam between the two. LogReader implements it over LogTail and EventLog.
 
-import type { LogEntry, Micros, Position } from '../../domain/events/event.js';
+import type { LogEntry } from '../../domain/events/event.js';
 import type { EntryMatcher, EventCriteria } from '../../domain/events/event-filter.js';
+import type { Micros, Position } from '../../units.js';
 
 /** Criteria with their compiled matcher; make it once a reader. */
 export interface Selection {

@@ -10,10 +10,11 @@
 //
 // Invariant: `visible` only grows; memory holds exactly the stored entries of (memoryStart, visible].
 
-import { ENTRY_KINDS, type LogEntry, type Position } from '../../domain/events/event.js';
+import { ENTRY_KINDS, type LogEntry } from '../../domain/events/event.js';
 import type { Clock } from '../../lib/clock.js';
 import type { DurableReads, EventLog, LogHead } from '../../storage/ports/log-storage.js';
 import type { Logger, Metrics } from '../../telemetry.js';
+import type { Millis, Position } from '../../units.js';
 
 /** Entries read in one query when the tail catches up with other instances. */
 const CATCH_UP_ENTRIES = 1_000;
@@ -28,7 +29,7 @@ export interface LogTailOptions {
   readonly log: EventLog;
   readonly durableReads: DurableReads;
   readonly maxBytes: number;
-  readonly pollMs: number;
+  readonly pollMs: Millis;
   /** True for the token of a group that this instance is committing: it will be published without a poll. */
   readonly isOwnToken: (token: number) => boolean;
   /** Told when the database stops to answer or to store, and when it does both again. */

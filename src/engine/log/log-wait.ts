@@ -1,7 +1,7 @@
 // Waiting for the log to grow, with a time limit and a reason to stop: every wait of a stream goes through here, so that a caller
 // who vanished is never waited for.
 
-import type { Position } from '../../domain/events/event.js';
+import type { Millis, Position } from '../../units.js';
 import type { LogSource } from './log-source.js';
 
 /** One signal of several, for as long as it is not released. */
@@ -36,7 +36,7 @@ export function joinSignals(signals: readonly AbortSignal[]): JoinedSignal {
 export async function waitForMore(
   source: LogSource,
   position: Position,
-  { signal, timeoutMs }: { readonly signal: AbortSignal; readonly timeoutMs: number },
+  { signal, timeoutMs }: { readonly signal: AbortSignal; readonly timeoutMs: Millis },
 ): Promise<void> {
   if (signal.aborted) return;
   const stop = new AbortController();

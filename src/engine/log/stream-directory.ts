@@ -1,8 +1,8 @@
 // What is told of streams: only what rests on durable entries. A row above the durable mark raises the mark first.
 
-import type { Position } from '../../domain/events/event.js';
 import type { StreamState } from '../../domain/events/stream.js';
 import type { DurableReads, ListStreamsOptions, StreamStore } from '../../storage/ports/log-storage.js';
+import type { Position } from '../../units.js';
 import type { LogTail } from './log-tail.js';
 
 export interface StreamDirectoryOptions {

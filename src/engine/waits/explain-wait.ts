@@ -3,6 +3,7 @@
 import { type Difference, loadDescription } from '../../domain/descriptions/description.js';
 import { MadeleineError } from '../../domain/errors.js';
 import { isJsonContentType, type LogEntry } from '../../domain/events/event.js';
+import type { EventId } from '../../units.js';
 import type { EventQueries } from '../log/event-queries.js';
 import type { LogSource } from '../log/log-source.js';
 
@@ -36,7 +37,7 @@ export class ExplainWait {
   }
 
   /** EVENT_UNKNOWN for an event that was never awaited. */
-  async run(eventId: number, limit: number): Promise<Explanation> {
+  async run(eventId: EventId, limit: number): Promise<Explanation> {
     const event = await this.#options.queries.byId(BigInt(eventId));
     const text = event?.rest?.description;
     if (event === undefined || text === undefined) {

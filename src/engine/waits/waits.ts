@@ -7,11 +7,12 @@
 // | asleep | the event is awaited | an entry names its id; the sweep finds it ended; its signal aborts |
 
 import { MadeleineError } from '../../domain/errors.js';
-import { ENTRY_KINDS, EntryKind, type LogEntry, type Position } from '../../domain/events/event.js';
+import { ENTRY_KINDS, EntryKind, type LogEntry } from '../../domain/events/event.js';
 import type { Clock } from '../../lib/clock.js';
 import { pause } from '../../lib/pause.js';
 import { SharedRun } from '../../lib/shared-run.js';
 import type { Logger } from '../../telemetry.js';
+import type { EventId, Position } from '../../units.js';
 import type { LogSource, Selection } from '../log/log-source.js';
 
 /** What waiters ask the store: EventQueries implements it. */
@@ -66,7 +67,7 @@ export class Waits {
    * The event as it is now, by any of its ids; its `kind` is its state. EVENT_UNKNOWN if there is none. Many who ask at the same time
    * share an answer, one that was looked for after each of them had asked.
    */
-  async current(eventId: number): Promise<LogEntry> {
+  async current(eventId: EventId): Promise<LogEntry> {
     const asked = this.#asked.get(eventId) ?? new SharedRun(() => this.#look(eventId));
     this.#asked.set(eventId, asked);
     try {
@@ -76,7 +77,7 @@ export class Waits {
     }
   }
 
-  async #look(eventId: number): Promise<LogEntry> {
+  async #look(eventId: EventId): Promise<LogEntry> {
     const event = await this.#options.states.byId(BigInt(eventId));
     if (event === undefined) throw new MadeleineError('EVENT_UNKNOWN', 'there is no such event');
     return event;
@@ -86,7 +87,7 @@ export class Waits {
    * Resolves with the event once it is no longer awaited, at once if it is not; `kind` says how it ended. Undefined when the
    * signal aborts before. EVENT_UNKNOWN if there is no such event. Never misses an end: it is registered before it looks.
    */
-  async waitFor(eventId: number, signal: AbortSignal): Promise<LogEntry | undefined> {
+  async waitFor(eventId: EventId, signal: AbortSignal): Promise<LogEntry | undefined> {
     while (!signal.aborted) {
       const sleep = new Sleep(signal, SWEEP_MS);
       this.#add(eventId, sleep.wake);
@@ -102,12 +103,12 @@ export class Waits {
     return undefined;
   }
 
-  #add(eventId: number, wake: () => void): void {
+  #add(eventId: EventId, wake: () => void): void {
     const wakes = this.#sleepers.get(eventId) ?? new Set();
     this.#sleepers.set(eventId, wakes.add(wake));
   }
 
-  #remove(eventId: number, wake: () => void): void {
+  #remove(eventId: EventId, wake: () => void): void {
     const wakes = this.#sleepers.get(eventId);
     wakes?.delete(wake);
     if (wakes?.size === 0) this.#sleepers.delete(eventId);
@@ -142,7 +143,7 @@ export class Waits {
     }
   }
 
-  #wake(eventId: number): void {
+  #wake(eventId: EventId): void {
     for (const wake of this.#sleepers.get(eventId) ?? []) wake();
   }
 }

@@ -37,6 +37,7 @@ import type {
   ConsumerActivity as DomainActivity,
   EventCount,
 } from '../../engine/consumers/consumer-view.js';
+import type { Position } from '../../units.js';
 import {
   descriptionFilter,
   durationMs,
@@ -188,7 +189,7 @@ export interface AcknowledgeInput {
   readonly upTo: number | undefined;
   readonly member: string | undefined;
   /** The greatest position that it names, and its field; undefined: none. */
-  readonly greatest: { readonly position: number; readonly field: string } | undefined;
+  readonly greatest: { readonly position: Position; readonly field: string } | undefined;
 }
 
 /** Positions above 2^53 lose digits on the way to a number, and stay far above any head. */

@@ -2,8 +2,9 @@
 // numbers are those of proto/madeleine/v1/consumer_service.proto; a test decodes the results with the generated code.
 
 import type { Delivery } from '../../domain/consumers/delivery-types.js';
-import { entryBytes, type LogEntry, type Position } from '../../domain/events/event.js';
+import { entryBytes, type LogEntry } from '../../domain/events/event.js';
 import type { Handout } from '../../engine/consumers/consumer-outbox.js';
+import type { Position } from '../../units.js';
 import { timeField, type WireEventEncoder } from '../events/event-encoder.js';
 import type { PayloadForm } from '../wire/payload-form.js';
 import { WireWriter } from '../wire/wire-writer.js';

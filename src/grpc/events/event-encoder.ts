@@ -6,12 +6,12 @@ import {
   type EnvelopeRest,
   isJsonContentType,
   type LogEntry,
-  type Micros,
   type Payload,
   type SystemInfo,
   type Trigger,
 } from '../../domain/events/event.js';
 import { asBuffer } from '../../domain/json/bytes.js';
+import type { Micros } from '../../units.js';
 import { fitsValue, writeJsonValue, writeStruct } from '../wire/json-value.js';
 import type { PayloadForm } from '../wire/payload-form.js';
 import { WireWriter } from '../wire/wire-writer.js';

@@ -2,8 +2,9 @@
 
 import { EventError } from '../../../generated/madeleine/v1/event_service.js';
 import type { MadeleineError } from '../../domain/errors.js';
-import type { LogEntry, Position } from '../../domain/events/event.js';
+import type { LogEntry } from '../../domain/events/event.js';
 import type { PushEffect, PushedEvent } from '../../engine/group/pushes.js';
+import type { Position } from '../../units.js';
 import type { PayloadForm } from '../wire/payload-form.js';
 import { STATUS } from '../wire/status.js';
 import { WireWriter } from '../wire/wire-writer.js';

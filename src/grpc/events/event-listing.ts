@@ -2,10 +2,11 @@
 // first where the newest come first.
 
 import type { ListEventsRequest } from '../../../generated/madeleine/v1/event_service.js';
-import { EntryKind, type Position } from '../../domain/events/event.js';
+import { EntryKind } from '../../domain/events/event.js';
 import type { EventCriteria } from '../../domain/events/event-filter.js';
 import type { EventQueries } from '../../engine/log/event-queries.js';
 import type { LogSource } from '../../engine/log/log-source.js';
+import type { Position } from '../../units.js';
 import { decodePageToken, encodePageToken, type PageTokenScope } from '../wire/page-token.js';
 import type { PayloadForm } from '../wire/payload-form.js';
 import { payloadForm, positionField, sizeField } from '../wire/wire.js';

@@ -10,7 +10,7 @@ import type {
   WatchEventsRequest,
 } from '../../../generated/madeleine/v1/event_service.js';
 import { fieldInvalid, MadeleineError } from '../../domain/errors.js';
-import type { LogEntry, Position } from '../../domain/events/event.js';
+import type { LogEntry } from '../../domain/events/event.js';
 import { compileCriteria, type EventCriteria } from '../../domain/events/event-filter.js';
 import { textProblem } from '../../domain/names.js';
 import type { GroupCommit } from '../../engine/group/group-commit.js';
@@ -19,6 +19,7 @@ import type { Prepared, PushCommand, PushEffect, PushedEvent, Pushes } from '../
 import type { EventQueries } from '../../engine/log/event-queries.js';
 import { readEvents, watchEvents } from '../../engine/log/event-stream.js';
 import type { LogSource } from '../../engine/log/log-source.js';
+import type { Position } from '../../units.js';
 import { encoded, type MethodCodec } from '../wire/definitions.js';
 import { decodeListEvents, decodeReadEvents } from '../wire/filter-decoders.js';
 import type { PayloadForm } from '../wire/payload-form.js';

@@ -6,7 +6,6 @@ import {
   type EnvelopeRest,
   type EventDraft,
   isJsonContentType,
-  type Micros,
   type Payload,
   type SystemInfo,
 } from '../../domain/events/event.js';
@@ -14,6 +13,7 @@ import { MAX_WAIT_MICROS } from '../../domain/events/wait.js';
 import { isJsonText } from '../../domain/json/bytes.js';
 import { DEFAULT_CONTEXT, labelProblem, nameProblem, ownContextProblem, textProblem } from '../../domain/names.js';
 import type { PushCommand } from '../../engine/group/pushes.js';
+import type { Micros } from '../../units.js';
 import { MAX_SUBJECT, microsOf, Violations } from '../wire/wire.js';
 import type { DecodedEvent, DecodedPayload, DecodedPush, DecodedSystem, WireTime } from './push-decoder.js';
 
@@ -29,7 +29,7 @@ export interface PushLimits {
 }
 
 interface WaitingTerms {
-  readonly waitMicros: number | undefined;
+  readonly waitMicros: Micros | undefined;
   readonly since: Micros | undefined;
 }
 

@@ -8,6 +8,7 @@ import { HealthDefinition, HealthServiceImpl, HealthState } from 'nice-grpc-serv
 import { ServerReflection, ServerReflectionService } from 'nice-grpc-server-reflection';
 import type { Clock } from '../../lib/clock.js';
 import type { Logger } from '../../telemetry.js';
+import type { Millis } from '../../units.js';
 import type { ServerDefinition } from '../wire/definitions.js';
 import { accessLogMiddleware } from './access-log.js';
 import { errorsMiddleware } from './errors.js';
@@ -78,7 +79,7 @@ export class GrpcServer {
   }
 
   /** Accepts no more; gives open calls the time to end, then cuts them. */
-  async stop(graceMs: number): Promise<void> {
+  async stop(graceMs: Millis): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     // After a forced shutdown the graceful one may never resolve: a client can leave a stream behind that it does not read.
     const forced = new Promise<void>((resolve) => {

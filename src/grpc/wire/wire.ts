@@ -6,8 +6,9 @@ import { EventStatus, PayloadEncoding, Subject } from '../../../generated/madele
 import { MAX_FILTER_VALUES } from '../../domain/consumers/consumer.js';
 import { parseDescription } from '../../domain/descriptions/description.js';
 import { fieldInvalid, MadeleineError, type Violation } from '../../domain/errors.js';
-import { EntryKind, type Micros, type Position } from '../../domain/events/event.js';
+import { EntryKind } from '../../domain/events/event.js';
 import { DEFAULT_CONTEXT, nameProblem } from '../../domain/names.js';
+import type { Micros, Position } from '../../units.js';
 import type { PayloadForm } from './payload-form.js';
 
 /** Violations that a caller is told at once: a bad map may have a hundred thousand. */

@@ -6,6 +6,7 @@ import { backoffMs } from '../../domain/retry-policy.js';
 import type { Clock } from '../../lib/clock.js';
 import { orAbort } from '../../lib/or-abort.js';
 import type { Logger } from '../../telemetry.js';
+import type { Millis } from '../../units.js';
 import { AttemptFailure } from '../attempt/attempt-failure.js';
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -213,7 +214,7 @@ function closed(model: ChannelModel): Promise<void> {
 }
 
 /** Whether the promise was settled within the time. */
-async function within(timeoutMs: number, promise: Promise<unknown>): Promise<boolean> {
+async function within(timeoutMs: Millis, promise: Promise<unknown>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<boolean>((resolve) => {
     timer = setTimeout(() => resolve(false), timeoutMs);

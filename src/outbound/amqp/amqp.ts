@@ -5,6 +5,7 @@ import type { Message } from 'amqplib';
 import { isReservedHeader } from '../../domain/cawins/callback-headers.js';
 import type { AmqpCallbackUrl } from '../../domain/cawins/callback-url.js';
 import type { CallbackAttempt } from '../../engine/cawins/callback-sender.js';
+import type { Millis } from '../../units.js';
 import { type Answer, AttemptFailure } from '../attempt/attempt-failure.js';
 import { CLOUD_EVENT_CONTENT_TYPE, encodeCloudEvent } from '../attempt/cloud-event.js';
 import { signatureHeaders } from '../attempt/signature.js';
@@ -115,7 +116,7 @@ export class Amqp {
   }
 }
 
-function messageHeaders(attempt: CallbackAttempt, body: Buffer, nowMs: number): Record<string, string | number> {
+function messageHeaders(attempt: CallbackAttempt, body: Buffer, nowMs: Millis): Record<string, string | number> {
   const { headers, secrets, deliveryId, attemptNumber, event } = attempt;
   const { traceparent, tracestate } = event.entry.rest ?? {};
   return {

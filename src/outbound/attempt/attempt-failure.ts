@@ -2,11 +2,12 @@
 // that `send` returns from.
 
 import type { AttemptOutcome, AttemptReason } from '../../engine/cawins/callback-sender.js';
+import type { Millis } from '../../units.js';
 
 export interface AttemptFailureDetails {
   /** `failed` unless told: most failures pass. */
   readonly outcome?: AttemptOutcome;
-  readonly retryAfterMs?: number;
+  readonly retryAfterMs?: Millis;
   /** For the attempt log beside the sentence, such as the broker's word for it. */
   readonly status?: string;
   readonly cause?: unknown;
@@ -17,7 +18,7 @@ export class AttemptFailure extends Error {
   readonly reason: AttemptReason;
   readonly outcome: AttemptOutcome;
   readonly status: string;
-  readonly retryAfterMs: number | undefined;
+  readonly retryAfterMs: Millis | undefined;
 
   constructor(reason: AttemptReason, message: string, details: AttemptFailureDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -37,7 +38,7 @@ export interface Answer {
   /** The beginning of the answer as it came; redacted and cut by whoever makes the result of it. */
   readonly bytes: Uint8Array;
   /** Monotonic time of the status. */
-  readonly answeredAtMs: number;
-  readonly retryAfterMs?: number;
+  readonly answeredAtMs: Millis;
+  readonly retryAfterMs?: Millis;
   readonly error?: string;
 }

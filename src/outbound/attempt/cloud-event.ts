@@ -6,11 +6,11 @@ import {
   type EnvelopeRest,
   isJsonContentType,
   type LogEntry,
-  type Micros,
   type Payload,
 } from '../../domain/events/event.js';
 import { asBuffer, isJsonText } from '../../domain/json/bytes.js';
 import type { CallbackEvent } from '../../engine/cawins/callback-sender.js';
+import type { Micros } from '../../units.js';
 
 export const CLOUD_EVENT_CONTENT_TYPE = 'application/cloudevents+json; charset=utf-8';
 

@@ -1,6 +1,7 @@
 // One attempt's time: a signal that aborts when it is over or when the caller gives up, with an AttemptFailure as its reason.
 
 import { setMaxListeners } from 'node:events';
+import type { Millis } from '../../units.js';
 import { AttemptFailure } from './attempt-failure.js';
 
 export class Deadline {
@@ -10,7 +11,7 @@ export class Deadline {
   readonly #onParent = () => this.#controller.abort(new AttemptFailure('cancelled', 'the attempt was broken off'));
 
   /** Starts at once. `dispose` has to be called: the parent may live as long as the process. */
-  constructor(timeoutMs: number, parent: AbortSignal) {
+  constructor(timeoutMs: Millis, parent: AbortSignal) {
     this.#parent = parent;
     // One signal ends all attempts of a server: many listeners are no leak.
     setMaxListeners(0, parent);

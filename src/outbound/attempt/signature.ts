@@ -2,6 +2,7 @@
 
 import { createHmac } from 'node:crypto';
 import { parseCallbackSecret } from '../../domain/cawins/callback-secret.js';
+import type { Millis } from '../../units.js';
 
 export interface SignedMessage {
   /** The same for every attempt. */
@@ -10,7 +11,7 @@ export interface SignedMessage {
   /** None: the signature is left out. Two while one replaces the other. */
   readonly secrets: readonly string[];
   /** The wall clock's time of this attempt: receivers refuse what is older than some minutes. */
-  readonly nowMs: number;
+  readonly nowMs: Millis;
 }
 
 /** `webhook-id`, `webhook-timestamp` and, with secrets, `webhook-signature`: a `v1` signature for each, separated by spaces. */

@@ -9,6 +9,7 @@ import type { GrpcCallbackUrl } from '../../domain/cawins/callback-url.js';
 import type { LogEntry } from '../../domain/events/event.js';
 import type { CallbackAttempt } from '../../engine/cawins/callback-sender.js';
 import type { Clock } from '../../lib/clock.js';
+import type { Millis } from '../../units.js';
 import type { Answer } from '../attempt/attempt-failure.js';
 import { signatureHeaders } from '../attempt/signature.js';
 import type { AddressGuard } from '../guard/address-guard.js';
@@ -99,7 +100,7 @@ function call(
   client: Client,
   message: Buffer,
   metadata: Metadata,
-  timeoutMs: number,
+  timeoutMs: Millis,
   signal: AbortSignal,
 ): Promise<ServiceError | undefined> {
   return new Promise((resolve, reject) => {

@@ -1,6 +1,7 @@
 // What the answer to a webhook means, and how little of it is read.
 
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { Millis } from '../../units.js';
 import { type Answer, AttemptFailure } from '../attempt/attempt-failure.js';
 
 /** The status is what counts; its body is waited for this long at most. */
@@ -16,7 +17,7 @@ const RETRYABLE = new Set([408, 425, 429]);
 const MOVED_FOR_GOOD = new Set([301, 308]);
 
 /** The status as an outcome. 2xx: delivered. 4xx but 408, 425, 429, and 301, 308: rejected. All else: failed. */
-export function answerOfStatus(response: IncomingMessage, nowMs: number): Omit<Answer, 'bytes' | 'answeredAtMs'> {
+export function answerOfStatus(response: IncomingMessage, nowMs: Millis): Omit<Answer, 'bytes' | 'answeredAtMs'> {
   const code = response.statusCode ?? 0;
   const outcome = outcomeOf(code);
   // Our words for it, not the receiver's: it may put anything there.
@@ -39,7 +40,7 @@ function outcomeOf(code: number): Answer['outcome'] {
 }
 
 /** Retry-After as seconds or as an HTTP date; undefined if it is neither. At most a day. */
-export function parseRetryAfter(text: string | undefined, nowMs: number): number | undefined {
+export function parseRetryAfter(text: string | undefined, nowMs: Millis): number | undefined {
   if (text === undefined) return undefined;
   const delayMs = /^\d{1,10}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - nowMs;
   // Date.parse reads much that is no HTTP date; those end in GMT.

@@ -7,6 +7,7 @@ import { createServer } from 'node:net';
 import { totalmem } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../../telemetry.js';
+import type { Millis } from '../../units.js';
 import { baseArguments, EmbeddedDirectory } from './embedded-directory.js';
 import { EmbeddedDatabaseError } from './embedded-error.js';
 import { DirectoryLock } from './embedded-lock.js';
@@ -34,9 +35,9 @@ export interface EmbeddedMariadbOptions {
   /** Memory for InnoDB's pages; unless told a quarter of the machine's (or container's), from 64 MiB to 8 GiB. */
   readonly bufferPoolBytes?: number;
   /** How long a start may take, recovery after a crash included; 2 minutes unless told. */
-  readonly startTimeoutMs?: number;
+  readonly startTimeoutMs?: Millis;
   /** How long an orderly stop may take before the database is killed, which loses nothing; 4 s unless told. */
-  readonly stopTimeoutMs?: number;
+  readonly stopTimeoutMs?: Millis;
 }
 
 /**

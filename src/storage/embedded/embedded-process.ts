@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Millis } from '../../units.js';
 import { mariadbEnvironment } from './embedded-directory.js';
 
 /** How often a process that is not our child is looked at: its end is not reported to us. */
@@ -91,7 +92,7 @@ export class MariadbProcess {
   }
 
   /** SIGTERM, and SIGKILL when it lasts longer than `timeoutMs`: a durable database recovers from that. */
-  async stop(timeoutMs: number): Promise<void> {
+  async stop(timeoutMs: Millis): Promise<void> {
     this.signal('SIGTERM');
     const timer = setTimeout(() => this.signal('SIGKILL'), timeoutMs);
     await this.ended;

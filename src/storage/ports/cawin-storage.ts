@@ -7,7 +7,7 @@
 import type { Cawin, EndKind, WaitEnd } from '../../domain/cawins/cawin.js';
 import type { AttemptRecord } from '../../domain/cawins/cawin-attempt.js';
 import type { Circuit, CircuitTurn, EndpointSign } from '../../domain/cawins/endpoint-circuit.js';
-import type { Micros, Position } from '../../domain/events/event.js';
+import type { EventId, Micros, Millis, Position } from '../../units.js';
 
 /** How long an instance makes firings without renewing. */
 export const CURSOR_LEASE_MS = 6_000;
@@ -20,7 +20,7 @@ export interface CallbackRecord {
   /** See endpointOrigin. */
   readonly origin: string;
   readonly headerNames: readonly string[];
-  readonly timeoutMs: number;
+  readonly timeoutMs: Millis;
   readonly signed: boolean;
   readonly formerSecretUntil: Micros | undefined;
 }
@@ -58,7 +58,7 @@ export interface StoredCawin {
 export interface ListCawinsOptions {
   /** A context, or `all`. */
   readonly context: string;
-  readonly eventId?: number;
+  readonly eventId?: EventId;
   /** Only ids above. */
   readonly after: number;
   readonly limit: number;
@@ -125,7 +125,7 @@ export interface EventEnd extends WaitEnd {
 /** An event whose cawins fire, as far as they have not. */
 export interface FiringJob {
   readonly end: EventEnd;
-  readonly eventId: number;
+  readonly eventId: EventId;
   /** Done up to this one. */
   readonly afterCawin: number;
 }
@@ -135,7 +135,7 @@ export interface FiringStore {
   acquire(owner: string, logEpoch: number): Promise<CursorHold | undefined>;
   release(hold: CursorHold): Promise<void>;
   /** Which of the events have cawins. At most 1,000. */
-  withCawins(eventIds: readonly number[]): Promise<ReadonlySet<number>>;
+  withCawins(eventIds: readonly EventId[]): Promise<ReadonlySet<number>>;
   /**
    * Records the firings of the next cawins of each job, by id, at most `limit` of each, in one transaction. Safe to repeat: what
    * has fired is left as it is. Returns the jobs that are not done, as far as they are; undefined: the hold is lost.
@@ -147,7 +147,7 @@ export interface FiringStore {
    * Fires EXPIRED for cawins whose own deadline has passed before their event ended; how many were looked at. With none, in how many
    * milliseconds the next one is due; undefined: none is.
    */
-  expireDue(limit: number): Promise<{ readonly looked: number; readonly nextMs: number | undefined }>;
+  expireDue(limit: number): Promise<{ readonly looked: number; readonly nextMs: Millis | undefined }>;
 }
 
 export interface ReadyEndpoint extends Circuit {
@@ -160,7 +160,7 @@ export interface ClaimedFiring {
   readonly kind: EndKind;
   /** 0: the cawin's own deadline passed. */
   readonly position: Position;
-  readonly eventId: number;
+  readonly eventId: EventId;
   readonly endpointId: number;
   readonly token: number;
   /** From 1, over the firing's life. */
@@ -170,7 +170,7 @@ export interface ClaimedFiring {
   readonly createdAt: Micros;
   readonly isProbe: boolean;
   readonly url: string;
-  readonly timeoutMs: number;
+  readonly timeoutMs: Millis;
   readonly sealed: Buffer | undefined;
 }
 
@@ -179,7 +179,7 @@ export type Verdict =
   | { readonly kind: 'delivered' }
   | { readonly kind: 'failed' }
   /** `counted`: false for an attempt that says nothing about the receiver. */
-  | { readonly kind: 'retry'; readonly delayMs: number; readonly counted: boolean };
+  | { readonly kind: 'retry'; readonly delayMs: Millis; readonly counted: boolean };
 
 export interface AttemptReport {
   readonly firing: ClaimedFiring;
@@ -205,7 +205,7 @@ export interface DeliveryStore {
   readyEndpoints(
     except: readonly number[],
     limit: number,
-  ): Promise<{ readonly ready: readonly ReadyEndpoint[]; readonly nextMs: number | undefined }>;
+  ): Promise<{ readonly ready: readonly ReadyEndpoint[]; readonly nextMs: Millis | undefined }>;
   /**
    * Claims due firings of an endpoint, the longest due first: their attempts are counted, and they are due again when the lease
    * ends. One at a time where the circuit is open. Firings of inactive cawins are put aside, those of deleted ones dropped.

@@ -7,7 +7,7 @@
 
 import type { ConsumerKey, ConsumerSettings } from '../../domain/consumers/consumer.js';
 import type { Trouble } from '../../domain/consumers/delivery-types.js';
-import type { Micros, Position } from '../../domain/events/event.js';
+import type { Micros, Position } from '../../units.js';
 import type { Instance } from './log-storage.js';
 
 /** How long an instance owns a consumer without renewing, by the database's clock. */

@@ -7,10 +7,11 @@
 // Every method rejects with MadeleineError STORAGE_UNAVAILABLE when the database is away, does not answer in time or
 // refuses work (connections, read-only, disk); nothing of the driver's errors is thrown upwards.
 
-import type { LogEntry, Micros, Position } from '../../domain/events/event.js';
+import type { LogEntry } from '../../domain/events/event.js';
 import type { EventCriteria } from '../../domain/events/event-filter.js';
 import type { StreamState } from '../../domain/events/stream.js';
 import type { GroupNeeds, GroupWrites, LockedState } from '../../domain/group/group-plan-types.js';
+import type { EventId, Micros, Position } from '../../units.js';
 
 /** The newest entry of the log, as committed (not necessarily durable: see DurableReads). */
 export interface LogHead {
@@ -57,7 +58,7 @@ export interface EventLog {
   /** Entries at these positions, in position order; those that no longer exist are left out. At most 1,000. */
   readAt(positions: readonly Position[]): Promise<readonly LogEntry[]>;
   /** The entries of an event: how it occurred, was invalidated, or expired. At most two; none for what is only awaited. */
-  findByEventId(eventId: number): Promise<readonly LogEntry[]>;
+  findByEventId(eventId: EventId): Promise<readonly LogEntry[]>;
   /** The OCCURRED entry that was pushed with this message id, or undefined. */
   findByMessageId(context: string, messageId: string): Promise<LogEntry | undefined>;
   /** The greatest position whose entry was created at or before the time; 0 if none was. */

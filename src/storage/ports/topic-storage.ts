@@ -2,8 +2,8 @@
 //
 // Every method rejects with MadeleineError STORAGE_UNAVAILABLE when the database is away.
 
-import type { Position } from '../../domain/events/event.js';
 import type { Topic } from '../../domain/topics/topic.js';
+import type { Position } from '../../units.js';
 
 export interface ListTopicsOptions {
   /** A context, or `all`. */

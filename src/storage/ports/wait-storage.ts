@@ -3,9 +3,9 @@
 //
 // Every method rejects with MadeleineError STORAGE_UNAVAILABLE when the database is away.
 
-import type { Micros, Position } from '../../domain/events/event.js';
 import type { Wait } from '../../domain/events/wait.js';
 import type { ShapeCatalog } from '../../domain/group/shape-catalog.js';
+import type { EventId, Micros, Millis, Position } from '../../units.js';
 
 export interface ListWaitsOptions {
   /** A context, or `all`. */
@@ -20,7 +20,7 @@ export interface ListWaitsOptions {
 
 export interface WaitStore {
   /** An event that was ever awaited, or undefined. */
-  find(eventId: number): Promise<Wait | undefined>;
+  find(eventId: EventId): Promise<Wait | undefined>;
   /** What is AWAITED now, by id. */
   list(options: ListWaitsOptions): Promise<readonly Wait[]>;
   /**
@@ -31,7 +31,7 @@ export interface WaitStore {
   due(
     limit: number,
     maxBytes: number,
-  ): Promise<{ readonly eventIds: readonly number[]; readonly nextMs: number | undefined }>;
+  ): Promise<{ readonly eventIds: readonly EventId[]; readonly nextMs: Millis | undefined }>;
   /** The event that a push without a payload found or began to await, by its message id. */
   findPushed(context: string, messageId: string): Promise<number | undefined>;
   /** Forgets pushes without entries that are older than this by the database's clock, at most `limit`; returns how many. */

@@ -7,14 +7,16 @@ export const HOUSE: Readonly<Record<string, string>> = {
   main: 'app cli/commands config',
   config: '',
   telemetry: '',
+  units: '',
   lib: '',
 
   // Builds everything, and alone knows every floor.
   app: `cli/commands config domain engine/cawins engine/consumers engine/group engine/log engine/topics
-    engine/waits generated grpc/cawins grpc/consumers grpc/events grpc/server grpc/topics grpc/wire http lib
-    outbound outbound/amqp outbound/grpc outbound/guard outbound/http storage/embedded storage/mysql/cawins
-    storage/mysql/consumers storage/mysql/group storage/mysql/log storage/mysql/names storage/mysql/sql
-    storage/mysql/topics storage/mysql/waits storage/ports telemetry`,
+    engine/waits generated grpc/cawins grpc/consumers grpc/events grpc/server grpc/topics grpc/wire http
+    lib outbound outbound/amqp outbound/grpc outbound/guard outbound/http storage/embedded
+    storage/mysql/cawins storage/mysql/consumers storage/mysql/group storage/mysql/log
+    storage/mysql/names storage/mysql/sql storage/mysql/topics storage/mysql/waits storage/ports
+    telemetry`,
 
   // Decisions, pure: no clock, no I/O, no other floor.
   domain: '',
@@ -25,7 +27,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'domain/events': 'domain domain/descriptions',
   'domain/group': 'domain domain/collections domain/descriptions domain/events domain/json domain/topics',
   'domain/json': '',
-  'domain/topics': 'domain/descriptions domain/events',
+  'domain/topics': 'domain/descriptions',
 
   // What runs: the parts that wait, read, commit and call, over ports.
   'engine/cawins': `domain domain/cawins domain/events engine/cawins/callback-sender engine/group engine/log lib
@@ -43,13 +45,13 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'storage/mysql/consumers': 'domain domain/consumers domain/json storage/mysql/sql storage/ports',
   'storage/mysql/group': `domain domain/events domain/group storage/mysql/log storage/mysql/names storage/mysql/sql
     storage/mysql/topics storage/mysql/waits storage/ports`,
-  'storage/mysql/log': `domain domain/events domain/group domain/json lib storage/mysql/names storage/mysql/sql storage/ports
-`,
+  'storage/mysql/log': `domain domain/events domain/group domain/json lib storage/mysql/names storage/mysql/sql
+    storage/ports`,
   'storage/mysql/migrations': '',
   'storage/mysql/names': 'domain domain/events storage/mysql/sql',
   'storage/mysql/sql': 'domain storage/mysql/migrations',
-  'storage/mysql/topics': `domain domain/group domain/topics storage/mysql/log storage/mysql/names storage/mysql/sql storage/ports
-`,
+  'storage/mysql/topics': `domain domain/group domain/topics storage/mysql/log storage/mysql/names storage/mysql/sql
+    storage/ports`,
   'storage/mysql/waits': `domain domain/descriptions domain/events domain/group domain/json lib storage/mysql/log
     storage/mysql/names storage/mysql/sql storage/mysql/topics storage/ports`,
   'storage/ports': 'domain/cawins domain/consumers domain/events domain/group domain/topics',
@@ -59,8 +61,8 @@ export const HOUSE: Readonly<Record<string, string>> = {
     outbound/guard outbound/http telemetry`,
   'outbound/amqp': 'domain domain/cawins engine/cawins/callback-sender lib outbound/attempt telemetry',
   'outbound/attempt': 'domain/cawins domain/events domain/json engine/cawins/callback-sender',
-  'outbound/grpc': `domain/cawins domain/events engine/cawins/callback-sender generated lib outbound/attempt outbound/guard
-`,
+  'outbound/grpc': `domain/cawins domain/events engine/cawins/callback-sender generated lib outbound/attempt
+    outbound/guard`,
   'outbound/guard': 'config lib outbound/attempt',
   'outbound/http': 'domain/cawins engine/cawins/callback-sender lib outbound/attempt outbound/guard',
 
@@ -90,6 +92,9 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'cli/connection': 'cli cli/text config domain generated lib',
   'cli/text': 'domain domain/descriptions domain/events generated',
 };
+
+/** Rooms that everyone may import: types alone. */
+export const EVERYONES: readonly string[] = ['units'];
 
 /** What a floor, or a room of it that is named, may use beyond the house. */
 interface Outside {

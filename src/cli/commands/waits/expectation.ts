@@ -2,6 +2,7 @@
 
 import type { WaitForEventResponse } from '../../../../generated/madeleine/v1/cawin_service.js';
 import { type Event, EventStatus, PayloadEncoding } from '../../../../generated/madeleine/v1/event.js';
+import type { Millis } from '../../../units.js';
 import { isAborted } from '../../connection/client.js';
 import { CommandFailed, ExitCode } from '../../connection/failures.js';
 import { KeptStream } from '../../connection/reconnect.js';
@@ -15,7 +16,7 @@ const { PAYLOAD_ENCODING_BYTES: BYTES } = PayloadEncoding;
 export interface ExpectationOptions {
   readonly session: Session;
   /** How long to wait here, in milliseconds; without it as long as the event is awaited. */
-  readonly timeoutMs: number | undefined;
+  readonly timeoutMs: Millis | undefined;
   /** The command line that waits for an event again. */
   readonly again: (id: bigint) => string;
 }

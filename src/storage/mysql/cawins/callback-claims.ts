@@ -5,6 +5,7 @@
 
 import { type EndKind, FiringState } from '../../../domain/cawins/cawin.js';
 import { afterAttempt, type Circuit, CircuitState, turnOf } from '../../../domain/cawins/endpoint-circuit.js';
+import type { EventId, Micros, Position } from '../../../units.js';
 import {
   type AttemptReport,
   type CircuitChange,
@@ -48,16 +49,16 @@ interface EndpointRow {
 interface DueRow {
   readonly cawin_id: number;
   readonly kind: number;
-  readonly position: number | null;
+  readonly position: Position | null;
   readonly attempts: number;
   readonly round_start: number;
-  readonly created_at: number;
+  readonly created_at: Micros;
   readonly due_at: number;
 }
 
 interface TargetRow {
   readonly id: number;
-  readonly event_id: number;
+  readonly event_id: EventId;
   readonly active: number;
   readonly url: Buffer;
   readonly timeout_ms: number;
@@ -88,7 +89,7 @@ export class MysqlDeliveryStore implements DeliveryStore {
   /** See DeliveryStore.claim. */
   async claim(endpointId: number, { limit, token }: { readonly limit: number; readonly token: number }) {
     return this.#database.transaction(async (queries): Promise<readonly ClaimedFiring[]> => {
-      const [row] = await queries.execute<EndpointRow & { now_micros: number }>(LOCK_ENDPOINT, [endpointId]);
+      const [row] = await queries.execute<EndpointRow & { now_micros: Micros }>(LOCK_ENDPOINT, [endpointId]);
       if (row === undefined) return [];
       const isProbe = row.state === CircuitState.OPEN;
       const most = isProbe ? 1 : limit;
@@ -216,7 +217,7 @@ async function changedEndpoints(queries: Queries, reports: readonly AttemptRepor
 async function lockEndpoints(queries: Queries, reports: readonly AttemptReport[]) {
   const ids = await changedEndpoints(queries, reports);
   if (ids.length === 0) return [];
-  const rows = await queries.query<EndpointRow & { origin: Buffer; now_micros: number }>(
+  const rows = await queries.query<EndpointRow & { origin: Buffer; now_micros: Micros }>(
     `SELECT id, origin, state, failures, next_probe_at, ${NOW_MICROS} AS now_micros FROM endpoint WHERE id IN (${placeholders(ids.length)})
      ORDER BY id FOR UPDATE`,
     ids,

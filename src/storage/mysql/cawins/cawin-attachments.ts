@@ -1,9 +1,9 @@
 // Cawins that come with a unit of a group: made in the transaction that finds, awaits or names their event, under the head row.
 
 import { bug } from '../../../domain/errors.js';
-import type { Micros } from '../../../domain/events/event.js';
 import type { EventFate } from '../../../domain/events/wait.js';
 import type { PlannedAttachment } from '../../../domain/group/group-plan-types.js';
+import type { Micros } from '../../../units.js';
 import type { CawinAttachment, CawinDeadline, CawinDraft, Seal } from '../../ports/cawin-storage.js';
 import type { Queries } from '../sql/database.js';
 import { NOW_MICROS } from '../sql/database-time.js';

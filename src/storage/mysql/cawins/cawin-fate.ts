@@ -1,7 +1,8 @@
 // What became of an event, read under the head row: the only place where cawins look at the log and at waits.
 
 import type { EndKind, WaitEnd } from '../../../domain/cawins/cawin.js';
-import { EntryKind, type Micros, type Position } from '../../../domain/events/event.js';
+import { EntryKind } from '../../../domain/events/event.js';
+import type { EventId, Micros, Position } from '../../../units.js';
 import type { Database, Queries } from '../sql/database.js';
 import { placeholders } from '../sql/placeholders.js';
 
@@ -19,7 +20,7 @@ const LOCK_HEAD = `
 /** Runs the work in one transaction that holds the head row, so that no event ends meanwhile. */
 export function underHead<T>(database: Database, work: (queries: Queries, head: HeadView) => Promise<T>): Promise<T> {
   return database.transaction(async (queries) => {
-    const [row] = await queries.execute<{ position: number; created_at: number; now_micros: number }>(LOCK_HEAD);
+    const [row] = await queries.execute<{ position: Position; created_at: Micros; now_micros: Micros }>(LOCK_HEAD);
     if (row === undefined) throw new Error('log_head has no row');
     return work(queries, { position: row.position, now: Math.max(row.created_at, row.now_micros) });
   });
@@ -34,7 +35,7 @@ export interface Fate {
 }
 
 /** Events by any of their ids; those that do not exist are left out. */
-export async function readFates(queries: Queries, eventIds: readonly number[]): Promise<ReadonlyMap<number, Fate>> {
+export async function readFates(queries: Queries, eventIds: readonly EventId[]): Promise<ReadonlyMap<number, Fate>> {
   const fates = new Map<number, Fate>();
   if (eventIds.length === 0) return fates;
   const waits = await queries.query<WaitRow>(
@@ -58,22 +59,22 @@ export async function readFates(queries: Queries, eventIds: readonly number[]): 
 }
 
 /** An event by any of its ids; undefined if there is none. */
-export async function readFate(queries: Queries, eventId: number): Promise<Fate | undefined> {
+export async function readFate(queries: Queries, eventId: EventId): Promise<Fate | undefined> {
   return (await readFates(queries, [eventId])).get(eventId);
 }
 
 interface WaitRow {
-  readonly event_id: number;
-  readonly entry_event_id: number | null;
-  readonly expires_at: number;
+  readonly event_id: EventId;
+  readonly entry_event_id: EventId | null;
+  readonly expires_at: Micros;
   readonly context_id: number;
 }
 
 interface EntryRow {
-  readonly event_id: number;
+  readonly event_id: EventId;
   readonly kind: number;
-  readonly position: number;
-  readonly created_at: number;
+  readonly position: Position;
+  readonly created_at: Micros;
   readonly context_id: number;
 }
 
@@ -88,6 +89,6 @@ const RAISE = `
   UPDATE wait SET expires_at = ? WHERE event_id = ? AND state = ${EntryKind.AWAITED} AND expires_at < ? AND expires_at > ?`;
 
 /** The await's deadline is the greatest of those who share it; one that has passed by `now` stays passed. */
-export async function raiseWait(queries: Queries, eventId: number, until: Micros, now: Micros): Promise<void> {
+export async function raiseWait(queries: Queries, eventId: EventId, until: Micros, now: Micros): Promise<void> {
   await queries.write(RAISE, [until, eventId, until, now]);
 }

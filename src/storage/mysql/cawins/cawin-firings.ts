@@ -2,7 +2,8 @@
 // FiringStore for what each method promises.
 
 import { counts, type EndKind, endsForDeadline, isOver, kindsOf } from '../../../domain/cawins/cawin.js';
-import { EntryKind, type Micros } from '../../../domain/events/event.js';
+import { EntryKind } from '../../../domain/events/event.js';
+import type { EventId, Micros, Millis, Position } from '../../../units.js';
 import { CURSOR_LEASE_MS, type CursorHold, type FiringJob, type FiringStore } from '../../ports/cawin-storage.js';
 import type { Database, Queries } from '../sql/database.js';
 import { NOW_MICROS } from '../sql/database-time.js';
@@ -40,7 +41,7 @@ interface Candidate {
   readonly endpoint_id: number;
   readonly active: number;
   readonly notify_on: number;
-  readonly expires_at: number | null;
+  readonly expires_at: Micros | null;
   readonly deadline: number | null;
 }
 
@@ -56,7 +57,7 @@ export class MysqlFiringStore implements FiringStore {
     const name = Buffer.from(owner);
     const { affectedRows } = await this.#database.write(ACQUIRE, [name, logEpoch, logEpoch, name]);
     if (affectedRows === 0) return undefined;
-    const [row] = await this.#database.execute<{ owner_epoch: number; position: number }>(
+    const [row] = await this.#database.execute<{ owner_epoch: number; position: Position }>(
       'SELECT owner_epoch, position FROM firing_cursor WHERE id = 1 AND owner = ?',
       [name],
     );
@@ -67,13 +68,13 @@ export class MysqlFiringStore implements FiringStore {
     await this.#database.write(RELEASE, heldValues(hold));
   }
 
-  async advance(hold: CursorHold, position: number): Promise<boolean> {
+  async advance(hold: CursorHold, position: Position): Promise<boolean> {
     return (await this.#database.write(ADVANCE, [position, ...heldValues(hold)])).affectedRows === 1;
   }
 
-  async withCawins(eventIds: readonly number[]): Promise<ReadonlySet<number>> {
+  async withCawins(eventIds: readonly EventId[]): Promise<ReadonlySet<number>> {
     if (eventIds.length === 0) return new Set();
-    const rows = await this.#database.query<{ event_id: number }>(
+    const rows = await this.#database.query<{ event_id: EventId }>(
       `SELECT DISTINCT event_id FROM cawin WHERE event_id IN (${placeholders(eventIds.length)})`,
       eventIds,
     );
@@ -96,7 +97,7 @@ export class MysqlFiringStore implements FiringStore {
   }
 
   /** See FiringStore.expireDue. */
-  async expireDue(limit: number): Promise<{ looked: number; nextMs: number | undefined }> {
+  async expireDue(limit: number): Promise<{ looked: number; nextMs: Millis | undefined }> {
     const [next] = await this.#database.execute<{ due_in: number }>(SELECT_NEXT_DEADLINE);
     if (next === undefined) return { looked: 0, nextMs: undefined };
     if (next.due_in > 0) return { looked: 0, nextMs: next.due_in / 1000 };
@@ -144,7 +145,7 @@ async function settle(
 
 /** Looks at cawins whose own deadline has passed; how many. */
 async function expire(queries: Queries, { now }: HeadView, limit: number): Promise<number> {
-  const overdue = await queries.query<Candidate & { event_id: number }>(SELECT_OVERDUE, [now, limit]);
+  const overdue = await queries.query<Candidate & { event_id: EventId }>(SELECT_OVERDUE, [now, limit]);
   const fates = await readFates(queries, [...new Set(overdue.map(({ event_id: id }) => id))]);
   const expired = overdue.filter((cawin) => hasExpired(cawin, fates.get(cawin.event_id), now));
   await mark(queries, 'deadline = NULL', overdue);

@@ -3,6 +3,7 @@
 import { type Cawin, type EndKind, type Firing, type FiringState, kindsOf } from '../../../domain/cawins/cawin.js';
 import type { AttemptRecord } from '../../../domain/cawins/cawin-attempt.js';
 import { CircuitState } from '../../../domain/cawins/endpoint-circuit.js';
+import type { EventId, Micros, Position } from '../../../units.js';
 import type { Queries, SqlValue } from '../sql/database.js';
 import { placeholders } from '../sql/placeholders.js';
 
@@ -13,7 +14,7 @@ export const CAWIN_TABLES = 'cawin c JOIN context x ON x.id = c.context_id';
 
 export interface CawinRow {
   readonly id: number;
-  readonly event_id: number;
+  readonly event_id: EventId;
   readonly active: number;
   readonly closed: number;
   readonly notify_on: number;
@@ -24,11 +25,11 @@ export interface CawinRow {
   readonly signed: number;
   readonly former_secret_until: number | null;
   readonly sealed?: Buffer | null;
-  readonly expires_at: number | null;
+  readonly expires_at: Micros | null;
   readonly deadline: number | null;
   readonly request_id: Buffer | null;
   readonly digest: Buffer | null;
-  readonly created_at: number;
+  readonly created_at: Micros;
   readonly context: Buffer;
 }
 
@@ -55,11 +56,11 @@ export function cawinOf(row: CawinRow, firings: readonly Firing[]): Cawin {
 interface FiringRow {
   readonly cawin_id: number;
   readonly kind: number;
-  readonly position: number | null;
+  readonly position: Position | null;
   readonly state: number;
   readonly due_at: number | null;
   readonly attempts: number;
-  readonly created_at: number;
+  readonly created_at: Micros;
   readonly circuit: number;
 }
 

@@ -3,7 +3,7 @@
 
 import { type EndKind, FiringState, isOver, kindBits, type WaitEnd } from '../../../domain/cawins/cawin.js';
 import { bug } from '../../../domain/errors.js';
-import type { Micros, Position } from '../../../domain/events/event.js';
+import type { EventId, Micros, Position } from '../../../units.js';
 import type { CallbackRecord, CawinDraft, Seal } from '../../ports/cawin-storage.js';
 import type { Queries, SqlValue } from '../sql/database.js';
 import { NOW_MICROS } from '../sql/database-time.js';
@@ -37,7 +37,7 @@ export async function formerIds(
 
 export interface NewCawin {
   readonly draft: CawinDraft;
-  readonly eventId: number;
+  readonly eventId: EventId;
   readonly endpoint: number;
   readonly seal: Seal;
   /** Its own deadline. */

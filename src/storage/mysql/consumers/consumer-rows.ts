@@ -8,6 +8,7 @@ import {
   type SettingsPatch,
 } from '../../../domain/consumers/consumer.js';
 import type { Trouble, TroubleState } from '../../../domain/consumers/delivery-types.js';
+import type { Micros, Position } from '../../../units.js';
 import type { ConsumerRecord } from '../../ports/consumer-storage.js';
 
 /** Without `acked_above`, which may be large. */
@@ -26,7 +27,7 @@ export interface ConsumerRow {
   readonly acked_to: number;
   readonly acked_above?: Buffer;
   readonly moved_at: number | null;
-  readonly created_at: number;
+  readonly created_at: Micros;
   readonly deleted: number;
   readonly owner: Buffer;
   readonly owner_address: Buffer;
@@ -64,7 +65,7 @@ export function decodeSettings(text: string): ConsumerSettings {
 }
 
 export interface TroubleRow {
-  readonly position: number;
+  readonly position: Position;
   readonly attempts: number;
   readonly losses: number;
   readonly not_before_ms: number;

@@ -16,6 +16,7 @@ import {
   type WaitKey,
 } from '../../../domain/group/group-plan-types.js';
 import { scopedKey } from '../../../domain/names.js';
+import type { Micros, Position } from '../../../units.js';
 import { GroupFailure, type GroupLane, type GroupRun, type Instance } from '../../ports/log-storage.js';
 import { writeBarrier } from '../log/durable-reads.js';
 import { EntryInsert } from '../log/entry-rows.js';
@@ -53,12 +54,12 @@ const NEXT_CATALOG = `catalog_version = GREATEST(catalog_version + 1, CAST(UNIX_
 const GROUP_SETTINGS = `${SESSION_SETTINGS}, SESSION wait_timeout = 5`;
 
 interface HeadRow {
-  position: number;
+  position: Position;
   next_event_id: number;
   next_context_id: number;
   next_topic_id: number;
   next_stream_id: number;
-  created_at: number;
+  created_at: Micros;
   catalog_version: number;
   group_token: number;
   next_shape_id: number;

@@ -3,6 +3,7 @@
 import type { StreamState } from '../../../domain/events/stream.js';
 import type { GroupNeeds, PushedBefore } from '../../../domain/group/group-plan-types.js';
 import { scopedKey } from '../../../domain/names.js';
+import type { EventId, Position } from '../../../units.js';
 import { uuidToBytes } from '../log/entry-rows.js';
 import { type StreamRow, streamFromRow } from '../log/stream-rows.js';
 import type { NameCache } from '../names/name-cache.js';
@@ -77,8 +78,8 @@ export async function readPushed(
 interface PushedRow {
   context_id: number;
   message_id: Buffer;
-  position: number;
-  event_id: number;
+  position: Position;
+  event_id: EventId;
   issuer: Buffer;
   digest: Buffer | null;
 }

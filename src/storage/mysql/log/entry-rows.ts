@@ -4,6 +4,7 @@ import type { EntryKind, EnvelopeRest, LogEntry, Payload } from '../../../domain
 import type { PlannedEntry } from '../../../domain/group/group-plan-types.js';
 import { asBuffer } from '../../../domain/json/bytes.js';
 import { uuidText } from '../../../lib/uuid-text.js';
+import type { EventId, Micros, Position } from '../../../units.js';
 import type { NameCache } from '../names/name-cache.js';
 import type { EntryIds } from '../names/name-ids.js';
 import type { SqlValue } from '../sql/database.js';
@@ -50,7 +51,7 @@ export const COLUMNS_WITHOUT_LARGE = `${COLUMNS_READ.replace(
 )}, payload_bytes`;
 
 export interface PayloadSize {
-  readonly position: number;
+  readonly position: Position;
   readonly payload_bytes: number;
 }
 
@@ -159,9 +160,9 @@ export function entryFromRow(row: readonly unknown[], names: NameCache): LogEntr
 
 /** What a row holds. The text of the message id is made when it is asked for: most readers take its bytes. */
 class StoredEntry implements LogEntry {
-  readonly position: number;
+  readonly position: Position;
   readonly kind: EntryKind;
-  readonly eventId: number;
+  readonly eventId: EventId;
   readonly context: string;
   readonly topic: string;
   readonly version: number;
@@ -169,7 +170,7 @@ class StoredEntry implements LogEntry {
   readonly sequence: number;
   readonly issuer: string;
   readonly messageIdBytes: Uint8Array;
-  readonly createdAt: number;
+  readonly createdAt: Micros;
   readonly sessionId: string;
   readonly correlationId: string;
   readonly to: string;

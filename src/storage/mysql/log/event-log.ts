@@ -2,8 +2,9 @@
 // themselves, so that neither a wide filter nor large payloads make a page unbounded. Where most events match, as for a consumer
 // that catches up, one statement reads all but large payloads.
 
-import type { LogEntry, Micros, Position } from '../../../domain/events/event.js';
+import type { LogEntry } from '../../../domain/events/event.js';
 import type { EventCriteria } from '../../../domain/events/event-filter.js';
+import type { EventId, Micros, Position } from '../../../units.js';
 import type { EventLog, LogHead, Page, ReadPageOptions } from '../../ports/log-storage.js';
 import type { NameCache, Names } from '../names/name-cache.js';
 import type { Database, SqlValue } from '../sql/database.js';
@@ -44,8 +45,8 @@ export class MysqlEventLog implements EventLog {
   /** See EventLog.readHead. */
   async readHead(): Promise<LogHead> {
     const rows = await this.#database.execute<{
-      position: number;
-      created_at: number;
+      position: Position;
+      created_at: Micros;
       log_epoch: number;
       group_token: number;
     }>('SELECT position, created_at, log_epoch, group_token FROM log_head WHERE id = 1');
@@ -112,7 +113,7 @@ export class MysqlEventLog implements EventLog {
   }
 
   /** See EventLog.findByEventId. */
-  async findByEventId(eventId: number): Promise<readonly LogEntry[]> {
+  async findByEventId(eventId: EventId): Promise<readonly LogEntry[]> {
     const sql = `SELECT ${COLUMNS_READ} FROM log WHERE event_id = ? ORDER BY kind`;
     return this.#entries(await this.#database.executeRows(sql, [eventId]));
   }
@@ -137,7 +138,7 @@ export class MysqlEventLog implements EventLog {
     if (low < 0) return 0;
     while (high - low > 1) {
       const middle = low + Math.floor((high - low) / 2);
-      const rows = await this.#database.execute<{ position: number; created_at: number }>(
+      const rows = await this.#database.execute<{ position: Position; created_at: Micros }>(
         'SELECT position, created_at FROM log WHERE position >= ? ORDER BY position LIMIT 1',
         [middle],
       );
@@ -150,7 +151,7 @@ export class MysqlEventLog implements EventLog {
 
   /** See EventLog.oldestPosition. */
   async oldestPosition(): Promise<Position> {
-    const rows = await this.#database.execute<{ position: number }>(
+    const rows = await this.#database.execute<{ position: Position }>(
       'SELECT position FROM log ORDER BY position LIMIT 1',
     );
     return rows[0]?.position ?? 0;
@@ -174,7 +175,7 @@ export class MysqlEventLog implements EventLog {
           ORDER BY position ${newestFirst ? 'DESC' : 'ASC'} LIMIT 1 OFFSET ${rows - 1})`,
     );
     const values = query.sources.flatMap(({ id }): SqlValue[] => [id, after, upTo]);
-    const found = (await this.#database.query<{ position: number }>(bounds.join(' UNION ALL '), values)).map(
+    const found = (await this.#database.query<{ position: Position }>(bounds.join(' UNION ALL '), values)).map(
       (r) => r.position,
     );
     return newestFirst

@@ -1,6 +1,7 @@
 // Rows of streams, and how they become what the domain knows.
 
 import type { StreamState } from '../../../domain/events/stream.js';
+import type { Micros, Position } from '../../../units.js';
 
 export interface StreamRow {
   id: number;
@@ -9,10 +10,10 @@ export interface StreamRow {
   owner: Buffer;
   epoch: number;
   last_sequence: number;
-  first_position: number;
-  last_position: number;
-  first_event_at: number;
-  last_event_at: number;
+  first_position: Position;
+  last_position: Position;
+  first_event_at: Micros;
+  last_event_at: Micros;
 }
 
 export function streamFromRow(row: StreamRow, context: string): StreamState {

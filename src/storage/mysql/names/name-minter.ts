@@ -4,6 +4,7 @@
 import type { LogEntry } from '../../../domain/events/event.js';
 import type { StreamState } from '../../../domain/events/stream.js';
 import { scopedKey } from '../../../domain/names.js';
+import type { Position } from '../../../units.js';
 import type { Queries, SqlValue } from '../sql/database.js';
 import { placeholders } from '../sql/placeholders.js';
 import type { NameCache, ScopedName } from './name-cache.js';
@@ -18,13 +19,13 @@ export interface NextIds {
 
 export class NameMinter {
   readonly #names: NameCache;
-  readonly #headPosition: number;
+  readonly #headPosition: Position;
   readonly #contexts = new Map<string, number>();
   readonly #topics = new Map<string, { id: number } & ScopedName>();
   readonly #streams = new Map<string, { id: number } & ScopedName>();
   #next: NextIds;
 
-  constructor(options: { names: NameCache; next: NextIds; headPosition: number }) {
+  constructor(options: { names: NameCache; next: NextIds; headPosition: Position }) {
     this.#names = options.names;
     this.#next = options.next;
     this.#headPosition = options.headPosition;

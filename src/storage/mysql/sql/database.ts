@@ -3,6 +3,7 @@
 
 import knexPackage, { type Knex } from 'knex';
 import type { Connection, ConnectionOptions, ResultSetHeader } from 'mysql2';
+import type { Millis } from '../../../units.js';
 import { classifySqlError, isConnectionError, translateSqlError } from './sql-errors.js';
 
 const { knex: createKnex } = knexPackage;
@@ -166,7 +167,7 @@ async function inTransaction<T>(queries: ConnectionQueries, work: (queries: Quer
 /** Promises over one connection of the driver, each statement with a time-out. */
 export class ConnectionQueries implements Queries {
   readonly #connection: Connection;
-  readonly #timeoutMs: number;
+  readonly #timeoutMs: Millis;
 
   constructor(connection: Connection, timeoutMs = STATEMENT_TIMEOUT_MS) {
     this.#connection = connection;

@@ -1,6 +1,7 @@
 // Reads of topics, for people and programs; groups write them under the head row (topic-rows.ts).
 
 import { ALL_CONTEXTS } from '../../../domain/names.js';
+import type { Position } from '../../../units.js';
 import type { ListTopicsOptions, TopicStore, TopicsRead } from '../../ports/topic-storage.js';
 import { prefixPattern } from '../log/stream-store.js';
 import type { Database, SqlValue } from '../sql/database.js';
@@ -11,7 +12,7 @@ const SELECT = `SELECT c.name AS context, t.name, r.registered_at, r.description
   JOIN log_head h ON h.id = 1`;
 
 interface ReadRow extends TopicRow {
-  position: number;
+  position: Position;
   catalog_version: number;
 }
 

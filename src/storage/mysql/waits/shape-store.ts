@@ -1,8 +1,8 @@
 // The shapes that topics watch, and the index rows of what was stored before a shape was watched.
 
 import { decodeShape } from '../../../domain/descriptions/shape.js';
-import type { Position } from '../../../domain/events/event.js';
 import { ShapeCatalog } from '../../../domain/group/shape-catalog.js';
+import type { Position } from '../../../units.js';
 import type { IndexRow, ShapeStore } from '../../ports/wait-storage.js';
 import type { Names, ScopedName } from '../names/name-cache.js';
 import type { Database } from '../sql/database.js';
@@ -64,7 +64,7 @@ export class MysqlShapeStore implements ShapeStore {
     await names.load(this.#database, { topics: [topic] });
     const topicId = names.topicId(topic.context, topic.name);
     if (topicId === undefined) return 0;
-    const rows = await this.#database.execute<{ position: number }>(
+    const rows = await this.#database.execute<{ position: Position }>(
       `SELECT position FROM log WHERE topic_id = ? AND position <= ? ORDER BY position DESC LIMIT 1 OFFSET ${Math.trunc(maxEvents)}`,
       [topicId, upTo],
     );

@@ -16,6 +16,7 @@ import type {
 } from '../../../domain/group/group-plan-types.js';
 import { asBuffer } from '../../../domain/json/bytes.js';
 import { uuidText } from '../../../lib/uuid-text.js';
+import type { EventId, Micros, Position } from '../../../units.js';
 import { COLUMNS_READ, entryFromRow, rowNameIds, uuidToBytes } from '../log/entry-rows.js';
 import type { NameCache } from '../names/name-cache.js';
 import type { NameMinter } from '../names/name-minter.js';
@@ -25,16 +26,16 @@ import { Statements } from '../sql/statements.js';
 import { addFinds, addOpenWaits, type FoundRow, occurrenceOf, readFound, WAIT_COLUMNS } from './wait-searches.js';
 
 export interface WaitRow {
-  event_id: number;
+  event_id: EventId;
   topic_id: number;
   version: number;
   shape_id: number;
   value_hash: Buffer;
   state: number;
-  created_at: number;
-  expires_at: number;
-  entry_event_id: number | null;
-  position: number;
+  created_at: Micros;
+  expires_at: Micros;
+  entry_event_id: EventId | null;
+  position: Position;
   issuer: Buffer;
   message_id: Buffer;
   description: string;
@@ -146,8 +147,8 @@ const NOTHING: LockedWaits = { awaited: new Map(), found: new Map(), identities:
 interface IdentityRow {
   topic_id: number;
   digest: Buffer;
-  event_id: number;
-  position: number;
+  event_id: EventId;
+  position: Position;
 }
 
 /** The first event that has each identity. */
@@ -185,7 +186,7 @@ async function storedEvents(
   names: NameCache,
   waitRows: readonly WaitRow[],
   entryRows: readonly object[],
-  eventIds: readonly number[],
+  eventIds: readonly EventId[],
 ): Promise<Map<number, StoredEvent>> {
   // Columns keep their order in the objects of a text query.
   const rows = entryRows.map((row) => Object.values(row) as unknown[]);
@@ -207,7 +208,7 @@ async function storedEvents(
 export async function writeWaits(
   queries: Queries,
   writes: WaitWrites,
-  { minter, headPosition, onTrip }: { minter: NameMinter; headPosition: number; onTrip: () => void },
+  { minter, headPosition, onTrip }: { minter: NameMinter; headPosition: Position; onTrip: () => void },
 ): Promise<void> {
   const statements = new Statements();
   statements.addRows(

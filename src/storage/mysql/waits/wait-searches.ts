@@ -5,6 +5,7 @@ import { EntryKind } from '../../../domain/events/event.js';
 import { waitKeyText } from '../../../domain/group/group-plan-needs.js';
 import type { Find, Occurrence, WaitKey } from '../../../domain/group/group-plan-types.js';
 import { asBuffer } from '../../../domain/json/bytes.js';
+import type { EventId, Position } from '../../../units.js';
 import type { Queries, SqlValue } from '../sql/database.js';
 import { placeholders } from '../sql/placeholders.js';
 import { Statements } from '../sql/statements.js';
@@ -15,8 +16,8 @@ export const WAIT_COLUMNS = `event_id, topic_id, version, shape_id, value_hash, 
 /** A row of a find: its number, so that answers find back. */
 export interface FoundRow {
   readonly find_number: number;
-  readonly event_id: number;
-  readonly position: number;
+  readonly event_id: EventId;
+  readonly position: Position;
 }
 
 /** The finds of one part of a union. */
@@ -109,6 +110,6 @@ function unionOf(finds: readonly Find[]): [sql: string, values: SqlValue[]] {
   return [finds.map(() => FIND).join(' UNION ALL '), values];
 }
 
-export function occurrenceOf(row: { readonly event_id: number; readonly position: number }): Occurrence {
+export function occurrenceOf(row: { readonly event_id: EventId; readonly position: Position }): Occurrence {
   return { eventId: row.event_id, position: row.position };
 }

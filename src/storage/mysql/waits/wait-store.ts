@@ -1,8 +1,9 @@
 // Reads of waits, and the ledger of pushes that left no entry.
 
-import { EntryKind, type Micros } from '../../../domain/events/event.js';
+import { EntryKind } from '../../../domain/events/event.js';
 import type { Wait } from '../../../domain/events/wait.js';
 import { ALL_CONTEXTS } from '../../../domain/names.js';
+import type { EventId, Micros, Millis } from '../../../units.js';
 import type { ListWaitsOptions, WaitStore } from '../../ports/wait-storage.js';
 import { uuidToBytes } from '../log/entry-rows.js';
 import type { Names } from '../names/name-cache.js';
@@ -38,7 +39,7 @@ export class MysqlWaitStore implements WaitStore {
   }
 
   /** See WaitStore.find. */
-  async find(eventId: number): Promise<Wait | undefined> {
+  async find(eventId: EventId): Promise<Wait | undefined> {
     const sql = `SELECT ${WAIT_COLUMNS} FROM wait WHERE event_id = ?`;
     return (await this.#waits(sql, [eventId]))[0];
   }
@@ -67,10 +68,12 @@ export class MysqlWaitStore implements WaitStore {
   }
 
   /** See WaitStore.due. */
-  async due(limit: number, maxBytes: number): Promise<{ eventIds: number[]; nextMs: number | undefined }> {
+  async due(limit: number, maxBytes: number): Promise<{ eventIds: EventId[]; nextMs: Millis | undefined }> {
     const [next] = await this.#database.execute<{ due_in: number }>(NEXT_DEADLINE);
     if (next === undefined || next.due_in > 0) return { eventIds: [], nextMs: next && next.due_in / 1000 };
-    const rows = await this.#database.execute<{ event_id: number; bytes: number }>(`${DUE} LIMIT ${Math.trunc(limit)}`);
+    const rows = await this.#database.execute<{ event_id: EventId; bytes: number }>(
+      `${DUE} LIMIT ${Math.trunc(limit)}`,
+    );
     let bytes = 0;
     const fitting = rows.filter((row, index) => {
       bytes += row.bytes;
@@ -86,7 +89,7 @@ export class MysqlWaitStore implements WaitStore {
     const contextId = names.contextId(context);
     if (contextId === undefined) return undefined;
     const sql = 'SELECT event_id FROM push_ledger WHERE context_id = ? AND message_id = ?';
-    const rows = await this.#database.execute<{ event_id: number }>(sql, [contextId, uuidToBytes(messageId)]);
+    const rows = await this.#database.execute<{ event_id: EventId }>(sql, [contextId, uuidToBytes(messageId)]);
     return rows[0]?.event_id;
   }
 
