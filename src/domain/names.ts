@@ -14,18 +14,18 @@ export const MAX_NAME_BYTES = 255;
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 const EDGE_SPACE = /^\s|\s$/;
 
-/** What is wrong with the text as a name, or undefined. The empty text is refused. */
+/** Says what is wrong with the text as a name; undefined: nothing. The empty text is refused. */
 export function nameProblem(text: string): string | undefined {
   if (text === '') return 'is required';
   return labelProblem(text);
 }
 
-/** As nameProblem, for texts that may be empty: tags, entity types, addressees. */
+/** Says what is wrong with a text that may be empty, such as a tag or an addressee; else as a name. */
 export function labelProblem(text: string): string | undefined {
   return textProblem(text, MAX_NAME_BYTES);
 }
 
-/** As labelProblem, with another bound of bytes. */
+/** Says what is wrong with a text that may be empty and has a bound of bytes of its own. */
 export function textProblem(text: string, maxBytes: number): string | undefined {
   if (text === '') return undefined;
   // A string of n UTF-16 units has between n and 3n bytes: most texts need no counting.
@@ -37,7 +37,7 @@ export function textProblem(text: string, maxBytes: number): string | undefined 
   return undefined;
 }
 
-/** As nameProblem, for the context that something is written to; `all` is reserved. */
+/** Says what is wrong with the name of a context that something is written to; `all` is reserved. */
 export function ownContextProblem(context: string): string | undefined {
   return context === ALL_CONTEXTS ? '"all" is reserved for reading' : nameProblem(context);
 }

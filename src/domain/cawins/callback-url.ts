@@ -3,9 +3,9 @@
 
 import { fieldInvalid } from '../errors.js';
 
-/** Of the whole URL, in bytes. */
+/** Bytes that a whole URL may have. */
 export const MAX_CALLBACK_URL_BYTES = 2048;
-/** Of an exchange's name and of a routing key: AMQP's short string. */
+/** Bytes that an exchange's name and a routing key may have: AMQP's short string. */
 const MAX_SHORT_STRING_BYTES = 255;
 
 /** POSTs a CloudEvent. */

@@ -5,7 +5,7 @@ import type { EndKind } from './cawin.js';
 
 export interface AttemptRecord {
   readonly kind: EndKind;
-  /** From 1. A number is missing where a server died in the middle of its call. */
+  /** The attempt's number, from 1. One is missing where a server died in the middle of its call. */
   readonly number: number;
   readonly startedAt: Micros;
   readonly outcome: 'delivered' | 'failed' | 'rejected';
@@ -13,7 +13,7 @@ export interface AttemptRecord {
   readonly status: string;
   readonly statusCode: number;
   readonly latencyMicros: Micros;
-  /** At most 1 KiB of UTF-8. */
+  /** The beginning of the answer, at most 1 KiB of UTF-8. */
   readonly firstBytes: string;
   /** Empty: nothing to add. */
   readonly error: string;

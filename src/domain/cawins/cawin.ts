@@ -9,7 +9,7 @@ export type EndKind = Exclude<EntryKind, 0>;
 
 export const END_KINDS: readonly EndKind[] = [EntryKind.OCCURRED, EntryKind.INVALIDATED, EntryKind.EXPIRED];
 
-/** For one call, in milliseconds. */
+/** Bounds and default of the time for one call, in milliseconds. */
 export const CALLBACK_TIMEOUT = { defaultMs: 10_000, minMs: 1_000, maxMs: 60_000 };
 /** How long a former secret signs beside its successor. */
 export const SECRET_OVERLAP_MICROS = 24 * 3_600 * 1_000_000;

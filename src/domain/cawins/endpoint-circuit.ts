@@ -15,7 +15,7 @@ export type CircuitState = (typeof CircuitState)[keyof typeof CircuitState];
 
 export interface Circuit {
   readonly state: CircuitState;
-  /** In a row, without an answer between them. */
+  /** Failures in a row, without an answer between them. */
   readonly failures: number;
   /** When OPEN: no call before. */
   readonly nextProbeAt: Micros;
@@ -35,7 +35,7 @@ const MAX_PAUSE_MICROS = 300_000_000;
 /** One attempt, as the circuit sees it. */
 export interface CircuitNews {
   readonly sign: EndpointSign;
-  /** It was made although the circuit was open. */
+  /** Whether the call was made although the circuit was open. */
   readonly isProbe: boolean;
 }
 

@@ -18,12 +18,12 @@ export class DescriptionPaths {
     this.#paths = paths;
   }
 
-  /** As JSON Pointers, in the order given. */
+  /** The paths as JSON Pointers, in the order given. */
   get pointers(): readonly string[] {
     return this.#paths.map(pointerOf);
   }
 
-  /** That of the descriptions of payloads which have no object at a path. */
+  /** The shape of descriptions of payloads that have an object at no path. */
   get shape(): Shape {
     return shapeOf(this.#paths);
   }

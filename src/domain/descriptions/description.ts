@@ -39,12 +39,12 @@ export class Description {
   readonly shape: Shape;
   /** What a payload of the shape has to have (ShapeMatch.values). */
   readonly values: string;
-  /** Of the values, 17 bytes. */
+  /** The hash of the values, 17 bytes. */
   readonly hash: Buffer;
   readonly #tokens: readonly string[];
   #wanted: WantedPaths | undefined;
 
-  /** Of leaves sorted by path, at least one, none at the empty path. Others make it by one of the functions below. */
+  /** Takes leaves sorted by path, at least one, none at the empty path. Others make it by one of the functions below. */
   constructor(leaves: readonly Leaf[]) {
     this.text = leavesText(leaves);
     this.shape = shapeOf(leaves.map(({ path }) => path));

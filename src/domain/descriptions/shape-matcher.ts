@@ -7,7 +7,7 @@ import { type Shape, valuesHash, valuesText } from './shape.js';
 
 /** A shape whose paths all lead to leaves of the payload. */
 export interface ShapeMatch<S extends Shape = Shape> {
-  /** As it was given to the matcher. */
+  /** The shape as it was given to the matcher. */
   readonly shape: S;
   /** What to look up: the descriptions of this shape that the payload contains have this hash. */
   readonly hash: Buffer;
@@ -37,7 +37,7 @@ export class ShapeMatcher<S extends Shape = Shape> {
     }
   }
 
-  /** The same for a payload of the log; one that breaks the limits, stored before anybody watched, matches nothing. */
+  /** Keys of a payload of the log, as `keysOf` has them; one that breaks the limits, stored before anybody watched, matches nothing. */
   matchStored(payload: Uint8Array): ShapeMatch<S>[] {
     if (this.#shapes.length === 0) return [];
     try {

@@ -15,7 +15,7 @@ const STORED_VERSION = 1;
 export interface Shape {
   /** Sorted, distinct; none is empty, none goes on from another. */
   readonly paths: readonly JsonPath[];
-  /** Of the paths: 17 bytes. Equal shapes have equal digests. */
+  /** The digest of the paths, 17 bytes. Equal shapes have equal digests. */
   readonly digest: Buffer;
 }
 

@@ -35,7 +35,7 @@ export interface EventCriteria {
    * and see all.
    */
   readonly consumer?: string;
-  /** With `consumer`: pass over what its own name issued or expects replies to. */
+  /** Whether to pass over what the consumer's own name issued or expects replies to. */
   readonly ignoreOwn?: boolean;
 }
 

@@ -2,7 +2,7 @@
 
 import { isUtf8 } from 'node:buffer';
 
-/** The same memory as a Buffer. */
+/** Views bytes as a Buffer on the same memory. */
 export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -42,7 +42,7 @@ export function leavesText(leaves: readonly Leaf[]): string {
   return textOf(leaves, 0, leaves.length, 0);
 }
 
-/** Of the leaves in [from, to), which share their first `depth` keys. */
+/** Writes the leaves in [from, to), which share their first `depth` keys. */
 function textOf(leaves: readonly Leaf[], from: number, to: number, depth: number): string {
   const first = leaves[from] as Leaf;
   if (first.path.length === depth) return first.token;

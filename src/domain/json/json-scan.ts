@@ -86,7 +86,7 @@ function childOf(node: PathNode, key: string): PathNode {
   return child;
 }
 
-/** Of the key's UTF-8. Equal keys have equal hashes; keys that differ in lone surrogates do too. */
+/** Hashes a key's UTF-8. Equal keys have equal hashes; keys that differ in lone surrogates do too. */
 function hashOf(key: string): number {
   let hash = HASH_START;
   for (const byte of Buffer.from(key)) hash = Math.imul(hash ^ byte, HASH_FACTOR);

@@ -34,7 +34,7 @@ export interface CawinDraft {
   readonly callback: CallbackRecord;
   /** Empty: none. */
   readonly requestId: string;
-  /** Of what was asked for, secrets and headers' values aside; compared by the caller. */
+  /** The digest of what was asked for, secrets and headers' values aside; compared by the caller. */
   readonly digest: Buffer;
 }
 
@@ -93,14 +93,14 @@ export interface CawinStore {
   find(id: number): Promise<StoredCawin | undefined>;
   /** The cawin that was made with a request id in the context; perhaps not durable yet. */
   findByRequest(context: string, requestId: string): Promise<StoredCawin | undefined>;
-  /** By id. */
+  /** Lists by id. */
   list(options: ListCawinsOptions): Promise<readonly Cawin[]>;
   /**
    * Changes a cawin under the head row; switched on, it fires what has ended and never fired. False: there is none. `patchOf` is given
    * the cawin as it is under the lock (without its firings), and may be called again; `origin`: of a new URL.
    */
   update(id: number, patchOf: (stored: StoredCawin) => CawinPatch, origin: string | undefined): Promise<boolean>;
-  /** With its firings and attempts. False: there is none. */
+  /** Deletes a cawin with its firings and attempts. False: there is none. */
   delete(id: number): Promise<boolean>;
   /** Makes what failed, or waits for its next attempt, due now; how many those are. Undefined: there is no such cawin. */
   retry(id: number): Promise<number | undefined>;
@@ -163,9 +163,9 @@ export interface ClaimedFiring {
   readonly eventId: EventId;
   readonly endpointId: number;
   readonly token: number;
-  /** From 1, over the firing's life. */
+  /** The attempt's number over the firing's life, from 1. */
   readonly attemptNumber: number;
-  /** From 1, since it was made or last retried by a person. */
+  /** The attempt's number since it was made or last retried by a person, from 1. */
   readonly roundAttempt: number;
   readonly createdAt: Micros;
   readonly isProbe: boolean;
@@ -191,7 +191,7 @@ export interface AttemptReport {
 export interface CircuitChange {
   readonly origin: string;
   readonly turn: CircuitTurn;
-  /** In a row. */
+  /** Failures in a row. */
   readonly failures: number;
   /** When open: the first probe. */
   readonly nextProbeAt: Micros | undefined;

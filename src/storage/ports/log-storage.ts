@@ -29,7 +29,7 @@ export interface ReadPageOptions {
   readonly after: Position;
   /** … up to and including this one. */
   readonly upTo: Position;
-  /** At most so many matching entries. */
+  /** How many matching entries at most. */
   readonly limit: number;
   /** The page ends when its payloads pass this size; at least one entry is returned. */
   readonly maxBytes: number;

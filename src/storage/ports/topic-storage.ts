@@ -17,7 +17,7 @@ export interface ListTopicsOptions {
 /** Topics, and the state of the log that they were read with: they may rest on what is committed and not yet durable. */
 export interface TopicsRead {
   readonly topics: readonly Topic[];
-  /** Of the head; 0 without topics, as the version. */
+  /** The head's position; 0 without topics, as the version. */
   readonly position: Position;
   readonly catalogVersion: number;
 }

@@ -18,22 +18,22 @@ import { NEVER, NOW_MICROS } from '../sql/database-time.js';
 import { placeholders } from '../sql/placeholders.js';
 import { ATTEMPT_COLUMNS, attemptValues } from './cawin-rows.js';
 
-/** By endpoint_ready, in its order: one statement for what is ready and what is next. */
+/** Reads the index endpoint_ready in its order: one statement for what is ready and what is next. */
 const READY = `
   SELECT id, state, failures, next_probe_at, CAST(ready_at AS SIGNED) - CAST(${NOW_MICROS} AS SIGNED) AS ready_in
   FROM endpoint WHERE ready_at < ${NEVER}`;
 const LOCK_ENDPOINT = `
   SELECT id, state, failures, next_probe_at, ${NOW_MICROS} AS now_micros FROM endpoint
   WHERE id = ? AND ready_at <= ${NOW_MICROS} FOR UPDATE`;
-/** By firing_due, in its order. */
+/** Reads the index firing_due in its order. */
 const SELECT_DUE = `
   SELECT cawin_id, kind, position, attempts, round_start, created_at, due_at FROM firing
   WHERE endpoint_id = ? AND due_at <= ${NOW_MICROS} ORDER BY due_at LIMIT ? FOR UPDATE`;
-/** By firing_due: one row is read, however many are held. */
+/** Reads one row of the index firing_due, however many are held. */
 const SELECT_NEXT = 'SELECT due_at FROM firing WHERE endpoint_id = ? AND due_at > 0 ORDER BY due_at LIMIT 1';
 const SET_READY = 'UPDATE endpoint SET next_probe_at = ?, ready_at = ? WHERE id = ?';
 const IS_OPEN = `state IN (${FiringState.PENDING}, ${FiringState.HELD})`;
-/** Of those that are still claimed by the same token. */
+/** Changes those that are still claimed by the same token. */
 const END = `UPDATE firing SET state = ?, due_at = NULL WHERE ${IS_OPEN}`;
 const AGAIN = `
   UPDATE firing SET due_at = IF(state = ${FiringState.PENDING}, ${NOW_MICROS} + ?, NULL), round_start = round_start + ?
@@ -230,7 +230,7 @@ async function lockEndpoints(queries: Queries, reports: readonly AttemptReport[]
   }));
 }
 
-/** Those that end the same way in one statement: most are delivered. */
+/** Writes those that end the same way in one statement: most are delivered. */
 async function settle(queries: Queries, reports: readonly AttemptReport[]): Promise<void> {
   for (const [kind, state] of ENDS) {
     const ended = reports.filter(({ verdict }) => verdict.kind === kind);

@@ -22,17 +22,17 @@ const RENEW = `UPDATE firing_cursor SET lease_until = ${LEASE_END} WHERE ${HELD}
 const ADVANCE = `UPDATE firing_cursor SET position = ?, lease_until = ${LEASE_END} WHERE ${HELD}`;
 const RELEASE = `UPDATE firing_cursor SET owner = '', lease_until = 0 WHERE ${HELD}`;
 /**
- * Of one job, by cawin_event from the id on. With `event_id = ?` the database reads the event's cawins from the first one on: a
- * million of them in chunks would be read a thousand times.
+ * Reads the cawins of one job along the index cawin_event, from the id on. With `event_id = ?` the database reads the event's
+ * cawins from the first one on: a million of them in chunks would be read a thousand times.
  */
 export const SELECT_CAWINS = `
   (SELECT ? AS job, id, endpoint_id, active, notify_on, expires_at, deadline FROM cawin
    WHERE event_id >= ? AND event_id <= ? AND id > ? ORDER BY event_id, id LIMIT ?)`;
-/** By cawin_deadline: one row. */
+/** Reads one row of the index cawin_deadline. */
 const SELECT_NEXT_DEADLINE = `
   SELECT CAST(deadline AS SIGNED) - CAST(${NOW_MICROS} AS SIGNED) AS due_in FROM cawin WHERE deadline > 0
   ORDER BY deadline LIMIT 1`;
-/** By cawin_deadline. */
+/** Reads the index cawin_deadline. */
 const SELECT_OVERDUE = `
   SELECT id, endpoint_id, active, notify_on, expires_at, deadline, event_id FROM cawin WHERE deadline <= ? ORDER BY deadline LIMIT ?`;
 

@@ -7,7 +7,7 @@ import type { EventId, Micros, Position } from '../../../units.js';
 import type { Queries, SqlValue } from '../sql/database.js';
 import { placeholders } from '../sql/placeholders.js';
 
-/** Without `sealed`, which only those who call out or update read. */
+/** The columns but `sealed`, which only those who call out or update read. */
 export const CAWIN_COLUMNS = `c.id, c.event_id, c.active, c.closed, c.notify_on, c.endpoint_id, c.url, c.header_names, c.timeout_ms,
   c.signed, c.former_secret_until, c.expires_at, c.deadline, c.request_id, c.digest, c.created_at, x.name AS context`;
 export const CAWIN_TABLES = 'cawin c JOIN context x ON x.id = c.context_id';
@@ -122,7 +122,7 @@ export function attemptOf(row: AttemptRow): AttemptRecord {
   };
 }
 
-/** In the order of ATTEMPT_COLUMNS. */
+/** Values of an attempt in the order of ATTEMPT_COLUMNS. */
 export function attemptValues(attempt: AttemptRecord): SqlValue[] {
   return [
     ...[

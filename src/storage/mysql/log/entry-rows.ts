@@ -42,9 +42,9 @@ const ENVELOPE_COLUMNS = [
   'envelope',
 ];
 const READ_CORE = 13;
-/** For reads with rows as arrays: entryFromRow knows this order. */
+/** The columns of reads with rows as arrays: entryFromRow knows this order. */
 export const COLUMNS_READ = [...CORE_COLUMNS.slice(0, READ_CORE), ...ENVELOPE_COLUMNS].join(', ');
-/** The same without the payloads that have more bytes than its parameter, and the bytes of each payload behind them. */
+/** The columns read, without payloads that have more bytes than its parameter, and the bytes of each payload behind them. */
 export const COLUMNS_WITHOUT_LARGE = `${COLUMNS_READ.replace(
   / payload,/,
   ' IF(payload_bytes > ?, NULL, payload),',

@@ -26,13 +26,13 @@ const FIND = `(SELECT STRAIGHT_JOIN ? AS find_number, l.event_id, l.position
   LEFT JOIN log x ON x.event_id = l.event_id AND x.kind = ${EntryKind.INVALIDATED}
   WHERE i.shape_id = ? AND i.value_hash = ? AND i.position > ? AND l.created_at > ? AND x.position IS NULL
   ORDER BY i.position LIMIT 1)`;
-/** By the newest row of each: no older one is read, however many there are. */
+/** The values that are looked for, each by its newest row: no older one is read, however many there are. */
 const WHICH = 'SELECT ? AS find_number, ? AS shape_id, ? AS value_hash, ? AS after_position';
 const HAS_ANY = `WHERE (SELECT i.position FROM shape_index i WHERE i.shape_id = w.shape_id AND i.value_hash = w.value_hash
   ORDER BY i.position DESC LIMIT 1) > w.after_position`;
 const OPEN = `FROM wait WHERE shape_id = ? AND state = ${EntryKind.AWAITED} AND value_hash IN `;
 const OPEN_WAITS = `SELECT ${WAIT_COLUMNS} ${OPEN}`;
-/** By the index alone. */
+/** Reads the index alone. */
 const OPEN_KEYS = `SELECT shape_id, value_hash ${OPEN}`;
 /** Up to so many finds are made at once, each by a part of its own, which takes the database some 50 µs to plan. */
 const FEW_FINDS = 8;
@@ -45,7 +45,7 @@ export function addOpenWaits(statements: Statements, keys: readonly WaitKey[]): 
   addByShape(statements, OPEN_WAITS, keys);
 }
 
-/** Those of the keys for whose hashes something is awaited. */
+/** Returns those of the keys for whose hashes something is awaited. */
 export async function awaitedKeys(queries: Queries, keys: readonly WaitKey[]): Promise<readonly WaitKey[]> {
   const statements = new Statements();
   addByShape(statements, OPEN_KEYS, keys);

@@ -13,15 +13,15 @@ import { placeholders } from '../sql/placeholders.js';
 import { type WaitRow, waitsFromRows } from './wait-rows.js';
 import { WAIT_COLUMNS } from './wait-searches.js';
 
-/** By wait_due: one row. */
+/** Reads one row of the index wait_due. */
 const NEXT_DEADLINE = `
   SELECT CAST(expires_at AS SIGNED) - CAST(${NOW_MICROS} AS SIGNED) AS due_in FROM wait
   WHERE state = ${EntryKind.AWAITED} ORDER BY expires_at LIMIT 1`;
-/** By wait_due, in its order. */
+/** Reads the index wait_due in its order. */
 const DUE = `
   SELECT event_id, LENGTH(description) + COALESCE(LENGTH(envelope), 0) AS bytes FROM wait
   WHERE state = ${EntryKind.AWAITED} AND expires_at <= ${NOW_MICROS} ORDER BY expires_at`;
-/** By push_ledger_age. */
+/** Deletes along the index push_ledger_age. */
 const FORGET = `DELETE FROM push_ledger WHERE created_at < ${NOW_MICROS} - ? ORDER BY created_at`;
 
 export interface MysqlWaitStoreOptions {
