@@ -30,7 +30,7 @@ import { TopicService } from '../grpc/topics/topic-service.js';
 import { serverDefinition } from '../grpc/wire/definitions.js';
 import { AdminServer } from '../http/admin.js';
 import { type Clock, systemClock } from '../lib/clock.js';
-import { writeCawins } from '../storage/mysql/cawins/cawin-attachments.js';
+import { writeCawins } from '../storage/mysql/cawins/prepared-cawins.js';
 import { MysqlConsumerStore } from '../storage/mysql/consumers/consumer-store.js';
 import { MysqlGroupLane } from '../storage/mysql/group/group-lane.js';
 import { HeadCache } from '../storage/mysql/group/head-cache.js';
@@ -232,7 +232,7 @@ export class App {
     const headCache = new HeadCache();
     const lanes = Array.from(
       { length: LANES },
-      () => new MysqlGroupLane({ url, names, headCache, instance, writeAttachments: writeCawins }),
+      () => new MysqlGroupLane({ url, names, headCache, instance, writeCawins }),
     );
     const shared = { random: this.#random, metrics: this.#metrics, logger: this.#logger };
     const tail: LogTail = new LogTail({

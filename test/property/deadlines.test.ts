@@ -11,6 +11,7 @@ import { planGroup } from '../../src/domain/group/group-plan.js';
 import { matchPushes, needsOf, waitKeyText } from '../../src/domain/group/group-plan-needs.js';
 import type { GroupUnit, LockedState, Push } from '../../src/domain/group/group-plan-types.js';
 import { ShapeCatalog } from '../../src/domain/group/shape-catalog.js';
+import { preparedCawin } from '../support/cawins/prepared-cawin.js';
 import { propertyParameters } from '../support/property.js';
 
 const START = 1_000_000;
@@ -106,7 +107,7 @@ function unitOf(act: Act, deadline: number): GroupUnit {
     case 'invalidate':
       return { kind: 'invalidate', eventId: EVENT_ID, reason: '' };
     case 'raise':
-      return { kind: 'observe', eventId: EVENT_ID, attachment: 'cawin', expiresAt: deadline + 2 };
+      return { kind: 'observe', eventId: EVENT_ID, cawin: preparedCawin(), expiresAt: deadline + 2 };
     default:
       return { kind: 'expire', eventIds: [EVENT_ID] };
   }

@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { loadDescription, parseDescription } from '../../src/domain/descriptions/description.js';
 import { EMPTY_ENVELOPE, EntryKind, type EventDraft, type LogEntry } from '../../src/domain/events/event.js';
 import type { Wait } from '../../src/domain/events/wait.js';
+import type { PushOutcome, UnitOutcome } from '../../src/domain/group/group-outcomes.js';
 import { planGroup } from '../../src/domain/group/group-plan.js';
 import { matchPushes, needsOf, waitKeyText } from '../../src/domain/group/group-plan-needs.js';
 import {
@@ -15,13 +16,13 @@ import {
   type LockedWaits,
   type Push,
   type PushedBefore,
-  type PushOutcome,
   standsAlone,
   type WaitNeeds,
   type WaitWrites,
 } from '../../src/domain/group/group-plan-types.js';
 import { ShapeCatalog, type WatchedShape } from '../../src/domain/group/shape-catalog.js';
 import { scopedKey } from '../../src/domain/names.js';
+import { preparedCawin } from '../support/cawins/prepared-cawin.js';
 import { propertyParameters } from '../support/property.js';
 
 const CONTEXT = 'default';
@@ -296,7 +297,6 @@ class Stored {
   waits = new Map<number, Wait>();
   indexed: { text: string; position: number }[] = [];
   identities: WaitWrites['identities'] = [];
-  attachments: unknown[] = [];
 
   constructor(catalog: ShapeCatalog) {
     this.catalog = catalog;
@@ -338,9 +338,10 @@ class Stored {
       this.pushed.set(scopedKey(entry.context, entry.messageId), { position, eventId, issuer, digest });
     }
     if (writes !== undefined) this.#write(writes);
+    expect(cawinsOf(plan.outcomes)).toEqual((writes?.cawins ?? []).map(({ fate }, index) => ({ index, fate })));
     this.head = head;
     expect(head.position).toBe(this.entries.length);
-    return plan.outcomes.map((outcomes) => outcomes.map(inWords));
+    return plan.outcomes.map((outcome) => (outcome.kind === 'pushed' ? outcome.pushes : [outcome]).map(inWords));
   }
 
   #locked(needs: WaitNeeds): LockedWaits {
@@ -393,13 +394,17 @@ class Stored {
         if (wait.endedById === freed) this.waits.set(id, { ...wait, state: EntryKind.INVALIDATED, position });
       }
     }
-    this.attachments.push(...writes.attachments);
   }
+}
+
+/** What each outcome with a cawin says of the plan's cawins. */
+function cawinsOf(outcomes: readonly UnitOutcome[]) {
+  return outcomes.flatMap((one) => (one.kind === 'observed' ? [{ index: one.cawinAt, fate: one.fate }] : []));
 }
 
 const STATES = ['AWAITED', 'OCCURRED', 'INVALIDATED', 'EXPIRED'];
 
-function inWords(outcome: PushOutcome): string {
+function inWords(outcome: PushOutcome | UnitOutcome): string {
   switch (outcome.kind) {
     case 'occurred':
       return `occurred ${outcome.entry.eventId} ${outcome.satisfied} ${outcome.entry.rest?.satisfiedIds ?? ''}`;
@@ -430,7 +435,7 @@ function toUnit(spec: UnitSpec, now: number): GroupUnit {
       return {
         kind: 'observe',
         eventId: spec.eventId,
-        attachment: 'cawin',
+        cawin: preparedCawin(),
         expiresAt: spec.raise && now + spec.raise * STEP - STEP / 2,
       };
     case 'invalidate':

@@ -5,15 +5,10 @@ import { describe, expect, it } from 'vitest';
 import type { EventDraft } from '../../src/domain/events/event.js';
 import { EMPTY_ENVELOPE } from '../../src/domain/events/event.js';
 import type { StreamState } from '../../src/domain/events/stream.js';
+import type { PushOutcome } from '../../src/domain/group/group-outcomes.js';
 import { planGroup } from '../../src/domain/group/group-plan.js';
 import { needsOf } from '../../src/domain/group/group-plan-needs.js';
-import type {
-  LockedState,
-  Push,
-  PushedBefore,
-  PushOutcome,
-  PushUnit,
-} from '../../src/domain/group/group-plan-types.js';
+import type { LockedState, Push, PushedBefore, PushUnit } from '../../src/domain/group/group-plan-types.js';
 import { ShapeCatalog } from '../../src/domain/group/shape-catalog.js';
 import { scopedKey } from '../../src/domain/names.js';
 import { propertyParameters } from '../support/property.js';
@@ -128,7 +123,7 @@ class Stored {
     }
     for (const state of plan.writes.streams) this.streams.set(scopedKey(state.context, state.name), state);
     this.head = plan.writes.head;
-    return plan.outcomes.map((outcomes) => outcomes.map(inWords));
+    return plan.outcomes.map((outcome) => (outcome.kind === 'pushed' ? outcome.pushes.map(inWords) : []));
   }
 }
 

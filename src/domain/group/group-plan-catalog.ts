@@ -5,7 +5,8 @@ import type { Micros } from '../../units.js';
 import { MAX_SHAPES, type Shape } from '../descriptions/shape.js';
 import { MadeleineError } from '../errors.js';
 import { differingSettings, type TopicSettings } from '../topics/topic.js';
-import type { PushOutcome, RegisterUnit, WaitWrites, WatchUnit } from './group-plan-types.js';
+import type { Ready, Refused, Registered, Watching } from './group-outcomes.js';
+import type { RegisterUnit, WaitWrites, WatchUnit } from './group-plan-types.js';
 import type { ShapeCatalog } from './shape-catalog.js';
 
 export type CatalogWrites = Pick<WaitWrites, 'watched' | 'readyShapeId' | 'registered'>;
@@ -36,7 +37,7 @@ export class CatalogPlanner {
     return { watched: this.#watched, readyShapeId: this.#readyShapeId, registered: this.#registered };
   }
 
-  watch(unit: WatchUnit): PushOutcome {
+  watch(unit: WatchUnit): Watching | Refused {
     const { catalog, nextShapeId } = this.#options;
     const known = catalog.find(unit.context, unit.topic, unit.shape);
     if (known !== undefined) return { kind: 'watching', shapeId: known.id };
@@ -44,24 +45,24 @@ export class CatalogPlanner {
     // The shape that the topic is registered with has a place of its own.
     const isOwn = (shape: Shape) => identity?.shape.digest.equals(shape.digest) === true;
     const isFull = shapes.filter((shape) => !isOwn(shape)).length >= MAX_SHAPES;
-    if (isFull && !isOwn(unit.shape)) return { kind: 'refused', error: tooManyShapes(unit), fault: 0 };
+    if (isFull && !isOwn(unit.shape)) return { kind: 'refused', error: tooManyShapes(unit) };
     this.#watched = { id: nextShapeId, unit };
     return { kind: 'watching', shapeId: nextShapeId };
   }
 
-  ready(shapeId: number): PushOutcome {
+  ready(shapeId: number): Ready {
     this.#readyShapeId = shapeId;
-    return { kind: 'done' };
+    return { kind: 'ready' };
   }
 
-  register(unit: RegisterUnit): PushOutcome {
+  register(unit: RegisterUnit): Registered | Refused {
     const known = this.#options.catalog.settingsOf(unit.context, unit.topic);
     if (known === undefined) {
       this.#registered = { unit, registeredAt: this.#options.time };
       return { kind: 'registered', created: true };
     }
     const differing = differingSettings(known, unit.settings);
-    if (differing.length > 0) return { kind: 'refused', error: topicDiffers(unit, known, differing), fault: 0 };
+    if (differing.length > 0) return { kind: 'refused', error: topicDiffers(unit, known, differing) };
     return { kind: 'registered', created: false };
   }
 }

@@ -1,7 +1,8 @@
 // What goes into the plan of a group and what comes out of it: units, what has to be read for them under the lock, what was
-// found there, what is written, and what became of each unit.
+// found there, and what is written. What became of each unit: see group-outcomes.ts.
 
 import type { EventId, Micros, Position } from '../../units.js';
+import type { PreparedCawin } from '../cawins/prepared-cawin.js';
 import type { Description } from '../descriptions/description.js';
 import type { Shape } from '../descriptions/shape.js';
 import type { MadeleineError } from '../errors.js';
@@ -9,6 +10,7 @@ import type { EventDraft, LogEntry } from '../events/event.js';
 import type { StreamState } from '../events/stream.js';
 import type { EventFate, Wait } from '../events/wait.js';
 import type { TopicSettings } from '../topics/topic.js';
+import type { UnitOutcome } from './group-outcomes.js';
 
 /** One event to push. */
 export interface Push {
@@ -21,8 +23,8 @@ export interface Push {
   readonly expectedSequence: number | undefined;
   /** Of a push without a payload: how it looks and waits. */
   readonly terms?: WaitTerms | undefined;
-  /** What is to be stored with the event it finds or awaits: a cawin. The plan passes it through. */
-  readonly attachment?: unknown;
+  /** Of a push without a payload: to be made on the event that it finds or awaits. */
+  readonly cawin?: PreparedCawin | undefined;
   /** Memo of matchPushes: what the shapes that its topic watches make of it, as of one version of the catalogue. */
   match?: PushMatch | undefined;
 }
@@ -65,11 +67,11 @@ export interface PushUnit {
   readonly atomic: boolean;
 }
 
-/** Something is to be stored with an event as it is under the lock: a cawin. */
+/** A cawin is to be made on an event as it is under the lock. */
 export interface ObserveUnit {
   readonly kind: 'observe';
   readonly eventId: EventId;
-  readonly attachment: unknown;
+  readonly cawin: PreparedCawin;
   /** While it is awaited, its deadline is raised to this. */
   readonly expiresAt: Micros | undefined;
 }
@@ -235,12 +237,12 @@ export interface WaitWrites {
   readonly watched: { readonly id: number; readonly unit: WatchUnit } | undefined;
   readonly readyShapeId: number | undefined;
   readonly registered: { readonly unit: RegisterUnit; readonly registeredAt: Micros } | undefined;
-  readonly attachments: readonly PlannedAttachment[];
+  readonly cawins: readonly PlannedCawin[];
 }
 
-/** What is to be stored with an event, and what the event is after the group. */
-export interface PlannedAttachment {
-  readonly attachment: unknown;
+/** A cawin that is to be made, and what its event is after the group. */
+export interface PlannedCawin {
+  readonly cawin: PreparedCawin;
   readonly fate: EventFate;
 }
 
@@ -259,39 +261,10 @@ export interface PlannedEntry {
   readonly digest: Uint8Array | undefined;
 }
 
-/** What became of one push, or of a unit of another kind. */
-export type PushOutcome =
-  /** `satisfied`: it ended waits. */
-  | { readonly kind: 'occurred'; readonly entry: LogEntry; readonly satisfied: boolean }
-  | { readonly kind: 'awaited'; readonly wait: Wait }
-  /** An event fits the description: it occurred at `position`, or, at 0, is awaited as well. */
-  | { readonly kind: 'found'; readonly eventId: EventId; readonly position: Position }
-  /**
-   * Stored before; `position` is the first one's, or 0: then `eventId` is what it found or began to await. `own`: by this very
-   * call, whose COMMIT had not been answered; `satisfied` is then what it did.
-   */
-  | {
-      readonly kind: 'duplicate';
-      readonly position: Position;
-      readonly eventId: EventId;
-      readonly own?: boolean;
-      readonly satisfied?: boolean;
-    }
-  /** `fault`: index in the unit of the push that is to blame; in an atomic unit it may be another one. */
-  | { readonly kind: 'refused'; readonly error: MadeleineError; readonly fault: number }
-  | { readonly kind: 'observed'; readonly fate: EventFate }
-  /** Withdrawn, by this unit or (a repeated call) before. */
-  | { readonly kind: 'invalidated'; readonly eventId: EventId }
-  | { readonly kind: 'expired'; readonly count: number }
-  | { readonly kind: 'watching'; readonly shapeId: number }
-  /** The topic has these settings, by this unit (`created`) or before. */
-  | { readonly kind: 'registered'; readonly created: boolean }
-  | { readonly kind: 'done' };
-
 export interface GroupPlan {
   readonly writes: GroupWrites;
-  /** One list of outcomes a unit, in order. */
-  readonly outcomes: readonly (readonly PushOutcome[])[];
+  /** One a unit, in order. */
+  readonly outcomes: readonly UnitOutcome[];
 }
 
 /** How many events a unit counts for where groups and queues are bounded. */

@@ -9,11 +9,13 @@
 // | AWAITED, OCCURRED | an invalidate unit | INVALIDATED |
 
 import type { EventId, Micros, Position } from '../../units.js';
+import type { PreparedCawin } from '../cawins/prepared-cawin.js';
 import type { UndoLog } from '../collections/undo-log.js';
 import { loadDescription } from '../descriptions/description.js';
 import { bug, type MadeleineError } from '../errors.js';
 import { EntryKind, type LogEntry } from '../events/event.js';
 import { type EventFate, fateOf, fateOfEntries, type Wait } from '../events/wait.js';
+import type { Expired, Invalidated, Observed, PushOutcome, Refused } from './group-outcomes.js';
 import type { CatalogWrites } from './group-plan-catalog.js';
 import { findOf, isFor, waitKeyText } from './group-plan-needs.js';
 import { alreadyOccurred, isOver, pastDeadline, unknownEvent } from './group-plan-refusals.js';
@@ -23,10 +25,10 @@ import {
   identityOf,
   type LedgerRow,
   type LockedWaits,
+  type ObserveUnit,
   type Occurrence,
-  type PlannedAttachment,
+  type PlannedCawin,
   type Push,
-  type PushOutcome,
   type StoredEvent,
   type WaitKey,
   type WaitWrites,
@@ -68,7 +70,7 @@ export class WaitPlanner {
   readonly #identified: { identity: Identity; occurrence: Occurrence }[] = [];
   readonly #ledger: LedgerRow[] = [];
   readonly #indexed: { key: WaitKey; position: Position }[] = [];
-  readonly #attachments: PlannedAttachment[] = [];
+  readonly #cawins: PlannedCawin[] = [];
   #freed: WaitWrites['freed'];
 
   constructor(options: WaitPlannerOptions) {
@@ -85,7 +87,7 @@ export class WaitPlanner {
       indexed: this.#indexed,
       identities: this.#identified,
       freed: this.#freed,
-      attachments: this.#attachments,
+      cawins: this.#cawins,
       ...catalog,
     };
     const nothing = Object.values(writes).every(
@@ -151,20 +153,19 @@ export class WaitPlanner {
     return this.#await(push, find.key, isKnownUnder);
   }
 
-  observe(eventId: EventId, attachment: unknown, expiresAt: Micros | undefined): PushOutcome {
+  observe({ eventId, cawin, expiresAt }: ObserveUnit): Observed | Refused {
     const stored = this.#options.locked?.events.get(eventId) ?? this.#ownEvent(eventId);
-    if (stored === undefined) return { kind: 'refused', error: unknownEvent(), fault: 0 };
+    if (stored === undefined) return { kind: 'refused', error: unknownEvent() };
     let wait = this.#touched.get(eventId)?.wait ?? stored.wait;
     if (expiresAt !== undefined && expiresAt <= this.#options.time) {
-      return { kind: 'refused', error: pastDeadline(), fault: 0 };
+      return { kind: 'refused', error: pastDeadline() };
     }
     if (wait?.state === EntryKind.AWAITED && expiresAt !== undefined) {
       // One that has passed stays passed: cawins may have been told so.
       if (!this.#isDue(wait)) wait = this.#raise(wait, expiresAt);
     }
     const fate = wait === undefined ? fateOfEntries(eventId, stored.entries) : fateOf(wait);
-    this.#options.undo.push(this.#attachments, { attachment, fate });
-    return { kind: 'observed', fate };
+    return { kind: 'observed', fate, cawinAt: this.#attach(cawin, fate) };
   }
 
   #ownEvent(eventId: EventId): StoredEvent | undefined {
@@ -174,7 +175,7 @@ export class WaitPlanner {
     return { wait, entries: entry === undefined ? [] : [entry] };
   }
 
-  expire(eventIds: readonly EventId[]): PushOutcome {
+  expire(eventIds: readonly EventId[]): Expired {
     let count = 0;
     for (const eventId of eventIds) {
       const wait = this.#options.locked?.events.get(eventId)?.wait;
@@ -185,16 +186,16 @@ export class WaitPlanner {
     return { kind: 'expired', count };
   }
 
-  invalidate(eventId: EventId, reason: string): PushOutcome {
+  invalidate(eventId: EventId, reason: string): Invalidated | Refused {
     const stored = this.#options.locked?.events.get(eventId);
-    if (stored === undefined) return { kind: 'refused', error: unknownEvent(), fault: 0 };
+    if (stored === undefined) return { kind: 'refused', error: unknownEvent() };
     const { wait, entries } = stored;
     if (wait?.state === EntryKind.AWAITED && this.#isDue(wait)) {
       this.#expire(wait);
-      return { kind: 'refused', error: isOver(), fault: 0 };
+      return { kind: 'refused', error: isOver() };
     }
     const state = wait?.state ?? fateOfEntries(eventId, stored.entries).state;
-    if (state === EntryKind.EXPIRED) return { kind: 'refused', error: isOver(), fault: 0 };
+    if (state === EntryKind.EXPIRED) return { kind: 'refused', error: isOver() };
     if (state === EntryKind.AWAITED && wait !== undefined) this.#withdraw(wait, reason);
     else if (state === EntryKind.OCCURRED) this.#invalidate(entries, reason);
     return { kind: 'invalidated', eventId };
@@ -243,8 +244,8 @@ export class WaitPlanner {
     isKnownUnder(0, eventId);
     const { context, topic } = push.draft;
     const occurred = { eventId, state: EntryKind.OCCURRED, entryEventId: eventId, position, expiresAt: undefined };
-    this.#attach(push, wait === undefined ? { ...occurred, context, topic } : fateOf(wait));
-    return { kind: 'found', eventId, position };
+    const fate = wait === undefined ? { ...occurred, context, topic } : fateOf(wait);
+    return { kind: 'found', eventId, position, cawinAt: this.#attach(push.cawin, fate) };
   }
 
   #await(push: Push, key: WaitKey, isKnownUnder: (position: Position, eventId: EventId) => void): PushOutcome {
@@ -268,8 +269,7 @@ export class WaitPlanner {
     this.#options.undo.set(this.#open, key.text, wait);
     this.#note(push, wait.eventId);
     isKnownUnder(0, wait.eventId);
-    this.#attach(push, fateOf(wait));
-    return { kind: 'awaited', wait };
+    return { kind: 'awaited', wait, cawinAt: this.#attach(push.cawin, fateOf(wait)) };
   }
 
   #note({ draft, messageId, digest }: Push, eventId: EventId): void {
@@ -278,8 +278,11 @@ export class WaitPlanner {
     this.#options.undo.push(this.#ledger, { context, messageId, issuer, digest, eventId, createdAt });
   }
 
-  #attach({ attachment }: Push, fate: EventFate): void {
-    if (attachment !== undefined) this.#options.undo.push(this.#attachments, { attachment, fate });
+  /** Plans the cawin, if there is one; returns its index. */
+  #attach(cawin: PreparedCawin | undefined, fate: EventFate): number | undefined {
+    if (cawin === undefined) return undefined;
+    this.#options.undo.push(this.#cawins, { cawin, fate });
+    return this.#cawins.length - 1;
   }
 
   /** Another event may have it already: one that ends a wait for what occurred before `since`. Each keeps it from being free. */

@@ -12,6 +12,7 @@ import { EntryKind, type EventDraft, type LogEntry } from '../events/event.js';
 import { extendStream, type StreamState } from '../events/stream.js';
 import type { Wait } from '../events/wait.js';
 import { scopedKey } from '../names.js';
+import type { Pushed, PushOutcome, UnitOutcome } from './group-outcomes.js';
 import { CatalogPlanner } from './group-plan-catalog.js';
 import type {
   GroupPlan,
@@ -21,7 +22,6 @@ import type {
   PlannedEntry,
   Push,
   PushedBefore,
-  PushOutcome,
   PushUnit,
 } from './group-plan-types.js';
 import { type EndingEntry, WaitPlanner } from './group-plan-waits.js';
@@ -64,22 +64,22 @@ class GroupPlanner {
     });
   }
 
-  add(unit: GroupUnit): readonly PushOutcome[] {
+  add(unit: GroupUnit): UnitOutcome {
     switch (unit.kind) {
       case 'push':
-        return unit.atomic ? this.#addAtomic(unit) : unit.pushes.map((push, index) => this.#push(push, index));
+        return unit.atomic ? this.#addAtomic(unit) : this.#addEach(unit);
       case 'observe':
-        return [this.#waits.observe(unit.eventId, unit.attachment, unit.expiresAt)];
+        return this.#waits.observe(unit);
       case 'invalidate':
-        return [this.#waits.invalidate(unit.eventId, unit.reason)];
+        return this.#waits.invalidate(unit.eventId, unit.reason);
       case 'expire':
-        return [this.#waits.expire(unit.eventIds)];
+        return this.#waits.expire(unit.eventIds);
       case 'watch':
-        return [this.#catalog.watch(unit)];
+        return this.#catalog.watch(unit);
       case 'ready':
-        return [this.#catalog.ready(unit.shapeId)];
+        return this.#catalog.ready(unit.shapeId);
       case 'register':
-        return [this.#catalog.register(unit)];
+        return this.#catalog.register(unit);
       default:
         return assertNever(unit);
     }
@@ -101,15 +101,19 @@ class GroupPlanner {
     };
   }
 
-  #addAtomic(unit: PushUnit): readonly PushOutcome[] {
+  #addEach({ pushes }: PushUnit): Pushed {
+    return { kind: 'pushed', pushes: pushes.map((push, index) => this.#push(push, index)) };
+  }
+
+  #addAtomic(unit: PushUnit): Pushed {
     const undo = this.#checkpoint(unit);
-    const outcomes = unit.pushes.map((push, index) => this.#push(push, index));
-    const refused = outcomes.find((outcome) => outcome.kind === 'refused');
-    if (refused === undefined) return outcomes;
+    const outcome = this.#addEach(unit);
+    const refused = outcome.pushes.find(({ kind }) => kind === 'refused');
+    if (refused === undefined) return outcome;
     undo();
     // What was undone is not inserted, so the unique key will not tell whether one of the ids was used before.
     for (const push of unit.pushes) this.#doubt(push);
-    return outcomes.map((outcome) => (outcome.kind === 'refused' ? outcome : refused));
+    return { ...outcome, pushes: outcome.pushes.map((push) => (push.kind === 'refused' ? push : refused)) };
   }
 
   /** Returns what takes the unit's effects back: only what the unit may touch is remembered. */

@@ -1,19 +1,24 @@
 // A group whose COMMIT was not answered is run again, and its message ids are looked up: what the unanswered COMMIT had stored then
 // looks like a duplicate. It is told from the duplicates of others by what was planned when that COMMIT was sent.
 
-import type { PushOutcome } from './group-plan-types.js';
+import type { PushOutcome, UnitOutcome } from './group-outcomes.js';
+import type { GroupUnit } from './group-plan-types.js';
 
-/** Marks the duplicates of a rerun that are what the unanswered COMMIT itself had stored. */
-export function recognised(outcomes: readonly PushOutcome[], sent: readonly PushOutcome[]): readonly PushOutcome[] {
-  return outcomes.map((outcome, index) => {
-    const before = sent[index];
-    if (before === undefined) return outcome;
-    if (outcome.kind === 'registered' && before.kind === 'registered') return before;
-    return outcome.kind === 'duplicate' ? recognisedPush(outcome, before) : outcome;
-  });
+/** Returns the unit as it is run again: it knows of the cawin that the unanswered COMMIT may have stored. */
+export function unitAgain(unit: GroupUnit, sent: UnitOutcome): GroupUnit {
+  if (unit.kind !== 'observe' || sent.kind !== 'observed') return unit;
+  return { ...unit, cawin: { ...unit.cawin, former: sent.cawin } };
 }
 
-function recognisedPush(outcome: PushOutcome & { kind: 'duplicate' }, before: PushOutcome): PushOutcome {
+/** Marks what in the outcome of a rerun the unanswered COMMIT itself had stored. */
+export function recognised(outcome: UnitOutcome, sent: UnitOutcome): UnitOutcome {
+  if (outcome.kind === 'registered' && sent.kind === 'registered') return sent;
+  if (outcome.kind !== 'pushed' || sent.kind !== 'pushed') return outcome;
+  return { ...outcome, pushes: outcome.pushes.map((push, index) => recognisedPush(push, sent.pushes[index])) };
+}
+
+function recognisedPush(outcome: PushOutcome, before: PushOutcome | undefined): PushOutcome {
+  if (outcome.kind !== 'duplicate' || before === undefined) return outcome;
   if (before.kind === 'occurred' && before.entry.position === outcome.position) {
     return { ...outcome, own: true, satisfied: before.satisfied };
   }
@@ -22,12 +27,12 @@ function recognisedPush(outcome: PushOutcome & { kind: 'duplicate' }, before: Pu
 }
 
 /** What a unit planned when its COMMIT was sent; what a rerun found to be its own from before stays as it was then. */
-export function plannedBefore(
-  outcomes: readonly PushOutcome[] | undefined,
-  sent: readonly PushOutcome[] | undefined,
-): readonly PushOutcome[] | undefined {
-  if (outcomes === undefined || sent === undefined) return outcomes ?? sent;
-  return recognised(outcomes, sent).map((outcome, index) =>
-    outcome.kind === 'duplicate' && outcome.own === true ? (sent[index] as PushOutcome) : outcome,
+export function plannedBefore(outcome: UnitOutcome, sent: UnitOutcome | undefined): UnitOutcome {
+  if (sent === undefined) return outcome;
+  const again = recognised(outcome, sent);
+  if (again.kind !== 'pushed' || sent.kind !== 'pushed') return again;
+  const pushes = again.pushes.map((push, index) =>
+    push.kind === 'duplicate' && push.own === true ? (sent.pushes[index] ?? push) : push,
   );
+  return { ...again, pushes };
 }

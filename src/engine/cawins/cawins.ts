@@ -5,17 +5,10 @@ import { createHash } from 'node:crypto';
 import { parseCallbackUrl } from '../../domain/cawins/callback-url.js';
 import { type Cawin, type EndKind, endpointOrigin, MAX_CAWIN_MICROS } from '../../domain/cawins/cawin.js';
 import type { AttemptRecord } from '../../domain/cawins/cawin-attempt.js';
+import type { CallbackRecord, CawinDeadline, MadeCawin, PreparedCawin } from '../../domain/cawins/prepared-cawin.js';
 import { bug, fieldInvalid, MadeleineError } from '../../domain/errors.js';
 import type { Clock } from '../../lib/clock.js';
-import type {
-  AttemptKey,
-  CallbackRecord,
-  CawinAttachment,
-  CawinDeadline,
-  CawinStore,
-  ListCawinsOptions,
-  StoredCawin,
-} from '../../storage/ports/cawin-storage.js';
+import type { AttemptKey, CawinStore, ListCawinsOptions, StoredCawin } from '../../storage/ports/cawin-storage.js';
 import type { DurableReads } from '../../storage/ports/log-storage.js';
 import type { EventId, Micros, Millis } from '../../units.js';
 import type { GroupCommit } from '../group/group-commit.js';
@@ -37,6 +30,9 @@ export interface CawinTerms {
   readonly callback: CallbackDraft;
   readonly requestId: string;
 }
+
+/** What a cawin is about, for its digest. */
+type Subject = string | readonly (number | null)[];
 
 export interface NewCawin extends CawinTerms {
   readonly eventId: EventId;
@@ -79,10 +75,10 @@ export class Cawins {
     const { eventId, expiresAt, ...terms } = given;
     this.#assertDeadline(expiresAt);
     const subject = [eventId, expiresAt ?? null];
-    const attachment = await this.#prepare(terms, subject, expiresAt === undefined ? undefined : { at: expiresAt });
-    const [outcome] = await groupCommit.submit({ kind: 'observe', eventId, attachment, expiresAt }, signal);
-    if (outcome?.kind === 'refused') throw outcome.error;
-    return this.#made(attachment, terms, subject);
+    const cawin = await this.#prepare(terms, subject, expiresAt === undefined ? undefined : { at: expiresAt });
+    const outcome = await groupCommit.submit({ kind: 'observe', eventId, cawin, expiresAt }, signal);
+    if (outcome.kind === 'refused') throw outcome.error;
+    return this.#made(outcome.cawin, terms, subject);
   }
 
   /** The cawin that was made for the same with this request id; undefined: none yet. REQUEST_ID_REUSED for another one. */
@@ -97,30 +93,31 @@ export class Cawins {
     return stored.cawin;
   }
 
-  /** A cawin to attach to the push that finds or awaits its event. Rejects as `create` does. */
+  /** A cawin to go with the push that finds or awaits its event. Rejects as `create` does. */
   prepare(
     given: CawinTerms,
     { context: subject, waitMicros }: { readonly context: string; readonly waitMicros: Micros },
-  ): Promise<CawinAttachment> {
+  ): Promise<PreparedCawin> {
     return this.#prepare(given, subject, { wait: waitMicros });
   }
 
-  /** The cawin of an attachment whose push was answered. */
-  async prepared(attachment: CawinAttachment, given: CawinTerms, subject: string): Promise<Cawin> {
-    return (await this.#made(attachment, given, subject)).cawin;
+  /** The cawin that went with a push, as its answer says. */
+  async prepared(made: MadeCawin | undefined, given: CawinTerms, subject: string): Promise<Cawin> {
+    return (await this.#made(made, given, subject)).cawin;
   }
 
-  #prepare(given: CawinTerms, subject: unknown, deadline: CawinDeadline): Promise<CawinAttachment> {
+  async #prepare(given: CawinTerms, subject: Subject, deadline: CawinDeadline): Promise<PreparedCawin> {
     const { store, vault } = this.#options;
     const { callback, ...rest } = given;
     const secrets = secretsOf(callback);
     this.#assertAllowed(callback.url);
     vault.assertCanKeep(secrets);
     const draft = { ...rest, callback: recordOf(callback, secrets), digest: digestOf(given, subject) };
-    return store.prepare(draft, { seal: (id) => vault.seal(secrets, id), deadline });
+    const endpointId = await store.endpointId(draft.callback.origin);
+    return { draft, seal: (id) => vault.seal(secrets, id), deadline, endpointId };
   }
 
-  async #made({ made }: CawinAttachment, given: CawinTerms, subject: unknown) {
+  async #made(made: MadeCawin | undefined, given: CawinTerms, subject: Subject) {
     if (made === undefined) throw bug('a group without its cawin');
     const stored = await this.#stored(made.id);
     if (!made.created) this.#assertSame(stored, digestOf(given, subject), secretsOf(given.callback));
@@ -235,7 +232,7 @@ function recordOf(callback: Pick<CallbackDraft, 'url' | 'timeoutMs'>, secrets: C
 }
 
 /** Secrets are left out: whoever reads the database could try guesses against them. */
-function digestOf({ active, notifyOn, callback }: CawinTerms, subject: unknown): Buffer {
+function digestOf({ active, notifyOn, callback }: CawinTerms, subject: Subject): Buffer {
   const { url, timeoutMs, headers } = callback;
   const content = [subject, active, [...notifyOn].sort(), url, timeoutMs, Object.keys(headers).sort()];
   const hash = createHash('sha256').update(JSON.stringify(content)).digest();

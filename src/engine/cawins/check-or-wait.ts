@@ -41,11 +41,11 @@ export class CheckOrWait {
     const former = await cawins.former(context, given, digest);
     if (former !== undefined) return this.#answer(former);
     const waitMicros = push.waitMicros ?? DEFAULT_WAIT_MICROS;
-    const attachment = await cawins.prepare(given, { context: digest, waitMicros });
-    const [result] = await pushes.push([{ ...push, attachment }], true, signal);
+    const cawin = await cawins.prepare(given, { context: digest, waitMicros });
+    const [result] = await pushes.push([{ ...push, cawin }], true, signal);
     if (result === undefined) throw bug('a push without a result');
     if (result.kind === 'refused') throw result.error;
-    return this.#answer(await cawins.prepared(attachment, given, digest));
+    return this.#answer(await cawins.prepared(result.cawin, given, digest));
   }
 
   async #answer(cawin: Cawin): Promise<CheckedOrWaiting> {

@@ -12,18 +12,19 @@
 // again. A unit whose COMMIT was not answered is run again as a rerun, which looks its message ids up, and is never answered
 // from a guess.
 
+import type { MadeCawin } from '../../domain/cawins/prepared-cawin.js';
 import { MadeleineError, storageUnavailable } from '../../domain/errors.js';
+import { type OutcomeOf, type PushOutcome, type UnitOutcome, withCawins } from '../../domain/group/group-outcomes.js';
 import { planGroup } from '../../domain/group/group-plan.js';
 import { matchPushes, needsOf } from '../../domain/group/group-plan-needs.js';
 import {
   type GroupPlan,
   type GroupUnit,
-  type PushOutcome,
   standsAlone,
   unitBytes,
   unitSize,
 } from '../../domain/group/group-plan-types.js';
-import { plannedBefore, recognised } from '../../domain/group/group-rerun.js';
+import { plannedBefore, recognised, unitAgain } from '../../domain/group/group-rerun.js';
 import type { Clock } from '../../lib/clock.js';
 import { GroupFailure, type GroupLane } from '../../storage/ports/log-storage.js';
 import type { Logger, Metrics } from '../../telemetry.js';
@@ -61,11 +62,11 @@ interface Waiting {
   readonly unit: GroupUnit;
   readonly bytes: number;
   readonly giveUpAt: number;
-  readonly resolve: (outcomes: readonly PushOutcome[]) => void;
+  readonly resolve: (outcome: UnitOutcome) => void;
   readonly reject: (error: unknown) => void;
   readonly signal: AbortSignal | undefined;
   /** A COMMIT with this unit was sent and not answered: what it planned then. */
-  sent: readonly PushOutcome[] | undefined;
+  sent: UnitOutcome | undefined;
   /** Its group was refused for a value, or it is of a kind that stands alone. */
   alone: boolean;
   /** Groups with it that were decided and then met the lock of another. */
@@ -116,11 +117,11 @@ export class GroupCommit {
   }
 
   /**
-   * Commits the unit with whatever else is there. Resolves with one outcome a push once they are durable and visible; refused
-   * pushes are outcomes too. Rejects with OVERLOADED at once, with STORAGE_UNAVAILABLE after about 10 s without a commit, or
+   * Commits the unit with whatever else is there. Resolves with its outcome once that is durable and visible; a refusal is an
+   * outcome too. Rejects with OVERLOADED at once, with STORAGE_UNAVAILABLE after about 10 s without a commit, or
    * with the signal's reason while it has not been taken into a group.
    */
-  submit(unit: GroupUnit, signal?: AbortSignal): Promise<readonly PushOutcome[]> {
+  submit<U extends GroupUnit>(unit: U, signal?: AbortSignal): Promise<OutcomeOf<U>> {
     const bytes = unitBytes(unit);
     if (
       this.#queuedEvents + unitSize(unit) > this.#options.maxQueuedEvents ||
@@ -140,7 +141,8 @@ export class GroupCommit {
         unit,
         bytes,
         giveUpAt,
-        resolve,
+        // The queue holds units of all kinds; the plan answers each with an outcome of its kind.
+        resolve: resolve as Waiting['resolve'],
         reject,
         signal,
         sent: undefined,
@@ -252,12 +254,12 @@ export class GroupCommit {
   }
 
   async #run(lane: GroupLane, group: Group): Promise<void> {
-    const units = group.members.map(({ unit }) => unit);
+    const units = group.members.map(({ unit, sent }) => (sent === undefined ? unit : unitAgain(unit, sent)));
     const startedAt = this.#options.clock.monotonicMs();
     const catalog = this.#options.catalog.current;
     try {
       matchPushes(units, catalog);
-      await lane.run({
+      const made = await lane.run({
         needs: needsOf(units, group.rerun),
         catalogVersion: catalog.version,
         token: group.token,
@@ -272,7 +274,7 @@ export class GroupCommit {
         },
         restsOnFresh: () => !this.#restsOnVisible(group),
       });
-      this.#committed(group, startedAt);
+      this.#committed(group, made, startedAt);
     } catch (error) {
       this.#failed(group, error);
     } finally {
@@ -288,9 +290,8 @@ export class GroupCommit {
   /** Whether everything that the group answers is an event that may be shown: refusals and waits have no position to tell by. */
   #restsOnVisible({ plan }: Group): boolean {
     const { visible } = this.#options.tail;
-    const isVisible = (outcome: PushOutcome) =>
-      outcome.kind === 'duplicate' && outcome.position > 0 && outcome.position <= visible;
-    return plan?.outcomes.every((outcomes) => outcomes.every(isVisible)) ?? false;
+    const isVisible = (push: PushOutcome) => push.kind === 'duplicate' && push.position > 0 && push.position <= visible;
+    return plan?.outcomes.every((outcome) => outcome.kind === 'pushed' && outcome.pushes.every(isVisible)) ?? false;
   }
 
   #mayProceed(group: Group, foundToken: number): boolean {
@@ -304,7 +305,7 @@ export class GroupCommit {
     return true;
   }
 
-  #committed(group: Group, startedAt: number): void {
+  #committed(group: Group, made: readonly MadeCawin[], startedAt: number): void {
     const { metrics, tail, clock } = this.#options;
     this.#failures = 0;
     const plan = group.plan as GroupPlan;
@@ -315,8 +316,8 @@ export class GroupCommit {
       tail.publish(entries.map(({ entry }) => entry));
     }
     group.members.forEach((waiting, index) => {
-      const outcomes = plan.outcomes[index] as readonly PushOutcome[];
-      waiting.resolve(waiting.sent === undefined ? outcomes : recognised(outcomes, waiting.sent));
+      const outcome = withCawins(plan.outcomes[index] as UnitOutcome, made);
+      waiting.resolve(waiting.sent === undefined ? outcome : recognised(outcome, waiting.sent));
     });
   }
 
@@ -333,7 +334,10 @@ export class GroupCommit {
     // Before it was decided nothing of its own was in the way: an earlier group, a newer catalogue.
     const isBlocked = failure.kind === 'retry' && group.plan !== undefined;
     group.members.forEach((waiting, index) => {
-      if (failure.kind === 'unknown') waiting.sent = plannedBefore(group.plan?.outcomes[index], waiting.sent);
+      const planned = group.plan?.outcomes[index];
+      if (failure.kind === 'unknown' && planned !== undefined) {
+        waiting.sent = plannedBefore(withCawins(planned, failure.made), waiting.sent);
+      }
       if (isBlocked) waiting.blocked += 1;
       // Something that one of them needs besides is locked: the others need not fail with it.
       if (splits || waiting.blocked > 1) waiting.alone = true;

@@ -24,8 +24,8 @@ export class Invalidations {
   async invalidate(eventId: bigint, reason: string): Promise<LogEntry> {
     if (eventId > BigInt(Number.MAX_SAFE_INTEGER)) throw new MadeleineError('EVENT_UNKNOWN', 'there is no such event');
     const unit = { kind: 'invalidate', eventId: Number(eventId), reason } as const;
-    const [outcome] = await this.#options.groupCommit.submit(unit);
-    if (outcome?.kind === 'refused') throw outcome.error;
+    const outcome = await this.#options.groupCommit.submit(unit);
+    if (outcome.kind === 'refused') throw outcome.error;
     const event = await this.#options.queries.byId(eventId);
     if (event === undefined) throw bug(`event ${eventId} is not readable`);
     return event;

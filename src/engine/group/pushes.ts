@@ -1,11 +1,13 @@
 // The way of a push through the engine: ids, the index of what it describes, the group, and the answer, with the first result of
 // what was pushed before.
 
-import { bug, MadeleineError } from '../../domain/errors.js';
+import type { MadeCawin, PreparedCawin } from '../../domain/cawins/prepared-cawin.js';
+import { assertNever, bug, MadeleineError } from '../../domain/errors.js';
 import { contentDigest } from '../../domain/events/content-digest.js';
 import type { EventDraft, LogEntry } from '../../domain/events/event.js';
 import { awaitedView, DEFAULT_WAIT_MICROS, withoutPayload } from '../../domain/events/wait.js';
-import type { Push, PushOutcome, WaitTerms } from '../../domain/group/group-plan-types.js';
+import type { PushOutcome } from '../../domain/group/group-outcomes.js';
+import type { Push, WaitTerms } from '../../domain/group/group-plan-types.js';
 import type { Uuid7Source } from '../../lib/uuid7.js';
 import type { Metrics } from '../../telemetry.js';
 import type { EventId, Micros, Position } from '../../units.js';
@@ -29,15 +31,21 @@ export interface PushCommand {
   readonly waitMicros?: Micros | undefined;
   /** Of a push without a payload: what occurred before does not count. Undefined: as far as the look-back goes. */
   readonly since?: Micros | undefined;
-  /** Stored with the event that it finds or awaits. */
-  readonly attachment?: unknown;
+  /** Of a push without a payload: made on the event that it finds or awaits. */
+  readonly cawin?: PreparedCawin | undefined;
 }
 
 /** What a push did. */
 export type PushEffect = 'occurred' | 'satisfied' | 'awaited' | 'found' | 'duplicate';
 
 export type PushedEvent =
-  | { readonly kind: 'stored'; readonly entry: LogEntry; readonly effect: PushEffect }
+  | {
+      readonly kind: 'stored';
+      readonly entry: LogEntry;
+      readonly effect: PushEffect;
+      /** The one that came with the push. */
+      readonly cawin?: MadeCawin | undefined;
+    }
   /** `fault`: index of the push that is to blame; of an atomic call it may be another one. */
   | { readonly kind: 'refused'; readonly error: MadeleineError; readonly fault: number };
 
@@ -92,8 +100,7 @@ export class Pushes {
       return prepared.map(() => this.#counted({ kind: 'refused', error, fault }));
     }
     const pushes = prepared.flatMap((one) => ('push' in one ? [one.push] : []));
-    const outcomes =
-      pushes.length === 0 ? [] : await this.#options.groupCommit.submit({ kind: 'push', pushes, atomic }, signal);
+    const outcomes = pushes.length === 0 ? [] : await this.#submit(pushes, atomic, signal);
     const before = await this.#storedBefore(outcomes);
     let next = 0;
     const made = prepared.map((one, index) =>
@@ -104,6 +111,10 @@ export class Pushes {
     const results = bounded(await allOf(made));
     this.#count(results);
     return results;
+  }
+
+  async #submit(pushes: readonly Push[], atomic: boolean, signal?: AbortSignal): Promise<readonly PushOutcome[]> {
+    return (await this.#options.groupCommit.submit({ kind: 'push', pushes, atomic }, signal)).pushes;
   }
 
   async #whenPrepared(commands: readonly PushCommand[], signal?: AbortSignal): Promise<readonly Prepared[]> {
@@ -135,7 +146,7 @@ export class Pushes {
     this.#options.metrics.pushes.inc({ outcome: error.reason });
   }
 
-  #toPush({ draft, expectedSequence, attachment }: PushCommand, terms?: WaitTerms): Push {
+  #toPush({ draft, expectedSequence, cawin }: PushCommand, terms?: WaitTerms): Push {
     const isMinted = draft.messageId === '';
     return {
       draft,
@@ -143,7 +154,7 @@ export class Pushes {
       messageId: isMinted ? this.#options.uuids.next() : draft.messageId,
       digest: isMinted ? undefined : contentDigest(draft),
       terms,
-      attachment,
+      cawin,
     };
   }
 
@@ -174,7 +185,7 @@ export class Pushes {
       case 'occurred':
         return { kind: 'stored', entry: outcome.entry, effect: effectOf(outcome) };
       case 'awaited':
-        return { kind: 'stored', entry: awaitedView(outcome.wait), effect: 'awaited' };
+        return { kind: 'stored', entry: awaitedView(outcome.wait), effect: 'awaited', cawin: outcome.cawin };
       case 'refused':
         return outcome;
       case 'found':
@@ -182,25 +193,25 @@ export class Pushes {
       case 'duplicate':
         return this.#stored(outcome, before, outcome.own === true ? effectOf(outcome) : 'duplicate');
       default:
-        throw bug(`a push that is ${outcome.kind}`);
+        return assertNever(outcome);
     }
   }
 
   #stored(
-    { position, eventId }: { position: Position; eventId: EventId },
+    { position, eventId, cawin }: { position: Position; eventId: EventId; cawin?: MadeCawin | undefined },
     before: ReadonlyMap<Position, LogEntry>,
     effect: PushEffect,
   ): Promise<PushedEvent> | PushedEvent {
-    if (position === 0) return this.#current(eventId, effect);
+    if (position === 0) return this.#current(eventId).then((entry) => ({ kind: 'stored', entry, effect, cawin }));
     const entry = before.get(position);
     if (entry === undefined) throw bug(`position ${position} is not readable`);
-    return { kind: 'stored', entry, effect };
+    return { kind: 'stored', entry, effect, cawin };
   }
 
-  async #current(eventId: EventId, effect: PushEffect): Promise<PushedEvent> {
+  async #current(eventId: EventId): Promise<LogEntry> {
     const entry = await this.#options.queries.byId(BigInt(eventId));
     if (entry === undefined) throw bug(`event ${eventId} is not readable`);
-    return { kind: 'stored', entry, effect };
+    return entry;
   }
 
   #counted(result: PushedEvent): PushedEvent {

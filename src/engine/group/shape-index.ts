@@ -14,7 +14,6 @@ import { ShapeMatcher } from '../../domain/descriptions/shape-matcher.js';
 import { MadeleineError } from '../../domain/errors.js';
 import { isJsonContentType, type LogEntry } from '../../domain/events/event.js';
 import { DEFAULT_LOOKBACK_MICROS } from '../../domain/events/wait.js';
-import type { GroupUnit, PushOutcome } from '../../domain/group/group-plan-types.js';
 import type { WatchedShape } from '../../domain/group/shape-catalog.js';
 import { scopedKey } from '../../domain/names.js';
 import type { Clock } from '../../lib/clock.js';
@@ -78,14 +77,15 @@ export class ShapeIndex {
     const watched = await this.#watch(topic, shape);
     if (watched.ready) return;
     await this.#build(topic, watched);
-    await this.#run({ kind: 'ready', shapeId: watched.id });
+    await this.#options.groupCommit.submit({ kind: 'ready', shapeId: watched.id });
     await this.#options.catalog.reload();
     this.#options.logger.info({ ...topic, paths: shape.paths.length }, 'descriptions with these paths are indexed');
   }
 
   async #watch({ context, topic }: Topic, shape: Shape): Promise<WatchedShape> {
-    const { catalog } = this.#options;
-    await this.#run({ kind: 'watch', context, topic, shape });
+    const { catalog, groupCommit } = this.#options;
+    const outcome = await groupCommit.submit({ kind: 'watch', context, topic, shape });
+    if (outcome.kind === 'refused') throw outcome.error;
     await catalog.reload();
     const watched = catalog.current.find(context, topic, shape);
     if (watched === undefined) throw new Error('invariant broken: a watched shape is not in the catalogue');
@@ -109,11 +109,6 @@ export class ShapeIndex {
     const { log, store, clock } = this.#options;
     const byTime = await log.positionAt(clock.nowMs() * 1000 - DEFAULT_LOOKBACK_MICROS);
     return Math.max(byTime, await store.positionBefore({ context, name: topic }, upTo, MAX_LOOKBACK_EVENTS));
-  }
-
-  async #run(unit: GroupUnit): Promise<void> {
-    const [outcome] = await this.#options.groupCommit.submit(unit);
-    if (outcome?.kind === 'refused') throw (outcome as PushOutcome & { kind: 'refused' }).error;
   }
 }
 

@@ -40,9 +40,9 @@ export class Topics {
     signal?: AbortSignal,
   ): Promise<{ readonly topic: Topic; readonly created: boolean }> {
     const { groupCommit, catalog } = this.#options;
-    const [outcome] = await groupCommit.submit({ kind: 'register', context, topic: name, settings }, signal);
-    if (outcome?.kind === 'refused') throw outcome.error;
-    const created = outcome?.kind === 'registered' && outcome.created;
+    const outcome = await groupCommit.submit({ kind: 'register', context, topic: name, settings }, signal);
+    if (outcome.kind === 'refused') throw outcome.error;
+    const { created } = outcome;
     // The next group would find out by itself, and have to begin again.
     if (created) await catalog.reload().catch(() => {});
     return { topic: await this.get({ context, name }), created };

@@ -73,9 +73,9 @@ export class WaitExpiry {
     while (!this.#stopping.signal.aborted) {
       const { eventIds, nextMs = MAX_SLEEP_MS } = await waits.due(BATCH, BATCH_BYTES);
       if (eventIds.length === 0) return Math.max(MIN_SLEEP_MS, nextMs);
-      const [outcome] = await groupCommit.submit({ kind: 'expire', eventIds }, this.#stopping.signal);
+      const { count } = await groupCommit.submit({ kind: 'expire', eventIds }, this.#stopping.signal);
       // Another instance was first.
-      if (outcome?.kind !== 'expired' || outcome.count < eventIds.length) return MIN_SLEEP_MS;
+      if (count < eventIds.length) return MIN_SLEEP_MS;
     }
     return MAX_SLEEP_MS;
   }

@@ -7,36 +7,13 @@
 import type { Cawin, EndKind, WaitEnd } from '../../domain/cawins/cawin.js';
 import type { AttemptRecord } from '../../domain/cawins/cawin-attempt.js';
 import type { Circuit, CircuitTurn, EndpointSign } from '../../domain/cawins/endpoint-circuit.js';
+import type { CallbackRecord, Seal } from '../../domain/cawins/prepared-cawin.js';
 import type { EventId, Micros, Millis, Position } from '../../units.js';
 
 /** How long an instance makes firings without renewing. */
 export const CURSOR_LEASE_MS = 6_000;
 /** A claim is good for the callback's timeout and this much more, so that its result can be written. */
 export const CLAIM_GRACE_MS = 5_000;
-
-/** What is stored of a callback besides its secrets. */
-export interface CallbackRecord {
-  readonly url: string;
-  /** See endpointOrigin. */
-  readonly origin: string;
-  readonly headerNames: readonly string[];
-  readonly timeoutMs: Millis;
-  readonly signed: boolean;
-  readonly formerSecretUntil: Micros | undefined;
-}
-
-/** Encrypts what the cawin keeps secret; undefined if that is nothing. Called within a transaction, perhaps twice. */
-export type Seal = (cawinId: number) => Buffer | undefined;
-
-export interface CawinDraft {
-  readonly active: boolean;
-  readonly notifyOn: readonly EndKind[];
-  readonly callback: CallbackRecord;
-  /** Empty: none. */
-  readonly requestId: string;
-  /** The digest of what was asked for, secrets and headers' values aside; compared by the caller. */
-  readonly digest: Buffer;
-}
 
 /** What an update changes; undefined members stay. */
 export interface CawinPatch {
@@ -69,27 +46,12 @@ export interface AttemptKey {
   readonly number: number;
 }
 
-/** A cawin on the event that a unit of a group finds, awaits or names: passed through the group as the unit's attachment. */
-export interface CawinAttachment {
-  /** Once the unit is answered. */
-  readonly made: { readonly id: number; readonly created: boolean } | undefined;
-}
-
-/**
- * The deadline of a cawin that is about to be made: `wait`: so long from the time of its group, if the event is awaited; `at`: that
- * time; undefined: the event's.
- */
-export type CawinDeadline = { readonly wait: Micros } | { readonly at: Micros } | undefined;
-
 export interface CawinStore {
   /**
-   * A cawin that its group makes, with its firings where the event has ended, under the head row. With a request id that
-   * was used in the event's context nothing is made: that cawin is the one.
+   * The number of the endpoint with this origin, made at first use. (A new cawin is a unit of a group, which makes it under the
+   * head row, with its firings where the event has ended. With a request id that was used in the event's context nothing is made.)
    */
-  prepare(
-    draft: CawinDraft,
-    options: { readonly seal: Seal; readonly deadline: CawinDeadline },
-  ): Promise<CawinAttachment>;
+  endpointId(origin: string): Promise<number>;
   find(id: number): Promise<StoredCawin | undefined>;
   /** The cawin that was made with a request id in the context; perhaps not durable yet. */
   findByRequest(context: string, requestId: string): Promise<StoredCawin | undefined>;

@@ -7,6 +7,7 @@
 // Every method rejects with MadeleineError STORAGE_UNAVAILABLE when the database is away, does not answer in time or
 // refuses work (connections, read-only, disk); nothing of the driver's errors is thrown upwards.
 
+import type { MadeCawin } from '../../domain/cawins/prepared-cawin.js';
 import type { LogEntry } from '../../domain/events/event.js';
 import type { EventCriteria } from '../../domain/events/event-filter.js';
 import type { StreamState } from '../../domain/events/stream.js';
@@ -113,9 +114,10 @@ export interface GroupLane {
   /**
    * Runs one group as one transaction: locks the head row, reads what it needs, lets it decide, writes, commits.
    *
-   * Resolves once the group is durable, or, where it had nothing to write, what it rests on. Rejects with GroupFailure.
+   * Resolves once the group is durable, or, where it had nothing to write, what it rests on: with the cawins that it made, in the
+   * order of its writes. Rejects with GroupFailure.
    */
-  run(group: GroupRun): Promise<void>;
+  run(group: GroupRun): Promise<readonly MadeCawin[]>;
   close(): Promise<void>;
 }
 
@@ -130,9 +132,13 @@ export class GroupFailure extends Error {
    */
   readonly kind: 'retry' | 'stale' | 'unknown' | 'data' | 'unavailable' | 'failed';
 
-  constructor(kind: GroupFailure['kind'], cause: unknown) {
+  /** Of `unknown`: the cawins that it had made when COMMIT was sent. */
+  readonly made: readonly MadeCawin[];
+
+  constructor(kind: GroupFailure['kind'], cause: unknown, made: readonly MadeCawin[] = []) {
     super(`group not committed: ${kind}`, { cause });
     this.kind = kind;
+    this.made = made;
   }
 }
 

@@ -25,7 +25,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'domain/consumers': 'domain domain/collections domain/events',
   'domain/descriptions': 'domain domain/json',
   'domain/events': 'domain domain/descriptions',
-  'domain/group': 'domain domain/collections domain/descriptions domain/events domain/json domain/topics',
+  'domain/group': 'domain domain/cawins domain/collections domain/descriptions domain/events domain/json domain/topics',
   'domain/json': '',
   'domain/topics': 'domain/descriptions',
 
@@ -34,7 +34,8 @@ export const HOUSE: Readonly<Record<string, string>> = {
     storage/ports telemetry`,
   'engine/cawins/callback-sender': 'domain/events',
   'engine/consumers': 'domain domain/consumers domain/events engine/log lib storage/ports telemetry',
-  'engine/group': 'domain domain/descriptions domain/events domain/group engine/log lib storage/ports telemetry',
+  'engine/group':
+    'domain domain/cawins domain/descriptions domain/events domain/group engine/log lib storage/ports telemetry',
   'engine/log': 'domain/events lib storage/ports telemetry',
   'engine/topics': 'domain domain/topics engine/group engine/log storage/ports',
   'engine/waits': 'domain domain/descriptions domain/events engine/group engine/log lib storage/ports telemetry',
@@ -43,7 +44,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'storage/embedded': 'lib telemetry',
   'storage/mysql/cawins': 'domain domain/cawins domain/events domain/group lib storage/mysql/sql storage/ports',
   'storage/mysql/consumers': 'domain domain/consumers domain/json storage/mysql/sql storage/ports',
-  'storage/mysql/group': `domain domain/events domain/group storage/mysql/log storage/mysql/names storage/mysql/sql
+  'storage/mysql/group': `domain domain/cawins domain/events domain/group storage/mysql/log storage/mysql/names storage/mysql/sql
     storage/mysql/topics storage/mysql/waits storage/ports`,
   'storage/mysql/log': `domain domain/events domain/group domain/json lib storage/mysql/names storage/mysql/sql
     storage/ports`,

@@ -10,24 +10,13 @@ import {
   kindsOf,
 } from '../../../domain/cawins/cawin.js';
 import type { AttemptRecord } from '../../../domain/cawins/cawin-attempt.js';
+import type { CallbackRecord } from '../../../domain/cawins/prepared-cawin.js';
 import { pastDeadline } from '../../../domain/group/group-plan-refusals.js';
 import { ALL_CONTEXTS } from '../../../domain/names.js';
 import { Gate } from '../../../lib/gate.js';
-import type {
-  AttemptKey,
-  CallbackRecord,
-  CawinAttachment,
-  CawinDeadline,
-  CawinDraft,
-  CawinPatch,
-  CawinStore,
-  ListCawinsOptions,
-  Seal,
-  StoredCawin,
-} from '../../ports/cawin-storage.js';
+import type { AttemptKey, CawinPatch, CawinStore, ListCawinsOptions, StoredCawin } from '../../ports/cawin-storage.js';
 import type { Database, Queries, SqlValue } from '../sql/database.js';
 import { NOW_MICROS } from '../sql/database-time.js';
-import { PreparedCawin } from './cawin-attachments.js';
 import { endpointId, expectWork } from './cawin-endpoints.js';
 import { type HeadView, raiseWait, readFate, underHead } from './cawin-fate.js';
 import {
@@ -67,13 +56,8 @@ export class MysqlCawinStore implements CawinStore {
     this.#database = database;
   }
 
-  /** See CawinStore.prepare. */
-  async prepare(
-    draft: CawinDraft,
-    { seal, deadline }: { readonly seal: Seal; readonly deadline: CawinDeadline },
-  ): Promise<CawinAttachment> {
-    const endpoint = await endpointId(this.#database, draft.callback.origin);
-    return new PreparedCawin({ draft, seal, endpoint, deadline });
+  endpointId(origin: string): Promise<number> {
+    return endpointId(this.#database, origin);
   }
 
   async findByRequest(context: string, requestId: string): Promise<StoredCawin | undefined> {

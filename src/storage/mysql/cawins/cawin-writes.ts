@@ -2,9 +2,9 @@
 // firings.
 
 import { type EndKind, FiringState, isOver, kindBits, type WaitEnd } from '../../../domain/cawins/cawin.js';
+import type { CallbackRecord, PreparedCawin } from '../../../domain/cawins/prepared-cawin.js';
 import { bug } from '../../../domain/errors.js';
 import type { EventId, Micros, Position } from '../../../units.js';
-import type { CallbackRecord, CawinDraft, Seal } from '../../ports/cawin-storage.js';
 import type { Queries, SqlValue } from '../sql/database.js';
 import { NOW_MICROS } from '../sql/database-time.js';
 import { placeholders } from '../sql/placeholders.js';
@@ -35,11 +35,8 @@ export async function formerIds(
   return new Map(rows.map((row) => [requestKey(row.context_id, row.request_id.toString()), row.id]));
 }
 
-export interface NewCawin {
-  readonly draft: CawinDraft;
+export interface NewCawin extends Pick<PreparedCawin, 'draft' | 'seal' | 'endpointId'> {
   readonly eventId: EventId;
-  readonly endpoint: number;
-  readonly seal: Seal;
   /** Its own deadline. */
   readonly expiresAt: Micros | undefined;
   readonly fate: Fate;
@@ -58,18 +55,18 @@ export async function insertCawins(queries: Queries, cawins: readonly NewCawin[]
     queries,
     ids.map((id, index) => ({ id, sealed: cawins[index]?.seal(id) })),
   );
-  const firings = cawins.flatMap(({ draft, endpoint, fate }, index) =>
-    draft.active ? asked(fate.ends, draft.notifyOn, { cawinId: ids[index] ?? 0, endpointId: endpoint }) : [],
+  const firings = cawins.flatMap(({ draft, endpointId, fate }, index) =>
+    draft.active ? asked(fate.ends, draft.notifyOn, { cawinId: ids[index] ?? 0, endpointId }) : [],
   );
   await addFirings(queries, firings);
   return ids;
 }
 
-function valuesOf({ draft, eventId, endpoint, expiresAt, fate }: NewCawin, now: Micros): SqlValue[] {
+function valuesOf({ draft, eventId, endpointId, expiresAt, fate }: NewCawin, now: Micros): SqlValue[] {
   const { active, notifyOn, callback, requestId, digest } = draft;
   const closed = isOver(notifyOn, kinds(fate.ends));
   return [
-    ...[eventId, fate.contextId, active ? 1 : 0, closed ? 1 : 0, kindBits(notifyOn), endpoint],
+    ...[eventId, fate.contextId, active ? 1 : 0, closed ? 1 : 0, kindBits(notifyOn), endpointId],
     ...[Buffer.from(callback.url), namesColumn(callback), callback.timeoutMs, callback.signed ? 1 : 0],
     ...[expiresAt ?? null, fate.ends.length === 0 ? (expiresAt ?? null) : null],
     ...[requestId === '' ? null : Buffer.from(requestId), digest, now],

@@ -5,13 +5,14 @@
 // Statement texts are constants; numbers that we minted ourselves are the only values ever put into a text.
 
 import { type Connection, createConnection } from 'mysql2';
+import type { MadeCawin } from '../../../domain/cawins/prepared-cawin.js';
 import type { StreamState } from '../../../domain/events/stream.js';
 import {
   type GroupNeeds,
   type GroupWrites,
   isEmpty,
   type LockedState,
-  type PlannedAttachment,
+  type PlannedCawin,
   type PlannedEntry,
   type WaitKey,
 } from '../../../domain/group/group-plan-types.js';
@@ -72,8 +73,8 @@ export interface MysqlGroupLaneOptions {
   readonly names: Names;
   readonly headCache: HeadCache;
   readonly instance: Instance;
-  /** Writes what units attached to events, in the group's transaction; may be repeated with the same ones. */
-  readonly writeAttachments?: (queries: Queries, attachments: readonly PlannedAttachment[]) => Promise<void>;
+  /** Makes the cawins of units, in the group's transaction; one for each, in order. */
+  readonly writeCawins?: (queries: Queries, cawins: readonly PlannedCawin[]) => Promise<readonly MadeCawin[]>;
   /** Told of each statement sent between taking the lock and its release. */
   readonly onRoundTrip?: () => void;
 }
@@ -93,16 +94,16 @@ export class MysqlGroupLane implements GroupLane {
   }
 
   /** See GroupLane.run. */
-  async run(group: GroupRun): Promise<void> {
+  async run(group: GroupRun): Promise<readonly MadeCawin[]> {
     this.#busy = true;
-    // From here on the outcome of a failure is unknown: COMMIT may have been executed.
-    const progress = { committing: false };
+    const progress: Progress = { committing: false, cawins: [] };
     try {
       const queries = await this.#connect();
       this.#names = this.#options.names.current;
       await this.#transact(queries, group, progress, await this.#lookAhead(queries, group));
+      return progress.cawins;
     } catch (error) {
-      throw await this.#failure(error, progress.committing);
+      throw await this.#failure(error, progress);
     } finally {
       this.#busy = false;
     }
@@ -125,7 +126,7 @@ export class MysqlGroupLane implements GroupLane {
   async #transact(
     queries: ConnectionQueries,
     group: GroupRun,
-    progress: { committing: boolean },
+    progress: Progress,
     ahead: LookedAhead | undefined,
   ): Promise<void> {
     const [, rows] = (await queries.query<HeadRow[]>(LOCK_HEAD)) as [unknown, HeadRow[]];
@@ -150,6 +151,7 @@ export class MysqlGroupLane implements GroupLane {
       if (group.restsOnFresh()) await writeBarrier(queries, this.#options.instance);
       return;
     }
+    progress.cawins = await this.#makeCawins(queries, writes);
     this.#options.headCache.written(group.token, writes.streams, minter);
     progress.committing = true;
     this.#trip();
@@ -238,7 +240,11 @@ export class MysqlGroupLane implements GroupLane {
       this.#trip();
       await writeRegistered(queries, waits.registered, minter);
     }
-    if (waits.attachments.length > 0) await this.#options.writeAttachments?.(queries, waits.attachments);
+  }
+
+  async #makeCawins(queries: ConnectionQueries, { waits }: GroupWrites): Promise<readonly MadeCawin[]> {
+    if (waits === undefined || waits.cawins.length === 0) return [];
+    return (await this.#options.writeCawins?.(queries, waits.cawins)) ?? [];
   }
 
   async #withPushed(
@@ -349,16 +355,24 @@ export class MysqlGroupLane implements GroupLane {
   }
 
   /** Leaves the connection without a transaction, or gone, and says what the failure means for the group. */
-  async #failure(error: unknown, committing: boolean): Promise<GroupFailure> {
+  async #failure(error: unknown, { committing, cawins }: Progress): Promise<GroupFailure> {
     this.#options.headCache.clear();
     if (error instanceof GroupFailure) return error;
     const failure = classifySqlError(error);
     const reason = failure === 'duplicate' ? 'other' : failure;
     if (isConnectionError(error) || committing) this.#drop();
     else await this.#queries?.query('ROLLBACK').catch(() => this.#drop());
-    if (committing && reason !== 'retry') return new GroupFailure('unknown', error);
+    if (committing && reason !== 'retry') return new GroupFailure('unknown', error, cawins);
     return new GroupFailure(reason === 'other' ? 'failed' : reason, error);
   }
+}
+
+/** How far a group has come. */
+interface Progress {
+  /** COMMIT may have been executed: from here on the outcome of a failure is unknown. */
+  committing: boolean;
+  /** Those that it made. */
+  cawins: readonly MadeCawin[];
 }
 
 interface LookedAhead {

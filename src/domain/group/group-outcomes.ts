@@ -1,0 +1,108 @@
+// What became of the units of a group, by their kinds.
+
+import type { EventId, Position } from '../../units.js';
+import type { MadeCawin } from '../cawins/prepared-cawin.js';
+import type { MadeleineError } from '../errors.js';
+import type { LogEntry } from '../events/event.js';
+import type { EventFate, Wait } from '../events/wait.js';
+import type { GroupUnit } from './group-plan-types.js';
+
+/** The outcome of each kind of unit. */
+interface OutcomeByKind {
+  readonly push: Pushed;
+  readonly observe: Observed | Refused;
+  readonly invalidate: Invalidated | Refused;
+  readonly expire: Expired;
+  readonly watch: Watching | Refused;
+  readonly ready: Ready;
+  readonly register: Registered | Refused;
+}
+
+export type OutcomeOf<U extends GroupUnit> = OutcomeByKind[U['kind']];
+
+export type UnitOutcome = OutcomeOf<GroupUnit>;
+
+export interface Refused {
+  readonly kind: 'refused';
+  readonly error: MadeleineError;
+}
+
+/** One outcome a push, in order. */
+export interface Pushed {
+  readonly kind: 'pushed';
+  readonly pushes: readonly PushOutcome[];
+}
+
+/** What became of one push. */
+export type PushOutcome =
+  /** `satisfied`: it ended waits. */
+  | { readonly kind: 'occurred'; readonly entry: LogEntry; readonly satisfied: boolean }
+  | ({ readonly kind: 'awaited'; readonly wait: Wait } & WithCawin)
+  /** An event fits the description: it occurred at `position`, or, at 0, is awaited as well. */
+  | ({ readonly kind: 'found'; readonly eventId: EventId; readonly position: Position } & WithCawin)
+  /**
+   * Stored before; `position` is the first one's, or 0: then `eventId` is what it found or began to await. `own`: by this very
+   * call, whose COMMIT had not been answered; `satisfied` is then what it did.
+   */
+  | {
+      readonly kind: 'duplicate';
+      readonly position: Position;
+      readonly eventId: EventId;
+      readonly own?: boolean;
+      readonly satisfied?: boolean;
+    }
+  /** `fault`: index in the unit of the push that is to blame; in an atomic unit it may be another one. */
+  | (Refused & { readonly fault: number });
+
+export interface Observed extends WithCawin {
+  readonly kind: 'observed';
+  readonly fate: EventFate;
+}
+
+/** Withdrawn, by this unit or (a repeated call) before. */
+export interface Invalidated {
+  readonly kind: 'invalidated';
+  readonly eventId: EventId;
+}
+
+export interface Expired {
+  readonly kind: 'expired';
+  readonly count: number;
+}
+
+export interface Watching {
+  readonly kind: 'watching';
+  readonly shapeId: number;
+}
+
+export interface Ready {
+  readonly kind: 'ready';
+}
+
+/** The topic has these settings, by this unit (`created`) or before. */
+export interface Registered {
+  readonly kind: 'registered';
+  readonly created: boolean;
+}
+
+interface WithCawin {
+  /** The index of its cawin among those that the group makes; undefined: it came without one. */
+  readonly cawinAt?: number | undefined;
+  /** That cawin, once it is made. */
+  readonly cawin?: MadeCawin | undefined;
+}
+
+/** The outcome with the cawin that the group made for it. */
+export function withCawins(outcome: UnitOutcome, made: readonly MadeCawin[]): UnitOutcome {
+  if (made.length === 0) return outcome;
+  if (outcome.kind === 'observed') return withCawin(outcome, made);
+  if (outcome.kind !== 'pushed') return outcome;
+  const pushes = outcome.pushes.map((push) =>
+    push.kind === 'awaited' || push.kind === 'found' ? withCawin(push, made) : push,
+  );
+  return { ...outcome, pushes };
+}
+
+function withCawin<T extends WithCawin>(outcome: T, made: readonly MadeCawin[]): T {
+  return outcome.cawinAt === undefined ? outcome : { ...outcome, cawin: made[outcome.cawinAt] };
+}

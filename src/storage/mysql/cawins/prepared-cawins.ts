@@ -1,0 +1,113 @@
+// Cawins that come with a unit of a group: made in the transaction that finds, awaits or names their event, under the head row.
+
+import type { CawinDeadline, MadeCawin } from '../../../domain/cawins/prepared-cawin.js';
+import { bug } from '../../../domain/errors.js';
+import type { EventFate } from '../../../domain/events/wait.js';
+import type { PlannedCawin } from '../../../domain/group/group-plan-types.js';
+import type { Micros } from '../../../units.js';
+import type { Queries } from '../sql/database.js';
+import { NOW_MICROS } from '../sql/database-time.js';
+import { type Fate, readFates } from './cawin-fate.js';
+import { formerIds, insertCawins, type NewCawin, requestKey } from './cawin-writes.js';
+
+const NOW = `SELECT GREATEST(${NOW_MICROS}, created_at) AS now FROM log_head WHERE id = 1`;
+const STILL_THERE = 'SELECT id FROM cawin WHERE id = ? AND event_id = ? AND digest = ?';
+/** The group's time and the statement's differ by less: deadlines so close are one. */
+const SAME_MICROS = 1_000_000;
+/** Cawins that are made together: their headers may be long, and a packet for the database may not. */
+const CHUNK = 100;
+
+/** Makes the cawins within the group's transaction; one for each, in order. */
+export async function writeCawins(queries: Queries, planned: readonly PlannedCawin[]): Promise<readonly MadeCawin[]> {
+  const made: MadeCawin[] = [];
+  for (let from = 0; from < planned.length; from += CHUNK) {
+    made.push(...(await writeChunk(queries, planned.slice(from, from + CHUNK))));
+  }
+  return made;
+}
+
+interface Known {
+  readonly now: Micros;
+  readonly fates: ReadonlyMap<number, Fate>;
+  /** Cawins by requestKey. */
+  readonly formers: ReadonlyMap<string, number>;
+}
+
+async function writeChunk(queries: Queries, planned: readonly PlannedCawin[]): Promise<readonly MadeCawin[]> {
+  const known = await readKnown(queries, planned);
+  const made = new Map<PlannedCawin, MadeCawin>();
+  /** What is new, by its request id: of several in one group the first makes it. */
+  const fresh = new Map<string | PlannedCawin, PlannedCawin[]>();
+  for (const one of planned) {
+    const former = await formerOf(queries, one, known);
+    if (former !== undefined) {
+      made.set(one, former);
+      continue;
+    }
+    const key = keyOf(one, known) ?? one;
+    fresh.set(key, [...(fresh.get(key) ?? []), one]);
+  }
+  const askers = [...fresh.values()];
+  const cawins = askers.flatMap(([first]) => (first === undefined ? [] : [newCawin(first, known)]));
+  const ids = await insertCawins(queries, cawins, known.now);
+  for (const [index, asking] of askers.entries()) {
+    for (const [place, one] of asking.entries()) made.set(one, { id: ids[index] ?? 0, created: place === 0 });
+  }
+  return planned.map((one) => made.get(one) ?? neverMade());
+}
+
+function neverMade(): never {
+  throw bug('a cawin that was not made');
+}
+
+/** The cawin that is there already: by its request id, or from a run of the group whose COMMIT was not answered. */
+async function formerOf(queries: Queries, one: PlannedCawin, known: Known): Promise<MadeCawin | undefined> {
+  const { former } = one.cawin;
+  const id = known.formers.get(keyOf(one, known) ?? '') ?? (await idOfFormerRun(queries, one));
+  return id === undefined ? undefined : { id, created: former?.id === id && former.created };
+}
+
+async function readKnown(queries: Queries, planned: readonly PlannedCawin[]): Promise<Known> {
+  const [head] = await queries.query<{ now: number }>(NOW);
+  if (head === undefined) throw bug('log_head has no row');
+  const fates = await readFates(queries, [...new Set(planned.map(({ fate }) => fate.eventId))]);
+  const requests = planned.map(({ cawin, fate }) => ({
+    contextId: fateOf(fates, fate).contextId,
+    requestId: cawin.draft.requestId,
+  }));
+  return { now: head.now, fates, formers: await formerIds(queries, requests) };
+}
+
+function fateOf(fates: Known['fates'], { eventId }: EventFate): Fate {
+  const fate = fates.get(eventId);
+  if (fate === undefined) throw bug(`event ${eventId} is not there for its cawin`);
+  return fate;
+}
+
+/** Undefined: without a request id it is like no other. */
+function keyOf({ cawin, fate }: PlannedCawin, { fates }: Known): string | undefined {
+  const { requestId } = cawin.draft;
+  return requestId === '' ? undefined : requestKey(fateOf(fates, fate).contextId, requestId);
+}
+
+function newCawin({ cawin, fate }: PlannedCawin, { fates, now }: Known): NewCawin {
+  const { draft, seal, endpointId, deadline } = cawin;
+  const expiresAt = ownDeadline(deadline, fate.expiresAt, now);
+  return { draft, seal, endpointId, eventId: fate.eventId, fate: fateOf(fates, fate), expiresAt };
+}
+
+/** Of a run of the group whose COMMIT was executed although nobody was told. */
+async function idOfFormerRun(queries: Queries, { cawin, fate }: PlannedCawin): Promise<number | undefined> {
+  const { former, draft } = cawin;
+  if (former === undefined) return undefined;
+  const rows = await queries.execute<{ id: number }>(STILL_THERE, [former.id, fate.eventId, draft.digest]);
+  return rows[0]?.id;
+}
+
+/** Kept also where it is the event's own, which another asker may raise. */
+function ownDeadline(deadline: CawinDeadline, ofEvent: Micros | undefined, now: Micros): Micros | undefined {
+  if (deadline === undefined || 'at' in deadline) return deadline?.at;
+  if (ofEvent === undefined) return undefined;
+  const own = now + deadline.wait;
+  return own < ofEvent - SAME_MICROS ? own : ofEvent;
+}

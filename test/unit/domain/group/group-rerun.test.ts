@@ -1,0 +1,68 @@
+// What a group that is run again after an unanswered COMMIT takes for its own.
+
+import { describe, expect, it } from 'vitest';
+import { EntryKind } from '../../../../src/domain/events/event.js';
+import type { EventFate } from '../../../../src/domain/events/wait.js';
+import { type PushOutcome, type UnitOutcome, withCawins } from '../../../../src/domain/group/group-outcomes.js';
+import type { ObserveUnit } from '../../../../src/domain/group/group-plan-types.js';
+import { plannedBefore, recognised, unitAgain } from '../../../../src/domain/group/group-rerun.js';
+import { preparedCawin } from '../../../support/cawins/prepared-cawin.js';
+
+const FATE: EventFate = {
+  eventId: 7,
+  state: EntryKind.AWAITED,
+  entryEventId: 7,
+  position: 0,
+  expiresAt: 9,
+  context: 'default',
+  topic: 't',
+};
+const MADE = { id: 3, created: true };
+
+function pushed(...pushes: readonly PushOutcome[]): UnitOutcome {
+  return { kind: 'pushed', pushes };
+}
+
+function found(eventId: number): PushOutcome {
+  return { kind: 'found', eventId, position: 0, cawinAt: 0 };
+}
+
+function duplicate(eventId: number): PushOutcome {
+  return { kind: 'duplicate', eventId, position: 0 };
+}
+
+describe('an outcome of a group that made cawins', () => {
+  it('has its own, and only where it came with one', () => {
+    const others = [{ id: 1, created: false }, MADE];
+    expect(withCawins({ kind: 'observed', fate: FATE, cawinAt: 1 }, others)).toMatchObject({ cawin: MADE });
+    expect(withCawins(pushed({ ...found(7), cawinAt: 1 } as PushOutcome, duplicate(8)), others)).toEqual(
+      pushed({ ...found(7), cawinAt: 1, cawin: MADE } as PushOutcome, duplicate(8)),
+    );
+    expect(withCawins({ kind: 'expired', count: 2 }, others)).toEqual({ kind: 'expired', count: 2 });
+  });
+});
+
+describe('a unit whose COMMIT was not answered', () => {
+  it('is run again with the cawin that may be there', () => {
+    const unit: ObserveUnit = { kind: 'observe', eventId: 7, cawin: preparedCawin(), expiresAt: undefined };
+    const again = unitAgain(unit, { kind: 'observed', fate: FATE, cawinAt: 0, cawin: MADE });
+    expect(again).toEqual({ ...unit, cawin: { ...unit.cawin, former: MADE } });
+    expect(unitAgain(unit, { kind: 'expired', count: 1 })).toBe(unit);
+  });
+
+  it('is answered with what it did then, its cawin too, where the rerun finds it stored', () => {
+    const sent = withCawins(pushed(found(7)), [MADE]);
+    expect(recognised(pushed(duplicate(7)), sent)).toEqual(sent);
+    expect(recognised(pushed(duplicate(8)), sent)).toEqual(pushed(duplicate(8)));
+    expect(plannedBefore(pushed(duplicate(7)), sent)).toEqual(sent);
+    const registered = { kind: 'registered', created: true } as const;
+    expect(recognised({ ...registered, created: false }, registered)).toBe(registered);
+  });
+
+  it('is answered with what the rerun did where nothing of it was stored', () => {
+    const sent = withCawins(pushed(found(7)), [MADE]);
+    const again = withCawins(pushed(found(9)), [{ id: 4, created: true }]);
+    expect(recognised(again, sent)).toEqual(again);
+    expect(plannedBefore(again, sent)).toEqual(again);
+  });
+});
