@@ -16,6 +16,7 @@ import { assertNever, MadeleineError } from '../../domain/errors.js';
 import { compileCriteria } from '../../domain/events/event-filter.js';
 import type { ConsumerRecord, ListConsumersOptions } from '../../storage/ports/consumer-storage.js';
 import type { Millis, Position } from '../../units.js';
+import { namedPosition } from '../log/named-position.js';
 import { consumerUnknown, drainingError } from './consumer-errors.js';
 import type { FetchOptions } from './consumer-fetch.js';
 import type { Handout, MeasureEntry } from './consumer-outbox.js';
@@ -23,9 +24,6 @@ import type { Acknowledged, ConsumerSession } from './consumer-session.js';
 import { ConsumerSessions, type ConsumerSessionsOptions } from './consumer-sessions.js';
 import type { Subscription } from './consumer-subscription.js';
 import { type ConsumerView, countEvents, type EventCount, storedView } from './consumer-view.js';
-
-/** How long this instance may be behind another one in what it sees of the log. */
-const VISIBLE_WAIT_MS = 500;
 
 /** How a call names its consumer, and makes it if need be. */
 export interface ConsumerUse {
@@ -160,22 +158,6 @@ export class Consumers {
     return { formerOffset, offset, affected };
   }
 
-  /**
-   * A position that a client named, once this instance sees it. Above the head: POSITION_BEYOND_HEAD. Another instance may
-   * have told the client of positions that this one sees a moment later, so it waits a little.
-   */
-  async visiblePosition(position: Position, field: string): Promise<Position> {
-    const { source } = this.#options;
-    if (position > source.visible && Number.isSafeInteger(position)) {
-      await source.waitBeyond(position - 1, AbortSignal.timeout(VISIBLE_WAIT_MS));
-    }
-    if (position <= source.visible) return position;
-    throw new MadeleineError('POSITION_BEYOND_HEAD', `${field}: is above the head, ${source.visible}`, {
-      violations: [{ field, description: 'is above the head' }],
-      metadata: { head: String(source.visible) },
-    });
-  }
-
   /** The session of a call that may create the consumer, and that checks its settings. */
   async #use({ key, settings, start }: ConsumerUse): Promise<ConsumerSession> {
     if (this.#sessions.draining) throw drainingError();
@@ -214,7 +196,7 @@ export class Consumers {
       case 'latest':
         return source.visible;
       case 'after-position':
-        return this.visiblePosition(start.position, field);
+        return namedPosition(source, { field, position: start.position });
       case 'after-time':
         return source.positionAt(start.time);
       default:

@@ -36,17 +36,17 @@ export function joinSignals(signals: readonly AbortSignal[]): JoinedSignal {
 export async function waitForMore(
   source: LogSource,
   position: Position,
-  { signal, timeoutMs }: { readonly signal: AbortSignal; readonly timeoutMs: Millis },
+  { signal, timeoutMs }: { readonly signal?: AbortSignal | undefined; readonly timeoutMs: Millis },
 ): Promise<void> {
-  if (signal.aborted) return;
+  if (signal?.aborted === true) return;
   const stop = new AbortController();
   const abort = () => stop.abort();
-  signal.addEventListener('abort', abort);
+  signal?.addEventListener('abort', abort);
   const timer = setTimeout(abort, timeoutMs);
   try {
     await source.waitBeyond(position, stop.signal);
   } finally {
     clearTimeout(timer);
-    signal.removeEventListener('abort', abort);
+    signal?.removeEventListener('abort', abort);
   }
 }

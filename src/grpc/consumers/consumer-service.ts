@@ -25,6 +25,7 @@ import type { Subscription } from '../../engine/consumers/consumer-subscription.
 import type { ConsumerView } from '../../engine/consumers/consumer-view.js';
 import type { Consumers } from '../../engine/consumers/consumers.js';
 import type { LogSource } from '../../engine/log/log-source.js';
+import { namedPosition } from '../../engine/log/named-position.js';
 import type { WireEventEncoder } from '../events/event-encoder.js';
 import { encoded, type MethodCodec } from '../wire/definitions.js';
 import { decodeCreateConsumer, decodeFetch, decodeSubscribe, decodeUpdateConsumer } from '../wire/filter-decoders.js';
@@ -128,10 +129,10 @@ export class ConsumerService {
     return this.#frames.fetched(handout, { offset, head }, form);
   }
 
-  async acknowledge(request: AcknowledgeRequest): Promise<AcknowledgeResponse> {
+  async acknowledge(request: AcknowledgeRequest, { signal }: CallContext): Promise<AcknowledgeResponse> {
     const key = keyFromWire(request.context, request.consumer, 'consumer');
     const { answers, upTo, member, greatest } = acknowledgeFromWire(request);
-    if (greatest !== undefined) await this.#consumers.visiblePosition(greatest.position, greatest.field);
+    if (greatest !== undefined) await namedPosition(this.#source, greatest, signal);
     const done = await this.#consumers.acknowledge(key, answers, upTo, member);
     return {
       offset: BigInt(done.offset),

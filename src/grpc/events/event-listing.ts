@@ -6,10 +6,11 @@ import { EntryKind } from '../../domain/events/event.js';
 import type { EventCriteria } from '../../domain/events/event-filter.js';
 import type { EventQueries } from '../../engine/log/event-queries.js';
 import type { LogSource } from '../../engine/log/log-source.js';
+import { isShown, namedPosition } from '../../engine/log/named-position.js';
 import type { Position } from '../../units.js';
 import { decodePageToken, encodePageToken, type PageTokenScope } from '../wire/page-token.js';
 import type { PayloadForm } from '../wire/payload-form.js';
-import { payloadForm, positionField, sizeField } from '../wire/wire.js';
+import { payloadForm, sizeField } from '../wire/wire.js';
 import type { EventFrames } from './event-frames.js';
 import { listCriteria } from './event-wire.js';
 
@@ -42,19 +43,15 @@ export class EventListing {
   }
 
   /** The encoded ListEventsResponse. */
-  async list(request: ListEventsRequest): Promise<Uint8Array> {
+  async list(request: ListEventsRequest, signal: AbortSignal): Promise<Uint8Array> {
     const { source } = this.#options;
     const form = payloadForm('payload_encoding', request.payloadEncoding);
     const criteria = listCriteria(request.filter, 'filter.');
     const limit = sizeField('page_size', request.pageSize, { default: 100, max: 1_000 });
     const { newestFirst } = request;
-    const visible = source.visible;
-    const asked = {
-      after: positionField('filter.after_position', request.filter?.afterPosition ?? 0n, visible),
-      upTo: beforePosition(request.filter?.beforePosition, visible),
-    };
+    const { afterPosition = 0n, beforePosition } = request.filter ?? {};
     const scope = {
-      request: ['ListEvents', criteria, newestFirst, asked.after, String(request.filter?.beforePosition)],
+      request: ['ListEvents', criteria, newestFirst, Number(afterPosition), String(beforePosition)],
       epoch: source.epoch,
     };
     const showsAwaited = criteria.kinds?.includes(EntryKind.AWAITED) === true;
@@ -64,8 +61,11 @@ export class EventListing {
     const showsLog = kinds === undefined || kinds.some((kind) => kind !== EntryKind.AWAITED);
     const begins = showsAwaited && (newestFirst || !showsLog) ? AWAITED_PART : LOG_PART;
     const part = cursor?.part ?? begins;
-    if (part === LOG_PART && cursor !== undefined)
-      asked[newestFirst ? 'upTo' : 'after'] = Math.min(cursor.after, visible);
+    const goesOn = part === LOG_PART && cursor !== undefined;
+    const place = { field: 'page_token', position: goesOn ? cursor.after : 0 };
+    const from = await namedPosition(source, place, signal);
+    const asked = await this.#asked(afterPosition, beforePosition, signal);
+    if (goesOn) asked[newestFirst ? 'upTo' : 'after'] = from;
     const bounds = await this.#withinTimes(criteria, asked);
     const listing: Listing = { criteria, bounds, limit, newestFirst, form, showsLog, tokenOf };
     if (part === AWAITED_PART) return this.#listAwaited(listing, cursor?.after);
@@ -101,6 +101,19 @@ export class EventListing {
     return frames.events(entries, form, newestFirst && showsLog ? tokenOf(LOG_PART, bounds.upTo) : '');
   }
 
+  /** The positions in (after, upTo] that the filter asks for. One that it has to be before, above the head, is no bound. */
+  async #asked(
+    position: bigint,
+    before: bigint | undefined,
+    signal: AbortSignal,
+  ): Promise<{ after: Position; upTo: Position }> {
+    const { source } = this.#options;
+    const after = await namedPosition(source, { field: 'filter.after_position', position }, signal);
+    if (before === undefined) return { after, upTo: source.visible };
+    const last = Math.max(0, Number(before) - 1);
+    return { after, upTo: (await isShown(source, last, signal)) ? last : source.visible };
+  }
+
   /** The part of the positions in (after, upTo] that lies within the times, without scanning the others. */
   async #withinTimes(
     { startTime, endTime }: EventCriteria,
@@ -119,9 +132,4 @@ function listCursor(token: string, scope: PageTokenScope, showsAwaited: boolean)
   if (members === undefined) return undefined;
   const [part, after] = (showsAwaited ? members : [LOG_PART, ...members]) as [string, number];
   return { part, after };
-}
-
-function beforePosition(before: bigint | undefined, visible: Position): Position {
-  if (before === undefined || before > BigInt(visible)) return visible;
-  return Math.max(0, Number(before) - 1);
 }

@@ -19,11 +19,12 @@ import type { Prepared, PushCommand, PushEffect, PushedEvent, Pushes } from '../
 import type { EventQueries } from '../../engine/log/event-queries.js';
 import { readEvents, watchEvents } from '../../engine/log/event-stream.js';
 import type { LogSource } from '../../engine/log/log-source.js';
+import { namedPosition } from '../../engine/log/named-position.js';
 import type { Position } from '../../units.js';
 import { encoded, type MethodCodec } from '../wire/definitions.js';
 import { decodeListEvents, decodeReadEvents } from '../wire/filter-decoders.js';
 import type { PayloadForm } from '../wire/payload-form.js';
-import { nameList, payloadForm, positionField, readContext, requiredName, sizeField } from '../wire/wire.js';
+import { nameList, payloadForm, readContext, requiredName, sizeField } from '../wire/wire.js';
 import type { EventFrames } from './event-frames.js';
 import { EventListing } from './event-listing.js';
 import { readCriteria, readNewsFrame, watchNewsFrame } from './event-wire.js';
@@ -120,15 +121,15 @@ export class EventService {
     return this.#options.frames.event(await this.#options.invalidations.invalidate(request.id, request.reason), form);
   }
 
-  listEvents(request: ListEventsRequest): Promise<Uint8Array> {
-    return this.#listing.list(request);
+  listEvents(request: ListEventsRequest, { signal }: CallContext): Promise<Uint8Array> {
+    return this.#listing.list(request, signal);
   }
 
-  async peekEvent(request: PeekEventRequest): Promise<Uint8Array> {
+  async peekEvent(request: PeekEventRequest, { signal }: CallContext): Promise<Uint8Array> {
     const form = payloadForm('payload_encoding', request.payloadEncoding);
-    const after = positionField('after_position', request.afterPosition, this.#options.source.visible);
     const context = readContext('context', request.context);
     const topic = request.topic === '' ? {} : { topics: nameList('topic', [requiredName('topic', request.topic)]) };
+    const after = await this.#afterPosition(request, signal);
     const { entry, scannedTo, caughtUp } = await this.#options.queries.next({ context, ...topic }, after);
     return this.#options.frames.peeked(entry, { position: scannedTo, caughtUp }, form);
   }
@@ -138,7 +139,7 @@ export class EventService {
     const form = payloadForm('payload_encoding', request.payloadEncoding);
     const criteria = readCriteria(request);
     const batchSize = sizeField('batch_size', request.batchSize, { default: 256, max: 1_000 });
-    const options = { after: await this.#startOf(request, criteria), follow: request.follow, batchSize };
+    const options = { after: await this.#startOf(request, criteria, signal), follow: request.follow, batchSize };
     for await (const frame of readEvents(source, selectionOf(criteria), options, { cancelled: signal, draining })) {
       if (frame.kind === 'events')
         for (const part of frames.parts(frame.entries, form)) yield frames.events(part, form);
@@ -212,10 +213,13 @@ export class EventService {
   }
 
   /** Where a reader starts: after the position, and past what is not later than the time, without scanning it. */
-  async #startOf(request: ReadEventsRequest, criteria: EventCriteria): Promise<Position> {
-    const { source } = this.#options;
-    const after = positionField('after_position', request.afterPosition, source.visible);
-    return criteria.startTime === undefined ? after : Math.max(after, await source.positionAt(criteria.startTime));
+  async #startOf(request: ReadEventsRequest, { startTime }: EventCriteria, signal: AbortSignal): Promise<Position> {
+    const after = await this.#afterPosition(request, signal);
+    return startTime === undefined ? after : Math.max(after, await this.#options.source.positionAt(startTime));
+  }
+
+  #afterPosition({ afterPosition: position }: { afterPosition: bigint }, signal: AbortSignal): Promise<Position> {
+    return namedPosition(this.#options.source, { field: 'after_position', position }, signal);
   }
 }
 

@@ -8,7 +8,7 @@ import { parseDescription } from '../../domain/descriptions/description.js';
 import { fieldInvalid, MadeleineError, type Violation } from '../../domain/errors.js';
 import { EntryKind } from '../../domain/events/event.js';
 import { DEFAULT_CONTEXT, nameProblem } from '../../domain/names.js';
-import type { Micros, Position } from '../../units.js';
+import type { Micros } from '../../units.js';
 import type { PayloadForm } from './payload-form.js';
 
 /** Violations that a caller is told at once: a bad map may have a hundred thousand. */
@@ -87,17 +87,6 @@ export function nameList(field: string, names: readonly string[]): readonly stri
   if (names.length > MAX_FILTER_VALUES) throw fieldInvalid(field, `has more than ${MAX_FILTER_VALUES} members`);
   for (const [index, name] of names.entries()) requiredName(`${field}[${index}]`, name);
   return names;
-}
-
-/** A position that a client gives: at or below the newest visible one. */
-export function positionField(field: string, position: bigint, visible: Position): Position {
-  if (position > BigInt(visible)) {
-    throw new MadeleineError('POSITION_BEYOND_HEAD', `${field}: position ${position} is above the head, ${visible}`, {
-      violations: [{ field, description: 'is above the head' }],
-      metadata: { head: String(visible) },
-    });
-  }
-  return Number(position);
 }
 
 /** A page or batch size: 0 is the default. */

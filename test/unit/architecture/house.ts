@@ -36,7 +36,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'engine/consumers': 'domain domain/consumers domain/events engine/log lib storage/ports telemetry',
   'engine/group':
     'domain domain/cawins domain/descriptions domain/events domain/group engine/log lib storage/ports telemetry',
-  'engine/log': 'domain/events lib storage/ports telemetry',
+  'engine/log': 'domain domain/events lib storage/ports telemetry',
   'engine/topics': 'domain domain/topics engine/group engine/log storage/ports',
   'engine/waits': 'domain domain/descriptions domain/events engine/group engine/log lib storage/ports telemetry',
 

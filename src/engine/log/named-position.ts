@@ -1,0 +1,40 @@
+// Positions that clients name. Another instance may have told one a moment before this instance shows it, so a position above
+// the head is waited for a little before it is refused: whoever reads on behind a balancer meets no refusal.
+
+import { MadeleineError } from '../../domain/errors.js';
+import type { Millis, Position } from '../../units.js';
+import type { LogSource } from './log-source.js';
+import { waitForMore } from './log-wait.js';
+
+/** How long a position above the head is waited for. */
+const PATIENCE_MS: Millis = 500;
+
+export interface NamedPosition {
+  /** The field that names it. */
+  readonly field: string;
+  readonly position: bigint | Position;
+}
+
+/** Returns the position once this instance shows it. Rejects with POSITION_BEYOND_HEAD if that takes more than 500 ms. */
+export async function namedPosition(
+  source: LogSource,
+  { field, position }: NamedPosition,
+  signal?: AbortSignal,
+): Promise<Position> {
+  const named = Number(position);
+  if (await isShown(source, named, signal)) return named;
+  const { visible } = source;
+  throw new MadeleineError('POSITION_BEYOND_HEAD', `${field}: position ${position} is above the head, ${visible}`, {
+    violations: [{ field, description: 'is above the head' }],
+    metadata: { head: String(visible) },
+  });
+}
+
+/** Whether this instance shows the position, now or within 500 ms. */
+export async function isShown(source: LogSource, position: Position, signal?: AbortSignal): Promise<boolean> {
+  if (position <= source.visible) return true;
+  // No log is so long.
+  if (!Number.isSafeInteger(position)) return false;
+  await waitForMore(source, position - 1, { signal, timeoutMs: PATIENCE_MS });
+  return position <= source.visible;
+}
