@@ -96,7 +96,7 @@ export class DeliveryHarness {
   #join(name: string, credit: MemberCredit): void {
     if (this.model.members.has(name)) this.#leave(name, false);
     this.model.members.set(name, { name, ...credit, answered: 0 });
-    this.window.addMember(name, credit);
+    this.window.members.add(name, credit);
   }
 
   removeMember(a: number, b: number): void {
@@ -105,7 +105,7 @@ export class DeliveryHarness {
 
   #leave(name: string, lost: boolean): void {
     const expected = this.model.removeMember(name, lost, this.now);
-    expect(this.window.removeMember(name, { lost }, this.now)).toBe(expected);
+    expect(this.window.members.remove(name, { lost }, this.now)).toBe(expected);
   }
 
   setCredit(a: number, b: number, c: number): void {
@@ -114,14 +114,14 @@ export class DeliveryHarness {
     if (member === undefined) return;
     const credit = { maxInFlight: b % 6, maxInFlightBytes: pick(BYTES, c) };
     this.model.members.set(name, Object.assign(member, credit));
-    this.window.setCredit(name, credit);
+    this.window.members.setCredit(name, credit);
   }
 
   // --- delivering
 
   scan(a: number): void {
     const limit = 1 + (a % 12);
-    const page = this.#read(this.window.scanned + 1, this.head, () => true).slice(0, limit);
+    const page = this.#read(this.window.scan.position + 1, this.head, () => true).slice(0, limit);
     for (const event of page) {
       if (!this.#offer(event)) return;
     }
@@ -133,7 +133,7 @@ export class DeliveryHarness {
     const { model, window } = this;
     const entry = model.at(event.position) as Entry;
     const predicted = model.predictOffer(entry, this.now);
-    const result = window.offer(event, this.now);
+    const result = window.scan.offer(event, this.now);
     if (result.kind === 'blocked') {
       this.#checkBlocked(result.by);
       return false;
@@ -162,25 +162,25 @@ export class DeliveryHarness {
   }
 
   #scannedTo(position: number): void {
-    this.window.scannedTo(position);
+    this.window.scan.passedTo(position);
     this.model.scanned = Math.max(this.model.scanned, position);
   }
 
   /** Returns how many positions the window named. */
   redeliver(a: number): number {
     const { model, window } = this;
-    const positions = window.nextRedeliveries(this.now, 1 + (a % 8));
+    const positions = window.redeliveries.next(this.now, 1 + (a % 8));
     expect(positions.length).toBeLessThanOrEqual(1 + (a % 8));
     expect(positions).toEqual([...positions].sort((x, y) => x - y));
     positions.forEach((position, index) => {
       const entry = model.at(position) as Entry;
       expect(entry.place, `${position} is named`).toBe('returned');
       if (entry.expired) {
-        window.gone(position);
+        window.redeliveries.gone(position);
         model.finish(entry, this.now);
         return;
       }
-      const result = window.redeliver(entry.event, this.now);
+      const result = window.redeliveries.offer(entry.event, this.now);
       if (result.kind === 'delivered') model.delivered(result, this.now);
       // Of a replay that was restored the size is not known before it was read.
       else expect(index === 0 && !entry.replay, `${position} comes first and was ${result.kind}`).toBe(false);
@@ -190,7 +190,7 @@ export class DeliveryHarness {
 
   /** Returns how many streams the window named. */
   reread(a: number, b: number): number {
-    const rereads = this.window.streamsToReread(1 + (a % 4));
+    const rereads = this.window.rereads.next(1 + (a % 4));
     for (const reread of rereads) this.#offerHeld(this.#readStream(reread, b));
     return rereads.length;
   }
@@ -198,7 +198,7 @@ export class DeliveryHarness {
   /** Reads now, and offers what was read some operations later, or what was read some operations ago. */
   rereadLate(a: number, b: number, c: number): void {
     if (c % 2 === 0) {
-      const rereads = this.window.streamsToReread(1 + (a % 4));
+      const rereads = this.window.rereads.next(1 + (a % 4));
       this.#late = [...this.#late, ...rereads.map((reread) => this.#readStream(reread, b))].slice(-4);
     } else {
       for (const late of this.#late) this.#offerHeld(late);
@@ -218,24 +218,29 @@ export class DeliveryHarness {
     const { model, window } = this;
     const isOld = reread.era !== window.era;
     for (const event of page) {
-      const result = window.offerHeld(reread, event, this.now);
+      const result = window.rereads.offer(reread, event, this.now);
       if (isOld) expect(result.kind).toBe('done');
       if (result.kind === 'delivered') model.delivered(result, this.now);
       if (result.kind === 'held' || result.kind === 'no-credit') {
         model.reread(reread.stream, reread.from, event.position - 1, this.now);
         model.stoppedAt(model.at(event.position) as Entry, this.now);
         // After a refusal this must do nothing.
-        window.rereadTo(reread, Math.min(to, window.scanned));
+        window.rereads.passedTo(reread, Math.min(to, window.scan.position));
         return;
       }
     }
-    const heldBefore = window.stats().heldStreams;
-    window.rereadTo(reread, Math.min(to, window.scanned));
+    const heldBefore = window.report.stats().heldStreams;
+    window.rereads.passedTo(reread, Math.min(to, window.scan.position));
     if (isOld) return;
     // A later refusal makes what was read before it worthless; the window then stays where it is.
-    const cleared = window.stats().heldStreams < heldBefore;
-    if (cleared || Math.min(to, window.scanned) < window.scanned) {
-      model.reread(reread.stream, reread.from, Math.min(to, cleared ? window.scanned : window.scanned - 1), this.now);
+    const cleared = window.report.stats().heldStreams < heldBefore;
+    if (cleared || Math.min(to, window.scan.position) < window.scan.position) {
+      model.reread(
+        reread.stream,
+        reread.from,
+        Math.min(to, cleared ? window.scan.position : window.scan.position - 1),
+        this.now,
+      );
     }
   }
 
@@ -251,7 +256,7 @@ export class DeliveryHarness {
   ack(a: number, b: number, c: number): void {
     const entries = this.#pickEntries(a, b);
     const answers = entries.map((entry, index) => this.#answer(entry, c + index));
-    const statuses = this.window.ack(answers, this.now);
+    const statuses = this.window.answers.ack(answers, this.now);
     entries.forEach((entry, index) => {
       const answer = answers[index] as Answer;
       const status = statuses[index];
@@ -270,7 +275,7 @@ export class DeliveryHarness {
     const entries = this.model.inFlight.filter(
       (entry) => entry.event.position <= upTo && (member === undefined || entry.member?.name === member),
     );
-    const positions = this.window.ackUpTo(upTo, member, this.now);
+    const positions = this.window.answers.ackUpTo(upTo, member, this.now);
     expect([...positions].sort((x, y) => x - y)).toEqual(entries.map((entry) => entry.event.position));
     for (const entry of entries) {
       this.model.answered(entry, this.now);
@@ -282,7 +287,7 @@ export class DeliveryHarness {
     const rejection = this.#rejection(b);
     const entries = this.#pickEntries(a, b >> 4);
     const answers = entries.map((entry, index) => this.#answer(entry, c + index));
-    const statuses = this.window.reject(answers, rejection, this.now);
+    const statuses = this.window.answers.reject(answers, rejection, this.now);
     entries.forEach((entry, index) => {
       const answer = answers[index] as Answer;
       const status = statuses[index];
@@ -303,7 +308,7 @@ export class DeliveryHarness {
     const ms = 1 + (b % 3_000);
     for (const entry of this.#pickEntries(a, 0)) {
       const answer = this.#answer(entry, c);
-      const [status] = this.window.extend([answer], ms, this.now);
+      const [status] = this.window.answers.extend([answer], ms, this.now);
       const allowed = entry.parked ? this.#notAccepted(entry, answer) : this.model.statuses(entry, answer.lease);
       expect(allowed, `extend of ${answer.position} with ${answer.lease}`).toContain(status);
       if (status !== 'ACCEPTED' || entry.place !== 'in flight') continue;
@@ -355,9 +360,9 @@ export class DeliveryHarness {
   #tickTo(now: number): void {
     this.now = now;
     const expected = this.model.expire(this.now);
-    const expired = this.window.expire(this.now);
+    const expired = this.window.redeliveries.expire(this.now);
     expect(expired.map((expiry) => expiry.position).sort((x, y) => x - y)).toEqual(expected);
-    const wake = this.window.nextWakeAt();
+    const wake = this.window.redeliveries.nextWakeAt();
     const next = this.model.nextEvent(this.now);
     expect(wake ?? Number.POSITIVE_INFINITY, 'wakes in time').toBeLessThanOrEqual(next);
     if (wake !== undefined) expect(wake, 'does not spin').toBeGreaterThan(this.now);
@@ -381,14 +386,14 @@ export class DeliveryHarness {
   replay(a: number): void {
     const entry = this.#parkedOrAny(a);
     const wasParked = entry.parked;
-    expect(this.window.replay(entry.event.position)).toBe(wasParked);
+    expect(this.window.parked.replay(entry.event.position)).toBe(wasParked);
     if (wasParked) this.model.replayParked(entry);
   }
 
   discard(a: number): void {
     const entry = this.#parkedOrAny(a);
     const wasParked = entry.parked;
-    expect(this.window.discard(entry.event.position)).toBe(wasParked);
+    expect(this.window.parked.discard(entry.event.position)).toBe(wasParked);
     if (wasParked) this.model.finish(entry, this.now);
   }
 
@@ -400,16 +405,16 @@ export class DeliveryHarness {
   // --- storage
 
   save(): void {
-    const changes = this.window.changes();
+    const changes = this.window.unsaved.take();
     this.#store(changes);
-    this.window.saved(changes);
-    expect(this.window.dirty).toBe(false);
+    this.window.unsaved.confirm(changes);
+    expect(this.window.unsaved.any).toBe(false);
     this.model.save(this.window.offset);
   }
 
   /** The write happened, and nobody was told. */
   loseSave(): void {
-    this.#store(this.window.changes());
+    this.#store(this.window.unsaved.take());
     this.model.save(this.window.offset);
   }
 
@@ -421,7 +426,7 @@ export class DeliveryHarness {
 
   restart(a: number, b: number, c: number): void {
     const credits = [...this.model.members];
-    const nextLease = this.window.nextLease + (a % 5);
+    const nextLease = this.window.leases.next + (a % 5);
     this.model.restart(nextLease);
     this.window = this.#open(nextLease, nextLease);
     // What a former owner read is not offered to the next.
@@ -441,26 +446,26 @@ export class DeliveryHarness {
   #compare(): void {
     const { model, window } = this;
     // An offer alone leaves the offset where it is.
-    window.scannedTo(window.scanned);
-    const stats = window.stats();
+    window.scan.passedTo(window.scan.position);
+    const stats = window.report.stats();
     expect(stats.inFlight, 'in flight').toBe(model.inFlight.length);
     expect(stats.waiting, 'waiting').toBe(model.entries.filter((entry) => entry.place === 'returned').length);
     expect(stats.parked, 'parked').toBe(model.entries.filter((entry) => entry.parked).length);
     expect(stats.heldStreams, 'held streams').toBe(model.held.size);
     const oldest = model.entries.find((entry) => entry.place !== 'away' && !entry.replay)?.event.position ?? 0;
     expect(stats.oldestUnacknowledged, 'oldest unacknowledged').toBe(oldest);
-    expect(window.scanned, 'scanned').toBe(model.scanned);
+    expect(window.scan.position, 'scanned').toBe(model.scanned);
     expect(window.offset, 'the offset passes nothing open').toBeLessThanOrEqual(model.offset(true));
     if (model.held.size === 0) expect(window.offset, 'the offset').toBe(model.offset(false));
     this.#compareTroubles();
     for (const entry of model.inFlight) {
-      expect(window.inFlightAt(entry.event.position)).toMatchObject({
+      expect(window.members.inFlightAt(entry.event.position)).toMatchObject({
         lease: entry.lease,
         member: entry.member?.name,
         deadlineMs: entry.clockStart === undefined ? undefined : model.deadline(entry),
       });
     }
-    for (const use of window.members()) {
+    for (const use of window.members.uses()) {
       const held = model.inFlight.filter((entry) => entry.member?.name === use.name);
       expect(use.inFlight).toBe(held.length);
       expect(use.inFlightBytes).toBe(held.reduce((sum, entry) => sum + entry.event.bytes, 0));
@@ -470,7 +475,7 @@ export class DeliveryHarness {
   /** What would be stored now, but for events that are gone: when the window learns of them is its own affair. */
   #compareTroubles(): void {
     const troubles = new Map(this.#storedTroubles);
-    writeTroubles(troubles, this.window.changes());
+    writeTroubles(troubles, this.window.unsaved.take());
     const isThere = (trouble: { readonly position: number }) => this.model.at(trouble.position)?.expired === false;
     const facts = [...troubles.values()].filter(isThere).map(({ reason: _, ...trouble }) => trouble);
     expect(facts.sort((x, y) => x.position - y.position)).toEqual(this.model.troubles().filter(isThere));
@@ -487,25 +492,28 @@ export class DeliveryHarness {
     for (let round = 0; round < 2_000; round++) {
       this.#tickTo(this.now);
       const named = this.redeliver(255) + this.reread(255, 255);
-      const { scanned } = window;
+      const scanned = window.scan.position;
       this.scan(11);
       const inFlight = this.model.inFlight.slice(0, 1 + (round % 3));
       this.#ackAll(inFlight);
-      const { waiting } = window.stats();
+      const { waiting } = window.report.stats();
       if (window.offset === this.head && waiting === 0 && inFlight.length === 0) return;
-      if (named > 0 || window.scanned > scanned || inFlight.length > 0) continue;
-      const wake = window.nextWakeAt();
-      expect(wake, `stuck at ${JSON.stringify({ ...window.stats(), offset: window.offset, scanned })}`).toBeDefined();
+      if (named > 0 || window.scan.position > scanned || inFlight.length > 0) continue;
+      const wake = window.redeliveries.nextWakeAt();
+      expect(
+        wake,
+        `stuck at ${JSON.stringify({ ...window.report.stats(), offset: window.offset, scanned })}`,
+      ).toBeDefined();
       this.#tickTo(wake as number);
     }
     throw new Error(
-      `not drained: ${JSON.stringify({ ...window.stats(), offset: window.offset, scanned: window.scanned })}`,
+      `not drained: ${JSON.stringify({ ...window.report.stats(), offset: window.offset, scanned: window.scan.position })}`,
     );
   }
 
   #ackAll(entries: readonly Entry[]): void {
     const answers = entries.map((entry) => ({ position: entry.event.position, lease: entry.lease }));
-    expect(this.window.ack(answers, this.now)).toEqual(answers.map(() => 'ACCEPTED'));
+    expect(this.window.answers.ack(answers, this.now)).toEqual(answers.map(() => 'ACCEPTED'));
     for (const entry of entries) {
       this.model.answered(entry, this.now);
       this.model.finish(entry, this.now);

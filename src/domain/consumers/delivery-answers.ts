@@ -2,58 +2,75 @@
 
 import type { Millis, Position } from '../../units.js';
 import { assertNever } from '../errors.js';
+import type { DeliveryFailures } from './delivery-failures.js';
 import type { DeliveryState } from './delivery-state.js';
-import type { AckStatus, Answer, Rejection, WindowLimits } from './delivery-types.js';
+import type { AckStatus, Answer, Rejection } from './delivery-types.js';
 import type { DeliveryMember } from './open-events.js';
 import { type DeliveryRecord, RecordState } from './open-events.js';
 
-/** The methods are those of DeliveryWindow. */
 export class DeliveryAnswers {
   readonly #state: DeliveryState;
-  readonly #maxUnseenRanges: number;
+  readonly #failures: DeliveryFailures;
 
-  constructor(state: DeliveryState, limits: WindowLimits) {
+  constructor(state: DeliveryState, failures: DeliveryFailures) {
     this.#state = state;
-    this.#maxUnseenRanges = 2 * limits.maxAckedRanges;
+    this.#failures = failures;
   }
 
-  ack(answers: readonly Answer[], now: number): AckStatus[] {
+  /**
+   * Acknowledges; one status per answer, in their order. Positions above the head of the log are the caller's to refuse:
+   * the window does not know the head. Every accepted answer restarts the clocks of its member.
+   */
+  ack(answers: readonly Answer[], now: Millis): AckStatus[] {
+    const at = this.#state.tick(now);
     const statuses: AckStatus[] = [];
-    for (const answer of answers) statuses.push(this.#ackOne(answer, now));
+    for (const answer of answers) statuses.push(this.#ackOne(answer, at));
     return statuses;
   }
 
-  ackUpTo(position: Position, name: string | undefined, now: number): Position[] {
+  /**
+   * Acknowledges what was delivered in this generation, is in flight and lies at or below the position; with `name` only
+   * what the member of that name holds. Returns the positions, in no order.
+   */
+  ackUpTo(position: Position, name: string | undefined, now: Millis): Position[] {
+    const at = this.#state.tick(now);
     const positions: Position[] = [];
     for (const member of this.#membersOf(name)) {
       const records = member.recordsUpTo(position);
-      if (records.length > 0) member.answeredMs = now;
+      if (records.length > 0) member.answeredMs = at;
       for (const record of records) {
         positions.push(record.position);
-        this.#state.finish(record, now);
+        this.#state.finish(record, at);
       }
     }
     return positions;
   }
 
-  reject(answers: readonly Answer[], rejection: Rejection, now: number): AckStatus[] {
+  /** Rejects; statuses as of `ack`, and for accepted ones the action was taken. */
+  reject(answers: readonly Answer[], rejection: Rejection, now: Millis): AckStatus[] {
+    const at = this.#state.tick(now);
     return answers.map((answer) => {
       const record = this.#state.records.get(answer.position);
       const status = this.#statusOf(answer, record);
       if (status !== 'ACCEPTED') return status;
-      if (record === undefined) this.#rejectUnseen(answer.position, rejection, now);
-      else this.#rejectOpen(record, rejection, now);
+      if (record === undefined) this.#rejectUnseen(answer.position, rejection, at);
+      else this.#rejectOpen(record, rejection, at);
       return status;
     });
   }
 
-  extend(answers: readonly Answer[], ms: number, now: number): AckStatus[] {
+  /**
+   * Gives events in flight time until `now + ms` at least, also beyond ten times the ack time-out. Statuses as of `ack`;
+   * nothing is acknowledged. An event that is not in flight answers as an ack would and gets no time.
+   */
+  extend(answers: readonly Answer[], ms: Millis, now: Millis): AckStatus[] {
+    const at = this.#state.tick(now);
     return answers.map((answer) => {
       const record = this.#state.records.get(answer.position);
       const status = this.#statusOf(answer, record);
       if (status === 'ACCEPTED' && record?.state === RecordState.IN_FLIGHT) {
-        restartClocks(record, now);
-        record.extendedUntilMs = Math.max(record.extendedUntilMs, now + ms);
+        restartClocks(record, at);
+        record.extendedUntilMs = Math.max(record.extendedUntilMs, at + ms);
       }
       return status;
     });
@@ -71,9 +88,9 @@ export class DeliveryAnswers {
         restartClocks(record, now);
         state.finish(record, now);
       }
-    } else if (status === 'ALREADY' && lease !== 0 && state.isLeaseOfParked(position, lease)) {
+    } else if (status === 'ALREADY' && lease !== 0 && this.#failures.isLeaseOfParked(position, lease)) {
       // It was set aside while its member still worked on it: the work counts.
-      state.forgetParked(position);
+      this.#failures.discard(position);
       return 'ACCEPTED';
     }
     return status;
@@ -81,10 +98,11 @@ export class DeliveryAnswers {
 
   #statusOf({ position, lease }: Answer, record: DeliveryRecord | undefined): AckStatus {
     if (position < 1) return 'UNKNOWN';
-    const { leases, progress } = this.#state;
+    const { leases, progress, limits } = this.#state;
     const status = leases.status(lease, record, record === undefined && progress.isDone(position));
     // Only leases of a former owner name events that are not known here; each may add a range.
-    if (status === 'ACCEPTED' && record === undefined && progress.acked.size >= this.#maxUnseenRanges) return 'UNKNOWN';
+    if (status === 'ACCEPTED' && record === undefined && progress.acked.size >= 2 * limits.maxAckedRanges)
+      return 'UNKNOWN';
     return status;
   }
 
@@ -96,11 +114,11 @@ export class DeliveryAnswers {
         state.finish(record, now);
         break;
       case 'PARK':
-        state.park(record, rejection.reason, now);
+        this.#failures.park(record, rejection.reason, now);
         break;
       case 'RETRY':
         if (record.state === RecordState.IN_FLIGHT) state.takeBack(record);
-        state.failAttempt(record, rejection.reason, notBefore(rejection.delayMs, now), now);
+        this.#failures.failAttempt(record, rejection.reason, notBefore(rejection.delayMs, now), now);
         break;
       default:
         assertNever(rejection);
@@ -108,10 +126,10 @@ export class DeliveryAnswers {
   }
 
   #rejectUnseen(position: Position, rejection: Rejection, now: number): void {
-    const state = this.#state;
-    if (rejection.action === 'SKIP') state.finishUnseen(position);
-    else if (rejection.action === 'PARK') state.failUnseen(position, rejection.reason, undefined);
-    else state.failUnseen(position, rejection.reason, notBefore(rejection.delayMs, now));
+    const failures = this.#failures;
+    if (rejection.action === 'SKIP') this.#state.finishUnseen(position);
+    else if (rejection.action === 'PARK') failures.failUnseen(position, rejection.reason, undefined);
+    else failures.failUnseen(position, rejection.reason, notBefore(rejection.delayMs, now));
   }
 
   #membersOf(name: string | undefined): Iterable<DeliveryMember> {

@@ -11,7 +11,17 @@ export interface LeaseState {
   readonly leaseLimit?: number;
 }
 
-export class DeliveryLeases {
+/** The leases that storage reserved for this owner. */
+export interface LeaseSupply {
+  /** The next lease to be minted. */
+  readonly next: number;
+  /** Leases that can be minted before `reserve` is needed; Infinity without a bound. */
+  readonly left: number;
+  /** Leases below this are reserved for this owner in storage. */
+  reserve(limit: number): void;
+}
+
+export class DeliveryLeases implements LeaseSupply {
   #next: number;
   #generationFirst: number;
   #ownerFirst: number;

@@ -1,63 +1,86 @@
-// The transitions of the table in delivery-window.ts, and the bookkeeping that each of them owes to its stream, its member,
-// the clocks and the offset.
+// The transitions of the table in delivery-window.ts but the failing ones, and the bookkeeping that each of them owes to its
+// stream, its member, the clocks and the offset.
 
 import type { Millis, Position } from '../../units.js';
 import { Ordering } from './consumer.js';
 import { AckClocks } from './delivery-clocks.js';
-import type { DeliveryLeases } from './delivery-leases.js';
+import { DeliveryLeases } from './delivery-leases.js';
 import { DeliveryProgress } from './delivery-progress.js';
-import { RedeliveryQueue } from './delivery-redelivery.js';
-import type { DeliveryTroubles } from './delivery-troubles.js';
-import type { Delivery, MemberCredit, OfferedEvent, Trouble, WindowSettings } from './delivery-types.js';
+import { DeliveryTroubles } from './delivery-troubles.js';
+import type { Delivery, OfferedEvent, Trouble, WindowLimits, WindowSettings, WindowState } from './delivery-types.js';
 import { MemberPool } from './member-pool.js';
 import { DeliveryMember, DeliveryRecord, RecordState, StreamQueue } from './open-events.js';
+import { decodeRanges } from './position-ranges.js';
+import { RedeliveryQueue } from './redelivery-queue.js';
 
-export interface DeliveryStateOptions {
-  readonly settings: WindowSettings;
-  readonly leases: DeliveryLeases;
-  readonly troubles: DeliveryTroubles;
-  readonly offset: Position;
-  readonly acked: Iterable<readonly [Position, Position]>;
-  /** Version of the progress to begin with. */
-  readonly version: number;
-}
-
-/** Everything that a seek forgets. */
+/** What the parts of a window share. The parts stay for the window's life; what they share is new after each `begin`. */
 export class DeliveryState {
   settings: WindowSettings;
+  generation: number;
+  /** Rises with each `begin`: what was read before has to be dropped. */
+  era = 1;
+  readonly limits: WindowLimits;
   readonly leases: DeliveryLeases;
   readonly troubles: DeliveryTroubles;
-  readonly progress: DeliveryProgress;
-  readonly pool = new MemberPool();
-  readonly clocks: AckClocks;
-  readonly redelivery = new RedeliveryQueue();
+  progress: DeliveryProgress;
+  pool = new MemberPool();
+  clocks: AckClocks;
+  redelivery = new RedeliveryQueue();
   /** Open events that are known as such, replays included. */
-  readonly records = new Map<Position, DeliveryRecord>();
-  readonly streams = new Map<string, StreamQueue>();
+  records = new Map<Position, DeliveryRecord>();
+  streams = new Map<string, StreamQueue>();
   /** Streams with passed over events and nothing in flight nor waiting. */
-  readonly freeHeld = new Set<StreamQueue>();
-  /** Leases of parked events, the first and the last of each, for late answers. */
-  readonly #parkedLeases = new Map<Position, readonly [number, number]>();
+  freeHeld = new Set<StreamQueue>();
   inFlight = 0;
   waiting = 0;
   heldStreams = 0;
+  #now: Millis = 0;
 
-  constructor(options: DeliveryStateOptions) {
-    this.settings = options.settings;
-    this.leases = options.leases;
-    this.troubles = options.troubles;
-    this.progress = new DeliveryProgress(options.offset, options.acked, options.version);
-    this.clocks = new AckClocks(options.settings.ackTimeoutMs);
-    for (const trouble of options.troubles.all()) {
-      if (trouble.state === 'REPLAY') this.#queueReplay(trouble);
-    }
+  constructor(settings: WindowSettings, stored: WindowState, limits: WindowLimits) {
+    this.settings = settings;
+    this.generation = stored.generation;
+    this.limits = limits;
+    this.leases = new DeliveryLeases(stored);
+    this.troubles = new DeliveryTroubles(stored.troubles);
+    this.progress = new DeliveryProgress(stored.offset, decodeRanges(stored.acked), 0);
+    this.clocks = new AckClocks(settings.ackTimeoutMs);
   }
 
-  addMember(name: string, credit: MemberCredit): void {
-    this.pool.add(new DeliveryMember(name, credit));
+  /** Forgets what is open and begins after this offset; the members stay with their credit. */
+  begin(settings: WindowSettings, offset: Position, acked: Iterable<readonly [Position, Position]>): void {
+    const former = this.pool;
+    this.settings = settings;
+    this.era++;
+    this.progress = new DeliveryProgress(offset, acked, this.progress.version + 1);
+    this.pool = new MemberPool();
+    this.clocks = new AckClocks(settings.ackTimeoutMs);
+    this.redelivery = new RedeliveryQueue();
+    this.records = new Map();
+    this.streams = new Map();
+    this.freeHeld = new Set();
+    this.inFlight = 0;
+    this.waiting = 0;
+    this.heldStreams = 0;
+    for (const member of former.all()) this.pool.add(new DeliveryMember(member.name, member));
+  }
+
+  /** The newest time that the window was told. */
+  get now(): Millis {
+    return this.#now;
+  }
+
+  /** Takes note of a time and returns the newest: it never goes back here, the order of the clocks rests on that. */
+  tick(now: Millis): Millis {
+    if (now > this.#now) this.#now = now;
+    return this.#now;
   }
 
   // --- opening
+
+  /** Whether there may be one record more. */
+  get hasRoom(): boolean {
+    return this.leases.left > 0 && this.records.size < this.limits.maxOutstanding;
+  }
 
   /** The stream of an event, if it has order and anything of it is open. */
   streamOf(event: OfferedEvent): StreamQueue | undefined {
@@ -156,76 +179,32 @@ export class DeliveryState {
     if (stream.inFlight === 0) stream.holder = undefined;
   }
 
-  // --- failing
-
-  /** A delivery of a waiting event failed: one attempt more, and delivered again no earlier than `notBeforeMs`. */
-  failAttempt(record: DeliveryRecord, reason: string, notBeforeMs: Millis, now: number): boolean {
-    const attempts = record.attempts + 1;
-    const usedUp = this.settings.parking && attempts >= this.settings.maxAttempts;
-    return this.#fail(record, { ...this.#trouble(record), attempts, reason, notBeforeMs }, usedUp, now);
-  }
-
-  /** A waiting event was with a member that was lost. */
-  countLoss(record: DeliveryRecord, now: number): boolean {
-    const trouble = this.#trouble(record);
-    const losses = trouble.losses + 1;
-    const usedUp = this.settings.parking && losses >= this.settings.maxAttempts;
-    return this.#fail(record, { ...trouble, losses, reason: 'MEMBER_LOST' }, usedUp, now);
-  }
-
-  park(record: DeliveryRecord, reason: string, now: number): void {
-    const trouble = this.#trouble(record);
-    this.#park(record, { ...trouble, reason }, now);
-  }
-
   // --- done
 
   /** The event is done: acknowledged, skipped or gone. */
   finish(record: DeliveryRecord, now: number): void {
     if (record.trouble !== undefined) this.troubles.over(record.position);
-    this.#close(record, now);
+    this.close(record, now);
+  }
+
+  /** Takes a record out of everything that it is linked into; what is remembered of its failures is the caller's. */
+  close(record: DeliveryRecord, now: number): void {
+    const stream = record.stream;
+    if (record.state === RecordState.IN_FLIGHT) {
+      this.#leaveMember(record);
+      if (stream !== undefined) stream.inFlight--;
+    }
+    this.waiting--;
+    record.state = RecordState.DONE;
+    this.records.delete(record.position);
+    if (stream !== undefined) this.#leaveStream(record, stream, now);
+    if (!record.replay) this.progress.finished(record);
   }
 
   /** An event without a record is done: acknowledged or skipped with a lease of a former owner. */
   finishUnseen(position: Position): void {
     this.troubles.over(position);
     this.progress.finishedUnseen(position);
-  }
-
-  /** An event without a record failed with a lease of a former owner; without `notBeforeMs` it is to be parked. */
-  failUnseen(position: Position, reason: string, notBeforeMs: Millis | undefined): void {
-    const former = this.troubles.get(position) ?? newTrouble(position);
-    const attempts = former.attempts + (notBeforeMs === undefined ? 0 : 1);
-    const usedUp = this.settings.parking && attempts >= this.settings.maxAttempts;
-    if (notBeforeMs === undefined || usedUp) {
-      this.troubles.set({ ...former, attempts, reason, notBeforeMs: 0, state: 'PARKED' });
-      this.progress.finishedUnseen(position);
-    } else {
-      this.troubles.set({ ...former, attempts, reason, notBeforeMs });
-      this.troubles.addUnclaimed(position);
-    }
-  }
-
-  /** Whether the event is parked and the lease one of those that it was parked from. */
-  isLeaseOfParked(position: Position, lease: number): boolean {
-    if (this.troubles.get(position)?.state !== 'PARKED') return false;
-    const own = this.#parkedLeases.get(position);
-    if (own === undefined) return this.leases.isOfFormerOwner(lease);
-    return lease >= own[0] && lease <= own[1];
-  }
-
-  forgetParked(position: Position): void {
-    this.#parkedLeases.delete(position);
-    this.troubles.over(position);
-  }
-
-  replay(trouble: Trouble): void {
-    const replay: Trouble = { ...trouble, state: 'REPLAY', attempts: 0, losses: 0, notBeforeMs: 0 };
-    this.troubles.set(replay);
-    const record = this.#queueReplay(replay);
-    const leases = this.#parkedLeases.get(trouble.position);
-    if (leases !== undefined) [record.firstLease, record.lease] = leases;
-    this.#parkedLeases.delete(trouble.position);
   }
 
   // --- settling
@@ -295,42 +274,6 @@ export class DeliveryState {
     this.pool.changed(member);
   }
 
-  #trouble(record: DeliveryRecord): Trouble {
-    return record.trouble ?? newTrouble(record.position);
-  }
-
-  #fail(record: DeliveryRecord, trouble: Trouble, usedUp: boolean, now: number): boolean {
-    this.pool.release(record.stream ?? record);
-    if (usedUp) {
-      this.#park(record, trouble, now);
-    } else {
-      record.trouble = trouble;
-      this.troubles.set(trouble);
-      this.settle(record, now);
-    }
-    return usedUp;
-  }
-
-  #park(record: DeliveryRecord, trouble: Trouble, now: number): void {
-    if (record.lease !== 0) this.#parkedLeases.set(record.position, [record.firstLease, record.lease]);
-    this.troubles.set({ ...trouble, state: 'PARKED', notBeforeMs: 0 });
-    this.#close(record, now);
-  }
-
-  /** The record leaves everything that it is linked into. */
-  #close(record: DeliveryRecord, now: number): void {
-    const stream = record.stream;
-    if (record.state === RecordState.IN_FLIGHT) {
-      this.#leaveMember(record);
-      if (stream !== undefined) stream.inFlight--;
-    }
-    this.waiting--;
-    record.state = RecordState.DONE;
-    this.records.delete(record.position);
-    if (stream !== undefined) this.#leaveStream(record, stream, now);
-    if (!record.replay) this.progress.finished(record);
-  }
-
   #leaveStream(record: DeliveryRecord, stream: StreamQueue, now: number): void {
     const link = record.streamLink as NonNullable<typeof record.streamLink>;
     if (stream.firstWaiting === record) stream.firstWaiting = link.next?.value;
@@ -338,17 +281,4 @@ export class DeliveryState {
     if (stream.inFlight === 0) stream.holder = undefined;
     this.settleStream(stream, now);
   }
-
-  #queueReplay(trouble: Trouble): DeliveryRecord {
-    const record = new DeliveryRecord(trouble.position, trouble.position, 0, undefined, true);
-    record.trouble = trouble;
-    this.records.set(trouble.position, record);
-    this.waiting++;
-    this.redelivery.schedule(record, 0);
-    return record;
-  }
-}
-
-function newTrouble(position: Position): Trouble {
-  return { position, attempts: 0, losses: 0, notBeforeMs: 0, reason: '', state: 'RETRY' };
 }

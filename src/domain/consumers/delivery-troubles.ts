@@ -20,10 +20,6 @@ export class DeliveryTroubles {
     this.unclaim();
   }
 
-  get size(): number {
-    return this.#byPosition.size;
-  }
-
   get parked(): number {
     return this.#parked;
   }
@@ -33,7 +29,7 @@ export class DeliveryTroubles {
   }
 
   get(position: Position): Trouble | undefined {
-    return this.#byPosition.get(position);
+    return this.#byPosition.size === 0 ? undefined : this.#byPosition.get(position);
   }
 
   all(): Trouble[] {

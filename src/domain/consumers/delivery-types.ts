@@ -120,12 +120,16 @@ export type OfferResult =
   | { readonly kind: 'done' }
   | { readonly kind: 'blocked'; readonly by: Position };
 
+export const NO_CREDIT: OfferResult = { kind: 'no-credit' };
+export const HELD: OfferResult = { kind: 'held' };
+export const DONE: OfferResult = { kind: 'done' };
+
 /** A stream of which events were passed over, and that can be delivered now. */
 export interface StreamReread {
   readonly stream: string;
   /** The window's `era` when it was named. */
   readonly era: number;
-  /** Read the stream's matching events at or after this position, up to `scanned`. */
+  /** Read the stream's matching events at or after this position, up to the position of the scan. */
   readonly from: Position;
   /** How many of them a member could take at present; at least 1. */
   readonly room: number;

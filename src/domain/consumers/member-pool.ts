@@ -57,6 +57,12 @@ export class MemberPool {
     return top === member ? this.#second() !== undefined : top !== undefined && top.free > 0;
   }
 
+  /** The member that takes an event of so many bytes: the one that has its stream, or if none has, the chosen one. */
+  taker(holder: DeliveryMember | undefined, bytes: number, avoid?: DeliveryMember): DeliveryMember | undefined {
+    if (holder === undefined) return this.choose(bytes, avoid);
+    return holder.canTake(bytes) ? holder : undefined;
+  }
+
   /**
    * The member with the most free credit that can take an event of so many bytes. `avoid` is taken only if there is no
    * other: it failed on this event before.

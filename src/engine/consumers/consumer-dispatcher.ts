@@ -95,7 +95,7 @@ export class ConsumerDispatcher {
 
   /** Everything up to here was delivered; undefined while the consumer is behind. */
   get livePosition(): Position | undefined {
-    return this.#live ? this.#window.scanned : undefined;
+    return this.#live ? this.#window.scan.position : undefined;
   }
 
   get selection(): Selection {
@@ -152,13 +152,13 @@ export class ConsumerDispatcher {
   #step(): Step | Promise<unknown> {
     const now = this.#host.nowMs();
     const window = this.#window;
-    if (window.expire(now).length > 0) this.#host.deliveriesEnded();
-    if (window.hasUnsavedTroubles) return this.#host.saveTroubles();
-    if (!this.#host.mayDeliver || !this.#host.wanted || !window.hasCredit()) return 'idle';
-    if (window.leasesLeft === 0) return this.#host.reserveLeases();
-    const positions = window.nextRedeliveries(now, REDELIVERIES);
+    if (window.redeliveries.expire(now).length > 0) this.#host.deliveriesEnded();
+    if (window.unsaved.anyTrouble) return this.#host.saveTroubles();
+    if (!this.#host.mayDeliver || !this.#host.wanted || !window.members.hasCredit) return 'idle';
+    if (window.leases.left === 0) return this.#host.reserveLeases();
+    const positions = window.redeliveries.next(now, REDELIVERIES);
     if (positions.length > 0) return this.#redeliver(positions);
-    const rereads = window.streamsToReread(REREADS);
+    const rereads = window.rereads.next(REREADS);
     if (rereads.length > 0) return this.#reread(rereads);
     return this.#scan(now);
   }
@@ -171,10 +171,10 @@ export class ConsumerDispatcher {
     for (const position of positions) {
       const entry = entries.get(position);
       if (entry === undefined) {
-        this.#window.gone(position);
+        this.#window.redeliveries.gone(position);
         continue;
       }
-      const result = this.#window.redeliver(this.#offered(entry), now);
+      const result = this.#window.redeliveries.offer(this.#offered(entry), now);
       if (result.kind === 'delivered') this.#host.deliver(entry, result);
       if (result.kind === 'no-credit') return;
     }
@@ -196,15 +196,16 @@ export class ConsumerDispatcher {
   #offerHeld(reread: StreamReread, batch: ReadBatch): void {
     const now = this.#host.nowMs();
     for (const entry of batch.entries) {
-      const result = this.#window.offerHeld(reread, this.#offered(entry), now);
+      const result = this.#window.rereads.offer(reread, this.#offered(entry), now);
       if (result.kind === 'delivered') this.#host.deliver(entry, result);
       else if (result.kind !== 'done') return;
     }
-    this.#window.rereadTo(reread, Math.min(batch.scannedTo, this.#window.scanned));
+    this.#window.rereads.passedTo(reread, Math.min(batch.scannedTo, this.#window.scan.position));
   }
 
   #scan(now: number): Step | Promise<unknown> {
-    const { scanned, era } = this.#window;
+    const { era } = this.#window;
+    const scanned = this.#window.scan.position;
     if (this.#source.visible - scanned > LIVE_POSITIONS) this.#live = false;
     const page = this.#page;
     if (page !== undefined) return this.#offerPage(page, now);
@@ -219,7 +220,7 @@ export class ConsumerDispatcher {
     return new ReadAhead({
       read: (options) => this.#source.read(this.#selection, options),
       visible: () => this.#source.visible,
-      credit: () => this.#window.maxInFlight,
+      credit: () => this.#window.members.maxInFlight,
     });
   }
 
@@ -238,7 +239,7 @@ export class ConsumerDispatcher {
     const window = this.#window;
     while (this.#pageIndex < entries.length) {
       const entry = entries[this.#pageIndex] as LogEntry;
-      const result = window.offer(this.#offered(entry), now);
+      const result = window.scan.offer(this.#offered(entry), now);
       if (result.kind === 'no-credit' || result.kind === 'blocked') return 'idle';
       this.#pageIndex += 1;
       if (result.kind !== 'delivered') continue;
@@ -246,12 +247,12 @@ export class ConsumerDispatcher {
       if (!this.#host.wanted) return 'idle';
     }
     this.#page = undefined;
-    window.scannedTo(scannedTo);
+    window.scan.passedTo(scannedTo);
     return 'more';
   }
 
   #atHead(scanned: Position): Step {
-    if (!this.#live && this.#window.stats().heldStreams === 0) {
+    if (!this.#live && this.#window.report.stats().heldStreams === 0) {
       this.#live = true;
       this.#host.caughtUp(scanned);
     }

@@ -56,12 +56,12 @@ export class ConsumerMembers implements MemberHost {
   subscribe(name: string, credit: MemberCredit, measure: MeasureEntry): Subscription {
     const former = this.#members.get(name);
     if (former !== undefined) {
-      this.#window.removeMember(name, { lost: false }, this.nowMs());
+      this.#window.members.remove(name, { lost: false }, this.nowMs());
       former.end(new MadeleineError('MEMBER_REPLACED', `another subscriber came as member "${name}"`));
     }
     const subscription = new Subscription({ name, host: this, measure });
     this.#members.set(name, subscription);
-    this.#window.addMember(name, credit);
+    this.#window.members.add(name, credit);
     return subscription;
   }
 
@@ -72,7 +72,7 @@ export class ConsumerMembers implements MemberHost {
     if (present !== undefined) throw fieldInvalid('member', 'is subscribed at present; fetch under another name');
     const member = new FetchMember({ name, host: this, rememberMs });
     this.#members.set(name, member);
-    this.#window.addMember(name, { maxInFlight: 0, maxInFlightBytes: 0 });
+    this.#window.members.add(name, { maxInFlight: 0, maxInFlightBytes: 0 });
     return member;
   }
 
@@ -155,7 +155,7 @@ export class ConsumerMembers implements MemberHost {
   }
 
   views(): MemberView[] {
-    return this.#window.members().map((use) => {
+    return this.#window.members.uses().map((use) => {
       return { ...use, subscribedAtMs: this.#members.get(use.name)?.subscribedAtMs ?? this.nowMs() };
     });
   }
@@ -182,25 +182,25 @@ export class ConsumerMembers implements MemberHost {
 
   /** See MemberHost. */
   setCredit(name: string, credit: MemberCredit): void {
-    if (this.#members.has(name)) this.#window.setCredit(name, credit);
+    if (this.#members.has(name)) this.#window.members.setCredit(name, credit);
   }
 
   /** See MemberHost. */
   inFlight(name: string): { readonly events: number; readonly bytes: number } {
-    const use = this.#window.member(name);
+    const use = this.#window.members.use(name);
     return { events: use?.inFlight ?? 0, bytes: use?.inFlightBytes ?? 0 };
   }
 
   /** See MemberHost. */
   prune(outbox: Outbox): void {
-    outbox.prune(({ position, lease }) => this.#window.inFlightAt(position)?.lease === lease);
+    outbox.prune(({ position, lease }) => this.#window.members.inFlightAt(position)?.lease === lease);
   }
 
   /** See MemberHost. */
   left(member: SessionMember, how: { readonly lost: boolean }): void {
     if (this.#members.get(member.name) !== member) return;
     this.#members.delete(member.name);
-    this.#window.removeMember(member.name, how, this.nowMs());
+    this.#window.members.remove(member.name, how, this.nowMs());
     this.#options.onLeft();
   }
 

@@ -49,12 +49,12 @@ export class ConsumerProgress implements FlushTarget {
 
   /** Resolves once everything up to now is durable; see OffsetFlusher.flush. */
   async flush(): Promise<void> {
-    if (this.#window.dirty && !this.#stopped) await this.#options.flusher.flush(this);
+    if (this.#window.unsaved.any && !this.#stopped) await this.#options.flusher.flush(this);
   }
 
   /** Nobody waits for it: within some seconds, sooner if much is unwritten. Rejects only in the second case. */
   async flushSoon(): Promise<void> {
-    if (!this.#window.dirty) return;
+    if (!this.#window.unsaved.any) return;
     if (this.#window.offset - this.#storedOffset >= MAX_UNWRITTEN_POSITIONS) await this.flush();
     else this.#options.flusher.flushSoon(this);
   }
@@ -67,8 +67,8 @@ export class ConsumerProgress implements FlushTarget {
 
   /** See FlushTarget. */
   takeWrite(): OffsetWrite | undefined {
-    if (!this.#window.dirty || this.#stopped) return undefined;
-    const changes = this.#window.changes();
+    if (!this.#window.unsaved.any || this.#stopped) return undefined;
+    const changes = this.#window.unsaved.take();
     const movedAt = changes.offset === this.#storedOffset ? this.#movedAt : this.#options.clock.nowMs() * 1000;
     this.#taken = { changes, movedAt };
     return {
@@ -90,7 +90,7 @@ export class ConsumerProgress implements FlushTarget {
     this.#taken = undefined;
     this.#storedOffset = changes.offset;
     this.#movedAt = movedAt;
-    this.#window.saved(changes);
+    this.#window.unsaved.confirm(changes);
   }
 
   /** See FlushTarget. */

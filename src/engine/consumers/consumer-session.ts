@@ -140,7 +140,7 @@ export class ConsumerSession implements OwnershipListener, DispatchHost {
   }
 
   get inFlight(): number {
-    return this.#window.stats().inFlight;
+    return this.#window.report.stats().inFlight;
   }
 
   /** Why it runs no more; undefined while it does. */
@@ -171,7 +171,7 @@ export class ConsumerSession implements OwnershipListener, DispatchHost {
     this.#usedAtMs = this.nowMs();
     const { handout, repeated } = this.#members.fetching(member, this.#settings.ackTimeoutMs).fetch(options);
     const given = await handout;
-    return repeated ? stillLeased(given, (position) => this.#window.inFlightAt(position)) : given;
+    return repeated ? stillLeased(given, (position) => this.#window.members.inFlightAt(position)) : given;
   }
 
   /** Acknowledges, and resolves once the result is durable. */
@@ -183,8 +183,8 @@ export class ConsumerSession implements OwnershipListener, DispatchHost {
     this.#throwIfEnded();
     const now = this.nowMs();
     this.#usedAtMs = now;
-    const statuses = this.#window.ack(answers, now);
-    const passed = upTo === undefined ? [] : this.#window.ackUpTo(upTo, member, now);
+    const statuses = this.#window.answers.ack(answers, now);
+    const passed = upTo === undefined ? [] : this.#window.answers.ackUpTo(upTo, member, now);
     // Only without a lease can one acknowledge what was not handed out yet.
     if (upTo !== undefined || answers.some((answer) => answer.lease === 0)) this.#members.markStale();
     this.#changed();
@@ -231,7 +231,7 @@ export class ConsumerSession implements OwnershipListener, DispatchHost {
 
   /** Matching events that are not acknowledged. */
   countPending(): Promise<EventCount> {
-    const { offset, acked } = this.#window.changes();
+    const { offset, acked } = this.#window.unsaved.take();
     return this.#count({ after: offset, upTo: this.#options.source.visible, without: acked });
   }
 
@@ -241,8 +241,8 @@ export class ConsumerSession implements OwnershipListener, DispatchHost {
   }
 
   view(): ConsumerView {
-    const stats = this.#window.stats();
-    const { activity, cause } = this.#window.activity(this.head, this.nowMs());
+    const stats = this.#window.report.stats();
+    const { activity, cause } = this.#window.report.activity(this.head, this.nowMs());
     return {
       ...this.key,
       settings: this.#settings,
@@ -266,7 +266,7 @@ export class ConsumerSession implements OwnershipListener, DispatchHost {
   /** Tells its subscribers that the server drains; nothing more is delivered, acknowledgements go on. */
   drain(): void {
     this.#draining = true;
-    this.#members.drain(this.#window.scanned, drainingError());
+    this.#members.drain(this.#window.scan.position, drainingError());
     this.#tellIfDrained();
   }
 
@@ -340,7 +340,7 @@ export class ConsumerSession implements OwnershipListener, DispatchHost {
   roundDone(idle: boolean): void {
     this.#members.handOut(idle);
     if (!idle || this.#ended !== undefined) return;
-    if (this.#window.leasesLeft < FEW_LEASES) this.reserveLeases().catch((error: unknown) => this.failed(error));
+    if (this.#window.leases.left < FEW_LEASES) this.reserveLeases().catch((error: unknown) => this.failed(error));
     this.#progress.flushSoon().catch((error: unknown) => this.failed(error));
     this.#setAlarm();
   }
@@ -356,7 +356,7 @@ export class ConsumerSession implements OwnershipListener, DispatchHost {
       .reserveLeases(this.#options.ownership.hold, DELIVERY_LEASES)
       .then((block) => {
         if (block === undefined) this.loseHold();
-        else this.#window.reserveLeases(block.end);
+        else this.#window.leases.reserve(block.end);
       })
       .finally(() => {
         this.#reserving = undefined;
@@ -394,7 +394,7 @@ export class ConsumerSession implements OwnershipListener, DispatchHost {
   }
 
   #setAlarm(): void {
-    const wakeAtMs = this.#window.nextWakeAt() ?? Number.POSITIVE_INFINITY;
+    const wakeAtMs = this.#window.redeliveries.nextWakeAt() ?? Number.POSITIVE_INFINITY;
     this.#alarm.ringBy(Math.min(wakeAtMs, this.#retryAtMs, this.#members.nextWakeAtMs()));
   }
 

@@ -59,7 +59,7 @@ export class DeliveryDriver {
 
   /** Adds a member; credit is generous where it is not given. */
   join(name: string, credit: Partial<MemberCredit> = {}): void {
-    this.window.addMember(name, { maxInFlight: 100, maxInFlightBytes: 1_000_000, ...credit });
+    this.window.members.add(name, { maxInFlight: 100, maxInFlightBytes: 1_000_000, ...credit });
   }
 
   /** Deletes an event from the log. */
@@ -75,7 +75,7 @@ export class DeliveryDriver {
 
   /** One round of everything that can be done at this time; the deliveries in their order. */
   deliver(): Delivery[] {
-    this.window.expire(this.now);
+    this.window.redeliveries.expire(this.now);
     return [...this.redeliver(), ...this.reread(), ...this.scan()];
   }
 
@@ -86,26 +86,26 @@ export class DeliveryDriver {
 
   redeliver(): Delivery[] {
     const delivered: Delivery[] = [];
-    for (const position of this.window.nextRedeliveries(this.now, 1_000)) {
+    for (const position of this.window.redeliveries.next(this.now, 1_000)) {
       const event = this.log[position - 1];
-      if (event === undefined) this.window.gone(position);
-      else collect(delivered, this.window.redeliver(event, this.now));
+      if (event === undefined) this.window.redeliveries.gone(position);
+      else collect(delivered, this.window.redeliveries.offer(event, this.now));
     }
     return delivered;
   }
 
   reread(): Delivery[] {
     const delivered: Delivery[] = [];
-    for (const reread of this.window.streamsToReread(1_000)) {
+    for (const reread of this.window.rereads.next(1_000)) {
       let stopped = false;
       for (const event of this.log.slice(reread.from - 1)) {
         if (event?.stream !== reread.stream) continue;
-        const result = this.window.offerHeld(reread, event, this.now);
+        const result = this.window.rereads.offer(reread, event, this.now);
         collect(delivered, result);
         stopped = result.kind === 'held' || result.kind === 'no-credit';
         if (stopped) break;
       }
-      if (!stopped) this.window.rereadTo(reread, this.window.scanned);
+      if (!stopped) this.window.rereads.passedTo(reread, this.window.scan.position);
     }
     return delivered;
   }
@@ -113,35 +113,35 @@ export class DeliveryDriver {
   /** Offers what comes after `scanned` until it is refused. */
   scan(): Delivery[] {
     const delivered: Delivery[] = [];
-    for (const event of this.log.slice(this.window.scanned)) {
+    for (const event of this.log.slice(this.window.scan.position)) {
       if (event === undefined) continue;
-      const result = this.window.offer(event, this.now);
+      const result = this.window.scan.offer(event, this.now);
       collect(delivered, result);
       if (result.kind === 'no-credit' || result.kind === 'blocked') return delivered;
     }
-    this.window.scannedTo(this.head);
+    this.window.scan.passedTo(this.head);
     return delivered;
   }
 
   ack(...deliveries: readonly Delivery[]) {
-    return this.window.ack(deliveries, this.now);
+    return this.window.answers.ack(deliveries, this.now);
   }
 
   retry(delivery: Delivery, delayMs = 0, reason = 'failed') {
-    return this.window.reject([delivery], { action: 'RETRY', delayMs, reason }, this.now);
+    return this.window.answers.reject([delivery], { action: 'RETRY', delayMs, reason }, this.now);
   }
 
   park(delivery: Delivery, reason = 'cannot') {
-    return this.window.reject([delivery], { action: 'PARK', reason }, this.now);
+    return this.window.answers.reject([delivery], { action: 'PARK', reason }, this.now);
   }
 
   skip(delivery: Delivery) {
-    return this.window.reject([delivery], { action: 'SKIP', reason: 'needless' }, this.now);
+    return this.window.answers.reject([delivery], { action: 'SKIP', reason: 'needless' }, this.now);
   }
 
   /** A window of a new owner, from what this one has to store. */
   takeOver(options: Partial<DeliveryDriverOptions> = {}): DeliveryDriver {
-    const { offset, acked, generation, nextLease, generationFirstLease, troubles } = this.window.changes();
+    const { offset, acked, generation, nextLease, generationFirstLease, troubles } = this.window.unsaved.take();
     const log = this.log.map((event) => event?.stream);
     const state = { offset, acked, generation, nextLease, generationFirstLease, troubles, ownerFirstLease: nextLease };
     const driver = new DeliveryDriver({ log, ...options, state });

@@ -5,7 +5,7 @@ import type { AckStatus } from '../../../../src/domain/consumers/delivery-types.
 import { DeliveryDriver, NO_ORDER, of } from '../../../support/consumers/delivery.js';
 
 function one(driver: DeliveryDriver, position: number, lease: number): AckStatus | undefined {
-  return driver.window.ack([{ position, lease }], driver.now)[0];
+  return driver.window.answers.ack([{ position, lease }], driver.now)[0];
 }
 
 describe('delivery answers: leases of this owner', () => {
@@ -28,7 +28,13 @@ describe('delivery answers: leases of this owner', () => {
       { position: 2, lease: second?.lease ?? 0 },
       { position: 0, lease: 1 },
     ];
-    expect(driver.window.ack(answers, driver.now)).toEqual(['ACCEPTED', 'UNKNOWN', 'ACCEPTED', 'ALREADY', 'UNKNOWN']);
+    expect(driver.window.answers.ack(answers, driver.now)).toEqual([
+      'ACCEPTED',
+      'UNKNOWN',
+      'ACCEPTED',
+      'ALREADY',
+      'UNKNOWN',
+    ]);
   });
 
   it('knows no lease that was never minted, and no event that was never delivered', () => {
@@ -44,7 +50,7 @@ describe('delivery answers: leases of this owner', () => {
     const driver = new DeliveryDriver({ log: [null] });
     driver.join('ada');
     const [first] = driver.deliver();
-    driver.window.removeMember('ada', { lost: false }, driver.now);
+    driver.window.members.remove('ada', { lost: false }, driver.now);
     expect(one(driver, 1, first?.lease ?? 0)).toBe('ACCEPTED');
     expect(driver.window.offset).toBe(1);
   });
@@ -53,7 +59,7 @@ describe('delivery answers: leases of this owner', () => {
     const driver = new DeliveryDriver({ log: [null] });
     driver.join('ada');
     const [first] = driver.deliver();
-    driver.window.removeMember('ada', { lost: false }, driver.now);
+    driver.window.members.remove('ada', { lost: false }, driver.now);
     driver.join('bob');
     const [second] = driver.deliver();
     expect(one(driver, 1, first?.lease ?? 0)).toBe('STALE');
@@ -65,12 +71,12 @@ describe('delivery answers: leases of this owner', () => {
     driver.join('ada');
     const [first] = driver.deliver();
     for (const name of ['bob', 'ada']) {
-      const [holder] = driver.window.members();
-      driver.window.removeMember(holder?.name ?? '', { lost: false }, driver.now);
+      const [holder] = driver.window.members.uses();
+      driver.window.members.remove(holder?.name ?? '', { lost: false }, driver.now);
       driver.join(name);
       driver.deliver();
     }
-    expect(driver.window.inFlightAt(1)).toMatchObject({ member: 'ada', lease: 3 });
+    expect(driver.window.members.inFlightAt(1)).toMatchObject({ member: 'ada', lease: 3 });
     expect(one(driver, 1, 2)).toBe('STALE');
     expect(one(driver, 1, first?.lease ?? 0)).toBe('ACCEPTED');
   });
@@ -81,7 +87,7 @@ describe('delivery answers: leases of this owner', () => {
     driver.deliver();
     expect(one(driver, 1, 0)).toBe('ACCEPTED');
     expect(one(driver, 1, 0)).toBe('ALREADY');
-    driver.window.removeMember('ada', { lost: false }, driver.now);
+    driver.window.members.remove('ada', { lost: false }, driver.now);
     expect(one(driver, 2, 0)).toBe('ACCEPTED');
   });
 });
@@ -113,7 +119,7 @@ describe('delivery answers: leases of before', () => {
     expect(one(driver, 2, of(delivered, 2).lease)).toBe('ALREADY');
     expect(one(driver, 3, of(delivered, 3).lease)).toBe('ACCEPTED');
     expect(one(driver, 3, of(delivered, 3).lease)).toBe('ALREADY');
-    driver.window.ackUpTo(1, undefined, driver.now);
+    driver.window.answers.ackUpTo(1, undefined, driver.now);
     expect(driver.positions()).toEqual([4]);
     expect(driver.window.offset).toBe(3);
   });
@@ -128,7 +134,7 @@ describe('delivery answers: leases of before', () => {
     expect(driver.skip(of(delivered, 3))).toEqual(['ACCEPTED']);
     driver.join('ada');
     expect(driver.positions()).toEqual([4]);
-    expect(driver.window.stats()).toMatchObject({ parked: 1, waiting: 1 });
+    expect(driver.window.report.stats()).toMatchObject({ parked: 1, waiting: 1 });
     driver.now += 300;
     expect(driver.deliver()).toMatchObject([{ position: 1, attempt: 2 }]);
   });
@@ -152,10 +158,10 @@ describe('delivery answers: up to', () => {
     driver.join('ada');
     const delivered = driver.deliver();
     driver.retry(of(delivered, 2));
-    const positions = driver.window.ackUpTo(4, undefined, driver.now);
+    const positions = driver.window.answers.ackUpTo(4, undefined, driver.now);
     expect([...positions].sort()).toEqual([1, 3, 4]);
     expect(driver.window.offset).toBe(1);
-    expect(driver.window.ackUpTo(4, undefined, driver.now)).toEqual([]);
+    expect(driver.window.answers.ackUpTo(4, undefined, driver.now)).toEqual([]);
   });
 
   it('acknowledges only what a named member holds', () => {
@@ -164,9 +170,9 @@ describe('delivery answers: up to', () => {
     driver.join('bob', { maxInFlight: 2 });
     const delivered = driver.deliver();
     const bobs = delivered.filter(({ member }) => member === 'bob').map(({ position }) => position);
-    expect([...driver.window.ackUpTo(9, 'bob', driver.now)].sort()).toEqual(bobs);
-    expect(driver.window.ackUpTo(9, 'nobody', driver.now)).toEqual([]);
-    expect(driver.window.member('ada')?.inFlight).toBe(2);
+    expect([...driver.window.answers.ackUpTo(9, 'bob', driver.now)].sort()).toEqual(bobs);
+    expect(driver.window.answers.ackUpTo(9, 'nobody', driver.now)).toEqual([]);
+    expect(driver.window.members.use('ada')?.inFlight).toBe(2);
   });
 
   it('covers what a member got out of order', () => {
@@ -175,7 +181,7 @@ describe('delivery answers: up to', () => {
     const delivered = driver.deliver();
     driver.retry(of(delivered, 1));
     expect(driver.positions()).toEqual([1]);
-    expect(driver.window.ackUpTo(1, 'ada', driver.now)).toEqual([1]);
+    expect(driver.window.answers.ackUpTo(1, 'ada', driver.now)).toEqual([1]);
     expect(driver.window.offset).toBe(1);
   });
 });
@@ -187,7 +193,7 @@ describe('delivery answers: rejections', () => {
     const delivered = driver.deliver();
     expect(driver.skip(of(delivered, 1))).toEqual(['ACCEPTED']);
     expect(driver.window.offset).toBe(1);
-    expect(driver.window.stats().waiting).toBe(0);
+    expect(driver.window.report.stats().waiting).toBe(0);
   });
 
   it('counts a rejection of an event that had returned already', () => {
@@ -206,9 +212,9 @@ describe('delivery answers: rejections', () => {
     const driver = new DeliveryDriver({ log: ['a'] });
     driver.join('ada');
     const [first] = driver.deliver();
-    expect(driver.window.reject([{ position: 1, lease: 7 }], { action: 'SKIP', reason: '' }, driver.now)).toEqual([
-      'UNKNOWN',
-    ]);
-    expect(driver.window.inFlightAt(1)).toEqual(first);
+    expect(
+      driver.window.answers.reject([{ position: 1, lease: 7 }], { action: 'SKIP', reason: '' }, driver.now),
+    ).toEqual(['UNKNOWN']);
+    expect(driver.window.members.inFlightAt(1)).toEqual(first);
   });
 });

@@ -11,11 +11,13 @@ describe('delivery clocks', () => {
     driver.join('ada');
     const [first] = driver.deliver();
     expect(first?.deadlineMs).toBe(driver.now + T);
-    expect(driver.window.nextWakeAt()).toBe(driver.now + T);
+    expect(driver.window.redeliveries.nextWakeAt()).toBe(driver.now + T);
     driver.now += T - 1;
-    expect(driver.window.expire(driver.now)).toEqual([]);
+    expect(driver.window.redeliveries.expire(driver.now)).toEqual([]);
     driver.now += 1;
-    expect(driver.window.expire(driver.now)).toEqual([{ position: 1, member: 'ada', attempt: 1, parked: false }]);
+    expect(driver.window.redeliveries.expire(driver.now)).toEqual([
+      { position: 1, member: 'ada', attempt: 1, parked: false },
+    ]);
     expect(driver.deliver()).toMatchObject([{ position: 1, attempt: 2, lease: 2 }]);
   });
 
@@ -25,9 +27,9 @@ describe('delivery clocks', () => {
     const delivered = driver.deliver();
     expect(delivered.map(({ deadlineMs }) => deadlineMs !== undefined)).toEqual([true, false, true]);
     driver.now += T;
-    const expired = driver.window.expire(driver.now).map(({ position }) => position);
+    const expired = driver.window.redeliveries.expire(driver.now).map(({ position }) => position);
     expect(expired.sort()).toEqual([1, 3]);
-    expect(driver.window.stats()).toMatchObject({ inFlight: 0, waiting: 3 });
+    expect(driver.window.report.stats()).toMatchObject({ inFlight: 0, waiting: 3 });
     expect(driver.deliver().map(({ position, attempt }) => [position, attempt])).toEqual([
       [1, 2],
       [2, 1],
@@ -41,7 +43,7 @@ describe('delivery clocks', () => {
     const delivered = driver.deliver();
     driver.now += 600;
     driver.ack(of(delivered, 1));
-    expect(driver.window.inFlightAt(2)?.deadlineMs).toBe(driver.now + T);
+    expect(driver.window.members.inFlightAt(2)?.deadlineMs).toBe(driver.now + T);
   });
 
   it('runs for each event under NONE and without a stream', () => {
@@ -52,7 +54,7 @@ describe('delivery clocks', () => {
       driver.join('ada');
       driver.deliver();
       driver.now += T;
-      expect(driver.window.expire(driver.now)).toHaveLength(2);
+      expect(driver.window.redeliveries.expire(driver.now)).toHaveLength(2);
     }
   });
 
@@ -66,8 +68,10 @@ describe('delivery clocks', () => {
     driver.now += 700;
     driver.ack(adas[0] as (typeof adas)[0]);
     driver.now += 300;
-    expect(driver.window.expire(driver.now).map(({ position }) => position)).toEqual(bobs.map((b) => b.position));
-    expect(driver.window.nextWakeAt()).toBe(driver.now + 700);
+    expect(driver.window.redeliveries.expire(driver.now).map(({ position }) => position)).toEqual(
+      bobs.map((b) => b.position),
+    );
+    expect(driver.window.redeliveries.nextWakeAt()).toBe(driver.now + 700);
   });
 
   it('starts anew for at most ten time-outs', () => {
@@ -77,12 +81,12 @@ describe('delivery clocks', () => {
     let [, other] = driver.deliver();
     for (let step = 1; step < 20; step++) {
       driver.now += T / 2;
-      expect(driver.window.expire(driver.now)).toEqual([]);
+      expect(driver.window.redeliveries.expire(driver.now)).toEqual([]);
       if (other !== undefined) driver.ack(other);
       [other] = driver.deliver();
     }
     driver.now += T / 2;
-    expect(driver.window.expire(driver.now)).toMatchObject([{ position: 1, attempt: 1 }]);
+    expect(driver.window.redeliveries.expire(driver.now)).toMatchObject([{ position: 1, attempt: 1 }]);
   });
 
   it('gives an event that waited behind others its ten time-outs from when it became the oldest', () => {
@@ -91,25 +95,25 @@ describe('delivery clocks', () => {
     const delivered = driver.deliver();
     for (let step = 0; step < 12; step++) {
       driver.now += T - 1;
-      driver.window.extend([of(delivered, 1)], T, driver.now);
-      expect(driver.window.expire(driver.now).filter(({ position }) => position < 3)).toEqual([]);
+      driver.window.answers.extend([of(delivered, 1)], T, driver.now);
+      expect(driver.window.redeliveries.expire(driver.now).filter(({ position }) => position < 3)).toEqual([]);
       driver.deliver();
     }
     driver.ack(of(delivered, 1));
-    expect(driver.window.inFlightAt(2)?.deadlineMs).toBe(driver.now + T);
+    expect(driver.window.members.inFlightAt(2)?.deadlineMs).toBe(driver.now + T);
   });
 
   it('waits as long as it was asked to, also beyond ten time-outs', () => {
     const driver = new DeliveryDriver({ log: [null, null] });
     driver.join('ada');
     const delivered = driver.deliver();
-    expect(driver.window.extend([of(delivered, 1)], 20 * T, driver.now)).toEqual(['ACCEPTED']);
-    expect(driver.window.inFlightAt(1)?.deadlineMs).toBe(driver.now + 20 * T);
+    expect(driver.window.answers.extend([of(delivered, 1)], 20 * T, driver.now)).toEqual(['ACCEPTED']);
+    expect(driver.window.members.inFlightAt(1)?.deadlineMs).toBe(driver.now + 20 * T);
     driver.now += T;
-    expect(driver.window.expire(driver.now).map(({ position }) => position)).toEqual([2]);
-    expect(driver.window.nextWakeAt()).toBe(driver.now + 19 * T);
+    expect(driver.window.redeliveries.expire(driver.now).map(({ position }) => position)).toEqual([2]);
+    expect(driver.window.redeliveries.nextWakeAt()).toBe(driver.now + 19 * T);
     driver.now += 19 * T;
-    expect(driver.window.expire(driver.now).map(({ position }) => position)).toEqual([1]);
+    expect(driver.window.redeliveries.expire(driver.now).map(({ position }) => position)).toEqual([1]);
   });
 
   it('does not shorten a clock by an extension, and gives none to what is not in flight', () => {
@@ -117,20 +121,20 @@ describe('delivery clocks', () => {
     driver.join('ada');
     const [first] = driver.deliver();
     if (first === undefined) throw new Error('nothing was delivered');
-    driver.window.extend([first], 1, driver.now);
-    expect(driver.window.inFlightAt(1)?.deadlineMs).toBe(driver.now + T);
+    driver.window.answers.extend([first], 1, driver.now);
+    expect(driver.window.members.inFlightAt(1)?.deadlineMs).toBe(driver.now + T);
     driver.ack(first);
-    expect(driver.window.extend([first], T, driver.now)).toEqual(['ALREADY']);
+    expect(driver.window.answers.extend([first], T, driver.now)).toEqual(['ALREADY']);
   });
 
   it('wakes for a retry that becomes due', () => {
     const driver = new DeliveryDriver({ log: [null] });
     driver.join('ada');
     driver.retry(of(driver.deliver(), 1), 400);
-    expect(driver.window.nextWakeAt()).toBe(driver.now + 400);
+    expect(driver.window.redeliveries.nextWakeAt()).toBe(driver.now + 400);
     driver.now += 400;
-    driver.window.expire(driver.now);
-    expect(driver.window.nextWakeAt()).toBeUndefined();
+    driver.window.redeliveries.expire(driver.now);
+    expect(driver.window.redeliveries.nextWakeAt()).toBeUndefined();
     expect(driver.positions()).toEqual([1]);
   });
 
@@ -138,7 +142,7 @@ describe('delivery clocks', () => {
     const driver = new DeliveryDriver({ log: [null, null] });
     driver.join('ada', { maxInFlight: 1 });
     driver.deliver();
-    driver.window.setCredit('ada', { maxInFlight: 2, maxInFlightBytes: 1_000 });
+    driver.window.members.setCredit('ada', { maxInFlight: 2, maxInFlightBytes: 1_000 });
     const latest = driver.now;
     driver.now -= 5_000;
     expect(driver.deliver()[0]?.deadlineMs).toBe(latest + T);
@@ -150,7 +154,7 @@ describe('delivery clocks', () => {
     driver.deliver();
     driver.window.configure({ ...BY_STREAM, ackTimeoutMs: 3 * T });
     driver.now += T;
-    expect(driver.window.expire(driver.now)).toEqual([]);
-    expect(driver.window.nextWakeAt()).toBe(driver.now + 2 * T);
+    expect(driver.window.redeliveries.expire(driver.now)).toEqual([]);
+    expect(driver.window.redeliveries.nextWakeAt()).toBe(driver.now + 2 * T);
   });
 });

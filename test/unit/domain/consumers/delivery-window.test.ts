@@ -17,8 +17,8 @@ describe('delivery window: scan', () => {
 
   it('stops without a member and changes nothing', () => {
     const driver = new DeliveryDriver({ log: ['a', 'b'] });
-    expect(driver.window.offer(driver.event(1), driver.now)).toEqual({ kind: 'no-credit' });
-    expect(driver.window.scanned).toBe(0);
+    expect(driver.window.scan.offer(driver.event(1), driver.now)).toEqual({ kind: 'no-credit' });
+    expect(driver.window.scan.position).toBe(0);
   });
 
   it('stops at the credit in events and goes on after an answer', () => {
@@ -26,7 +26,7 @@ describe('delivery window: scan', () => {
     driver.join('ada', { maxInFlight: 2 });
     const first = driver.deliver();
     expect(first.map((delivery) => delivery.position)).toEqual([1, 2]);
-    expect(driver.window.scanned).toBe(2);
+    expect(driver.window.scan.position).toBe(2);
     driver.ack(of(first, 2));
     expect(driver.positions()).toEqual([3]);
   });
@@ -35,7 +35,9 @@ describe('delivery window: scan', () => {
     const driver = new DeliveryDriver({ log: [null] });
     driver.join('ada');
     driver.deliver();
-    expect(() => driver.window.offer({ position: 1, stream: null, bytes: 1 }, driver.now)).toThrow('offered before');
+    expect(() => driver.window.scan.offer({ position: 1, stream: null, bytes: 1 }, driver.now)).toThrow(
+      'offered before',
+    );
   });
 
   it('gives a free stream to the member with the most free credit', () => {
@@ -65,7 +67,7 @@ describe('delivery window: offset', () => {
     driver.join('ada', { maxInFlight: 1 });
     driver.ack(...driver.deliver());
     expect(driver.window.offset).toBe(1);
-    expect(driver.window.scanned).toBe(1);
+    expect(driver.window.scan.position).toBe(1);
   });
 
   it('is right after many thousand events that were answered in and out of order', () => {
@@ -90,12 +92,12 @@ describe('delivery window: offset', () => {
     driver.join('ada');
     driver.retry(of(driver.deliver(), 1), 60_000);
     for (let round = 0; round < 50; round++) {
-      driver.window.ackUpTo(5_000, undefined, driver.now);
+      driver.window.answers.ackUpTo(5_000, undefined, driver.now);
       driver.deliver();
     }
-    expect(driver.window.scanned).toBe(5_000);
+    expect(driver.window.scan.position).toBe(5_000);
     expect(driver.window.offset).toBe(0);
-    expect(driver.window.stats().oldestUnacknowledged).toBe(1);
+    expect(driver.window.report.stats().oldestUnacknowledged).toBe(1);
   });
 
   it('keeps what is done above it through a change of owner', () => {
@@ -114,8 +116,8 @@ describe('delivery window: offset', () => {
     driver.join('ada');
     const [, ...others] = driver.deliver();
     driver.ack(...others);
-    expect(driver.window.stats().ackedAhead).toBe(99);
-    expect(driver.window.changes().acked.length).toBeLessThan(8);
+    expect(driver.window.report.stats().ackedAhead).toBe(99);
+    expect(driver.window.unsaved.take().acked.length).toBeLessThan(8);
   });
 });
 
@@ -130,17 +132,17 @@ describe('delivery window: held', () => {
       [3, 'bob'],
       [5, 'bob'],
     ]);
-    expect(driver.window.stats().heldStreams).toBe(1);
+    expect(driver.window.report.stats().heldStreams).toBe(1);
     driver.ack(...onBob);
     expect(driver.window.offset).toBe(0);
     expect(driver.positions()).toEqual([]);
     if (first !== undefined) driver.ack(first);
-    expect(driver.window.streamsToReread(10)).toMatchObject([{ stream: 'a', from: 2, room: 2 }]);
+    expect(driver.window.rereads.next(10)).toMatchObject([{ stream: 'a', from: 2, room: 2 }]);
     expect(driver.deliver().map(({ position, member }) => [position, member])).toEqual([
       [2, 'bob'],
       [4, 'bob'],
     ]);
-    expect(driver.window.stats().heldStreams).toBe(0);
+    expect(driver.window.report.stats().heldStreams).toBe(0);
   });
 
   it('does not let the offset pass a stream that was passed over', () => {
@@ -163,9 +165,9 @@ describe('delivery window: held', () => {
     driver.ack(...bobs);
     if (first !== undefined) driver.ack(first);
     expect(driver.reread().map((delivery) => delivery.position)).toEqual([3, 4]);
-    expect(driver.window.streamsToReread(10)).toEqual([]);
+    expect(driver.window.rereads.next(10)).toEqual([]);
     driver.ack(...[3, 4].map((position) => ({ ...bobs[0], position, lease: 0 }) as never));
-    expect(driver.window.streamsToReread(10)).toMatchObject([{ stream: 'a', from: 5 }]);
+    expect(driver.window.rereads.next(10)).toMatchObject([{ stream: 'a', from: 5 }]);
     expect(driver.positions()).toEqual([5]);
   });
 
@@ -176,14 +178,14 @@ describe('delivery window: held', () => {
     driver.join('bob', { maxInFlight: 2 });
     driver.scan();
     if (first !== undefined) driver.ack(first);
-    const [reread] = driver.window.streamsToReread(1);
+    const [reread] = driver.window.rereads.next(1);
     if (reread === undefined) throw new Error('nothing to re-read');
     driver.window.seek(0, 2);
     driver.scan();
-    expect(driver.window.offerHeld(reread, driver.event(4), driver.now)).toEqual({ kind: 'done' });
-    const { heldStreams } = driver.window.stats();
-    driver.window.rereadTo(reread, 5);
-    expect(driver.window.stats().heldStreams).toBe(heldStreams);
+    expect(driver.window.rereads.offer(reread, driver.event(4), driver.now)).toEqual({ kind: 'done' });
+    const { heldStreams } = driver.window.report.stats();
+    driver.window.rereads.passedTo(reread, 5);
+    expect(driver.window.report.stats().heldStreams).toBe(heldStreams);
   });
 });
 
@@ -205,7 +207,7 @@ describe('delivery window: order', () => {
     driver.join('ada');
     const delivered = driver.deliver();
     driver.retry(of(delivered, 2));
-    expect(driver.window.stats()).toMatchObject({ inFlight: 2, waiting: 2 });
+    expect(driver.window.report.stats()).toMatchObject({ inFlight: 2, waiting: 2 });
     expect(driver.deliver().map(({ position, attempt }) => [position, attempt])).toEqual([
       [2, 2],
       [4, 1],
@@ -219,10 +221,10 @@ describe('delivery window: order', () => {
     driver.retry(of(delivered, 1), 5_000);
     expect(driver.positions()).toEqual([3, 4]);
     driver.now += 4_999;
-    expect(driver.window.nextRedeliveries(driver.now, 10)).toEqual([]);
+    expect(driver.window.redeliveries.next(driver.now, 10)).toEqual([]);
     driver.now += 1;
-    expect(driver.window.nextRedeliveries(driver.now, 10)).toEqual([]);
-    driver.window.ackUpTo(4, undefined, driver.now);
+    expect(driver.window.redeliveries.next(driver.now, 10)).toEqual([]);
+    driver.window.answers.ackUpTo(4, undefined, driver.now);
     expect(driver.positions()).toEqual([1, 2]);
   });
 
@@ -231,15 +233,15 @@ describe('delivery window: order', () => {
     driver.join('ada');
     const [first] = driver.deliver();
     if (first !== undefined) driver.retry(first, 5_000);
-    expect(driver.window.redeliver(driver.event(1), driver.now)).toEqual({ kind: 'held' });
+    expect(driver.window.redeliveries.offer(driver.event(1), driver.now)).toEqual({ kind: 'held' });
   });
 
   it('refuses to redeliver a later event of a stream before the first', () => {
     const driver = new DeliveryDriver({ log: ['a', 'a'] });
     driver.join('ada');
     driver.retry(of(driver.deliver(), 1));
-    expect(driver.window.redeliver(driver.event(2), driver.now)).toEqual({ kind: 'held' });
-    expect(driver.window.redeliver(driver.event(1), driver.now).kind).toBe('delivered');
+    expect(driver.window.redeliveries.offer(driver.event(2), driver.now)).toEqual({ kind: 'held' });
+    expect(driver.window.redeliveries.offer(driver.event(1), driver.now).kind).toBe('delivered');
   });
 
   it('prefers another member for an event that failed', () => {
@@ -257,7 +259,7 @@ describe('delivery window: order', () => {
     driver.join('ada', { maxInFlight: 1 });
     driver.join('bob', { maxInFlight: 2 });
     expect(driver.deliver().map(({ position }) => position)).toEqual([1, 2, 3]);
-    expect(new Set(driver.window.members().map(({ inFlight }) => inFlight))).toEqual(new Set([1, 2]));
+    expect(new Set(driver.window.members.uses().map(({ inFlight }) => inFlight))).toEqual(new Set([1, 2]));
   });
 });
 
@@ -280,7 +282,7 @@ describe('delivery window: gone', () => {
     const driver = new DeliveryDriver({ log: ['a'] });
     driver.join('ada');
     const [first] = driver.deliver();
-    driver.window.gone(1);
+    driver.window.redeliveries.gone(1);
     expect(first === undefined ? [] : driver.ack(first)).toEqual(['ACCEPTED']);
   });
 
@@ -292,7 +294,7 @@ describe('delivery window: gone', () => {
     driver.delete(1);
     driver.join('ada');
     driver.deliver();
-    expect(driver.window.changes().troublesOver).toEqual([1]);
+    expect(driver.window.unsaved.take().troublesOver).toEqual([1]);
   });
 });
 
@@ -303,9 +305,9 @@ describe('delivery window: bounds', () => {
     driver.join('ada', { maxInFlight: 4 });
     const delivered = driver.deliver();
     driver.ack(...[2, 3, 4].map((position) => of(delivered, position)));
-    expect(driver.window.offer(driver.event(5), driver.now)).toEqual({ kind: 'blocked', by: 1 });
-    expect(driver.window.activity(10, driver.now)).toMatchObject({ activity: 'BLOCKED_BY_RETRY' });
-    expect(driver.window.activity(10, driver.now).cause).toContain('position 1,');
+    expect(driver.window.scan.offer(driver.event(5), driver.now)).toEqual({ kind: 'blocked', by: 1 });
+    expect(driver.window.report.activity(10, driver.now)).toMatchObject({ activity: 'BLOCKED_BY_RETRY' });
+    expect(driver.window.report.activity(10, driver.now).cause).toContain('position 1,');
     driver.ack(of(delivered, 1));
     expect(driver.positions()).toEqual([5, 6, 7, 8]);
   });
@@ -330,7 +332,7 @@ describe('delivery window: bounds', () => {
     const driver = former.takeOver({ limits: { maxAckedRanges: 2 } });
     driver.join('ada');
     expect(driver.positions()).toEqual([1, 3, 5, 7]);
-    driver.window.ackUpTo(10, undefined, driver.now);
+    driver.window.answers.ackUpTo(10, undefined, driver.now);
     expect(driver.positions()).toEqual([9, 10]);
   });
 
@@ -338,7 +340,7 @@ describe('delivery window: bounds', () => {
     const driver = new DeliveryDriver({ log: [null, null, null], limits: { maxOutstanding: 2 } });
     driver.join('ada');
     expect(driver.positions()).toEqual([1, 2]);
-    driver.window.ackUpTo(1, undefined, driver.now);
+    driver.window.answers.ackUpTo(1, undefined, driver.now);
     expect(driver.positions()).toEqual([3]);
   });
 });
@@ -346,7 +348,7 @@ describe('delivery window: bounds', () => {
 describe('delivery window: activity', () => {
   it('says why it does or does not deliver', () => {
     const driver = new DeliveryDriver({ log: ['a', 'b', 'a'], settings: { ...BY_STREAM, parking: false } });
-    const activity = () => driver.window.activity(driver.head, driver.now);
+    const activity = () => driver.window.report.activity(driver.head, driver.now);
     expect(activity().activity).toBe('NO_MEMBER');
     driver.join('ada', { maxInFlight: 2 });
     expect(activity().activity).toBe('DELIVERING');
@@ -365,7 +367,7 @@ describe('delivery window: activity', () => {
   it('says that no member asks when the only one has no credit', () => {
     const driver = new DeliveryDriver({ log: ['a'] });
     driver.join('fetch', { maxInFlight: 0, maxInFlightBytes: 0 });
-    expect(driver.window.activity(1, driver.now)).toEqual({
+    expect(driver.window.report.activity(1, driver.now)).toEqual({
       activity: 'WAITING_FOR_ACKS',
       cause: 'no member asks for events',
     });

@@ -8,7 +8,7 @@ describe('delivery members: credit in bytes', () => {
     const driver = new DeliveryDriver({ log: [null, null, null], bytes: 400 });
     driver.join('ada', { maxInFlightBytes: 1_000 });
     expect(driver.positions()).toEqual([1, 2]);
-    expect(driver.window.member('ada')).toMatchObject({ inFlight: 2, inFlightBytes: 800 });
+    expect(driver.window.members.use('ada')).toMatchObject({ inFlight: 2, inFlightBytes: 800 });
   });
 
   it('lets a larger event go alone', () => {
@@ -59,13 +59,13 @@ describe('delivery members: credit in bytes', () => {
       if (oldest !== undefined) driver.ack(oldest);
       inFlight = [...others, ...driver.deliver()];
     };
-    while (new Set(driver.window.members().map((member) => member.inFlight)).size === 1) answerOne();
-    const [reserved] = driver.window.members().sort((a, b) => a.inFlight - b.inFlight);
-    driver.window.removeMember(reserved?.name ?? '', { lost: false }, driver.now);
+    while (new Set(driver.window.members.uses().map((member) => member.inFlight)).size === 1) answerOne();
+    const [reserved] = driver.window.members.uses().sort((a, b) => a.inFlight - b.inFlight);
+    driver.window.members.remove(reserved?.name ?? '', { lost: false }, driver.now);
     inFlight = inFlight.filter((delivery) => delivery.member !== reserved?.name);
-    while (driver.window.inFlightAt(1) === undefined && inFlight.length > 0) answerOne();
-    expect(driver.window.inFlightAt(1)).toMatchObject({ attempt: 2 });
-    expect(driver.window.scanned).toBeLessThan(100);
+    while (driver.window.members.inFlightAt(1) === undefined && inFlight.length > 0) answerOne();
+    expect(driver.window.members.inFlightAt(1)).toMatchObject({ attempt: 2 });
+    expect(driver.window.scan.position).toBeLessThan(100);
   });
 
   it('does not let other streams pass a large event of a stream that was passed over', () => {
@@ -93,20 +93,20 @@ describe('delivery members: credit in bytes', () => {
     const [small] = driver.deliver();
     driver.now += 10;
     driver.redeliver();
-    expect(driver.window.hasCredit()).toBe(false);
+    expect(driver.window.members.hasCredit).toBe(false);
     driver.ack(large);
     if (small !== undefined) driver.ack(small);
-    expect(driver.window.hasCredit()).toBe(true);
+    expect(driver.window.members.hasCredit).toBe(true);
   });
 
   it('gives nothing to a member without credit until it gets some', () => {
     const driver = new DeliveryDriver({ log: [null, null] });
     driver.join('fetch', { maxInFlight: 0 });
-    expect(driver.window.hasCredit()).toBe(false);
-    driver.window.setCredit('fetch', { maxInFlight: 1, maxInFlightBytes: 1_000 });
+    expect(driver.window.members.hasCredit).toBe(false);
+    driver.window.members.setCredit('fetch', { maxInFlight: 1, maxInFlightBytes: 1_000 });
     expect(driver.positions()).toEqual([1]);
-    driver.window.setCredit('fetch', { maxInFlight: 0, maxInFlightBytes: 0 });
-    expect(driver.window.member('fetch')).toMatchObject({ inFlight: 1, maxInFlight: 0 });
+    driver.window.members.setCredit('fetch', { maxInFlight: 0, maxInFlightBytes: 0 });
+    expect(driver.window.members.use('fetch')).toMatchObject({ inFlight: 1, maxInFlight: 0 });
   });
 });
 
@@ -115,8 +115,8 @@ describe('delivery members: leaving', () => {
     const driver = new DeliveryDriver({ log: ['a', 'a', 'b'] });
     driver.join('ada');
     driver.deliver();
-    expect(driver.window.removeMember('ada', { lost: false }, driver.now)).toBe(3);
-    expect(driver.window.hasUnsavedTroubles).toBe(false);
+    expect(driver.window.members.remove('ada', { lost: false }, driver.now)).toBe(3);
+    expect(driver.window.unsaved.anyTrouble).toBe(false);
     driver.join('ada');
     expect(driver.deliver().map(({ position, attempt }) => [position, attempt])).toEqual([
       [1, 1],
@@ -127,7 +127,7 @@ describe('delivery members: leaving', () => {
 
   it('is nothing for a name that is not there', () => {
     const driver = new DeliveryDriver({ log: [] });
-    expect(driver.window.removeMember('ada', { lost: true }, driver.now)).toBe(0);
+    expect(driver.window.members.remove('ada', { lost: true }, driver.now)).toBe(0);
   });
 
   it('refuses a second member of a name', () => {
@@ -139,9 +139,9 @@ describe('delivery members: leaving', () => {
   it('keeps the other members and their order', () => {
     const driver = new DeliveryDriver({ log: [] });
     for (const name of ['ada', 'bob', 'cyd', 'dan']) driver.join(name);
-    driver.window.removeMember('bob', { lost: false }, driver.now);
-    expect(driver.window.members().map(({ name }) => name)).toEqual(['ada', 'cyd', 'dan']);
-    expect(driver.window.memberCount).toBe(3);
+    driver.window.members.remove('bob', { lost: false }, driver.now);
+    expect(driver.window.members.uses().map(({ name }) => name)).toEqual(['ada', 'cyd', 'dan']);
+    expect(driver.window.members.size).toBe(3);
   });
 });
 
@@ -150,8 +150,8 @@ describe('delivery members: being lost', () => {
     const driver = new DeliveryDriver({ log: ['a', 'a', 'b', null, null] });
     driver.join('ada');
     driver.deliver();
-    driver.window.removeMember('ada', { lost: true }, driver.now);
-    const { troubles } = driver.window.changes();
+    driver.window.members.remove('ada', { lost: true }, driver.now);
+    const { troubles } = driver.window.unsaved.take();
     expect(troubles.map(({ position, attempts, losses, reason }) => [position, attempts, losses, reason])).toEqual([
       [1, 0, 1, 'MEMBER_LOST'],
       [3, 0, 1, 'MEMBER_LOST'],
@@ -165,11 +165,11 @@ describe('delivery members: being lost', () => {
     for (const name of ['ada', 'bob', 'cyd']) {
       driver.join(name);
       expect(driver.deliver()[0]).toMatchObject({ position: 1, attempt: 1 });
-      driver.window.removeMember(name, { lost: true }, driver.now);
+      driver.window.members.remove(name, { lost: true }, driver.now);
     }
     driver.join('dan');
     expect(driver.positions()).toEqual([2]);
-    expect(driver.window.stats().parked).toBe(1);
+    expect(driver.window.report.stats().parked).toBe(1);
     expect(driver.window.offset).toBe(1);
   });
 
@@ -178,9 +178,9 @@ describe('delivery members: being lost', () => {
     for (let round = 0; round < 8; round++) {
       driver.join('ada');
       expect(driver.positions()).toEqual([1]);
-      driver.window.removeMember('ada', { lost: true }, driver.now);
+      driver.window.members.remove('ada', { lost: true }, driver.now);
     }
-    expect(driver.window.changes().troubles).toMatchObject([{ position: 1, losses: 8, state: 'RETRY' }]);
+    expect(driver.window.unsaved.take().troubles).toMatchObject([{ position: 1, losses: 8, state: 'RETRY' }]);
   });
 
   it('counts losses for the thousand oldest units only', () => {
@@ -188,8 +188,8 @@ describe('delivery members: being lost', () => {
     const driver = new DeliveryDriver({ log });
     driver.join('ada', { maxInFlight: 5_000 });
     driver.deliver();
-    expect(driver.window.removeMember('ada', { lost: true }, driver.now)).toBe(1_200);
-    const { troubles } = driver.window.changes();
+    expect(driver.window.members.remove('ada', { lost: true }, driver.now)).toBe(1_200);
+    const { troubles } = driver.window.unsaved.take();
     expect(troubles.map(({ position }) => position)).toEqual(Array.from({ length: 1_000 }, (_, index) => index + 1));
   });
 });

@@ -1,0 +1,100 @@
+// The members of a consumer: who comes with how much credit, and what becomes of the events of one that goes.
+
+import type { Millis, Position } from '../../units.js';
+import { bug } from '../errors.js';
+import type { DeliveryFailures } from './delivery-failures.js';
+import type { DeliveryState } from './delivery-state.js';
+import type { Delivery, MemberCredit, MemberUse } from './delivery-types.js';
+import { DeliveryMember, type DeliveryRecord, RecordState } from './open-events.js';
+
+/** Units of a lost member that count a loss: each costs a row to store. */
+const MAX_LOSSES_COUNTED = 1_000;
+
+export class DeliveryMembers {
+  readonly #state: DeliveryState;
+  readonly #failures: DeliveryFailures;
+
+  constructor(state: DeliveryState, failures: DeliveryFailures) {
+    this.#state = state;
+    this.#failures = failures;
+  }
+
+  get size(): number {
+    return this.#state.pool.size;
+  }
+
+  /** Events that all members together may have in flight. */
+  get maxInFlight(): number {
+    return this.#state.pool.maxInFlight;
+  }
+
+  /** Whether any member could take an event of no bytes: false saves the reading. */
+  get hasCredit(): boolean {
+    return this.#state.pool.hasCredit;
+  }
+
+  /** Adds a member with its credit. The name must not be in use: `remove` first. */
+  add(name: string, credit: MemberCredit): void {
+    const { pool } = this.#state;
+    if (pool.get(name) !== undefined) throw bug(`member ${name} is there already`);
+    pool.add(new DeliveryMember(name, credit));
+  }
+
+  /** Changes a member's credit; what is in flight stays. */
+  setCredit(name: string, credit: MemberCredit): void {
+    const member = this.#state.pool.get(name);
+    if (member === undefined) throw bug(`no member ${name}`);
+    member.maxInFlight = credit.maxInFlight;
+    member.maxInFlightBytes = credit.maxInFlightBytes;
+    this.#state.pool.changed(member);
+  }
+
+  /**
+   * Takes a member away. Its events wait to be delivered again at once, without an attempt. `lost` (its stream broke; not
+   * a replacement, not an orderly end): the oldest event of each unit that it held counts a loss, for the 1,000 oldest
+   * units. Returns how many events came back; 0 for a name that is not there.
+   */
+  remove(name: string, how: { readonly lost: boolean }, now: Millis): number {
+    const state = this.#state;
+    const at = state.tick(now);
+    const member = state.pool.get(name);
+    if (member === undefined) return 0;
+    const records = member.records();
+    const oldest = this.#takeBack(records);
+    state.pool.remove(member);
+    oldest.forEach((record, index) => {
+      if (how.lost && index < MAX_LOSSES_COUNTED) this.#failures.countLoss(record, at);
+      else state.settle(record, at);
+    });
+    return records.length;
+  }
+
+  /** A member's credit and use; undefined if there is none of the name. */
+  use(name: string): MemberUse | undefined {
+    return this.#state.pool.get(name)?.use;
+  }
+
+  /** Credit and use of all members, in the order they came. */
+  uses(): MemberUse[] {
+    return [...this.#state.pool.all()].map((member) => member.use);
+  }
+
+  /** The delivery that is in flight at this position, as it stands now; undefined if there is none. */
+  inFlightAt(position: Position): Delivery | undefined {
+    const record = this.#state.records.get(position);
+    if (record?.state !== RecordState.IN_FLIGHT || record.member === undefined) return undefined;
+    return this.#state.delivery(record, record.member);
+  }
+
+  /** Takes events in flight, by position, back from their member; returns the oldest of each unit. */
+  #takeBack(records: readonly DeliveryRecord[]): DeliveryRecord[] {
+    const oldest: DeliveryRecord[] = [];
+    for (const record of records) {
+      // By position, so that the first of a stream takes the others back with it.
+      if (record.state !== RecordState.IN_FLIGHT) continue;
+      this.#state.takeBack(record);
+      oldest.push(record);
+    }
+    return oldest;
+  }
+}

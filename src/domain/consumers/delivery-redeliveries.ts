@@ -1,0 +1,76 @@
+// What was delivered in vain and is delivered again: whose clock ran out, what waits for a member, and what is no longer there.
+
+import type { Millis, Position } from '../../units.js';
+import type { DeliveryFailures } from './delivery-failures.js';
+import type { DeliveryState } from './delivery-state.js';
+import { DONE, type Expiry, HELD, NO_CREDIT, type OfferedEvent, type OfferResult } from './delivery-types.js';
+import { type DeliveryRecord, RecordState } from './open-events.js';
+
+export class DeliveryRedeliveries {
+  readonly #state: DeliveryState;
+  readonly #failures: DeliveryFailures;
+
+  constructor(state: DeliveryState, failures: DeliveryFailures) {
+    this.#state = state;
+    this.#failures = failures;
+  }
+
+  /** Returns events whose clock ran out by now to the waiting ones, with a raised attempt, or parks them. */
+  expire(now: Millis): Expiry[] {
+    const state = this.#state;
+    const at = state.tick(now);
+    state.redelivery.promote(at);
+    return state.clocks.takeDue(state.pool.all(), at).map((record) => this.#expireOne(record, at));
+  }
+
+  /**
+   * Names positions that wait and could be delivered now, in position order, at most `limit`. Not empty: `offer` of the
+   * first one delivers it, if nothing else happened in between.
+   */
+  next(now: Millis, limit: number): Position[] {
+    const { waiting, leases, redelivery, pool } = this.#state;
+    const at = this.#state.tick(now);
+    return waiting === 0 || leases.left <= 0 ? [] : redelivery.next(pool, at, limit);
+  }
+
+  /** Offers an event of `next`; the result is never `blocked`. Of one stream only in position order. */
+  offer(event: OfferedEvent, now: Millis): OfferResult {
+    const { records, pool, leases } = this.#state;
+    const at = this.#state.tick(now);
+    const record = records.get(event.position);
+    if (record?.state !== RecordState.WAITING) return DONE;
+    const { stream } = record;
+    if (record.notBeforeMs > at || (stream !== undefined && stream.firstWaiting !== record)) return HELD;
+    if (leases.left <= 0) return NO_CREDIT;
+    record.bytes = event.bytes;
+    const member = pool.taker(stream?.holder, event.bytes, record.failedWith);
+    return member === undefined ? NO_CREDIT : this.#state.deliver(record, member, at, false);
+  }
+
+  /**
+   * The event at this position is no longer stored: done, unless it is in flight (then it is when it returns) or nothing
+   * is known of it. A replay that is gone leaves the parked list.
+   */
+  gone(position: Position): void {
+    const state = this.#state;
+    const record = state.records.get(position);
+    if (record === undefined) this.#failures.discard(position);
+    else if (record.state === RecordState.WAITING) state.finish(record, state.now);
+  }
+
+  /** Returns when `expire` or `next` will have something to do; may be early, never late; undefined: never. */
+  nextWakeAt(): Millis | undefined {
+    const { clocks, pool, redelivery } = this.#state;
+    const clock = clocks.nextDue(pool.all());
+    const delay = redelivery.nextDue();
+    if (clock === undefined || delay === undefined) return clock ?? delay;
+    return Math.min(clock, delay);
+  }
+
+  #expireOne(record: DeliveryRecord, now: Millis): Expiry {
+    const attempt = record.attempts + 1;
+    this.#state.takeBack(record);
+    const parked = this.#failures.failAttempt(record, 'ACK_TIMEOUT', 0, now);
+    return { position: record.position, member: record.member?.name ?? '', attempt, parked };
+  }
+}

@@ -1,0 +1,46 @@
+// What of a window is not confirmed as stored.
+
+import type { DeliveryState } from './delivery-state.js';
+import type { WindowChanges } from './delivery-types.js';
+import { encodeRanges } from './position-ranges.js';
+
+export class UnsavedChanges {
+  readonly #state: DeliveryState;
+  #savedVersion = 0;
+
+  constructor(state: DeliveryState) {
+    this.#state = state;
+  }
+
+  /** Whether `take` has something that was not confirmed. The next lease alone does not count. */
+  get any(): boolean {
+    return this.#state.progress.version !== this.#savedVersion || this.anyTrouble;
+  }
+
+  /** Whether a trouble changed that was not confirmed: store it before anything is delivered again. */
+  get anyTrouble(): boolean {
+    return this.#state.troubles.hasUnsaved;
+  }
+
+  /** All that was not confirmed. A cost of the number of ranges: once a flush, not once an event. */
+  take(): WindowChanges {
+    const { progress, troubles, leases, generation } = this.#state;
+    const { changed, over } = troubles.unsaved();
+    return {
+      version: progress.version,
+      generation,
+      offset: progress.offset,
+      acked: encodeRanges(progress.acked),
+      nextLease: leases.next,
+      generationFirstLease: leases.generationFirst,
+      troubles: changed,
+      troublesOver: over,
+    };
+  }
+
+  /** These changes are stored; what changed since stays to be written. */
+  confirm(changes: WindowChanges): void {
+    this.#savedVersion = Math.max(this.#savedVersion, changes.version);
+    this.#state.troubles.saved(changes.troubles, changes.troublesOver);
+  }
+}
