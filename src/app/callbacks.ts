@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { type Config, ConfigError } from '../config.js';
 import { DEFAULT_RETRY_POLICY, type RetryPolicy } from '../domain/retry-policy.js';
-import { type AwaitedEvents, DeliveryAttempt } from '../engine/cawins/callback-call.js';
+import { DeliveryAttempt } from '../engine/cawins/callback-call.js';
 import { DeliveryResults } from '../engine/cawins/callback-results.js';
 import { DeliveryRunner } from '../engine/cawins/callback-runner.js';
 import { CawinVault } from '../engine/cawins/cawin-secrets.js';
@@ -11,6 +11,7 @@ import { Cawins } from '../engine/cawins/cawins.js';
 import { EndpointReports, type EventPusher } from '../engine/cawins/endpoint-reports.js';
 import { Firings } from '../engine/cawins/firings.js';
 import type { GroupCommit } from '../engine/group/group-commit.js';
+import type { EventLookUp } from '../engine/log/event-look-up.js';
 import type { LogSource } from '../engine/log/log-source.js';
 import type { WireEventEncoder } from '../grpc/events/event-encoder.js';
 import type { Clock } from '../lib/clock.js';
@@ -38,7 +39,7 @@ export interface CallbackPartsOptions {
   readonly durableReads: DurableReads;
   readonly groupCommit: GroupCommit;
   readonly source: LogSource;
-  readonly events: AwaitedEvents;
+  readonly events: EventLookUp;
   readonly pushes: EventPusher;
   readonly encoder: WireEventEncoder;
   readonly instanceId: string;

@@ -47,13 +47,13 @@ export class WaitParts {
   constructor(options: WaitPartsOptions) {
     const { store, groupCommit, log, durableReads, tail, reader, clock, metrics, logger } = options;
     this.queries = new EventQueries({ log, durableReads, waits: store, source: reader, tail });
-    this.waits = new Waits({ states: this.queries, source: reader, clock, logger });
+    this.waits = new Waits({ events: this.queries, source: reader, clock, logger });
     this.#shapes = new ShapeIndex({ ...options, store: options.shapeStore });
     this.#expiry = new WaitExpiry({ ...options, waits: store });
     this.topics = new Topics({ ...options, store: options.topicStore });
-    this.invalidations = new Invalidations({ groupCommit, queries: this.queries });
+    this.invalidations = new Invalidations({ groupCommit, events: this.queries });
     this.pushes = new Pushes({
-      ...{ groupCommit, reader, tail, metrics, queries: this.queries, shapes: this.#shapes },
+      ...{ groupCommit, reader, tail, metrics, events: this.queries, shapes: this.#shapes },
       lookBack: new LookBack({ source: reader, clock }),
       uuids: new Uuid7Source(() => clock.nowMs()),
     });

@@ -8,19 +8,15 @@ import { type RetryPolicy, retryDelayMs } from '../../domain/retry-policy.js';
 import type { Clock } from '../../lib/clock.js';
 import type { ClaimedFiring, Verdict } from '../../storage/ports/cawin-storage.js';
 import type { Logger, Metrics } from '../../telemetry.js';
+import type { EventLookUp } from '../log/event-look-up.js';
 import type { LogSource } from '../log/log-source.js';
 import type { AttemptResult, CallbackAttempt, CallbackSender } from './callback-sender.js';
 import { type CawinVault, signingSecrets } from './cawin-secrets.js';
 
-/** The event as it is now, awaited ones too. */
-export interface AwaitedEvents {
-  byId(eventId: bigint): Promise<LogEntry | undefined>;
-}
-
 export interface DeliveryAttemptOptions {
   readonly sender: CallbackSender;
   readonly source: LogSource;
-  readonly events: AwaitedEvents;
+  readonly events: EventLookUp;
   readonly vault: CawinVault;
   readonly policy: RetryPolicy;
   readonly clock: Clock;
@@ -87,7 +83,7 @@ export class DeliveryAttempt {
   async #entryOf({ position, eventId, createdAt }: ClaimedFiring): Promise<LogEntry | undefined> {
     const { source, events } = this.#options;
     if (position > 0) return (await source.readAt([position]))[0];
-    const event = await events.byId(BigInt(eventId));
+    const event = await events.byId(eventId);
     return event && expiryOf(event, createdAt);
   }
 

@@ -7,12 +7,8 @@ import { bug } from '../../domain/errors.js';
 import type { LogEntry } from '../../domain/events/event.js';
 import { DEFAULT_WAIT_MICROS } from '../../domain/events/wait.js';
 import type { PushCommand, Pushes } from '../group/pushes.js';
+import type { EventLookUp } from '../log/event-look-up.js';
 import type { Cawins, CawinTerms } from './cawins.js';
-
-/** Looks for one event. */
-export interface EventLookUp {
-  byId(eventId: bigint): Promise<LogEntry | undefined>;
-}
 
 export interface CheckOrWaitOptions {
   readonly cawins: Cawins;
@@ -49,7 +45,7 @@ export class CheckOrWait {
   }
 
   async #answer(cawin: Cawin): Promise<CheckedOrWaiting> {
-    const event = await this.#options.events.byId(BigInt(cawin.eventId));
+    const event = await this.#options.events.byId(cawin.eventId);
     if (event === undefined) throw bug(`event ${cawin.eventId} of cawin ${cawin.id} is not readable`);
     return { cawin, event, isAwaited: event.position === 0 };
   }

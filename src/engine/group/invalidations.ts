@@ -2,12 +2,12 @@
 
 import { bug, MadeleineError } from '../../domain/errors.js';
 import type { LogEntry } from '../../domain/events/event.js';
-import type { EventQueries } from '../log/event-queries.js';
+import type { EventLookUp } from '../log/event-look-up.js';
 import type { GroupCommit } from './group-commit.js';
 
 export interface InvalidationsOptions {
   readonly groupCommit: GroupCommit;
-  readonly queries: EventQueries;
+  readonly events: EventLookUp;
 }
 
 export class Invalidations {
@@ -26,7 +26,7 @@ export class Invalidations {
     const unit = { kind: 'invalidate', eventId: Number(eventId), reason } as const;
     const outcome = await this.#options.groupCommit.submit(unit);
     if (outcome.kind === 'refused') throw outcome.error;
-    const event = await this.#options.queries.byId(eventId);
+    const event = await this.#options.events.byId(eventId);
     if (event === undefined) throw bug(`event ${eventId} is not readable`);
     return event;
   }

@@ -11,7 +11,7 @@ import type { Push, WaitTerms } from '../../domain/group/group-plan-types.js';
 import type { Uuid7Source } from '../../lib/uuid7.js';
 import type { Metrics } from '../../telemetry.js';
 import type { EventId, Micros, Position } from '../../units.js';
-import type { EventQueries } from '../log/event-queries.js';
+import type { EventLookUp } from '../log/event-look-up.js';
 import type { LogReader } from '../log/log-reader.js';
 import type { LogTail } from '../log/log-tail.js';
 import type { GroupCommit } from './group-commit.js';
@@ -56,7 +56,7 @@ export interface PushesOptions {
   readonly groupCommit: GroupCommit;
   readonly shapes: ShapeIndex;
   readonly lookBack: LookBack;
-  readonly queries: EventQueries;
+  readonly events: EventLookUp;
   readonly reader: LogReader;
   readonly tail: LogTail;
   readonly uuids: Uuid7Source;
@@ -209,7 +209,7 @@ export class Pushes {
   }
 
   async #current(eventId: EventId): Promise<LogEntry> {
-    const entry = await this.#options.queries.byId(BigInt(eventId));
+    const entry = await this.#options.events.byId(eventId);
     if (entry === undefined) throw bug(`event ${eventId} is not readable`);
     return entry;
   }

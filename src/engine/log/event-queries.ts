@@ -7,7 +7,8 @@ import { compileCriteria } from '../../domain/events/event-filter.js';
 import { awaitedView, invalidatedView, satisfiedView } from '../../domain/events/wait.js';
 import type { DurableReads, EventLog, Page } from '../../storage/ports/log-storage.js';
 import type { WaitStore } from '../../storage/ports/wait-storage.js';
-import type { Position } from '../../units.js';
+import type { EventId, Position } from '../../units.js';
+import type { EventLookUp } from './event-look-up.js';
 import type { LogSource } from './log-source.js';
 import type { LogTail } from './log-tail.js';
 
@@ -41,7 +42,7 @@ export interface ListOptions {
   readonly newestFirst: boolean;
 }
 
-export class EventQueries {
+export class EventQueries implements EventLookUp {
   readonly #options: EventQueriesOptions;
 
   constructor(options: EventQueriesOptions) {
@@ -52,8 +53,8 @@ export class EventQueries {
    * An event as it is now, by any of its ids, or undefined: awaited, occurred (also where its entry has the id of another wait that
    * it ended), invalidated with what had occurred, or expired.
    */
-  async byId(eventId: bigint): Promise<LogEntry | undefined> {
-    if (eventId > BigInt(Number.MAX_SAFE_INTEGER)) return undefined;
+  async byId(eventId: EventId | bigint): Promise<LogEntry | undefined> {
+    if (eventId > Number.MAX_SAFE_INTEGER) return undefined;
     return this.#shown(() => this.#find(Number(eventId)));
   }
 

@@ -38,7 +38,7 @@ export class ExplainWait {
 
   /** EVENT_UNKNOWN for an event that was never awaited. */
   async run(eventId: EventId, limit: number): Promise<Explanation> {
-    const event = await this.#options.queries.byId(BigInt(eventId));
+    const event = await this.#options.queries.byId(eventId);
     const text = event?.rest?.description;
     if (event === undefined || text === undefined) {
       throw new MadeleineError('EVENT_UNKNOWN', 'event_id: no event of this id was ever awaited');

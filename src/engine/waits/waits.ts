@@ -13,16 +13,11 @@ import { pause } from '../../lib/pause.js';
 import { SharedRun } from '../../lib/shared-run.js';
 import type { Logger } from '../../telemetry.js';
 import type { EventId, Position } from '../../units.js';
+import type { EventLookUp } from '../log/event-look-up.js';
 import type { LogSource, Selection } from '../log/log-source.js';
 
-/** What waiters ask the store: EventQueries implements it. */
-export interface EventStates {
-  /** The event as it is now, awaited ones included, by any of its ids; undefined if there is none. Visible and durable. */
-  byId(eventId: bigint): Promise<LogEntry | undefined>;
-}
-
 export interface WaitsOptions {
-  readonly states: EventStates;
+  readonly events: EventLookUp;
   readonly source: LogSource;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -78,7 +73,7 @@ export class Waits {
   }
 
   async #look(eventId: EventId): Promise<LogEntry> {
-    const event = await this.#options.states.byId(BigInt(eventId));
+    const event = await this.#options.events.byId(eventId);
     if (event === undefined) throw new MadeleineError('EVENT_UNKNOWN', 'there is no such event');
     return event;
   }
