@@ -66,9 +66,24 @@ export class MadeleineError extends Error {
   }
 }
 
+/** One field is at fault: the message names it, and it is the one violation. */
+export function fieldError(
+  reason: ErrorReason,
+  field: string,
+  description: string,
+  details: Omit<MadeleineErrorDetails, 'violations'> = {},
+): MadeleineError {
+  return new MadeleineError(reason, `${field}: ${description}`, { ...details, violations: [{ field, description }] });
+}
+
 /** One field is wrong: INVALID_ARGUMENT with one violation. */
 export function fieldInvalid(field: string, description: string): MadeleineError {
-  return new MadeleineError('FIELD_INVALID', `${field}: ${description}`, { violations: [{ field, description }] });
+  return fieldError('FIELD_INVALID', field, description);
+}
+
+/** The server is about to stop: whoever connects again, behind a balancer to another one, may repeat the request. */
+export function drainingError(): MadeleineError {
+  return new MadeleineError('DRAINING', 'the server is about to stop', { retryAfterMs: 500 });
 }
 
 /** The database is away or does not answer; the request may be repeated with the same ids. */

@@ -1,7 +1,7 @@
 // What a cawin keeps secret: the secrets that sign its calls and the values of its headers, encrypted together for its row.
 
 import { SECRET_OVERLAP_MICROS } from '../../domain/cawins/cawin.js';
-import { MadeleineError } from '../../domain/errors.js';
+import { fieldError } from '../../domain/errors.js';
 import type { SecretBox } from '../../lib/secret-box.js';
 import type { Micros } from '../../units.js';
 
@@ -43,9 +43,7 @@ export class CawinVault {
     const field = secret === '' ? 'callback.headers' : 'callback.secret';
     const description =
       'cannot be kept: this server has no key to encrypt it with; the operator may set MADELEINE_SECRET_KEY';
-    throw new MadeleineError('CALLBACK_NOT_ALLOWED', `${field}: ${description}`, {
-      violations: [{ field, description }],
-    });
+    throw fieldError('CALLBACK_NOT_ALLOWED', field, description);
   }
 
   /** Undefined if there is nothing to keep. */

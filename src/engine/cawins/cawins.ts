@@ -6,7 +6,7 @@ import { parseCallbackUrl } from '../../domain/cawins/callback-url.js';
 import { type Cawin, type EndKind, endpointOrigin, MAX_CAWIN_MICROS } from '../../domain/cawins/cawin.js';
 import type { AttemptRecord } from '../../domain/cawins/cawin-attempt.js';
 import type { CallbackRecord, CawinDeadline, MadeCawin, PreparedCawin } from '../../domain/cawins/prepared-cawin.js';
-import { bug, fieldInvalid, MadeleineError } from '../../domain/errors.js';
+import { bug, fieldError, fieldInvalid, MadeleineError } from '../../domain/errors.js';
 import type { Clock } from '../../lib/clock.js';
 import type { AttemptKey, CawinStore, ListCawinsOptions, StoredCawin } from '../../storage/ports/cawin-storage.js';
 import type { DurableReads } from '../../storage/ports/log-storage.js';
@@ -189,10 +189,7 @@ export class Cawins {
 
   #assertAllowed(url: string): void {
     const refusal = this.#options.sender.refusalOf(url);
-    if (refusal === undefined) return;
-    const field = 'callback.url';
-    const violations = [{ field, description: refusal }];
-    throw new MadeleineError('CALLBACK_NOT_ALLOWED', `${field}: ${refusal}`, { violations });
+    if (refusal !== undefined) throw fieldError('CALLBACK_NOT_ALLOWED', 'callback.url', refusal);
   }
 
   #assertDeadline(expiresAt: Micros | undefined): void {
@@ -208,10 +205,8 @@ export class Cawins {
     const stored = this.#options.vault.open(sealed, cawin.id);
     const same = digest?.equals(wanted) && sameSecrets(stored, secrets);
     if (!same) {
-      throw new MadeleineError('REQUEST_ID_REUSED', 'request_id: was used for another cawin', {
-        violations: [{ field: 'request_id', description: 'was used for another cawin' }],
-        metadata: { cawin_id: String(cawin.id) },
-      });
+      const metadata = { cawin_id: String(cawin.id) };
+      throw fieldError('REQUEST_ID_REUSED', 'request_id', 'was used for another cawin', { metadata });
     }
   }
 }

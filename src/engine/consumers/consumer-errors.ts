@@ -8,10 +8,6 @@ export function consumerUnknown(key: ConsumerKey): MadeleineError {
   return new MadeleineError('CONSUMER_UNKNOWN', `there is no consumer "${key.name}" in context "${key.context}"`);
 }
 
-export function drainingError(): MadeleineError {
-  return new MadeleineError('DRAINING', 'the server is about to stop', { retryAfterMs: 1000 });
-}
-
 /** Another instance runs the consumer: the client is told which. */
 export function ownedElsewhere(key: ConsumerKey, owner: Instance): MadeleineError {
   return new MadeleineError('OWNED_ELSEWHERE', `consumer "${key.name}" is run by ${owner.address}`, {

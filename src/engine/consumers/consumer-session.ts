@@ -17,7 +17,7 @@ import type {
   WindowSettings,
 } from '../../domain/consumers/delivery-types.js';
 import { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
-import { MadeleineError, storageUnavailable } from '../../domain/errors.js';
+import { drainingError, MadeleineError, storageUnavailable } from '../../domain/errors.js';
 import type { LogEntry } from '../../domain/events/event.js';
 import { Alarm } from '../../lib/alarm.js';
 import type { Clock } from '../../lib/clock.js';
@@ -26,7 +26,7 @@ import type { Logger } from '../../telemetry.js';
 import type { Micros, Millis, Position } from '../../units.js';
 import type { LogSource } from '../log/log-source.js';
 import { ConsumerDispatcher, type DispatchHost } from './consumer-dispatcher.js';
-import { consumerUnknown, drainingError, holdLost } from './consumer-errors.js';
+import { consumerUnknown, holdLost } from './consumer-errors.js';
 import { type FetchOptions, stillLeased } from './consumer-fetch.js';
 import { ConsumerMembers } from './consumer-members.js';
 import type { Handout, MeasureEntry } from './consumer-outbox.js';

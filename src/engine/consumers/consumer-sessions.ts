@@ -3,7 +3,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConsumerKey } from '../../domain/consumers/consumer.js';
-import { bug } from '../../domain/errors.js';
+import { bug, drainingError } from '../../domain/errors.js';
 import { scopedKey } from '../../domain/names.js';
 import type { Clock } from '../../lib/clock.js';
 import type { ConsumerStore } from '../../storage/ports/consumer-storage.js';
@@ -11,7 +11,7 @@ import type { Instance } from '../../storage/ports/log-storage.js';
 import type { Logger, Metrics } from '../../telemetry.js';
 import type { Millis } from '../../units.js';
 import type { LogSource } from '../log/log-source.js';
-import { drainingError, ownedElsewhere } from './consumer-errors.js';
+import { ownedElsewhere } from './consumer-errors.js';
 import { ConsumerOwnership } from './consumer-ownership.js';
 import { ConsumerSession } from './consumer-session.js';
 import { OffsetFlusher } from './offset-flusher.js';

@@ -12,12 +12,12 @@ import {
   type StartPosition,
 } from '../../domain/consumers/consumer.js';
 import type { Answer, MemberCredit } from '../../domain/consumers/delivery-types.js';
-import { assertNever, MadeleineError } from '../../domain/errors.js';
+import { assertNever, drainingError, MadeleineError } from '../../domain/errors.js';
 import { compileCriteria } from '../../domain/events/event-filter.js';
 import type { ConsumerRecord, ListConsumersOptions } from '../../storage/ports/consumer-storage.js';
 import type { Millis, Position } from '../../units.js';
 import { namedPosition } from '../log/named-position.js';
-import { consumerUnknown, drainingError } from './consumer-errors.js';
+import { consumerUnknown } from './consumer-errors.js';
 import type { FetchOptions } from './consumer-fetch.js';
 import type { Handout, MeasureEntry } from './consumer-outbox.js';
 import type { Acknowledged, ConsumerSession } from './consumer-session.js';

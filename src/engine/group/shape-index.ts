@@ -11,7 +11,7 @@
 
 import type { Shape } from '../../domain/descriptions/shape.js';
 import { ShapeMatcher } from '../../domain/descriptions/shape-matcher.js';
-import { MadeleineError } from '../../domain/errors.js';
+import { drainingError, MadeleineError } from '../../domain/errors.js';
 import { isJsonContentType, type LogEntry } from '../../domain/events/event.js';
 import { DEFAULT_LOOKBACK_MICROS } from '../../domain/events/wait.js';
 import type { WatchedShape } from '../../domain/group/shape-catalog.js';
@@ -98,7 +98,7 @@ export class ShapeIndex {
     const matcher = new ShapeMatcher([shape]);
     let after = Math.max(shape.builtTo, await this.#lookBack({ context, topic }, upTo));
     while (after < upTo) {
-      if (this.#stopped) throw new MadeleineError('DRAINING', 'the server is about to stop', { retryAfterMs: 500 });
+      if (this.#stopped) throw drainingError();
       const page = await log.readPage({ context, topics: [topic] }, { after, upTo, ...PAGE });
       await store.index(shape.id, rowsOf(page.entries, matcher), page.scannedTo);
       after = page.scannedTo;

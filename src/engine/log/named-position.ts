@@ -1,7 +1,7 @@
 // Positions that clients name. Another instance may have told one a moment before this instance shows it, so a position above
 // the head is waited for a little before it is refused: whoever reads on behind a balancer meets no refusal.
 
-import { MadeleineError } from '../../domain/errors.js';
+import { fieldError } from '../../domain/errors.js';
 import type { Millis, Position } from '../../units.js';
 import type { LogSource } from './log-source.js';
 import { waitForMore } from './log-wait.js';
@@ -23,11 +23,8 @@ export async function namedPosition(
 ): Promise<Position> {
   const named = Number(position);
   if (await isShown(source, named, signal)) return named;
-  const { visible } = source;
-  throw new MadeleineError('POSITION_BEYOND_HEAD', `${field}: position ${position} is above the head, ${visible}`, {
-    violations: [{ field, description: 'is above the head' }],
-    metadata: { head: String(visible) },
-  });
+  const head = String(source.visible);
+  throw fieldError('POSITION_BEYOND_HEAD', field, `is above the head, ${head}`, { metadata: { head } });
 }
 
 /** Whether this instance shows the position, now or within 500 ms. */

@@ -23,7 +23,7 @@ import type {
 } from '../../../generated/madeleine/v1/cawin_service.js';
 import { Event } from '../../../generated/madeleine/v1/event.js';
 import { Outcome } from '../../../generated/madeleine/v1/event_service.js';
-import { MadeleineError } from '../../domain/errors.js';
+import { drainingError } from '../../domain/errors.js';
 import { EntryKind, type LogEntry } from '../../domain/events/event.js';
 import type { Cawins } from '../../engine/cawins/cawins.js';
 import type { CheckOrWait } from '../../engine/cawins/check-or-wait.js';
@@ -105,8 +105,7 @@ export class CawinService {
     try {
       const end = await waits.waitFor(eventId, either.signal);
       if (end !== undefined) yield this.#frames.waited(end, true, form);
-      else if (draining.aborted)
-        throw new MadeleineError('DRAINING', 'the server is about to end', { retryAfterMs: 100 });
+      else if (draining.aborted) throw drainingError();
     } finally {
       either.release();
     }

@@ -9,7 +9,7 @@ import type {
   ReadEventsRequest,
   WatchEventsRequest,
 } from '../../../generated/madeleine/v1/event_service.js';
-import { fieldInvalid, MadeleineError } from '../../domain/errors.js';
+import { drainingError, fieldInvalid, MadeleineError } from '../../domain/errors.js';
 import type { LogEntry } from '../../domain/events/event.js';
 import { compileCriteria, type EventCriteria } from '../../domain/events/event-filter.js';
 import { textProblem } from '../../domain/names.js';
@@ -278,8 +278,4 @@ function locatedResult(result: PushedEvent, index: number, atomic: boolean): Pus
 
 function refusal(error: MadeleineError, fault: number): PushedEvent {
   return { kind: 'refused', error, fault };
-}
-
-function drainingError(): MadeleineError {
-  return new MadeleineError('DRAINING', 'the server is about to stop', { retryAfterMs: 500 });
 }

@@ -1,7 +1,7 @@
 // From a decoded push to a draft that the engine may trust, or to everything that is wrong with it.
 
 import { type Description, parseDescription } from '../../domain/descriptions/description.js';
-import { MadeleineError } from '../../domain/errors.js';
+import { fieldError, fieldInvalid, MadeleineError } from '../../domain/errors.js';
 import {
   type EnvelopeRest,
   type EventDraft,
@@ -36,7 +36,7 @@ interface WaitingTerms {
 /** The command of a push, or the error that the push is answered with. `path` leads to the push, such as `events[3].`. */
 export function toPushCommand(push: DecodedPush, path: string, limits: PushLimits): PushCommand | MadeleineError {
   const { event } = push;
-  if (event === undefined) return refusedField(`${path}event`, 'is required');
+  if (event === undefined) return fieldInvalid(`${path}event`, 'is required');
   const found = new Violations();
   checkNames(event, `${path}event.`, found);
   checkLabels(event, `${path}event.`, found);
@@ -102,10 +102,7 @@ function notContained(event: DecodedEvent, wanted: Description | undefined, path
   if (wanted === undefined || payload?.bytes === undefined) return undefined;
   const field = `${path}event.description`;
   if (!isJsonContentType(payload.contentType)) {
-    const description = 'is not contained in a payload that is not JSON';
-    return new MadeleineError('DESCRIPTION_NOT_CONTAINED', `${field}: ${description}`, {
-      violations: [{ field, description }],
-    });
+    return fieldError('DESCRIPTION_NOT_CONTAINED', field, 'is not contained in a payload that is not JSON');
   }
   try {
     wanted.assertContainedIn(payload.bytes, field, `${path}event.payload`);
@@ -116,10 +113,6 @@ function notContained(event: DecodedEvent, wanted: Description | undefined, path
     const isDescription = violations.some((violation) => violation.field === field);
     return isDescription ? new MadeleineError('DESCRIPTION_NOT_CONTAINED', message, { violations }) : error;
   }
-}
-
-function refusedField(field: string, description: string): MadeleineError {
-  return new MadeleineError('FIELD_INVALID', `${field}: ${description}`, { violations: [{ field, description }] });
 }
 
 function checkNames(event: DecodedEvent, path: string, found: Violations): void {
@@ -173,9 +166,7 @@ function tooLarge(
 ): MadeleineError | undefined {
   const size = payload?.bytes?.byteLength ?? 0;
   if (size <= maxEventBytes) return undefined;
-  const field = `${path}event.payload`;
-  const description = `has ${size} bytes, more than ${maxEventBytes}`;
-  return new MadeleineError('PAYLOAD_TOO_LARGE', `${field}: ${description}`, { violations: [{ field, description }] });
+  return fieldError('PAYLOAD_TOO_LARGE', `${path}event.payload`, `has ${size} bytes, more than ${maxEventBytes}`);
 }
 
 function toRest(event: DecodedEvent, path: string, found: Violations): EnvelopeRest | undefined {

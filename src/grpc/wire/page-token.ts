@@ -1,7 +1,7 @@
 // Page tokens: opaque to clients, bound to the request that they belong to and to the log that they point into.
 
 import { createHash } from 'node:crypto';
-import { MadeleineError } from '../../domain/errors.js';
+import { fieldError, type MadeleineError } from '../../domain/errors.js';
 
 const VERSION = 1;
 /** A token that we made is far shorter. */
@@ -40,9 +40,7 @@ export function decodePageToken(
   const [, epoch, ...cursor] = body as (string | number)[];
   if (cursor.length !== kinds.length || !kinds.every((kind, index) => isKind(cursor[index], kind))) throw invalid();
   if (epoch === scope.epoch) return cursor;
-  throw new MadeleineError('POSITION_BEYOND_HEAD', 'page_token: belongs to the log before it was restored', {
-    violations: [{ field: 'page_token', description: 'belongs to the log before it was restored' }],
-  });
+  throw fieldError('POSITION_BEYOND_HEAD', 'page_token', 'belongs to the log before it was restored');
 }
 
 function isKind(member: unknown, kind: CursorKinds[number]): boolean {
@@ -68,8 +66,5 @@ function parse(text: string): unknown {
 }
 
 function invalid(): MadeleineError {
-  const description = 'is not a token of this request';
-  return new MadeleineError('PAGE_TOKEN_INVALID', `page_token: ${description}`, {
-    violations: [{ field: 'page_token', description }],
-  });
+  return fieldError('PAGE_TOKEN_INVALID', 'page_token', 'is not a token of this request');
 }
