@@ -92,6 +92,10 @@ export class DeliveryWindow {
     return this.#state.leases;
   }
 
+  get settings(): WindowSettings {
+    return this.#state.settings;
+  }
+
   get generation(): number {
     return this.#state.generation;
   }

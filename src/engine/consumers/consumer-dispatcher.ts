@@ -1,5 +1,5 @@
-// Drives one consumer's delivery window: reads what it asks for, offers it, and stops as soon as nobody waits, no credit is
-// left or the head is reached. It knows the log and the window; members are the session's.
+// Drives one consumer's delivery window: reads what it asks for, offers it, gives the members what was leased to them, and stops
+// as soon as nobody waits, no credit is left or the head is reached.
 
 import {
   type ConsumerKey,
@@ -7,14 +7,18 @@ import {
   consumerCriteria,
   streamCriteria,
 } from '../../domain/consumers/consumer.js';
-import type { Delivery, OfferedEvent, StreamReread } from '../../domain/consumers/delivery-types.js';
+import type { OfferedEvent, StreamReread } from '../../domain/consumers/delivery-types.js';
 import type { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
 import { entryBytes, type LogEntry } from '../../domain/events/event.js';
 import { compileCriteria } from '../../domain/events/event-filter.js';
 import { ALL_CONTEXTS, scopedKey } from '../../domain/names.js';
-import type { Millis, Position } from '../../units.js';
+import type { Clock } from '../../lib/clock.js';
+import type { Position } from '../../units.js';
 import type { LogSource, ReadBatch, Selection } from '../log/log-source.js';
+import type { ConsumerMembers } from './consumer-members.js';
+import type { ConsumerProgress } from './consumer-progress.js';
 import { ReadAhead } from './consumer-read-ahead.js';
+import type { LeaseReserve } from './lease-reserve.js';
 
 const REDELIVERIES = 256;
 /** Streams that are re-read before the window is asked again. */
@@ -29,31 +33,21 @@ const KEY_SEPARATOR = scopedKey('', '');
 export interface DispatchHost {
   /** Whether deliveries may be made now: the ownership lease is good, and no change is under way. */
   readonly mayDeliver: boolean;
-  /** Whether a member waits for more than it was given. */
-  readonly wanted: boolean;
-  nowMs(): Millis;
-  /** An event was leased to a member. */
-  deliver(entry: LogEntry, delivery: Delivery): void;
-  /** Deliveries may have ended without the member's doing. */
-  deliveriesEnded(): void;
-  gap(first: Position, last: Position): void;
-  /** Everything up to the position was delivered, for the first time since the consumer was behind. */
-  caughtUp(position: Position): void;
   /** Called before each wait; `idle`: nothing happens any more until the next `kick`. */
   roundDone(idle: boolean): void;
-  /** Resolves once changed troubles are stored. */
-  saveTroubles(): Promise<void>;
-  /** Resolves once the window has leases to mint. */
-  reserveLeases(): Promise<void>;
   /** A read or write failed; the host kicks again later. */
   failed(error: unknown): void;
 }
 
 export interface ConsumerDispatcherOptions {
-  readonly window: DeliveryWindow;
-  readonly source: LogSource;
   readonly key: ConsumerKey;
   readonly settings: ConsumerSettings;
+  readonly window: DeliveryWindow;
+  readonly members: ConsumerMembers;
+  readonly progress: ConsumerProgress;
+  readonly leases: LeaseReserve;
+  readonly source: LogSource;
+  readonly clock: Clock;
   readonly host: DispatchHost;
 }
 
@@ -69,6 +63,10 @@ export class ConsumerDispatcher {
   readonly #window: DeliveryWindow;
   readonly #source: LogSource;
   readonly #key: ConsumerKey;
+  readonly #members: ConsumerMembers;
+  readonly #progress: ConsumerProgress;
+  readonly #leases: LeaseReserve;
+  readonly #clock: Clock;
   readonly #host: DispatchHost;
   #settings: ConsumerSettings;
   #selection: Selection;
@@ -84,11 +82,16 @@ export class ConsumerDispatcher {
   /** Ends the wait for the log to grow. A signal would do as well, at a kilobyte for each consumer. */
   #endWait: (() => void) | undefined;
 
-  constructor({ window, source, key, settings, host }: ConsumerDispatcherOptions) {
-    this.#window = window;
-    this.#source = source;
+  constructor(options: ConsumerDispatcherOptions) {
+    const { key, settings } = options;
+    this.#window = options.window;
+    this.#source = options.source;
     this.#key = key;
-    this.#host = host;
+    this.#members = options.members;
+    this.#progress = options.progress;
+    this.#leases = options.leases;
+    this.#clock = options.clock;
+    this.#host = options.host;
     this.#settings = settings;
     this.#selection = selectionOf(consumerCriteria(key, settings));
   }
@@ -150,12 +153,12 @@ export class ConsumerDispatcher {
 
   /** One step of what the window's docstring prescribes, always from the top. */
   #step(): Step | Promise<unknown> {
-    const now = this.#host.nowMs();
+    const now = this.#clock.nowMs();
     const window = this.#window;
-    if (window.redeliveries.expire(now).length > 0) this.#host.deliveriesEnded();
-    if (window.unsaved.anyTrouble) return this.#host.saveTroubles();
-    if (!this.#host.mayDeliver || !this.#host.wanted || !window.members.hasCredit) return 'idle';
-    if (window.leases.left === 0) return this.#host.reserveLeases();
+    if (window.redeliveries.expire(now).length > 0) this.#members.markStale();
+    if (window.unsaved.anyTrouble) return this.#progress.flush();
+    if (!this.#host.mayDeliver || !this.#members.wanted || !window.members.hasCredit) return 'idle';
+    if (window.leases.left === 0) return this.#leases.refill();
     const positions = window.redeliveries.next(now, REDELIVERIES);
     if (positions.length > 0) return this.#redeliver(positions);
     const rereads = window.rereads.next(REREADS);
@@ -167,7 +170,7 @@ export class ConsumerDispatcher {
     const { era } = this.#window;
     const entries = new Map((await this.#source.readAt(positions)).map((entry) => [entry.position, entry]));
     if (this.#window.era !== era || this.#stopped || !this.#host.mayDeliver) return;
-    const now = this.#host.nowMs();
+    const now = this.#clock.nowMs();
     for (const position of positions) {
       const entry = entries.get(position);
       if (entry === undefined) {
@@ -175,7 +178,7 @@ export class ConsumerDispatcher {
         continue;
       }
       const result = this.#window.redeliveries.offer(this.#offered(entry), now);
-      if (result.kind === 'delivered') this.#host.deliver(entry, result);
+      if (result.kind === 'delivered') this.#members.deliver(entry, result);
       if (result.kind === 'no-credit') return;
     }
   }
@@ -194,10 +197,10 @@ export class ConsumerDispatcher {
   }
 
   #offerHeld(reread: StreamReread, batch: ReadBatch): void {
-    const now = this.#host.nowMs();
+    const now = this.#clock.nowMs();
     for (const entry of batch.entries) {
       const result = this.#window.rereads.offer(reread, this.#offered(entry), now);
-      if (result.kind === 'delivered') this.#host.deliver(entry, result);
+      if (result.kind === 'delivered') this.#members.deliver(entry, result);
       else if (result.kind !== 'done') return;
     }
     this.#window.rereads.passedTo(reread, Math.min(batch.scannedTo, this.#window.scan.position));
@@ -229,7 +232,7 @@ export class ConsumerDispatcher {
     this.#page = page;
     this.#pageIndex = 0;
     const { gap } = page.batch;
-    if (gap !== undefined) this.#host.gap(gap.first, gap.last);
+    if (gap !== undefined) this.#members.tellGap(gap.first, gap.last);
     return 'more';
   }
 
@@ -243,8 +246,8 @@ export class ConsumerDispatcher {
       if (result.kind === 'no-credit' || result.kind === 'blocked') return 'idle';
       this.#pageIndex += 1;
       if (result.kind !== 'delivered') continue;
-      this.#host.deliver(entry, result);
-      if (!this.#host.wanted) return 'idle';
+      this.#members.deliver(entry, result);
+      if (!this.#members.wanted) return 'idle';
     }
     this.#page = undefined;
     window.scan.passedTo(scannedTo);
@@ -254,7 +257,7 @@ export class ConsumerDispatcher {
   #atHead(scanned: Position): Step {
     if (!this.#live && this.#window.report.stats().heldStreams === 0) {
       this.#live = true;
-      this.#host.caughtUp(scanned);
+      this.#members.tellCaughtUp(scanned);
     }
     this.#endWait ??= this.#source.onBeyond(scanned, () => {
       this.#endWait = undefined;

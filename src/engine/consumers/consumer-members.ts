@@ -7,9 +7,10 @@ import { fieldInvalid, MadeleineError } from '../../domain/errors.js';
 import type { LogEntry } from '../../domain/events/event.js';
 import type { Clock } from '../../lib/clock.js';
 import type { Millis, Position } from '../../units.js';
-import { FetchMember } from './consumer-fetch.js';
+import { FetchMember, type FetchOptions, stillLeased } from './consumer-fetch.js';
+import type { ConsumerLife } from './consumer-life.js';
 import type { MemberHost, SessionMember } from './consumer-member.js';
-import type { MeasureEntry, Outbox } from './consumer-outbox.js';
+import type { Handout, MeasureEntry, Outbox } from './consumer-outbox.js';
 import { Subscription } from './consumer-subscription.js';
 import type { MemberView } from './consumer-view.js';
 
@@ -18,11 +19,14 @@ const FETCH_IDLE_MS = 30_000;
 
 export interface ConsumerMembersOptions {
   readonly window: DeliveryWindow;
+  readonly life: ConsumerLife;
   readonly clock: Clock;
   /** The newest visible position. */
   readonly head: () => Position;
-  /** Somebody waits for events now. */
-  readonly onPull: () => void;
+  /** Everything up to here was delivered; undefined while the consumer is behind. */
+  readonly livePosition: () => Position | undefined;
+  /** Somebody may wait for events now. */
+  readonly onWanted: () => void;
   /** A member is gone; its events are free. */
   readonly onLeft: () => void;
 }
@@ -54,6 +58,7 @@ export class ConsumerMembers implements MemberHost {
 
   /** Adds a subscriber; a former member of the name ends with MEMBER_REPLACED, and its events are free. */
   subscribe(name: string, credit: MemberCredit, measure: MeasureEntry): Subscription {
+    this.#options.life.assertOpen();
     const former = this.#members.get(name);
     if (former !== undefined) {
       this.#window.members.remove(name, { lost: false }, this.nowMs());
@@ -62,18 +67,21 @@ export class ConsumerMembers implements MemberHost {
     const subscription = new Subscription({ name, host: this, measure });
     this.#members.set(name, subscription);
     this.#window.members.add(name, credit);
+    const live = this.#options.livePosition();
+    if (live !== undefined) subscription.tellCaughtUp(live);
+    this.wake();
     return subscription;
   }
 
-  /** The fetching member of the name, made if there is none. FIELD_INVALID if a subscriber has the name. */
-  fetching(name: string, rememberMs: Millis): FetchMember {
-    const present = this.#members.get(name);
-    if (present instanceof FetchMember) return present;
-    if (present !== undefined) throw fieldInvalid('member', 'is subscribed at present; fetch under another name');
-    const member = new FetchMember({ name, host: this, rememberMs });
-    this.#members.set(name, member);
-    this.#window.members.add(name, { maxInFlight: 0, maxInFlightBytes: 0 });
-    return member;
+  /**
+   * Leases events to callers that ask for them one by one; the member is shared by all that name it. FIELD_INVALID if a
+   * subscriber has the name.
+   */
+  async fetch(name: string, options: FetchOptions): Promise<Handout> {
+    this.#options.life.assertOpen();
+    const { handout, repeated } = this.#fetching(name).fetch(options);
+    const given = await handout;
+    return repeated ? stillLeased(given, (position) => this.#window.members.inFlightAt(position)) : given;
   }
 
   /** An event was leased to a member. */
@@ -81,19 +89,20 @@ export class ConsumerMembers implements MemberHost {
     const member = this.#members.get(delivery.member);
     if (member === undefined) return;
     member.outbox.push(entry, delivery);
-    if (!member.hungry) this.lookWhoWaits();
+    if (!member.hungry) this.#lookWhoWaits();
   }
 
   /** Hands out what the members wait for; `idle`: nothing more comes without news. */
   handOut(idle: boolean): void {
     const now = this.nowMs();
     for (const member of this.#members.values()) member.roundDone(idle, now);
-    this.lookWhoWaits();
+    this.#lookWhoWaits();
   }
 
-  lookWhoWaits(): void {
-    this.#wanted = false;
-    for (const member of this.#members.values()) if (member.hungry) this.#wanted = true;
+  /** Something changed: looks who waits, and has done what can be done now. */
+  wake(): void {
+    this.#lookWhoWaits();
+    this.#options.onWanted();
   }
 
   tellGap(first: Position, last: Position): void {
@@ -177,7 +186,7 @@ export class ConsumerMembers implements MemberHost {
   /** See MemberHost. */
   pull(): void {
     this.#wanted = true;
-    this.#options.onPull();
+    this.#options.onWanted();
   }
 
   /** See MemberHost. */
@@ -202,6 +211,23 @@ export class ConsumerMembers implements MemberHost {
     this.#members.delete(member.name);
     this.#window.members.remove(member.name, how, this.nowMs());
     this.#options.onLeft();
+  }
+
+  // --- inside
+
+  #fetching(name: string): FetchMember {
+    const present = this.#members.get(name);
+    if (present instanceof FetchMember) return present;
+    if (present !== undefined) throw fieldInvalid('member', 'is subscribed at present; fetch under another name');
+    const member = new FetchMember({ name, host: this, rememberMs: this.#window.settings.ackTimeoutMs });
+    this.#members.set(name, member);
+    this.#window.members.add(name, { maxInFlight: 0, maxInFlightBytes: 0 });
+    return member;
+  }
+
+  #lookWhoWaits(): void {
+    this.#wanted = false;
+    for (const member of this.#members.values()) if (member.hungry) this.#wanted = true;
   }
 
   #subscriptions(): Subscription[] {

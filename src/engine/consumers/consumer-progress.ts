@@ -3,8 +3,9 @@
 import type { WindowChanges } from '../../domain/consumers/delivery-types.js';
 import type { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
 import type { Clock } from '../../lib/clock.js';
-import type { ConsumerRecord, Hold, OffsetWrite } from '../../storage/ports/consumer-storage.js';
+import type { ConsumerRecord, OffsetWrite } from '../../storage/ports/consumer-storage.js';
 import type { Micros, Position } from '../../units.js';
+import type { ConsumerHold } from './consumer-hold.js';
 import type { FlushTarget, OffsetFlusher } from './offset-flusher.js';
 
 /** An offset that passed so many positions is written without waiting for the timer. */
@@ -12,27 +13,27 @@ const MAX_UNWRITTEN_POSITIONS = 10_000;
 
 export interface ConsumerProgressOptions {
   readonly record: ConsumerRecord;
-  readonly hold: Hold;
+  readonly hold: ConsumerHold;
   readonly window: DeliveryWindow;
   readonly flusher: OffsetFlusher;
   readonly clock: Clock;
-  /** See FlushTarget. */
-  readonly onHoldLost: () => void;
-  /** See FlushTarget. */
-  readonly holdLostError: () => Error;
 }
 
 export class ConsumerProgress implements FlushTarget {
-  readonly #options: Omit<ConsumerProgressOptions, 'record'>;
   readonly #window: DeliveryWindow;
+  readonly #hold: ConsumerHold;
+  readonly #flusher: OffsetFlusher;
+  readonly #clock: Clock;
   #taken: { readonly changes: WindowChanges; readonly movedAt: Micros | undefined } | undefined;
   #storedOffset: Position;
   #movedAt: Micros | undefined;
   #stopped = false;
 
-  constructor({ record, ...options }: ConsumerProgressOptions) {
-    this.#options = options;
-    this.#window = options.window;
+  constructor({ record, window, hold, flusher, clock }: ConsumerProgressOptions) {
+    this.#window = window;
+    this.#hold = hold;
+    this.#flusher = flusher;
+    this.#clock = clock;
     this.#storedOffset = record.offset;
     this.#movedAt = record.movedAt;
   }
@@ -49,30 +50,30 @@ export class ConsumerProgress implements FlushTarget {
 
   /** Resolves once everything up to now is durable; see OffsetFlusher.flush. */
   async flush(): Promise<void> {
-    if (this.#window.unsaved.any && !this.#stopped) await this.#options.flusher.flush(this);
+    if (this.#window.unsaved.any && !this.#stopped) await this.#flusher.flush(this);
   }
 
   /** Nobody waits for it: within some seconds, sooner if much is unwritten. Rejects only in the second case. */
   async flushSoon(): Promise<void> {
     if (!this.#window.unsaved.any) return;
     if (this.#window.offset - this.#storedOffset >= MAX_UNWRITTEN_POSITIONS) await this.flush();
-    else this.#options.flusher.flushSoon(this);
+    else this.#flusher.flushSoon(this);
   }
 
   /** Nothing is written any more. */
   stop(): void {
     this.#stopped = true;
-    this.#options.flusher.forget(this);
+    this.#flusher.forget(this);
   }
 
   /** See FlushTarget. */
   takeWrite(): OffsetWrite | undefined {
     if (!this.#window.unsaved.any || this.#stopped) return undefined;
     const changes = this.#window.unsaved.take();
-    const movedAt = changes.offset === this.#storedOffset ? this.#movedAt : this.#options.clock.nowMs() * 1000;
+    const movedAt = changes.offset === this.#storedOffset ? this.#movedAt : this.#clock.nowMs() * 1000;
     this.#taken = { changes, movedAt };
     return {
-      hold: this.#options.hold,
+      hold: this.#hold.guard,
       generation: changes.generation,
       generationLease: changes.generationFirstLease,
       offset: changes.offset,
@@ -95,11 +96,11 @@ export class ConsumerProgress implements FlushTarget {
 
   /** See FlushTarget. */
   loseHold(): void {
-    this.#options.onHoldLost();
+    this.#hold.loseHold();
   }
 
   /** See FlushTarget. */
   holdLostError(): Error {
-    return this.#options.holdLostError();
+    return this.#hold.lostError;
   }
 }

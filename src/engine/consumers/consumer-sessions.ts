@@ -61,10 +61,10 @@ export class ConsumerSessions {
   async drain(graceMs: Millis): Promise<void> {
     this.#draining = true;
     const sessions = [...this.#sessions.values()];
-    for (const session of sessions) session.drain();
+    const drained = sessions.map((session) => session.drain());
     const timer = new AbortController();
     const timeIsOver = sleep(graceMs, undefined, { signal: timer.signal }).catch(() => {});
-    await Promise.race([Promise.all(sessions.map((session) => session.drained)), timeIsOver]);
+    await Promise.race([Promise.all(drained), timeIsOver]);
     timer.abort();
   }
 
@@ -75,7 +75,7 @@ export class ConsumerSessions {
     clearInterval(this.#sweepTimer);
     await Promise.allSettled(this.#busy.values());
     const sessions = [...this.#sessions.values()];
-    const settled = await Promise.allSettled(sessions.map((session) => session.settle()));
+    const settled = await Promise.allSettled(sessions.map((session) => session.progress.flush()));
     const failed = settled.find((result) => result.status === 'rejected');
     if (failed !== undefined) this.#options.logger.warn({ err: failed.reason }, 'not every offset was written');
     for (const session of sessions) this.#end(session);
@@ -108,7 +108,7 @@ export class ConsumerSessions {
 
   /** Deletes a consumer that runs here. */
   async delete(session: ConsumerSession): Promise<void> {
-    await session.delete();
+    await session.changes.delete();
     this.#forget(session);
   }
 
@@ -131,7 +131,7 @@ export class ConsumerSessions {
       onEmpty: (emptied) => this.#emptied(emptied),
       onLost: (lost) => this.#forget(lost),
     });
-    this.#ownership.listen(key, session);
+    this.#ownership.listen(key, session.hold);
     this.#sessions.set(nameOf(key), session);
     return session;
   }
@@ -157,7 +157,7 @@ export class ConsumerSessions {
 
   #emptied(session: ConsumerSession): void {
     // In a drain its members come back elsewhere; if they do not, it is swept.
-    if (session.settings.ephemeral && !this.#draining) void this.#deleteEphemeral(session);
+    if (session.changes.settings.ephemeral && !this.#draining) void this.#deleteEphemeral(session);
   }
 
   /** Whoever comes meanwhile waits, and creates it anew. */
@@ -165,7 +165,7 @@ export class ConsumerSessions {
     this.#remove(session);
     await this.#whileBusy(nameOf(session.key), async () => {
       try {
-        await session.delete();
+        await session.changes.delete();
         this.#ownership.forget(session.key);
       } catch (error) {
         const fields = { err: error, consumer: session.key.name };
@@ -188,15 +188,16 @@ export class ConsumerSessions {
   #measure(session: ConsumerSession): void {
     const { consumerOffset, consumerLag, consumerInFlight } = this.#options.metrics;
     const labels = labelsOf(session);
-    consumerOffset.set(labels, session.offset);
-    consumerLag.set(labels, session.head - session.offset);
-    consumerInFlight.set(labels, session.inFlight);
+    const { offset, head, inFlight } = session.report;
+    consumerOffset.set(labels, offset);
+    consumerLag.set(labels, head - offset);
+    consumerInFlight.set(labels, inFlight);
   }
 
   async #releaseIdle(session: ConsumerSession, idleSinceMs: Millis): Promise<void> {
-    if (session.settings.ephemeral) return this.#deleteEphemeral(session);
+    if (session.changes.settings.ephemeral) return this.#deleteEphemeral(session);
     try {
-      await session.settle();
+      await session.progress.flush();
     } catch {
       // The place stays to be written; the next tick tries again.
       return;

@@ -2,10 +2,16 @@
 
 import { type ConsumerKey, type ConsumerSettings, MAX_EXACT_PENDING } from '../../domain/consumers/consumer.js';
 import type { MemberUse } from '../../domain/consumers/delivery-types.js';
+import type { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
 import { decodeRanges } from '../../domain/consumers/position-ranges.js';
+import type { Clock } from '../../lib/clock.js';
 import type { ConsumerRecord } from '../../storage/ports/consumer-storage.js';
 import type { Micros, Millis, Position } from '../../units.js';
 import type { LogSource, Selection } from '../log/log-source.js';
+import type { ConsumerChanges } from './consumer-changes.js';
+import type { ConsumerDispatcher } from './consumer-dispatcher.js';
+import type { ConsumerMembers } from './consumer-members.js';
+import type { ConsumerProgress } from './consumer-progress.js';
 
 export type ConsumerActivity =
   | 'UNKNOWN'
@@ -64,6 +70,81 @@ export function storedView(record: ConsumerRecord, head: Position): ConsumerView
     activityCause: owner === undefined ? 'nobody is subscribed' : `known to ${owner.address}, which runs it`,
     owner: owner?.address ?? '',
   };
+}
+
+export interface ConsumerReportOptions {
+  readonly key: ConsumerKey;
+  readonly createdAt: Micros;
+  /** Address of this instance. */
+  readonly address: string;
+  readonly window: DeliveryWindow;
+  readonly members: ConsumerMembers;
+  readonly progress: ConsumerProgress;
+  readonly dispatcher: ConsumerDispatcher;
+  readonly source: LogSource;
+  readonly clock: Clock;
+}
+
+/** What people see of a consumer that this instance runs. */
+export class ConsumerReport {
+  readonly #changes: ConsumerChanges;
+  readonly #options: ConsumerReportOptions;
+
+  constructor(changes: ConsumerChanges, options: ConsumerReportOptions) {
+    this.#changes = changes;
+    this.#options = options;
+  }
+
+  get offset(): Position {
+    return this.#options.window.offset;
+  }
+
+  /** The newest visible position, or the offset where that was seen by another instance first. */
+  get head(): Position {
+    return Math.max(this.#options.source.visible, this.offset);
+  }
+
+  get inFlight(): number {
+    return this.#options.window.report.stats().inFlight;
+  }
+
+  view(): ConsumerView {
+    const { key, createdAt, address, window, members, progress, clock } = this.#options;
+    const { inFlight, parked, oldestUnacknowledged } = window.report.stats();
+    const { activity, cause } = window.report.activity(this.head, clock.nowMs());
+    return {
+      ...key,
+      settings: this.#changes.settings,
+      generation: window.generation,
+      offset: this.offset,
+      head: this.head,
+      inFlight,
+      parked,
+      oldestUnacknowledged,
+      members: members.views(),
+      movedAt: progress.movedAt,
+      createdAt,
+      activity,
+      activityCause: cause,
+      owner: address,
+    };
+  }
+
+  /** Counts matching events that are not acknowledged. */
+  countPending(): Promise<EventCount> {
+    const { offset, acked } = this.#options.window.unsaved.take();
+    return this.#count({ after: offset, upTo: this.#options.source.visible, without: acked });
+  }
+
+  /** Counts matching events between two positions, in either order. */
+  countBetween(a: Position, b: Position): Promise<EventCount> {
+    return this.#count({ after: Math.min(a, b), upTo: Math.max(a, b) });
+  }
+
+  #count(span: CountOptions): Promise<EventCount> {
+    const { source, dispatcher } = this.#options;
+    return countEvents(source, dispatcher.selection, span);
+  }
 }
 
 /** Pages that one count looks at; each may pass over 20,000 rows that do not match. */

@@ -17,10 +17,11 @@ import { compileCriteria } from '../../domain/events/event-filter.js';
 import type { ConsumerRecord, ListConsumersOptions } from '../../storage/ports/consumer-storage.js';
 import type { Millis, Position } from '../../units.js';
 import { namedPosition } from '../log/named-position.js';
+import type { Acknowledged } from './consumer-answers.js';
 import { consumerUnknown } from './consumer-errors.js';
 import type { FetchOptions } from './consumer-fetch.js';
 import type { Handout, MeasureEntry } from './consumer-outbox.js';
-import type { Acknowledged, ConsumerSession } from './consumer-session.js';
+import type { ConsumerSession } from './consumer-session.js';
 import { ConsumerSessions, type ConsumerSessionsOptions } from './consumer-sessions.js';
 import type { Subscription } from './consumer-subscription.js';
 import { type ConsumerView, countEvents, type EventCount, storedView } from './consumer-view.js';
@@ -84,11 +85,11 @@ export class Consumers {
   async subscribe(options: SubscribeOptions): Promise<{ subscription: Subscription; view: ConsumerView }> {
     const session = await this.#use(options);
     const name = options.member === '' ? `member-${randomUUID().slice(0, 8)}` : options.member;
-    const subscription = session.subscribe(name, options.credit, options.measure);
+    const subscription = session.members.subscribe(name, options.credit, options.measure);
     const abort = () => subscription.close({ lost: true });
     options.signal.addEventListener('abort', abort, { once: true });
     if (options.signal.aborted) abort();
-    return { subscription, view: session.view() };
+    return { subscription, view: session.report.view() };
   }
 
   async fetch(
@@ -97,8 +98,8 @@ export class Consumers {
     options: FetchOptions,
   ): Promise<{ handout: Handout; offset: Position; head: Position }> {
     const session = await this.#use(use);
-    const handout = await session.fetch(member, options);
-    return { handout, offset: session.offset, head: session.head };
+    const handout = await session.members.fetch(member, options);
+    return { handout, offset: session.report.offset, head: session.report.head };
   }
 
   /** Resolves once the result is durable. */
@@ -109,7 +110,7 @@ export class Consumers {
     member: string | undefined,
   ): Promise<Acknowledged> {
     const session = await this.#session(key);
-    return session.acknowledge(answers, upTo, member);
+    return session.answers.acknowledge(answers, upTo, member);
   }
 
   /** Creates a consumer; one with the same settings is returned as it is, with others it is SETTINGS_DIFFER. */
@@ -123,7 +124,7 @@ export class Consumers {
   async get(key: ConsumerKey): Promise<CountedView> {
     const { source, store } = this.#options;
     const session = this.#sessions.running(key);
-    if (session !== undefined) return { view: session.view(), pending: await session.countPending() };
+    if (session !== undefined) return { view: session.report.view(), pending: await session.report.countPending() };
     const record = await store.find(key);
     if (record === undefined) throw consumerUnknown(key);
     const criteria = consumerCriteria(key, record.settings);
@@ -136,13 +137,13 @@ export class Consumers {
   async list(options: ListConsumersOptions): Promise<readonly ConsumerView[]> {
     const records = await this.#options.store.list(options);
     const { visible } = this.#options.source;
-    return records.map((record) => this.#sessions.running(record)?.view() ?? storedView(record, visible));
+    return records.map((record) => this.#sessions.running(record)?.report.view() ?? storedView(record, visible));
   }
 
   async update(key: ConsumerKey, patch: SettingsPatch): Promise<CountedView> {
     const session = await this.#session(key);
-    if (differingSettings(session.settings, patch).length > 0) await session.configure(patch);
-    return { view: session.view(), pending: await session.countPending() };
+    if (differingSettings(session.changes.settings, patch).length > 0) await session.changes.configure(patch);
+    return { view: session.report.view(), pending: await session.report.countPending() };
   }
 
   async delete(key: ConsumerKey): Promise<void> {
@@ -152,9 +153,9 @@ export class Consumers {
   async seek(key: ConsumerKey, to: StartPosition, { dryRun }: { dryRun: boolean }): Promise<SeekResult> {
     const session = await this.#session(key);
     const offset = await this.#positionOf(to, 'to.after_position');
-    const formerOffset = session.offset;
-    const affected = await session.countBetween(formerOffset, offset);
-    if (!dryRun) await session.seek(offset);
+    const formerOffset = session.report.offset;
+    const affected = await session.report.countBetween(formerOffset, offset);
+    if (!dryRun) await session.changes.seek(offset);
     return { formerOffset, offset, affected };
   }
 
@@ -166,7 +167,7 @@ export class Consumers {
       await this.#create(key, applySettings(DEFAULT_SETTINGS, settings), start);
       session = await this.#sessions.open(key);
     }
-    assertSameSettings(session, settings);
+    assertSameSettings(session.changes, settings);
     return session;
   }
 

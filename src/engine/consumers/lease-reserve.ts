@@ -1,0 +1,44 @@
+// Reserves leases of deliveries in storage before they are minted, so that a crash cannot lead to a second use of one.
+
+import type { LeaseSupply } from '../../domain/consumers/delivery-leases.js';
+import type { ConsumerStore } from '../../storage/ports/consumer-storage.js';
+import type { ConsumerHold } from './consumer-hold.js';
+import { DELIVERY_LEASES } from './consumer-ownership.js';
+
+/** More leases are reserved when fewer are left. */
+const FEW_LEASES = DELIVERY_LEASES / 2;
+
+export interface LeaseReserveOptions {
+  readonly leases: LeaseSupply;
+  readonly hold: ConsumerHold;
+  readonly store: Pick<ConsumerStore, 'reserveLeases'>;
+}
+
+export class LeaseReserve {
+  readonly #options: LeaseReserveOptions;
+  #reserving: Promise<void> | undefined;
+
+  constructor(options: LeaseReserveOptions) {
+    this.#options = options;
+  }
+
+  /** Whether it is time to refill. */
+  get areFew(): boolean {
+    return this.#options.leases.left < FEW_LEASES;
+  }
+
+  /** Resolves once there are leases to mint, or the hold turned out to be lost. */
+  refill(): Promise<void> {
+    this.#reserving ??= this.#reserve().finally(() => {
+      this.#reserving = undefined;
+    });
+    return this.#reserving;
+  }
+
+  async #reserve(): Promise<void> {
+    const { leases, hold, store } = this.#options;
+    const block = await store.reserveLeases(hold.guard, DELIVERY_LEASES);
+    if (block === undefined) hold.loseHold();
+    else leases.reserve(block.end);
+  }
+}
