@@ -10,7 +10,7 @@ import { EventServiceDefinition } from '../../generated/madeleine/v1/event_servi
 import { StreamServiceDefinition } from '../../generated/madeleine/v1/stream_service.js';
 import { TopicServiceDefinition } from '../../generated/madeleine/v1/topic_service.js';
 import type { Config } from '../config.js';
-import type { RetryPolicy } from '../domain/retry-policy.js';
+import type { RetryPolicy } from '../domain/cawins/retry-policy.js';
 import { CheckOrWait } from '../engine/cawins/check-or-wait.js';
 import { Consumers } from '../engine/consumers/consumers.js';
 import { GroupCommit } from '../engine/group/group-commit.js';

@@ -2,8 +2,10 @@
 
 import { randomBytes } from 'node:crypto';
 import { type Config, ConfigError } from '../config.js';
-import { DEFAULT_RETRY_POLICY, type RetryPolicy } from '../domain/retry-policy.js';
+
+import { DEFAULT_RETRY_POLICY, type RetryPolicy } from '../domain/cawins/retry-policy.js';
 import { DeliveryAttempt } from '../engine/cawins/callback-call.js';
+
 import { DeliveryResults } from '../engine/cawins/callback-results.js';
 import { DeliveryRunner } from '../engine/cawins/callback-runner.js';
 import { CawinVault } from '../engine/cawins/cawin-secrets.js';

@@ -6,10 +6,10 @@ import { describe, expect, it } from 'vitest';
 import { MAX_CALLBACK_HEADERS } from '../../src/domain/cawins/callback-headers.js';
 import { CALLBACK_TIMEOUT } from '../../src/domain/cawins/cawin.js';
 import { FAILURES_TO_OPEN } from '../../src/domain/cawins/endpoint-circuit.js';
+import { DEFAULT_RETRY_POLICY } from '../../src/domain/cawins/retry-policy.js';
 import { MAX_DESCRIPTION_BYTES } from '../../src/domain/descriptions/description.js';
 import { MAX_SHAPES } from '../../src/domain/descriptions/shape.js';
 import { DEFAULT_LOOKBACK_MICROS, DEFAULT_WAIT_MICROS, MAX_WAIT_MICROS } from '../../src/domain/events/wait.js';
-import { DEFAULT_RETRY_POLICY } from '../../src/domain/retry-policy.js';
 import { STATUS } from '../../src/grpc/wire/status.js';
 import { Metrics } from '../../src/telemetry.js';
 

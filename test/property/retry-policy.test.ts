@@ -1,11 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { backoffMs, DEFAULT_RETRY_POLICY, retryDelayMs } from '../../src/domain/retry-policy.js';
+import { backoffMs, JITTER } from '../../src/domain/backoff.js';
+import { DEFAULT_RETRY_POLICY, retryDelayMs } from '../../src/domain/cawins/retry-policy.js';
 import { propertyParameters } from '../support/property.js';
 
 const policies = fc.record({
   baseMs: fc.integer({ min: 1, max: 60_000 }),
   capMs: fc.integer({ min: 1, max: 86_400_000 }),
+  jitter: fc.constant(JITTER.full),
   maxAttempts: fc.integer({ min: 1, max: 100 }),
   maxRetryAfterMs: fc.integer({ min: 0, max: 86_400_000 }),
 });
@@ -29,24 +31,12 @@ describe('retry policy', () => {
     );
   });
 
-  it('keeps each delay within [0, min(cap, base * 2^(n-1))]', () => {
+  it('without a wish of the receiver is the back-off', () => {
     fc.assert(
       fc.property(policies, attempts, randoms, (policy, number, random) => {
-        const delayMs = backoffMs(policy, number, () => random);
-        expect(Number.isInteger(delayMs)).toBe(true);
-        expect(delayMs).toBeGreaterThanOrEqual(0);
-        expect(delayMs).toBeLessThanOrEqual(Math.min(policy.capMs, policy.baseMs * 2 ** (number - 1)));
-      }),
-      propertyParameters(),
-    );
-  });
-
-  it('reaches both ends of the interval', () => {
-    fc.assert(
-      fc.property(policies, attempts, (policy, number) => {
-        expect(backoffMs(policy, number, () => 0)).toBe(0);
-        const bound = Math.min(policy.capMs, policy.baseMs * 2 ** (number - 1));
-        expect(backoffMs(policy, number, () => 1 - 2 ** -53)).toBe(bound);
+        const endless = { ...policy, maxAttempts: Number.POSITIVE_INFINITY };
+        const delayMs = retryDelayMs(endless, { attemptNumber: number }, () => random);
+        expect(delayMs).toBe(backoffMs(policy, number, () => random));
       }),
       propertyParameters(),
     );

@@ -1,13 +1,13 @@
 // Waiting longer after each failure in a row, with jitter, so that a thousand clients do not return at the same moment.
 
 import { setTimeout as delay } from 'node:timers/promises';
+import { backoffMs, JITTER } from '../../domain/backoff.js';
 import type { Millis } from '../../units.js';
 
-const FIRST_MS = 100;
-const MAX_MS = 5000;
+const BACKOFF = { baseMs: 100, capMs: 5_000, jitter: JITTER.upperHalf };
 
 export class Backoff {
-  #nextMs = FIRST_MS;
+  #failures = 0;
   readonly #signal: AbortSignal;
   readonly #random: () => number;
 
@@ -19,14 +19,13 @@ export class Backoff {
 
   /** It works again: the next wait is short. */
   reset(): void {
-    this.#nextMs = FIRST_MS;
+    this.#failures = 0;
   }
 
   /** How long the next wait is, in milliseconds: at least half of its step, and at least what the server asked for. */
-  next(atLeastMs = 0): number {
-    const step = this.#nextMs;
-    this.#nextMs = Math.min(MAX_MS, step * 2);
-    return Math.max(atLeastMs, step * (0.5 + this.#random() / 2));
+  next(atLeastMs: Millis = 0): Millis {
+    this.#failures += 1;
+    return Math.max(atLeastMs, backoffMs(BACKOFF, this.#failures, this.#random));
   }
 
   async wait(atLeastMs?: Millis): Promise<void> {

@@ -9,6 +9,7 @@
 // Ignored: outcomes that say nothing about the endpoint (cancelled, a fault of ours, an address that is not allowed).
 
 import type { Micros } from '../../units.js';
+import { type Backoff, backoffMs, JITTER } from '../backoff.js';
 
 export const CircuitState = { CLOSED: 1, OPEN: 2 } as const;
 export type CircuitState = (typeof CircuitState)[keyof typeof CircuitState];
@@ -29,8 +30,8 @@ export type EndpointSign = 'answers' | 'fails' | 'nothing';
 export const FAILURES_TO_OPEN = 10;
 /** People are told on the way to it. */
 export const FAILURES_TO_TELL = 5;
-const FIRST_PAUSE_MICROS = 5_000_000;
-const MAX_PAUSE_MICROS = 300_000_000;
+/** From probe to probe. */
+const PAUSES: Backoff = { baseMs: 5_000, capMs: 300_000, jitter: JITTER.aroundQuarter };
 
 /** One attempt, as the circuit sees it. */
 export interface CircuitNews {
@@ -52,7 +53,8 @@ export function afterAttempt(
   if (failures < FAILURES_TO_OPEN) return { ...circuit, failures };
   // Calls that were under way when it opened say nothing new.
   if (circuit.state === CircuitState.OPEN && !isProbe) return circuit;
-  return { state: CircuitState.OPEN, failures, nextProbeAt: now + pauseMicros(failures, random) };
+  const pauseMs = backoffMs(PAUSES, failures - FAILURES_TO_OPEN + 1, random);
+  return { state: CircuitState.OPEN, failures, nextProbeAt: now + pauseMs * 1_000 };
 }
 
 /** What people are told of an endpoint: `failing` on the way to `open`; `closed` after either. */
@@ -64,11 +66,6 @@ export function turnOf(before: Circuit, after: Circuit): CircuitTurn | undefined
     state === CircuitState.OPEN ? 'open' : failures >= FAILURES_TO_TELL ? 'failing' : 'closed';
   const stage = stageOf(after);
   return stage === stageOf(before) ? undefined : stage;
-}
-
-function pauseMicros(failures: number, random: () => number): number {
-  const bound = Math.min(MAX_PAUSE_MICROS, FIRST_PAUSE_MICROS * 2 ** Math.min(failures - FAILURES_TO_OPEN, 10));
-  return Math.round(bound * (0.75 + random() / 2));
 }
 
 /** Calls that one instance makes to an endpoint at a time: fewer with each failure in a row, one when it is probed. */

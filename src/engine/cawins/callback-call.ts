@@ -3,8 +3,8 @@
 import { deliveryIdOf } from '../../domain/cawins/cawin.js';
 import type { AttemptRecord } from '../../domain/cawins/cawin-attempt.js';
 import type { EndpointSign } from '../../domain/cawins/endpoint-circuit.js';
+import { type RetryPolicy, retryDelayMs } from '../../domain/cawins/retry-policy.js';
 import { EntryKind, type LogEntry } from '../../domain/events/event.js';
-import { type RetryPolicy, retryDelayMs } from '../../domain/retry-policy.js';
 import type { Clock } from '../../lib/clock.js';
 import type { ClaimedFiring, Verdict } from '../../storage/ports/cawin-storage.js';
 import type { Logger, Metrics } from '../../telemetry.js';

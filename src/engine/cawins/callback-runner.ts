@@ -4,6 +4,7 @@
 // One endpoint gets at most so many calls at a time from an instance, fewer with every failure in a row and the less room there is,
 // so that those that hang take little of the room that all share.
 
+import { JITTER, spreadMs } from '../../domain/backoff.js';
 import { callsAtOnce } from '../../domain/cawins/endpoint-circuit.js';
 import { pause } from '../../lib/pause.js';
 import type { ClaimedFiring, DeliveryStore, ReadyEndpoint } from '../../storage/ports/cawin-storage.js';
@@ -80,7 +81,7 @@ export class DeliveryRunner {
     let isFailing = false;
     while (!signal.aborted) {
       this.#wakeUp = new AbortController();
-      let pauseMs = POLL_MS * (0.75 + random() / 4);
+      let pauseMs = spreadMs(POLL_MS, JITTER.upperQuarter, random);
       try {
         pauseMs = Math.min(pauseMs, (await this.#claimAll()) ?? pauseMs);
         isFailing = false;

@@ -12,6 +12,7 @@
 // again. A unit whose COMMIT was not answered is run again as a rerun, which looks its message ids up, and is never answered
 // from a guess.
 
+import { type Backoff, backoffMs, JITTER } from '../../domain/backoff.js';
 import type { MadeCawin } from '../../domain/cawins/prepared-cawin.js';
 import { MadeleineError, storageUnavailable } from '../../domain/errors.js';
 import { type OutcomeOf, type PushOutcome, type UnitOutcome, withCawins } from '../../domain/group/group-outcomes.js';
@@ -28,7 +29,6 @@ import { plannedBefore, recognised, unitAgain } from '../../domain/group/group-r
 import type { Clock } from '../../lib/clock.js';
 import { GroupFailure, type GroupLane } from '../../storage/ports/log-storage.js';
 import type { Logger, Metrics } from '../../telemetry.js';
-import type { Millis } from '../../units.js';
 import type { LogTail } from '../log/log-tail.js';
 import type { ShapeCatalogCache } from './shape-catalog-cache.js';
 
@@ -36,6 +36,10 @@ import type { ShapeCatalogCache } from './shape-catalog-cache.js';
 const PATIENCE_MS = 10_000;
 /** How often units whose callers or patience are gone are looked for. */
 const SWEEP_MS = 250;
+/** After a group that met somebody else's lock … */
+const BUSY: Backoff = { baseMs: 5, capMs: 160, jitter: JITTER.aroundHalf };
+/** … and after one that the database was not there for, or a catalogue that could not be loaded. */
+const AWAY: Backoff = { baseMs: 100, capMs: 1_000, jitter: JITTER.aroundHalf };
 /** A lane takes at least this many events if they are there, else half of what is outstanding: the clients whose answers go
  * out together then do not all wait for the next group together. */
 const MIN_TAKE = 32;
@@ -344,7 +348,7 @@ export class GroupCommit {
     });
     this.#requeue(group.members);
     if (failure.kind === 'stale') void this.#reload();
-    else if (!splits) this.#backOff(failure.kind === 'unavailable' ? 100 : 5);
+    else if (!splits) this.#backOff(failure.kind === 'unavailable' ? AWAY : BUSY);
   }
 
   async #reload(): Promise<void> {
@@ -354,10 +358,10 @@ export class GroupCommit {
     try {
       await this.#options.catalog.reload();
       // It has to be another one: otherwise what is read and what is locked differ, and hurrying does not help.
-      if (this.#options.catalog.current.version === version) this.#backOff(100);
+      if (this.#options.catalog.current.version === version) this.#backOff(AWAY);
     } catch (error) {
       this.#options.logger.debug({ err: error }, 'catalogue not loaded');
-      this.#backOff(100);
+      this.#backOff(AWAY);
     } finally {
       this.#reloading = false;
       this.#pump();
@@ -372,13 +376,13 @@ export class GroupCommit {
     this.#queue = [...members, ...this.#queue].sort((a, b) => a.sequence - b.sequence);
   }
 
-  #backOff(baseMs: Millis): void {
-    this.#failures = Math.min(this.#failures + 1, 6);
+  #backOff(backoff: Backoff): void {
+    this.#failures += 1;
     if (this.#retryTimer !== undefined) return;
-    const delay = Math.min(1_000, baseMs * 2 ** (this.#failures - 1)) * (0.5 + this.#options.random());
+    const delayMs = backoffMs(backoff, this.#failures, this.#options.random);
     this.#retryTimer = setTimeout(() => {
       this.#retryTimer = undefined;
       this.#pump();
-    }, delay);
+    }, delayMs);
   }
 }

@@ -10,6 +10,7 @@
 //
 // Invariant: `visible` only grows; memory holds exactly the stored entries of (memoryStart, visible].
 
+import { JITTER, spreadMs } from '../../domain/backoff.js';
 import { ENTRY_KINDS, type LogEntry } from '../../domain/events/event.js';
 import type { Clock } from '../../lib/clock.js';
 import type { DurableReads, EventLog, LogHead } from '../../storage/ports/log-storage.js';
@@ -226,10 +227,10 @@ export class LogTail {
   #schedule(): void {
     if (this.#stopped) return;
     // At most the interval: who relies on it is told its bound.
-    const delay = this.#options.pollMs * (0.75 + 0.25 * this.#options.random());
+    const delayMs = spreadMs(this.#options.pollMs, JITTER.upperQuarter, this.#options.random);
     this.#timer = setTimeout(() => {
       this.#polling = this.#look().finally(() => this.#schedule());
-    }, delay);
+    }, delayMs);
   }
 
   async #look(): Promise<void> {

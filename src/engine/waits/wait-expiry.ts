@@ -3,6 +3,7 @@
 //
 // Deadlines are the database's: its clock alone says what is due.
 
+import { JITTER, spreadMs } from '../../domain/backoff.js';
 import type { Clock } from '../../lib/clock.js';
 import type { WaitStore } from '../../storage/ports/wait-storage.js';
 import type { Logger } from '../../telemetry.js';
@@ -57,7 +58,7 @@ export class WaitExpiry {
   }
 
   async #look(): Promise<void> {
-    let sleepMs = MAX_SLEEP_MS * (0.75 + 0.25 * this.#options.random());
+    let sleepMs = spreadMs(MAX_SLEEP_MS, JITTER.upperQuarter, this.#options.random);
     try {
       sleepMs = Math.min(sleepMs, await this.#expire());
       if (await this.#forget()) sleepMs = Math.min(sleepMs, MIN_SLEEP_MS);

@@ -2,7 +2,7 @@
 // own for each exchange, as the broker closes the channel over which something was published to an exchange that does not exist.
 
 import { type ChannelModel, type ConfirmChannel, connect } from 'amqplib';
-import { backoffMs } from '../../domain/retry-policy.js';
+import { type Backoff, backoffMs, JITTER } from '../../domain/backoff.js';
 import type { Clock } from '../../lib/clock.js';
 import { orAbort } from '../../lib/or-abort.js';
 import type { Logger } from '../../telemetry.js';
@@ -12,7 +12,7 @@ import { AttemptFailure } from '../attempt/attempt-failure.js';
 const CONNECT_TIMEOUT_MS = 5_000;
 /** A broker that says nothing for twice this long is gone. */
 const HEARTBEAT_S = 10;
-const BACKOFF = { baseMs: 250, capMs: 15_000 };
+const BACKOFF: Backoff = { baseMs: 250, capMs: 15_000, jitter: JITTER.full };
 /** Bound of a polite farewell. */
 const CLOSE_TIMEOUT_MS = 2_000;
 const MAX_CHANNELS = 64;

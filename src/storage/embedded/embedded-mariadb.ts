@@ -6,6 +6,7 @@ import { open } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { totalmem } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { doubledMs } from '../../domain/backoff.js';
 import type { Logger } from '../../telemetry.js';
 import type { Millis } from '../../units.js';
 import { baseArguments, EmbeddedDirectory } from './embedded-directory.js';
@@ -20,8 +21,7 @@ const MIB = 1024 * 1024;
 const MIN_BUFFER_POOL_BYTES = 64 * MIB;
 const MAX_BUFFER_POOL_BYTES = 8192 * MIB;
 
-const MIN_RESTART_MS = 100;
-const MAX_RESTART_MS = 10_000;
+const RESTARTS = { baseMs: 100, capMs: 10_000 };
 /** A database that lived so long is started again without the delays that came before. */
 const STEADY_MS = 60_000;
 const PROGRESS_MS = 5_000;
@@ -182,16 +182,16 @@ export class EmbeddedMariadb {
   /** Starts a database again that ended by itself, for as long as we run. */
   async #supervise(programs: MariadbPrograms, directory: EmbeddedDirectory, port: number): Promise<void> {
     const { signal } = this.#stopping;
-    let delayMs = MIN_RESTART_MS;
+    let failures = 0;
     for (;;) {
       const since = performance.now();
       await this.#process?.ended;
       if (signal.aborted) return;
-      if (performance.now() - since > STEADY_MS) delayMs = MIN_RESTART_MS;
+      failures = performance.now() - since > STEADY_MS ? 1 : failures + 1;
+      const delayMs = doubledMs(RESTARTS, failures);
       this.#logger.error({ delayMs }, 'embedded database ended by itself and is started again');
       await sleep(delayMs, undefined, { signal }).catch(() => {});
       if (signal.aborted) return;
-      delayMs = Math.min(delayMs * 2, MAX_RESTART_MS);
       await this.#run(programs, directory, port).catch((error: Error) =>
         this.#logger.error({ error: error.message }, 'embedded database did not start'),
       );

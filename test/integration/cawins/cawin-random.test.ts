@@ -4,7 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DEFAULT_RETRY_POLICY } from '../../../src/domain/retry-policy.js';
+import { DEFAULT_RETRY_POLICY } from '../../../src/domain/cawins/retry-policy.js';
 import { CawinRecord } from '../../support/cawins/cawin-record.js';
 import { CAWIN_SETTINGS } from '../../support/cawins/cawin-scene.js';
 import { CawinSchedule, type Step, steps } from '../../support/cawins/cawin-schedule.js';

@@ -10,7 +10,7 @@ import {
   CreateCawinRequest,
 } from '../../../generated/madeleine/v1/cawin_service.js';
 import { mintCallbackSecret } from '../../../src/domain/cawins/callback-secret.js';
-import { DEFAULT_RETRY_POLICY } from '../../../src/domain/retry-policy.js';
+import { DEFAULT_RETRY_POLICY } from '../../../src/domain/cawins/retry-policy.js';
 import { createTestDatabase, type TestDatabase } from '../database/database.js';
 import { newEvent } from '../events/builders.js';
 import { startServer, TestClient, type TestServer, type TestSettings } from '../server/server.js';

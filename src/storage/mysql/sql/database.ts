@@ -3,6 +3,7 @@
 
 import knexPackage, { type Knex } from 'knex';
 import type { Connection, ConnectionOptions, ResultSetHeader } from 'mysql2';
+import { type Backoff, backoffMs, JITTER } from '../../../domain/backoff.js';
 import type { Millis } from '../../../units.js';
 import { classifySqlError, isConnectionError, translateSqlError } from './sql-errors.js';
 
@@ -32,6 +33,7 @@ export interface DatabaseOptions {
 const STATEMENT_TIMEOUT_MS = 5_000;
 const ACQUIRE_TIMEOUT_MS = 3_000;
 const TRANSACTION_ATTEMPTS = 6;
+const RETRIES: Backoff = { baseMs: 10, capMs: 160, jitter: JITTER.aroundHalf };
 
 /** How every connection of ours talks: exact numbers, UTC, UTF-8, bounded statement cache. */
 export function connectionOptions(url: string): ConnectionOptions {
@@ -113,7 +115,7 @@ export class Database implements Queries {
         return await this.#onConnection((queries) => inTransaction(queries, work), false);
       } catch (error) {
         if (classifySqlError(error) !== 'retry' || attempt === TRANSACTION_ATTEMPTS) throw translateSqlError(error);
-        await new Promise((resolve) => setTimeout(resolve, 2 ** attempt * 5 * (0.5 + this.#random())));
+        await new Promise((resolve) => setTimeout(resolve, backoffMs(RETRIES, attempt, this.#random)));
       }
     }
   }

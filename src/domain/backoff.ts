@@ -1,0 +1,45 @@
+// How long to wait before something is tried again: twice as long after each failure in a row, and spread at random, so that what
+// failed together does not come back together.
+
+import type { Millis } from '../units.js';
+
+/** What is left to chance: the least and the greatest share of a delay. */
+export type Jitter = readonly [least: number, most: number];
+
+export const JITTER = {
+  /** Spreads best, where it does no harm to be early. */
+  full: [0, 1],
+  /** Never in a hurry, and never later than the bound says. */
+  upperHalf: [0.5, 1],
+  /** Of a period whose length others rely on. */
+  upperQuarter: [0.75, 1],
+  /** Of a delay whose mean matters, not its bound. */
+  aroundHalf: [0.5, 1.5],
+  /** As `aroundHalf`, where the delays are long and some spread is enough. */
+  aroundQuarter: [0.75, 1.25],
+} as const satisfies Record<string, Jitter>;
+
+export interface Backoff {
+  /** Delay after the first failure; each further one in a row doubles it. */
+  readonly baseMs: Millis;
+  /** Bound of the doubling. */
+  readonly capMs: Millis;
+  readonly jitter: Jitter;
+}
+
+/** Returns the delay after so many failures in a row, from 1, in whole milliseconds. `random` gives numbers in [0, 1). */
+export function backoffMs(backoff: Backoff, failures: number, random: () => number): Millis {
+  return spreadMs(doubledMs(backoff, failures), backoff.jitter, random);
+}
+
+/** Returns the delay after so many failures in a row, from 1, before jitter. */
+export function doubledMs({ baseMs, capMs }: Pick<Backoff, 'baseMs' | 'capMs'>, failures: number): Millis {
+  return Math.min(capMs, baseMs * 2 ** (Math.max(failures, 1) - 1));
+}
+
+/** Returns a whole number of milliseconds within the jitter of a delay, both ends included. */
+export function spreadMs(delayMs: Millis, [least, most]: Jitter, random: () => number): Millis {
+  const first = Math.ceil(delayMs * least);
+  const last = Math.floor(delayMs * most);
+  return Math.min(last, first + Math.floor(random() * (last - first + 1)));
+}
