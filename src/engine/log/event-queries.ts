@@ -70,10 +70,13 @@ export class EventQueries implements EventLookUp {
     });
   }
 
-  /** What is awaited now and matches, by id, after the cursor; at most 5,000 are looked at. */
+  /**
+   * What is awaited now and matches, by id, after the cursor; at most 5,000 are looked at. `next`: the last that was looked at, if
+   * there may be more.
+   */
   async awaited(
     criteria: EventCriteria,
-    options: { readonly after: number | undefined; readonly limit: number; readonly newestFirst: boolean },
+    options: { readonly after: number | undefined; readonly newestFirst: boolean },
   ): Promise<{ entries: readonly LogEntry[]; next: number | undefined }> {
     const { context, topics = [] } = criteria;
     const matches = compileCriteria({ ...criteria, kinds: [EntryKind.AWAITED] });
@@ -83,10 +86,6 @@ export class EventQueries implements EventLookUp {
       (waits) => waits.length > 0,
     );
     const entries = found.map(awaitedView).filter(matches);
-    if (entries.length > options.limit) {
-      const page = entries.slice(0, options.limit);
-      return { entries: page, next: page.at(-1)?.eventId };
-    }
     return { entries, next: found.length === MAX_SCANNED_WAITS ? found.at(-1)?.eventId : undefined };
   }
 

@@ -1,25 +1,27 @@
 // CawinService: checks requests, calls the engine, answers. What it promises is written in cawin_service.proto.
 
 import type { CallContext } from 'nice-grpc';
-import type {
-  CheckOrWaitResponse,
-  CreateCawinRequest,
-  CreateCawinResponse,
-  DeleteCawinRequest,
-  DeleteCawinResponse,
-  ExplainWaitRequest,
-  ExplainWaitResponse,
-  GetCawinRequest,
-  GetCawinResponse,
-  ListAttemptsRequest,
-  ListAttemptsResponse,
-  ListCawinsRequest,
-  ListCawinsResponse,
-  RetryCawinRequest,
-  RetryCawinResponse,
-  UpdateCawinRequest,
-  UpdateCawinResponse,
-  WaitForEventRequest,
+import {
+  Attempt,
+  Cawin,
+  type CheckOrWaitResponse,
+  type CreateCawinRequest,
+  type CreateCawinResponse,
+  type DeleteCawinRequest,
+  type DeleteCawinResponse,
+  type ExplainWaitRequest,
+  type ExplainWaitResponse,
+  type GetCawinRequest,
+  type GetCawinResponse,
+  type ListAttemptsRequest,
+  type ListAttemptsResponse,
+  type ListCawinsRequest,
+  type ListCawinsResponse,
+  type RetryCawinRequest,
+  type RetryCawinResponse,
+  type UpdateCawinRequest,
+  type UpdateCawinResponse,
+  type WaitForEventRequest,
 } from '../../../generated/madeleine/v1/cawin_service.js';
 import { Event } from '../../../generated/madeleine/v1/event.js';
 import { Outcome } from '../../../generated/madeleine/v1/event_service.js';
@@ -33,7 +35,7 @@ import type { ExplainWait } from '../../engine/waits/explain-wait.js';
 import type { Waits } from '../../engine/waits/waits.js';
 import type { WireEventEncoder } from '../events/event-encoder.js';
 import { encoded, type MethodCodec } from '../wire/definitions.js';
-import { decodePageToken, encodePageToken } from '../wire/page-token.js';
+import { listPage } from '../wire/pages.js';
 import { payloadForm, readContext, sizeField } from '../wire/wire.js';
 import { CawinFrames } from './cawin-frames.js';
 import {
@@ -44,12 +46,10 @@ import {
   idFromWire,
   newCawinFromWire,
   statesFromWire,
-  stateToWire,
 } from './cawin-wire.js';
 import { type DecodedCheck, decodeCheckOrWait } from './check-decoder.js';
 
 const NEAR_MISSES = { default: 5, max: 20 };
-const PAGE_SIZE = { default: 100, max: 1_000 };
 
 /** Calls that the service decodes or encodes itself. */
 export const CAWIN_CODECS: Readonly<Record<string, MethodCodec>> = {
@@ -119,17 +119,17 @@ export class CawinService {
     const { cawins, source } = this.#options;
     const context = readContext('context', request.context);
     const states = statesFromWire('states', request.states);
-    const limit = sizeField('page_size', request.pageSize, PAGE_SIZE);
-    const filter = [context, String(request.eventId), [...states].sort()];
-    const scope = { request: ['ListCawins', ...filter], epoch: source.epoch };
-    const after = Number(decodePageToken(request.pageToken, scope, ['position'])?.[0] ?? 0);
     const event = request.eventId === 0n ? {} : { eventId: Number(request.eventId) };
-    const page = await cawins.list({ context, after, limit, ...event });
-    const last = page.length === limit ? page.at(-1) : undefined;
-    return {
-      cawins: page.filter((cawin) => states.size === 0 || states.has(stateToWire(cawin))).map(cawinToWire),
-      nextPageToken: last === undefined ? '' : encodePageToken([last.id], scope),
-    };
+    const { items, nextPageToken } = await listPage(request, {
+      of: ['ListCawins', context, String(request.eventId), [...states].sort()],
+      epoch: source.epoch,
+      key: { id: 'position' },
+      read: (after, limit) => cawins.list({ context, after: after?.id ?? 0, limit, ...event }),
+      toWire: cawinToWire,
+      codec: Cawin,
+    });
+    // No index knows their states: a page has fewer where some are in others.
+    return { cawins: items.filter(({ state }) => states.size === 0 || states.has(state)), nextPageToken };
   }
 
   async updateCawin(request: UpdateCawinRequest): Promise<UpdateCawinResponse> {
@@ -145,16 +145,15 @@ export class CawinService {
   async listAttempts(request: ListAttemptsRequest): Promise<ListAttemptsResponse> {
     const { cawins, source } = this.#options;
     const id = idFromWire('cawin_id', request.cawinId);
-    const limit = sizeField('page_size', request.pageSize, PAGE_SIZE);
-    const scope = { request: ['ListAttempts', id], epoch: source.epoch };
-    const cursor = decodePageToken(request.pageToken, scope, ['position', 'position']);
-    const after = cursor === undefined ? undefined : { kind: Number(cursor[0]), number: Number(cursor[1]) };
-    const attempts = await cawins.attempts(id, after, limit);
-    const last = attempts.length === limit ? attempts.at(-1) : undefined;
-    return {
-      attempts: attempts.map(attemptToWire),
-      nextPageToken: last === undefined ? '' : encodePageToken([last.kind, last.number], scope),
-    };
+    const { items, nextPageToken } = await listPage(request, {
+      of: ['ListAttempts', id],
+      epoch: source.epoch,
+      key: { kind: 'position', number: 'position' },
+      read: (after, limit) => cawins.attempts(id, after, limit),
+      toWire: attemptToWire,
+      codec: Attempt,
+    });
+    return { attempts: items, nextPageToken };
   }
 
   async retryCawin(request: RetryCawinRequest): Promise<RetryCawinResponse> {

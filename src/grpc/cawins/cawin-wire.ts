@@ -189,17 +189,13 @@ export function statesFromWire(field: string, states: readonly WireState[]): Rea
   return new Set(states);
 }
 
-export function stateToWire(cawin: Cawin): WireState {
-  return STATES[cawinState(cawin)];
-}
-
 export function cawinToWire(cawin: Cawin): WireCawin {
   const { expiresAt, formerSecretUntil } = cawin;
   return {
     id: BigInt(cawin.id),
     eventId: BigInt(cawin.eventId),
     context: cawin.context,
-    state: stateToWire(cawin),
+    state: STATES[cawinState(cawin)],
     active: cawin.active,
     notifyOn: cawin.notifyOn.map((kind) => KINDS[kind]),
     callback: {

@@ -1,35 +1,35 @@
 // ConsumerService: checks requests, calls the engine, answers. What it promises is written in consumer_service.proto.
 
 import type { CallContext } from 'nice-grpc';
-import type {
-  AcknowledgeRequest,
-  AcknowledgeResponse,
-  CreateConsumerRequest,
-  CreateConsumerResponse,
-  DeleteConsumerRequest,
-  DeleteConsumerResponse,
-  FetchRequest,
-  GetConsumerRequest,
-  GetConsumerResponse,
-  ListConsumersRequest,
-  ListConsumersResponse,
-  SeekConsumerRequest,
-  SeekConsumerResponse,
-  SubscribeRequest,
-  UpdateConsumerRequest,
-  UpdateConsumerResponse,
+import {
+  type AcknowledgeRequest,
+  type AcknowledgeResponse,
+  Consumer,
+  type CreateConsumerRequest,
+  type CreateConsumerResponse,
+  type DeleteConsumerRequest,
+  type DeleteConsumerResponse,
+  type FetchRequest,
+  type GetConsumerRequest,
+  type GetConsumerResponse,
+  type ListConsumersRequest,
+  type ListConsumersResponse,
+  type SeekConsumerRequest,
+  type SeekConsumerResponse,
+  type SubscribeRequest,
+  type UpdateConsumerRequest,
+  type UpdateConsumerResponse,
 } from '../../../generated/madeleine/v1/consumer_service.js';
 import { fieldInvalid } from '../../domain/errors.js';
 import { MAX_NAME_BYTES } from '../../domain/names.js';
 import type { Subscription } from '../../engine/consumers/consumer-subscription.js';
-import type { ConsumerView } from '../../engine/consumers/consumer-view.js';
 import type { Consumers } from '../../engine/consumers/consumers.js';
 import type { LogSource } from '../../engine/log/log-source.js';
 import { namedPosition } from '../../engine/log/named-position.js';
 import type { WireEventEncoder } from '../events/event-encoder.js';
 import { encoded, type MethodCodec } from '../wire/definitions.js';
 import { decodeCreateConsumer, decodeFetch, decodeSubscribe, decodeUpdateConsumer } from '../wire/filter-decoders.js';
-import { decodePageToken, encodePageToken } from '../wire/page-token.js';
+import { BY_NAME, listPage } from '../wire/pages.js';
 import type { PayloadForm } from '../wire/payload-form.js';
 import { durationMs, payloadForm, readContext, sizeField } from '../wire/wire.js';
 import {
@@ -50,9 +50,6 @@ import { DeliveryFrames } from './delivery-frames.js';
 
 const MAX_WAIT_MS = 60_000;
 const FETCH_LIMIT = { default: 100, max: 1_000 };
-const PAGE_SIZE = { default: 100, max: 1_000 };
-/** A page of consumers ends at about so many bytes: filters may be long, and clients take 4 MiB. */
-const PAGE_BYTES = 3 * 1024 * 1024;
 
 /** Calls whose answers the service encodes itself. */
 export const CONSUMER_CODECS: Readonly<Record<string, MethodCodec>> = {
@@ -163,17 +160,15 @@ export class ConsumerService {
     const { namePrefix } = request;
     if (Buffer.byteLength(namePrefix) > MAX_NAME_BYTES)
       throw fieldInvalid('name_prefix', `has more than ${MAX_NAME_BYTES} bytes`);
-    const limit = sizeField('page_size', request.pageSize, PAGE_SIZE);
-    const scope = { request: ['ListConsumers', context, namePrefix], epoch: this.#source.epoch };
-    const cursor = decodePageToken(request.pageToken, scope, ['text', 'text']);
-    const after = cursor === undefined ? {} : { after: { context: String(cursor[0]), name: String(cursor[1]) } };
-    const views = await this.#consumers.list({ context, namePrefix, limit, ...after });
-    const page = views.slice(0, countWithin(views, PAGE_BYTES));
-    const last = page.length < views.length || views.length === limit ? page.at(-1) : undefined;
-    return {
-      consumers: page.map((view) => consumerToWire(view)),
-      nextPageToken: last === undefined ? '' : encodePageToken([last.context, last.name], scope),
-    };
+    const { items, nextPageToken } = await listPage(request, {
+      of: ['ListConsumers', context, namePrefix],
+      epoch: this.#source.epoch,
+      key: BY_NAME,
+      read: (after, limit) => this.#consumers.list({ context, namePrefix, after, limit }),
+      toWire: (view) => consumerToWire(view),
+      codec: Consumer,
+    });
+    return { consumers: items, nextPageToken };
   }
 
   async updateConsumer(request: UpdateConsumerRequest): Promise<UpdateConsumerResponse> {
@@ -199,14 +194,4 @@ export class ConsumerService {
       affectedIsMinimum: affected.isMinimum,
     };
   }
-}
-
-/** How many of the consumers, from the first, fit into the bytes; at least one. */
-function countWithin(views: readonly ConsumerView[], maxBytes: number): number {
-  let bytes = 0;
-  const over = views.findIndex(({ settings }, index) => {
-    bytes += 1_024 + Buffer.byteLength(JSON.stringify(settings.filter));
-    return bytes > maxBytes && index > 0;
-  });
-  return over === -1 ? views.length : over;
 }

@@ -5,6 +5,7 @@ import type { MadeleineError } from '../../domain/errors.js';
 import type { LogEntry } from '../../domain/events/event.js';
 import type { PushEffect, PushedEvent } from '../../engine/group/pushes.js';
 import type { Position } from '../../units.js';
+import { messageEnd } from '../wire/pages.js';
 import type { PayloadForm } from '../wire/payload-form.js';
 import { STATUS } from '../wire/status.js';
 import { WireWriter } from '../wire/wire-writer.js';
@@ -16,10 +17,6 @@ const OUTCOMES = { occurred: 1, satisfied: 2, awaited: 3, found: 4, duplicate: 5
   PushEffect,
   number
 >;
-/** Events of one message; clients take 4 MiB unless told otherwise. */
-const MAX_EVENTS_BYTES = 3.5 * 1024 * 1024;
-/** Tag and length before each event. */
-const EVENT_HEAD_BYTES = 6;
 
 export class EventFrames {
   readonly #encoder: WireEventEncoder;
@@ -27,6 +24,11 @@ export class EventFrames {
 
   constructor(encoder: WireEventEncoder) {
     this.#encoder = encoder;
+  }
+
+  /** The Event itself. */
+  encoded(entry: LogEntry, form: PayloadForm): Uint8Array {
+    return this.#encoder.encode(entry, form);
   }
 
   /** PushEventResponse. */
@@ -67,20 +69,9 @@ export class EventFrames {
    * JSON payload as a Value takes several times the bytes of its text. A larger event is alone in its part.
    */
   parts(entries: readonly LogEntry[], form: PayloadForm): (readonly LogEntry[])[] {
-    const parts: (readonly LogEntry[])[] = [];
-    let start = 0;
-    let bytes = 0;
-    entries.forEach((entry, index) => {
-      const size = this.#encoder.encode(entry, form).byteLength + EVENT_HEAD_BYTES;
-      if (index > start && bytes + size > MAX_EVENTS_BYTES) {
-        parts.push(entries.slice(start, index));
-        start = index;
-        bytes = 0;
-      }
-      bytes += size;
-    });
-    parts.push(start === 0 ? entries : entries.slice(start));
-    return parts;
+    const end = messageEnd(entries, (entry) => this.encoded(entry, form).byteLength);
+    if (end === entries.length) return [entries];
+    return [entries.slice(0, end), ...this.parts(entries.slice(end), form)];
   }
 
   /** A message whose field 1 is the repeated events: a frame of ReadEvents or WatchEvents, a page of ListEvents. */
@@ -117,7 +108,7 @@ export class EventFrames {
 
   #eventField(w: WireWriter, entry: LogEntry, form: PayloadForm): void {
     const mark = w.mark;
-    w.raw(this.#encoder.encode(entry, form));
+    w.raw(this.encoded(entry, form));
     w.close(1, mark);
   }
 

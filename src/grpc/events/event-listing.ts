@@ -2,15 +2,14 @@
 // first where the newest come first.
 
 import type { ListEventsRequest } from '../../../generated/madeleine/v1/event_service.js';
-import { EntryKind } from '../../domain/events/event.js';
+import { EntryKind, type LogEntry } from '../../domain/events/event.js';
 import type { EventCriteria } from '../../domain/events/event-filter.js';
 import type { EventQueries } from '../../engine/log/event-queries.js';
 import type { LogSource } from '../../engine/log/log-source.js';
 import { isShown, namedPosition } from '../../engine/log/named-position.js';
 import type { Position } from '../../units.js';
-import { decodePageToken, encodePageToken, type PageTokenScope } from '../wire/page-token.js';
-import type { PayloadForm } from '../wire/payload-form.js';
-import { payloadForm, sizeField } from '../wire/wire.js';
+import { listPage, type Read } from '../wire/pages.js';
+import { payloadForm } from '../wire/wire.js';
 import type { EventFrames } from './event-frames.js';
 import { listCriteria } from './event-wire.js';
 
@@ -24,15 +23,34 @@ export interface EventListingOptions {
 const LOG_PART = 'log';
 const AWAITED_PART = 'awaited';
 
+/** Where a listing goes on: after a position of the log, or after an event id of what is awaited; 0 is its beginning. */
+const PART_KEY = { part: 'text', after: 'position' } as const;
+/** Listings of the log alone have one part. */
+const LOG_KEY = { after: 'position' } as const;
+
+interface Place {
+  readonly part: string;
+  readonly after: number;
+}
+
+interface Item extends Place {
+  readonly entry: LogEntry;
+}
+
+type Part = Read<Item, typeof PART_KEY>;
+
 interface Listing {
   readonly criteria: EventCriteria;
-  readonly bounds: { after: Position; upTo: Position };
-  readonly limit: number;
   readonly newestFirst: boolean;
-  readonly form: PayloadForm;
-  /** Entries are asked for. */
-  readonly showsLog: boolean;
-  readonly tokenOf: (part: string, after: number) => string;
+  readonly afterPosition: bigint;
+  readonly beforePosition: bigint | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** Positions after one, up to and including the other. */
+interface Span {
+  readonly after: Position;
+  readonly upTo: Position;
 }
 
 export class EventListing {
@@ -44,81 +62,82 @@ export class EventListing {
 
   /** The encoded ListEventsResponse. */
   async list(request: ListEventsRequest, signal: AbortSignal): Promise<Uint8Array> {
-    const { source } = this.#options;
+    const { source, frames } = this.#options;
     const form = payloadForm('payload_encoding', request.payloadEncoding);
     const criteria = listCriteria(request.filter, 'filter.');
-    const limit = sizeField('page_size', request.pageSize, { default: 100, max: 1_000 });
     const { newestFirst } = request;
     const { afterPosition = 0n, beforePosition } = request.filter ?? {};
-    const scope = {
-      request: ['ListEvents', criteria, newestFirst, Number(afterPosition), String(beforePosition)],
+    const listing = { criteria, newestFirst, afterPosition, beforePosition, signal };
+    const list = {
+      of: ['ListEvents', criteria, newestFirst, Number(afterPosition), String(beforePosition)] as const,
       epoch: source.epoch,
+      toWire: ({ entry }: Item) => entry,
+      codec: { encode: (entry: LogEntry) => ({ finish: () => frames.encoded(entry, form) }) },
     };
-    const showsAwaited = criteria.kinds?.includes(EntryKind.AWAITED) === true;
-    const cursor = listCursor(request.pageToken, scope, showsAwaited);
-    const tokenOf = (part: string, after: number) => encodePageToken(showsAwaited ? [part, after] : [after], scope);
-    const { kinds } = criteria;
-    const showsLog = kinds === undefined || kinds.some((kind) => kind !== EntryKind.AWAITED);
-    const begins = showsAwaited && (newestFirst || !showsLog) ? AWAITED_PART : LOG_PART;
-    const part = cursor?.part ?? begins;
-    const goesOn = part === LOG_PART && cursor !== undefined;
-    const place = { field: 'page_token', position: goesOn ? cursor.after : 0 };
-    const from = await namedPosition(source, place, signal);
-    const asked = await this.#asked(afterPosition, beforePosition, signal);
-    if (goesOn) asked[newestFirst ? 'upTo' : 'after'] = from;
-    const bounds = await this.#withinTimes(criteria, asked);
-    const listing: Listing = { criteria, bounds, limit, newestFirst, form, showsLog, tokenOf };
-    if (part === AWAITED_PART) return this.#listAwaited(listing, cursor?.after);
-    return this.#listLog(listing, showsAwaited && !newestFirst);
+    const page = showsAwaited(criteria)
+      ? await listPage(request, { ...list, key: PART_KEY, read: (at, limit) => this.#parts(listing, at, limit) })
+      : await listPage(request, { ...list, key: LOG_KEY, read: (at, limit) => this.#log(listing, at?.after, limit) });
+    return frames.events(page.items, form, page.nextPageToken);
   }
 
-  /** A page of entries; `goesOn`: what is awaited comes after them. */
-  async #listLog(
-    { criteria, bounds, limit, newestFirst, form, tokenOf }: Listing,
-    goesOn: boolean,
-  ): Promise<Uint8Array> {
-    const { queries, frames } = this.#options;
-    const page = await queries.list(criteria, { ...bounds, limit, newestFirst });
-    const [entries = [], rest] = frames.parts(page.entries, form);
-    // What does not fit into the answer is for the next page.
-    const last = rest === undefined ? undefined : entries.at(-1)?.position;
-    const scannedTo = last === undefined ? page.scannedTo : newestFirst ? last - 1 : last;
-    const done = newestFirst ? scannedTo <= bounds.after : scannedTo >= bounds.upTo;
-    if (done) return frames.events(entries, form, goesOn ? tokenOf(AWAITED_PART, 0) : '');
-    return frames.events(entries, form, tokenOf(LOG_PART, scannedTo));
+  /** What follows a place in a listing that shows what is awaited, and perhaps entries. */
+  async #parts(listing: Listing, at: Place | undefined, limit: number): Promise<Part> {
+    const { criteria, newestFirst } = listing;
+    const begins = newestFirst || !showsLog(criteria) ? AWAITED_PART : LOG_PART;
+    if ((at?.part ?? begins) === AWAITED_PART) return this.#awaited(listing, at?.after);
+    const log = await this.#log(listing, at?.after, limit);
+    return newestFirst ? log : { ...log, next: log.next ?? { part: AWAITED_PART, after: 0 } };
   }
 
-  /** A page of what is awaited, after an event id; newest first the log comes after it. */
-  async #listAwaited(
-    { criteria, bounds, limit, newestFirst, form, showsLog, tokenOf }: Listing,
-    after: number | undefined,
-  ): Promise<Uint8Array> {
-    const { queries, frames } = this.#options;
-    const page = await queries.awaited(criteria, { after: after === 0 ? undefined : after, limit, newestFirst });
-    const [entries = [], rest] = frames.parts(page.entries, form);
-    const next = rest === undefined ? page.next : entries.at(-1)?.eventId;
-    if (next !== undefined) return frames.events(entries, form, tokenOf(AWAITED_PART, next));
-    return frames.events(entries, form, newestFirst && showsLog ? tokenOf(LOG_PART, bounds.upTo) : '');
+  async #log(listing: Listing, from: Position | undefined, limit: number): Promise<Part> {
+    const { criteria, newestFirst } = listing;
+    const span = await this.#withinTimes(criteria, await this.#spanFrom(listing, from));
+    const { entries, scannedTo } = await this.#options.queries.list(criteria, { ...span, limit, newestFirst });
+    const isDone = newestFirst ? scannedTo <= span.after : scannedTo >= span.upTo;
+    return {
+      // Going down, the next page begins with the position below.
+      items: entries.map((entry) => ({
+        entry,
+        part: LOG_PART,
+        after: newestFirst ? entry.position - 1 : entry.position,
+      })),
+      next: isDone ? undefined : { part: LOG_PART, after: scannedTo },
+    };
   }
 
-  /** The positions in (after, upTo] that the filter asks for. One that it has to be before, above the head, is no bound. */
-  async #asked(
-    position: bigint,
-    before: bigint | undefined,
-    signal: AbortSignal,
-  ): Promise<{ after: Position; upTo: Position }> {
+  /** What is awaited, after an event id; newest first the log comes after it. */
+  async #awaited(listing: Listing, from: number | undefined): Promise<Part> {
+    const { criteria, newestFirst } = listing;
+    const { upTo } = await this.#span(listing);
+    const after = from === 0 ? undefined : from;
+    const { entries, next } = await this.#options.queries.awaited(criteria, { after, newestFirst });
+    const log = newestFirst && showsLog(criteria) ? { part: LOG_PART, after: upTo } : undefined;
+    return {
+      items: entries.map((entry) => ({ entry, part: AWAITED_PART, after: entry.eventId })),
+      next: next === undefined ? log : { part: AWAITED_PART, after: next },
+    };
+  }
+
+  /** The positions that the filter asks for, from where a page goes on. */
+  async #spanFrom(listing: Listing, from: Position | undefined): Promise<Span> {
+    if (from === undefined) return this.#span(listing);
+    // First: another instance may have shown more than this one, and the span ends at what is shown.
+    const place = await namedPosition(this.#options.source, { field: 'page_token', position: from }, listing.signal);
+    const span = await this.#span(listing);
+    return listing.newestFirst ? { ...span, upTo: place } : { ...span, after: place };
+  }
+
+  /** The positions that the filter asks for. One that it has to be before, above the head, is no bound. */
+  async #span({ afterPosition, beforePosition, signal }: Listing): Promise<Span> {
     const { source } = this.#options;
-    const after = await namedPosition(source, { field: 'filter.after_position', position }, signal);
-    if (before === undefined) return { after, upTo: source.visible };
-    const last = Math.max(0, Number(before) - 1);
+    const after = await namedPosition(source, { field: 'filter.after_position', position: afterPosition }, signal);
+    if (beforePosition === undefined) return { after, upTo: source.visible };
+    const last = Math.max(0, Number(beforePosition) - 1);
     return { after, upTo: (await isShown(source, last, signal)) ? last : source.visible };
   }
 
-  /** The part of the positions in (after, upTo] that lies within the times, without scanning the others. */
-  async #withinTimes(
-    { startTime, endTime }: EventCriteria,
-    { after, upTo }: { after: Position; upTo: Position },
-  ): Promise<{ after: Position; upTo: Position }> {
+  /** The part of the span that lies within the times, without scanning the rest. */
+  async #withinTimes({ startTime, endTime }: EventCriteria, { after, upTo }: Span): Promise<Span> {
     const { source } = this.#options;
     const first = startTime === undefined ? after : Math.max(after, await source.positionAt(startTime));
     const last = endTime === undefined ? upTo : Math.min(upTo, await source.positionAt(endTime));
@@ -126,10 +145,10 @@ export class EventListing {
   }
 }
 
-/** Where a page goes on. Listings of the log alone have one part, and a token without its name. */
-function listCursor(token: string, scope: PageTokenScope, showsAwaited: boolean) {
-  const members = decodePageToken(token, scope, showsAwaited ? ['text', 'position'] : ['position']);
-  if (members === undefined) return undefined;
-  const [part, after] = (showsAwaited ? members : [LOG_PART, ...members]) as [string, number];
-  return { part, after };
+function showsAwaited({ kinds }: EventCriteria): boolean {
+  return kinds?.includes(EntryKind.AWAITED) === true;
+}
+
+function showsLog({ kinds }: EventCriteria): boolean {
+  return kinds === undefined || kinds.some((kind) => kind !== EntryKind.AWAITED);
 }

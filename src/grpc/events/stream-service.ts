@@ -1,10 +1,10 @@
 // StreamService: tells about streams. They are written by pushes only.
 
-import type {
-  GetStreamRequest,
-  GetStreamResponse,
-  ListStreamsRequest,
-  ListStreamsResponse,
+import {
+  type GetStreamRequest,
+  type GetStreamResponse,
+  type ListStreamsRequest,
+  type ListStreamsResponse,
   Stream,
 } from '../../../generated/madeleine/v1/stream_service.js';
 import { fieldInvalid, MadeleineError } from '../../domain/errors.js';
@@ -12,8 +12,8 @@ import type { StreamState } from '../../domain/events/stream.js';
 import { labelProblem } from '../../domain/names.js';
 import type { LogSource } from '../../engine/log/log-source.js';
 import type { StreamDirectory } from '../../engine/log/stream-directory.js';
-import { decodePageToken, encodePageToken } from '../wire/page-token.js';
-import { readContext, requiredName, sizeField, toTimestamp } from '../wire/wire.js';
+import { BY_NAME, listPage } from '../wire/pages.js';
+import { readContext, requiredName, toTimestamp } from '../wire/wire.js';
 
 export interface StreamServiceOptions {
   readonly streams: StreamDirectory;
@@ -40,15 +40,16 @@ export class StreamService {
       owner: label('owner', request.owner),
       namePrefix: label('name_prefix', request.namePrefix),
     };
-    const limit = sizeField('page_size', request.pageSize, { default: 100, max: 1_000 });
-    const scope = { request: ['ListStreams', filter], epoch: this.#options.source.epoch };
-    const cursor = decodePageToken(request.pageToken, scope, ['text', 'text']);
-    const after = cursor === undefined ? {} : { after: { context: String(cursor[0]), name: String(cursor[1]) } };
-    const streams = await this.#options.streams.list({ ...filter, ...after, limit: limit + 1 });
-    const page = streams.slice(0, limit);
-    const last = page.at(-1);
-    const more = streams.length > limit && last !== undefined;
-    return { streams: page.map(toWire), nextPageToken: more ? encodePageToken([last.context, last.name], scope) : '' };
+    const { streams, source } = this.#options;
+    const { items, nextPageToken } = await listPage(request, {
+      of: ['ListStreams', filter],
+      epoch: source.epoch,
+      key: BY_NAME,
+      read: (after, limit) => streams.list({ ...filter, after, limit }),
+      toWire,
+      codec: Stream,
+    });
+    return { streams: items, nextPageToken };
   }
 }
 

@@ -83,7 +83,7 @@ export interface ListConsumersOptions {
   readonly namePrefix?: string;
   readonly limit: number;
   /** Only what comes after this one, by context and name in byte order. */
-  readonly after?: ConsumerKey;
+  readonly after?: ConsumerKey | undefined;
 }
 
 export interface ConsumerStore {

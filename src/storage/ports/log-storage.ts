@@ -149,7 +149,7 @@ export interface ListStreamsOptions {
   readonly namePrefix?: string;
   readonly limit: number;
   /** Only what comes after this one, by context and name in byte order. */
-  readonly after?: { readonly context: string; readonly name: string };
+  readonly after?: { readonly context: string; readonly name: string } | undefined;
 }
 
 /** Reads of streams; they are written by groups only. Owners and sequences of groups not yet durable may show. */

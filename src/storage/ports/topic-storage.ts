@@ -11,7 +11,7 @@ export interface ListTopicsOptions {
   readonly namePrefix: string;
   readonly limit: number;
   /** Only what comes after this one, by context and name in byte order. */
-  readonly after?: { readonly context: string; readonly name: string };
+  readonly after?: { readonly context: string; readonly name: string } | undefined;
 }
 
 /** Topics, and the state of the log that they were read with: they may rest on what is committed and not yet durable. */

@@ -174,7 +174,7 @@ describe('topics that are told of', () => {
     const context = `context ${randomUUID()}`;
     const descriptionPaths = Array.from({ length: 16 }, (_, n) => `/${n}${'€'.repeat(340)}`);
     await suite.client.topics.registerTopic({ context, name: '1000', settings: { descriptionPaths } });
-    const names = Array.from({ length: 190 }, (_, n) => `${1_000 + n}`);
+    const names = Array.from({ length: 290 }, (_, n) => `${1_000 + n}`);
     await copyTopic(context, names);
     const found: string[] = [];
     let pages = 0;

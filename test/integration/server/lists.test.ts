@@ -1,0 +1,265 @@
+// What every list call keeps to, tried on each of them: sizes of pages, when there is another one, whose token it takes, and how
+// large an answer becomes.
+
+import { createConnection } from 'mysql2/promise';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { ListAttemptsResponse, ListCawinsResponse } from '../../../generated/madeleine/v1/cawin_service.js';
+import { ConsumerSettings, ListConsumersResponse } from '../../../generated/madeleine/v1/consumer_service.js';
+import { EventStatus } from '../../../generated/madeleine/v1/event.js';
+import { ListEventsResponse } from '../../../generated/madeleine/v1/event_service.js';
+import { ListStreamsResponse } from '../../../generated/madeleine/v1/stream_service.js';
+import { ListTopicsResponse } from '../../../generated/madeleine/v1/topic_service.js';
+import { Descriptors } from '../../support/contract/descriptors.js';
+import { refusalOf } from '../../support/contract/refusals.js';
+import { newEvent } from '../../support/events/builders.js';
+import { useServer } from '../../support/server/suite.js';
+
+const { EVENT_STATUS_AWAITED: AWAITED, EVENT_STATUS_OCCURRED: OCCURRED } = EventStatus;
+const CONTEXT = 'lists';
+/** Items of each list: two more than a page has unless told otherwise. */
+const TOTAL = 102;
+const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
+
+const suite = useServer({ callbackAllow: '127.0.0.1', secretKey: 'ab'.repeat(32) });
+let eventId = 0n;
+let cawinId = 0n;
+
+interface Paging {
+  readonly pageSize?: number;
+  readonly pageToken?: string;
+}
+
+interface Listed {
+  readonly keys: readonly unknown[];
+  readonly nextPageToken: string;
+  readonly bytes: number;
+}
+
+interface ListCall {
+  /** The call, and what is special about this use of it. */
+  readonly name: string;
+  readonly list: (paging: Paging) => Promise<Listed>;
+  /** The same call with another filter. */
+  readonly other: (paging: Paging) => Promise<unknown>;
+  /** Items, if they are not TOTAL. */
+  readonly total?: number;
+}
+
+function listed<T extends { nextPageToken: string }>(
+  answer: T,
+  keys: readonly unknown[],
+  codec: { encode(answer: T): { finish(): Uint8Array } },
+): Listed {
+  return { keys, nextPageToken: answer.nextPageToken, bytes: codec.encode(answer).finish().byteLength };
+}
+
+async function streams(context: string, paging: Paging) {
+  const answer = await suite.client.streams.listStreams({ context, ...paging });
+  return listed(answer, names(answer.streams), ListStreamsResponse);
+}
+
+async function topics(context: string, paging: Paging) {
+  const answer = await suite.client.topics.listTopics({ context, ...paging });
+  return listed(answer, names(answer.topics), ListTopicsResponse);
+}
+
+async function consumers(context: string, paging: Paging) {
+  const answer = await suite.client.consumers.listConsumers({ context, ...paging });
+  return listed(answer, names(answer.consumers), ListConsumersResponse);
+}
+
+async function cawins(context: string, paging: Paging) {
+  const answer = await suite.client.cawins.listCawins({ context, ...paging });
+  return listed(
+    answer,
+    answer.cawins.map(({ id }) => id),
+    ListCawinsResponse,
+  );
+}
+
+async function attempts(id: bigint, paging: Paging) {
+  const answer = await suite.client.cawins.listAttempts({ cawinId: id, ...paging });
+  return listed(
+    answer,
+    answer.attempts.map(({ number }) => number),
+    ListAttemptsResponse,
+  );
+}
+
+async function events(request: object) {
+  const answer = await suite.client.events.listEvents(request);
+  return listed(
+    answer,
+    answer.events.map(({ id }) => id),
+    ListEventsResponse,
+  );
+}
+
+const names = (items: readonly { readonly name: string }[]) => items.map(({ name }) => name);
+const filter = { context: CONTEXT };
+const awaited = { ...filter, statuses: [AWAITED] };
+
+const LISTS: readonly ListCall[] = [
+  { name: 'ListStreams', list: (p) => streams(CONTEXT, p), other: (p) => streams('all', p) },
+  { name: 'ListTopics', list: (p) => topics(CONTEXT, p), other: (p) => topics('all', p) },
+  { name: 'ListConsumers', list: (p) => consumers(CONTEXT, p), other: (p) => consumers('all', p) },
+  { name: 'ListCawins', list: (p) => cawins(CONTEXT, p), other: (p) => cawins('all', p) },
+  { name: 'ListAttempts', list: (p) => attempts(cawinId, p), other: (p) => attempts(cawinId + 1n, p) },
+  { name: 'ListEvents', list: (p) => events({ filter, ...p }), other: (p) => events(p) },
+  {
+    name: 'ListEvents, filtered',
+    list: (p) => events({ filter: { ...filter, issuer: 'lister' }, ...p }),
+    other: (p) => events({ filter, ...p }),
+  },
+  {
+    name: 'ListEvents, newest first',
+    list: (p) => events({ filter, newestFirst: true, ...p }),
+    other: (p) => events({ filter, ...p }),
+  },
+  {
+    name: 'ListEvents of what is awaited',
+    list: (p) => events({ filter: awaited, ...p }),
+    other: (p) => events({ filter: { statuses: [AWAITED] }, ...p }),
+  },
+  {
+    name: 'ListEvents of what is awaited too',
+    list: (p) => events({ filter: { ...filter, statuses: [OCCURRED, AWAITED] }, ...p }),
+    other: (p) => events({ filter: awaited, ...p }),
+    total: 2 * TOTAL,
+  },
+];
+
+/** Every page, from the first. */
+async function pagesOf(list: ListCall['list'], pageSize: number): Promise<Listed[]> {
+  const pages: Listed[] = [];
+  for (let pageToken = ''; pages.length === 0 || pageToken !== ''; pageToken = pages.at(-1)?.nextPageToken ?? '')
+    pages.push(await list({ pageSize, pageToken }));
+  return pages;
+}
+
+function callback(changes: object = {}) {
+  return { url: 'http://127.0.0.1:9/', secret: '', headers: {}, timeout: undefined, ...changes };
+}
+
+async function createCawin(changes: object, context: string): Promise<bigint> {
+  const { results } = await suite.client.events.pushEvents({ events: [{ event: newEvent({ context }) }] });
+  const id = results[0]?.event?.id ?? 0n;
+  const { cawin } = await suite.client.cawins.createCawin({ eventId: id, callback: callback(changes), active: false });
+  return cawin?.id ?? 0n;
+}
+
+async function sql(...statements: readonly string[]): Promise<void> {
+  const connection = await createConnection(suite.database.adminUrl);
+  for (const statement of statements) await connection.query(statement);
+  await connection.end();
+}
+
+/** Numbers from 2 to `count`, as a table. */
+const others = (count: number) => `(SELECT seq FROM seq_2_to_${count}) AS others`;
+
+beforeAll(async () => {
+  const { client } = suite;
+  const numbers = Array.from({ length: TOTAL }, (_, n) => n);
+  const occurring = numbers.map((n) =>
+    newEvent({ context: CONTEXT, topic: `t${n}`, stream: `s${n}`, issuer: 'lister' }),
+  );
+  // Events of others before and after them: that the list has ended does not show from the ends of the log.
+  await client.events.pushEvent({ event: newEvent() });
+  const { results } = await client.events.pushEvents({ events: occurring.map((event) => ({ event })) });
+  await client.events.pushEvent({ event: newEvent() });
+  eventId = results[0]?.event?.id ?? 0n;
+  const waiting = { context: CONTEXT, topic: 't0', payload: undefined };
+  for (const n of numbers)
+    await client.events.pushEvent({ event: newEvent({ ...waiting, description: { never: n } }) });
+  for (const n of numbers) await client.consumers.createConsumer({ context: CONTEXT, name: `c${n}` });
+  for (const _ of numbers)
+    cawinId = (await client.cawins.createCawin({ eventId, callback: callback(), active: false })).cawin?.id ?? 0n;
+  const attempt = `SELECT ${cawinId}, 1, seq, 1, 1, '', '', 500, 7, '', ''`;
+  await sql(`INSERT INTO attempt ${attempt} FROM seq_1_to_${TOTAL}`);
+});
+
+describe('a list', () => {
+  it('is tried by every call that has pages', () => {
+    const paged = new Descriptors().methods.filter(({ name }) => name.includes('/List')).map(({ name }) => name);
+    const tried = new Set(LISTS.map(({ name }) => name.split(/[ ,]/)[0]));
+    expect(paged.map((name) => name.split('/')[1]).sort()).toEqual([...tried].sort());
+  });
+});
+
+describe.each(LISTS)('$name', ({ list, other, total = TOTAL }) => {
+  it('has pages of 100 unless it is told otherwise', async () => {
+    for (const paging of [{}, { pageSize: 0 }]) {
+      const page = await list(paging);
+      expect(page.keys).toHaveLength(100);
+      expect(page.nextPageToken).not.toBe('');
+    }
+  });
+
+  it('gives every item once, whatever the size of its pages', async () => {
+    const whole = await list({ pageSize: 1_000 });
+    expect(new Set(whole.keys).size).toBe(whole.keys.length);
+    const pages = await pagesOf(list, 40);
+    expect(pages.flatMap(({ keys }) => keys)).toEqual([...whole.keys, ...(await rest(list, whole))]);
+    expect(pages.flatMap(({ keys }) => keys)).toHaveLength(total);
+    for (const { keys } of pages) expect(keys.length).toBeLessThanOrEqual(40);
+  });
+
+  it('ends with its last page, even if that is full', async () => {
+    const pages = await pagesOf(list, 51);
+    expect(pages.map(({ keys }) => keys.length)).toEqual(Array.from({ length: total / 51 }, () => 51));
+  });
+
+  it('refuses the token of another filter', async () => {
+    const { nextPageToken: pageToken } = await list({ pageSize: 1 });
+    expect(await refusalOf(other({ pageSize: 1, pageToken }))).toMatchObject({
+      status: 'INVALID_ARGUMENT',
+      reason: 'PAGE_TOKEN_INVALID',
+      fields: ['page_token'],
+    });
+  });
+});
+
+/** What follows a page. */
+async function rest(list: ListCall['list'], { nextPageToken }: Listed): Promise<readonly unknown[]> {
+  if (nextPageToken === '') return [];
+  const page = await list({ pageSize: 1_000, pageToken: nextPageToken });
+  return [...page.keys, ...(await rest(list, page))];
+}
+
+describe('an answer stays below 4 MiB', () => {
+  const expectSmall = async (list: ListCall['list'], total: number) => {
+    const pages = await pagesOf(list, 1_000);
+    expect(pages.flatMap(({ keys }) => keys)).toHaveLength(total);
+    expect(pages.length).toBeGreaterThan(1);
+    for (const { bytes } of pages) expect(bytes).toBeLessThan(MAX_ANSWER_BYTES);
+  };
+
+  it('with consumers whose filters are larger on the wire than as text', async () => {
+    const settings = ConsumerSettings.fromPartial({
+      filter: { description: { numbers: Array.from({ length: 8_000 }, () => 0) } },
+    });
+    for (let n = 0; n < 60; n += 1)
+      await suite.client.consumers.createConsumer({ context: 'numbers', name: `${n}`, settings });
+    await expectSmall((paging) => consumers('numbers', paging), 60);
+  });
+
+  it('with cawins that send many headers', async () => {
+    const headers = Object.fromEntries(Array.from({ length: 32 }, (_, n) => [`x${n}`.padEnd(128, 'x'), 'v']));
+    const url = `http://127.0.0.1:9/${'p'.repeat(2_000)}`;
+    const id = await createCawin({ url, headers }, 'headers');
+    const columns = `event_id, context_id, active, closed, notify_on, endpoint_id, url, header_names, timeout_ms, signed,
+      former_secret_until, sealed, expires_at, deadline, NULL, digest, created_at`;
+    await sql(`INSERT INTO cawin SELECT NULL, ${columns} FROM cawin, ${others(900)} WHERE id = ${id}`);
+    await expectSmall((paging) => cawins('headers', paging), 900);
+  });
+});
+
+describe('names that JSON escapes', () => {
+  it('fit into a token', async () => {
+    const context = '"'.repeat(255);
+    const name = (first: string) => first + '\\'.repeat(254);
+    for (const first of ['a', 'b']) await suite.client.topics.registerTopic({ context, name: name(first) });
+    const pages = await pagesOf((paging) => topics(context, paging), 1);
+    expect(pages.flatMap(({ keys }) => keys)).toEqual([name('a'), name('b')]);
+  });
+});
