@@ -3,9 +3,8 @@
 // match.
 
 import { CheckOrWaitRequest } from '../../../generated/madeleine/v1/cawin_service.js';
-import { PushEventRequest } from '../../../generated/madeleine/v1/event_service.js';
 import { asBuffer } from '../../domain/json/bytes.js';
-import { type DecodedDescription, type DecodedPush, decodePush, readDescription } from '../events/push-decoder.js';
+import { type DecodedDescription, type DecodedPush, emptyEvent, readDescription } from '../events/push-decoder.js';
 import { decodeStrictly } from '../wire/definitions.js';
 import { WireReader } from '../wire/wire-reader.js';
 
@@ -22,10 +21,8 @@ export interface DecodedCheck {
 export function decodeCheckOrWait(bytes: Uint8Array): DecodedCheck {
   const request = decodeStrictly(CheckOrWaitRequest, bytes) as CheckOrWaitRequest;
   const { context, topic, issuer, since, waitTimeout } = request;
-  const fields = PushEventRequest.fromPartial({ event: { context, topic, issuer }, since, waitTimeout });
-  const push = decodePush(PushEventRequest.encode(fields).finish());
-  if (push.event !== undefined) push.event.description = descriptionIn(bytes);
-  return { request, push };
+  const event = { ...emptyEvent(), context, topic, issuer, description: descriptionIn(bytes) };
+  return { request, push: { event, expectedSequence: undefined, since, waitTimeout } };
 }
 
 function descriptionIn(bytes: Uint8Array): DecodedDescription | undefined {

@@ -123,7 +123,14 @@ function readPush(reader: WireReader): DecodedPush {
 }
 
 function readEvent(reader: WireReader): DecodedEvent {
-  const event: DecodedEvent = {
+  const event = emptyEvent();
+  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) readEventField(event, tag, reader);
+  return event;
+}
+
+/** A NewEvent of which nothing is said. */
+export function emptyEvent(): DecodedEvent {
+  return {
     context: '',
     topic: '',
     version: 0,
@@ -147,8 +154,6 @@ function readEvent(reader: WireReader): DecodedEvent {
     traceparent: '',
     tracestate: '',
   };
-  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) readEventField(event, tag, reader);
-  return event;
 }
 
 const STRING = 2;

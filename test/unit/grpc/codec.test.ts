@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { CheckOrWaitRequest } from '../../../generated/madeleine/v1/cawin_service.js';
 import { Event as EventMessage, EventStatus, NewEvent, Payload } from '../../../generated/madeleine/v1/event.js';
-import { PushEventStreamRequest } from '../../../generated/madeleine/v1/event_service.js';
+import { PushEventRequest, PushEventStreamRequest } from '../../../generated/madeleine/v1/event_service.js';
 import { EntryKind, type LogEntry } from '../../../src/domain/events/event.js';
 import { decodeCheckOrWait } from '../../../src/grpc/cawins/check-decoder.js';
 import { WireEventEncoder } from '../../../src/grpc/events/event-encoder.js';
-import { decodeBatch } from '../../../src/grpc/events/push-decoder.js';
+import { decodeBatch, decodePush } from '../../../src/grpc/events/push-decoder.js';
 import { fitsValue, JsonValueError, valueToJsonText, writeJsonValue } from '../../../src/grpc/wire/json-value.js';
 import { WireError, WireReader } from '../../../src/grpc/wire/wire-reader.js';
 import { WireWriter } from '../../../src/grpc/wire/wire-writer.js';
@@ -266,6 +267,16 @@ describe('push decoder', () => {
 });
 
 describe('a CheckOrWaitRequest', () => {
+  it('is a push of what it says', () => {
+    const said = { context: 'c', topic: 't', issuer: 'i', description: { a: 1 } };
+    const terms = { since: { seconds: 5n, nanos: 7 }, waitTimeout: { seconds: 9n, nanos: 11 } };
+    const request = CheckOrWaitRequest.fromPartial({ ...said, ...terms });
+    const push = PushEventRequest.fromPartial({ event: said, ...terms });
+    expect(decodeCheckOrWait(CheckOrWaitRequest.encode(request).finish()).push).toEqual(
+      decodePush(PushEventRequest.encode(push).finish()),
+    );
+  });
+
   it('keeps a member of its description that is named __proto__', () => {
     const value = new WireReader(valueBytes(JSON.parse('{"a":1,"__proto__":{"b":2}}')));
     value.tag();
