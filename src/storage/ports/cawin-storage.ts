@@ -1,8 +1,8 @@
 // The ports of cawins: the cawins themselves, the making of firings from the log, and the claiming of due ones. `storage/mysql`
 // implements them and points back here.
 //
-// Lock order within them: log_head -> firing_cursor -> cawin -> wait -> endpoint -> firing -> attempt; a wait's row is only ever locked
-// under the head row. Times and leases are measured by the database's clock alone. Every method rejects with MadeleineError STORAGE_UNAVAILABLE when the database is away.
+// Their locks: see log-storage.ts. Times and leases are measured by the database's clock alone. Every method rejects with MadeleineError
+// STORAGE_UNAVAILABLE when the database is away.
 
 import type { Cawin, EndKind, WaitEnd } from '../../domain/cawins/cawin.js';
 import type { AttemptRecord } from '../../domain/cawins/cawin-attempt.js';

@@ -1,8 +1,13 @@
 // The ports of the log: what the engine asks of a database, and what it may rely on. `storage/mysql` implements them and
 // points back here. The consumers' port is in consumer-storage.ts.
 //
-// Lock order, never backwards: log_head -> stream -> wait -> cawin -> log / ledger / index inserts -> firing; apart from
-// those: consumer rows by id; retention by position. Nothing takes log_head after another lock.
+// Lock order, stated here for all of the storage. A transaction takes what it needs in this order, and log_head first or not at all:
+//
+//   log_head -> names, log, stream, wait, ledger, indexes, topic -> firing_cursor -> cawin -> endpoint -> firing -> attempt
+//
+// Names, log, stream, wait and topic are locked under log_head only, so they need no order among themselves, and one who has a cawin
+// under log_head may take its wait. The others are locked without it too; rows of one table by ascending id. Apart from those, and never
+// together with them: index rows -> shape (a build); consumer by ascending id -> consumer_trouble; ledger (what is too old).
 //
 // Every method rejects with MadeleineError STORAGE_UNAVAILABLE when the database is away, does not answer in time or
 // refuses work (connections, read-only, disk); nothing of the driver's errors is thrown upwards.
