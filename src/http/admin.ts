@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Registry } from 'prom-client';
+import { within } from '../lib/within.js';
 import type { Logger } from '../telemetry.js';
 
 /** How long the readiness function may take before the answer is "not ready". */
@@ -106,17 +107,11 @@ export class AdminServer {
   }
 
   async #reasons(): Promise<readonly string[]> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<readonly string[]>((resolve) => {
-      timer = setTimeout(() => resolve(['the check did not end in time']), READINESS_TIMEOUT_MS);
-    });
     try {
-      return await Promise.race([this.#options.readiness(), late]);
+      return await within(READINESS_TIMEOUT_MS, this.#options.readiness(), () => ['the check did not end in time']);
     } catch (error) {
       this.#options.logger.error({ err: error }, 'readiness check failed');
       return ['the check failed: the reason is in the log'];
-    } finally {
-      clearTimeout(timer);
     }
   }
 

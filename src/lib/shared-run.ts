@@ -14,6 +14,11 @@ export class SharedRun<T> {
     return this.#running === undefined && this.#next === undefined;
   }
 
+  /** The result of the run that is under way, or else of one that begins now: where one that began before the call will do. */
+  join(): Promise<T> {
+    return this.#running ?? this.run();
+  }
+
   /**
    * The result of a run that began after the call. One at a time: a run that is under way may have begun too early, so those who
    * come meanwhile share the next one, whatever becomes of this one.

@@ -5,11 +5,11 @@ import { type CallbackUrl, parseCallbackUrl } from '../domain/cawins/callback-ur
 import { MadeleineError } from '../domain/errors.js';
 import type { AttemptResult, CallbackAttempt, CallbackSender } from '../engine/cawins/callback-sender.js';
 import type { Clock } from '../lib/clock.js';
+import { Deadline } from '../lib/deadline.js';
 import type { Logger } from '../telemetry.js';
 import type { Millis } from '../units.js';
 import type { Amqp } from './amqp/amqp.js';
 import { type Answer, AttemptFailure } from './attempt/attempt-failure.js';
-import { Deadline } from './attempt/deadline.js';
 import { cutText, Redactor } from './attempt/redaction.js';
 import type { GrpcCallback } from './grpc/grpc-callback.js';
 import type { AddressGuard } from './guard/address-guard.js';
@@ -42,7 +42,11 @@ export class Callbacks implements CallbackSender {
     const { clock } = this.#options;
     const startedMs = clock.monotonicMs();
     const redactor = new Redactor(attempt);
-    const deadline = new Deadline(attempt.timeoutMs, signal);
+    const deadline = new Deadline(attempt.timeoutMs, {
+      parent: signal,
+      late: () => new AttemptFailure('timeout', `no answer within ${attempt.timeoutMs} ms`),
+      cancelled: () => new AttemptFailure('cancelled', 'the attempt was broken off'),
+    });
     try {
       deadline.signal.throwIfAborted();
       const keepBytes = MAX_FIRST_BYTES + redactor.longest;

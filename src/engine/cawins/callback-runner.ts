@@ -7,6 +7,7 @@
 import { JITTER, spreadMs } from '../../domain/backoff.js';
 import { callsAtOnce } from '../../domain/cawins/endpoint-circuit.js';
 import { pause } from '../../lib/pause.js';
+import { within } from '../../lib/within.js';
 import type { ClaimedFiring, DeliveryStore, ReadyEndpoint } from '../../storage/ports/cawin-storage.js';
 import type { Logger } from '../../telemetry.js';
 import type { Millis } from '../../units.js';
@@ -67,11 +68,11 @@ export class DeliveryRunner {
     this.wake();
     await this.#running;
     if (this.#underWay.size === 0) return;
-    const ended = new AbortController();
-    const all = Promise.all(this.#underWay).then(() => ended.abort());
-    await pause(graceMs, ended.signal);
-    this.#cutting.abort();
-    this.#options.results.hurry();
+    const all = Promise.all(this.#underWay);
+    await within(graceMs, all, () => {
+      this.#cutting.abort();
+      this.#options.results.hurry();
+    });
     await all;
   }
 

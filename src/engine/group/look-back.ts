@@ -3,6 +3,7 @@
 
 import { DEFAULT_LOOKBACK_MICROS } from '../../domain/events/wait.js';
 import type { Clock } from '../../lib/clock.js';
+import { SharedRun } from '../../lib/shared-run.js';
 import type { Micros, Position } from '../../units.js';
 import type { LogSource } from '../log/log-source.js';
 
@@ -17,7 +18,7 @@ export class LookBack {
   readonly #options: LookBackOptions;
   #refreshedAt = Number.NEGATIVE_INFINITY;
   #position: Position = 0;
-  #refreshing: Promise<void> | undefined;
+  readonly #refreshes = new SharedRun(() => this.#refresh());
   /** The last time that was asked for: the pushes of one call often share it. */
   #last = { since: 0, after: 0 };
 
@@ -32,19 +33,18 @@ export class LookBack {
       if (since > 0 && since !== this.#last.since) this.#last = { since, after: await source.positionAt(since) };
       return since > 0 ? this.#last : { since, after: 0 };
     }
-    const time = clock.nowMs() * 1000 - DEFAULT_LOOKBACK_MICROS;
-    if (clock.monotonicMs() - this.#refreshedAt > REFRESH_MS) {
-      this.#refreshing ??= this.#refresh(time).finally(() => {
-        this.#refreshing = undefined;
-      });
-      await this.#refreshing;
-    }
-    return { since: time, after: this.#position };
+    if (clock.monotonicMs() - this.#refreshedAt > REFRESH_MS) await this.#refreshes.join();
+    // Read after the refresh: the position is then no later.
+    return { since: this.#defaultTime, after: this.#position };
   }
 
-  async #refresh(time: Micros): Promise<void> {
+  get #defaultTime(): Micros {
+    return this.#options.clock.nowMs() * 1000 - DEFAULT_LOOKBACK_MICROS;
+  }
+
+  async #refresh(): Promise<void> {
     const { source, clock } = this.#options;
-    this.#position = await source.positionAt(time);
+    this.#position = await source.positionAt(this.#defaultTime);
     this.#refreshedAt = clock.monotonicMs();
   }
 }

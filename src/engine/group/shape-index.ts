@@ -18,6 +18,7 @@ import type { WatchedShape } from '../../domain/group/shape-catalog.js';
 import { scopedKey } from '../../domain/names.js';
 import type { Clock } from '../../lib/clock.js';
 import { orAbort } from '../../lib/or-abort.js';
+import { within } from '../../lib/within.js';
 import type { EventLog } from '../../storage/ports/log-storage.js';
 import type { IndexRow, ShapeStore } from '../../storage/ports/wait-storage.js';
 import type { Logger } from '../../telemetry.js';
@@ -70,7 +71,7 @@ export class ShapeIndex {
     const known = this.#builds.get(key);
     const build = known ?? this.#make({ context, topic }, shape).finally(() => this.#builds.delete(key));
     if (known === undefined) this.#builds.set(key, build);
-    await inTime(build, signal);
+    await within(PATIENCE_MS, signal === undefined ? build : orAbort(build, signal), takesLong);
   }
 
   async #make(topic: Topic, shape: Shape): Promise<void> {
@@ -119,16 +120,7 @@ function rowsOf(entries: readonly LogEntry[], matcher: ShapeMatcher): IndexRow[]
   });
 }
 
-/** Waits for the build, but not for ever. */
-async function inTime(build: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
-  const over = new AbortController();
-  const timer = setTimeout(() => {
-    const details = { retryAfterMs: 1_000 };
-    over.abort(new MadeleineError('SEARCH_TOO_WIDE', 'the topic is still being indexed for this description', details));
-  }, PATIENCE_MS);
-  try {
-    await orAbort(signal === undefined ? build : orAbort(build, signal), over.signal);
-  } finally {
-    clearTimeout(timer);
-  }
+function takesLong(): never {
+  const details = { retryAfterMs: 1_000 };
+  throw new MadeleineError('SEARCH_TOO_WIDE', 'the topic is still being indexed for this description', details);
 }

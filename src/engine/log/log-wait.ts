@@ -1,6 +1,7 @@
 // Waiting for the log to grow, with a time limit and a reason to stop: every wait of a stream goes through here, so that a caller
 // who vanished is never waited for.
 
+import { Deadline } from '../../lib/deadline.js';
 import type { Millis, Position } from '../../units.js';
 import type { LogSource } from './log-source.js';
 
@@ -39,14 +40,10 @@ export async function waitForMore(
   { signal, timeoutMs }: { readonly signal?: AbortSignal | undefined; readonly timeoutMs: Millis },
 ): Promise<void> {
   if (signal?.aborted === true) return;
-  const stop = new AbortController();
-  const abort = () => stop.abort();
-  signal?.addEventListener('abort', abort);
-  const timer = setTimeout(abort, timeoutMs);
+  const deadline = new Deadline(timeoutMs, { parent: signal });
   try {
-    await source.waitBeyond(position, stop.signal);
+    await source.waitBeyond(position, deadline.signal);
   } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener('abort', abort);
+    deadline.dispose();
   }
 }

@@ -7,6 +7,7 @@ import { prometheusServerMiddleware } from 'nice-grpc-prometheus';
 import { HealthDefinition, HealthServiceImpl, HealthState } from 'nice-grpc-server-health';
 import { ServerReflection, ServerReflectionService } from 'nice-grpc-server-reflection';
 import type { Clock } from '../../lib/clock.js';
+import { within } from '../../lib/within.js';
 import type { Logger } from '../../telemetry.js';
 import type { Millis } from '../../units.js';
 import type { ServerDefinition } from '../wire/definitions.js';
@@ -80,16 +81,8 @@ export class GrpcServer {
 
   /** Accepts no more; gives open calls the time to end, then cuts them. */
   async stop(graceMs: Millis): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
     // After a forced shutdown the graceful one may never resolve: a client can leave a stream behind that it does not read.
-    const forced = new Promise<void>((resolve) => {
-      timer = setTimeout(() => {
-        this.#server.forceShutdown();
-        resolve();
-      }, graceMs);
-    });
-    await Promise.race([this.#server.shutdown(), forced]);
-    clearTimeout(timer);
+    await within(graceMs, this.#server.shutdown(), () => this.#server.forceShutdown());
   }
 
   #add(definition: ServerDefinition, implementation: object): void {

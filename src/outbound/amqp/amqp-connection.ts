@@ -5,8 +5,9 @@ import { type ChannelModel, type ConfirmChannel, connect } from 'amqplib';
 import { type Backoff, backoffMs, JITTER } from '../../domain/backoff.js';
 import type { Clock } from '../../lib/clock.js';
 import { orAbort } from '../../lib/or-abort.js';
+import { SharedRun } from '../../lib/shared-run.js';
+import { within } from '../../lib/within.js';
 import type { Logger } from '../../telemetry.js';
-import type { Millis } from '../../units.js';
 import { AttemptFailure } from '../attempt/attempt-failure.js';
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -42,7 +43,7 @@ interface KeptChannel {
 export class AmqpConnection {
   readonly #options: AmqpConnectionOptions;
   #model: ChannelModel | undefined;
-  #connecting: Promise<ChannelModel> | undefined;
+  readonly #connects = new SharedRun(() => this.#connect());
   /** By exchange, in the order of last use. */
   readonly #channels = new Map<string, KeptChannel>();
   #failures = 0;
@@ -83,22 +84,19 @@ export class AmqpConnection {
     if (model === undefined) return;
     const isClosed = Promise.race([model.close(), closed(model)]).catch(() => {});
     // A broker that does not answer is not waited for, nor does the library notice that its socket is destroyed.
-    if (!(await within(CLOSE_TIMEOUT_MS, isClosed))) destroy(model);
+    await within(CLOSE_TIMEOUT_MS, isClosed, () => destroy(model));
   }
 
   #connected(): Promise<ChannelModel> {
     if (this.#stopped) return Promise.reject(new AttemptFailure('cancelled', 'the server stops'));
     if (this.#model !== undefined) return Promise.resolve(this.#model);
-    if (this.#connecting !== undefined) return this.#connecting;
+    if (!this.#connects.isIdle) return this.#connects.join();
     const waitMs = this.#retryAtMs - this.#options.clock.monotonicMs();
     if (waitMs > 0) {
       const message = `the broker is away (${this.#lastFailure})`;
       return Promise.reject(new AttemptFailure('broker', message, { retryAfterMs: Math.ceil(waitMs) }));
     }
-    this.#connecting = this.#connect().finally(() => {
-      this.#connecting = undefined;
-    });
-    return this.#connecting;
+    return this.#connects.join();
   }
 
   async #connect(): Promise<ChannelModel> {
@@ -211,17 +209,6 @@ function closed(model: ChannelModel): Promise<void> {
   return new Promise((resolve) => {
     model.on('close', () => resolve());
   });
-}
-
-/** Whether the promise was settled within the time. */
-async function within(timeoutMs: Millis, promise: Promise<unknown>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), timeoutMs);
-  });
-  const settled = await Promise.race([promise.then(() => true), timeout]);
-  clearTimeout(timer);
-  return settled;
 }
 
 /** The library has no way to break a connection off. */

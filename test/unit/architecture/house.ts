@@ -78,7 +78,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'grpc/wire': 'domain domain/consumers domain/descriptions domain/events domain/json generated lib',
 
   // Health and metrics.
-  http: 'telemetry',
+  http: 'lib telemetry',
 
   // The command line, a client like any other.
   cli: 'config',

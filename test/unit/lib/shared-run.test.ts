@@ -29,4 +29,16 @@ describe('a shared run', () => {
     expect(began).toBeLessThanOrEqual(4);
     expect(shared.isIdle).toBe(true);
   });
+
+  it('is joined by those whom one that is under way serves as well', async () => {
+    let began = 0;
+    const shared = new SharedRun(async () => {
+      began += 1;
+      await new Promise((resolve) => setImmediate(resolve));
+      return began;
+    });
+    expect(await Promise.all([shared.join(), shared.join(), shared.join()])).toEqual([1, 1, 1]);
+    expect(shared.isIdle).toBe(true);
+    expect(await shared.join()).toBe(2);
+  });
 });
