@@ -32,7 +32,7 @@ import { AdminServer } from '../http/admin.js';
 import { type Clock, systemClock } from '../lib/clock.js';
 import { writeCawins } from '../storage/mysql/cawins/prepared-cawins.js';
 import { MysqlConsumerStore } from '../storage/mysql/consumers/consumer-store.js';
-import { MysqlGroupLane } from '../storage/mysql/group/group-lane.js';
+import { MysqlGroupCommitter } from '../storage/mysql/group/group-committer.js';
 import { HeadCache } from '../storage/mysql/group/head-cache.js';
 import { MysqlDurableReads } from '../storage/mysql/log/durable-reads.js';
 import { MysqlEventLog } from '../storage/mysql/log/event-log.js';
@@ -48,7 +48,7 @@ import { CallbackParts } from './callbacks.js';
 import { assertDurable, type DatabaseHandle, openDatabase } from './database.js';
 import { WaitParts } from './waits.js';
 
-const LANES = 2;
+const COMMITTERS = 2;
 const MAX_QUEUED_EVENTS = 20_000;
 const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
 const MAX_GROUP_BYTES = 6 * 1024 * 1024;
@@ -230,9 +230,9 @@ export class App {
     }: Pick<Engine, 'log' | 'durableReads'> & { names: Names; instance: Instance; catalog: ShapeCatalogCache },
   ): { tail: LogTail; groupCommit: GroupCommit } {
     const headCache = new HeadCache();
-    const lanes = Array.from(
-      { length: LANES },
-      () => new MysqlGroupLane({ url, names, headCache, instance, writeCawins }),
+    const committers = Array.from(
+      { length: COMMITTERS },
+      () => new MysqlGroupCommitter({ url, names, headCache, instance, writeCawins }),
     );
     const shared = { random: this.#random, metrics: this.#metrics, logger: this.#logger };
     const tail: LogTail = new LogTail({
@@ -250,7 +250,7 @@ export class App {
     });
     const groupCommit = new GroupCommit({
       ...shared,
-      lanes,
+      committers,
       tail,
       catalog,
       clock: this.#clock,

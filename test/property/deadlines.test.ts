@@ -53,7 +53,7 @@ function pushOf(payload: string | undefined, waitMicros: number): Push {
   return payload === undefined ? { ...base, terms: { waitMicros, since: Number.MAX_SAFE_INTEGER, after: 0 } } : base;
 }
 
-/** One wait and what became of it, read and written as a lane does. */
+/** One wait and what became of it, read and written as a committer does. */
 class World {
   head: LockedState['head'] = { position: 0, nextEventId: EVENT_ID, createdAt: 0, nextShapeId: 2 };
   readonly waits = new Map<number, Wait>();

@@ -288,7 +288,7 @@ class NaiveServer {
   }
 }
 
-/** The tables between groups, read and written as a lane does. */
+/** The tables between groups, read and written as a committer does. */
 class Stored {
   readonly catalog: ShapeCatalog;
   head: LockedState['head'] = { position: 0, nextEventId: 1, createdAt: 0, nextShapeId: 4 };

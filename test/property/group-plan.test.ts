@@ -85,7 +85,7 @@ class NaiveLog {
   }
 }
 
-/** The database between groups: what a lane would lock and read. */
+/** The database between groups: what a committer would lock and read. */
 class Stored {
   head: LockedState['head'] = { position: 0, nextEventId: 1, createdAt: 0, nextShapeId: 1 };
   streams = new Map<string, StreamState>();
@@ -109,7 +109,7 @@ class Stored {
     const locked = { head: this.head, now, streams, waits: undefined };
     let plan = planGroup({ ...locked, pushed: lookUpFirst ? looked : undefined }, units, NO_SHAPES);
     const clash = plan.writes.entries.some(({ entry }) => looked.has(scopedKey(entry.context, entry.messageId)));
-    // What a lane does: the unique key, or a refusal in doubt, makes it look the ids up and decide again.
+    // What a committer does: the unique key, or a refusal in doubt, makes it look the ids up and decide again.
     if (!lookUpFirst && (plan.writes.inDoubt || clash))
       plan = planGroup({ ...locked, pushed: looked }, units, NO_SHAPES);
     for (const { entry, digest } of plan.writes.entries) {

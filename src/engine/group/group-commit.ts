@@ -1,10 +1,10 @@
-// Gathers concurrent units into groups and commits each group as one transaction. Batches form by themselves: while one lane
+// Gathers concurrent units into groups and commits each group as one transaction. Batches form by themselves: while one committer
 // flushes, the next group gathers.
 //
 // | state of a unit | entered when | left when |
 // |---|---|---|
-// | queued | submitted, or its group failed in a way that may be repeated | a lane takes it; its caller gives up; its patience ends |
-// | in a group | a lane took it | the group's COMMIT returned, or failed |
+// | queued | submitted, or its group failed in a way that may be repeated | a committer takes it; its caller gives up; its patience ends |
+// | in a group | a committer took it | the group's COMMIT returned, or failed |
 // | settled | outcome known | – |
 //
 // Invariants: units commit in the order of their submission (so that the batches of one PushEventStream do): a group goes on
@@ -27,7 +27,7 @@ import {
 } from '../../domain/group/group-plan-types.js';
 import { plannedBefore, recognised, unitAgain } from '../../domain/group/group-rerun.js';
 import type { Clock } from '../../lib/clock.js';
-import { GroupFailure, type GroupLane } from '../../storage/ports/log-storage.js';
+import { type GroupCommitter, GroupFailure } from '../../storage/ports/log-storage.js';
 import type { Logger, Metrics } from '../../telemetry.js';
 import type { LogTail } from '../log/log-tail.js';
 import type { ShapeCatalogCache } from './shape-catalog-cache.js';
@@ -40,13 +40,13 @@ const SWEEP_MS = 250;
 const BUSY: Backoff = { baseMs: 5, capMs: 160, jitter: JITTER.aroundHalf };
 /** … and after one that the database was not there for, or a catalogue that could not be loaded. */
 const AWAY: Backoff = { baseMs: 100, capMs: 1_000, jitter: JITTER.aroundHalf };
-/** A lane takes at least this many events if they are there, else half of what is outstanding: the clients whose answers go
+/** A committer takes at least this many events if they are there, else half of what is outstanding: the clients whose answers go
  * out together then do not all wait for the next group together. */
 const MIN_TAKE = 32;
 const MAX_GROUP_EVENTS = 1_000;
 
 export interface GroupCommitOptions {
-  readonly lanes: readonly GroupLane[];
+  readonly committers: readonly GroupCommitter[];
   readonly tail: LogTail;
   readonly catalog: ShapeCatalogCache;
   readonly clock: Clock;
@@ -88,7 +88,7 @@ interface Group {
 
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
-  readonly #idleLanes: GroupLane[];
+  readonly #idleCommitters: GroupCommitter[];
   /** Ascending by sequence; `#head` is the index of the first that counts. */
   #queue: Waiting[] = [];
   /** In the order taken. */
@@ -107,7 +107,7 @@ export class GroupCommit {
 
   constructor(options: GroupCommitOptions) {
     this.#options = options;
-    this.#idleLanes = [...options.lanes];
+    this.#idleCommitters = [...options.committers];
   }
 
   /** Whether a group with this token is being committed by this instance: it will be published, or run again. */
@@ -186,7 +186,7 @@ export class GroupCommit {
     clearTimeout(this.#retryTimer);
     clearInterval(this.#sweeper);
     for (const waiting of this.#queue.splice(0)) waiting.reject(storageUnavailable('closing'));
-    await Promise.all(this.#options.lanes.map((lane) => lane.close()));
+    await Promise.all(this.#options.committers.map((committer) => committer.close()));
   }
 
   /** After the callers of this turn of the event loop had their say: their pushes then share a group. */
@@ -200,14 +200,19 @@ export class GroupCommit {
   }
 
   #pump(): void {
-    while (this.#queue.length > 0 && this.#idleLanes.length > 0 && this.#retryTimer === undefined && !this.#reloading) {
+    while (
+      this.#queue.length > 0 &&
+      this.#idleCommitters.length > 0 &&
+      this.#retryTimer === undefined &&
+      !this.#reloading
+    ) {
       // The next group queues for the head row only behind one that holds it: the database then keeps our order.
       const last = this.#groups.at(-1);
       if (last !== undefined && !last.locked) return;
-      const lane = this.#idleLanes.pop() as GroupLane;
+      const committer = this.#idleCommitters.pop() as GroupCommitter;
       const group = this.#take();
       this.#groups.push(group);
-      void this.#run(lane, group);
+      void this.#run(committer, group);
     }
   }
 
@@ -257,13 +262,13 @@ export class GroupCommit {
     if (this.#roomWaiters.length > 0 && this.#hasRoom()) for (const wake of this.#roomWaiters.splice(0)) wake();
   }
 
-  async #run(lane: GroupLane, group: Group): Promise<void> {
+  async #run(committer: GroupCommitter, group: Group): Promise<void> {
     const units = group.members.map(({ unit, sent }) => (sent === undefined ? unit : unitAgain(unit, sent)));
     const startedAt = this.#options.clock.monotonicMs();
     const catalog = this.#options.catalog.current;
     try {
       matchPushes(units, catalog);
-      const made = await lane.run({
+      const made = await committer.run({
         needs: needsOf(units, group.rerun),
         catalogVersion: catalog.version,
         token: group.token,
@@ -286,7 +291,7 @@ export class GroupCommit {
       group.locked = true;
       this.#groups = this.#groups.filter((other) => other !== group);
       this.#inGroupEvents -= units.reduce((sum, unit) => sum + unitSize(unit), 0);
-      this.#idleLanes.push(lane);
+      this.#idleCommitters.push(committer);
       this.#schedulePump();
     }
   }

@@ -91,7 +91,7 @@ export interface DurableReads {
   durable<T>(read: () => Promise<T>, isFresh: (result: T) => boolean): Promise<T>;
 }
 
-/** One group, as a lane runs it. */
+/** One group, as a committer runs it. */
 export interface GroupRun {
   readonly needs: GroupNeeds;
   /** The version of the catalogue that the needs were made with; with another one in the head row the run fails with `stale`. */
@@ -112,10 +112,10 @@ export interface GroupRun {
 }
 
 /**
- * One connection that commits groups, one at a time. Lanes are independent: while one flushes, the other may
+ * One connection that commits groups, one at a time. Committers are independent: while one flushes, the other may
  * already hold the head row.
  */
-export interface GroupLane {
+export interface GroupCommitter {
   /**
    * Runs one group as one transaction: locks the head row, reads what it needs, lets it decide, writes, commits.
    *

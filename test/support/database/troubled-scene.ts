@@ -20,7 +20,7 @@ import { storedEvents } from './proxied.js';
 const PUSHERS = 8;
 /** More than a server under this load ever needs, and less than one that hoards what it cannot store. */
 const MAX_RESIDENT_BYTES = 600 * 1024 * 1024;
-/** The pool's, one a lane, and one that is being replaced. */
+/** The pool's, one a committer, and one that is being replaced. */
 const MAX_CONNECTIONS = 10 + 2 + 1;
 
 export class TroubledScene {

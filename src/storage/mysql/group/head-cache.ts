@@ -1,4 +1,4 @@
-// Streams as of one state of the head row, shared by the lanes of an instance. Every group writes a random token into the
+// Streams as of one state of the head row, shared by the committers of an instance. Every group writes a random token into the
 // head row; as long as a group finds the token that this instance wrote last, nobody else has committed anything and what is
 // remembered here is exact. Any other token empties the cache. A group that was rolled back never showed its token.
 

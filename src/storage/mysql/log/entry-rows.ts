@@ -74,7 +74,7 @@ export class EntryInsert {
 }
 
 const WHOLE_COLUMNS = [...CORE_COLUMNS, ...ENVELOPE_COLUMNS];
-/** Texts by number of rows, with and without the envelope: lanes use few sizes. */
+/** Texts by number of rows, with and without the envelope: committers use few sizes. */
 const insertTexts = { bare: new Map<number, string>(), whole: new Map<number, string>() };
 
 function insertSql(rows: number, bare: boolean): string {

@@ -1,4 +1,4 @@
-// Reads of streams, for people and programs; groups read and write them under the head row (group-lane.ts).
+// Reads of streams, for people and programs; groups read and write them under the head row (group-committer.ts).
 
 import type { StreamState } from '../../../domain/events/stream.js';
 import { ALL_CONTEXTS } from '../../../domain/names.js';

@@ -1,5 +1,5 @@
 // One pool of connections to the database, and how a statement runs on it: time-outs, retries, translation of failures.
-// Groups do not use the pool, they have connections of their own (group-lane.ts).
+// Groups do not use the pool, they have connections of their own (group-committer.ts).
 
 import knexPackage, { type Knex } from 'knex';
 import type { Connection, ConnectionOptions, ResultSetHeader } from 'mysql2';

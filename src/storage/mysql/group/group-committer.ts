@@ -18,7 +18,7 @@ import {
 } from '../../../domain/group/group-plan-types.js';
 import { scopedKey } from '../../../domain/names.js';
 import type { Micros, Position } from '../../../units.js';
-import { GroupFailure, type GroupLane, type GroupRun, type Instance } from '../../ports/log-storage.js';
+import { type GroupCommitter, GroupFailure, type GroupRun, type Instance } from '../../ports/log-storage.js';
 import { writeBarrier } from '../log/durable-reads.js';
 import { EntryInsert } from '../log/entry-rows.js';
 import type { NameCache, Names } from '../names/name-cache.js';
@@ -68,7 +68,7 @@ interface HeadRow {
   now: number;
 }
 
-export interface MysqlGroupLaneOptions {
+export interface MysqlGroupCommitterOptions {
   readonly url: string;
   readonly names: Names;
   readonly headCache: HeadCache;
@@ -79,8 +79,8 @@ export interface MysqlGroupLaneOptions {
   readonly onRoundTrip?: () => void;
 }
 
-export class MysqlGroupLane implements GroupLane {
-  readonly #options: MysqlGroupLaneOptions;
+export class MysqlGroupCommitter implements GroupCommitter {
+  readonly #options: MysqlGroupCommitterOptions;
   #connection: Connection | undefined;
   #queries: ConnectionQueries | undefined;
   #keepAlive: NodeJS.Timeout | undefined;
@@ -88,12 +88,12 @@ export class MysqlGroupLane implements GroupLane {
   /** Those of the group that runs. */
   #names: NameCache;
 
-  constructor(options: MysqlGroupLaneOptions) {
+  constructor(options: MysqlGroupCommitterOptions) {
     this.#options = options;
     this.#names = options.names.current;
   }
 
-  /** See GroupLane.run. */
+  /** See GroupCommitter.run. */
   async run(group: GroupRun): Promise<readonly MadeCawin[]> {
     this.#busy = true;
     const progress: Progress = { committing: false, cawins: [] };
@@ -174,7 +174,7 @@ export class MysqlGroupLane implements GroupLane {
     const waits = needs.waits && (isExact ? { ...needs.waits, keys: ahead.keys } : needs.waits);
     const streams = new Map<string, StreamState>();
     const missing: { context: string; name: string }[] = [];
-    // Taken out of the cache at once: another lane that fails meanwhile empties it.
+    // Taken out of the cache at once: another committer that fails meanwhile empties it.
     for (const { context, name } of needs.streams) {
       const state = headCache.stream(context, name);
       if (state !== undefined) streams.set(scopedKey(context, name), state);
