@@ -48,7 +48,7 @@ describe('durable reads', () => {
     await mariadb.run();
   }
 
-  it('write a barrier only for what is fresh', async () => {
+  it('write a barrier only for what needs one', async () => {
     const before = await barriers();
     expect(await reads.durable(async () => 'read', never)).toBe('read');
     expect(await barriers()).toBe(before);
@@ -70,7 +70,7 @@ describe('durable reads', () => {
   it('do not vouch for what was read before the database restarted', async () => {
     const read = reads.durable(restart, always);
     await expect(read).rejects.toMatchObject({ reason: 'STORAGE_UNAVAILABLE' });
-    // Nor for what is not fresh: a part of it may have been read before.
+    // Nor for what needs no barrier: a part of it may have been read before.
     await expect(reads.durable(restart, never)).rejects.toMatchObject({ reason: 'STORAGE_UNAVAILABLE' });
     await expect(reads.durable(async () => 'read', always)).resolves.toBe('read');
   });

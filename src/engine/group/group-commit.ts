@@ -281,7 +281,7 @@ export class GroupCommit {
           group.plan = planGroup(locked, units, catalog);
           return group.plan.writes;
         },
-        restsOnFresh: () => !this.#restsOnVisible(group),
+        needsBarrier: () => !this.#restsOnVisible(group),
       });
       this.#committed(group, made, startedAt);
     } catch (error) {

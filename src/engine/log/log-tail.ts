@@ -248,17 +248,17 @@ export class LogTail {
     }
   }
 
-  /** The head, and for the ones that are told to be fresh everything up to it durable. */
-  async #readHead(isFresh: (head: LogHead) => boolean): Promise<LogHead> {
-    let fresh = false;
+  /** Reads the head; where that needs a barrier, everything up to it is durable afterwards. */
+  async #readHead(needsBarrier: (head: LogHead) => boolean): Promise<LogHead> {
+    let isStored = false;
     const head = await this.#options.durableReads.durable(
       () => this.#options.log.readHead(),
       (found) => {
-        fresh = isFresh(found);
-        return fresh;
+        isStored = needsBarrier(found);
+        return isStored;
       },
     );
-    if (fresh) this.#storedAtMs = this.#options.clock.monotonicMs();
+    if (isStored) this.#storedAtMs = this.#options.clock.monotonicMs();
     return head;
   }
 
@@ -283,8 +283,8 @@ export class LogTail {
         maxBytes: CATCH_UP_BYTES,
       });
       // A group of ours may have been published meanwhile.
-      const fresh = page.entries.filter((entry) => entry.position > this.#visible);
-      if (fresh.length > 0) this.#append(fresh);
+      const hidden = page.entries.filter((entry) => entry.position > this.#visible);
+      if (hidden.length > 0) this.#append(hidden);
       if (page.scannedTo > this.#visible) this.#setVisible(page.scannedTo);
     }
   }

@@ -88,7 +88,7 @@ export interface DurableReads {
    * durable. Rejects with STORAGE_UNAVAILABLE also when the database may have restarted since the read began: what was read may
    * be gone. The read may be of any connections of the database.
    */
-  durable<T>(read: () => Promise<T>, isFresh: (result: T) => boolean): Promise<T>;
+  durable<T>(read: () => Promise<T>, needsBarrier: (result: T) => boolean): Promise<T>;
 }
 
 /** One group, as a committer runs it. */
@@ -108,7 +108,7 @@ export interface GroupRun {
   /** Pure; asked again when message ids had to be looked up, or the transaction is repeated. */
   decide(locked: LockedState): GroupWrites;
   /** Asked when there was nothing to write: may what was decided rest on commits of others that are not durable yet? */
-  restsOnFresh(): boolean;
+  needsBarrier(): boolean;
 }
 
 /**

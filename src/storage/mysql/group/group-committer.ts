@@ -148,7 +148,7 @@ export class MysqlGroupCommitter implements GroupCommitter {
     if (isEmpty(writes)) {
       await queries.query('ROLLBACK');
       // On this very connection: what it has read is of the same life of the database.
-      if (group.restsOnFresh()) await writeBarrier(queries, this.#options.instance);
+      if (group.needsBarrier()) await writeBarrier(queries, this.#options.instance);
       return;
     }
     progress.cawins = await this.#makeCawins(queries, writes);

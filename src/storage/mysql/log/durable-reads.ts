@@ -1,9 +1,9 @@
 // The barrier: InnoDB shows a commit before its redo log is on disk, so what was read may be gone after a crash. A write of our own
 // that is committed afterwards takes everything before it to the disk with it.
 //
-// Invariant: what was read between the opening of a line and a barrier on that same line was read in one life of the database.
-// A line is one connection: had the database ended in between, so would the line have, and the barrier fails. On a connection
-// that was opened later it would succeed, and vouch for what the database has lost.
+// Invariant: what was read between the opening of a barrier connection and a barrier on it was read in one life of the database. Had
+// the database ended in between, so would the connection have, and the barrier fails. On a connection that was opened later it would
+// succeed, and vouch for what the database has lost.
 
 import { type Connection, createConnection } from 'mysql2';
 import { storageUnavailable } from '../../../domain/errors.js';
@@ -30,7 +30,7 @@ export interface MysqlDurableReadsOptions {
 
 export class MysqlDurableReads implements DurableReads {
   readonly #options: MysqlDurableReadsOptions;
-  #line: Promise<Line> | undefined;
+  #barrierConnection: Promise<BarrierConnection> | undefined;
   #closed = false;
 
   constructor(options: MysqlDurableReadsOptions) {
@@ -38,39 +38,39 @@ export class MysqlDurableReads implements DurableReads {
   }
 
   /** See DurableReads.durable. */
-  async durable<T>(read: () => Promise<T>, isFresh: (result: T) => boolean): Promise<T> {
-    const line = await this.#opened();
+  async durable<T>(read: () => Promise<T>, needsBarrier: (result: T) => boolean): Promise<T> {
+    const connection = await this.#opened();
     const result = await read();
-    if (isFresh(result)) await line.barrier();
+    if (needsBarrier(result)) await connection.barrier();
     // Parts of it may be of two lives.
-    else line.assertAlive();
+    else connection.assertAlive();
     return result;
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    const line = await this.#line?.catch(() => undefined);
-    line?.close();
+    const connection = await this.#barrierConnection?.catch(() => undefined);
+    connection?.close();
   }
 
-  #opened(): Promise<Line> {
+  #opened(): Promise<BarrierConnection> {
     if (this.#closed) return Promise.reject(storageUnavailable('closing'));
-    if (this.#line !== undefined) return this.#line;
+    if (this.#barrierConnection !== undefined) return this.#barrierConnection;
     const { url, instance, names } = this.#options;
-    const line = new Line(url, instance, () => {
-      if (this.#line === opening) this.#line = undefined;
+    const connection = new BarrierConnection(url, instance, () => {
+      if (this.#barrierConnection === opening) this.#barrierConnection = undefined;
     });
-    const opening: Promise<Line> = line.open().then(() => {
+    const opening: Promise<BarrierConnection> = connection.open().then(() => {
       names.renew();
-      return line;
+      return connection;
     });
-    this.#line = opening;
+    this.#barrierConnection = opening;
     return opening;
   }
 }
 
 /** One connection, for barriers only. */
-class Line {
+class BarrierConnection {
   readonly #connection: Connection;
   readonly #queries: ConnectionQueries;
   readonly #instance: Instance;
