@@ -338,7 +338,7 @@ class Stored {
       this.pushed.set(scopedKey(entry.context, entry.messageId), { position, eventId, issuer, digest });
     }
     if (writes !== undefined) this.#write(writes);
-    expect(cawinsOf(plan.outcomes)).toEqual((writes?.cawins ?? []).map(({ fate }, index) => ({ index, fate })));
+    expect(cawinsOf(plan.outcomes)).toEqual((writes?.cawins ?? []).map(({ event }, index) => ({ index, event })));
     this.head = head;
     expect(head.position).toBe(this.entries.length);
     return plan.outcomes.map((outcome) => (outcome.kind === 'pushed' ? outcome.pushes : [outcome]).map(inWords));
@@ -399,7 +399,7 @@ class Stored {
 
 /** What each outcome with a cawin says of the plan's cawins. */
 function cawinsOf(outcomes: readonly UnitOutcome[]) {
-  return outcomes.flatMap((one) => (one.kind === 'observed' ? [{ index: one.cawinAt, fate: one.fate }] : []));
+  return outcomes.flatMap((one) => (one.kind === 'observed' ? [{ index: one.cawinAt, event: one.event }] : []));
 }
 
 const STATES = ['AWAITED', 'OCCURRED', 'INVALIDATED', 'EXPIRED'];
@@ -417,7 +417,7 @@ function inWords(outcome: PushOutcome | UnitOutcome): string {
     case 'refused':
       return `refused ${outcome.error.reason}`;
     case 'observed':
-      return `observed ${STATES[outcome.fate.state]} ${outcome.fate.entryEventId}`;
+      return `observed ${STATES[outcome.event.state]} ${outcome.event.entryEventId}`;
     case 'invalidated':
       return `invalidated ${outcome.eventId}`;
     case 'expired':

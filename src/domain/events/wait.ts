@@ -33,7 +33,7 @@ export interface Wait {
 }
 
 /** What became of an event, by an id that may be one of several that its entry ended. */
-export interface EventFate {
+export interface EventOutcome {
   /** The id that was asked for. */
   readonly eventId: EventId;
   readonly state: EntryKind;
@@ -48,14 +48,14 @@ export interface EventFate {
 }
 
 /** What became of an event that was awaited at some time. */
-export function fateOf(wait: Wait): EventFate {
+export function outcomeOf(wait: Wait): EventOutcome {
   const { eventId, state, position, expiresAt } = wait;
   const { context, topic } = wait.envelope;
   return { eventId, state, entryEventId: wait.endedById ?? eventId, position, expiresAt, context, topic };
 }
 
 /** What became of an event that occurred without being awaited. */
-export function fateOfEntries(eventId: EventId, entries: readonly LogEntry[]): EventFate {
+export function outcomeOfEntries(eventId: EventId, entries: readonly LogEntry[]): EventOutcome {
   const last = entries.find(({ kind }) => kind !== EntryKind.OCCURRED) ?? entries[0];
   if (last === undefined) throw bug('an event without an entry');
   const { kind: state, position, context, topic } = last;

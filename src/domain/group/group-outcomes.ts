@@ -4,7 +4,7 @@ import type { EventId, Position } from '../../units.js';
 import type { MadeCawin } from '../cawins/prepared-cawin.js';
 import type { MadeleineError } from '../errors.js';
 import type { LogEntry } from '../events/event.js';
-import type { EventFate, Wait } from '../events/wait.js';
+import type { EventOutcome, Wait } from '../events/wait.js';
 import type { GroupUnit } from './group-plan-types.js';
 
 /** The outcome of each kind of unit. */
@@ -56,7 +56,7 @@ export type PushOutcome =
 
 export interface Observed extends WithCawin {
   readonly kind: 'observed';
-  readonly fate: EventFate;
+  readonly event: EventOutcome;
 }
 
 /** Withdrawn, by this unit or (a repeated call) before. */

@@ -8,7 +8,7 @@ import type { Shape } from '../descriptions/shape.js';
 import type { MadeleineError } from '../errors.js';
 import type { EventDraft, LogEntry } from '../events/event.js';
 import type { StreamState } from '../events/stream.js';
-import type { EventFate, Wait } from '../events/wait.js';
+import type { EventOutcome, Wait } from '../events/wait.js';
 import type { TopicSettings } from '../topics/topic.js';
 import type { UnitOutcome } from './group-outcomes.js';
 
@@ -243,7 +243,7 @@ export interface WaitWrites {
 /** A cawin that is to be made, and what its event is after the group. */
 export interface PlannedCawin {
   readonly cawin: PreparedCawin;
-  readonly fate: EventFate;
+  readonly event: EventOutcome;
 }
 
 /** A push that left no entry of its own. */

@@ -14,7 +14,7 @@ import type { UndoLog } from '../collections/undo-log.js';
 import { loadDescription } from '../descriptions/description.js';
 import { bug, type MadeleineError } from '../errors.js';
 import { EntryKind, type LogEntry } from '../events/event.js';
-import { type EventFate, fateOf, fateOfEntries, type Wait } from '../events/wait.js';
+import { type EventOutcome, outcomeOf, outcomeOfEntries, type Wait } from '../events/wait.js';
 import type { Expired, Invalidated, Observed, PushOutcome, Refused } from './group-outcomes.js';
 import type { CatalogWrites } from './group-plan-catalog.js';
 import { findOf, isFor, waitKeyText } from './group-plan-needs.js';
@@ -164,8 +164,8 @@ export class WaitPlanner {
       // One that has passed stays passed: cawins may have been told so.
       if (!this.#isDue(wait)) wait = this.#raise(wait, expiresAt);
     }
-    const fate = wait === undefined ? fateOfEntries(eventId, stored.entries) : fateOf(wait);
-    return { kind: 'observed', fate, cawinAt: this.#attach(cawin, fate) };
+    const event = wait === undefined ? outcomeOfEntries(eventId, stored.entries) : outcomeOf(wait);
+    return { kind: 'observed', event, cawinAt: this.#attach(cawin, event) };
   }
 
   #ownEvent(eventId: EventId): StoredEvent | undefined {
@@ -194,7 +194,7 @@ export class WaitPlanner {
       this.#expire(wait);
       return { kind: 'refused', error: isOver() };
     }
-    const state = wait?.state ?? fateOfEntries(eventId, stored.entries).state;
+    const state = wait?.state ?? outcomeOfEntries(eventId, stored.entries).state;
     if (state === EntryKind.EXPIRED) return { kind: 'refused', error: isOver() };
     if (state === EntryKind.AWAITED && wait !== undefined) this.#withdraw(wait, reason);
     else if (state === EntryKind.OCCURRED) this.#invalidate(entries, reason);
@@ -244,8 +244,8 @@ export class WaitPlanner {
     isKnownUnder(0, eventId);
     const { context, topic } = push.draft;
     const occurred = { eventId, state: EntryKind.OCCURRED, entryEventId: eventId, position, expiresAt: undefined };
-    const fate = wait === undefined ? { ...occurred, context, topic } : fateOf(wait);
-    return { kind: 'found', eventId, position, cawinAt: this.#attach(push.cawin, fate) };
+    const event = wait === undefined ? { ...occurred, context, topic } : outcomeOf(wait);
+    return { kind: 'found', eventId, position, cawinAt: this.#attach(push.cawin, event) };
   }
 
   #await(push: Push, key: WaitKey, isKnownUnder: (position: Position, eventId: EventId) => void): PushOutcome {
@@ -269,7 +269,7 @@ export class WaitPlanner {
     this.#options.undo.set(this.#open, key.text, wait);
     this.#note(push, wait.eventId);
     isKnownUnder(0, wait.eventId);
-    return { kind: 'awaited', wait, cawinAt: this.#attach(push.cawin, fateOf(wait)) };
+    return { kind: 'awaited', wait, cawinAt: this.#attach(push.cawin, outcomeOf(wait)) };
   }
 
   #note({ draft, messageId, digest }: Push, eventId: EventId): void {
@@ -279,9 +279,9 @@ export class WaitPlanner {
   }
 
   /** Plans the cawin, if there is one; returns its index. */
-  #attach(cawin: PreparedCawin | undefined, fate: EventFate): number | undefined {
+  #attach(cawin: PreparedCawin | undefined, event: EventOutcome): number | undefined {
     if (cawin === undefined) return undefined;
-    this.#options.undo.push(this.#cawins, { cawin, fate });
+    this.#options.undo.push(this.#cawins, { cawin, event });
     return this.#cawins.length - 1;
   }
 

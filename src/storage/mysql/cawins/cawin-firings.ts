@@ -8,7 +8,7 @@ import { CURSOR_LEASE_MS, type CursorHold, type FiringJob, type FiringStore } fr
 import type { Database, Queries } from '../sql/database.js';
 import { NOW_MICROS } from '../sql/database-time.js';
 import { placeholders } from '../sql/placeholders.js';
-import { type Fate, type HeadView, readFates, underHead } from './cawin-fate.js';
+import { type HeadView, readOutcomes, type StoredOutcome, underHead } from './cawin-outcome.js';
 import { addFirings } from './cawin-writes.js';
 
 const LEASE_END = `${NOW_MICROS} + ${CURSOR_LEASE_MS * 1000}`;
@@ -146,8 +146,8 @@ async function settle(
 /** Looks at cawins whose own deadline has passed; how many. */
 async function expire(queries: Queries, { now }: HeadView, limit: number): Promise<number> {
   const overdue = await queries.query<Candidate & { event_id: EventId }>(SELECT_OVERDUE, [now, limit]);
-  const fates = await readFates(queries, [...new Set(overdue.map(({ event_id: id }) => id))]);
-  const expired = overdue.filter((cawin) => hasExpired(cawin, fates.get(cawin.event_id), now));
+  const outcomes = await readOutcomes(queries, [...new Set(overdue.map(({ event_id: id }) => id))]);
+  const expired = overdue.filter((cawin) => hasExpired(cawin, outcomes.get(cawin.event_id), now));
   await mark(queries, 'deadline = NULL', overdue);
   await mark(
     queries,
@@ -176,9 +176,9 @@ async function mark(queries: Queries, change: string, cawins: readonly Candidate
 }
 
 /** Whether the deadline passed before the event ended. What ended in time, or ends by the same deadline, is the log's to fire. */
-function hasExpired(cawin: Candidate, fate: Fate | undefined, now: Micros): boolean {
-  if (fate?.waitUntil !== undefined && fate.waitUntil <= now) return false;
-  const [first] = endsForDeadline(fate?.ends ?? [], cawin.expires_at ?? undefined, now);
+function hasExpired(cawin: Candidate, outcome: StoredOutcome | undefined, now: Micros): boolean {
+  if (outcome?.waitUntil !== undefined && outcome.waitUntil <= now) return false;
+  const [first] = endsForDeadline(outcome?.ends ?? [], cawin.expires_at ?? undefined, now);
   return first?.position === 0;
 }
 

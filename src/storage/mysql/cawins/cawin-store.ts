@@ -18,7 +18,7 @@ import type { AttemptKey, CawinPatch, CawinStore, ListCawinsOptions, StoredCawin
 import type { Database, Queries, SqlValue } from '../sql/database.js';
 import { NOW_MICROS } from '../sql/database-time.js';
 import { endpointId, expectWork } from './cawin-endpoints.js';
-import { type HeadView, raiseWait, readFate, underHead } from './cawin-fate.js';
+import { type HeadView, raiseWait, readOutcome, underHead } from './cawin-outcome.js';
 import {
   ATTEMPT_COLUMNS,
   type AttemptRow,
@@ -154,9 +154,9 @@ async function updateCawin(
 ): Promise<void> {
   const { id } = row;
   const { active, notifyOn, expiresAt } = patched(row, patch);
-  const fate = (await readFate(queries, row.event_id)) ?? { ends: [], waitUntil: undefined };
+  const outcome = (await readOutcome(queries, row.event_id)) ?? { ends: [], waitUntil: undefined };
   if (patch.expiresAt && patch.expiresAt <= head.now) throw pastDeadline();
-  const ends = endsForDeadline(fate.ends, expiresAt ?? undefined, head.now);
+  const ends = endsForDeadline(outcome.ends, expiresAt ?? undefined, head.now);
   await queries.write(
     'UPDATE cawin SET active = ?, closed = ?, notify_on = ?, expires_at = ?, deadline = ? WHERE id = ?',
     [
@@ -167,7 +167,8 @@ async function updateCawin(
   if (patch.callback !== undefined) await updateCallback(queries, id, patch.callback, endpoint);
   if (patch.seal !== undefined)
     await queries.write('UPDATE cawin SET sealed = ? WHERE id = ?', [patch.seal(id) ?? null, id]);
-  if (fate.waitUntil !== undefined && expiresAt !== null) await raiseWait(queries, row.event_id, expiresAt, head.now);
+  if (outcome.waitUntil !== undefined && expiresAt !== null)
+    await raiseWait(queries, row.event_id, expiresAt, head.now);
   if (!active) {
     await queries.write(HOLD, [id]);
     return;

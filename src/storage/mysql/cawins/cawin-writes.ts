@@ -9,7 +9,7 @@ import type { Queries, SqlValue } from '../sql/database.js';
 import { NOW_MICROS } from '../sql/database-time.js';
 import { placeholders } from '../sql/placeholders.js';
 import { expectWork } from './cawin-endpoints.js';
-import type { Fate } from './cawin-fate.js';
+import type { StoredOutcome } from './cawin-outcome.js';
 
 /** `sealed` comes when the ids are known. */
 const INSERT = `
@@ -39,7 +39,7 @@ export interface NewCawin extends Pick<PreparedCawin, 'draft' | 'seal' | 'endpoi
   readonly eventId: EventId;
   /** Its own deadline. */
   readonly expiresAt: Micros | undefined;
-  readonly fate: Fate;
+  readonly outcome: StoredOutcome;
 }
 
 /** Inserts cawins, with their firings where the events have ended; their ids, in this order. Needs the head row. */
@@ -55,20 +55,20 @@ export async function insertCawins(queries: Queries, cawins: readonly NewCawin[]
     queries,
     ids.map((id, index) => ({ id, sealed: cawins[index]?.seal(id) })),
   );
-  const firings = cawins.flatMap(({ draft, endpointId, fate }, index) =>
-    draft.active ? asked(fate.ends, draft.notifyOn, { cawinId: ids[index] ?? 0, endpointId }) : [],
+  const firings = cawins.flatMap(({ draft, endpointId, outcome }, index) =>
+    draft.active ? asked(outcome.ends, draft.notifyOn, { cawinId: ids[index] ?? 0, endpointId }) : [],
   );
   await addFirings(queries, firings);
   return ids;
 }
 
-function valuesOf({ draft, eventId, endpointId, expiresAt, fate }: NewCawin, now: Micros): SqlValue[] {
+function valuesOf({ draft, eventId, endpointId, expiresAt, outcome }: NewCawin, now: Micros): SqlValue[] {
   const { active, notifyOn, callback, requestId, digest } = draft;
-  const closed = isOver(notifyOn, kinds(fate.ends));
+  const closed = isOver(notifyOn, kinds(outcome.ends));
   return [
-    ...[eventId, fate.contextId, active ? 1 : 0, closed ? 1 : 0, kindBits(notifyOn), endpointId],
+    ...[eventId, outcome.contextId, active ? 1 : 0, closed ? 1 : 0, kindBits(notifyOn), endpointId],
     ...[Buffer.from(callback.url), namesColumn(callback), callback.timeoutMs, callback.signed ? 1 : 0],
-    ...[expiresAt ?? null, fate.ends.length === 0 ? (expiresAt ?? null) : null],
+    ...[expiresAt ?? null, outcome.ends.length === 0 ? (expiresAt ?? null) : null],
     ...[requestId === '' ? null : Buffer.from(requestId), digest, now],
   ];
 }

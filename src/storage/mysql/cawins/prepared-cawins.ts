@@ -2,12 +2,12 @@
 
 import type { CawinDeadline, MadeCawin } from '../../../domain/cawins/prepared-cawin.js';
 import { bug } from '../../../domain/errors.js';
-import type { EventFate } from '../../../domain/events/wait.js';
+import type { EventOutcome } from '../../../domain/events/wait.js';
 import type { PlannedCawin } from '../../../domain/group/group-plan-types.js';
 import type { Micros } from '../../../units.js';
 import type { Queries } from '../sql/database.js';
 import { NOW_MICROS } from '../sql/database-time.js';
-import { type Fate, readFates } from './cawin-fate.js';
+import { readOutcomes, type StoredOutcome } from './cawin-outcome.js';
 import { formerIds, insertCawins, type NewCawin, requestKey } from './cawin-writes.js';
 
 const NOW = `SELECT GREATEST(${NOW_MICROS}, created_at) AS now FROM log_head WHERE id = 1`;
@@ -28,7 +28,7 @@ export async function writeCawins(queries: Queries, planned: readonly PlannedCaw
 
 interface Known {
   readonly now: Micros;
-  readonly fates: ReadonlyMap<number, Fate>;
+  readonly outcomes: ReadonlyMap<number, StoredOutcome>;
   /** Cawins by requestKey. */
   readonly formers: ReadonlyMap<string, number>;
 }
@@ -70,37 +70,37 @@ async function formerOf(queries: Queries, one: PlannedCawin, known: Known): Prom
 async function readKnown(queries: Queries, planned: readonly PlannedCawin[]): Promise<Known> {
   const [head] = await queries.query<{ now: number }>(NOW);
   if (head === undefined) throw bug('log_head has no row');
-  const fates = await readFates(queries, [...new Set(planned.map(({ fate }) => fate.eventId))]);
-  const requests = planned.map(({ cawin, fate }) => ({
-    contextId: fateOf(fates, fate).contextId,
+  const outcomes = await readOutcomes(queries, [...new Set(planned.map(({ event }) => event.eventId))]);
+  const requests = planned.map(({ cawin, event }) => ({
+    contextId: outcomeOf(outcomes, event).contextId,
     requestId: cawin.draft.requestId,
   }));
-  return { now: head.now, fates, formers: await formerIds(queries, requests) };
+  return { now: head.now, outcomes, formers: await formerIds(queries, requests) };
 }
 
-function fateOf(fates: Known['fates'], { eventId }: EventFate): Fate {
-  const fate = fates.get(eventId);
-  if (fate === undefined) throw bug(`event ${eventId} is not there for its cawin`);
-  return fate;
+function outcomeOf(outcomes: Known['outcomes'], { eventId }: EventOutcome): StoredOutcome {
+  const outcome = outcomes.get(eventId);
+  if (outcome === undefined) throw bug(`event ${eventId} is not there for its cawin`);
+  return outcome;
 }
 
 /** Undefined: without a request id it is like no other. */
-function keyOf({ cawin, fate }: PlannedCawin, { fates }: Known): string | undefined {
+function keyOf({ cawin, event }: PlannedCawin, { outcomes }: Known): string | undefined {
   const { requestId } = cawin.draft;
-  return requestId === '' ? undefined : requestKey(fateOf(fates, fate).contextId, requestId);
+  return requestId === '' ? undefined : requestKey(outcomeOf(outcomes, event).contextId, requestId);
 }
 
-function newCawin({ cawin, fate }: PlannedCawin, { fates, now }: Known): NewCawin {
+function newCawin({ cawin, event }: PlannedCawin, { outcomes, now }: Known): NewCawin {
   const { draft, seal, endpointId, deadline } = cawin;
-  const expiresAt = ownDeadline(deadline, fate.expiresAt, now);
-  return { draft, seal, endpointId, eventId: fate.eventId, fate: fateOf(fates, fate), expiresAt };
+  const expiresAt = ownDeadline(deadline, event.expiresAt, now);
+  return { draft, seal, endpointId, eventId: event.eventId, outcome: outcomeOf(outcomes, event), expiresAt };
 }
 
 /** Of a run of the group whose COMMIT was executed although nobody was told. */
-async function idOfFormerRun(queries: Queries, { cawin, fate }: PlannedCawin): Promise<number | undefined> {
+async function idOfFormerRun(queries: Queries, { cawin, event }: PlannedCawin): Promise<number | undefined> {
   const { former, draft } = cawin;
   if (former === undefined) return undefined;
-  const rows = await queries.execute<{ id: number }>(STILL_THERE, [former.id, fate.eventId, draft.digest]);
+  const rows = await queries.execute<{ id: number }>(STILL_THERE, [former.id, event.eventId, draft.digest]);
   return rows[0]?.id;
 }
 

@@ -2,13 +2,13 @@
 
 import { describe, expect, it } from 'vitest';
 import { EntryKind } from '../../../../src/domain/events/event.js';
-import type { EventFate } from '../../../../src/domain/events/wait.js';
+import type { EventOutcome } from '../../../../src/domain/events/wait.js';
 import { type PushOutcome, type UnitOutcome, withCawins } from '../../../../src/domain/group/group-outcomes.js';
 import type { ObserveUnit } from '../../../../src/domain/group/group-plan-types.js';
 import { plannedBefore, recognised, unitAgain } from '../../../../src/domain/group/group-rerun.js';
 import { preparedCawin } from '../../../support/cawins/prepared-cawin.js';
 
-const FATE: EventFate = {
+const OUTCOME: EventOutcome = {
   eventId: 7,
   state: EntryKind.AWAITED,
   entryEventId: 7,
@@ -34,7 +34,7 @@ function duplicate(eventId: number): PushOutcome {
 describe('an outcome of a group that made cawins', () => {
   it('has its own, and only where it came with one', () => {
     const others = [{ id: 1, created: false }, MADE];
-    expect(withCawins({ kind: 'observed', fate: FATE, cawinAt: 1 }, others)).toMatchObject({ cawin: MADE });
+    expect(withCawins({ kind: 'observed', event: OUTCOME, cawinAt: 1 }, others)).toMatchObject({ cawin: MADE });
     expect(withCawins(pushed({ ...found(7), cawinAt: 1 } as PushOutcome, duplicate(8)), others)).toEqual(
       pushed({ ...found(7), cawinAt: 1, cawin: MADE } as PushOutcome, duplicate(8)),
     );
@@ -45,7 +45,7 @@ describe('an outcome of a group that made cawins', () => {
 describe('a unit whose COMMIT was not answered', () => {
   it('is run again with the cawin that may be there', () => {
     const unit: ObserveUnit = { kind: 'observe', eventId: 7, cawin: preparedCawin(), expiresAt: undefined };
-    const again = unitAgain(unit, { kind: 'observed', fate: FATE, cawinAt: 0, cawin: MADE });
+    const again = unitAgain(unit, { kind: 'observed', event: OUTCOME, cawinAt: 0, cawin: MADE });
     expect(again).toEqual({ ...unit, cawin: { ...unit.cawin, former: MADE } });
     expect(unitAgain(unit, { kind: 'expired', count: 1 })).toBe(unit);
   });

@@ -26,7 +26,7 @@ export function underHead<T>(database: Database, work: (queries: Queries, head: 
   });
 }
 
-export interface Fate {
+export interface StoredOutcome {
   readonly contextId: number;
   /** In the order of the log: none while it is awaited, one, or its occurrence and its invalidation. */
   readonly ends: readonly WaitEnd[];
@@ -35,9 +35,12 @@ export interface Fate {
 }
 
 /** Events by any of their ids; those that do not exist are left out. */
-export async function readFates(queries: Queries, eventIds: readonly EventId[]): Promise<ReadonlyMap<number, Fate>> {
-  const fates = new Map<number, Fate>();
-  if (eventIds.length === 0) return fates;
+export async function readOutcomes(
+  queries: Queries,
+  eventIds: readonly EventId[],
+): Promise<ReadonlyMap<number, StoredOutcome>> {
+  const outcomes = new Map<number, StoredOutcome>();
+  if (eventIds.length === 0) return outcomes;
   const waits = await queries.query<WaitRow>(
     `SELECT event_id, entry_event_id, expires_at, context_id FROM wait WHERE event_id IN (${placeholders(eventIds.length)})`,
     eventIds,
@@ -52,15 +55,15 @@ export async function readFates(queries: Queries, eventIds: readonly EventId[]):
   for (const entry of entries) entriesOf.set(entry.event_id, [...(entriesOf.get(entry.event_id) ?? []), entry]);
   for (const id of eventIds) {
     const wait = waitOf.get(id);
-    const fate = fateOf(wait, entriesOf.get(wait?.entry_event_id ?? id) ?? []);
-    if (fate !== undefined) fates.set(id, fate);
+    const outcome = outcomeOf(wait, entriesOf.get(wait?.entry_event_id ?? id) ?? []);
+    if (outcome !== undefined) outcomes.set(id, outcome);
   }
-  return fates;
+  return outcomes;
 }
 
 /** An event by any of its ids; undefined if there is none. */
-export async function readFate(queries: Queries, eventId: EventId): Promise<Fate | undefined> {
-  return (await readFates(queries, [eventId])).get(eventId);
+export async function readOutcome(queries: Queries, eventId: EventId): Promise<StoredOutcome | undefined> {
+  return (await readOutcomes(queries, [eventId])).get(eventId);
 }
 
 interface WaitRow {
@@ -78,7 +81,7 @@ interface EntryRow {
   readonly context_id: number;
 }
 
-function fateOf(wait: WaitRow | undefined, entries: readonly EntryRow[]): Fate | undefined {
+function outcomeOf(wait: WaitRow | undefined, entries: readonly EntryRow[]): StoredOutcome | undefined {
   const contextId = wait?.context_id ?? entries[0]?.context_id;
   if (contextId === undefined) return undefined;
   const ends = entries.map((row) => ({ kind: row.kind as EndKind, position: row.position, createdAt: row.created_at }));
