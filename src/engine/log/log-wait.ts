@@ -35,7 +35,7 @@ export function joinSignals(signals: readonly AbortSignal[]): JoinedSignal {
  * at the state itself to learn which.
  */
 export async function waitForMore(
-  source: LogSource,
+  source: Pick<LogSource, 'waitBeyond'>,
   position: Position,
   { signal, timeoutMs }: { readonly signal?: AbortSignal | undefined; readonly timeoutMs: Millis },
 ): Promise<void> {

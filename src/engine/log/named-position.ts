@@ -9,6 +9,8 @@ import { waitForMore } from './log-wait.js';
 /** How long a position above the head is waited for. */
 const PATIENCE_MS: Millis = 500;
 
+type GrowingLog = Pick<LogSource, 'visible' | 'waitBeyond'>;
+
 export interface NamedPosition {
   /** The field that names it. */
   readonly field: string;
@@ -17,7 +19,7 @@ export interface NamedPosition {
 
 /** Returns the position once this instance shows it. Rejects with POSITION_BEYOND_HEAD if that takes more than 500 ms. */
 export async function namedPosition(
-  source: LogSource,
+  source: GrowingLog,
   { field, position }: NamedPosition,
   signal?: AbortSignal,
 ): Promise<Position> {
@@ -28,7 +30,7 @@ export async function namedPosition(
 }
 
 /** Whether this instance shows the position, now or within 500 ms. */
-export async function isShown(source: LogSource, position: Position, signal?: AbortSignal): Promise<boolean> {
+export async function isShown(source: GrowingLog, position: Position, signal?: AbortSignal): Promise<boolean> {
   if (position <= source.visible) return true;
   // No log is so long.
   if (!Number.isSafeInteger(position)) return false;
