@@ -159,7 +159,7 @@ export class App {
       await groupCommit.idle();
       await groupCommit.close();
     });
-    const reader = new LogReader({ log, tail });
+    const reader = new LogReader({ log, tail, clock: this.#clock });
     const shared = { clock: this.#clock, metrics: this.#metrics, logger: this.#logger };
     const consumers = new Consumers({
       ...shared,

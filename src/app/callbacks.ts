@@ -75,8 +75,9 @@ export class CallbackParts {
       results: new DeliveryResults({
         store: deliveries,
         endpointReports: new EndpointReports({ pushes: options.pushes, logger }),
-        ...{ random, logger },
+        ...{ clock, random, logger },
       }),
+      clock,
       random,
       logger,
     });
@@ -86,6 +87,7 @@ export class CallbackParts {
       source,
       log,
       instanceId,
+      clock,
       logger,
       onFirings,
     });

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Registry } from 'prom-client';
+import { systemClock } from '../lib/clock.js';
 import { within } from '../lib/within.js';
 import type { Logger } from '../telemetry.js';
 
@@ -108,7 +109,9 @@ export class AdminServer {
 
   async #reasons(): Promise<readonly string[]> {
     try {
-      return await within(READINESS_TIMEOUT_MS, this.#options.readiness(), () => ['the check did not end in time']);
+      return await within(systemClock, READINESS_TIMEOUT_MS, this.#options.readiness(), () => [
+        'the check did not end in time',
+      ]);
     } catch (error) {
       this.#options.logger.error({ err: error }, 'readiness check failed');
       return ['the check failed: the reason is in the log'];

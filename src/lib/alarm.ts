@@ -1,7 +1,7 @@
 // One timer for many things that time brings about. It may ring early, never late; whoever owns it looks what is due.
 
 import type { Millis } from '../units.js';
-import type { Clock } from './clock.js';
+import type { Clock, Timer } from './clock.js';
 
 /** Timers of the runtime cannot be much longer, and the wall clock may be set. */
 const MAX_DELAY_MS = 60_000;
@@ -13,7 +13,7 @@ export interface AlarmOptions {
 
 export class Alarm {
   readonly #options: AlarmOptions;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
   #atMs = Number.POSITIVE_INFINITY;
 
   constructor(options: AlarmOptions) {
@@ -23,18 +23,18 @@ export class Alarm {
   /** Rings at this time of the wall clock at the latest. A later time than before changes nothing: it then rings early. */
   ringBy(atMs: Millis): void {
     if (atMs >= this.#atMs) return;
-    clearTimeout(this.#timer);
+    this.#timer?.stop();
     this.#atMs = atMs;
     // The runtime's timers may fire a fraction of a millisecond too soon.
     const delayMs = Math.min(Math.max(atMs - this.#options.clock.nowMs(), 0), MAX_DELAY_MS) + 1;
-    this.#timer = setTimeout(() => {
+    this.#timer = this.#options.clock.after(delayMs, () => {
       this.#atMs = Number.POSITIVE_INFINITY;
       this.#options.onRing();
-    }, delayMs);
+    });
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.stop();
     // Never rings again.
     this.#atMs = Number.NEGATIVE_INFINITY;
   }

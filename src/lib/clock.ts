@@ -1,15 +1,59 @@
-// Time as a dependency, so that unit tests own it.
+// Time as a dependency, so that tests own it: what the clocks show, and timers.
 
 import type { Millis } from '../units.js';
+
+/** What was set with a clock. */
+export interface Timer {
+  /** Calls back no more. */
+  stop(): void;
+  /** Lets the process end while it runs. */
+  unref(): this;
+}
 
 export interface Clock {
   /** Milliseconds of a clock that never jumps: for timeouts and leases. */
   monotonicMs(): Millis;
   /** Milliseconds since 1970 UTC: for what people read. */
   nowMs(): Millis;
+  /** Calls back once, after so long on the clock that never jumps. */
+  after(delayMs: Millis, work: () => void): Timer;
+  /** Calls back again and again, so long after the call before. */
+  every(periodMs: Millis, work: () => void): Timer;
 }
 
-export const systemClock: Clock = {
-  monotonicMs: () => performance.now(),
-  nowMs: () => Date.now(),
-};
+class SystemTimer implements Timer {
+  readonly #timeout: NodeJS.Timeout;
+
+  constructor(timeout: NodeJS.Timeout) {
+    this.#timeout = timeout;
+  }
+
+  stop(): void {
+    clearTimeout(this.#timeout);
+  }
+
+  unref(): this {
+    this.#timeout.unref();
+    return this;
+  }
+}
+
+export class SystemClock implements Clock {
+  monotonicMs(): Millis {
+    return performance.now();
+  }
+
+  nowMs(): Millis {
+    return Date.now();
+  }
+
+  after(delayMs: Millis, work: () => void): Timer {
+    return new SystemTimer(setTimeout(work, delayMs));
+  }
+
+  every(periodMs: Millis, work: () => void): Timer {
+    return new SystemTimer(setInterval(work, periodMs));
+  }
+}
+
+export const systemClock: Clock = new SystemClock();

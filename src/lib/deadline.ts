@@ -2,6 +2,7 @@
 
 import { setMaxListeners } from 'node:events';
 import type { Millis } from '../units.js';
+import type { Clock, Timer } from './clock.js';
 
 export interface DeadlineOptions {
   /** Ends it before its time. */
@@ -14,15 +15,15 @@ export interface DeadlineOptions {
 /** Aborts its signal when its time is over or when its parent aborts. */
 export class Deadline {
   readonly #controller = new AbortController();
-  readonly #timer: NodeJS.Timeout;
+  readonly #timer: Timer;
   readonly #parent: AbortSignal | undefined;
   readonly #onParent: () => void;
 
   /** Starts at once. `dispose` has to be called: the parent may live as long as the process. */
-  constructor(timeoutMs: Millis, { parent, late, cancelled }: DeadlineOptions = {}) {
+  constructor(clock: Clock, timeoutMs: Millis, { parent, late, cancelled }: DeadlineOptions = {}) {
     this.#parent = parent;
     this.#onParent = () => this.#controller.abort(cancelled?.());
-    this.#timer = setTimeout(() => this.#controller.abort(late?.()), timeoutMs);
+    this.#timer = clock.after(timeoutMs, () => this.#controller.abort(late?.()));
     if (parent === undefined) return;
     // One signal may end thousands of waits: many listeners are no leak.
     setMaxListeners(0, parent);
@@ -35,7 +36,7 @@ export class Deadline {
   }
 
   dispose(): void {
-    clearTimeout(this.#timer);
+    this.#timer.stop();
     this.#parent?.removeEventListener('abort', this.#onParent);
   }
 }

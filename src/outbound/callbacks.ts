@@ -42,7 +42,7 @@ export class Callbacks implements CallbackSender {
     const { clock } = this.#options;
     const startedMs = clock.monotonicMs();
     const redactor = new Redactor(attempt);
-    const deadline = new Deadline(attempt.timeoutMs, {
+    const deadline = new Deadline(clock, attempt.timeoutMs, {
       parent: signal,
       late: () => new AttemptFailure('timeout', `no answer within ${attempt.timeoutMs} ms`),
       cancelled: () => new AttemptFailure('cancelled', 'the attempt was broken off'),

@@ -3,15 +3,18 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ConsumerKey, DEFAULT_SETTINGS } from '../../src/domain/consumers/consumer.js';
 import { ConsumerOwnership, type Ownership } from '../../src/engine/consumers/consumer-ownership.js';
+import { SystemClock } from '../../src/lib/clock.js';
 import { MysqlConsumerStore } from '../../src/storage/mysql/consumers/consumer-store.js';
 import { Database } from '../../src/storage/mysql/sql/database.js';
 import { migrate } from '../../src/storage/mysql/sql/schema.js';
 import { createTestDatabase, type TestDatabase } from '../support/database/database.js';
 
-class ManualClock {
+class ManualClock extends SystemClock {
   now = 1_000_000;
-  monotonicMs = () => this.now;
-  nowMs = () => this.now;
+
+  override monotonicMs(): number {
+    return this.now;
+  }
 }
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };

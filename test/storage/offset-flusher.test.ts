@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DEFAULT_SETTINGS } from '../../src/domain/consumers/consumer.js';
 import { type FlushTarget, OffsetFlusher } from '../../src/engine/consumers/offset-flusher.js';
+import { systemClock } from '../../src/lib/clock.js';
 import { MysqlConsumerStore } from '../../src/storage/mysql/consumers/consumer-store.js';
 import { Database } from '../../src/storage/mysql/sql/database.js';
 import { migrate } from '../../src/storage/mysql/sql/schema.js';
@@ -90,7 +91,7 @@ describe('offset flusher', () => {
 
   it('writes what many consumers had at once in one statement, and what came meanwhile in the next', async () => {
     const { sizes, flush } = counted();
-    const flusher = new OffsetFlusher({ store: { flush }, logger: silent });
+    const flusher = new OffsetFlusher({ store: { flush }, clock: systemClock, logger: silent });
     const places = await Promise.all(Array.from({ length: 5 }, newPlace));
     const [first] = places as [Place];
     for (const place of places) place.offset = 1;
@@ -105,7 +106,7 @@ describe('offset flusher', () => {
 
   it('takes no more than 64 into a statement', async () => {
     const { sizes, flush } = counted();
-    const flusher = new OffsetFlusher({ store: { flush }, logger: silent });
+    const flusher = new OffsetFlusher({ store: { flush }, clock: systemClock, logger: silent });
     const places = await Promise.all(Array.from({ length: 100 }, newPlace));
     for (const place of places) place.offset = 1;
     await Promise.all(places.map((place) => flusher.flush(place)));
@@ -114,12 +115,12 @@ describe('offset flusher', () => {
 
   it('asks the database nothing when there is nothing to write', async () => {
     const { sizes, flush } = counted();
-    await new OffsetFlusher({ store: { flush }, logger: silent }).flush(await newPlace());
+    await new OffsetFlusher({ store: { flush }, clock: systemClock, logger: silent }).flush(await newPlace());
     expect(sizes).toEqual([]);
   });
 
   it('tells only those whose hold is lost', async () => {
-    const flusher = new OffsetFlusher({ store, logger: silent });
+    const flusher = new OffsetFlusher({ store, clock: systemClock, logger: silent });
     const [kept, gone] = [await newPlace(), await newPlace()];
     await database.write('UPDATE consumer SET owner_epoch = owner_epoch + 1 WHERE id = ?', [gone.id]);
     kept.offset = 3;
@@ -131,7 +132,7 @@ describe('offset flusher', () => {
 
   it('writes by itself what nobody waits for, together', async () => {
     const { sizes, flush } = counted();
-    const flusher = new OffsetFlusher({ store: { flush }, logger: silent, delayMs: 20 });
+    const flusher = new OffsetFlusher({ store: { flush }, clock: systemClock, logger: silent, delayMs: 20 });
     const places = [await newPlace(), await newPlace()];
     for (const place of places) {
       place.offset = 9;
@@ -145,7 +146,7 @@ describe('offset flusher', () => {
   it('keeps what could not be written, tells who waits, and writes it later', async () => {
     let fail = true;
     const flush = (writes: readonly OffsetWrite[]) => (fail ? Promise.reject(new Error('away')) : store.flush(writes));
-    const flusher = new OffsetFlusher({ store: { flush }, logger: silent, delayMs: 10 });
+    const flusher = new OffsetFlusher({ store: { flush }, clock: systemClock, logger: silent, delayMs: 10 });
     const place = await newPlace();
     place.offset = 4;
     await expect(flusher.flush(place)).rejects.toThrow('away');

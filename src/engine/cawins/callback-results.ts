@@ -1,6 +1,7 @@
 // Writes down what became of attempts: many in one transaction, one transaction at a time. While the database is away they are
 // kept and tried again, until their leases have surely ended: then somebody else makes the call again.
 
+import type { Clock } from '../../lib/clock.js';
 import { pause } from '../../lib/pause.js';
 import type { AttemptReport, DeliveryStore } from '../../storage/ports/cawin-storage.js';
 import type { Logger } from '../../telemetry.js';
@@ -20,6 +21,7 @@ interface Waiting {
 export interface DeliveryResultsOptions {
   readonly store: DeliveryStore;
   readonly endpointReports: EndpointReports;
+  readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
 }
@@ -60,7 +62,7 @@ export class DeliveryResults {
   }
 
   async #writeBatch(reports: readonly AttemptReport[]): Promise<boolean> {
-    const { store, random, endpointReports, logger } = this.#options;
+    const { store, clock, random, endpointReports, logger } = this.#options;
     const { signal } = this.#hurrying;
     for (let tries = 1; tries <= MAX_TRIES; tries += 1) {
       try {
@@ -69,7 +71,7 @@ export class DeliveryResults {
       } catch (error) {
         logger.warn({ err: error, attempts: reports.length }, 'attempts not written down yet');
         if (signal.aborted) break;
-        await pause(RETRY_MS, signal);
+        await pause(clock, RETRY_MS, signal);
       }
     }
     logger.error({ attempts: reports.length }, 'attempts never written down: their calls are made again');

@@ -6,6 +6,7 @@
 
 import { JITTER, spreadMs } from '../../domain/backoff.js';
 import { callsAtOnce } from '../../domain/cawins/endpoint-circuit.js';
+import type { Clock } from '../../lib/clock.js';
 import { pause } from '../../lib/pause.js';
 import { within } from '../../lib/within.js';
 import type { ClaimedFiring, DeliveryStore, ReadyEndpoint } from '../../storage/ports/cawin-storage.js';
@@ -31,6 +32,7 @@ export interface DeliveryRunnerOptions {
   readonly store: DeliveryStore;
   readonly attempt: DeliveryAttempt;
   readonly results: DeliveryResults;
+  readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
   readonly logger: Logger;
@@ -69,7 +71,7 @@ export class DeliveryRunner {
     await this.#running;
     if (this.#underWay.size === 0) return;
     const all = Promise.all(this.#underWay);
-    await within(graceMs, all, () => {
+    await within(this.#options.clock, graceMs, all, () => {
       this.#cutting.abort();
       this.#options.results.hurry();
     });
@@ -77,7 +79,7 @@ export class DeliveryRunner {
   }
 
   async #run(): Promise<void> {
-    const { logger, random } = this.#options;
+    const { clock, logger, random } = this.#options;
     const { signal } = this.#stopping;
     let isFailing = false;
     while (!signal.aborted) {
@@ -92,7 +94,7 @@ export class DeliveryRunner {
         isFailing = true;
       }
       // The drain wakes it too.
-      await pause(pauseMs, this.#wakeUp.signal);
+      await pause(clock, pauseMs, this.#wakeUp.signal);
     }
   }
 

@@ -9,6 +9,7 @@
 
 import type { EndKind } from '../../domain/cawins/cawin.js';
 import { EntryKind, type LogEntry } from '../../domain/events/event.js';
+import type { Clock } from '../../lib/clock.js';
 import { pause } from '../../lib/pause.js';
 import type { CursorHold, EventEnd, FiringStore } from '../../storage/ports/cawin-storage.js';
 import type { Logger } from '../../telemetry.js';
@@ -48,6 +49,7 @@ export interface FiringsOptions {
   readonly log: Occurrences;
   /** Unique to one run of one process. */
   readonly instanceId: string;
+  readonly clock: Clock;
   readonly logger: Logger;
   /** There are new firings. */
   readonly onFirings: () => void;
@@ -61,7 +63,7 @@ export class Firings {
   /** Every entry up to here was looked at, though perhaps not all of them are fired. */
   #scanned: Position = 0;
   readonly #open = new OpenFirings();
-  /** By the monotonic clock. */
+  /** On the clock that never jumps. */
   #renewAt = 0;
   #deadlineAt = 0;
 
@@ -103,38 +105,39 @@ export class Firings {
         isFailing = true;
         pauseMs = RETRY_MS;
       }
-      if (!signal.aborted) await pause(pauseMs, signal);
+      if (!signal.aborted) await pause(this.#options.clock, pauseMs, signal);
     }
   }
 
   async #acquire(): Promise<void> {
-    const { store, source, instanceId } = this.#options;
+    const { store, source, instanceId, clock } = this.#options;
     this.#open.clear();
     this.#hold = await store.acquire(instanceId, source.epoch);
     this.#scanned = this.#hold?.position ?? 0;
-    this.#renewAt = performance.now() + LEASE_PERIOD_MS;
+    this.#renewAt = clock.monotonicMs() + LEASE_PERIOD_MS;
     this.#deadlineAt = 0;
   }
 
   /** Until the hold is lost or the instance stops; rejects when the database is away. */
   async #work(): Promise<void> {
-    const { source } = this.#options;
+    const { source, clock } = this.#options;
     const { signal } = this.#stopping;
     while (!signal.aborted && this.#hold !== undefined) {
       await this.#round();
       if (this.#open.size > 0 || this.#scanned < source.visible) continue;
-      const timeoutMs = Math.min(this.#renewAt, this.#deadlineAt) - performance.now();
+      const timeoutMs = Math.min(this.#renewAt, this.#deadlineAt) - clock.monotonicMs();
       if (timeoutMs > 0) await waitForMore(source, this.#scanned, { signal, timeoutMs });
     }
   }
 
   /** A part of everything that there is to do. */
   async #round(): Promise<void> {
-    if (this.#scanned < this.#options.source.visible && this.#open.size < MAX_OPEN) await this.#look();
+    const { source, clock } = this.#options;
+    if (this.#scanned < source.visible && this.#open.size < MAX_OPEN) await this.#look();
     if (this.#open.size > 0) await this.#fire();
-    if (performance.now() >= this.#deadlineAt) await this.#expire();
+    if (clock.monotonicMs() >= this.#deadlineAt) await this.#expire();
     const isFar = this.#hold !== undefined && this.#done - this.#hold.position >= PLACE_EVERY_POSITIONS;
-    if (isFar || performance.now() >= this.#renewAt) await this.#writePlace();
+    if (isFar || clock.monotonicMs() >= this.#renewAt) await this.#writePlace();
   }
 
   /** The next entries of the log. */
@@ -166,17 +169,18 @@ export class Firings {
   }
 
   async #expire(): Promise<void> {
-    const { store, onFirings } = this.#options;
+    const { store, clock, onFirings } = this.#options;
     const { looked, nextMs = DEADLINE_PERIOD_MS } = await store.expireDue(EXPIRY_CHUNK);
     if (looked > 0) onFirings();
-    this.#deadlineAt = performance.now() + (looked > 0 ? 0 : Math.min(nextMs, DEADLINE_PERIOD_MS));
+    this.#deadlineAt = clock.monotonicMs() + (looked > 0 ? 0 : Math.min(nextMs, DEADLINE_PERIOD_MS));
   }
 
   async #writePlace(): Promise<void> {
     if (this.#hold === undefined) return;
+    const { store, clock } = this.#options;
     const position = this.#done;
-    this.#renewAt = performance.now() + LEASE_PERIOD_MS;
-    const held = await this.#options.store.advance(this.#hold, position);
+    this.#renewAt = clock.monotonicMs() + LEASE_PERIOD_MS;
+    const held = await store.advance(this.#hold, position);
     this.#hold = held ? { ...this.#hold, position } : undefined;
   }
 

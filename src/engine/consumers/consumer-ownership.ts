@@ -3,7 +3,7 @@
 
 import type { ConsumerKey } from '../../domain/consumers/consumer.js';
 import { scopedKey } from '../../domain/names.js';
-import type { Clock } from '../../lib/clock.js';
+import type { Clock, Timer } from '../../lib/clock.js';
 import {
   type Acquired,
   type ConsumerStore,
@@ -82,7 +82,7 @@ export class ConsumerOwnership {
   readonly #options: ConsumerOwnershipOptions;
   readonly #held = new Map<string, HeldConsumer>();
   readonly #acquiring = new Set<string>();
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
   #renewing: Promise<void> | undefined;
   /** The database may name us as owner of what we do not hold; then a count of rows proves nothing. */
   #unsure = false;
@@ -92,12 +92,12 @@ export class ConsumerOwnership {
   }
 
   start(): void {
-    this.#timer = setInterval(() => void this.renew(), RENEW_MS);
+    this.#timer = this.#options.clock.every(RENEW_MS, () => void this.renew());
   }
 
   /** Stops renewing. What is still held has to be released before. */
   async stop(): Promise<void> {
-    clearInterval(this.#timer);
+    this.#timer?.stop();
     await this.#renewing;
   }
 

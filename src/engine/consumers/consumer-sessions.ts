@@ -1,11 +1,11 @@
 // The sessions of this instance: opens one where a call needs it, lets go of those that nobody uses, deletes ephemeral ones
 // with their last member, and ends all of them when the instance stops.
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConsumerKey } from '../../domain/consumers/consumer.js';
 import { bug, drainingError } from '../../domain/errors.js';
 import { scopedKey } from '../../domain/names.js';
-import type { Clock } from '../../lib/clock.js';
+import type { Clock, Timer } from '../../lib/clock.js';
+import { pause } from '../../lib/pause.js';
 import type { ConsumerStore } from '../../storage/ports/consumer-storage.js';
 import type { Instance } from '../../storage/ports/log-storage.js';
 import type { Logger, Metrics } from '../../telemetry.js';
@@ -38,8 +38,8 @@ export class ConsumerSessions {
   /** Consumers that are being acquired or let go of: whoever comes meanwhile waits and looks again. */
   readonly #busy = new Map<string, Promise<unknown>>();
   #draining = false;
-  #tickTimer: NodeJS.Timeout | undefined;
-  #sweepTimer: NodeJS.Timeout | undefined;
+  #tickTimer: Timer | undefined;
+  #sweepTimer: Timer | undefined;
 
   constructor(options: ConsumerSessionsOptions) {
     this.#options = options;
@@ -53,8 +53,9 @@ export class ConsumerSessions {
 
   start(): void {
     this.#ownership.start();
-    this.#tickTimer = setInterval(() => this.#tick(), TICK_MS);
-    this.#sweepTimer = setInterval(() => void this.#sweep(), SWEEP_MS);
+    const { clock } = this.#options;
+    this.#tickTimer = clock.every(TICK_MS, () => this.#tick());
+    this.#sweepTimer = clock.every(SWEEP_MS, () => void this.#sweep());
   }
 
   /** See Consumers.drain. */
@@ -62,17 +63,16 @@ export class ConsumerSessions {
     this.#draining = true;
     const sessions = [...this.#sessions.values()];
     const drained = sessions.map((session) => session.drain());
-    const timer = new AbortController();
-    const timeIsOver = sleep(graceMs, undefined, { signal: timer.signal }).catch(() => {});
-    await Promise.race([Promise.all(drained), timeIsOver]);
-    timer.abort();
+    const allLeft = new AbortController();
+    void Promise.all(drained).then(() => allLeft.abort());
+    await pause(this.#options.clock, graceMs, allLeft.signal);
   }
 
   /** See Consumers.stop. */
   async stop(): Promise<void> {
     this.#draining = true;
-    clearInterval(this.#tickTimer);
-    clearInterval(this.#sweepTimer);
+    this.#tickTimer?.stop();
+    this.#sweepTimer?.stop();
     await Promise.allSettled(this.#busy.values());
     const sessions = [...this.#sessions.values()];
     const settled = await Promise.allSettled(sessions.map((session) => session.progress.flush()));

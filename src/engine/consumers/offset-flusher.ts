@@ -1,6 +1,7 @@
 // Writes the places of this instance's consumers: one statement in flight, the next gathers whoever asks meanwhile. Many
 // consumers that acknowledge at once share one commit.
 
+import type { Clock, Timer } from '../../lib/clock.js';
 import { type ConsumerStore, MAX_FLUSHED, type OffsetWrite } from '../../storage/ports/consumer-storage.js';
 import type { Logger } from '../../telemetry.js';
 import type { Millis } from '../../units.js';
@@ -19,6 +20,7 @@ export interface FlushTarget {
 
 export interface OffsetFlusherOptions {
   readonly store: Pick<ConsumerStore, 'flush'>;
+  readonly clock: Clock;
   readonly logger: Logger;
   /** How long a place that nobody waits for may stay unwritten. */
   readonly delayMs?: Millis;
@@ -41,15 +43,17 @@ class Waiting {
 
 export class OffsetFlusher {
   readonly #store: Pick<ConsumerStore, 'flush'>;
+  readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #delayMs: Millis;
   #queued = new Map<FlushTarget, Waiting>();
   #running = false;
   readonly #later = new Set<FlushTarget>();
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
 
-  constructor({ store, logger, delayMs = DELAY_MS }: OffsetFlusherOptions) {
+  constructor({ store, clock, logger, delayMs = DELAY_MS }: OffsetFlusherOptions) {
     this.#store = store;
+    this.#clock = clock;
     this.#logger = logger;
     this.#delayMs = delayMs;
   }
@@ -72,7 +76,7 @@ export class OffsetFlusher {
   /** Writes the target within the delay, together with the others of that time. */
   flushSoon(target: FlushTarget): void {
     this.#later.add(target);
-    this.#timer ??= setTimeout(() => void this.#flushLater(), this.#delayMs);
+    this.#timer ??= this.#clock.after(this.#delayMs, () => void this.#flushLater());
   }
 
   /** Nothing of the target is written any more, but for what is in flight. */
@@ -81,7 +85,7 @@ export class OffsetFlusher {
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.stop();
     this.#timer = undefined;
     this.#later.clear();
   }

@@ -26,7 +26,7 @@ import {
   unitSize,
 } from '../../domain/group/group-plan-types.js';
 import { plannedBefore, recognised, unitAgain } from '../../domain/group/group-rerun.js';
-import type { Clock } from '../../lib/clock.js';
+import type { Clock, Timer } from '../../lib/clock.js';
 import { type GroupCommitter, GroupFailure } from '../../storage/ports/log-storage.js';
 import type { Logger, Metrics } from '../../telemetry.js';
 import type { LogTail } from '../log/log-tail.js';
@@ -98,8 +98,8 @@ export class GroupCommit {
   #queuedBytes = 0;
   #inGroupEvents = 0;
   #failures = 0;
-  #retryTimer: NodeJS.Timeout | undefined;
-  #sweeper: NodeJS.Timeout | undefined;
+  #retryTimer: Timer | undefined;
+  #sweeper: Timer | undefined;
   #pumping = false;
   /** The catalogue is being loaded again: no group is made meanwhile. */
   #reloading = false;
@@ -155,7 +155,7 @@ export class GroupCommit {
       });
       this.#queuedEvents += unitSize(unit);
       this.#queuedBytes += bytes;
-      this.#sweeper ??= setInterval(() => this.#dropHopeless(), SWEEP_MS).unref();
+      this.#sweeper ??= this.#options.clock.every(SWEEP_MS, () => this.#dropHopeless()).unref();
       this.#schedulePump();
     });
   }
@@ -178,13 +178,13 @@ export class GroupCommit {
   /** Resolves when nothing waits or is being committed. */
   async idle(): Promise<void> {
     while (this.#queue.length > 0 || this.#groups.length > 0) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await new Promise<void>((resolve) => this.#options.clock.after(5, resolve));
     }
   }
 
   async close(): Promise<void> {
-    clearTimeout(this.#retryTimer);
-    clearInterval(this.#sweeper);
+    this.#retryTimer?.stop();
+    this.#sweeper?.stop();
     for (const waiting of this.#queue.splice(0)) waiting.reject(storageUnavailable('closing'));
     await Promise.all(this.#options.committers.map((committer) => committer.close()));
   }
@@ -385,9 +385,9 @@ export class GroupCommit {
     this.#failures += 1;
     if (this.#retryTimer !== undefined) return;
     const delayMs = backoffMs(backoff, this.#failures, this.#options.random);
-    this.#retryTimer = setTimeout(() => {
+    this.#retryTimer = this.#options.clock.after(delayMs, () => {
       this.#retryTimer = undefined;
       this.#pump();
-    }, delayMs);
+    });
   }
 }

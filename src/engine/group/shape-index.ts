@@ -71,7 +71,7 @@ export class ShapeIndex {
     const known = this.#builds.get(key);
     const build = known ?? this.#make({ context, topic }, shape).finally(() => this.#builds.delete(key));
     if (known === undefined) this.#builds.set(key, build);
-    await within(PATIENCE_MS, signal === undefined ? build : orAbort(build, signal), takesLong);
+    await within(this.#options.clock, PATIENCE_MS, signal === undefined ? build : orAbort(build, signal), takesLong);
   }
 
   async #make(topic: Topic, shape: Shape): Promise<void> {

@@ -2,6 +2,7 @@
 
 import type { LogEntry } from '../../domain/events/event.js';
 import { entryBytes } from '../../domain/events/event.js';
+import type { Clock } from '../../lib/clock.js';
 import type { EventLog } from '../../storage/ports/log-storage.js';
 import type { Micros, Position } from '../../units.js';
 import type { LogSource, ReadBatch, Selection } from './log-source.js';
@@ -13,6 +14,7 @@ const MEMORY_SCAN = 4_096;
 export interface LogReaderOptions {
   readonly log: EventLog;
   readonly tail: LogTail;
+  readonly clock: Clock;
 }
 
 interface ReadOptions {
@@ -22,12 +24,14 @@ interface ReadOptions {
 }
 
 export class LogReader implements LogSource {
+  readonly clock: Clock;
   readonly #log: EventLog;
   readonly #tail: LogTail;
   /** The oldest stored position, as last seen: what retention deletes only raises it. */
   #oldest: Position | undefined;
 
-  constructor({ log, tail }: LogReaderOptions) {
+  constructor({ log, tail, clock }: LogReaderOptions) {
+    this.clock = clock;
     this.#log = log;
     this.#tail = tail;
   }

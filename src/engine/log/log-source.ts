@@ -3,6 +3,7 @@
 
 import type { LogEntry } from '../../domain/events/event.js';
 import type { EntryMatcher, EventCriteria } from '../../domain/events/event-filter.js';
+import type { Clock } from '../../lib/clock.js';
 import type { Micros, Position } from '../../units.js';
 
 /** Criteria with their compiled matcher; make it once a reader. */
@@ -21,6 +22,8 @@ export interface ReadBatch {
 }
 
 export interface LogSource {
+  /** The clock that waits for the log go by. */
+  readonly clock: Clock;
   /** The newest position that may be shown to anyone: durable, and without holes below it. */
   readonly visible: Position;
   /** Identity of the log. */

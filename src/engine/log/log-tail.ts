@@ -12,7 +12,7 @@
 
 import { JITTER, spreadMs } from '../../domain/backoff.js';
 import { ENTRY_KINDS, type LogEntry } from '../../domain/events/event.js';
-import type { Clock } from '../../lib/clock.js';
+import type { Clock, Timer } from '../../lib/clock.js';
 import type { DurableReads, EventLog, LogHead } from '../../storage/ports/log-storage.js';
 import type { Logger, Metrics } from '../../telemetry.js';
 import type { Millis, Position } from '../../units.js';
@@ -60,7 +60,7 @@ export class LogTail {
   /** Own groups that were published before an earlier one, by their first position. */
   readonly #ahead = new Map<Position, readonly LogEntry[]>();
   #waiters = new Set<Waiter>();
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
   #polling: Promise<void> | undefined;
   #reaching: Promise<void> | undefined;
   #stopped = false;
@@ -90,7 +90,7 @@ export class LogTail {
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    clearTimeout(this.#timer);
+    this.#timer?.stop();
     await this.#polling?.catch(() => {});
   }
 
@@ -228,9 +228,9 @@ export class LogTail {
     if (this.#stopped) return;
     // At most the interval: who relies on it is told its bound.
     const delayMs = spreadMs(this.#options.pollMs, JITTER.upperQuarter, this.#options.random);
-    this.#timer = setTimeout(() => {
+    this.#timer = this.#options.clock.after(delayMs, () => {
       this.#polling = this.#look().finally(() => this.#schedule());
-    }, delayMs);
+    });
   }
 
   async #look(): Promise<void> {

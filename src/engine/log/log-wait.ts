@@ -35,12 +35,12 @@ export function joinSignals(signals: readonly AbortSignal[]): JoinedSignal {
  * at the state itself to learn which.
  */
 export async function waitForMore(
-  source: Pick<LogSource, 'waitBeyond'>,
+  source: Pick<LogSource, 'clock' | 'waitBeyond'>,
   position: Position,
   { signal, timeoutMs }: { readonly signal?: AbortSignal | undefined; readonly timeoutMs: Millis },
 ): Promise<void> {
   if (signal?.aborted === true) return;
-  const deadline = new Deadline(timeoutMs, { parent: signal });
+  const deadline = new Deadline(source.clock, timeoutMs, { parent: signal });
   try {
     await source.waitBeyond(position, deadline.signal);
   } finally {

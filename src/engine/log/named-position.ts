@@ -9,7 +9,7 @@ import { waitForMore } from './log-wait.js';
 /** How long a position above the head is waited for. */
 const PATIENCE_MS: Millis = 500;
 
-type GrowingLog = Pick<LogSource, 'visible' | 'waitBeyond'>;
+type GrowingLog = Pick<LogSource, 'clock' | 'visible' | 'waitBeyond'>;
 
 export interface NamedPosition {
   /** The field that names it. */

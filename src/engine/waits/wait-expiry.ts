@@ -4,9 +4,10 @@
 // Deadlines are the database's: its clock alone says what is due.
 
 import { JITTER, spreadMs } from '../../domain/backoff.js';
-import type { Clock } from '../../lib/clock.js';
+import type { Clock, Timer } from '../../lib/clock.js';
 import type { WaitStore } from '../../storage/ports/wait-storage.js';
 import type { Logger } from '../../telemetry.js';
+import type { Millis } from '../../units.js';
 import type { GroupCommit } from '../group/group-commit.js';
 
 /** Waits that one group ends, and rows of the ledger that go together … */
@@ -30,7 +31,7 @@ export interface WaitExpiryOptions {
 
 export class WaitExpiry {
   readonly #options: WaitExpiryOptions;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
   #running: Promise<void> | undefined;
   readonly #stopping = new AbortController();
   #forgetAt = Number.NEGATIVE_INFINITY;
@@ -46,15 +47,15 @@ export class WaitExpiry {
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    clearTimeout(this.#timer);
+    this.#timer?.stop();
     await this.#running;
   }
 
-  #sleep(ms: number): void {
+  #sleep(ms: Millis): void {
     if (this.#stopping.signal.aborted) return;
-    this.#timer = setTimeout(() => {
+    this.#timer = this.#options.clock.after(ms, () => {
       this.#running = this.#look();
-    }, ms);
+    });
   }
 
   async #look(): Promise<void> {

@@ -12,7 +12,7 @@ import type { Clock } from '../../lib/clock.js';
 import { pause } from '../../lib/pause.js';
 import { SharedRun } from '../../lib/shared-run.js';
 import type { Logger } from '../../telemetry.js';
-import type { EventId, Position } from '../../units.js';
+import type { EventId, Millis, Position } from '../../units.js';
 import type { EventLookUp } from '../log/event-look-up.js';
 import type { LogSource, Selection } from '../log/log-source.js';
 
@@ -84,7 +84,7 @@ export class Waits {
    */
   async waitFor(eventId: EventId, signal: AbortSignal): Promise<LogEntry | undefined> {
     while (!signal.aborted) {
-      const sleep = new Sleep(signal, SWEEP_MS);
+      const sleep = new Sleep(this.#options.clock, signal, SWEEP_MS);
       this.#add(eventId, sleep.wake);
       try {
         const event = await this.current(eventId);
@@ -110,7 +110,7 @@ export class Waits {
   }
 
   async #follow(): Promise<void> {
-    const { source, logger } = this.#options;
+    const { source, clock, logger } = this.#options;
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       await source.waitBeyond(this.#position, signal);
@@ -119,7 +119,7 @@ export class Waits {
       } catch (error) {
         // From the same place again: nobody sleeps through an end.
         logger.warn({ err: error }, 'waiters were not woken by the log');
-        await pause(RETRY_MS, signal);
+        await pause(clock, RETRY_MS, signal);
       }
     }
   }
@@ -148,14 +148,14 @@ class Sleep {
   readonly over: Promise<void>;
   readonly wake: () => void;
 
-  constructor(signal: AbortSignal, ms: number) {
+  constructor(clock: Clock, signal: AbortSignal, ms: Millis) {
     let resolve = () => {};
     this.over = new Promise((done) => {
       resolve = done;
     });
-    const timer = setTimeout(() => this.wake(), ms).unref();
+    const timer = clock.after(ms, () => this.wake()).unref();
     this.wake = () => {
-      clearTimeout(timer);
+      timer.stop();
       signal.removeEventListener('abort', this.wake);
       resolve();
     };

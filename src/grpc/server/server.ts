@@ -43,8 +43,10 @@ export class GrpcServer {
   readonly #server: Server;
   readonly #health = HealthState();
   readonly #services: readonly string[];
+  readonly #clock: Clock;
 
   constructor({ services, maxStreams, clock, logger }: GrpcServerOptions) {
+    this.#clock = clock;
     this.#services = ['', ...services.map(({ name }) => name)];
     this.setServing(false);
     // No `grpc-node.max_session_memory`: Node 20 never takes off what a call that is cut off had not sent yet (half a megabyte a
@@ -82,7 +84,7 @@ export class GrpcServer {
   /** Accepts no more; gives open calls the time to end, then cuts them. */
   async stop(graceMs: Millis): Promise<void> {
     // After a forced shutdown the graceful one may never resolve: a client can leave a stream behind that it does not read.
-    await within(graceMs, this.#server.shutdown(), () => this.#server.forceShutdown());
+    await within(this.#clock, graceMs, this.#server.shutdown(), () => this.#server.forceShutdown());
   }
 
   #add(definition: ServerDefinition, implementation: object): void {

@@ -84,7 +84,7 @@ export class AmqpConnection {
     if (model === undefined) return;
     const isClosed = Promise.race([model.close(), closed(model)]).catch(() => {});
     // A broker that does not answer is not waited for, nor does the library notice that its socket is destroyed.
-    await within(CLOSE_TIMEOUT_MS, isClosed, () => destroy(model));
+    await within(this.#options.clock, CLOSE_TIMEOUT_MS, isClosed, () => destroy(model));
   }
 
   #connected(): Promise<ChannelModel> {

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { systemClock } from '../../lib/clock.js';
 import { within } from '../../lib/within.js';
 import type { Millis } from '../../units.js';
 import { mariadbEnvironment } from './embedded-directory.js';
@@ -95,7 +96,7 @@ export class MariadbProcess {
   /** SIGTERM, and SIGKILL when it lasts longer than `timeoutMs`: a durable database recovers from that. */
   async stop(timeoutMs: Millis): Promise<void> {
     this.signal('SIGTERM');
-    await within(timeoutMs, this.ended, () => this.signal('SIGKILL'));
+    await within(systemClock, timeoutMs, this.ended, () => this.signal('SIGKILL'));
     await this.ended;
   }
 }

@@ -1,17 +1,19 @@
 // What time brings about: silence, idleness, and the figures that operators see.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Clock } from '../../../src/lib/clock.js';
+import { SystemClock } from '../../../src/lib/clock.js';
 import { acknowledgements, pushNumbers, TestSubscriber } from '../../support/consumers/consumer.js';
 import { createTestDatabase, type TestDatabase } from '../../support/database/database.js';
 import { startServer, TestClient, type TestServer } from '../../support/server/server.js';
 import { waitUntil } from '../../support/wait-until.js';
 
 /** The machine's clock, but the test may let the wall clock jump ahead. */
-class JumpingClock implements Clock {
+class JumpingClock extends SystemClock {
   aheadMs = 0;
-  monotonicMs = () => performance.now();
-  nowMs = () => Date.now() + this.aheadMs;
+
+  override nowMs(): number {
+    return super.nowMs() + this.aheadMs;
+  }
 }
 
 describe('the life of a consumer', () => {

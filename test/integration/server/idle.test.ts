@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { EventStatus } from '../../../generated/madeleine/v1/event.js';
 import { PushEventRequest } from '../../../generated/madeleine/v1/event_service.js';
+import { SystemClock } from '../../../src/lib/clock.js';
 import { CAWIN_SETTINGS, callbackTo, created } from '../../support/cawins/cawin-scene.js';
 import { useProxiedServer } from '../../support/database/proxied.js';
 import { jsonPayload, newEvent } from '../../support/events/builders.js';
@@ -18,6 +19,12 @@ async function statements(): Promise<string[]> {
   suite.proxy.statements.length = 0;
   await sleep(SECONDS * 1_000);
   return suite.proxy.statements.filter(({ command }) => command !== 'prepare').map(({ text }) => text.trim());
+}
+
+class AheadClock extends SystemClock {
+  override nowMs(): number {
+    return super.nowMs() + 3_600_000;
+  }
 }
 
 describe('an idle server', () => {
@@ -60,7 +67,7 @@ describe('an idle server', () => {
   });
 
   it('whose clock is ahead of the database by an hour waits for what that says', async () => {
-    const clock = { nowMs: () => Date.now() + 3_600_000, monotonicMs: () => performance.now() };
+    const clock = new AheadClock();
     const ahead = await startServer({ databaseUrl: suite.proxy.url, ...CAWIN_SETTINGS, pollMs: '10000' }, { clock });
     try {
       const sent = await statements();

@@ -2,6 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { namedPosition } from '../../../../src/engine/log/named-position.js';
+import { systemClock } from '../../../../src/lib/clock.js';
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -12,6 +13,7 @@ afterEach(() => {
 });
 
 class GrowingLog {
+  readonly clock = systemClock;
   visible = 10;
   #waiting: { position: number; wake: () => void }[] = [];
 
