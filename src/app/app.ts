@@ -311,7 +311,7 @@ export class App {
       registered(
         ConsumerServiceDefinition,
         CONSUMER_CODECS,
-        new ConsumerService({ consumers, source: reader, encoder: this.#encoder }),
+        new ConsumerService({ consumers, source: reader, encoder: this.#encoder, clock: this.#clock }),
       ),
       registered(
         CawinServiceDefinition,

@@ -3,7 +3,7 @@
 import type { Millis } from '../units.js';
 import type { Clock, Timer } from './clock.js';
 
-/** Timers of the runtime cannot be much longer, and the wall clock may be set. */
+/** Timers of the runtime cannot run for months. */
 const MAX_DELAY_MS = 60_000;
 
 export interface AlarmOptions {
@@ -20,13 +20,13 @@ export class Alarm {
     this.#options = options;
   }
 
-  /** Rings at this time of the wall clock at the latest. A later time than before changes nothing: it then rings early. */
+  /** Rings at this time of the clock that never jumps, at the latest. A later time than before changes nothing. */
   ringBy(atMs: Millis): void {
     if (atMs >= this.#atMs) return;
     this.#timer?.stop();
     this.#atMs = atMs;
     // The runtime's timers may fire a fraction of a millisecond too soon.
-    const delayMs = Math.min(Math.max(atMs - this.#options.clock.nowMs(), 0), MAX_DELAY_MS) + 1;
+    const delayMs = Math.min(Math.max(atMs - this.#options.clock.monotonicMs(), 0), MAX_DELAY_MS) + 1;
     this.#timer = this.#options.clock.after(delayMs, () => {
       this.#atMs = Number.POSITIVE_INFINITY;
       this.#options.onRing();

@@ -1,5 +1,5 @@
 // The values that go into and come out of a DeliveryWindow: settings, stored state, offers, deliveries, answers, troubles.
-// Every time in here is milliseconds since 1970 UTC.
+// Every time in here is one of the clock that never jumps; storage has the troubles' by the wall clock.
 
 import type { Millis, Position } from '../../units.js';
 import type { Ordering } from './consumer.js';

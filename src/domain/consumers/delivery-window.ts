@@ -59,7 +59,7 @@ const DEFAULT_LIMITS: WindowLimits = { maxAckedRanges: 10_000, maxAckedAhead: 10
  * Steps 2 and 3 come before 4, so that new events do not take the credit that older ones wait for. After each `await` of a
  * read compare `era` with that before it, and drop what was read if it differs.
  *
- * Times are milliseconds since 1970 UTC; a `now` that lies before an earlier one counts as that earlier one.
+ * Times are milliseconds of one clock that never jumps; a `now` that lies before an earlier one counts as that earlier one.
  */
 export class DeliveryWindow {
   readonly members: DeliveryMembers;

@@ -40,7 +40,7 @@ export class ConsumerAnswers {
     const { window, life, members, progress, clock } = this.#options;
     life.assertRunning();
     life.use();
-    const now = clock.nowMs();
+    const now = clock.monotonicMs();
     const statuses = window.answers.ack(answers, now);
     const passed = upTo === undefined ? [] : window.answers.ackUpTo(upTo, member, now);
     // Only without a lease can one acknowledge what was not handed out yet.

@@ -153,7 +153,7 @@ export class ConsumerDispatcher {
 
   /** One step of what the window's docstring prescribes, always from the top. */
   #step(): Step | Promise<unknown> {
-    const now = this.#clock.nowMs();
+    const now = this.#clock.monotonicMs();
     const window = this.#window;
     if (window.redeliveries.expire(now).length > 0) this.#members.markStale();
     if (window.unsaved.anyTrouble) return this.#progress.flush();
@@ -170,7 +170,7 @@ export class ConsumerDispatcher {
     const { era } = this.#window;
     const entries = new Map((await this.#source.readAt(positions)).map((entry) => [entry.position, entry]));
     if (this.#window.era !== era || this.#stopped || !this.#host.mayDeliver) return;
-    const now = this.#clock.nowMs();
+    const now = this.#clock.monotonicMs();
     for (const position of positions) {
       const entry = entries.get(position);
       if (entry === undefined) {
@@ -197,7 +197,7 @@ export class ConsumerDispatcher {
   }
 
   #offerHeld(reread: StreamReread, batch: ReadBatch): void {
-    const now = this.#clock.nowMs();
+    const now = this.#clock.monotonicMs();
     for (const entry of batch.entries) {
       const result = this.#window.rereads.offer(reread, this.#offered(entry), now);
       if (result.kind === 'delivered') this.#members.deliver(entry, result);

@@ -45,8 +45,8 @@ export class FetchMember implements SessionMember {
     this.name = name;
     this.#host = host;
     this.#rememberMs = rememberMs;
-    this.subscribedAtMs = host.nowMs();
-    this.#usedAtMs = this.subscribedAtMs;
+    this.subscribedAtMs = host.clock.nowMs();
+    this.#usedAtMs = host.clock.monotonicMs();
   }
 
   /** See SessionMember.hungry. */
@@ -66,7 +66,8 @@ export class FetchMember implements SessionMember {
    */
   fetch(options: FetchOptions): { readonly handout: Promise<Handout>; readonly repeated: boolean } {
     const former = options.requestId === '' ? undefined : this.#requests.get(options.requestId);
-    if (former !== undefined && former.untilMs > this.#host.nowMs()) return { handout: former.handout, repeated: true };
+    if (former !== undefined && former.untilMs > this.#host.clock.monotonicMs())
+      return { handout: former.handout, repeated: true };
     const handout = this.#enqueue(options);
     if (options.requestId !== '') this.#remember(options.requestId, handout);
     this.#host.pull();
@@ -74,13 +75,13 @@ export class FetchMember implements SessionMember {
   }
 
   /** See SessionMember.roundDone. */
-  roundDone(idle: boolean, nowMs: Millis): void {
+  roundDone(idle: boolean, now: Millis): void {
     this.#host.prune(this.outbox);
     for (let [first] = this.#callers; first !== undefined && this.outbox.size > 0; [first] = this.#callers) {
       this.#answer(first, this.outbox.take(first.limit, ANSWER_BYTES, first.measure));
     }
     if (!idle) return;
-    for (const caller of [...this.#callers]) if (caller.deadlineMs <= nowMs) this.#answer(caller, NOTHING);
+    for (const caller of [...this.#callers]) if (caller.deadlineMs <= now) this.#answer(caller, NOTHING);
   }
 
   /** See SessionMember.nextWakeAtMs. */
@@ -98,9 +99,9 @@ export class FetchMember implements SessionMember {
   }
 
   /** Nothing can be read at present: callers whose time is over are told. */
-  failExpired(error: Error, nowMs: Millis): void {
+  failExpired(error: Error, now: Millis): void {
     for (const caller of [...this.#callers]) {
-      if (caller.deadlineMs > nowMs) continue;
+      if (caller.deadlineMs > now) continue;
       this.#remove(caller);
       caller.reject(error);
     }
@@ -108,7 +109,12 @@ export class FetchMember implements SessionMember {
 
   #enqueue(options: FetchOptions): Promise<Handout> {
     return new Promise((resolve, reject) => {
-      const caller: Caller = { ...options, deadlineMs: this.#host.nowMs() + options.waitMs, resolve, reject };
+      const caller: Caller = {
+        ...options,
+        deadlineMs: this.#host.clock.monotonicMs() + options.waitMs,
+        resolve,
+        reject,
+      };
       this.#callers.push(caller);
       const abort = () => this.#answer(caller, NOTHING);
       options.signal.addEventListener('abort', abort, { once: true });
@@ -126,7 +132,7 @@ export class FetchMember implements SessionMember {
     const index = this.#callers.indexOf(caller);
     if (index === -1) return;
     this.#callers.splice(index, 1);
-    this.#usedAtMs = this.#host.nowMs();
+    this.#usedAtMs = this.#host.clock.monotonicMs();
     if (index !== 0) return;
     this.#giveCredit();
     // The next one's turn; not from within the round that served this one.
@@ -146,7 +152,7 @@ export class FetchMember implements SessionMember {
 
   #remember(requestId: string, handout: Promise<Handout>): void {
     this.#requests.delete(requestId);
-    this.#requests.set(requestId, { handout, untilMs: this.#host.nowMs() + this.#rememberMs });
+    this.#requests.set(requestId, { handout, untilMs: this.#host.clock.monotonicMs() + this.#rememberMs });
     const [oldest] = this.#requests.keys();
     if (this.#requests.size > MAX_REQUESTS && oldest !== undefined) this.#requests.delete(oldest);
     const forget = (): boolean => this.#requests.delete(requestId);

@@ -22,7 +22,7 @@ export class ConsumerLife {
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#usedAtMs = clock.nowMs();
+    this.#usedAtMs = clock.monotonicMs();
     this.drained = new Promise((resolve) => {
       this.#allLeft = resolve;
     });
@@ -44,7 +44,7 @@ export class ConsumerLife {
 
   /** Takes note that somebody uses it. */
   use(): void {
-    this.#usedAtMs = this.#clock.nowMs();
+    this.#usedAtMs = this.#clock.monotonicMs();
   }
 
   /** Throws what ended it, if it ended. */

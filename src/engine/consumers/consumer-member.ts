@@ -1,17 +1,19 @@
 // What a consumer's session knows of each of its members, be it a subscriber or callers of Fetch.
 
 import type { MemberCredit } from '../../domain/consumers/delivery-types.js';
+import type { Clock } from '../../lib/clock.js';
 import type { Millis } from '../../units.js';
 import type { Outbox } from './consumer-outbox.js';
 
 export interface SessionMember {
   readonly name: string;
+  /** By the wall clock, for people. */
   readonly subscribedAtMs: Millis;
   readonly outbox: Outbox;
   /** Whether somebody waits for more events than the outbox holds. */
   readonly hungry: boolean;
   /** The session has handed out what it could for now; `idle`: nothing more will come without news. */
-  roundDone(idle: boolean, nowMs: Millis): void;
+  roundDone(idle: boolean, now: Millis): void;
   /** When the member wants to be called again; undefined: never. */
   nextWakeAtMs(): Millis | undefined;
   /** Ends it, with an error or in order. */
@@ -31,5 +33,5 @@ export interface MemberHost {
   left(member: SessionMember, how: { readonly lost: boolean }): void;
   readonly head: number;
   readonly offset: number;
-  nowMs(): Millis;
+  readonly clock: Clock;
 }

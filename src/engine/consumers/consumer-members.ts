@@ -61,7 +61,7 @@ export class ConsumerMembers implements MemberHost {
     this.#options.life.assertOpen();
     const former = this.#members.get(name);
     if (former !== undefined) {
-      this.#window.members.remove(name, { lost: false }, this.nowMs());
+      this.#window.members.remove(name, { lost: false }, this.clock.monotonicMs());
       former.end(new MadeleineError('MEMBER_REPLACED', `another subscriber came as member "${name}"`));
     }
     const subscription = new Subscription({ name, host: this, measure });
@@ -94,7 +94,7 @@ export class ConsumerMembers implements MemberHost {
 
   /** Hands out what the members wait for; `idle`: nothing more comes without news. */
   handOut(idle: boolean): void {
-    const now = this.nowMs();
+    const now = this.clock.monotonicMs();
     for (const member of this.#members.values()) member.roundDone(idle, now);
     this.#lookWhoWaits();
   }
@@ -142,13 +142,13 @@ export class ConsumerMembers implements MemberHost {
   /** Nothing can be read at present: callers of Fetch whose time is over are told. */
   failFetches(error: Error): void {
     for (const member of this.#members.values()) {
-      if (member instanceof FetchMember) member.failExpired(error, this.nowMs());
+      if (member instanceof FetchMember) member.failExpired(error, this.clock.monotonicMs());
     }
   }
 
   /** Forgets fetching members that nobody used for long and of which nothing is in flight. */
   forgetUnused(): void {
-    const now = this.nowMs();
+    const now = this.clock.monotonicMs();
     for (const member of [...this.#members.values()]) {
       if (this.#unusedEndMs(member) <= now) this.left(member, { lost: false });
     }
@@ -165,7 +165,7 @@ export class ConsumerMembers implements MemberHost {
 
   views(): MemberView[] {
     return this.#window.members.uses().map((use) => {
-      return { ...use, subscribedAtMs: this.#members.get(use.name)?.subscribedAtMs ?? this.nowMs() };
+      return { ...use, subscribedAtMs: this.#members.get(use.name)?.subscribedAtMs ?? this.clock.nowMs() };
     });
   }
 
@@ -179,8 +179,8 @@ export class ConsumerMembers implements MemberHost {
     return this.#window.offset;
   }
 
-  nowMs(): Millis {
-    return this.#options.clock.nowMs();
+  get clock(): Clock {
+    return this.#options.clock;
   }
 
   /** See MemberHost. */
@@ -209,7 +209,7 @@ export class ConsumerMembers implements MemberHost {
   left(member: SessionMember, how: { readonly lost: boolean }): void {
     if (this.#members.get(member.name) !== member) return;
     this.#members.delete(member.name);
-    this.#window.members.remove(member.name, how, this.nowMs());
+    this.#window.members.remove(member.name, how, this.clock.monotonicMs());
     this.#options.onLeft();
   }
 

@@ -1,10 +1,10 @@
 // What of one consumer is stored and what is not yet: makes the flusher's writes from the window's changes.
 
-import type { WindowChanges } from '../../domain/consumers/delivery-types.js';
+import type { Trouble, WindowChanges } from '../../domain/consumers/delivery-types.js';
 import type { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
-import type { Clock } from '../../lib/clock.js';
+import { type Clock, wallAheadMs } from '../../lib/clock.js';
 import type { ConsumerRecord, OffsetWrite } from '../../storage/ports/consumer-storage.js';
-import type { Micros, Position } from '../../units.js';
+import type { Micros, Millis, Position } from '../../units.js';
 import type { ConsumerHold } from './consumer-hold.js';
 import type { FlushTarget, OffsetFlusher } from './offset-flusher.js';
 
@@ -79,7 +79,7 @@ export class ConsumerProgress implements FlushTarget {
       offset: changes.offset,
       acked: changes.acked,
       movedAt,
-      troubles: changes.troubles,
+      troubles: changes.troubles.map((trouble) => movedBy(trouble, wallAheadMs(this.#clock))),
       troublesOver: changes.troublesOver,
     };
   }
@@ -103,4 +103,13 @@ export class ConsumerProgress implements FlushTarget {
   holdLostError(): Error {
     return this.#hold.lostError;
   }
+}
+
+/** Returns troubles as the window keeps them: stored ones are due by the wall clock, the window's by the one that never jumps. */
+export function troublesFromStorage(troubles: readonly Trouble[], clock: Clock): Trouble[] {
+  return troubles.map((trouble) => movedBy(trouble, -wallAheadMs(clock)));
+}
+
+function movedBy(trouble: Trouble, aheadMs: Millis): Trouble {
+  return trouble.notBeforeMs === 0 ? trouble : { ...trouble, notBeforeMs: Math.round(trouble.notBeforeMs + aheadMs) };
 }

@@ -18,7 +18,7 @@ import { ConsumerHold } from './consumer-hold.js';
 import { ConsumerLife } from './consumer-life.js';
 import { ConsumerMembers } from './consumer-members.js';
 import type { Ownership } from './consumer-ownership.js';
-import { ConsumerProgress } from './consumer-progress.js';
+import { ConsumerProgress, troublesFromStorage } from './consumer-progress.js';
 import { ConsumerReport } from './consumer-view.js';
 import { LeaseReserve } from './lease-reserve.js';
 import type { OffsetFlusher } from './offset-flusher.js';
@@ -147,7 +147,7 @@ export class ConsumerSession implements DispatchHost {
     const fields = { err: error, context: this.key.context, consumer: this.key.name };
     this.#options.logger[expected ? 'debug' : 'error'](fields, 'consumer delayed');
     this.members.failFetches(expected ? error : storageUnavailable(error));
-    this.#retryAtMs = this.#options.clock.nowMs() + RETRY_MS;
+    this.#retryAtMs = this.#options.clock.monotonicMs() + RETRY_MS;
     this.#setAlarm();
   }
 
@@ -197,20 +197,20 @@ export class ConsumerSession implements DispatchHost {
   }
 
   #wake(): void {
-    if (this.#retryAtMs <= this.#options.clock.nowMs()) this.#retryAtMs = Number.POSITIVE_INFINITY;
+    if (this.#retryAtMs <= this.#options.clock.monotonicMs()) this.#retryAtMs = Number.POSITIVE_INFINITY;
     this.members.forgetUnused();
     this.members.wake();
   }
 }
 
-function newWindow({ record, leases, troubles }: ConsumerSessionOptions): DeliveryWindow {
+function newWindow({ record, leases, troubles, clock }: ConsumerSessionOptions): DeliveryWindow {
   return new DeliveryWindow({
     settings: windowSettings(record.settings),
     state: {
       generation: record.generation,
       offset: record.offset,
       acked: record.acked,
-      troubles,
+      troubles: troublesFromStorage(troubles, clock),
       nextLease: leases.next,
       generationFirstLease: record.generationLease,
       ownerFirstLease: leases.next,

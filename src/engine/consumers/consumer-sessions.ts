@@ -177,7 +177,7 @@ export class ConsumerSessions {
   }
 
   #tick(): void {
-    const now = this.#options.clock.nowMs();
+    const now = this.#options.clock.monotonicMs();
     for (const session of this.#sessions.values()) {
       this.#measure(session);
       const { idleSinceMs } = session;

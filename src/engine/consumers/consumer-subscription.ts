@@ -59,8 +59,8 @@ export class Subscription implements SessionMember {
     this.name = name;
     this.#host = host;
     this.#measure = measure;
-    this.subscribedAtMs = host.nowMs();
-    this.#lastFrameMs = this.subscribedAtMs;
+    this.subscribedAtMs = host.clock.nowMs();
+    this.#lastFrameMs = host.clock.monotonicMs();
   }
 
   /** See SessionMember.hungry. */
@@ -156,7 +156,7 @@ export class Subscription implements SessionMember {
     if (frame === undefined) return false;
     const { resolve } = this.#waiting;
     this.#waiting = undefined;
-    this.#lastFrameMs = this.#host.nowMs();
+    this.#lastFrameMs = this.#host.clock.monotonicMs();
     this.#endTurn();
     resolve(frame);
     return true;
@@ -186,7 +186,7 @@ export class Subscription implements SessionMember {
   }
 
   #heartbeat(): SubscribeFrame | undefined {
-    if (this.#host.nowMs() - this.#lastFrameMs < SILENCE_MS) return undefined;
+    if (this.#host.clock.monotonicMs() - this.#lastFrameMs < SILENCE_MS) return undefined;
     return { kind: 'heartbeat', head: this.#host.head, offset: this.#host.offset };
   }
 }

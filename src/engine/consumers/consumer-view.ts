@@ -111,7 +111,7 @@ export class ConsumerReport {
   view(): ConsumerView {
     const { key, createdAt, address, window, members, progress, clock } = this.#options;
     const { inFlight, parked, oldestUnacknowledged } = window.report.stats();
-    const { activity, cause } = window.report.activity(this.head, clock.nowMs());
+    const { activity, cause } = window.report.activity(this.head, clock.monotonicMs());
     return {
       ...key,
       settings: this.#changes.settings,

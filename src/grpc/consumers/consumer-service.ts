@@ -26,6 +26,7 @@ import type { Subscription } from '../../engine/consumers/consumer-subscription.
 import type { Consumers } from '../../engine/consumers/consumers.js';
 import type { LogSource } from '../../engine/log/log-source.js';
 import { namedPosition } from '../../engine/log/named-position.js';
+import type { Clock } from '../../lib/clock.js';
 import type { WireEventEncoder } from '../events/event-encoder.js';
 import { encoded, type MethodCodec } from '../wire/definitions.js';
 import { decodeCreateConsumer, decodeFetch, decodeSubscribe, decodeUpdateConsumer } from '../wire/filter-decoders.js';
@@ -63,6 +64,7 @@ export interface ConsumerServiceOptions {
   readonly consumers: Consumers;
   readonly source: LogSource;
   readonly encoder: WireEventEncoder;
+  readonly clock: Clock;
 }
 
 export class ConsumerService {
@@ -70,10 +72,10 @@ export class ConsumerService {
   readonly #source: LogSource;
   readonly #frames: DeliveryFrames;
 
-  constructor({ consumers, source, encoder }: ConsumerServiceOptions) {
+  constructor({ consumers, source, encoder, clock }: ConsumerServiceOptions) {
     this.#consumers = consumers;
     this.#source = source;
-    this.#frames = new DeliveryFrames(encoder);
+    this.#frames = new DeliveryFrames(encoder, clock);
   }
 
   async *subscribe(request: SubscribeRequest, context: CallContext): AsyncGenerator<Uint8Array, void> {

@@ -4,6 +4,7 @@
 import type { Delivery } from '../../domain/consumers/delivery-types.js';
 import { entryBytes, type LogEntry } from '../../domain/events/event.js';
 import type { Handout } from '../../engine/consumers/consumer-outbox.js';
+import { type Clock, wallAheadMs } from '../../lib/clock.js';
 import type { Position } from '../../units.js';
 import { timeField, type WireEventEncoder } from '../events/event-encoder.js';
 import type { PayloadForm } from '../wire/payload-form.js';
@@ -11,10 +12,12 @@ import { WireWriter } from '../wire/wire-writer.js';
 
 export class DeliveryFrames {
   readonly #encoder: WireEventEncoder;
+  readonly #clock: Clock;
   readonly #writer = new WireWriter();
 
-  constructor(encoder: WireEventEncoder) {
+  constructor(encoder: WireEventEncoder, clock: Clock) {
     this.#encoder = encoder;
+    this.#clock = clock;
   }
 
   /** Bytes of an entry in a frame, to within its names. Where they cannot be told without encoding it, it is encoded. */
@@ -46,11 +49,12 @@ export class DeliveryFrames {
   /** Field 1 of both messages. */
   #deliveryFields({ entries, deliveries }: Handout, form: PayloadForm): void {
     const w = this.#writer;
+    const aheadMs = wallAheadMs(this.#clock);
     for (let index = deliveries.length - 1; index >= 0; index -= 1) {
       const mark = w.mark;
       const delivery = deliveries[index] as Delivery;
       if (delivery.replay) w.numberField(5, 1);
-      if (delivery.deadlineMs !== undefined) timeField(w, 4, delivery.deadlineMs * 1000);
+      if (delivery.deadlineMs !== undefined) timeField(w, 4, Math.round(delivery.deadlineMs + aheadMs) * 1000);
       w.numberField(3, delivery.attempt);
       w.numberField(2, delivery.lease);
       const event = w.mark;

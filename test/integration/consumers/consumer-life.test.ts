@@ -2,22 +2,27 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../../src/lib/clock.js';
-import { acknowledgements, pushNumbers, TestSubscriber } from '../../support/consumers/consumer.js';
+import { acknowledgements, numberOf, pushNumbers, TestSubscriber } from '../../support/consumers/consumer.js';
 import { createTestDatabase, type TestDatabase } from '../../support/database/database.js';
 import { startServer, TestClient, type TestServer } from '../../support/server/server.js';
 import { waitUntil } from '../../support/wait-until.js';
 
-/** The machine's clock, but the test may let the wall clock jump ahead. */
-class JumpingClock extends SystemClock {
+/** The machine's clocks, but the test may let time pass, and may set the wall clock. */
+class TestClock extends SystemClock {
   aheadMs = 0;
+  setAheadMs = 0;
+
+  override monotonicMs(): number {
+    return super.monotonicMs() + this.aheadMs;
+  }
 
   override nowMs(): number {
-    return super.nowMs() + this.aheadMs;
+    return super.nowMs() + this.aheadMs + this.setAheadMs;
   }
 }
 
 describe('the life of a consumer', () => {
-  const clock = new JumpingClock();
+  const clock = new TestClock();
   let database: TestDatabase;
   let server: TestServer;
   let client: TestClient;
@@ -85,6 +90,37 @@ describe('the life of a consumer', () => {
     const again = new TestSubscriber(client.consumers, { consumer: 'idle' });
     expect((await again.opened()).consumer?.owner).toBe('here:1');
     await again.cancel();
+  });
+
+  it('takes no delivery back before its time when the wall clock is set ahead', async () => {
+    const settings = { filter: { topics: ['ahead'] }, ackTimeout: { seconds: 600n, nanos: 0 } } as never;
+    const subscriber = new TestSubscriber(client.consumers, { consumer: 'ahead', settings });
+    await pushNumbers(client.events, 1, { topic: 'ahead' });
+    await subscriber.first(1);
+    clock.setAheadMs = 3_600_000;
+    await pushNumbers(client.events, 1, { topic: 'ahead' });
+    const deliveries = await subscriber.first(2);
+    expect(deliveries.map((delivery) => [numberOf(delivery), delivery.attempt])).toEqual([
+      [1, 1],
+      [1, 1],
+    ]);
+    expect(new Set(deliveries.map(({ event }) => event?.position)).size).toBe(2);
+    const deadline = Number(deliveries[1]?.deadline?.seconds);
+    expect(Math.abs(deadline - clock.nowMs() / 1_000 - 600)).toBeLessThan(30);
+    clock.setAheadMs = 0;
+    await subscriber.cancel();
+  });
+
+  it('delivers again in time when the wall clock is set back', async () => {
+    const settings = { filter: { topics: ['back'] }, ackTimeout: { seconds: 1n, nanos: 0 } } as never;
+    const subscriber = new TestSubscriber(client.consumers, { consumer: 'back', settings });
+    await pushNumbers(client.events, 1, { topic: 'back' });
+    await subscriber.first(1);
+    clock.setAheadMs = -3_600_000;
+    const [, again] = await subscriber.first(2);
+    expect(again).toMatchObject({ attempt: 2 });
+    clock.setAheadMs = 0;
+    await subscriber.cancel();
   });
 
   it('is kept while events that were fetched are in flight, and forgets the fetching member after', async () => {

@@ -71,7 +71,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'grpc/cawins': `domain domain/cawins domain/events domain/json engine/cawins engine/group engine/log engine/waits
     generated grpc/events grpc/wire`,
   'grpc/consumers': `domain domain/consumers domain/events engine/consumers engine/log generated grpc/events grpc/wire
-`,
+    lib`,
   'grpc/events': 'domain domain/descriptions domain/events domain/json engine/group engine/log generated grpc/wire',
   'grpc/server': 'domain grpc/wire lib telemetry',
   'grpc/topics': 'domain domain/topics engine/log engine/topics generated grpc/wire',

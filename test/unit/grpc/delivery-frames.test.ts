@@ -4,8 +4,20 @@ import type { Delivery } from '../../../src/domain/consumers/delivery-types.js';
 import { EMPTY_ENVELOPE, EntryKind, type LogEntry } from '../../../src/domain/events/event.js';
 import { DeliveryFrames } from '../../../src/grpc/consumers/delivery-frames.js';
 import { WireEventEncoder } from '../../../src/grpc/events/event-encoder.js';
+import { SystemClock } from '../../../src/lib/clock.js';
 
-const frames = new DeliveryFrames(new WireEventEncoder());
+/** The wall clock, an hour ahead of the one that the window goes by. */
+class TestClock extends SystemClock {
+  override monotonicMs(): number {
+    return 1.5;
+  }
+
+  override nowMs(): number {
+    return 3_600_001.5;
+  }
+}
+
+const frames = new DeliveryFrames(new WireEventEncoder(), new TestClock());
 
 function entry(position: number): LogEntry {
   return {
@@ -34,7 +46,7 @@ describe('delivery frames', () => {
   it('decode with the generated code, member by member', () => {
     const deliveries = [
       delivery(1),
-      delivery(2, { lease: Number.MAX_SAFE_INTEGER, attempt: 300, deadlineMs: 1_700_000_060_123, replay: true }),
+      delivery(2, { lease: Number.MAX_SAFE_INTEGER, attempt: 300, deadlineMs: 1_699_996_460_123, replay: true }),
     ];
     const bytes = frames.deliveries({ entries: [entry(1), entry(2)], deliveries }, 'json');
     const decoded = SubscribeResponse.decode(bytes);
