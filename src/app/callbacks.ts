@@ -4,10 +4,10 @@ import { randomBytes } from 'node:crypto';
 import { type Config, ConfigError } from '../config.js';
 
 import { DEFAULT_RETRY_POLICY, type RetryPolicy } from '../domain/cawins/retry-policy.js';
-import { DeliveryAttempt } from '../engine/cawins/callback-call.js';
+import { CallbackCall } from '../engine/cawins/callback-call.js';
 
-import { DeliveryResults } from '../engine/cawins/callback-results.js';
-import { DeliveryRunner } from '../engine/cawins/callback-runner.js';
+import { CallbackResults } from '../engine/cawins/callback-results.js';
+import { CallbackRunner } from '../engine/cawins/callback-runner.js';
 import { CawinVault } from '../engine/cawins/cawin-secrets.js';
 import { Cawins } from '../engine/cawins/cawins.js';
 import { EndpointReports, type EventPusher } from '../engine/cawins/endpoint-reports.js';
@@ -26,7 +26,7 @@ import { CallbackAllow } from '../outbound/guard/callback-allow.js';
 import { DnsResolver, SystemResolver } from '../outbound/guard/name-resolver.js';
 import { Webhook } from '../outbound/http/webhook.js';
 import { loadSecretKey, SECRET_KEY_FILE } from '../storage/embedded/embedded-secret-key.js';
-import { MysqlDeliveryStore } from '../storage/mysql/cawins/callback-claims.js';
+import { MysqlCallbackStore } from '../storage/mysql/cawins/callback-claims.js';
 import { MysqlFiringStore } from '../storage/mysql/cawins/cawin-firings.js';
 import { MysqlCawinStore } from '../storage/mysql/cawins/cawin-store.js';
 import type { Database } from '../storage/mysql/sql/database.js';
@@ -58,22 +58,22 @@ export class CallbackParts {
   readonly #callbacks: Callbacks;
   readonly #logger: Logger;
   readonly #firings: Firings;
-  readonly #runner: DeliveryRunner;
+  readonly #runner: CallbackRunner;
   #stopped: Promise<void> | undefined;
 
   private constructor(options: CallbackPartsOptions, vault: CawinVault) {
     const { database, groupCommit, log, durableReads, source, events, instanceId, clock, random, metrics, logger } =
       options;
-    const deliveries = new MysqlDeliveryStore({ database });
+    const claims = new MysqlCallbackStore({ database });
     const sender = makeCallbacks(options);
     const policy = options.retryPolicy ?? DEFAULT_RETRY_POLICY;
     this.#callbacks = sender;
     this.#logger = logger;
-    this.#runner = new DeliveryRunner({
-      store: deliveries,
-      attempt: new DeliveryAttempt({ sender, source, events, vault, policy, clock, random, metrics, logger }),
-      results: new DeliveryResults({
-        store: deliveries,
+    this.#runner = new CallbackRunner({
+      store: claims,
+      call: new CallbackCall({ sender, source, events, vault, policy, clock, random, metrics, logger }),
+      results: new CallbackResults({
+        store: claims,
         endpointReports: new EndpointReports({ pushes: options.pushes, logger }),
         ...{ clock, random, logger },
       }),

@@ -50,7 +50,7 @@ export class Callbacks implements CallbackSender {
     try {
       deadline.signal.throwIfAborted();
       const keepBytes = MAX_FIRST_BYTES + redactor.longest;
-      return resultOf(await this.#deliver(attempt, keepBytes, deadline.signal), startedMs, redactor);
+      return resultOf(await this.#call(attempt, keepBytes, deadline.signal), startedMs, redactor);
     } catch (error) {
       return resultOfFailure(this.#failureOf(error, redactor), clock.monotonicMs() - startedMs, redactor);
     } finally {
@@ -72,19 +72,19 @@ export class Callbacks implements CallbackSender {
     await this.#options.amqp?.stop();
   }
 
-  async #deliver(attempt: CallbackAttempt, keepBytes: number, signal: AbortSignal): Promise<Answer> {
+  async #call(attempt: CallbackAttempt, keepBytes: number, signal: AbortSignal): Promise<Answer> {
     const { webhook, grpc, amqp } = this.#options;
     const url: CallbackUrl = parseCallbackUrl(attempt.url);
     switch (url.scheme) {
       case 'http':
       case 'https':
-        return webhook.deliver(url, attempt, keepBytes, signal);
+        return webhook.call(url, attempt, keepBytes, signal);
       case 'grpc':
       case 'grpcs':
-        return grpc.deliver(url, attempt, signal);
+        return grpc.call(url, attempt, signal);
       case 'amqp':
         if (amqp === undefined) throw new AttemptFailure('not_allowed', NO_BROKER);
-        return amqp.deliver(url, attempt, signal);
+        return amqp.call(url, attempt, signal);
     }
   }
 

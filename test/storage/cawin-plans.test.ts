@@ -5,7 +5,7 @@ import { type Connection, createConnection } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FiringState } from '../../src/domain/cawins/cawin.js';
 import { CircuitState } from '../../src/domain/cawins/endpoint-circuit.js';
-import { MysqlDeliveryStore } from '../../src/storage/mysql/cawins/callback-claims.js';
+import { MysqlCallbackStore } from '../../src/storage/mysql/cawins/callback-claims.js';
 import { SELECT_CAWINS } from '../../src/storage/mysql/cawins/cawin-firings.js';
 import { Database } from '../../src/storage/mysql/sql/database.js';
 import { migrate } from '../../src/storage/mysql/sql/schema.js';
@@ -18,14 +18,14 @@ const DEAD = 1;
 const NOW = 'CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS UNSIGNED)';
 let test: TestDatabase;
 let database: Database;
-let store: MysqlDeliveryStore;
+let store: MysqlCallbackStore;
 let connection: Connection;
 
 beforeAll(async () => {
   test = await createTestDatabase();
   database = new Database({ url: test.url, poolSize: 4, random: Math.random });
   await migrate(database);
-  store = new MysqlDeliveryStore({ database });
+  store = new MysqlCallbackStore({ database });
   connection = await createConnection(test.adminUrl);
   await connection.query("INSERT INTO context (id, name) VALUES (1, 'default')");
   await connection.query(`INSERT INTO endpoint (id, origin, state, failures, ready_at, next_probe_at, changed_at)

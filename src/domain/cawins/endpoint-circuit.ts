@@ -24,8 +24,8 @@ export interface Circuit {
 
 export const CLOSED_CIRCUIT: Circuit = { state: CircuitState.CLOSED, failures: 0, nextProbeAt: 0 };
 
-/** What an attempt says about its endpoint. */
-export type EndpointSign = 'answers' | 'fails' | 'nothing';
+/** What an attempt says about the health of its endpoint. */
+export type EndpointHealth = 'answers' | 'fails' | 'nothing';
 
 export const FAILURES_TO_OPEN = 10;
 /** People are told on the way to it. */
@@ -35,7 +35,7 @@ const PAUSES: Backoff = { baseMs: 5_000, capMs: 300_000, jitter: JITTER.aroundQu
 
 /** One attempt, as the circuit sees it. */
 export interface CircuitNews {
-  readonly sign: EndpointSign;
+  readonly health: EndpointHealth;
   /** Whether the call was made although the circuit was open. */
   readonly isProbe: boolean;
 }
@@ -43,12 +43,12 @@ export interface CircuitNews {
 /** The circuit after one more attempt. `random` gives numbers in [0, 1): probes of many endpoints are spread. */
 export function afterAttempt(
   circuit: Circuit,
-  { sign, isProbe }: CircuitNews,
+  { health, isProbe }: CircuitNews,
   now: Micros,
   random: () => number,
 ): Circuit {
-  if (sign === 'nothing') return circuit;
-  if (sign === 'answers') return CLOSED_CIRCUIT;
+  if (health === 'nothing') return circuit;
+  if (health === 'answers') return CLOSED_CIRCUIT;
   const failures = circuit.failures + 1;
   if (failures < FAILURES_TO_OPEN) return { ...circuit, failures };
   // Calls that were under way when it opened say nothing new.

@@ -2,7 +2,7 @@
 
 import { deliveryIdOf } from '../../domain/cawins/cawin.js';
 import type { AttemptRecord } from '../../domain/cawins/cawin-attempt.js';
-import type { EndpointSign } from '../../domain/cawins/endpoint-circuit.js';
+import type { EndpointHealth } from '../../domain/cawins/endpoint-circuit.js';
 import { type RetryPolicy, retryDelayMs } from '../../domain/cawins/retry-policy.js';
 import { EntryKind, type LogEntry } from '../../domain/events/event.js';
 import type { Clock } from '../../lib/clock.js';
@@ -13,7 +13,7 @@ import type { LogSource } from '../log/log-source.js';
 import type { AttemptResult, CallbackAttempt, CallbackSender } from './callback-sender.js';
 import { type CawinVault, signingSecrets } from './cawin-secrets.js';
 
-export interface DeliveryAttemptOptions {
+export interface CallbackCallOptions {
   readonly sender: CallbackSender;
   readonly source: LogSource;
   readonly events: EventLookUp;
@@ -28,13 +28,13 @@ export interface DeliveryAttemptOptions {
 export interface AttemptEnd {
   readonly attempt: AttemptRecord;
   readonly verdict: Verdict;
-  readonly sign: EndpointSign;
+  readonly health: EndpointHealth;
 }
 
-export class DeliveryAttempt {
-  readonly #options: DeliveryAttemptOptions;
+export class CallbackCall {
+  readonly #options: CallbackCallOptions;
 
-  constructor(options: DeliveryAttemptOptions) {
+  constructor(options: CallbackCallOptions) {
     this.#options = options;
   }
 
@@ -48,7 +48,7 @@ export class DeliveryAttempt {
     return {
       attempt: recordOf(firing, startedAt, result),
       verdict: this.#verdict(firing, result),
-      sign: signOf(result),
+      health: healthOf(result),
     };
   }
 
@@ -98,7 +98,7 @@ export class DeliveryAttempt {
 }
 
 const NOTHING_SENT = { status: '', statusCode: 0, latencyMs: 0, firstBytes: '' } as const;
-/** See DeliveryAttempt.make. */
+/** See CallbackCall.make. */
 const USED_UP: AttemptResult = {
   ...NOTHING_SENT,
   outcome: 'rejected',
@@ -141,7 +141,7 @@ function recordOf(firing: ClaimedFiring, startedAt: number, result: AttemptResul
 }
 
 /** An endpoint that refuses a call answers; one that says 5xx, or nothing, fails. */
-function signOf({ outcome, reason }: AttemptResult): EndpointSign {
+function healthOf({ outcome, reason }: AttemptResult): EndpointHealth {
   if (reason === 'cancelled' || reason === 'internal' || reason === 'not_allowed') return 'nothing';
   return outcome === 'failed' ? 'fails' : 'answers';
 }

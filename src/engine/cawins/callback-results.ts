@@ -3,7 +3,7 @@
 
 import type { Clock } from '../../lib/clock.js';
 import { pause } from '../../lib/pause.js';
-import type { AttemptReport, DeliveryStore } from '../../storage/ports/cawin-storage.js';
+import type { AttemptReport, CallbackStore } from '../../storage/ports/cawin-storage.js';
 import type { Logger } from '../../telemetry.js';
 import type { EndpointReports } from './endpoint-reports.js';
 
@@ -18,22 +18,22 @@ interface Waiting {
   readonly done: () => void;
 }
 
-export interface DeliveryResultsOptions {
-  readonly store: DeliveryStore;
+export interface CallbackResultsOptions {
+  readonly store: CallbackStore;
   readonly endpointReports: EndpointReports;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
 }
 
-export class DeliveryResults {
-  readonly #options: DeliveryResultsOptions;
+export class CallbackResults {
+  readonly #options: CallbackResultsOptions;
   /** Nothing is tried again: the server is about to end. */
   readonly #hurrying = new AbortController();
   #waiting: Waiting[] = [];
   #writing = false;
 
-  constructor(options: DeliveryResultsOptions) {
+  constructor(options: CallbackResultsOptions) {
     this.#options = options;
   }
 

@@ -9,11 +9,11 @@ import { callsAtOnce } from '../../domain/cawins/endpoint-circuit.js';
 import type { Clock } from '../../lib/clock.js';
 import { pause } from '../../lib/pause.js';
 import { within } from '../../lib/within.js';
-import type { ClaimedFiring, DeliveryStore, ReadyEndpoint } from '../../storage/ports/cawin-storage.js';
+import type { CallbackStore, ClaimedFiring, ReadyEndpoint } from '../../storage/ports/cawin-storage.js';
 import type { Logger } from '../../telemetry.js';
 import type { Millis } from '../../units.js';
-import type { DeliveryAttempt } from './callback-call.js';
-import type { DeliveryResults } from './callback-results.js';
+import type { CallbackCall } from './callback-call.js';
+import type { CallbackResults } from './callback-results.js';
 
 /** Calls of an instance at a time. */
 const MAX_CALLS = 512;
@@ -28,18 +28,18 @@ const POLL_MS = 1_000;
 /** No endpoint gets more than this part of the calls that it and nobody else makes: many that hang leave room for others. */
 const SHARE = 16;
 
-export interface DeliveryRunnerOptions {
-  readonly store: DeliveryStore;
-  readonly attempt: DeliveryAttempt;
-  readonly results: DeliveryResults;
+export interface CallbackRunnerOptions {
+  readonly store: CallbackStore;
+  readonly call: CallbackCall;
+  readonly results: CallbackResults;
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
   readonly logger: Logger;
 }
 
-export class DeliveryRunner {
-  readonly #options: DeliveryRunnerOptions;
+export class CallbackRunner {
+  readonly #options: CallbackRunnerOptions;
   readonly #stopping = new AbortController();
   /** Calls under way are cut off. */
   readonly #cutting = new AbortController();
@@ -51,7 +51,7 @@ export class DeliveryRunner {
   #wakeUp = new AbortController();
   #running: Promise<void> | undefined;
 
-  constructor(options: DeliveryRunnerOptions) {
+  constructor(options: CallbackRunnerOptions) {
     this.#options = options;
   }
 
@@ -159,7 +159,7 @@ export class DeliveryRunner {
   }
 
   async #make(firing: ClaimedFiring): Promise<void> {
-    const end = await this.#options.attempt.make(firing, this.#cutting.signal);
+    const end = await this.#options.call.make(firing, this.#cutting.signal);
     await this.#options.results.write({ firing, ...end });
   }
 }

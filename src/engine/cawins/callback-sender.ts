@@ -1,5 +1,5 @@
 // The port by which the engine calls out: one attempt to tell somebody how an event ended. outbound/ implements it; when to try,
-// how often, and what is written down belongs to the delivery runner.
+// how often, and what is written down belongs to the callback runner.
 
 import type { LogEntry } from '../../domain/events/event.js';
 import type { Millis } from '../../units.js';

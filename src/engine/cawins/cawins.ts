@@ -1,5 +1,5 @@
 // Cawins: makes, shows, changes and deletes them. A new one is a unit of a group; events that ended before are fired in the same
-// transaction; what ends later is fired by Firings; calls are made by DeliveryRunner.
+// transaction; what ends later is fired by Firings; calls are made by CallbackRunner.
 
 import { createHash } from 'node:crypto';
 import { parseCallbackUrl } from '../../domain/cawins/callback-url.js';

@@ -41,7 +41,7 @@ export class Amqp {
   }
 
   /** Makes one attempt; the signal is its whole time. Rejects with an AttemptFailure or the signal's reason. */
-  async deliver(url: AmqpCallbackUrl, attempt: CallbackAttempt, signal: AbortSignal): Promise<Answer> {
+  async call(url: AmqpCallbackUrl, attempt: CallbackAttempt, signal: AbortSignal): Promise<Answer> {
     if (this.#outstanding.size >= (this.#options.maxOutstanding ?? 1_000)) {
       throw new AttemptFailure('broker', 'too many messages wait for the broker to confirm them');
     }

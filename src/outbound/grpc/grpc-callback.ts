@@ -46,7 +46,7 @@ export class GrpcCallback {
   }
 
   /** Makes one attempt; the signal is its whole time. Rejects with an AttemptFailure or the signal's reason. */
-  async deliver(url: GrpcCallbackUrl, attempt: CallbackAttempt, signal: AbortSignal): Promise<Answer> {
+  async call(url: GrpcCallbackUrl, attempt: CallbackAttempt, signal: AbortSignal): Promise<Answer> {
     const { guard, clock } = this.#options;
     const addresses = await guard.resolve(url, signal);
     const message = this.#encode(attempt);

@@ -39,12 +39,7 @@ export class Webhook {
    * Makes one attempt; the signal is its whole time. Rejects with an AttemptFailure where nothing answered, or with the signal's
    * reason. At most `keepBytes` of the answer's body are returned.
    */
-  async deliver(
-    url: HttpCallbackUrl,
-    attempt: CallbackAttempt,
-    keepBytes: number,
-    signal: AbortSignal,
-  ): Promise<Answer> {
+  async call(url: HttpCallbackUrl, attempt: CallbackAttempt, keepBytes: number, signal: AbortSignal): Promise<Answer> {
     const addresses = await this.#options.guard.resolve(url, signal);
     const body = encodeCloudEvent(attempt.deliveryId, attempt.event);
     const request = { ...this.#requestOptions(url, addresses), headers: this.#headers(attempt, body), signal };

@@ -6,7 +6,7 @@
 
 import type { Cawin, EndKind, WaitEnd } from '../../domain/cawins/cawin.js';
 import type { AttemptRecord } from '../../domain/cawins/cawin-attempt.js';
-import type { Circuit, CircuitTurn, EndpointSign } from '../../domain/cawins/endpoint-circuit.js';
+import type { Circuit, CircuitTurn, EndpointHealth } from '../../domain/cawins/endpoint-circuit.js';
 import type { CallbackRecord, Seal } from '../../domain/cawins/prepared-cawin.js';
 import type { EventId, Micros, Millis, Position } from '../../units.js';
 
@@ -147,7 +147,7 @@ export interface AttemptReport {
   readonly firing: ClaimedFiring;
   readonly attempt: AttemptRecord;
   readonly verdict: Verdict;
-  readonly sign: EndpointSign;
+  readonly health: EndpointHealth;
 }
 
 export interface CircuitChange {
@@ -159,7 +159,7 @@ export interface CircuitChange {
   readonly nextProbeAt: Micros | undefined;
 }
 
-export interface DeliveryStore {
+export interface CallbackStore {
   /**
    * Endpoints with something due, and those of open circuits whose probe is due, except for these; with fewer than `limit`, in how
    * many milliseconds the next one follows (undefined: nothing is due anywhere).

@@ -1,4 +1,4 @@
-// Attempts to call back, as the delivery runner makes them.
+// Attempts to call back, as the callback runner makes them.
 
 import { EMPTY_ENVELOPE, EntryKind, type LogEntry } from '../../../src/domain/events/event.js';
 import type { CallbackAttempt } from '../../../src/engine/cawins/callback-sender.js';

@@ -1,4 +1,4 @@
-// Due firings in MySQL: claimed per endpoint by a lease with a token, and what became of their attempts. See DeliveryStore.
+// Due firings in MySQL: claimed per endpoint by a lease with a token, and what became of their attempts. See CallbackStore.
 //
 // A claim moves `due_at` to the end of its lease. Who holds it proves so by the token; who died leaves a firing that comes due by
 // itself.
@@ -8,10 +8,10 @@ import { afterAttempt, type Circuit, CircuitState, turnOf } from '../../../domai
 import type { EventId, Micros, Position } from '../../../units.js';
 import {
   type AttemptReport,
+  type CallbackStore,
   type CircuitChange,
   CLAIM_GRACE_MS,
   type ClaimedFiring,
-  type DeliveryStore,
 } from '../../ports/cawin-storage.js';
 import type { Database, Queries, SqlValue } from '../sql/database.js';
 import { NEVER, NOW_MICROS } from '../sql/database-time.js';
@@ -65,14 +65,14 @@ interface TargetRow {
   readonly sealed: Buffer | null;
 }
 
-export class MysqlDeliveryStore implements DeliveryStore {
+export class MysqlCallbackStore implements CallbackStore {
   readonly #database: Database;
 
   constructor({ database }: { readonly database: Database }) {
     this.#database = database;
   }
 
-  /** See DeliveryStore.readyEndpoints. */
+  /** See CallbackStore.readyEndpoints. */
   async readyEndpoints(except: readonly number[], limit: number) {
     const others = except.length === 0 ? '' : ` AND id NOT IN (${placeholders(except.length)})`;
     const rows = await this.#database.query<EndpointRow & { ready_in: number }>(
@@ -86,7 +86,7 @@ export class MysqlDeliveryStore implements DeliveryStore {
     };
   }
 
-  /** See DeliveryStore.claim. */
+  /** See CallbackStore.claim. */
   async claim(endpointId: number, { limit, token }: { readonly limit: number; readonly token: number }) {
     return this.#database.transaction(async (queries): Promise<readonly ClaimedFiring[]> => {
       const [row] = await queries.execute<EndpointRow & { now_micros: Micros }>(LOCK_ENDPOINT, [endpointId]);
@@ -105,7 +105,7 @@ export class MysqlDeliveryStore implements DeliveryStore {
     });
   }
 
-  /** See DeliveryStore.finish. */
+  /** See CallbackStore.finish. */
   async finish(reports: readonly AttemptReport[], random: () => number): Promise<readonly CircuitChange[]> {
     return this.#database.transaction(async (queries) => {
       const endpoints = await lockEndpoints(queries, reports);
@@ -115,7 +115,7 @@ export class MysqlDeliveryStore implements DeliveryStore {
       for (const { id, origin, before, now } of endpoints) {
         const own = reports.filter(({ firing }) => firing.endpointId === id);
         const after = own.reduce<Circuit>(
-          (circuit, { sign, firing }) => afterAttempt(circuit, { sign, isProbe: firing.isProbe }, now, random),
+          (circuit, { health, firing }) => afterAttempt(circuit, { health, isProbe: firing.isProbe }, now, random),
           before,
         );
         await storeCircuit(queries, id, before, after);
@@ -200,8 +200,8 @@ async function onRows(
  * the making of firings wait for, is left alone, and comes up for a look too early rather than too late.
  */
 async function changedEndpoints(queries: Queries, reports: readonly AttemptReport[]): Promise<number[]> {
-  const isChange = ({ sign, verdict, firing }: AttemptReport) =>
-    sign === 'fails' || verdict.kind === 'retry' || firing.isProbe;
+  const isChange = ({ health, verdict, firing }: AttemptReport) =>
+    health === 'fails' || verdict.kind === 'retry' || firing.isProbe;
   const changed = new Set(reports.filter(isChange).map(({ firing }) => firing.endpointId));
   const others = [...new Set(reports.map(({ firing }) => firing.endpointId))].filter((id) => !changed.has(id));
   if (others.length > 0) {

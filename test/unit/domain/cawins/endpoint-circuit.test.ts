@@ -15,7 +15,7 @@ const SECOND = 1_000_000;
 
 function fail(circuit: Circuit, times: number, isProbe = false, now = 0): Circuit {
   let after = circuit;
-  for (let n = 0; n < times; n += 1) after = afterAttempt(after, { sign: 'fails', isProbe }, now, half);
+  for (let n = 0; n < times; n += 1) after = afterAttempt(after, { health: 'fails', isProbe }, now, half);
   return after;
 }
 
@@ -28,12 +28,12 @@ describe('the circuit of an endpoint', () => {
   });
 
   it('begins to count anew after any answer', () => {
-    const answered = afterAttempt(fail(CLOSED_CIRCUIT, 9), { sign: 'answers', isProbe: false }, 0, half);
+    const answered = afterAttempt(fail(CLOSED_CIRCUIT, 9), { health: 'answers', isProbe: false }, 0, half);
     expect(fail(answered, 9).state).toBe(CircuitState.CLOSED);
   });
 
   it('stays as it is after attempts that say nothing, and late failures of before', () => {
-    expect(afterAttempt(open, { sign: 'nothing', isProbe: true }, 0, half)).toBe(open);
+    expect(afterAttempt(open, { health: 'nothing', isProbe: true }, 0, half)).toBe(open);
     expect(fail(open, 5)).toBe(open);
   });
 
@@ -45,7 +45,7 @@ describe('the circuit of an endpoint', () => {
 
   it('closes when a call is answered, the probe or another', () => {
     for (const isProbe of [true, false]) {
-      expect(afterAttempt(open, { sign: 'answers', isProbe }, 0, half)).toEqual(CLOSED_CIRCUIT);
+      expect(afterAttempt(open, { health: 'answers', isProbe }, 0, half)).toEqual(CLOSED_CIRCUIT);
     }
   });
 
@@ -54,8 +54,8 @@ describe('the circuit of an endpoint', () => {
     let circuit = CLOSED_CIRCUIT;
     const outcomes = [...'ffffffffffffpp', 'a', 'f', 'a', ...'fffff', 'a', 'a'];
     for (const outcome of outcomes) {
-      const sign = outcome === 'a' ? 'answers' : 'fails';
-      const after = afterAttempt(circuit, { sign, isProbe: outcome === 'p' }, 0, half);
+      const health = outcome === 'a' ? 'answers' : 'fails';
+      const after = afterAttempt(circuit, { health, isProbe: outcome === 'p' }, 0, half);
       const turn = turnOf(circuit, after);
       if (turn !== undefined) told.push([turn, after.failures]);
       circuit = after;
