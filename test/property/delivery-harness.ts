@@ -3,10 +3,10 @@
 import { expect } from 'vitest';
 import type {
   Answer,
+  FailureRecord,
   MemberCredit,
   Rejection,
   StreamReread,
-  Trouble,
   WindowChanges,
   WindowLimits,
 } from '../../src/domain/consumers/delivery-types.js';
@@ -69,7 +69,7 @@ export class DeliveryHarness {
   #late: LateReread[] = [];
   // What a database would have.
   #stored = { offset: 0, acked: new Uint8Array(0) as Uint8Array, generation: 1, generationFirstLease: 1 };
-  readonly #storedTroubles = new Map<number, Trouble>();
+  readonly #storedFailures = new Map<number, FailureRecord>();
 
   constructor(scenario: Scenario) {
     this.#scenario = scenario;
@@ -421,7 +421,7 @@ export class DeliveryHarness {
   #store(changes: WindowChanges): void {
     const { offset, acked, generation, generationFirstLease } = changes;
     this.#stored = { offset, acked, generation, generationFirstLease };
-    writeTroubles(this.#storedTroubles, changes);
+    writeFailures(this.#storedFailures, changes);
   }
 
   restart(a: number, b: number, c: number): void {
@@ -437,8 +437,8 @@ export class DeliveryHarness {
 
   #open(nextLease: number, ownerFirstLease: number): DeliveryWindow {
     const { settings, limits } = this.#scenario;
-    const troubles = [...this.#storedTroubles.values()];
-    return new DeliveryWindow({ settings, limits, state: { ...this.#stored, troubles, nextLease, ownerFirstLease } });
+    const failures = [...this.#storedFailures.values()];
+    return new DeliveryWindow({ settings, limits, state: { ...this.#stored, failures, nextLease, ownerFirstLease } });
   }
 
   // --- comparing
@@ -457,7 +457,7 @@ export class DeliveryHarness {
     expect(window.scan.position, 'scanned').toBe(model.scanned);
     expect(window.offset, 'the offset passes nothing open').toBeLessThanOrEqual(model.offset(true));
     if (model.held.size === 0) expect(window.offset, 'the offset').toBe(model.offset(false));
-    this.#compareTroubles();
+    this.#compareFailures();
     for (const entry of model.inFlight) {
       expect(window.members.inFlightAt(entry.event.position)).toMatchObject({
         lease: entry.lease,
@@ -473,12 +473,12 @@ export class DeliveryHarness {
   }
 
   /** What would be stored now, but for events that are gone: when the window learns of them is its own affair. */
-  #compareTroubles(): void {
-    const troubles = new Map(this.#storedTroubles);
-    writeTroubles(troubles, this.window.unsaved.take());
-    const isThere = (trouble: { readonly position: number }) => this.model.at(trouble.position)?.expired === false;
-    const facts = [...troubles.values()].filter(isThere).map(({ reason: _, ...trouble }) => trouble);
-    expect(facts.sort((x, y) => x.position - y.position)).toEqual(this.model.troubles().filter(isThere));
+  #compareFailures(): void {
+    const failures = new Map(this.#storedFailures);
+    writeFailures(failures, this.window.unsaved.take());
+    const isThere = (failure: { readonly position: number }) => this.model.at(failure.position)?.expired === false;
+    const facts = [...failures.values()].filter(isThere).map(({ reason: _, ...failure }) => failure);
+    expect(facts.sort((x, y) => x.position - y.position)).toEqual(this.model.failures().filter(isThere));
   }
 
   // --- the end
@@ -522,9 +522,9 @@ export class DeliveryHarness {
   }
 }
 
-function writeTroubles(to: Map<number, Trouble>, changes: WindowChanges): void {
-  for (const trouble of changes.troubles) to.set(trouble.position, trouble);
-  for (const position of changes.troublesOver) to.delete(position);
+function writeFailures(to: Map<number, FailureRecord>, changes: WindowChanges): void {
+  for (const failure of changes.failures) to.set(failure.position, failure);
+  for (const position of changes.failuresOver) to.delete(position);
 }
 
 function pick<T>(from: readonly T[], index: number): T {

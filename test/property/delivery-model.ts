@@ -6,10 +6,10 @@ import { Ordering } from '../../src/domain/consumers/consumer.js';
 import type {
   AckStatus,
   Delivery,
+  FailureRecord,
   MemberCredit,
   OfferResult,
   Rejection,
-  Trouble,
   WindowSettings,
 } from '../../src/domain/consumers/delivery-types.js';
 
@@ -62,8 +62,8 @@ export interface ModelMember extends MemberCredit {
   answered: number;
 }
 
-/** What a trouble says but for its reason. */
-type TroubleFacts = Omit<Trouble, 'reason'>;
+/** What a failure record says but for its reason. */
+type FailureFacts = Omit<FailureRecord, 'reason'>;
 
 interface Saved {
   readonly offset: number;
@@ -371,7 +371,7 @@ export class DeliveryModel {
 
   // --- storage, restarts, seeks
 
-  troubles(): TroubleFacts[] {
+  failures(): FailureFacts[] {
     return this.entries
       .filter((entry) => entry.failed)
       .map((entry) => ({

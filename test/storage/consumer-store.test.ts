@@ -38,7 +38,7 @@ describe('consumer store', () => {
   };
   const write = (hold: Hold, more: Partial<OffsetWrite> = {}): OffsetWrite => ({
     ...{ hold, generation: 1, generationLease: 1, offset: 10, acked: new Uint8Array(0), movedAt: undefined },
-    ...{ troubles: [], troublesOver: [] },
+    ...{ failures: [], failuresOver: [] },
     ...more,
   });
   const endLease = (record: ConsumerRecord) =>
@@ -188,10 +188,10 @@ describe('consumer store', () => {
     }
   });
 
-  it('stores trouble with the place, replaces it and settles it', async () => {
+  it('stores failure records with the place, replaces and settles them', async () => {
     const record = await create();
     const { hold } = await acquire(record);
-    const trouble = {
+    const failure = {
       position: 11,
       attempts: 1,
       losses: 0,
@@ -199,19 +199,19 @@ describe('consumer store', () => {
       reason: 'ack timeout',
       state: 'RETRY' as const,
     };
-    const other = { ...trouble, position: 12 };
-    await store.flush([write(hold, { troubles: [trouble, other] })]);
-    await store.flush([write(hold, { troubles: [{ ...trouble, attempts: 2 }], troublesOver: [12] })]);
-    expect((await acquire(record)).troubles).toEqual([{ ...trouble, attempts: 2 }]);
+    const other = { ...failure, position: 12 };
+    await store.flush([write(hold, { failures: [failure, other] })]);
+    await store.flush([write(hold, { failures: [{ ...failure, attempts: 2 }], failuresOver: [12] })]);
+    expect((await acquire(record)).failures).toEqual([{ ...failure, attempts: 2 }]);
   });
 
-  it('stores no trouble for a consumer whose hold is lost', async () => {
+  it('stores no failure record for a consumer whose hold is lost', async () => {
     const record = await create();
     const { hold } = await acquire(record);
     const next = await acquire(record);
-    const trouble = { position: 11, attempts: 1, losses: 0, notBeforeMs: 0, reason: '', state: 'RETRY' as const };
-    expect(await store.flush([write(hold, { troubles: [trouble] })])).toEqual(new Set([next.hold.id]));
-    expect((await acquire(record)).troubles).toEqual([]);
+    const failure = { position: 11, attempts: 1, losses: 0, notBeforeMs: 0, reason: '', state: 'RETRY' as const };
+    expect(await store.flush([write(hold, { failures: [failure] })])).toEqual(new Set([next.hold.id]));
+    expect((await acquire(record)).failures).toEqual([]);
   });
 
   it('writes a new generation with the place that it begins at', async () => {

@@ -37,7 +37,7 @@ class Place implements FlushTarget {
       acked: new Uint8Array(0),
       movedAt: undefined,
     };
-    return { hold: this.#hold, ...place, troubles: [], troublesOver: [] };
+    return { hold: this.#hold, ...place, failures: [], failuresOver: [] };
   }
 
   written(): void {

@@ -2,19 +2,19 @@
 
 import type { Millis, Position } from '../../units.js';
 import { assertNever } from '../errors.js';
-import type { DeliveryFailures } from './delivery-failures.js';
 import type { DeliveryState } from './delivery-state.js';
 import type { AckStatus, Answer, Rejection } from './delivery-types.js';
+import type { FailingTransitions } from './failing-transitions.js';
 import type { DeliveryMember } from './open-events.js';
 import { type DeliveryRecord, RecordState } from './open-events.js';
 
 export class DeliveryAnswers {
   readonly #state: DeliveryState;
-  readonly #failures: DeliveryFailures;
+  readonly #failing: FailingTransitions;
 
-  constructor(state: DeliveryState, failures: DeliveryFailures) {
+  constructor(state: DeliveryState, failing: FailingTransitions) {
     this.#state = state;
-    this.#failures = failures;
+    this.#failing = failing;
   }
 
   /**
@@ -88,9 +88,9 @@ export class DeliveryAnswers {
         restartClocks(record, now);
         state.finish(record, now);
       }
-    } else if (status === 'ALREADY' && lease !== 0 && this.#failures.isLeaseOfParked(position, lease)) {
+    } else if (status === 'ALREADY' && lease !== 0 && this.#failing.isLeaseOfParked(position, lease)) {
       // It was set aside while its member still worked on it: the work counts.
-      this.#failures.discard(position);
+      this.#failing.discard(position);
       return 'ACCEPTED';
     }
     return status;
@@ -114,11 +114,11 @@ export class DeliveryAnswers {
         state.finish(record, now);
         break;
       case 'PARK':
-        this.#failures.park(record, rejection.reason, now);
+        this.#failing.park(record, rejection.reason, now);
         break;
       case 'RETRY':
         if (record.state === RecordState.IN_FLIGHT) state.takeBack(record);
-        this.#failures.failAttempt(record, rejection.reason, notBefore(rejection.delayMs, now), now);
+        this.#failing.failAttempt(record, rejection.reason, notBefore(rejection.delayMs, now), now);
         break;
       default:
         assertNever(rejection);
@@ -126,10 +126,10 @@ export class DeliveryAnswers {
   }
 
   #rejectUnseen(position: Position, rejection: Rejection, now: number): void {
-    const failures = this.#failures;
+    const failing = this.#failing;
     if (rejection.action === 'SKIP') this.#state.finishUnseen(position);
-    else if (rejection.action === 'PARK') failures.failUnseen(position, rejection.reason, undefined);
-    else failures.failUnseen(position, rejection.reason, notBefore(rejection.delayMs, now));
+    else if (rejection.action === 'PARK') failing.failUnseen(position, rejection.reason, undefined);
+    else failing.failUnseen(position, rejection.reason, notBefore(rejection.delayMs, now));
   }
 
   #membersOf(name: string | undefined): Iterable<DeliveryMember> {

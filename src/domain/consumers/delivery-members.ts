@@ -2,9 +2,9 @@
 
 import type { Millis, Position } from '../../units.js';
 import { bug } from '../errors.js';
-import type { DeliveryFailures } from './delivery-failures.js';
 import type { DeliveryState } from './delivery-state.js';
 import type { Delivery, MemberCredit, MemberUse } from './delivery-types.js';
+import type { FailingTransitions } from './failing-transitions.js';
 import { DeliveryMember, type DeliveryRecord, RecordState } from './open-events.js';
 
 /** Units of a lost member that count a loss: each costs a row to store. */
@@ -12,11 +12,11 @@ const MAX_LOSSES_COUNTED = 1_000;
 
 export class DeliveryMembers {
   readonly #state: DeliveryState;
-  readonly #failures: DeliveryFailures;
+  readonly #failing: FailingTransitions;
 
-  constructor(state: DeliveryState, failures: DeliveryFailures) {
+  constructor(state: DeliveryState, failing: FailingTransitions) {
     this.#state = state;
-    this.#failures = failures;
+    this.#failing = failing;
   }
 
   get size(): number {
@@ -63,7 +63,7 @@ export class DeliveryMembers {
     const oldest = this.#takeBack(records);
     state.pool.remove(member);
     oldest.forEach((record, index) => {
-      if (how.lost && index < MAX_LOSSES_COUNTED) this.#failures.countLoss(record, at);
+      if (how.lost && index < MAX_LOSSES_COUNTED) this.#failing.countLoss(record, at);
       else state.settle(record, at);
     });
     return records.length;

@@ -1,18 +1,18 @@
 // What was delivered in vain and is delivered again: whose clock ran out, what waits for a member, and what is no longer there.
 
 import type { Millis, Position } from '../../units.js';
-import type { DeliveryFailures } from './delivery-failures.js';
 import type { DeliveryState } from './delivery-state.js';
 import { DONE, type Expiry, HELD, NO_CREDIT, type OfferedEvent, type OfferResult } from './delivery-types.js';
+import type { FailingTransitions } from './failing-transitions.js';
 import { type DeliveryRecord, RecordState } from './open-events.js';
 
 export class DeliveryRedeliveries {
   readonly #state: DeliveryState;
-  readonly #failures: DeliveryFailures;
+  readonly #failing: FailingTransitions;
 
-  constructor(state: DeliveryState, failures: DeliveryFailures) {
+  constructor(state: DeliveryState, failing: FailingTransitions) {
     this.#state = state;
-    this.#failures = failures;
+    this.#failing = failing;
   }
 
   /** Returns events whose clock ran out by now to the waiting ones, with a raised attempt, or parks them. */
@@ -54,7 +54,7 @@ export class DeliveryRedeliveries {
   gone(position: Position): void {
     const state = this.#state;
     const record = state.records.get(position);
-    if (record === undefined) this.#failures.discard(position);
+    if (record === undefined) this.#failing.discard(position);
     else if (record.state === RecordState.WAITING) state.finish(record, state.now);
   }
 
@@ -70,7 +70,7 @@ export class DeliveryRedeliveries {
   #expireOne(record: DeliveryRecord, now: Millis): Expiry {
     const attempt = record.attempts + 1;
     this.#state.takeBack(record);
-    const parked = this.#failures.failAttempt(record, 'ACK_TIMEOUT', 0, now);
+    const parked = this.#failing.failAttempt(record, 'ACK_TIMEOUT', 0, now);
     return { position: record.position, member: record.member?.name ?? '', attempt, parked };
   }
 }

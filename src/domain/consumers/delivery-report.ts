@@ -20,12 +20,12 @@ export class DeliveryReport {
   }
 
   stats(): WindowStats {
-    const { inFlight, waiting, heldStreams, troubles, progress } = this.#state;
+    const { inFlight, waiting, heldStreams, failures, progress } = this.#state;
     return {
       inFlight,
       waiting,
       heldStreams,
-      parked: troubles.parked,
+      parked: failures.parked,
       ackedAhead: progress.acked.eventCount,
       oldestUnacknowledged: progress.oldestRecord()?.position ?? 0,
     };

@@ -4,12 +4,12 @@ import type { Millis, Position } from '../../units.js';
 import type { DeliveryState } from './delivery-state.js';
 import {
   DONE,
+  type FailureRecord,
   HELD,
   NO_CREDIT,
   type OfferedEvent,
   type OfferResult,
   type StreamReread,
-  type Trouble,
 } from './delivery-types.js';
 import type { DeliveryMember, StreamQueue } from './open-events.js';
 
@@ -51,11 +51,11 @@ export class DeliveryRereads {
     if (stream === undefined || position < stream.heldFrom || position > state.progress.scanned) return DONE;
     if (state.records.has(position) || state.progress.isDone(position)) return DONE;
     if (stream.firstWaiting !== undefined || !state.hasRoom) return this.#stop(stream, event);
-    const trouble = state.troubles.get(position);
-    if (trouble !== undefined && trouble.notBeforeMs > at) return this.#passWaiting(stream, event, trouble, at);
+    const failure = state.failures.get(position);
+    if (failure !== undefined && failure.notBeforeMs > at) return this.#passWaiting(stream, event, failure, at);
     const member = state.pool.taker(stream.holder, bytes);
     if (member === undefined) return this.#stop(stream, event);
-    const record = state.open(event, position, stream, trouble);
+    const record = state.open(event, position, stream, failure);
     state.progress.openedByReread(record);
     return state.deliver(record, member, at, true);
   }
@@ -82,8 +82,8 @@ export class DeliveryRereads {
     return stream === undefined || stream.heldFrom === 0 ? undefined : stream;
   }
 
-  #passWaiting(stream: StreamQueue, event: OfferedEvent, trouble: Trouble, now: number): OfferResult {
-    const record = this.#state.open(event, event.position, stream, trouble);
+  #passWaiting(stream: StreamQueue, event: OfferedEvent, failure: FailureRecord, now: number): OfferResult {
+    const record = this.#state.open(event, event.position, stream, failure);
     this.#state.progress.openedByReread(record);
     this.#stop(stream, event);
     this.#state.openWaiting(record, now);

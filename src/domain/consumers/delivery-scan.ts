@@ -3,7 +3,7 @@
 import type { Millis, Position } from '../../units.js';
 import { bug } from '../errors.js';
 import type { DeliveryState } from './delivery-state.js';
-import { DONE, HELD, NO_CREDIT, type OfferedEvent, type OfferResult, type Trouble } from './delivery-types.js';
+import { DONE, type FailureRecord, HELD, NO_CREDIT, type OfferedEvent, type OfferResult } from './delivery-types.js';
 import type { DeliveryMember, StreamQueue } from './open-events.js';
 
 export class DeliveryScan {
@@ -34,21 +34,21 @@ export class DeliveryScan {
     if (blocker !== undefined) return { kind: 'blocked', by: blocker };
     const stream = state.streamOf(event);
     if (stream?.waits) return this.#passHeld(stream, event, at);
-    const trouble = state.troubles.get(position);
-    if (trouble !== undefined && trouble.notBeforeMs > at) return this.#passWaiting(event, trouble, at);
+    const failure = state.failures.get(position);
+    if (failure !== undefined && failure.notBeforeMs > at) return this.#passWaiting(event, failure, at);
     const holder = stream?.holder;
     const member = pool.taker(holder, event.bytes);
-    if (member !== undefined) return this.#passDelivered(event, stream, trouble, member, at);
+    if (member !== undefined) return this.#passDelivered(event, stream, failure, member, at);
     if (stream === undefined || holder === undefined || !pool.hasCreditBesides(holder)) return NO_CREDIT;
     return this.#passHeld(stream, event, at);
   }
 
   /** Everything up to this position was read and offered, so that the offset may pass what does not match. */
   passedTo(position: Position): void {
-    const { progress, troubles, records } = this.#state;
+    const { progress, failures, records } = this.#state;
     if (position > progress.scanned) progress.scanned = position;
     progress.advance();
-    troubles.dropPassed(progress.offset, (p) => records.has(p));
+    failures.dropPassed(progress.offset, (p) => records.has(p));
   }
 
   /** What keeps the scan from going on at a position because too much is done above the offset; undefined: nothing. */
@@ -73,10 +73,10 @@ export class DeliveryScan {
     return HELD;
   }
 
-  /** Its stored trouble is not due: it waits, and holds up its stream. */
-  #passWaiting(event: OfferedEvent, trouble: Trouble, now: number): OfferResult {
+  /** Its stored failure record is not due: it waits, and holds up its stream. */
+  #passWaiting(event: OfferedEvent, failure: FailureRecord, now: number): OfferResult {
     const { progress, records } = this.#state;
-    const record = this.#state.open(event, progress.coversFrom, this.#state.streamOf(event), trouble);
+    const record = this.#state.open(event, progress.coversFrom, this.#state.streamOf(event), failure);
     progress.passed(event.position);
     progress.openedByScan(record, records.size);
     this.#state.openWaiting(record, now);
@@ -86,12 +86,12 @@ export class DeliveryScan {
   #passDelivered(
     event: OfferedEvent,
     stream: StreamQueue | undefined,
-    trouble: Trouble | undefined,
+    failure: FailureRecord | undefined,
     member: DeliveryMember,
     now: number,
   ): OfferResult {
     const { progress, records } = this.#state;
-    const record = this.#state.open(event, progress.coversFrom, stream, trouble);
+    const record = this.#state.open(event, progress.coversFrom, stream, failure);
     progress.passed(event.position);
     progress.openedByScan(record, records.size);
     return this.#state.deliver(record, member, now, true);

@@ -6,8 +6,15 @@ import { Ordering } from './consumer.js';
 import { AckClocks } from './delivery-clocks.js';
 import { DeliveryLeases } from './delivery-leases.js';
 import { DeliveryProgress } from './delivery-progress.js';
-import { DeliveryTroubles } from './delivery-troubles.js';
-import type { Delivery, OfferedEvent, Trouble, WindowLimits, WindowSettings, WindowState } from './delivery-types.js';
+import type {
+  Delivery,
+  FailureRecord,
+  OfferedEvent,
+  WindowLimits,
+  WindowSettings,
+  WindowState,
+} from './delivery-types.js';
+import { FailureRecords } from './failure-records.js';
 import { MemberPool } from './member-pool.js';
 import { DeliveryMember, DeliveryRecord, RecordState, StreamQueue } from './open-events.js';
 import { decodeRanges } from './position-ranges.js';
@@ -21,7 +28,7 @@ export class DeliveryState {
   era = 1;
   readonly limits: WindowLimits;
   readonly leases: DeliveryLeases;
-  readonly troubles: DeliveryTroubles;
+  readonly failures: FailureRecords;
   progress: DeliveryProgress;
   pool = new MemberPool();
   clocks: AckClocks;
@@ -41,7 +48,7 @@ export class DeliveryState {
     this.generation = stored.generation;
     this.limits = limits;
     this.leases = new DeliveryLeases(stored);
-    this.troubles = new DeliveryTroubles(stored.troubles);
+    this.failures = new FailureRecords(stored.failures);
     this.progress = new DeliveryProgress(stored.offset, decodeRanges(stored.acked), 0);
     this.clocks = new AckClocks(settings.ackTimeoutMs);
   }
@@ -92,11 +99,11 @@ export class DeliveryState {
     event: OfferedEvent,
     coversFrom: Position,
     known: StreamQueue | undefined,
-    trouble: Trouble | undefined,
+    failure: FailureRecord | undefined,
   ): DeliveryRecord {
     const stream = known ?? (this.#isOrdered(event) ? this.#addStream(event.stream as string) : undefined);
     const record = new DeliveryRecord(event.position, coversFrom, event.bytes, stream, false);
-    record.trouble = trouble;
+    record.failure = failure;
     this.records.set(event.position, record);
     if (record.streamLink !== undefined) stream?.records.append(record.streamLink);
     return record;
@@ -183,7 +190,7 @@ export class DeliveryState {
 
   /** The event is done: acknowledged, skipped or gone. */
   finish(record: DeliveryRecord, now: number): void {
-    if (record.trouble !== undefined) this.troubles.over(record.position);
+    if (record.failure !== undefined) this.failures.over(record.position);
     this.close(record, now);
   }
 
@@ -203,7 +210,7 @@ export class DeliveryState {
 
   /** An event without a record is done: acknowledged or skipped with a lease of a former owner. */
   finishUnseen(position: Position): void {
-    this.troubles.over(position);
+    this.failures.over(position);
     this.progress.finishedUnseen(position);
   }
 

@@ -1,5 +1,5 @@
-// The values that go into and come out of a DeliveryWindow: settings, stored state, offers, deliveries, answers, troubles.
-// Every time in here is one of the clock that never jumps; storage has the troubles' by the wall clock.
+// The values that go into and come out of a DeliveryWindow: settings, stored state, offers, deliveries, answers, failure records.
+// Every time in here is one of the clock that never jumps; storage has the failure records' by the wall clock.
 
 import type { Millis, Position } from '../../units.js';
 import type { Ordering } from './consumer.js';
@@ -28,10 +28,10 @@ export interface WindowLimits {
 }
 
 /** RETRY: to be delivered again; PARKED: set aside; REPLAY: parked before, asked for again, not done yet. */
-export type TroubleState = 'RETRY' | 'PARKED' | 'REPLAY';
+export type FailureState = 'RETRY' | 'PARKED' | 'REPLAY';
 
 /** What is remembered about an event that failed. Immutable: each change is a new object. */
-export interface Trouble {
+export interface FailureRecord {
   readonly position: Position;
   /** Deliveries that failed: time-outs and rejections. The next delivery is attempt `attempts + 1`. */
   readonly attempts: number;
@@ -41,7 +41,7 @@ export interface Trouble {
   readonly notBeforeMs: Millis;
   /** The last cause: `ACK_TIMEOUT`, `MEMBER_LOST`, or what the rejecting member said. */
   readonly reason: string;
-  readonly state: TroubleState;
+  readonly state: FailureState;
 }
 
 /** What is stored of a consumer's progress; what a new owner builds its window from. */
@@ -52,7 +52,7 @@ export interface WindowState {
   readonly offset: Position;
   /** What is done above the offset, as `encodeRanges` made it; empty: nothing. */
   readonly acked: Uint8Array;
-  readonly troubles: readonly Trouble[];
+  readonly failures: readonly FailureRecord[];
   /** The next lease to mint, at least 1. Leases below were minted, or may have been by a former owner. */
   readonly nextLease: number;
   /** Leases below belong to older generations. */
@@ -75,10 +75,10 @@ export interface WindowChanges {
   readonly acked: Uint8Array;
   readonly nextLease: number;
   readonly generationFirstLease: number;
-  /** Troubles to insert or replace. */
-  readonly troubles: readonly Trouble[];
-  /** Positions whose trouble is over: to be deleted. */
-  readonly troublesOver: readonly Position[];
+  /** Failure records to insert or replace. */
+  readonly failures: readonly FailureRecord[];
+  /** Positions whose failure record is over: to be deleted. */
+  readonly failuresOver: readonly Position[];
 }
 
 /** A matching event, as far as the window cares. */

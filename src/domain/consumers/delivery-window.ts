@@ -3,7 +3,6 @@
 
 import type { Position } from '../../units.js';
 import { DeliveryAnswers } from './delivery-answers.js';
-import { DeliveryFailures, type ParkedEvents } from './delivery-failures.js';
 import type { LeaseSupply } from './delivery-leases.js';
 import { DeliveryMembers } from './delivery-members.js';
 import { DeliveryRedeliveries } from './delivery-redeliveries.js';
@@ -12,6 +11,7 @@ import { DeliveryRereads } from './delivery-rereads.js';
 import { DeliveryScan } from './delivery-scan.js';
 import { DeliveryState } from './delivery-state.js';
 import type { WindowLimits, WindowSettings, WindowState } from './delivery-types.js';
+import { FailingTransitions, type ParkedEvents } from './failing-transitions.js';
 import { UnsavedChanges } from './unsaved-changes.js';
 
 export interface DeliveryWindowOptions {
@@ -28,9 +28,9 @@ const DEFAULT_LIMITS: WindowLimits = { maxAckedRanges: 10_000, maxAckedAhead: 10
  *
  * | state     | entered when                                              | left when                                         |
  * |-----------|-----------------------------------------------------------|---------------------------------------------------|
- * | unseen    | it is stored (after `scan.position`)                         | offered by the scan: held, in flight or done      |
+ * | unseen    | it is stored (after `scan.position`)                      | offered by the scan: held, in flight or done      |
  * | held      | offered while its stream waits, or its stream's member    | re-read and delivered: in flight; re-read with a  |
- * |           | has no credit; only the first of a stream is remembered   | stored trouble that is not due: waiting           |
+ * |           | has no credit; only the first of a stream is remembered   | stored failure record not due: waiting            |
  * | in flight | a delivery mints a lease                                  | answered: done, waiting (RETRY) or parked; its    |
  * |           |                                                           | clock runs out, an earlier event of its stream    |
  * |           |                                                           | returns, its member goes: waiting, or parked      |
@@ -51,7 +51,7 @@ const DEFAULT_LIMITS: WindowLimits = { maxAckedRanges: 10_000, maxAckedAhead: 10
  * - A lease is minted once.
  *
  * How to drive it; one call at a time, and after each change (an answer, a timer, a member) again from the top:
- * 1. `redeliveries.expire`; while `unsaved.anyTrouble`, store what `unsaved.take` gives before the next step.
+ * 1. `redeliveries.expire`; while `unsaved.anyFailure`, store what `unsaved.take` gives before the next step.
  * 2. `redeliveries.next` → read those positions → `gone` for the missing ones → `offer` the others in position order.
  * 3. `rereads.next` → read each stream → `rereads.offer` in position order → `rereads.passedTo`.
  * 4. read after `scan.position` → `scan.offer` in position order → `scan.passedTo`.
@@ -71,19 +71,19 @@ export class DeliveryWindow {
   readonly unsaved: UnsavedChanges;
   readonly report: DeliveryReport;
   readonly #state: DeliveryState;
-  readonly #failures: DeliveryFailures;
+  readonly #failing: FailingTransitions;
 
   constructor({ settings, state: stored, limits }: DeliveryWindowOptions) {
     const state = new DeliveryState(settings, stored, { ...DEFAULT_LIMITS, ...limits });
-    const failures = new DeliveryFailures(state);
+    const failing = new FailingTransitions(state);
     this.#state = state;
-    this.#failures = failures;
-    this.parked = failures;
-    this.members = new DeliveryMembers(state, failures);
+    this.#failing = failing;
+    this.parked = failing;
+    this.members = new DeliveryMembers(state, failing);
     this.scan = new DeliveryScan(state);
     this.rereads = new DeliveryRereads(state);
-    this.redeliveries = new DeliveryRedeliveries(state, failures);
-    this.answers = new DeliveryAnswers(state, failures);
+    this.redeliveries = new DeliveryRedeliveries(state, failing);
+    this.answers = new DeliveryAnswers(state, failing);
     this.unsaved = new UnsavedChanges(state);
     this.report = new DeliveryReport(state, this.scan);
   }
@@ -116,11 +116,11 @@ export class DeliveryWindow {
    * queued replays at or before it stay queued.
    */
   seek(position: Position, generation: number): void {
-    const { leases, troubles, settings } = this.#state;
+    const { leases, failures, settings } = this.#state;
     this.#state.generation = generation;
     leases.beginGeneration();
-    for (const trouble of troubles.all()) {
-      if (trouble.state === 'RETRY' || trouble.position > position) troubles.over(trouble.position);
+    for (const failure of failures.all()) {
+      if (failure.state === 'RETRY' || failure.position > position) failures.over(failure.position);
     }
     this.#begin(settings, position, []);
   }
@@ -130,19 +130,19 @@ export class DeliveryWindow {
    * flight is delivered again unless it is acknowledged before, and attempts and what is done are kept.
    */
   configure(settings: WindowSettings): void {
-    const { leases, troubles, progress, clocks } = this.#state;
+    const { leases, failures, progress, clocks } = this.#state;
     if (settings.ordering === this.#state.settings.ordering) {
       this.#state.settings = settings;
       clocks.ackTimeoutMs = settings.ackTimeoutMs;
     } else {
       leases.forget();
-      troubles.unclaim();
+      failures.unclaim();
       this.#begin(settings, progress.offset, [...progress.acked]);
     }
   }
 
   #begin(settings: WindowSettings, offset: Position, acked: Iterable<readonly [Position, Position]>): void {
     this.#state.begin(settings, offset, acked);
-    this.#failures.begin();
+    this.#failing.begin();
   }
 }

@@ -4,7 +4,7 @@
 import type { Millis, Position } from '../../units.js';
 import { KeyedHeap } from '../collections/keyed-heap.js';
 import { Link, LinkedList } from '../collections/linked-list.js';
-import type { MemberCredit, MemberUse, Trouble } from './delivery-types.js';
+import type { FailureRecord, MemberCredit, MemberUse } from './delivery-types.js';
 
 /** Waiting: not with a member now. Done: no longer of interest; left in queues until it comes up there. */
 export const RecordState = { WAITING: 0, IN_FLIGHT: 1, DONE: 2 } as const;
@@ -30,7 +30,7 @@ export class DeliveryRecord {
   readonly replay: boolean;
   bytes: number;
   state: RecordState = RecordState.WAITING;
-  trouble: Trouble | undefined;
+  failure: FailureRecord | undefined;
   /** The member that has it, or had it last. */
   member: DeliveryMember | undefined;
   /** Lease of the newest delivery by this owner; 0: none as yet. */
@@ -80,11 +80,11 @@ export class DeliveryRecord {
   }
 
   get attempts(): number {
-    return this.trouble === undefined ? 0 : this.trouble.attempts;
+    return this.failure === undefined ? 0 : this.failure.attempts;
   }
 
   get notBeforeMs(): Millis {
-    return this.trouble === undefined ? 0 : this.trouble.notBeforeMs;
+    return this.failure === undefined ? 0 : this.failure.notBeforeMs;
   }
 
   /** The member that it failed with last, to be avoided at the next delivery. */

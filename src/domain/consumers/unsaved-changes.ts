@@ -14,18 +14,18 @@ export class UnsavedChanges {
 
   /** Whether `take` has something that was not confirmed. The next lease alone does not count. */
   get any(): boolean {
-    return this.#state.progress.version !== this.#savedVersion || this.anyTrouble;
+    return this.#state.progress.version !== this.#savedVersion || this.anyFailure;
   }
 
-  /** Whether a trouble changed that was not confirmed: store it before anything is delivered again. */
-  get anyTrouble(): boolean {
-    return this.#state.troubles.hasUnsaved;
+  /** Whether a failure record changed that was not confirmed: store it before anything is delivered again. */
+  get anyFailure(): boolean {
+    return this.#state.failures.hasUnsaved;
   }
 
   /** All that was not confirmed. A cost of the number of ranges: once a flush, not once an event. */
   take(): WindowChanges {
-    const { progress, troubles, leases, generation } = this.#state;
-    const { changed, over } = troubles.unsaved();
+    const { progress, failures, leases, generation } = this.#state;
+    const { changed, over } = failures.unsaved();
     return {
       version: progress.version,
       generation,
@@ -33,14 +33,14 @@ export class UnsavedChanges {
       acked: encodeRanges(progress.acked),
       nextLease: leases.next,
       generationFirstLease: leases.generationFirst,
-      troubles: changed,
-      troublesOver: over,
+      failures: changed,
+      failuresOver: over,
     };
   }
 
   /** These changes are stored; what changed since stays to be written. */
   confirm(changes: WindowChanges): void {
     this.#savedVersion = Math.max(this.#savedVersion, changes.version);
-    this.#state.troubles.saved(changes.troubles, changes.troublesOver);
+    this.#state.failures.saved(changes.failures, changes.failuresOver);
   }
 }

@@ -88,14 +88,14 @@ export class ConsumerChanges {
     const { window, members, dispatcher } = this.#options;
     this.#settings = settings;
     window.configure(windowSettings(settings));
-    if (settings.ordering !== former.ordering) members.clearOutboxes();
+    if (settings.ordering !== former.ordering) members.clearPending();
     dispatcher.configure(settings);
   }
 
   #beginGeneration(position: Position): void {
     const { window, members, dispatcher } = this.#options;
     window.seek(position, window.generation + 1);
-    members.clearOutboxes();
+    members.clearPending();
     dispatcher.restart();
   }
 

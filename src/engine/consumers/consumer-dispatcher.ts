@@ -156,7 +156,7 @@ export class ConsumerDispatcher {
     const now = this.#clock.monotonicMs();
     const window = this.#window;
     if (window.redeliveries.expire(now).length > 0) this.#members.markStale();
-    if (window.unsaved.anyTrouble) return this.#progress.flush();
+    if (window.unsaved.anyFailure) return this.#progress.flush();
     if (!this.#host.mayDeliver || !this.#members.wanted || !window.members.hasCredit) return 'idle';
     if (window.leases.left === 0) return this.#leases.refill();
     const positions = window.redeliveries.next(now, REDELIVERIES);

@@ -4,7 +4,7 @@
 import type { Delivery } from '../../domain/consumers/delivery-types.js';
 import type { Millis, Position } from '../../units.js';
 import type { MemberHost, SessionMember } from './consumer-member.js';
-import { type Handout, type MeasureEntry, Outbox } from './consumer-outbox.js';
+import { type DeliveryBatch, type MeasureEntry, PendingDeliveries } from './pending-deliveries.js';
 
 /** Bytes of one answer, about. */
 const ANSWER_BYTES = 3 * 1024 * 1024;
@@ -24,20 +24,20 @@ export interface FetchOptions {
 
 interface Caller extends FetchOptions {
   readonly deadlineMs: Millis;
-  readonly resolve: (handout: Handout) => void;
+  readonly resolve: (batch: DeliveryBatch) => void;
   readonly reject: (error: Error) => void;
 }
 
-const NOTHING: Handout = { entries: [], deliveries: [] };
+const NOTHING: DeliveryBatch = { entries: [], deliveries: [] };
 
 export class FetchMember implements SessionMember {
   readonly name: string;
   readonly subscribedAtMs: Millis;
-  readonly outbox = new Outbox();
+  readonly pending = new PendingDeliveries();
   readonly #host: MemberHost;
   readonly #rememberMs: Millis;
   readonly #callers: Caller[] = [];
-  readonly #requests = new Map<string, { readonly handout: Promise<Handout>; readonly untilMs: Millis }>();
+  readonly #requests = new Map<string, { readonly batch: Promise<DeliveryBatch>; readonly untilMs: Millis }>();
   #usedAtMs: Millis;
 
   /** `rememberMs`: how long request ids are remembered, the ack timeout. */
@@ -52,7 +52,7 @@ export class FetchMember implements SessionMember {
   /** See SessionMember.hungry. */
   get hungry(): boolean {
     const [first] = this.#callers;
-    return first !== undefined && this.outbox.size < first.limit;
+    return first !== undefined && this.pending.size < first.limit;
   }
 
   /** When it was last used; undefined while somebody waits. */
@@ -64,21 +64,21 @@ export class FetchMember implements SessionMember {
    * The next deliveries; none when there was nothing within the wait. The signal ends the wait with none. A call that repeats
    * a request id gets the deliveries of the first call; those that are no longer leased are the caller's to leave out.
    */
-  fetch(options: FetchOptions): { readonly handout: Promise<Handout>; readonly repeated: boolean } {
+  fetch(options: FetchOptions): { readonly batch: Promise<DeliveryBatch>; readonly repeated: boolean } {
     const former = options.requestId === '' ? undefined : this.#requests.get(options.requestId);
     if (former !== undefined && former.untilMs > this.#host.clock.monotonicMs())
-      return { handout: former.handout, repeated: true };
-    const handout = this.#enqueue(options);
-    if (options.requestId !== '') this.#remember(options.requestId, handout);
+      return { batch: former.batch, repeated: true };
+    const batch = this.#enqueue(options);
+    if (options.requestId !== '') this.#remember(options.requestId, batch);
     this.#host.pull();
-    return { handout, repeated: false };
+    return { batch, repeated: false };
   }
 
   /** See SessionMember.roundDone. */
   roundDone(idle: boolean, now: Millis): void {
-    this.#host.prune(this.outbox);
-    for (let [first] = this.#callers; first !== undefined && this.outbox.size > 0; [first] = this.#callers) {
-      this.#answer(first, this.outbox.take(first.limit, ANSWER_BYTES, first.measure));
+    this.#host.prune(this.pending);
+    for (let [first] = this.#callers; first !== undefined && this.pending.size > 0; [first] = this.#callers) {
+      this.#answer(first, this.pending.take(first.limit, ANSWER_BYTES, first.measure));
     }
     if (!idle) return;
     for (const caller of [...this.#callers]) if (caller.deadlineMs <= now) this.#answer(caller, NOTHING);
@@ -95,7 +95,7 @@ export class FetchMember implements SessionMember {
       if (error === undefined) caller.resolve(NOTHING);
       else caller.reject(error);
     }
-    this.outbox.clear();
+    this.pending.clear();
   }
 
   /** Nothing can be read at present: callers whose time is over are told. */
@@ -107,7 +107,7 @@ export class FetchMember implements SessionMember {
     }
   }
 
-  #enqueue(options: FetchOptions): Promise<Handout> {
+  #enqueue(options: FetchOptions): Promise<DeliveryBatch> {
     return new Promise((resolve, reject) => {
       const caller: Caller = {
         ...options,
@@ -123,9 +123,9 @@ export class FetchMember implements SessionMember {
     });
   }
 
-  #answer(caller: Caller, handout: Handout): void {
+  #answer(caller: Caller, batch: DeliveryBatch): void {
     this.#remove(caller);
-    caller.resolve(handout);
+    caller.resolve(batch);
   }
 
   #remove(caller: Caller): void {
@@ -143,29 +143,32 @@ export class FetchMember implements SessionMember {
   #giveCredit(): void {
     const [first] = this.#callers;
     const { events, bytes } = this.#host.inFlight(this.name);
-    const room = first === undefined ? 0 : Math.max(0, first.limit - this.outbox.size);
+    const room = first === undefined ? 0 : Math.max(0, first.limit - this.pending.size);
     this.#host.setCredit(this.name, {
       maxInFlight: room === 0 ? 0 : events + room,
       maxInFlightBytes: room === 0 ? 0 : bytes + ANSWER_BYTES,
     });
   }
 
-  #remember(requestId: string, handout: Promise<Handout>): void {
+  #remember(requestId: string, batch: Promise<DeliveryBatch>): void {
     this.#requests.delete(requestId);
-    this.#requests.set(requestId, { handout, untilMs: this.#host.clock.monotonicMs() + this.#rememberMs });
+    this.#requests.set(requestId, { batch, untilMs: this.#host.clock.monotonicMs() + this.#rememberMs });
     const [oldest] = this.#requests.keys();
     if (this.#requests.size > MAX_REQUESTS && oldest !== undefined) this.#requests.delete(oldest);
     const forget = (): boolean => this.#requests.delete(requestId);
     // A call that leased nothing may as well be made anew.
-    handout.then((given) => given.deliveries.length > 0 || forget(), forget);
+    batch.then((given) => given.deliveries.length > 0 || forget(), forget);
   }
 }
 
-/** The deliveries of a handout that are still leased as they were, as they stand now. */
-export function stillLeased(handout: Handout, current: (position: Position) => Delivery | undefined): Handout {
-  const kept = handout.deliveries.flatMap((delivery, index) => {
+/** The deliveries of a batch that are still leased as they were, as they stand now. */
+export function stillLeased(
+  batch: DeliveryBatch,
+  current: (position: Position) => Delivery | undefined,
+): DeliveryBatch {
+  const kept = batch.deliveries.flatMap((delivery, index) => {
     const now = current(delivery.position);
-    return now?.lease === delivery.lease ? [{ delivery: now, entry: handout.entries[index] }] : [];
+    return now?.lease === delivery.lease ? [{ delivery: now, entry: batch.entries[index] }] : [];
   });
   return {
     entries: kept.flatMap(({ entry }) => entry ?? []),

@@ -3,14 +3,14 @@
 import type { MemberCredit } from '../../domain/consumers/delivery-types.js';
 import type { Clock } from '../../lib/clock.js';
 import type { Millis } from '../../units.js';
-import type { Outbox } from './consumer-outbox.js';
+import type { PendingDeliveries } from './pending-deliveries.js';
 
 export interface SessionMember {
   readonly name: string;
   /** By the wall clock, for people. */
   readonly subscribedAtMs: Millis;
-  readonly outbox: Outbox;
-  /** Whether somebody waits for more events than the outbox holds. */
+  readonly pending: PendingDeliveries;
+  /** Whether somebody waits for more events than are pending for it. */
   readonly hungry: boolean;
   /** The session has handed out what it could for now; `idle`: nothing more will come without news. */
   roundDone(idle: boolean, now: Millis): void;
@@ -27,8 +27,8 @@ export interface MemberHost {
   setCredit(member: string, credit: MemberCredit): void;
   /** Events in flight of a member, and their bytes. */
   inFlight(member: string): { readonly events: number; readonly bytes: number };
-  /** Drops from the outbox what is no longer leased. */
-  prune(outbox: Outbox): void;
+  /** Drops from the pending deliveries what is no longer leased. */
+  prune(pending: PendingDeliveries): void;
   /** The subscriber's stream is over; `lost`: it broke. */
   left(member: SessionMember, how: { readonly lost: boolean }): void;
   readonly head: number;

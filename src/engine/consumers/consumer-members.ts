@@ -1,5 +1,5 @@
 // The members of one consumer: who they are, whether somebody waits, and what is on its way to them. The window knows their
-// credit; this knows their outboxes.
+// credit; this knows their pending deliveries.
 
 import type { Delivery, MemberCredit } from '../../domain/consumers/delivery-types.js';
 import type { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
@@ -10,9 +10,9 @@ import type { Millis, Position } from '../../units.js';
 import { FetchMember, type FetchOptions, stillLeased } from './consumer-fetch.js';
 import type { ConsumerLife } from './consumer-life.js';
 import type { MemberHost, SessionMember } from './consumer-member.js';
-import type { Handout, MeasureEntry, Outbox } from './consumer-outbox.js';
 import { Subscription } from './consumer-subscription.js';
 import type { MemberView } from './consumer-view.js';
+import type { DeliveryBatch, MeasureEntry, PendingDeliveries } from './pending-deliveries.js';
 
 /** A fetching member that nobody uses is forgotten. */
 const FETCH_IDLE_MS = 30_000;
@@ -77,10 +77,10 @@ export class ConsumerMembers implements MemberHost {
    * Leases events to callers that ask for them one by one; the member is shared by all that name it. FIELD_INVALID if a
    * subscriber has the name.
    */
-  async fetch(name: string, options: FetchOptions): Promise<Handout> {
+  async fetch(name: string, options: FetchOptions): Promise<DeliveryBatch> {
     this.#options.life.assertOpen();
-    const { handout, repeated } = this.#fetching(name).fetch(options);
-    const given = await handout;
+    const { batch, repeated } = this.#fetching(name).fetch(options);
+    const given = await batch;
     return repeated ? stillLeased(given, (position) => this.#window.members.inFlightAt(position)) : given;
   }
 
@@ -88,7 +88,7 @@ export class ConsumerMembers implements MemberHost {
   deliver(entry: LogEntry, delivery: Delivery): void {
     const member = this.#members.get(delivery.member);
     if (member === undefined) return;
-    member.outbox.push(entry, delivery);
+    member.pending.push(entry, delivery);
     if (!member.hungry) this.#lookWhoWaits();
   }
 
@@ -115,12 +115,12 @@ export class ConsumerMembers implements MemberHost {
 
   /** Deliveries may have ended that members were not given yet. */
   markStale(): void {
-    for (const member of this.#members.values()) member.outbox.markStale();
+    for (const member of this.#members.values()) member.pending.markStale();
   }
 
   /** No delivery counts any more. */
-  clearOutboxes(): void {
-    for (const member of this.#members.values()) member.outbox.clear();
+  clearPending(): void {
+    for (const member of this.#members.values()) member.pending.clear();
   }
 
   /** Subscribers are told to go, callers of Fetch are sent away. */
@@ -201,8 +201,8 @@ export class ConsumerMembers implements MemberHost {
   }
 
   /** See MemberHost. */
-  prune(outbox: Outbox): void {
-    outbox.prune(({ position, lease }) => this.#window.members.inFlightAt(position)?.lease === lease);
+  prune(pending: PendingDeliveries): void {
+    pending.prune(({ position, lease }) => this.#window.members.inFlightAt(position)?.lease === lease);
   }
 
   /** See MemberHost. */

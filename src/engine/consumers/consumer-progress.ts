@@ -1,6 +1,6 @@
 // What of one consumer is stored and what is not yet: makes the flusher's writes from the window's changes.
 
-import type { Trouble, WindowChanges } from '../../domain/consumers/delivery-types.js';
+import type { FailureRecord, WindowChanges } from '../../domain/consumers/delivery-types.js';
 import type { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
 import { type Clock, wallAheadMs } from '../../lib/clock.js';
 import type { ConsumerRecord, OffsetWrite } from '../../storage/ports/consumer-storage.js';
@@ -79,8 +79,8 @@ export class ConsumerProgress implements FlushTarget {
       offset: changes.offset,
       acked: changes.acked,
       movedAt,
-      troubles: changes.troubles.map((trouble) => movedBy(trouble, wallAheadMs(this.#clock))),
-      troublesOver: changes.troublesOver,
+      failures: changes.failures.map((failure) => movedBy(failure, wallAheadMs(this.#clock))),
+      failuresOver: changes.failuresOver,
     };
   }
 
@@ -105,11 +105,11 @@ export class ConsumerProgress implements FlushTarget {
   }
 }
 
-/** Returns troubles as the window keeps them: stored ones are due by the wall clock, the window's by the one that never jumps. */
-export function troublesFromStorage(troubles: readonly Trouble[], clock: Clock): Trouble[] {
-  return troubles.map((trouble) => movedBy(trouble, -wallAheadMs(clock)));
+/** Returns stored failure records as the window keeps them: due by the clock that never jumps, not by the wall clock. */
+export function failuresFromStorage(failures: readonly FailureRecord[], clock: Clock): FailureRecord[] {
+  return failures.map((failure) => movedBy(failure, -wallAheadMs(clock)));
 }
 
-function movedBy(trouble: Trouble, aheadMs: Millis): Trouble {
-  return trouble.notBeforeMs === 0 ? trouble : { ...trouble, notBeforeMs: Math.round(trouble.notBeforeMs + aheadMs) };
+function movedBy(failure: FailureRecord, aheadMs: Millis): FailureRecord {
+  return failure.notBeforeMs === 0 ? failure : { ...failure, notBeforeMs: Math.round(failure.notBeforeMs + aheadMs) };
 }

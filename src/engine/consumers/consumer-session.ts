@@ -2,7 +2,7 @@
 // told the time by one alarm.
 
 import type { ConsumerKey } from '../../domain/consumers/consumer.js';
-import type { Trouble } from '../../domain/consumers/delivery-types.js';
+import type { FailureRecord } from '../../domain/consumers/delivery-types.js';
 import { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
 import { drainingError, MadeleineError, storageUnavailable } from '../../domain/errors.js';
 import { Alarm } from '../../lib/alarm.js';
@@ -18,7 +18,7 @@ import { ConsumerHold } from './consumer-hold.js';
 import { ConsumerLife } from './consumer-life.js';
 import { ConsumerMembers } from './consumer-members.js';
 import type { Ownership } from './consumer-ownership.js';
-import { ConsumerProgress, troublesFromStorage } from './consumer-progress.js';
+import { ConsumerProgress, failuresFromStorage } from './consumer-progress.js';
 import { ConsumerReport } from './consumer-view.js';
 import { LeaseReserve } from './lease-reserve.js';
 import type { OffsetFlusher } from './offset-flusher.js';
@@ -30,7 +30,7 @@ export interface ConsumerSessionOptions {
   readonly record: ConsumerRecord;
   readonly ownership: Ownership;
   readonly leases: LeaseBlock;
-  readonly troubles: readonly Trouble[];
+  readonly failures: readonly FailureRecord[];
   readonly source: LogSource;
   readonly store: Pick<ConsumerStore, 'reserveLeases' | 'configure' | 'delete'>;
   readonly flusher: OffsetFlusher;
@@ -45,7 +45,7 @@ export interface ConsumerSessionOptions {
 }
 
 /** What is kept of the options: not what was read from the database, each piece of which holds the packet that it came in. */
-type KeptOptions = Omit<ConsumerSessionOptions, 'record' | 'leases' | 'troubles'>;
+type KeptOptions = Omit<ConsumerSessionOptions, 'record' | 'leases' | 'failures'>;
 
 export class ConsumerSession implements DispatchHost {
   readonly key: ConsumerKey;
@@ -64,7 +64,7 @@ export class ConsumerSession implements DispatchHost {
   #retryAtMs = Number.POSITIVE_INFINITY;
 
   constructor(options: ConsumerSessionOptions) {
-    const { record, leases: _leases, troubles: _troubles, ...kept } = options;
+    const { record, leases: _leases, failures: _failures, ...kept } = options;
     const { clock, store, source } = kept;
     const { settings, createdAt } = record;
     const key = { context: record.context, name: record.name };
@@ -203,14 +203,14 @@ export class ConsumerSession implements DispatchHost {
   }
 }
 
-function newWindow({ record, leases, troubles, clock }: ConsumerSessionOptions): DeliveryWindow {
+function newWindow({ record, leases, failures, clock }: ConsumerSessionOptions): DeliveryWindow {
   return new DeliveryWindow({
     settings: windowSettings(record.settings),
     state: {
       generation: record.generation,
       offset: record.offset,
       acked: record.acked,
-      troubles: troublesFromStorage(troubles, clock),
+      failures: failuresFromStorage(failures, clock),
       nextLease: leases.next,
       generationFirstLease: record.generationLease,
       ownerFirstLease: leases.next,

@@ -125,7 +125,7 @@ export class ConsumerSessions {
     if (ownership === undefined) throw bug('a consumer that was acquired has no ownership');
     const session = new ConsumerSession({
       ...this.#options,
-      ...{ record: acquired.record, leases: acquired.leases, troubles: acquired.troubles, ownership },
+      ...{ record: acquired.record, leases: acquired.leases, failures: acquired.failures, ownership },
       flusher: this.#flusher,
       address: this.#options.instance.address,
       onEmpty: (emptied) => this.#emptied(emptied),

@@ -4,10 +4,10 @@
 import { bug } from '../../domain/errors.js';
 import type { Millis, Position } from '../../units.js';
 import type { MemberHost, SessionMember } from './consumer-member.js';
-import { type Handout, type MeasureEntry, Outbox } from './consumer-outbox.js';
+import { type DeliveryBatch, type MeasureEntry, PendingDeliveries } from './pending-deliveries.js';
 
 export type SubscribeFrame =
-  | ({ readonly kind: 'deliveries' } & Handout)
+  | ({ readonly kind: 'deliveries' } & DeliveryBatch)
   | { readonly kind: 'gap'; readonly first: Position; readonly last: Position }
   | { readonly kind: 'heartbeat'; readonly head: Position; readonly offset: Position }
   | { readonly kind: 'caught_up'; readonly position: Position }
@@ -43,7 +43,7 @@ interface Waiting {
 export class Subscription implements SessionMember {
   readonly name: string;
   readonly subscribedAtMs: Millis;
-  readonly outbox = new Outbox();
+  readonly pending = new PendingDeliveries();
   readonly #host: MemberHost;
   readonly #measure: MeasureEntry;
   #waiting: Waiting | undefined;
@@ -66,7 +66,7 @@ export class Subscription implements SessionMember {
   /** See SessionMember.hungry. */
   get hungry(): boolean {
     if (this.#waiting === undefined || this.#hadTurn || this.#leaving !== undefined) return false;
-    return this.outbox.size < FRAME_EVENTS;
+    return this.pending.size < FRAME_EVENTS;
   }
 
   /**
@@ -102,7 +102,7 @@ export class Subscription implements SessionMember {
   /** See SessionMember.end. The session has forgotten the member already. */
   end(error: Error | undefined): void {
     this.#ended ??= { error };
-    this.outbox.clear();
+    this.pending.clear();
     this.#answerEnd();
   }
 
@@ -165,9 +165,9 @@ export class Subscription implements SessionMember {
   #takeFrame(): SubscribeFrame | undefined {
     const gap = this.#gaps.shift();
     if (gap !== undefined) return { kind: 'gap', ...gap };
-    this.#host.prune(this.outbox);
-    if (this.outbox.size > 0) {
-      return { kind: 'deliveries', ...this.outbox.take(FRAME_EVENTS, FRAME_BYTES, this.#measure) };
+    this.#host.prune(this.pending);
+    if (this.pending.size > 0) {
+      return { kind: 'deliveries', ...this.pending.take(FRAME_EVENTS, FRAME_BYTES, this.#measure) };
     }
     if (this.#leaving !== undefined) return this.#leave(this.#leaving);
     const position = this.#caughtUp;

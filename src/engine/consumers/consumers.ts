@@ -20,11 +20,11 @@ import { namedPosition } from '../log/named-position.js';
 import type { Acknowledged } from './consumer-answers.js';
 import { consumerUnknown } from './consumer-errors.js';
 import type { FetchOptions } from './consumer-fetch.js';
-import type { Handout, MeasureEntry } from './consumer-outbox.js';
 import type { ConsumerSession } from './consumer-session.js';
 import { ConsumerSessions, type ConsumerSessionsOptions } from './consumer-sessions.js';
 import type { Subscription } from './consumer-subscription.js';
 import { type ConsumerView, countEvents, type EventCount, storedView } from './consumer-view.js';
+import type { DeliveryBatch, MeasureEntry } from './pending-deliveries.js';
 
 /** How a call names its consumer, and makes it if need be. */
 export interface ConsumerUse {
@@ -96,10 +96,10 @@ export class Consumers {
     use: ConsumerUse,
     member: string,
     options: FetchOptions,
-  ): Promise<{ handout: Handout; offset: Position; head: Position }> {
+  ): Promise<{ batch: DeliveryBatch; offset: Position; head: Position }> {
     const session = await this.#use(use);
-    const handout = await session.members.fetch(member, options);
-    return { handout, offset: session.report.offset, head: session.report.head };
+    const batch = await session.members.fetch(member, options);
+    return { batch, offset: session.report.offset, head: session.report.head };
   }
 
   /** Resolves once the result is durable. */

@@ -118,14 +118,14 @@ export class ConsumerService {
       start: startFromWire('start', request.start),
       settings: settingsFromWire(request.settings),
     };
-    const { handout, offset, head } = await this.#consumers.fetch(use, memberFromWire(request.member), {
+    const { batch, offset, head } = await this.#consumers.fetch(use, memberFromWire(request.member), {
       limit: sizeField('limit', request.limit, FETCH_LIMIT),
       waitMs: request.wait === undefined ? 0 : durationMs('wait', request.wait, { min: 0, max: MAX_WAIT_MS }),
       requestId: requestIdFromWire(request.requestId),
       measure: (entry) => this.#frames.measure(entry, form),
       signal: context.signal,
     });
-    return this.#frames.fetched(handout, { offset, head }, form);
+    return this.#frames.fetched(batch, { offset, head }, form);
   }
 
   async acknowledge(request: AcknowledgeRequest, { signal }: CallContext): Promise<AcknowledgeResponse> {

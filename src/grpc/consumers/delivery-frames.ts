@@ -3,7 +3,7 @@
 
 import type { Delivery } from '../../domain/consumers/delivery-types.js';
 import { entryBytes, type LogEntry } from '../../domain/events/event.js';
-import type { Handout } from '../../engine/consumers/consumer-outbox.js';
+import type { DeliveryBatch } from '../../engine/consumers/pending-deliveries.js';
 import { type Clock, wallAheadMs } from '../../lib/clock.js';
 import type { Position } from '../../units.js';
 import { timeField, type WireEventEncoder } from '../events/event-encoder.js';
@@ -27,27 +27,27 @@ export class DeliveryFrames {
   }
 
   /** SubscribeResponse. */
-  deliveries(handout: Handout, form: PayloadForm): Uint8Array {
+  deliveries(batch: DeliveryBatch, form: PayloadForm): Uint8Array {
     this.#writer.reset();
-    this.#deliveryFields(handout, form);
+    this.#deliveryFields(batch, form);
     return this.#writer.finish();
   }
 
   /** FetchResponse. */
   fetched(
-    handout: Handout,
+    batch: DeliveryBatch,
     place: { readonly offset: Position; readonly head: Position },
     form: PayloadForm,
   ): Uint8Array {
     this.#writer.reset();
     this.#writer.numberField(3, place.head);
     this.#writer.numberField(2, place.offset);
-    this.#deliveryFields(handout, form);
+    this.#deliveryFields(batch, form);
     return this.#writer.finish();
   }
 
   /** Field 1 of both messages. */
-  #deliveryFields({ entries, deliveries }: Handout, form: PayloadForm): void {
+  #deliveryFields({ entries, deliveries }: DeliveryBatch, form: PayloadForm): void {
     const w = this.#writer;
     const aheadMs = wallAheadMs(this.#clock);
     for (let index = deliveries.length - 1; index >= 0; index -= 1) {

@@ -6,7 +6,7 @@
 // ascending id. Every method rejects with MadeleineError STORAGE_UNAVAILABLE when the database is away.
 
 import type { ConsumerKey, ConsumerSettings } from '../../domain/consumers/consumer.js';
-import type { Trouble } from '../../domain/consumers/delivery-types.js';
+import type { FailureRecord } from '../../domain/consumers/delivery-types.js';
 import type { Micros, Position } from '../../units.js';
 import type { Instance } from './log-storage.js';
 
@@ -58,7 +58,7 @@ export type Acquired =
       readonly hold: Hold;
       /** Leases that nobody else will ever give out. */
       readonly leases: LeaseBlock;
-      readonly troubles: readonly Trouble[];
+      readonly failures: readonly FailureRecord[];
     }
   | { readonly kind: 'owned'; readonly owner: Instance }
   | { readonly kind: 'unknown' };
@@ -71,10 +71,10 @@ export interface OffsetWrite {
   readonly offset: Position;
   readonly acked: Uint8Array;
   readonly movedAt: Micros | undefined;
-  /** Troubles to insert or replace; reasons are cut at 1,024 characters. */
-  readonly troubles: readonly Trouble[];
-  /** Positions whose trouble is over. */
-  readonly troublesOver: readonly Position[];
+  /** Failure records to insert or replace; reasons are cut at 1,024 characters. */
+  readonly failures: readonly FailureRecord[];
+  /** Positions whose failure record is over. */
+  readonly failuresOver: readonly Position[];
 }
 
 export interface ListConsumersOptions {
@@ -109,7 +109,7 @@ export interface ConsumerStore {
   /** Reserves more leases of deliveries; undefined when the hold is lost. */
   reserveLeases(hold: Hold, count: number): Promise<LeaseBlock | undefined>;
   /**
-   * Writes the places of many consumers, durable when it resolves: one statement, or one transaction when there is trouble
+   * Writes the places of many consumers, durable when it resolves: one statement, or one transaction when there are failure records
    * to write. Returns the ids whose hold is lost; for those nothing was written. Safe to repeat. At most MAX_FLUSHED at a time.
    */
   flush(writes: readonly OffsetWrite[]): Promise<ReadonlySet<number>>;

@@ -107,7 +107,7 @@ describe('Acknowledge', () => {
     expect((await ack(again)).results.map(({ status }) => status)).toEqual(Array(3).fill(ACK_STATUS_ACCEPTED));
   });
 
-  it('stores the trouble before it delivers again', async () => {
+  it('stores the failure record before it delivers again', async () => {
     const { subscribe, push } = scene({ ackTimeout: SECOND });
     const [position] = await push(1);
     await subscribe().first(2);

@@ -24,7 +24,7 @@ export const NEW_STATE: WindowState = {
   generation: 1,
   offset: 0,
   acked: new Uint8Array(0),
-  troubles: [],
+  failures: [],
   nextLease: 1,
   generationFirstLease: 1,
   ownerFirstLease: 1,
@@ -141,9 +141,9 @@ export class DeliveryDriver {
 
   /** A window of a new owner, from what this one has to store. */
   takeOver(options: Partial<DeliveryDriverOptions> = {}): DeliveryDriver {
-    const { offset, acked, generation, nextLease, generationFirstLease, troubles } = this.window.unsaved.take();
+    const { offset, acked, generation, nextLease, generationFirstLease, failures } = this.window.unsaved.take();
     const log = this.log.map((event) => event?.stream);
-    const state = { offset, acked, generation, nextLease, generationFirstLease, troubles, ownerFirstLease: nextLease };
+    const state = { offset, acked, generation, nextLease, generationFirstLease, failures, ownerFirstLease: nextLease };
     const driver = new DeliveryDriver({ log, ...options, state });
     driver.now = this.now;
     return driver;

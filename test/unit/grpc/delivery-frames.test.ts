@@ -68,8 +68,8 @@ describe('delivery frames', () => {
   });
 
   it('of Fetch carry the offset and the head', () => {
-    const handout = { entries: [entry(5)], deliveries: [delivery(5)] };
-    const decoded = FetchResponse.decode(frames.fetched(handout, { offset: 4, head: 2 ** 40 }, 'bytes'));
+    const batch = { entries: [entry(5)], deliveries: [delivery(5)] };
+    const decoded = FetchResponse.decode(frames.fetched(batch, { offset: 4, head: 2 ** 40 }, 'bytes'));
     expect(decoded).toMatchObject({ offset: 4n, head: 2n ** 40n });
     expect(decoded.deliveries[0]?.event?.payload?.body).toEqual({ $case: 'data', value: Buffer.from('{"n":5}') });
     expect(

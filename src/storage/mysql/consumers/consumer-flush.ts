@@ -1,10 +1,10 @@
-// Writes the places of many consumers at once, each guarded by its owner's epoch, and their trouble.
+// Writes the places of many consumers at once, each guarded by its owner's epoch, and their failure records.
 
-import type { Trouble } from '../../../domain/consumers/delivery-types.js';
+import type { FailureRecord } from '../../../domain/consumers/delivery-types.js';
 import { asBuffer } from '../../../domain/json/bytes.js';
 import { type Hold, MAX_FLUSHED, type OffsetWrite } from '../../ports/consumer-storage.js';
 import type { Database, Queries, SqlValue } from '../sql/database.js';
-import { TROUBLE_STATES } from './consumer-rows.js';
+import { FAILURE_STATES } from './consumer-rows.js';
 
 /** Statements are prepared in these sizes only; the rest is filled up with a consumer that does not exist. */
 const SIZES = [1, 4, 16, MAX_FLUSHED];
@@ -23,18 +23,18 @@ function flushStatement(size: number): string {
 
 /** Characters that the column holds. */
 const MAX_REASON = 1024;
-/** Rows of trouble in one statement at most. */
-const MAX_TROUBLE_ROWS = 500;
+/** Rows of failure records in one statement at most. */
+const MAX_FAILURE_ROWS = 500;
 
 /** See ConsumerStore.flush. */
 export async function flushOffsets(database: Database, writes: readonly OffsetWrite[]): Promise<ReadonlySet<number>> {
-  const untroubled = writes.every((write) => write.troubles.length === 0 && write.troublesOver.length === 0);
-  if (untroubled) return writePlaces(database, writes);
+  const withoutFailures = writes.every((write) => write.failures.length === 0 && write.failuresOver.length === 0);
+  if (withoutFailures) return writePlaces(database, writes);
   return database.transaction(async (transaction) => {
     const lost = await writePlaces(transaction, writes);
     const held = writes.filter((write) => !lost.has(write.hold.id));
-    await storeTroubles(transaction, held);
-    await deleteTroubles(transaction, held);
+    await storeFailures(transaction, held);
+    await deleteFailures(transaction, held);
     return lost;
   });
 }
@@ -75,8 +75,8 @@ async function findLost(queries: Queries, holds: readonly Hold[]): Promise<Reado
   return new Set(holds.filter((hold) => epochs.get(hold.id) !== hold.epoch).map((hold) => hold.id));
 }
 
-async function storeTroubles(queries: Queries, writes: readonly OffsetWrite[]): Promise<void> {
-  const rows = writes.flatMap(({ hold, troubles }) => troubles.map((trouble) => troubleValues(hold, trouble)));
+async function storeFailures(queries: Queries, writes: readonly OffsetWrite[]): Promise<void> {
+  const rows = writes.flatMap(({ hold, failures }) => failures.map((failure) => failureValues(hold, failure)));
   for (const chunk of chunks(rows)) {
     await queries.query(
       `INSERT INTO consumer_trouble (consumer_id, position, attempts, losses, not_before_ms, reason, state)
@@ -88,14 +88,14 @@ async function storeTroubles(queries: Queries, writes: readonly OffsetWrite[]): 
   }
 }
 
-function troubleValues(hold: Hold, trouble: Trouble): SqlValue[] {
-  const { position, attempts, losses, notBeforeMs, reason, state } = trouble;
-  return [hold.id, position, attempts, losses, notBeforeMs, reason.slice(0, MAX_REASON), TROUBLE_STATES[state]];
+function failureValues(hold: Hold, failure: FailureRecord): SqlValue[] {
+  const { position, attempts, losses, notBeforeMs, reason, state } = failure;
+  return [hold.id, position, attempts, losses, notBeforeMs, reason.slice(0, MAX_REASON), FAILURE_STATES[state]];
 }
 
-async function deleteTroubles(queries: Queries, writes: readonly OffsetWrite[]): Promise<void> {
-  for (const { hold, troublesOver } of writes) {
-    for (const chunk of chunks(troublesOver)) {
+async function deleteFailures(queries: Queries, writes: readonly OffsetWrite[]): Promise<void> {
+  for (const { hold, failuresOver } of writes) {
+    for (const chunk of chunks(failuresOver)) {
       await queries.query(
         `DELETE FROM consumer_trouble WHERE consumer_id = ? AND position IN (${chunk.map(() => '?').join()})`,
         [hold.id, ...chunk],
@@ -105,5 +105,5 @@ async function deleteTroubles(queries: Queries, writes: readonly OffsetWrite[]):
 }
 
 function* chunks<T>(items: readonly T[]): Generator<T[]> {
-  for (let from = 0; from < items.length; from += MAX_TROUBLE_ROWS) yield items.slice(from, from + MAX_TROUBLE_ROWS);
+  for (let from = 0; from < items.length; from += MAX_FAILURE_ROWS) yield items.slice(from, from + MAX_FAILURE_ROWS);
 }

@@ -7,7 +7,7 @@ import {
   EVERY_EVENT,
   type SettingsPatch,
 } from '../../../domain/consumers/consumer.js';
-import type { Trouble, TroubleState } from '../../../domain/consumers/delivery-types.js';
+import type { FailureRecord, FailureState } from '../../../domain/consumers/delivery-types.js';
 import type { Micros, Position } from '../../../units.js';
 import type { ConsumerRecord } from '../../ports/consumer-storage.js';
 
@@ -64,7 +64,7 @@ export function decodeSettings(text: string): ConsumerSettings {
   return applySettings(DEFAULT_SETTINGS, { ...stored, filter: { ...EVERY_EVENT, ...stored.filter } });
 }
 
-export interface TroubleRow {
+export interface FailureRow {
   readonly position: Position;
   readonly attempts: number;
   readonly losses: number;
@@ -74,12 +74,12 @@ export interface TroubleRow {
 }
 
 /** Stored values of the states. */
-export const TROUBLE_STATES = { RETRY: 1, PARKED: 2, REPLAY: 3 } as const satisfies Record<TroubleState, number>;
+export const FAILURE_STATES = { RETRY: 1, PARKED: 2, REPLAY: 3 } as const satisfies Record<FailureState, number>;
 const STATE_NAMES = new Map(
-  Object.entries(TROUBLE_STATES).map(([name, value]) => [value as number, name as TroubleState]),
+  Object.entries(FAILURE_STATES).map(([name, value]) => [value as number, name as FailureState]),
 );
 
-export function troubleOf(row: TroubleRow): Trouble {
+export function failureOf(row: FailureRow): FailureRecord {
   const { position, attempts, losses, not_before_ms: notBeforeMs, reason } = row;
   return { position, attempts, losses, notBeforeMs, reason, state: STATE_NAMES.get(row.state) ?? 'RETRY' };
 }

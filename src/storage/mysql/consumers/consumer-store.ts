@@ -22,9 +22,9 @@ import {
   CONSUMER_COLUMNS,
   type ConsumerRow,
   encodeSettings,
+  type FailureRow,
+  failureOf,
   recordOf,
-  type TroubleRow,
-  troubleOf,
 } from './consumer-rows.js';
 
 const LEASE_END = `NOW(6) + INTERVAL ${OWNERSHIP_LEASE_MS * 1000} MICROSECOND`;
@@ -213,23 +213,23 @@ async function tryAcquire(
   const { affectedRows } = await queries.write(ACQUIRE, values);
   const [row] = await queries.execute<ConsumerRow>(SELECT_BY_NAME, [context, name]);
   if (row === undefined || row.deleted === 1) return { kind: 'unknown' };
-  if (affectedRows === 1) return acquired(row, leases, await readTroubles(queries, row.id));
+  if (affectedRows === 1) return acquired(row, leases, await readFailures(queries, row.id));
   const present = recordOf(row).owner;
   return present === undefined || present.id === instance.id ? 'again' : { kind: 'owned', owner: present };
 }
 
-function acquired(row: ConsumerRow, leases: number, troubles: readonly TroubleRow[]): Acquired {
+function acquired(row: ConsumerRow, leases: number, failures: readonly FailureRow[]): Acquired {
   return {
     kind: 'acquired',
     record: recordOf(row),
     hold: { id: row.id, epoch: row.owner_epoch },
     leases: { next: row.next_lease - leases, end: row.next_lease },
-    troubles: troubles.map(troubleOf),
+    failures: failures.map(failureOf),
   };
 }
 
-function readTroubles(queries: Queries, id: number): Promise<TroubleRow[]> {
-  return queries.execute<TroubleRow>(
+function readFailures(queries: Queries, id: number): Promise<FailureRow[]> {
+  return queries.execute<FailureRow>(
     'SELECT position, attempts, losses, not_before_ms, reason, state FROM consumer_trouble WHERE consumer_id = ? ORDER BY position',
     [id],
   );

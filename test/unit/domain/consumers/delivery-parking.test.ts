@@ -1,4 +1,4 @@
-// Troubles, parking and replay, and what a window stores and takes up again.
+// Failure records, parking and replay, and what a window stores and takes up again.
 
 import { describe, expect, it } from 'vitest';
 import { Ordering } from '../../../../src/domain/consumers/consumer.js';
@@ -23,7 +23,7 @@ describe('delivery parking', () => {
     expect(driver.window.redeliveries.expire(driver.now)).toEqual([
       { position: 1, member: 'ada', attempt: 3, parked: true },
     ]);
-    expect(driver.window.unsaved.take().troubles).toEqual([
+    expect(driver.window.unsaved.take().failures).toEqual([
       { position: 1, attempts: 3, losses: 0, notBeforeMs: 0, reason: 'ACK_TIMEOUT', state: 'PARKED' },
     ]);
     expect(driver.window.offset).toBe(1);
@@ -43,7 +43,7 @@ describe('delivery parking', () => {
     const driver = new DeliveryDriver({ log: ['a', 'a'], settings: { ...BY_STREAM, parking: false } });
     driver.join('ada');
     driver.park(of(driver.deliver(), 1), 'bad data');
-    expect(driver.window.unsaved.take().troubles).toMatchObject([{ position: 1, reason: 'bad data', state: 'PARKED' }]);
+    expect(driver.window.unsaved.take().failures).toMatchObject([{ position: 1, reason: 'bad data', state: 'PARKED' }]);
     expect(driver.window.report.stats()).toMatchObject({ parked: 1, inFlight: 1 });
   });
 
@@ -64,7 +64,7 @@ describe('delivery parking', () => {
     expect(driver.window.parked.discard(2)).toBe(false);
     expect(driver.window.parked.discard(1)).toBe(true);
     expect(driver.window.parked.discard(1)).toBe(false);
-    expect(driver.window.unsaved.take()).toMatchObject({ troubles: [], troublesOver: [1] });
+    expect(driver.window.unsaved.take()).toMatchObject({ failures: [], failuresOver: [1] });
   });
 
   it('forgets a parked event that is no longer stored', () => {
@@ -85,7 +85,7 @@ describe('delivery replay', () => {
     expect(driver.window.offset).toBe(1);
     driver.window.answers.ackUpTo(3, undefined, driver.now);
     expect(driver.window.offset).toBe(3);
-    expect(driver.window.unsaved.take().troublesOver).toEqual([1]);
+    expect(driver.window.unsaved.take().failuresOver).toEqual([1]);
   });
 
   it('counts once among what is done above the offset', () => {
@@ -121,7 +121,7 @@ describe('delivery replay', () => {
     expect(replay).toMatchObject({ position: 1, replay: true });
     expect(driver.window.offset).toBe(2);
     if (replay !== undefined) driver.ack(replay);
-    expect(driver.window.unsaved.take().troublesOver).toEqual([1]);
+    expect(driver.window.unsaved.take().failuresOver).toEqual([1]);
   });
 
   it('ends when the event is no longer stored', () => {
@@ -146,7 +146,7 @@ describe('delivery seek', () => {
       generation: 2,
       offset: 1,
       generationFirstLease: 4,
-      troublesOver: [3],
+      failuresOver: [3],
     });
     expect(driver.deliver().map(({ position, attempt }) => [position, attempt])).toEqual([
       [2, 1],
@@ -191,14 +191,14 @@ describe('delivery settings', () => {
 });
 
 describe('delivery settings and expiry', () => {
-  it('ends a trouble whose event expired before the new scan came to it', () => {
+  it('ends a failure record whose event expired before the new scan came to it', () => {
     const driver = new DeliveryDriver({ log: ['a', 'b'] });
     driver.join('ada');
     driver.retry(of(driver.deliver(), 1), 500);
     driver.window.configure({ ...BY_STREAM, ordering: Ordering.NONE });
     driver.delete(1);
     driver.deliver();
-    expect(driver.window.unsaved.take()).toMatchObject({ troubles: [], troublesOver: [1] });
+    expect(driver.window.unsaved.take()).toMatchObject({ failures: [], failuresOver: [1] });
   });
 });
 
@@ -219,19 +219,19 @@ describe('delivery storage', () => {
     expect(driver.window.unsaved.any).toBe(false);
   });
 
-  it('writes a trouble again that changed while it was being written', () => {
+  it('writes a failure record again that changed while it was being written', () => {
     const driver = new DeliveryDriver({ log: [null] });
     driver.join('ada');
     driver.retry(of(driver.deliver(), 1));
     const changes = driver.window.unsaved.take();
     driver.retry(of(driver.deliver(), 1));
     driver.window.unsaved.confirm(changes);
-    expect(driver.window.unsaved.anyTrouble).toBe(true);
-    expect(driver.window.unsaved.take().troubles).toMatchObject([{ position: 1, attempts: 2 }]);
+    expect(driver.window.unsaved.anyFailure).toBe(true);
+    expect(driver.window.unsaved.take().failures).toMatchObject([{ position: 1, attempts: 2 }]);
     driver.ack(...driver.deliver());
-    expect(driver.window.unsaved.take()).toMatchObject({ troubles: [], troublesOver: [1] });
+    expect(driver.window.unsaved.take()).toMatchObject({ failures: [], failuresOver: [1] });
     driver.window.unsaved.confirm(driver.window.unsaved.take());
-    expect(driver.window.unsaved.anyTrouble).toBe(false);
+    expect(driver.window.unsaved.anyFailure).toBe(false);
   });
 
   it('takes up attempts and delays of a former owner', () => {

@@ -286,7 +286,7 @@ describe('delivery window: gone', () => {
     expect(first === undefined ? [] : driver.ack(first)).toEqual(['ACCEPTED']);
   });
 
-  it('ends the stored trouble of an event that expired before it was offered', () => {
+  it('ends the stored failure record of an event that expired before it was offered', () => {
     const former = new DeliveryDriver({ log: ['a', 'b'] });
     former.join('ada');
     former.retry(of(former.deliver(), 1));
@@ -294,7 +294,7 @@ describe('delivery window: gone', () => {
     driver.delete(1);
     driver.join('ada');
     driver.deliver();
-    expect(driver.window.unsaved.take().troublesOver).toEqual([1]);
+    expect(driver.window.unsaved.take().failuresOver).toEqual([1]);
   });
 });
 

@@ -116,7 +116,7 @@ describe('delivery members: leaving', () => {
     driver.join('ada');
     driver.deliver();
     expect(driver.window.members.remove('ada', { lost: false }, driver.now)).toBe(3);
-    expect(driver.window.unsaved.anyTrouble).toBe(false);
+    expect(driver.window.unsaved.anyFailure).toBe(false);
     driver.join('ada');
     expect(driver.deliver().map(({ position, attempt }) => [position, attempt])).toEqual([
       [1, 1],
@@ -151,8 +151,8 @@ describe('delivery members: being lost', () => {
     driver.join('ada');
     driver.deliver();
     driver.window.members.remove('ada', { lost: true }, driver.now);
-    const { troubles } = driver.window.unsaved.take();
-    expect(troubles.map(({ position, attempts, losses, reason }) => [position, attempts, losses, reason])).toEqual([
+    const { failures } = driver.window.unsaved.take();
+    expect(failures.map(({ position, attempts, losses, reason }) => [position, attempts, losses, reason])).toEqual([
       [1, 0, 1, 'MEMBER_LOST'],
       [3, 0, 1, 'MEMBER_LOST'],
       [4, 0, 1, 'MEMBER_LOST'],
@@ -180,7 +180,7 @@ describe('delivery members: being lost', () => {
       expect(driver.positions()).toEqual([1]);
       driver.window.members.remove('ada', { lost: true }, driver.now);
     }
-    expect(driver.window.unsaved.take().troubles).toMatchObject([{ position: 1, losses: 8, state: 'RETRY' }]);
+    expect(driver.window.unsaved.take().failures).toMatchObject([{ position: 1, losses: 8, state: 'RETRY' }]);
   });
 
   it('counts losses for the thousand oldest units only', () => {
@@ -189,7 +189,7 @@ describe('delivery members: being lost', () => {
     driver.join('ada', { maxInFlight: 5_000 });
     driver.deliver();
     expect(driver.window.members.remove('ada', { lost: true }, driver.now)).toBe(1_200);
-    const { troubles } = driver.window.unsaved.take();
-    expect(troubles.map(({ position }) => position)).toEqual(Array.from({ length: 1_000 }, (_, index) => index + 1));
+    const { failures } = driver.window.unsaved.take();
+    expect(failures.map(({ position }) => position)).toEqual(Array.from({ length: 1_000 }, (_, index) => index + 1));
   });
 });

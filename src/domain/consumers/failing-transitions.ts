@@ -3,7 +3,7 @@
 
 import type { Millis, Position } from '../../units.js';
 import type { DeliveryState } from './delivery-state.js';
-import type { Trouble } from './delivery-types.js';
+import type { FailureRecord } from './delivery-types.js';
 import { DeliveryRecord } from './open-events.js';
 
 /** Parked events, as an operator sees them. */
@@ -14,7 +14,7 @@ export interface ParkedEvents {
   discard(position: Position): boolean;
 }
 
-export class DeliveryFailures implements ParkedEvents {
+export class FailingTransitions implements ParkedEvents {
   readonly #state: DeliveryState;
   /** Leases of parked events, the first and the last of each, for late answers. */
   readonly #parkedLeases = new Map<Position, readonly [number, number]>();
@@ -27,40 +27,40 @@ export class DeliveryFailures implements ParkedEvents {
   /** Follows a `begin` of the state: leases from before mean nothing, replays are queued anew. */
   begin(): void {
     this.#parkedLeases.clear();
-    for (const trouble of this.#state.troubles.all()) {
-      if (trouble.state === 'REPLAY') this.#queueReplay(trouble);
+    for (const failure of this.#state.failures.all()) {
+      if (failure.state === 'REPLAY') this.#queueReplay(failure);
     }
   }
 
   /** A delivery of a waiting event failed: one attempt more, and delivered again no earlier than `notBeforeMs`. */
   failAttempt(record: DeliveryRecord, reason: string, notBeforeMs: Millis, now: Millis): boolean {
-    const trouble = troubleOf(record);
-    const attempts = trouble.attempts + 1;
-    return this.#fail(record, { ...trouble, attempts, reason, notBeforeMs }, this.#isUsedUp(attempts), now);
+    const failure = failureOf(record);
+    const attempts = failure.attempts + 1;
+    return this.#fail(record, { ...failure, attempts, reason, notBeforeMs }, this.#isUsedUp(attempts), now);
   }
 
   /** A waiting event was with a member that was lost. */
   countLoss(record: DeliveryRecord, now: Millis): boolean {
-    const trouble = troubleOf(record);
-    const losses = trouble.losses + 1;
-    return this.#fail(record, { ...trouble, losses, reason: 'MEMBER_LOST' }, this.#isUsedUp(losses), now);
+    const failure = failureOf(record);
+    const losses = failure.losses + 1;
+    return this.#fail(record, { ...failure, losses, reason: 'MEMBER_LOST' }, this.#isUsedUp(losses), now);
   }
 
   park(record: DeliveryRecord, reason: string, now: Millis): void {
-    this.#park(record, { ...troubleOf(record), reason }, now);
+    this.#park(record, { ...failureOf(record), reason }, now);
   }
 
   /** An event without a record failed with a lease of a former owner; without `notBeforeMs` it is to be parked. */
   failUnseen(position: Position, reason: string, notBeforeMs: Millis | undefined): void {
-    const { troubles, progress } = this.#state;
-    const former = troubles.get(position) ?? newTrouble(position);
+    const { failures, progress } = this.#state;
+    const former = failures.get(position) ?? newFailure(position);
     const attempts = former.attempts + (notBeforeMs === undefined ? 0 : 1);
     if (notBeforeMs === undefined || this.#isUsedUp(attempts)) {
-      troubles.set({ ...former, attempts, reason, notBeforeMs: 0, state: 'PARKED' });
+      failures.set({ ...former, attempts, reason, notBeforeMs: 0, state: 'PARKED' });
       progress.finishedUnseen(position);
     } else {
-      troubles.set({ ...former, attempts, reason, notBeforeMs });
-      troubles.addUnclaimed(position);
+      failures.set({ ...former, attempts, reason, notBeforeMs });
+      failures.addUnclaimed(position);
     }
   }
 
@@ -68,8 +68,8 @@ export class DeliveryFailures implements ParkedEvents {
 
   /** Whether the event is parked and the lease one of those that it was parked from. */
   isLeaseOfParked(position: Position, lease: number): boolean {
-    const { troubles, leases } = this.#state;
-    if (troubles.get(position)?.state !== 'PARKED') return false;
+    const { failures, leases } = this.#state;
+    if (failures.get(position)?.state !== 'PARKED') return false;
     const own = this.#parkedLeases.get(position);
     if (own === undefined) return leases.isOfFormerOwner(lease);
     return lease >= own[0] && lease <= own[1];
@@ -77,11 +77,11 @@ export class DeliveryFailures implements ParkedEvents {
 
   /** See ParkedEvents. */
   replay(position: Position): boolean {
-    const { troubles } = this.#state;
-    const trouble = troubles.get(position);
-    if (trouble?.state !== 'PARKED') return false;
-    const replay: Trouble = { ...trouble, state: 'REPLAY', attempts: 0, losses: 0, notBeforeMs: 0 };
-    troubles.set(replay);
+    const { failures } = this.#state;
+    const failure = failures.get(position);
+    if (failure?.state !== 'PARKED') return false;
+    const replay: FailureRecord = { ...failure, state: 'REPLAY', attempts: 0, losses: 0, notBeforeMs: 0 };
+    failures.set(replay);
     const record = this.#queueReplay(replay);
     const leases = this.#parkedLeases.get(position);
     if (leases !== undefined) [record.firstLease, record.lease] = leases;
@@ -91,10 +91,10 @@ export class DeliveryFailures implements ParkedEvents {
 
   /** See ParkedEvents. */
   discard(position: Position): boolean {
-    const { troubles } = this.#state;
-    if (troubles.get(position)?.state !== 'PARKED') return false;
+    const { failures } = this.#state;
+    if (failures.get(position)?.state !== 'PARKED') return false;
     this.#parkedLeases.delete(position);
-    troubles.over(position);
+    failures.over(position);
     return true;
   }
 
@@ -105,40 +105,40 @@ export class DeliveryFailures implements ParkedEvents {
     return parking && failures >= maxAttempts;
   }
 
-  #fail(record: DeliveryRecord, trouble: Trouble, usedUp: boolean, now: Millis): boolean {
+  #fail(record: DeliveryRecord, failure: FailureRecord, usedUp: boolean, now: Millis): boolean {
     const state = this.#state;
     state.pool.release(record.stream ?? record);
     if (usedUp) {
-      this.#park(record, trouble, now);
+      this.#park(record, failure, now);
     } else {
-      record.trouble = trouble;
-      state.troubles.set(trouble);
+      record.failure = failure;
+      state.failures.set(failure);
       state.settle(record, now);
     }
     return usedUp;
   }
 
-  #park(record: DeliveryRecord, trouble: Trouble, now: Millis): void {
+  #park(record: DeliveryRecord, failure: FailureRecord, now: Millis): void {
     if (record.lease !== 0) this.#parkedLeases.set(record.position, [record.firstLease, record.lease]);
-    this.#state.troubles.set({ ...trouble, state: 'PARKED', notBeforeMs: 0 });
+    this.#state.failures.set({ ...failure, state: 'PARKED', notBeforeMs: 0 });
     this.#state.close(record, now);
   }
 
-  #queueReplay(trouble: Trouble): DeliveryRecord {
+  #queueReplay(failure: FailureRecord): DeliveryRecord {
     const state = this.#state;
-    const record = new DeliveryRecord(trouble.position, trouble.position, 0, undefined, true);
-    record.trouble = trouble;
-    state.records.set(trouble.position, record);
+    const record = new DeliveryRecord(failure.position, failure.position, 0, undefined, true);
+    record.failure = failure;
+    state.records.set(failure.position, record);
     state.waiting++;
     state.redelivery.schedule(record, 0);
     return record;
   }
 }
 
-function troubleOf(record: DeliveryRecord): Trouble {
-  return record.trouble ?? newTrouble(record.position);
+function failureOf(record: DeliveryRecord): FailureRecord {
+  return record.failure ?? newFailure(record.position);
 }
 
-function newTrouble(position: Position): Trouble {
+function newFailure(position: Position): FailureRecord {
   return { position, attempts: 0, losses: 0, notBeforeMs: 0, reason: '', state: 'RETRY' };
 }

@@ -5,7 +5,7 @@ import type { Delivery } from '../../domain/consumers/delivery-types.js';
 import type { LogEntry } from '../../domain/events/event.js';
 
 /** Deliveries on their way, in parallel: `deliveries[i]` is of `entries[i]`. */
-export interface Handout {
+export interface DeliveryBatch {
   readonly entries: readonly LogEntry[];
   readonly deliveries: readonly Delivery[];
 }
@@ -13,7 +13,7 @@ export interface Handout {
 /** Bytes of an entry in the form in which the member gets it. */
 export type MeasureEntry = (entry: LogEntry) => number;
 
-export class Outbox {
+export class PendingDeliveries {
   #entries: LogEntry[] = [];
   #deliveries: Delivery[] = [];
   /** Everything before it was taken. */
@@ -53,7 +53,7 @@ export class Outbox {
   }
 
   /** The oldest ones: at most `limit`, and as many as fit into the bytes, but at least one. */
-  take(limit: number, maxBytes: number, measure: MeasureEntry): Handout {
+  take(limit: number, maxBytes: number, measure: MeasureEntry): DeliveryBatch {
     const end = this.#endOf(limit, maxBytes, measure);
     if (this.#start === 0 && end === this.#entries.length) {
       const all = { entries: this.#entries, deliveries: this.#deliveries };
