@@ -7,15 +7,15 @@ import type { Millis } from '../units.js';
 export type Jitter = readonly [least: number, most: number];
 
 export const JITTER = {
-  /** Spreads best, where it does no harm to be early. */
+  /** Jitter of what may come early: spreads best. */
   full: [0, 1],
-  /** Never in a hurry, and never later than the bound says. */
+  /** Jitter of what must not hurry, and never comes later than the bound says. */
   upperHalf: [0.5, 1],
-  /** Of a period whose length others rely on. */
+  /** Jitter of a period whose length others rely on. */
   upperQuarter: [0.75, 1],
-  /** Of a delay whose mean matters, not its bound. */
+  /** Jitter of a delay whose mean matters, not its bound. */
   aroundHalf: [0.5, 1.5],
-  /** As `aroundHalf`, where the delays are long and some spread is enough. */
+  /** Jitter of long delays, for which some spread is enough. */
   aroundQuarter: [0.75, 1.25],
 } as const satisfies Record<string, Jitter>;
 
@@ -27,7 +27,9 @@ export interface Backoff {
   readonly jitter: Jitter;
 }
 
-/** Returns the delay after so many failures in a row, from 1, in whole milliseconds. `random` gives numbers in [0, 1). */
+/**
+ * Returns the delay after so many failures in a row, from 1, in whole milliseconds. `random` gives numbers in [0, 1).
+ */
 export function backoffMs(backoff: Backoff, failures: number, random: () => number): Millis {
   return spreadMs(doubledMs(backoff, failures), backoff.jitter, random);
 }

@@ -56,7 +56,10 @@ export class SystemClock implements Clock {
   }
 }
 
-/** Returns how far the wall clock is ahead of the one that never jumps: what turns an instant of one into one of the other. */
+/**
+ * Returns how far the wall clock is ahead of the one that never jumps: what turns an instant of one into one of the
+ * other.
+ */
 export function wallAheadMs(clock: Clock): Millis {
   return clock.nowMs() - clock.monotonicMs();
 }

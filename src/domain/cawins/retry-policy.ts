@@ -7,11 +7,11 @@ import { type Backoff, backoffMs, JITTER } from '../backoff.js';
 export interface RetryPolicy extends Backoff {
   /** Attempts in all, the first one too. */
   readonly maxAttempts: number;
-  /** A receiver that asks for more is tried again after this. */
+  /** The longest pause that a receiver can ask for. */
   readonly maxRetryAfterMs: Millis;
 }
 
-/** About ten hours of attempts: up to an hour apart, half of that on average. */
+/** The policy of callbacks: about ten hours of attempts, up to an hour apart, half of that on average. */
 export const DEFAULT_RETRY_POLICY: RetryPolicy = {
   baseMs: 2_000,
   capMs: 3_600_000,
@@ -22,7 +22,7 @@ export const DEFAULT_RETRY_POLICY: RetryPolicy = {
 
 /** What is known after an attempt that failed. */
 export interface FailedAttempt {
-  /** From 1. */
+  /** The attempt's number, from 1. */
   readonly attemptNumber: number;
   /** What the receiver asked for. */
   readonly retryAfterMs?: Millis | undefined;

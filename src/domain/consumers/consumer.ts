@@ -56,7 +56,7 @@ export const MAX_ACK_TIMEOUT_MS = 12 * 3_600_000;
 export const MAX_ATTEMPTS_LIMIT = 1_000;
 /** Values in one list of a filter. */
 export const MAX_FILTER_VALUES = 100;
-/** `pending` and `affected` are exact up to here. */
+/** The number up to which `pending` and `affected` are exact. */
 export const MAX_EXACT_PENDING = 10_000;
 
 export const EVERY_EVENT: ConsumerFilter = {
@@ -151,7 +151,10 @@ export function consumerCriteria(key: ConsumerKey, settings: ConsumerSettings): 
   return { context: key.context, ...settings.filter, consumer: key.name, ignoreOwn: settings.ignoreOwn };
 }
 
-/** As consumerCriteria, narrowed to one stream; the stream's own context, as `all` has streams of one name in several. */
+/**
+ * The criteria of a consumer, narrowed to one stream; the stream's own context, as `all` has streams of one name in
+ * several.
+ */
 export function streamCriteria(
   key: ConsumerKey,
   settings: ConsumerSettings,

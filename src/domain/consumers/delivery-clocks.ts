@@ -54,7 +54,7 @@ export class AckClocks {
     return due;
   }
 
-  /** When the next clock may run out; early if it was extended. */
+  /** Returns when the next clock may run out; early if it was extended. */
   nextDue(members: Iterable<DeliveryMember>): number | undefined {
     let next = this.#extended.minKey ?? Number.POSITIVE_INFINITY;
     for (const member of members) {

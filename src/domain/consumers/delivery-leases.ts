@@ -17,7 +17,7 @@ export interface LeaseSupply {
   readonly next: number;
   /** Leases that can be minted before `reserve` is needed; Infinity without a bound. */
   readonly left: number;
-  /** Leases below this are reserved for this owner in storage. */
+  /** Takes note that leases below this are reserved for this owner in storage. */
   reserve(limit: number): void;
 }
 
@@ -55,18 +55,18 @@ export class DeliveryLeases implements LeaseSupply {
     return this.#next++;
   }
 
-  /** What was minted before is of an older generation now. */
+  /** Begins a generation: what was minted before is of an older one now. */
   beginGeneration(): void {
     this.#generationFirst = this.#next;
     this.#ownerFirst = this.#next;
   }
 
-  /** What was minted before in this generation is known no more than what a former owner minted. */
+  /** Forgets what was minted in this generation: it is known no more than what a former owner minted. */
   forget(): void {
     this.#ownerFirst = this.#next;
   }
 
-  /** Of this generation, and minted when nothing was known of it here. */
+  /** Whether the lease is of this generation, and was minted when nothing was known of it here. */
   isOfFormerOwner(lease: number): boolean {
     return lease >= this.#generationFirst && lease < this.#ownerFirst;
   }

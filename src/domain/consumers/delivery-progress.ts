@@ -14,7 +14,7 @@ import { PositionRanges } from './position-ranges.js';
 export class DeliveryProgress {
   offset: Position;
   scanned: Position;
-  /** Done above the offset. */
+  /** What is done above the offset. */
   readonly acked = new PositionRanges();
   /** The newest position that the scan offered; what lies between it and the next one does not match. */
   #lastOffered: Position;
@@ -50,13 +50,16 @@ export class DeliveryProgress {
     return position <= this.offset || (position <= this.acked.last && this.acked.has(position));
   }
 
-  /** The scan offered this position and goes on. */
+  /** Takes note that the scan offered this position and goes on. */
   passed(position: Position): void {
     this.#lastOffered = position;
     this.scanned = position;
   }
 
-  /** `open` is the number of open records: done ones that wait in the queue are bounded by it. */
+  /**
+   * Adds a record that the scan opened. `open` is the number of open ones: done ones that wait in the queue are bounded
+   * by it.
+   */
   openedByScan(record: DeliveryRecord, open: number): void {
     this.#scanOrder.push(record);
     if (this.#scanOrder.length - this.#first <= 2 * open + 1024) return;
@@ -68,7 +71,7 @@ export class DeliveryProgress {
     this.#reread.add(record.position, record);
   }
 
-  /** Events of the stream were passed over, none before its `heldFrom`. */
+  /** Takes note that events of the stream were passed over, none before its `heldFrom`. */
   held(stream: StreamQueue): void {
     this.#held.add(stream.heldFrom, stream);
   }
@@ -79,14 +82,16 @@ export class DeliveryProgress {
     return oldest === Number.POSITIVE_INFINITY ? undefined : oldest;
   }
 
-  /** This event is done. */
+  /** Takes note that this event is done. */
   finished(record: DeliveryRecord): void {
     this.#version++;
     this.advance();
     if (record.position > this.offset) this.acked.add(record.coversFrom, record.position);
   }
 
-  /** An event above the offset that has no record is done: acknowledged with a lease of a former owner. */
+  /**
+   * Takes note that an event above the offset without a record is done: acknowledged with a lease of a former owner.
+   */
   finishedUnseen(position: Position): void {
     this.#version++;
     this.acked.add(position, position, 0);

@@ -48,8 +48,8 @@ export class DeliveryRedeliveries {
   }
 
   /**
-   * The event at this position is no longer stored: done, unless it is in flight (then it is when it returns) or nothing
-   * is known of it. A replay that is gone leaves the parked list.
+   * Takes note that the event at this position is no longer stored: done, unless it is in flight (then it is when it
+   * returns) or nothing is known of it. A replay that is gone leaves the parked list.
    */
   gone(position: Position): void {
     const state = this.#state;

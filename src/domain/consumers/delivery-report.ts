@@ -31,7 +31,7 @@ export class DeliveryReport {
     };
   }
 
-  /** Why it does or does not deliver; `head` is the newest visible position. */
+  /** Says why it does or does not deliver; `head` is the newest visible position. */
   activity(head: Position, now: Millis): ActivityReport {
     const { pool, inFlight } = this.#state;
     const at = this.#state.tick(now);

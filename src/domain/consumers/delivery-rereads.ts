@@ -61,8 +61,9 @@ export class DeliveryRereads {
   }
 
   /**
-   * Everything of the stream from `reread.from` up to this position was offered with `delivered` or `done`. Call it also
-   * when the read found nothing, else the stream is named again. After `held` or `no-credit` it does nothing.
+   * Takes note that everything of the stream from `reread.from` up to this position was offered with `delivered` or
+   * `done`. Call it also when the read found nothing, else the stream is named again. After `held` or `no-credit` it
+   * does nothing.
    */
   passedTo(reread: StreamReread, position: Position): void {
     const state = this.#state;

@@ -13,7 +13,7 @@ export class DeliveryScan {
     this.#state = state;
   }
 
-  /** Everything up to here was looked at: read on after it. */
+  /** The position up to which everything was looked at: read on after it. */
   get position(): Position {
     return this.#state.progress.scanned;
   }
@@ -43,7 +43,7 @@ export class DeliveryScan {
     return this.#passHeld(stream, event, at);
   }
 
-  /** Everything up to this position was read and offered, so that the offset may pass what does not match. */
+  /** Takes note that everything up to this position was read and offered: the offset may pass what does not match. */
   passedTo(position: Position): void {
     const { progress, failures, records } = this.#state;
     if (position > progress.scanned) progress.scanned = position;
@@ -51,7 +51,9 @@ export class DeliveryScan {
     failures.dropPassed(progress.offset, (p) => records.has(p));
   }
 
-  /** What keeps the scan from going on at a position because too much is done above the offset; undefined: nothing. */
+  /**
+   * Returns the open position for which the scan has to wait, as too much is done above the offset; undefined: none.
+   */
   blockedBy(position: Position): Position | undefined {
     const { progress, limits } = this.#state;
     const { acked } = progress;
@@ -73,7 +75,7 @@ export class DeliveryScan {
     return HELD;
   }
 
-  /** Its stored failure record is not due: it waits, and holds up its stream. */
+  /** Passes an event whose stored failure record is not due: it waits, and holds up its stream. */
   #passWaiting(event: OfferedEvent, failure: FailureRecord, now: number): OfferResult {
     const { progress, records } = this.#state;
     const record = this.#state.open(event, progress.coversFrom, this.#state.streamOf(event), failure);

@@ -89,12 +89,15 @@ export class DeliveryState {
     return this.leases.left > 0 && this.records.size < this.limits.maxOutstanding;
   }
 
-  /** The stream of an event, if it has order and anything of it is open. */
+  /** Returns the stream of an event, if it has order and anything of it is open. */
   streamOf(event: OfferedEvent): StreamQueue | undefined {
     return this.#isOrdered(event) ? this.streams.get(event.stream as string) : undefined;
   }
 
-  /** A record for an event that was not open; it is the newest of its stream, of which `known` is what `streamOf` says. */
+  /**
+   * Makes a record for an event that was not open; it is the newest of its stream, of which `known` is what `streamOf`
+   * says.
+   */
   open(
     event: OfferedEvent,
     coversFrom: Position,
@@ -109,7 +112,7 @@ export class DeliveryState {
     return record;
   }
 
-  /** A record that has to wait before its first delivery by this owner. */
+  /** Lets a new record wait before its first delivery by this owner. */
   openWaiting(record: DeliveryRecord, now: number): void {
     this.waiting++;
     if (record.stream !== undefined) record.stream.firstWaiting ??= record;
@@ -132,7 +135,7 @@ export class DeliveryState {
     this.progress.held(stream);
   }
 
-  /** Every passed over event of the stream was offered. */
+  /** Takes note that every passed over event of the stream was offered. */
   unhold(stream: StreamQueue): void {
     stream.heldFrom = 0;
     this.heldStreams--;
@@ -188,7 +191,7 @@ export class DeliveryState {
 
   // --- done
 
-  /** The event is done: acknowledged, skipped or gone. */
+  /** Ends an event that is done: acknowledged, skipped or gone. */
   finish(record: DeliveryRecord, now: number): void {
     if (record.failure !== undefined) this.failures.over(record.position);
     this.close(record, now);
@@ -208,7 +211,7 @@ export class DeliveryState {
     if (!record.replay) this.progress.finished(record);
   }
 
-  /** An event without a record is done: acknowledged or skipped with a lease of a former owner. */
+  /** Ends an event without a record: acknowledged or skipped with a lease of a former owner. */
   finishUnseen(position: Position): void {
     this.failures.over(position);
     this.progress.finishedUnseen(position);
@@ -270,7 +273,7 @@ export class DeliveryState {
     else if (stream.records.first === record) this.clocks.start(record, member, now);
   }
 
-  /** The member gives the event back; its stream's numbers are the caller's. */
+  /** Has the member give the event back; its stream's numbers are the caller's. */
   #leaveMember(record: DeliveryRecord): void {
     const member = record.member as DeliveryMember;
     record.state = RecordState.WAITING;

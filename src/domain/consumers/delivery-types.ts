@@ -27,7 +27,9 @@ export interface WindowLimits {
   readonly maxOutstanding: number;
 }
 
-/** RETRY: to be delivered again; PARKED: set aside; REPLAY: parked before, asked for again, not done yet. */
+/**
+ * What becomes of an event that failed: RETRY, delivered again; PARKED, set aside; REPLAY, parked and asked for again.
+ */
 export type FailureState = 'RETRY' | 'PARKED' | 'REPLAY';
 
 /** What is remembered about an event that failed. Immutable: each change is a new object. */
@@ -37,7 +39,7 @@ export interface FailureRecord {
   readonly attempts: number;
   /** Members that were lost while this was the oldest event of its stream with them. */
   readonly losses: number;
-  /** Not to be delivered again before; 0: at once. */
+  /** The time before which it is not delivered again; 0: at once. */
   readonly notBeforeMs: Millis;
   /** The last cause: `ACK_TIMEOUT`, `MEMBER_LOST`, or what the rejecting member said. */
   readonly reason: string;
@@ -48,7 +50,7 @@ export interface FailureRecord {
 export interface WindowState {
   /** Rises with every seek and changed filter. */
   readonly generation: number;
-  /** Everything that matches at or below is done. */
+  /** The position at or below which everything that matches is done. */
   readonly offset: Position;
   /** What is done above the offset, as `encodeRanges` made it; empty: nothing. */
   readonly acked: Uint8Array;
@@ -71,7 +73,7 @@ export interface WindowChanges {
   readonly version: number;
   readonly generation: number;
   readonly offset: Position;
-  /** For WindowState.acked. */
+  /** What WindowState.acked is to be. */
   readonly acked: Uint8Array;
   readonly nextLease: number;
   readonly generationFirstLease: number;
@@ -90,17 +92,17 @@ export interface OfferedEvent {
   readonly bytes: number;
 }
 
-/** The event was leased to a member: send it. */
+/** An event that was leased to a member: to be sent. */
 export interface Delivery {
   readonly kind: 'delivered';
   readonly position: Position;
   readonly lease: number;
-  /** 1 for the first delivery; higher after a time-out or a rejection of this event. */
+  /** The delivery's number: 1 at first, higher after a time-out or a rejection of this event. */
   readonly attempt: number;
   readonly member: string;
-  /** When it will be delivered again unless answered; undefined while its clock does not run. */
+  /** The time when it will be delivered again unless answered; undefined while its clock does not run. */
   readonly deadlineMs: Millis | undefined;
-  /** A parked event, outside of its stream's order. */
+  /** Whether it is a parked event, outside of its stream's order. */
   readonly replay: boolean;
 }
 
@@ -129,7 +131,7 @@ export interface StreamReread {
   readonly stream: string;
   /** The window's `era` when it was named. */
   readonly era: number;
-  /** Read the stream's matching events at or after this position, up to the position of the scan. */
+  /** The position at or after which the stream's matching events are to be read, up to that of the scan. */
   readonly from: Position;
   /** How many of them a member could take at present; at least 1. */
   readonly room: number;
@@ -141,11 +143,14 @@ export type AckStatus = 'ACCEPTED' | 'ALREADY' | 'STALE' | 'UNKNOWN';
 /** An answer to one delivery. */
 export interface Answer {
   readonly position: Position;
-  /** 0: whatever is current. */
+  /** The lease of the delivery; 0: whatever is current. */
   readonly lease: number;
 }
 
-/** RETRY: deliver again after a delay, with a raised attempt; PARK: set aside; SKIP: done without success. */
+/**
+ * What a rejection asks for: RETRY, a delivery after a delay with a raised attempt; PARK, setting aside; SKIP, no
+ * success.
+ */
 export type Rejection =
   | { readonly action: 'RETRY'; readonly delayMs: Millis; readonly reason: string }
   | { readonly action: 'PARK'; readonly reason: string }
@@ -157,7 +162,7 @@ export interface Expiry {
   readonly member: string;
   /** The attempt that failed. */
   readonly attempt: number;
-  /** It used up its attempts and was parked. */
+  /** Whether it used up its attempts and was parked. */
   readonly parked: boolean;
 }
 

@@ -105,7 +105,7 @@ export class DeliveryWindow {
     return this.#state.era;
   }
 
-  /** Everything that matches at or below is done or parked. */
+  /** The position at or below which everything that matches is done or parked. */
   get offset(): Position {
     return this.#state.progress.offset;
   }

@@ -32,14 +32,17 @@ export class FailingTransitions implements ParkedEvents {
     }
   }
 
-  /** A delivery of a waiting event failed: one attempt more, and delivered again no earlier than `notBeforeMs`. */
+  /**
+   * Counts a failed delivery of a waiting event, which is delivered again no earlier than `notBeforeMs`. True: it was
+   * parked.
+   */
   failAttempt(record: DeliveryRecord, reason: string, notBeforeMs: Millis, now: Millis): boolean {
     const failure = failureOf(record);
     const attempts = failure.attempts + 1;
     return this.#fail(record, { ...failure, attempts, reason, notBeforeMs }, this.#isUsedUp(attempts), now);
   }
 
-  /** A waiting event was with a member that was lost. */
+  /** Counts the loss of the member that a waiting event was with. True: the event was parked. */
   countLoss(record: DeliveryRecord, now: Millis): boolean {
     const failure = failureOf(record);
     const losses = failure.losses + 1;
@@ -50,7 +53,7 @@ export class FailingTransitions implements ParkedEvents {
     this.#park(record, { ...failureOf(record), reason }, now);
   }
 
-  /** An event without a record failed with a lease of a former owner; without `notBeforeMs` it is to be parked. */
+  /** Fails an event without a record, by a lease of a former owner; without `notBeforeMs` it is to be parked. */
   failUnseen(position: Position, reason: string, notBeforeMs: Millis | undefined): void {
     const { failures, progress } = this.#state;
     const former = failures.get(position) ?? newFailure(position);

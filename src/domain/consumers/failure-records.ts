@@ -82,7 +82,7 @@ export class FailureRecords {
     return { changed, over };
   }
 
-  /** These were stored; those that changed again meanwhile stay. */
+  /** Takes note of what was stored; records that changed again meanwhile stay unsaved. */
   saved(changed: readonly FailureRecord[], over: readonly Position[]): void {
     for (const failure of changed) {
       if (this.#unsaved.get(failure.position) === failure) this.#unsaved.delete(failure.position);

@@ -19,7 +19,7 @@ export class MemberPool {
     return this.#heap.reduce((sum, member) => sum + member.maxInFlight, 0);
   }
 
-  /** In the order they came. */
+  /** All members, in the order they came. */
   all(): IterableIterator<DeliveryMember> {
     return this.#byName.values();
   }
@@ -117,7 +117,7 @@ export class MemberPool {
     if (this.#heap.length > 1) this.#sift(member);
   }
 
-  /** Until the unit fits, or no longer waits for this member. */
+  /** Whether the member is still reserved: until the unit fits, or no longer waits for it. */
   #stillReserved(member: DeliveryMember, unit: DeliveryUnit): boolean {
     if (member.maxInFlight === 0 || member.canTake(unit.nextBytes, unit)) return false;
     if ('records' in unit) return unit.waits && (unit.holder === undefined || unit.holder === member);

@@ -25,7 +25,7 @@ export class DeliveryRecord {
   readonly position: Position;
   /** The positions from here to `position` hold no other event of the consumer: done when this is done. */
   readonly coversFrom: Position;
-  /** Undefined: it has no order, or is a replay. */
+  /** The stream in which it has its order; undefined: it has none, or is a replay. */
   readonly stream: StreamQueue | undefined;
   readonly replay: boolean;
   bytes: number;
@@ -43,7 +43,7 @@ export class DeliveryRecord {
 
   /** When its clock started in this delivery; meaningless while it does not run. */
   clockStartMs = 0;
-  /** It was asked to leave it more time than its clock; 0: not. */
+  /** The time that its member asked for beyond its clock; 0: none. */
   extendedUntilMs = 0;
   /** Key of its entry among the extended ones; 0: not there. */
   extendedKey = 0;
@@ -55,7 +55,7 @@ export class DeliveryRecord {
   reservedOn: DeliveryMember | undefined;
   /** The queue in which it stands for its unit; undefined: none. */
   queuedIn: KeyedHeap<DeliveryRecord> | undefined;
-  /** Its key there; an entry with another one is void. */
+  /** Its key in that queue; an entry with another one is void. */
   queueKey = 0;
 
   constructor(
@@ -128,7 +128,7 @@ export class DeliveryRecord {
 /** One stream with open events. */
 export class StreamQueue {
   readonly key: string;
-  /** Its records by position: in flight ones, then waiting ones. */
+  /** The stream's records by position: in flight ones, then waiting ones. */
   readonly records = new LinkedList<DeliveryRecord>();
   firstWaiting: DeliveryRecord | undefined;
   inFlight = 0;
@@ -175,17 +175,17 @@ export class DeliveryMember {
   inFlightBytes = 0;
   /** When it last answered; restarts its clocks. */
   answeredMs = 0;
-  /** In flight, by ascending position, as nearly everything is delivered. */
+  /** What is in flight by ascending position, as nearly everything is delivered. */
   readonly ascending = new LinkedList<DeliveryRecord>();
-  /** In flight, delivered after something newer. */
+  /** What is in flight and was delivered after something newer. */
   readonly others = new Set<DeliveryRecord>();
-  /** In flight with a running clock, by the start of that clock. */
+  /** What is in flight with a running clock, by the start of that clock. */
   readonly clocks = new LinkedList<DeliveryRecord>();
   /** Waiting records that only this member may take, as it has their stream. */
   readonly ready = new KeyedHeap<DeliveryRecord>();
   /** Streams with passed over events that only this member may take. */
   readonly held = new Set<StreamQueue>();
-  /** It takes nothing but this until it fits. */
+  /** What it has to take next, once that fits; undefined: whatever comes. */
   reservedFor: DeliveryUnit | undefined;
   /** Free credit in events as the pool sorts it, and where the pool has it. */
   free = 0;
@@ -224,7 +224,7 @@ export class DeliveryMember {
     else this.others.delete(record);
   }
 
-  /** Everything it has in flight, by position. */
+  /** Returns everything that it has in flight, by position. */
   records(): DeliveryRecord[] {
     const records = this.recordsUpTo(Number.POSITIVE_INFINITY);
     return records.sort((a, b) => a.position - b.position);

@@ -22,7 +22,7 @@ export class UnsavedChanges {
     return this.#state.failures.hasUnsaved;
   }
 
-  /** All that was not confirmed. A cost of the number of ranges: once a flush, not once an event. */
+  /** Returns all that was not confirmed. A cost of the number of ranges: once a flush, not once an event. */
   take(): WindowChanges {
     const { progress, failures, leases, generation } = this.#state;
     const { changed, over } = failures.unsaved();
@@ -38,7 +38,7 @@ export class UnsavedChanges {
     };
   }
 
-  /** These changes are stored; what changed since stays to be written. */
+  /** Takes note that these changes are stored; what changed since stays to be written. */
   confirm(changes: WindowChanges): void {
     this.#savedVersion = Math.max(this.#savedVersion, changes.version);
     this.#state.failures.saved(changes.failures, changes.failuresOver);

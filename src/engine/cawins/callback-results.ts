@@ -7,7 +7,7 @@ import type { AttemptReport, CallbackStore } from '../../storage/ports/cawin-sto
 import type { Logger } from '../../telemetry.js';
 import type { EndpointReports } from './endpoint-reports.js';
 
-/** In one transaction. */
+/** Reports in one transaction. */
 const MAX_REPORTS = 64;
 const RETRY_MS = 500;
 /** Tries until a report is given up: its firing is claimed again anyway. */
@@ -28,7 +28,7 @@ export interface CallbackResultsOptions {
 
 export class CallbackResults {
   readonly #options: CallbackResultsOptions;
-  /** Nothing is tried again: the server is about to end. */
+  /** Aborted when nothing is to be tried again: the server is about to end. */
   readonly #hurrying = new AbortController();
   #waiting: Waiting[] = [];
   #writing = false;
@@ -45,7 +45,9 @@ export class CallbackResults {
     });
   }
 
-  /** What cannot be written at the next try is given up, here and from now on: another instance makes those calls again. */
+  /**
+   * Gives up what cannot be written at the next try, here and from now on: another instance makes those calls again.
+   */
   hurry(): void {
     this.#hurrying.abort();
   }

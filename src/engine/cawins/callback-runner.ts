@@ -17,7 +17,7 @@ import type { CallbackResults } from './callback-results.js';
 
 /** Calls of an instance at a time. */
 const MAX_CALLS = 512;
-/** Of those to one endpoint. */
+/** Calls at a time to one endpoint. */
 const MAX_ENDPOINT_CALLS = 32;
 /** Endpoints that are looked at together. */
 const MAX_ENDPOINTS = 64;
@@ -33,7 +33,7 @@ export interface CallbackRunnerOptions {
   readonly call: CallbackCall;
   readonly results: CallbackResults;
   readonly clock: Clock;
-  /** In [0, 1). */
+  /** Gives numbers in [0, 1). */
   readonly random: () => number;
   readonly logger: Logger;
 }
@@ -41,7 +41,7 @@ export interface CallbackRunnerOptions {
 export class CallbackRunner {
   readonly #options: CallbackRunnerOptions;
   readonly #stopping = new AbortController();
-  /** Calls under way are cut off. */
+  /** Cuts calls under way off. */
   readonly #cutting = new AbortController();
   /** Calls under way by endpoint, each until its result is written. */
   readonly #calls = new Map<number, number>();
@@ -59,7 +59,7 @@ export class CallbackRunner {
     this.#running = this.#run();
   }
 
-  /** Something may be due now. */
+  /** Looks for what is due at once, as something may be. */
   wake(): void {
     this.#wakeUp.abort();
   }
@@ -98,7 +98,10 @@ export class CallbackRunner {
     }
   }
 
-  /** Until nothing is due, or there is no room; in how many milliseconds something is due, if that is known. */
+  /**
+   * Claims until nothing is due, or there is no room; returns in how many milliseconds something is due, if that is
+   * known.
+   */
   async #claimAll(): Promise<number | undefined> {
     while (!this.#stopping.signal.aborted && this.#underWay.size < MAX_CALLS) {
       const full = this.#full();
@@ -115,12 +118,15 @@ export class CallbackRunner {
     return undefined;
   }
 
-  /** Endpoints that have about as many calls as they may have. */
+  /** Returns endpoints that have about as many calls as they may have. */
   #full(): number[] {
     return [...this.#calls.keys()].filter((id) => this.#isFull(id));
   }
 
-  /** Until a quarter of its calls have ended: a claim costs as much for one firing as for many. */
+  /**
+   * Whether an endpoint is to be left alone until a quarter of its calls have ended: a claim costs as much for one as
+   * for many.
+   */
   #isFull(id: number): boolean {
     const most = this.#most.get(id) ?? 0;
     return (this.#calls.get(id) ?? 0) > most - Math.ceil(most / 4);

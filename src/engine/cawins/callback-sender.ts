@@ -15,22 +15,25 @@ export interface CallbackEvent {
 
 /** One call. Settings are those at the time of the attempt, not of the firing. */
 export interface CallbackAttempt {
-  /** As it was accepted by `parseCallbackUrl`. */
+  /** The URL as it was accepted by `parseCallbackUrl`. */
   readonly url: string;
-  /** As they were accepted by `assertCallbackHeaders`; their values count as secrets. */
+  /** Headers as they were accepted by `assertCallbackHeaders`; their values count as secrets. */
   readonly headers: Readonly<Record<string, string>>;
-  /** `whsec_` secrets that sign: none, one, or two while one replaces the other. */
+  /** Secrets that sign, in the form `whsec_`: none, one, or two while one replaces the other. */
   readonly secrets: readonly string[];
-  /** For the whole attempt, from the look-up of the name to the answer. */
+  /** Time for the whole attempt, from the look-up of the name to the answer. */
   readonly timeoutMs: Millis;
   /** The same for every attempt of a firing; the receiver's key against duplicates. At most 128 letters, digits, `-`, `_`. */
   readonly deliveryId: string;
-  /** From 1. */
+  /** The attempt's number, from 1. */
   readonly attemptNumber: number;
   readonly event: CallbackEvent;
 }
 
-/** `rejected`: the same call will never be taken, so that only a person can help. `failed`: try again. */
+/**
+ * What became of an attempt; `rejected`: the same call will never be taken, only a person can help. `failed`: try
+ * again.
+ */
 export type AttemptOutcome = 'delivered' | 'failed' | 'rejected';
 
 /** What decided an attempt; few enough to be a metric's label. */
@@ -65,7 +68,7 @@ export interface AttemptResult {
   readonly status: string;
   /** Number of the HTTP or gRPC status; 0 without an answer (and gRPC's OK). */
   readonly statusCode: number;
-  /** Until the answer's status or the failure. */
+  /** Time until the answer's status or the failure. */
   readonly latencyMs: Millis;
   /** The beginning of what the receiver answered, at most 1 KiB of UTF-8 without control characters, redacted. */
   readonly firstBytes: string;

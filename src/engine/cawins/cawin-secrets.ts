@@ -6,9 +6,9 @@ import type { SecretBox } from '../../lib/secret-box.js';
 import type { Micros } from '../../units.js';
 
 export interface CawinSecrets {
-  /** Empty: calls are not signed. */
+  /** The secret that signs; empty: calls are not signed. */
   readonly secret: string;
-  /** Signs too until its time. */
+  /** The one before, which signs too until its time. */
   readonly former?: { readonly secret: string; readonly until: Micros };
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -32,7 +32,7 @@ export function withSecret(secrets: CawinSecrets, secret: string, now: Micros): 
 export class CawinVault {
   readonly #box: SecretBox | undefined;
 
-  /** Without a box there is no key, and nothing can be kept. */
+  /** Takes the box that encrypts; without one there is no key, and nothing can be kept. */
   constructor(box: SecretBox | undefined) {
     this.#box = box;
   }
@@ -46,7 +46,7 @@ export class CawinVault {
     throw fieldError('CALLBACK_NOT_ALLOWED', field, description);
   }
 
-  /** Undefined if there is nothing to keep. */
+  /** Encrypts secrets for a cawin's row; undefined if there is nothing to keep. */
   seal(secrets: CawinSecrets, cawinId: number): Buffer | undefined {
     if (secrets.secret === '' && Object.keys(secrets.headers).length === 0) return undefined;
     this.assertCanKeep(secrets);

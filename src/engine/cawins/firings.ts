@@ -30,7 +30,7 @@ const MAX_OPEN = 4_096;
 const EXPIRY_CHUNK = 200;
 /** How often a lease is asked for, and a held one renewed. */
 const LEASE_PERIOD_MS = 2_000;
-/** After an error: the lease is still ours, if the database is there. */
+/** Pause after an error: the lease is still ours, if the database is there. */
 const RETRY_MS = 250;
 /** How often deadlines are looked at, unless one is known to come before: another instance may store an earlier one. */
 const DEADLINE_PERIOD_MS = 1_000;
@@ -47,11 +47,11 @@ export interface FiringsOptions {
   readonly store: FiringStore;
   readonly source: LogSource;
   readonly log: Occurrences;
-  /** Unique to one run of one process. */
+  /** Name of this instance, unique to one run of one process. */
   readonly instanceId: string;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** There are new firings. */
+  /** Called when there are new firings. */
   readonly onFirings: () => void;
 }
 
@@ -60,10 +60,10 @@ export class Firings {
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
   #hold: CursorHold | undefined;
-  /** Every entry up to here was looked at, though perhaps not all of them are fired. */
+  /** The position up to which every entry was looked at, though perhaps not all of them are fired. */
   #scanned: Position = 0;
   readonly #open = new OpenFirings();
-  /** On the clock that never jumps. */
+  /** When the lease is renewed, on the clock that never jumps. */
   #renewAt = 0;
   #deadlineAt = 0;
 
@@ -84,7 +84,7 @@ export class Firings {
     if (this.#hold !== undefined) await this.#options.store.release(this.#hold);
   }
 
-  /** Everything up to here has its firings. */
+  /** The position up to which everything has its firings. */
   get #done(): Position {
     const { lowest } = this.#open;
     return lowest === undefined ? this.#scanned : lowest - 1;
@@ -118,7 +118,7 @@ export class Firings {
     this.#deadlineAt = 0;
   }
 
-  /** Until the hold is lost or the instance stops; rejects when the database is away. */
+  /** Works until the hold is lost or the instance stops; rejects when the database is away. */
   async #work(): Promise<void> {
     const { source, clock } = this.#options;
     const { signal } = this.#stopping;
@@ -130,7 +130,7 @@ export class Firings {
     }
   }
 
-  /** A part of everything that there is to do. */
+  /** Does a part of everything that there is to do. */
   async #round(): Promise<void> {
     const { source, clock } = this.#options;
     if (this.#scanned < source.visible && this.#open.size < MAX_OPEN) await this.#look();
@@ -140,7 +140,7 @@ export class Firings {
     if (isFar || clock.monotonicMs() >= this.#renewAt) await this.#writePlace();
   }
 
-  /** The next entries of the log. */
+  /** Looks at the next entries of the log. */
   async #look(): Promise<void> {
     const { source } = this.#options;
     const scannedTo = Math.min(source.visible, this.#scanned + BATCH);
@@ -154,7 +154,7 @@ export class Firings {
     this.#scanned = scannedTo;
   }
 
-  /** A part of the cawins of those events whose turn it is. */
+  /** Fires a part of the cawins of those events whose turn it is. */
   async #fire(): Promise<void> {
     const { store, onFirings } = this.#options;
     if (this.#hold === undefined) return;
@@ -206,7 +206,7 @@ export class Firings {
 
 /** An entry of the log that ended events. */
 interface LogEnd extends EventEnd {
-  /** All the ids of them. */
+  /** All the ids of those events. */
   readonly eventIds: readonly EventId[];
 }
 

@@ -5,10 +5,10 @@ import type { FiringJob } from '../../storage/ports/cawin-storage.js';
 import type { Position } from '../../units.js';
 
 export class OpenFirings {
-  /** By event, in the order of their turns; the first of each list is under way. */
+  /** Jobs by event, in the order of their turns; the first of each list is under way. */
   readonly #jobs = new Map<number, readonly FiringJob[]>();
 
-  /** Events. */
+  /** Number of events. */
   get size(): number {
     return this.#jobs.size;
   }
@@ -26,7 +26,7 @@ export class OpenFirings {
     this.#jobs.set(job.eventId, [...(this.#jobs.get(job.eventId) ?? []), job]);
   }
 
-  /** Those whose turn it is, of different events. They stay until `advance`. */
+  /** Returns the jobs whose turn it is, of different events. They stay until `advance`. */
   next(limit: number): FiringJob[] {
     const next: FiringJob[] = [];
     for (const [job] of this.#jobs.values()) {
@@ -36,7 +36,7 @@ export class OpenFirings {
     return next;
   }
 
-  /** `jobs` had their turn; of those in `left` there is more to do. */
+  /** Moves on: `jobs` had their turn; of those in `left` there is more to do. */
   advance(jobs: readonly FiringJob[], left: readonly FiringJob[]): void {
     const more = new Map(left.map((job) => [job.eventId, job]));
     for (const { eventId } of jobs) {

@@ -28,7 +28,7 @@ export interface ConsumerChangesOptions {
   readonly progress: ConsumerProgress;
   readonly dispatcher: ConsumerDispatcher;
   readonly store: Pick<ConsumerStore, 'configure' | 'delete'>;
-  /** The consumer is deleted; everybody is to be told this. */
+  /** Called when the consumer is deleted, with what everybody is to be told. */
   readonly onDeleted: (error: Error) => void;
 }
 

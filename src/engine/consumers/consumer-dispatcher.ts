@@ -25,7 +25,7 @@ const REDELIVERIES = 256;
 const REREADS = 16;
 const REREAD_EVENTS = 256;
 const REREAD_BYTES = 2 * 1024 * 1024;
-/** Further behind the head than this, a consumer is no longer live. */
+/** Positions behind the head from which on a consumer is no longer live. */
 const LIVE_POSITIONS = 1_024;
 /** What scopedKey puts between context and name. */
 const KEY_SEPARATOR = scopedKey('', '');
@@ -35,7 +35,7 @@ export interface DispatchHost {
   readonly mayDeliver: boolean;
   /** Called before each wait; `idle`: nothing happens any more until the next `kick`. */
   roundDone(idle: boolean): void;
-  /** A read or write failed; the host kicks again later. */
+  /** Called when a read or write failed; the host kicks again later. */
   failed(error: unknown): void;
 }
 
@@ -70,7 +70,7 @@ export class ConsumerDispatcher {
   readonly #host: DispatchHost;
   #settings: ConsumerSettings;
   #selection: Selection;
-  /** What was read after `scanned` and not all offered yet. */
+  /** What was read after the position of the scan and not all offered yet. */
   #page: Page | undefined;
   #pageIndex = 0;
   /** Made by the first read: most consumers are at the head. */
@@ -96,7 +96,7 @@ export class ConsumerDispatcher {
     this.#selection = selectionOf(consumerCriteria(key, settings));
   }
 
-  /** Everything up to here was delivered; undefined while the consumer is behind. */
+  /** The position up to which everything was delivered; undefined while the consumer is behind. */
   get livePosition(): Position | undefined {
     return this.#live ? this.#window.scan.position : undefined;
   }
@@ -105,14 +105,14 @@ export class ConsumerDispatcher {
     return this.#selection;
   }
 
-  /** Other settings; the window was told already. */
+  /** Takes other settings; the window was told already. */
   configure(settings: ConsumerSettings): void {
     this.#settings = settings;
     this.#selection = selectionOf(consumerCriteria(this.#key, settings));
     this.restart();
   }
 
-  /** The scan begins anew where the window says. */
+  /** Begins the scan anew where the window says. */
   restart(): void {
     this.#page = undefined;
     this.#ahead?.clear();
@@ -125,7 +125,7 @@ export class ConsumerDispatcher {
     this.restart();
   }
 
-  /** Something changed: does what can be done now. What memory can serve is delivered before it returns. */
+  /** Does what can be done now, after a change of any kind. What memory can serve is delivered before it returns. */
   kick(): void {
     this.#again = true;
     if (!this.#pumping && !this.#stopped) void this.#pump();
@@ -151,7 +151,7 @@ export class ConsumerDispatcher {
     if (!this.#stopped) this.#host.roundDone(true);
   }
 
-  /** One step of what the window's docstring prescribes, always from the top. */
+  /** Does one step of what the window's docstring prescribes, always from the top. */
   #step(): Step | Promise<unknown> {
     const now = this.#clock.monotonicMs();
     const window = this.#window;
@@ -236,7 +236,7 @@ export class ConsumerDispatcher {
     return 'more';
   }
 
-  /** The hot loop: nothing per event but the offer and the delivery. */
+  /** Offers a page, the hot loop: nothing per event but the offer and the delivery. */
   #offerPage(page: Page, now: number): Step {
     const { entries, scannedTo } = page.batch;
     const window = this.#window;

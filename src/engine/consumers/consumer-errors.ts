@@ -8,7 +8,7 @@ export function consumerUnknown(key: ConsumerKey): MadeleineError {
   return new MadeleineError('CONSUMER_UNKNOWN', `there is no consumer "${key.name}" in context "${key.context}"`);
 }
 
-/** Another instance runs the consumer: the client is told which. */
+/** Says that another instance runs the consumer, and which. */
 export function ownedElsewhere(key: ConsumerKey, owner: Instance): MadeleineError {
   return new MadeleineError('OWNED_ELSEWHERE', `consumer "${key.name}" is run by ${owner.address}`, {
     metadata: { owner: owner.address },
@@ -16,7 +16,7 @@ export function ownedElsewhere(key: ConsumerKey, owner: Instance): MadeleineErro
   });
 }
 
-/** It was run here until now; who has it is not known yet. */
+/** Says that the consumer, run here until now, is another instance's; which one is not known yet. */
 export function holdLost(key: ConsumerKey): MadeleineError {
   return new MadeleineError('OWNED_ELSEWHERE', `consumer "${key.name}" went to another instance`, {
     retryAfterMs: 100,

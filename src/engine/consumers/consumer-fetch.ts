@@ -16,7 +16,7 @@ export interface FetchOptions {
   readonly limit: number;
   /** How long to wait for a first event. */
   readonly waitMs: Millis;
-  /** Empty: the call is not remembered. */
+  /** Id by which the call is remembered; empty: it is not. */
   readonly requestId: string;
   readonly measure: MeasureEntry;
   readonly signal: AbortSignal;
@@ -40,7 +40,7 @@ export class FetchMember implements SessionMember {
   readonly #requests = new Map<string, { readonly batch: Promise<DeliveryBatch>; readonly untilMs: Millis }>();
   #usedAtMs: Millis;
 
-  /** `rememberMs`: how long request ids are remembered, the ack timeout. */
+  /** Makes a member that remembers request ids for `rememberMs`, the ack time-out. */
   constructor({ name, host, rememberMs }: { name: string; host: MemberHost; rememberMs: Millis }) {
     this.name = name;
     this.#host = host;
@@ -61,8 +61,9 @@ export class FetchMember implements SessionMember {
   }
 
   /**
-   * The next deliveries; none when there was nothing within the wait. The signal ends the wait with none. A call that repeats
-   * a request id gets the deliveries of the first call; those that are no longer leased are the caller's to leave out.
+   * Returns the next deliveries; none when there was nothing within the wait. The signal ends the wait with none. A
+   * call that repeats a request id gets the deliveries of the first call; those that are no longer leased are the
+   * caller's to leave out.
    */
   fetch(options: FetchOptions): { readonly batch: Promise<DeliveryBatch>; readonly repeated: boolean } {
     const former = options.requestId === '' ? undefined : this.#requests.get(options.requestId);
@@ -98,7 +99,7 @@ export class FetchMember implements SessionMember {
     this.pending.clear();
   }
 
-  /** Nothing can be read at present: callers whose time is over are told. */
+  /** Tells callers whose time is over that nothing can be read at present. */
   failExpired(error: Error, now: Millis): void {
     for (const caller of [...this.#callers]) {
       if (caller.deadlineMs > now) continue;
@@ -139,7 +140,7 @@ export class FetchMember implements SessionMember {
     if (this.#callers.length > 0) queueMicrotask(() => this.#host.pull());
   }
 
-  /** Credit for what the first caller may still get; without callers nothing more is leased. */
+  /** Gives credit for what the first caller may still get; without callers nothing more is leased. */
   #giveCredit(): void {
     const [first] = this.#callers;
     const { events, bytes } = this.#host.inFlight(this.name);
@@ -161,7 +162,7 @@ export class FetchMember implements SessionMember {
   }
 }
 
-/** The deliveries of a batch that are still leased as they were, as they stand now. */
+/** Returns the deliveries of a batch that are still leased as they were, as they stand now. */
 export function stillLeased(
   batch: DeliveryBatch,
   current: (position: Position) => Delivery | undefined,

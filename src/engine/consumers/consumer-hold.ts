@@ -10,7 +10,7 @@ export interface ConsumerHoldOptions {
   readonly ownership: Ownership;
   /** See OwnershipListener. */
   readonly onTrustedAgain: () => void;
-  /** Another instance has the consumer, or it is gone; may be called more than once. */
+  /** Called when another instance has the consumer, or it is gone; perhaps more than once. */
   readonly onLost: (error: Error) => void;
 }
 

@@ -32,12 +32,12 @@ export class ConsumerLife {
     return this.#draining;
   }
 
-  /** Why it runs no more; undefined while it does. */
+  /** What ended it; undefined while it does. */
   get ended(): Error | undefined {
     return this.#ended;
   }
 
-  /** When somebody last did something with it. */
+  /** The time when somebody last did something with it. */
   get usedAtMs(): Millis {
     return this.#usedAtMs;
   }
@@ -52,7 +52,7 @@ export class ConsumerLife {
     if (this.#ended !== undefined) throw this.#ended;
   }
 
-  /** As `assertRunning`, and throws DRAINING once it drains. */
+  /** Throws what ended it, if it ended, and DRAINING once it drains. */
   assertOpen(): void {
     this.assertRunning();
     if (this.#draining) throw drainingError();
@@ -62,7 +62,7 @@ export class ConsumerLife {
     this.#draining = true;
   }
 
-  /** No subscriber is left. */
+  /** Takes note that no subscriber is left. */
   allLeft(): void {
     if (this.#draining) this.#allLeft();
   }

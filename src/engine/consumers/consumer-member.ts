@@ -7,14 +7,14 @@ import type { PendingDeliveries } from './pending-deliveries.js';
 
 export interface SessionMember {
   readonly name: string;
-  /** By the wall clock, for people. */
+  /** The time of its coming by the wall clock, for people. */
   readonly subscribedAtMs: Millis;
   readonly pending: PendingDeliveries;
   /** Whether somebody waits for more events than are pending for it. */
   readonly hungry: boolean;
-  /** The session has handed out what it could for now; `idle`: nothing more will come without news. */
+  /** Called when the session has handed out what it could for now; `idle`: nothing more will come without news. */
   roundDone(idle: boolean, now: Millis): void;
-  /** When the member wants to be called again; undefined: never. */
+  /** Returns when the member wants to be called again; undefined: never. */
   nextWakeAtMs(): Millis | undefined;
   /** Ends it, with an error or in order. */
   end(error: Error | undefined): void;
@@ -22,14 +22,14 @@ export interface SessionMember {
 
 /** What members ask of their session. */
 export interface MemberHost {
-  /** Somebody is waiting now. */
+  /** Asks for events, as somebody waits now. */
   pull(): void;
   setCredit(member: string, credit: MemberCredit): void;
-  /** Events in flight of a member, and their bytes. */
+  /** Returns how many events of a member are in flight, and their bytes. */
   inFlight(member: string): { readonly events: number; readonly bytes: number };
   /** Drops from the pending deliveries what is no longer leased. */
   prune(pending: PendingDeliveries): void;
-  /** The subscriber's stream is over; `lost`: it broke. */
+  /** Ends a member whose stream is over; `lost`: it broke. */
   left(member: SessionMember, how: { readonly lost: boolean }): void;
   readonly head: number;
   readonly offset: number;

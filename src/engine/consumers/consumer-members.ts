@@ -23,11 +23,11 @@ export interface ConsumerMembersOptions {
   readonly clock: Clock;
   /** The newest visible position. */
   readonly head: () => Position;
-  /** Everything up to here was delivered; undefined while the consumer is behind. */
+  /** The position up to which everything was delivered; undefined while the consumer is behind. */
   readonly livePosition: () => Position | undefined;
-  /** Somebody may wait for events now. */
+  /** Called when somebody may wait for events now. */
   readonly onWanted: () => void;
-  /** A member is gone; its events are free. */
+  /** Called when a member is gone and its events are free. */
   readonly onLeft: () => void;
 }
 
@@ -84,7 +84,7 @@ export class ConsumerMembers implements MemberHost {
     return repeated ? stillLeased(given, (position) => this.#window.members.inFlightAt(position)) : given;
   }
 
-  /** An event was leased to a member. */
+  /** Gives a member the event that was leased to it. */
   deliver(entry: LogEntry, delivery: Delivery): void {
     const member = this.#members.get(delivery.member);
     if (member === undefined) return;
@@ -99,7 +99,7 @@ export class ConsumerMembers implements MemberHost {
     this.#lookWhoWaits();
   }
 
-  /** Something changed: looks who waits, and has done what can be done now. */
+  /** Looks who waits and has done what can be done now, after a change of any kind. */
   wake(): void {
     this.#lookWhoWaits();
     this.#options.onWanted();
@@ -113,17 +113,17 @@ export class ConsumerMembers implements MemberHost {
     for (const subscription of this.#subscriptions()) subscription.tellCaughtUp(position);
   }
 
-  /** Deliveries may have ended that members were not given yet. */
+  /** Takes note that deliveries may have ended that members were not given yet. */
   markStale(): void {
     for (const member of this.#members.values()) member.pending.markStale();
   }
 
-  /** No delivery counts any more. */
+  /** Drops all pending deliveries: none of them counts any more. */
   clearPending(): void {
     for (const member of this.#members.values()) member.pending.clear();
   }
 
-  /** Subscribers are told to go, callers of Fetch are sent away. */
+  /** Tells subscribers to go, and sends callers of Fetch away. */
   drain(position: Position, error: Error): void {
     for (const member of [...this.#members.values()]) {
       if (member instanceof Subscription) member.drain(position);
@@ -139,7 +139,7 @@ export class ConsumerMembers implements MemberHost {
     for (const member of members) member.end(error);
   }
 
-  /** Nothing can be read at present: callers of Fetch whose time is over are told. */
+  /** Tells callers of Fetch whose time is over that nothing can be read at present. */
   failFetches(error: Error): void {
     for (const member of this.#members.values()) {
       if (member instanceof FetchMember) member.failExpired(error, this.clock.monotonicMs());
@@ -154,7 +154,7 @@ export class ConsumerMembers implements MemberHost {
     }
   }
 
-  /** When a member has something to do; Infinity: never. */
+  /** Returns when a member has something to do; Infinity: never. */
   nextWakeAtMs(): Millis {
     let earliest = Number.POSITIVE_INFINITY;
     for (const member of this.#members.values()) {

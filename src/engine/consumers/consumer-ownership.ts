@@ -30,9 +30,9 @@ export interface Ownership {
 
 /** Who runs a held consumer, and is told about its lease. */
 export interface OwnershipListener {
-  /** The lease was renewed after a time in which it could not be trusted. */
+  /** Called when the lease was renewed after a time in which it could not be trusted. */
   leaseTrustedAgain(): void;
-  /** Another instance has the consumer, or it is gone. Called once. */
+  /** Called once, when another instance has the consumer, or it is gone. */
   loseHold(): void;
 }
 
@@ -47,7 +47,7 @@ class HeldConsumer implements Ownership {
   readonly hold: Hold;
   readonly #clock: Clock;
   listener: OwnershipListener | undefined;
-  /** Neither released nor lost. */
+  /** Whether it is neither released nor lost. */
   active = true;
   /** When the last good acquisition or renewal was sent, on the clock that never jumps. */
   provenAtMs: Millis;
@@ -124,7 +124,7 @@ export class ConsumerOwnership {
     if (held !== undefined) held.listener = listener;
   }
 
-  /** The consumer is no longer ours, as a write or a deletion showed. */
+  /** Forgets a consumer that is no longer ours, as a write or a deletion showed. */
   forget(key: ConsumerKey): void {
     this.#drop(scopedKey(key.context, key.name));
   }

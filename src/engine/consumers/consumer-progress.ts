@@ -43,7 +43,7 @@ export class ConsumerProgress implements FlushTarget {
     return this.#storedOffset;
   }
 
-  /** When the durable offset last moved. */
+  /** The time when the durable offset last moved. */
   get movedAt(): Micros | undefined {
     return this.#movedAt;
   }
@@ -53,14 +53,14 @@ export class ConsumerProgress implements FlushTarget {
     if (this.#window.unsaved.any && !this.#stopped) await this.#flusher.flush(this);
   }
 
-  /** Nobody waits for it: within some seconds, sooner if much is unwritten. Rejects only in the second case. */
+  /** Writes within some seconds, as nobody waits for it; sooner if much is unwritten, and only then it may reject. */
   async flushSoon(): Promise<void> {
     if (!this.#window.unsaved.any) return;
     if (this.#window.offset - this.#storedOffset >= MAX_UNWRITTEN_POSITIONS) await this.flush();
     else this.#flusher.flushSoon(this);
   }
 
-  /** Nothing is written any more. */
+  /** Ends the writing: what is unwritten stays so. */
   stop(): void {
     this.#stopped = true;
     this.#flusher.forget(this);
@@ -105,7 +105,9 @@ export class ConsumerProgress implements FlushTarget {
   }
 }
 
-/** Returns stored failure records as the window keeps them: due by the clock that never jumps, not by the wall clock. */
+/**
+ * Returns stored failure records as the window keeps them: due by the clock that never jumps, not by the wall clock.
+ */
 export function failuresFromStorage(failures: readonly FailureRecord[], clock: Clock): FailureRecord[] {
   return failures.map((failure) => movedBy(failure, -wallAheadMs(clock)));
 }

@@ -18,7 +18,7 @@ export interface ReadAheadOptions {
     readonly limit: number;
     readonly maxBytes: number;
   }) => Promise<ReadBatch> | ReadBatch;
-  /** Everything up to here may be read. */
+  /** The position up to which everything may be read. */
   readonly visible: () => Position;
   /** Events that the members may have in flight, all together. */
   readonly credit: () => number;

@@ -23,7 +23,7 @@ import { ConsumerReport } from './consumer-view.js';
 import { LeaseReserve } from './lease-reserve.js';
 import type { OffsetFlusher } from './offset-flusher.js';
 
-/** After a failed read or write. */
+/** Pause after a failed read or write. */
 const RETRY_MS = 1_000;
 
 export interface ConsumerSessionOptions {
@@ -38,9 +38,9 @@ export interface ConsumerSessionOptions {
   readonly logger: Logger;
   /** Address of this instance. */
   readonly address: string;
-  /** The last member left. */
+  /** Called when the last member left. */
   readonly onEmpty: (session: ConsumerSession) => void;
-  /** The hold is lost; the session has ended. */
+  /** Called when the hold is lost and the session has ended. */
   readonly onLost: (session: ConsumerSession) => void;
 }
 
@@ -93,12 +93,12 @@ export class ConsumerSession implements DispatchHost {
     this.report = new ConsumerReport(this.changes, parts);
   }
 
-  /** Why it runs no more; undefined while it does. */
+  /** What ended it; undefined while it does. */
   get ended(): Error | undefined {
     return this.#life.ended;
   }
 
-  /** Since when nobody uses it; undefined while somebody does or something is in flight. */
+  /** The time since when nobody uses it; undefined while somebody does or something is in flight. */
   get idleSinceMs(): Millis | undefined {
     return this.members.size > 0 || this.changes.underWay ? undefined : this.#life.usedAtMs;
   }

@@ -52,7 +52,7 @@ export class Subscription implements SessionMember {
   #leaving: { readonly position: Position; told: boolean } | undefined;
   #ended: { readonly error: Error | undefined } | undefined;
   #lastFrameMs: Millis;
-  /** It was given a frame in this turn of the event loop. */
+  /** Whether it was given a frame in this turn of the event loop. */
   #hadTurn = false;
 
   constructor({ name, host, measure }: SubscriptionOptions) {
@@ -70,8 +70,8 @@ export class Subscription implements SessionMember {
   }
 
   /**
-   * The next frame; undefined when the subscription ended in order. Rejects with what ended it otherwise. It waits until
-   * there is something to say, at most 10 s, or until `close`. One call at a time.
+   * Returns the next frame; undefined when the subscription ended in order. Rejects with what ended it otherwise. It
+   * waits until there is something to say, at most 10 s, or until `close`. One call at a time.
    */
   next(): Promise<SubscribeFrame | undefined> {
     if (this.#waiting !== undefined) throw bug('two calls of next at once');
@@ -92,7 +92,10 @@ export class Subscription implements SessionMember {
     }
   }
 
-  /** The subscriber is gone, or wants no more. `lost`: its stream broke. Harmless when it ended before. */
+  /**
+   * Ends a subscription whose subscriber is gone, or wants no more. `lost`: its stream broke. Harmless when it ended
+   * before.
+   */
   close(how: { readonly lost: boolean }): void {
     if (this.#ended !== undefined) return;
     this.end(undefined);
@@ -116,7 +119,7 @@ export class Subscription implements SessionMember {
     this.#caughtUp = position;
   }
 
-  /** After what is leased already, says that the server drains; ends once nothing is in flight. */
+  /** Says that the server drains, after what is leased already; ends once nothing is in flight. */
   drain(position: Position): void {
     this.#leaving ??= { position, told: false };
     this.#answer();

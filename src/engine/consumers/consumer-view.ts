@@ -32,7 +32,7 @@ export interface ConsumerView extends ConsumerKey {
   readonly head: Position;
   readonly inFlight: number;
   readonly parked: number;
-  /** 0: none. */
+  /** The oldest delivered position that is not done; 0: none. */
   readonly oldestUnacknowledged: Position;
   readonly members: readonly MemberView[];
   readonly movedAt: Micros | undefined;
@@ -179,7 +179,7 @@ export async function countEvents(
   return { count, isMinimum: scanned < upTo };
 }
 
-/** For positions that are asked in ascending order. */
+/** Makes a test for positions that are asked in ascending order. */
 function rangeTest(encoded: Uint8Array): (position: Position) => boolean {
   const ranges = decodeRanges(encoded);
   let at = 0;

@@ -36,11 +36,11 @@ export interface ConsumerUse {
 }
 
 export interface SubscribeOptions extends ConsumerUse {
-  /** Empty: a name is minted. */
+  /** Name of the member; empty: one is minted. */
   readonly member: string;
   readonly credit: MemberCredit;
   readonly measure: MeasureEntry;
-  /** Its abort means that the subscriber's stream broke. */
+  /** Signal whose abort means that the subscriber's stream broke. */
   readonly signal: AbortSignal;
 }
 
@@ -102,7 +102,7 @@ export class Consumers {
     return { batch, offset: session.report.offset, head: session.report.head };
   }
 
-  /** Resolves once the result is durable. */
+  /** Acknowledges, and resolves once the result is durable. */
   async acknowledge(
     key: ConsumerKey,
     answers: readonly Answer[],
@@ -133,7 +133,7 @@ export class Consumers {
     return { view: storedView(record, source.visible), pending };
   }
 
-  /** By context and name, without counts. */
+  /** Lists consumers by context and name, without counts. */
   async list(options: ListConsumersOptions): Promise<readonly ConsumerView[]> {
     const records = await this.#options.store.list(options);
     const { visible } = this.#options.source;

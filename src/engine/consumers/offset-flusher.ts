@@ -8,13 +8,13 @@ import type { Millis } from '../../units.js';
 
 /** A consumer as the flusher sees it. */
 export interface FlushTarget {
-  /** What is not stored yet; undefined: nothing. */
+  /** Returns what is not stored yet; undefined: nothing. */
   takeWrite(): OffsetWrite | undefined;
-  /** What `takeWrite` gave is durable. */
+  /** Called when what `takeWrite` gave is durable. */
   written(): void;
-  /** Another owner has come; nothing was written. */
+  /** Called when another owner has come, and nothing was written. */
   loseHold(): void;
-  /** The error for those who wait for a write that a lost hold prevented. */
+  /** Returns the error for those who wait for a write that a lost hold prevented. */
   holdLostError(): Error;
 }
 
@@ -79,7 +79,7 @@ export class OffsetFlusher {
     this.#timer ??= this.#clock.after(this.#delayMs, () => void this.#flushLater());
   }
 
-  /** Nothing of the target is written any more, but for what is in flight. */
+  /** Forgets a target: nothing of it is written any more, but for what is in flight. */
   forget(target: FlushTarget): void {
     this.#later.delete(target);
   }

@@ -16,7 +16,7 @@ export type MeasureEntry = (entry: LogEntry) => number;
 export class PendingDeliveries {
   #entries: LogEntry[] = [];
   #deliveries: Delivery[] = [];
-  /** Everything before it was taken. */
+  /** Index before which everything was taken. */
   #start = 0;
   #stale = false;
 
@@ -36,7 +36,7 @@ export class PendingDeliveries {
     this.#stale = false;
   }
 
-  /** Some deliveries in here may have ended: their clock ran out, or they were answered unseen. */
+  /** Takes note that some deliveries in here may have ended: their clock ran out, or they were answered unseen. */
   markStale(): void {
     this.#stale = this.size > 0;
   }
@@ -52,7 +52,7 @@ export class PendingDeliveries {
     });
   }
 
-  /** The oldest ones: at most `limit`, and as many as fit into the bytes, but at least one. */
+  /** Takes the oldest ones: at most `limit`, and as many as fit into the bytes, but at least one. */
   take(limit: number, maxBytes: number, measure: MeasureEntry): DeliveryBatch {
     const end = this.#endOf(limit, maxBytes, measure);
     if (this.#start === 0 && end === this.#entries.length) {

@@ -233,7 +233,7 @@ const ACTIVITIES = {
   NO_MEMBER: ConsumerActivity.CONSUMER_ACTIVITY_NO_MEMBER,
 } as const satisfies Record<DomainActivity, ConsumerActivity>;
 
-/** `pending` undefined: not counted, so at least one wherever there is a lag. */
+/** Writes a consumer. Without `pending` it was not counted: at least one wherever there is a lag. */
 export function consumerToWire(view: ConsumerView, pending?: EventCount): Consumer {
   const lag = view.head - view.offset;
   return {

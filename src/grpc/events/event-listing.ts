@@ -23,7 +23,9 @@ export interface EventListingOptions {
 const LOG_PART = 'log';
 const AWAITED_PART = 'awaited';
 
-/** Where a listing goes on: after a position of the log, or after an event id of what is awaited; 0 is its beginning. */
+/**
+ * Where a listing goes on: after a position of the log, or after an event id of what is awaited; 0 is its beginning.
+ */
 const PART_KEY = { part: 'text', after: 'position' } as const;
 /** Listings of the log alone have one part. */
 const LOG_KEY = { after: 'position' } as const;

@@ -82,7 +82,7 @@ export interface ListConsumersOptions {
   readonly context: string;
   readonly namePrefix?: string;
   readonly limit: number;
-  /** Only what comes after this one, by context and name in byte order. */
+  /** The consumer after which to begin, by context and name in byte order. */
   readonly after?: ConsumerKey | undefined;
 }
 
@@ -93,7 +93,7 @@ export interface ConsumerStore {
    */
   create(draft: ConsumerDraft): Promise<{ readonly record: ConsumerRecord; readonly created: boolean }>;
   find(key: ConsumerKey): Promise<ConsumerRecord | undefined>;
-  /** By context and name in byte order; `acked` is left empty. */
+  /** Lists consumers by context and name in byte order; `acked` is left empty. */
   list(options: ListConsumersOptions): Promise<readonly ConsumerRecord[]>;
   /**
    * Takes the consumer for the instance unless another one's lease is good, and reserves so many leases of deliveries. An
@@ -109,8 +109,9 @@ export interface ConsumerStore {
   /** Reserves more leases of deliveries; undefined when the hold is lost. */
   reserveLeases(hold: Hold, count: number): Promise<LeaseBlock | undefined>;
   /**
-   * Writes the places of many consumers, durable when it resolves: one statement, or one transaction when there are failure records
-   * to write. Returns the ids whose hold is lost; for those nothing was written. Safe to repeat. At most MAX_FLUSHED at a time.
+   * Writes the places of many consumers, durable when it resolves: one statement, or one transaction when there are
+   * failure records to write. Returns the ids whose hold is lost; for those nothing was written. Safe to repeat. At
+   * most MAX_FLUSHED at a time.
    */
   flush(writes: readonly OffsetWrite[]): Promise<ReadonlySet<number>>;
   /** Stores other settings of a consumer that is held. False when the hold is lost. */

@@ -252,7 +252,7 @@ const ENDS = [
   ['failed', FiringState.FAILED],
 ] as const;
 
-/** Only of firings that still exist: their rows are locked by now, so that a deletion comes after. */
+/** Writes attempts of firings that still exist only: their rows are locked by now, so that a deletion comes after. */
 async function storeAttempts(queries: Queries, reports: readonly AttemptReport[]): Promise<void> {
   const keys = reports.map(() => '(cawin_id = ? AND kind = ?)').join(' OR ');
   const present = await queries.query<{ cawin_id: number; kind: number }>(

@@ -47,7 +47,7 @@ async function writePlaces(queries: Queries, writes: readonly OffsetWrite[]): Pr
   return findLost(queries, holds);
 }
 
-/** In the order of flushStatement's columns. */
+/** Values in the order of flushStatement's columns. */
 function flushValues(writes: readonly OffsetWrite[], size: number): SqlValue[] {
   const ids = Array.from({ length: size }, (_, index) => writes[index]?.hold.id ?? NOBODY);
   const choose = (value: (write: OffsetWrite) => SqlValue) =>

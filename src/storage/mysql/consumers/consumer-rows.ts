@@ -11,7 +11,7 @@ import type { FailureRecord, FailureState } from '../../../domain/consumers/deli
 import type { Micros, Position } from '../../../units.js';
 import type { ConsumerRecord } from '../../ports/consumer-storage.js';
 
-/** Without `acked_above`, which may be large. */
+/** Columns of a row without `acked_above`, which may be large. */
 export const CONSUMER_COLUMNS =
   'id, context, name, settings, generation, generation_lease, next_lease, acked_to, moved_at, created_at, ' +
   'deleted_at IS NOT NULL AS deleted, owner, owner_address, owner_epoch, lease_until >= NOW(6) AS leased';

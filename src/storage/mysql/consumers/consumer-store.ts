@@ -32,7 +32,7 @@ const LEASE_END = `NOW(6) + INTERVAL ${OWNERSHIP_LEASE_MS * 1000} MICROSECOND`;
 const EPHEMERAL_GRACE_SECONDS = 60;
 const MAX_SWEPT = 500;
 
-/** By consumer_name. */
+/** Reads one row of the index consumer_name. */
 const SELECT_BY_NAME = `SELECT ${CONSUMER_COLUMNS}, acked_above FROM consumer WHERE context = ? AND name = ?`;
 const INSERT = `
   INSERT INTO consumer (context, name, settings, ephemeral, generation, generation_lease, next_lease, acked_to, acked_above,
@@ -48,7 +48,7 @@ const ACQUIRE = `
   UPDATE consumer SET owner = ?, owner_address = ?, owner_epoch = owner_epoch + 1, lease_until = ${LEASE_END},
     next_lease = next_lease + ?
   WHERE context = ? AND name = ? AND deleted_at IS NULL AND (owner = '' OR owner = ? OR lease_until < NOW(6))`;
-/** By consumer_owner. */
+/** Reads the index consumer_owner. */
 const RENEW = `UPDATE consumer SET lease_until = ${LEASE_END} WHERE owner = ?`;
 const RESERVE = 'UPDATE consumer SET next_lease = next_lease + ? WHERE id = ? AND owner_epoch = ?';
 const CONFIGURE =
@@ -57,7 +57,7 @@ const DELETE = `
   UPDATE consumer SET deleted_at = NOW(6), owner = '', owner_address = '', owner_epoch = owner_epoch + 1
   WHERE id = ? AND owner_epoch = ? AND deleted_at IS NULL`;
 const ORPHANED = `ephemeral = 1 AND deleted_at IS NULL AND lease_until < NOW(6) - INTERVAL ${EPHEMERAL_GRACE_SECONDS} SECOND`;
-/** By consumer_ephemeral, as the next. */
+/** Reads the index consumer_ephemeral. */
 const SELECT_ORPHANS = `SELECT id, owner_epoch FROM consumer WHERE ${ORPHANED} ORDER BY id LIMIT ${MAX_SWEPT}`;
 const FORGET_EPHEMERAL = `
   DELETE FROM consumer WHERE ephemeral = 1 AND deleted_at < NOW(6) - INTERVAL 1 DAY LIMIT ${MAX_SWEPT}`;
@@ -200,7 +200,7 @@ function nameValues(key: ConsumerKey): [Buffer, Buffer] {
   return [Buffer.from(key.context), Buffer.from(key.name)];
 }
 
-/** `again`: the row came free, or into being, between the two statements. */
+/** Tries once to acquire a consumer; `again`: its row came free, or into being, between the two statements. */
 async function tryAcquire(
   queries: Queries,
   key: ConsumerKey,
