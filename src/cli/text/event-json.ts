@@ -7,7 +7,7 @@ import type { Event, Payload } from '../../../generated/madeleine/v1/event.js';
 import { Event as EventMessage, EventStatus } from '../../../generated/madeleine/v1/event.js';
 import { isJsonContentType } from '../../domain/events/event.js';
 import { enumText } from './enum-text.js';
-import { cut, printable } from './output.js';
+import { type Column, cut, printable, type View } from './output.js';
 import { durationText, type Seconds, timestampText } from './time-text.js';
 
 interface MessageType<T> {
@@ -17,6 +17,11 @@ interface MessageType<T> {
 /** A message as protobuf JSON on one line. The generated toJSON cuts times to milliseconds; here they are whole. */
 export function messageJson<T extends object>(type: MessageType<T>, message: T): string {
   return JSON.stringify(messageObject(type, message));
+}
+
+/** How messages of a type read in these columns. */
+export function messageView<T extends object>(type: MessageType<T>, columns: readonly Column<T>[]): View<T> {
+  return { columns, json: (message) => messageJson(type, message) };
 }
 
 function messageObject<T extends object>(type: MessageType<T>, message: T): Record<string, unknown> {

@@ -41,18 +41,25 @@ export class Output {
   }
 
   /** Prints a list: a table for people, or its items as JSON. */
-  async list<T>(items: readonly T[], columns: readonly Column<T>[], toJson: (item: T) => string): Promise<void> {
-    const lines = this.json ? items.map(toJson) : tableLines(items, columns);
+  async list<T>(items: readonly T[], { columns, json }: View<T>): Promise<void> {
+    const lines = this.json ? items.map(json) : tableLines(items, columns);
     for (const line of lines) await this.line(line);
   }
 
   /** Prints one thing: its fields one under the other, or as JSON. */
-  async item<T>(item: T, columns: readonly Column<T>[], toJson: (item: T) => string): Promise<void> {
-    if (this.json) return this.line(toJson(item));
+  async item<T>(item: T, { columns, json }: View<T>): Promise<void> {
+    if (this.json) return this.line(json(item));
     const width = Math.max(...columns.map(({ title }) => title.length));
     for (const { title, text } of columns)
       await this.line(`${title.padEnd(width)}  ${printable(text(item))}`.trimEnd());
   }
+}
+
+/** How things of a kind read. */
+export interface View<T> {
+  readonly columns: readonly Column<T>[];
+  /** The thing as JSON on one line. */
+  readonly json: (item: T) => string;
 }
 
 /** A column of a table. */

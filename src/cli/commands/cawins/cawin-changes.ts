@@ -3,13 +3,15 @@
 import type { Command } from 'commander';
 import type { UpdateCawinRequest } from '../../../../generated/madeleine/v1/cawin_service.js';
 import { Uuid7Source } from '../../../lib/uuid7.js';
+import { answered, calls, shows } from '../../connection/calls.js';
 import { UsageError } from '../../connection/failures.js';
-import { clientCommand, runClient } from '../../connection/run.js';
+import { clientCommand } from '../../connection/run.js';
 import type { CliDeps } from '../../deps.js';
 import type { Seconds } from '../../text/time-text.js';
 import { defined, description, duration, time, uint64 } from '../../text/values.js';
 import { outcomeText } from '../events/push-text.js';
-import { addCallbackFlags, type CallbackFlags, callbackOf, printCawin } from './cawin-options.js';
+import { addCallbackFlags, type CallbackFlags, callbackOf } from './cawin-options.js';
+import { CAWIN } from './cawin-text.js';
 
 const URL_TEXT = 'https://…, grpcs://host:port or amqp:exchange/routing.key';
 
@@ -26,18 +28,21 @@ export function createCommand(deps: CliDeps): Command {
     .option('--expires-at <time>', 'own deadline (default that of the event)', time)
     .option('--request-id <id>', 'makes repeating the command safe')
     .option('--inactive', 'fire nothing until it is activated')
-    .action(async (eventId: bigint, url: string, flags: CreateFlags) => {
-      const callback = await callbackOf(url, flags);
-      const { expiresAt, notifyOn = [], inactive } = flags;
-      const rest = { active: inactive !== true, notifyOn: [...notifyOn], requestId: requestId(flags) };
-      const request = { eventId, callback, ...rest, ...defined({ expiresAt }) };
-      await runClient(deps, flags, async (session) => {
-        const { client } = session;
-        const { cawin } = await client.call((options) => client.cawins.createCawin(request, options));
-        await printCawin(session, cawin);
-      });
-    });
+    .action(
+      shows(deps, CAWIN, {
+        request: async (eventId: bigint, url: string, flags: CreateFlags) => {
+          const callback = await callbackOf(url, flags);
+          const { expiresAt, notifyOn = [], inactive } = flags;
+          const rest = { active: inactive !== true, notifyOn: [...notifyOn], requestId: requestId(flags) };
+          return { eventId, callback, ...rest, ...defined({ expiresAt }) };
+        },
+        call: ({ cawins }, request, options) => cawins.createCawin(request, options),
+        item: ({ cawin }) => cawin,
+      }),
+    );
 }
+
+type Description = Readonly<Record<string, unknown>>;
 
 interface ExpectFlags extends CallbackFlags {
   readonly context?: string;
@@ -57,18 +62,24 @@ export function expectCommand(deps: CliDeps): Command {
     .option('--since <time>', 'look for what occurred later than this: a time, a day, or 15m (default 30d ago)', time)
     .option('--wait-timeout <duration>', 'how long to wait (default 30d, at most 365d)', duration)
     .option('--request-id <id>', 'makes repeating the command safe')
-    .action(async (topic: string, wanted: Readonly<Record<string, unknown>>, url: string, flags: ExpectFlags) => {
-      const callback = await callbackOf(url, flags);
-      const { issuer = 'cli', context, since, waitTimeout, notifyOn = [] } = flags;
-      const rest = { description: wanted, notifyOn: [...notifyOn], requestId: requestId(flags) };
-      const request = { topic, issuer, callback, ...rest, ...defined({ context, since, waitTimeout }) };
-      await runClient(deps, flags, async (session) => {
-        const { client, output } = session;
-        const answer = await client.call((options) => client.cawins.checkOrWait(request, options));
-        output.notice(`event ${answer.event?.id ?? ''} is ${outcomeText(answer.outcome)}`);
-        await printCawin(session, answer.cawin);
-      });
-    });
+    .action(
+      calls(
+        deps,
+        {
+          request: async (topic: string, wanted: Description, url: string, flags: ExpectFlags) => {
+            const callback = await callbackOf(url, flags);
+            const { issuer = 'cli', context, since, waitTimeout, notifyOn = [] } = flags;
+            const rest = { description: wanted, notifyOn: [...notifyOn], requestId: requestId(flags) };
+            return { topic, issuer, callback, ...rest, ...defined({ context, since, waitTimeout }) };
+          },
+          call: ({ cawins }, request, options) => cawins.checkOrWait(request, options),
+        },
+        async ({ output }, { event, outcome, cawin }) => {
+          output.notice(`event ${event?.id ?? ''} is ${outcomeText(outcome)}`);
+          await output.item(answered(cawin), CAWIN);
+        },
+      ),
+    );
 }
 
 /** A call that is repeated after a lost connection makes one cawin, with or without an id of the user's. */
@@ -92,18 +103,19 @@ export function updateCommand(deps: CliDeps): Command {
     .option('--any-end', 'notify on all three ends again')
     .option('--expires-at <time>', 'own deadline', time)
     .option('--no-expires-at', 'take the deadline of the event')
-    .action(async (id: bigint, flags: UpdateFlags) => {
-      const updateMask = changedFields(flags);
-      const callback = await callbackOf(flags.url ?? '', flags);
-      const { notifyOn = [], expiresAt } = flags;
-      const own = defined({ expiresAt: expiresAt === false ? undefined : expiresAt });
-      const request = { id, callback, notifyOn: [...notifyOn], ...own, updateMask };
-      await runClient(deps, flags, async (session) => {
-        const { client } = session;
-        const { cawin } = await client.call((options) => client.cawins.updateCawin(request, options));
-        await printCawin(session, cawin);
-      });
-    });
+    .action(
+      shows(deps, CAWIN, {
+        request: async (id: bigint, flags: UpdateFlags) => {
+          const updateMask = changedFields(flags);
+          const callback = await callbackOf(flags.url ?? '', flags);
+          const { notifyOn = [], expiresAt } = flags;
+          const own = defined({ expiresAt: expiresAt === false ? undefined : expiresAt });
+          return { id, callback, notifyOn: [...notifyOn], ...own, updateMask };
+        },
+        call: ({ cawins }, request, options) => cawins.updateCawin(request, options),
+        item: ({ cawin }) => cawin,
+      }),
+    );
 }
 
 /** The update mask: what is named and not given goes back to its default. */

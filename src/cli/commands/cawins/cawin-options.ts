@@ -2,14 +2,12 @@
 
 import { readFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError } from 'commander';
-import { type Callback, Cawin, CawinState } from '../../../../generated/madeleine/v1/cawin_service.js';
+import { type Callback, CawinState } from '../../../../generated/madeleine/v1/cawin_service.js';
 import type { EventStatus } from '../../../../generated/madeleine/v1/event.js';
 import { UsageError } from '../../connection/failures.js';
-import type { ClientOptions, Session } from '../../connection/run.js';
-import { messageJson } from '../../text/event-json.js';
+import type { ClientOptions } from '../../connection/run.js';
 import type { Seconds } from '../../text/time-text.js';
 import { duration, endStatuses, property } from '../../text/values.js';
-import { CAWIN_COLUMNS } from './cawin-text.js';
 
 export interface CallbackFlags extends ClientOptions {
   readonly secretFile?: string;
@@ -42,14 +40,10 @@ async function secretOf(path: string): Promise<string> {
 }
 
 /** A state of cawins, added to those of before. */
-export function cawinStates(text: string, former: readonly CawinState[] | undefined): readonly CawinState[] {
+export function cawinStates(text: string, former: readonly CawinState[] | undefined): CawinState[] {
   const value = CawinState[`CAWIN_STATE_${text.toUpperCase()}` as keyof typeof CawinState];
   if (value === undefined || value <= 0) {
     throw new InvalidArgumentError('It has to be waiting, firing, fired, failed, inactive or closed.');
   }
   return [...(former ?? []), value];
-}
-
-export function printCawin({ output }: Session, cawin: Cawin | undefined): Promise<void> {
-  return output.item(Cawin.fromPartial(cawin ?? {}), CAWIN_COLUMNS, (item) => messageJson(Cawin, item));
 }

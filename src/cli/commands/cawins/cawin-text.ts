@@ -1,18 +1,18 @@
 // How cawins and their attempts read.
 
 import {
-  type Attempt,
+  Attempt,
   AttemptOutcome,
-  type Cawin,
+  Cawin,
   CawinState,
   type Firing,
 } from '../../../../generated/madeleine/v1/cawin_service.js';
 import { enumText } from '../../text/enum-text.js';
-import { statusText } from '../../text/event-json.js';
+import { messageView, statusText } from '../../text/event-json.js';
 import type { Column } from '../../text/output.js';
 import { durationText, timestampText } from '../../text/time-text.js';
 
-export const LIST_COLUMNS: readonly Column<Cawin>[] = [
+const LIST_COLUMNS: readonly Column<Cawin>[] = [
   { title: 'CAWIN', text: ({ id }) => String(id), right: true },
   { title: 'EVENT', text: ({ eventId }) => String(eventId), right: true },
   { title: 'CONTEXT', text: ({ context }) => context },
@@ -21,7 +21,11 @@ export const LIST_COLUMNS: readonly Column<Cawin>[] = [
   { title: 'URL', text: ({ callback }) => callback?.url ?? '' },
 ];
 
-export const CAWIN_COLUMNS: readonly Column<Cawin>[] = [
+/** A cawin in a list. */
+export const LISTED = messageView(Cawin, LIST_COLUMNS);
+
+/** A cawin alone. */
+export const CAWIN = messageView(Cawin, [
   ...LIST_COLUMNS,
   { title: 'NOTIFY ON', text: ({ notifyOn }) => notifyOn.map(statusText).join(', ') },
   { title: 'SIGNED', text: ({ callback }) => (callback?.signed === true ? 'yes' : 'no') },
@@ -31,9 +35,9 @@ export const CAWIN_COLUMNS: readonly Column<Cawin>[] = [
   { title: 'REQUEST ID', text: ({ requestId }) => requestId },
   { title: 'CREATED AT', text: ({ createdAt }) => timestampText(createdAt) },
   { title: 'FIRINGS', text: ({ firings }) => firings.map(firingText).join('; ') || 'none' },
-];
+]);
 
-export const ATTEMPT_COLUMNS: readonly Column<Attempt>[] = [
+export const ATTEMPT = messageView(Attempt, [
   { title: 'KIND', text: ({ kind }) => statusText(kind) },
   { title: 'ATTEMPT', text: ({ number }) => String(number), right: true },
   { title: 'STARTED AT', text: ({ startedAt }) => timestampText(startedAt) },
@@ -41,7 +45,7 @@ export const ATTEMPT_COLUMNS: readonly Column<Attempt>[] = [
   { title: 'STATUS', text: ({ status, reason }) => status || reason },
   { title: 'LATENCY', text: ({ latency }) => (latency === undefined ? '' : durationText(latency)), right: true },
   { title: 'ANSWER', text: ({ error, firstBytes }) => error || firstBytes },
-];
+]);
 
 function firingText({ kind, state, attempts, held }: Firing): string {
   const told = `${statusText(kind)} ${enumText(CawinState, 'CAWIN_STATE_', state)} after ${attempts} attempts`;

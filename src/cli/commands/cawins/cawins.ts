@@ -1,20 +1,19 @@
 // `madeleine cawins`: lists, shows, switches, retries and deletes cawins, and shows what was tried.
 
-import { Command } from 'commander';
-import { Attempt, Cawin, type CawinState } from '../../../../generated/madeleine/v1/cawin_service.js';
-import { allPages } from '../../connection/pages.js';
-import { type ClientOptions, clientCommand, runClient } from '../../connection/run.js';
+import type { Command } from 'commander';
+import type { CawinState } from '../../../../generated/madeleine/v1/cawin_service.js';
+import { commandGroup, deletes, listCommand, lists, shows } from '../../connection/calls.js';
+import { type ClientOptions, clientCommand } from '../../connection/run.js';
 import type { CliDeps } from '../../deps.js';
-import { messageJson } from '../../text/event-json.js';
 import { defined, uint64 } from '../../text/values.js';
 import { createCommand, expectCommand, updateCommand } from './cawin-changes.js';
-import { cawinStates, printCawin } from './cawin-options.js';
-import { ATTEMPT_COLUMNS, LIST_COLUMNS } from './cawin-text.js';
+import { cawinStates } from './cawin-options.js';
+import { ATTEMPT, CAWIN, LISTED } from './cawin-text.js';
 
 interface CawinFlags extends ClientOptions {
   readonly context?: string;
   readonly event?: bigint;
-  readonly state?: readonly CawinState[];
+  readonly state?: CawinState[];
 }
 
 const HELP = `
@@ -34,97 +33,84 @@ Examples:
   $ madeleine cawins deactivate 4`;
 
 export function cawinsCommand(deps: CliDeps): Command {
-  const parent = new Command('cawins').description('list and manage callbacks on events').addHelpText('after', HELP);
-  parent.addCommand(listCommand(deps), { isDefault: true });
-  for (const make of [expectCommand, createCommand, getCommand, attemptsCommand, updateCommand, retryCommand]) {
-    parent.addCommand(make(deps));
-  }
-  parent.addCommand(switchCommand(deps, 'activate', true));
-  parent.addCommand(switchCommand(deps, 'deactivate', false));
-  parent.addCommand(deleteCommand(deps));
-  return parent;
+  const parent = { name: 'cawins', summary: 'list and manage callbacks on events', help: HELP };
+  const changes = [updateCommand, retryCawin, activateCawin, deactivateCawin, deleteCawin];
+  return commandGroup(deps, parent, [listCawins, expectCommand, createCommand, getCawin, listAttempts, ...changes]);
 }
 
 function cawinCommand(name: string, summary: string): Command {
   return clientCommand(name, summary).argument('<cawin>', 'id of the cawin', uint64);
 }
 
-function listCommand(deps: CliDeps): Command {
-  return clientCommand('list', 'list cawins in the order in which they were made')
-    .option('--context <name>', 'context; "all": every context (default "default")')
+function listCawins(deps: CliDeps): Command {
+  return listCommand('list', 'list cawins in the order in which they were made')
     .option('--event <id>', 'only those on this event', uint64)
     .option('--state <state>', 'waiting, firing, fired, failed, inactive or closed; repeatable', cawinStates)
-    .action(async (flags: CawinFlags) => {
-      const { context, event: eventId, state = [] } = flags;
-      const filter = { states: [...state], ...defined({ context, eventId }) };
-      await runClient(deps, flags, async ({ client, output }) => {
-        const cawins = await allPages(async (pageToken) => {
-          const page = await client.call((options) =>
-            client.cawins.listCawins({ ...filter, pageSize: 1000, pageToken }, options),
-          );
-          return { items: page.cawins, nextPageToken: page.nextPageToken };
-        });
-        await output.list(cawins, LIST_COLUMNS, (cawin) => messageJson(Cawin, cawin));
-      });
-    });
+    .action(
+      lists(deps, LISTED, {
+        request: ({ context, event: eventId, state: states }: CawinFlags) => defined({ context, eventId, states }),
+        call: ({ cawins }, request, options) => cawins.listCawins(request, options),
+        items: ({ cawins }) => cawins,
+      }),
+    );
 }
 
-function getCommand(deps: CliDeps): Command {
-  return cawinCommand('get', 'show a cawin').action(async (id: bigint, flags: CawinFlags) => {
-    await runClient(deps, flags, async (session) => {
-      const { client } = session;
-      const { cawin } = await client.call((options) => client.cawins.getCawin({ id }, options));
-      await printCawin(session, cawin);
-    });
-  });
+function getCawin(deps: CliDeps): Command {
+  return cawinCommand('get', 'show a cawin').action(
+    shows(deps, CAWIN, {
+      request: keyOf,
+      call: ({ cawins }, request, options) => cawins.getCawin(request, options),
+      item: ({ cawin }) => cawin,
+    }),
+  );
 }
 
-function attemptsCommand(deps: CliDeps): Command {
-  return cawinCommand('attempts', 'list the calls that were made').action(async (id: bigint, flags: CawinFlags) => {
-    await runClient(deps, flags, async ({ client, output }) => {
-      const attempts = await allPages(async (pageToken) => {
-        const page = await client.call((options) =>
-          client.cawins.listAttempts({ cawinId: id, pageSize: 1000, pageToken }, options),
-        );
-        return { items: page.attempts, nextPageToken: page.nextPageToken };
-      });
-      await output.list(attempts, ATTEMPT_COLUMNS, (attempt) => messageJson(Attempt, attempt));
-    });
-  });
+function listAttempts(deps: CliDeps): Command {
+  return cawinCommand('attempts', 'list the calls that were made').action(
+    lists(deps, ATTEMPT, {
+      request: (cawinId: bigint, _flags: ClientOptions) => ({ cawinId }),
+      call: ({ cawins }, request, options) => cawins.listAttempts(request, options),
+      items: ({ attempts }) => attempts,
+    }),
+  );
 }
 
-function retryCommand(deps: CliDeps): Command {
+function retryCawin(deps: CliDeps): Command {
   return cawinCommand('retry', 'call again at once what failed, or waits for its next attempt').action(
-    async (id: bigint, flags: CawinFlags) => {
-      await runClient(deps, flags, async (session) => {
-        const { client } = session;
-        const { cawin } = await client.call((options) => client.cawins.retryCawin({ id }, options));
-        await printCawin(session, cawin);
-      });
-    },
+    shows(deps, CAWIN, {
+      request: keyOf,
+      call: ({ cawins }, request, options) => cawins.retryCawin(request, options),
+      item: ({ cawin }) => cawin,
+    }),
   );
 }
 
-function switchCommand(deps: CliDeps, name: string, active: boolean): Command {
-  const summary = active ? 'switch a cawin on: it fires what it has missed' : 'switch a cawin off: nothing is called';
-  return cawinCommand(name, summary).action(async (id: bigint, flags: CawinFlags) => {
-    await runClient(deps, flags, async (session) => {
-      const { client } = session;
-      const request = { id, active, updateMask: ['active'] };
-      const { cawin } = await client.call((options) => client.cawins.updateCawin(request, options));
-      await printCawin(session, cawin);
-    });
+function activateCawin(deps: CliDeps): Command {
+  const command = cawinCommand('activate', 'switch a cawin on: it fires what it has missed');
+  return command.action(switches(deps, true));
+}
+
+function deactivateCawin(deps: CliDeps): Command {
+  return cawinCommand('deactivate', 'switch a cawin off: nothing is called').action(switches(deps, false));
+}
+
+function switches(deps: CliDeps, active: boolean) {
+  return shows(deps, CAWIN, {
+    request: (id: bigint, _flags: ClientOptions) => ({ id, active, updateMask: ['active'] }),
+    call: ({ cawins }, request, options) => cawins.updateCawin(request, options),
+    item: ({ cawin }) => cawin,
   });
 }
 
-function deleteCommand(deps: CliDeps): Command {
+function deleteCawin(deps: CliDeps): Command {
   return cawinCommand('delete', 'delete a cawin with its firings and attempts').action(
-    async (id: bigint, flags: CawinFlags) => {
-      await runClient(deps, flags, async ({ client, output }) => {
-        // Once: a repeated call would find that its cawin is gone, and call that an error.
-        await client.callOnce((options) => client.cawins.deleteCawin({ id }, options));
-        if (!output.json) await output.line(`deleted ${id}`);
-      });
-    },
+    deletes(deps, {
+      request: keyOf,
+      call: ({ cawins }, request, options) => cawins.deleteCawin(request, options),
+    }),
   );
+}
+
+function keyOf(id: bigint, _flags: ClientOptions) {
+  return { id };
 }

@@ -3,16 +3,17 @@
 import type { Command } from 'commander';
 import {
   type Acknowledgement,
+  type AcknowledgeResponse,
   type AckResult,
   AckResult as AckResultMessage,
   AckStatus,
 } from '../../../../generated/madeleine/v1/consumer_service.js';
+import { calls } from '../../connection/calls.js';
 import { CommandFailed, UsageError } from '../../connection/failures.js';
-import { type ClientOptions, clientCommand, runClient, type Session } from '../../connection/run.js';
+import { type ClientOptions, clientCommand, type Session } from '../../connection/run.js';
 import type { CliDeps } from '../../deps.js';
 import { enumText } from '../../text/enum-text.js';
-import { messageJson } from '../../text/event-json.js';
-import type { Column } from '../../text/output.js';
+import { messageView } from '../../text/event-json.js';
 import { acknowledgement, defined, uint64 } from '../../text/values.js';
 
 interface AckFlags extends ClientOptions {
@@ -30,10 +31,10 @@ Examples:
   $ madeleine ack mailer 17 --lease 3
   $ madeleine ack mailer --up-to 18`;
 
-const COLUMNS: readonly Column<AckResult>[] = [
+const RESULTS = messageView<AckResult>(AckResultMessage, [
   { title: 'POSITION', text: ({ position }) => String(position), right: true },
   { title: 'ANSWER', text: ({ status }) => statusText(status) },
-];
+]);
 
 export function ackCommand(deps: CliDeps): Command {
   return clientCommand('ack', 'acknowledge events of a consumer')
@@ -47,10 +48,20 @@ export function ackCommand(deps: CliDeps): Command {
     .option('--up-to <position>', 'everything in flight at or below this position', uint64)
     .option('--member <name>', 'with --up-to: only what this member holds')
     .addHelpText('after', HELP)
-    .action(async (consumer: string, positions: Acknowledgement[] = [], flags: AckFlags = {}) => {
-      const acknowledgements = withLease(positions, flags);
-      await runClient(deps, flags, (session) => acknowledge(session, consumer, acknowledgements, flags));
-    });
+    .action(
+      calls(
+        deps,
+        {
+          request: (consumer: string, positions: Acknowledgement[] | undefined, flags: AckFlags) => {
+            const { context, member, upTo } = flags;
+            const acknowledgements = withLease(positions ?? [], flags);
+            return { consumer, acknowledgements, ...defined({ context, member, upTo }) };
+          },
+          call: ({ consumers }, request, options) => consumers.acknowledge(request, options),
+        },
+        (session, answer, [, , flags]) => printAnswer(session, answer, flags),
+      ),
+    );
 }
 
 function withLease(positions: readonly Acknowledgement[], { lease, upTo }: AckFlags): Acknowledgement[] {
@@ -60,17 +71,9 @@ function withLease(positions: readonly Acknowledgement[], { lease, upTo }: AckFl
   return positions.map(({ position }) => ({ position, lease }));
 }
 
-async function acknowledge(
-  { client, output }: Session,
-  consumer: string,
-  acknowledgements: Acknowledgement[],
-  flags: AckFlags,
-) {
-  const { context, member, upTo } = flags;
-  const request = { consumer, acknowledgements, ...defined({ context, member, upTo }) };
-  const response = await client.call((options) => client.consumers.acknowledge(request, options));
-  if (response.results.length > 0)
-    await output.list(response.results, COLUMNS, (item) => messageJson(AckResultMessage, item));
+/** Throws CommandFailed if some of them do not count. */
+async function printAnswer({ output }: Session, response: AcknowledgeResponse, { upTo }: AckFlags): Promise<void> {
+  if (response.results.length > 0) await output.list(response.results, RESULTS);
   if (!output.json) {
     if (upTo !== undefined) await output.line(`acknowledged up to ${upTo}: ${response.acknowledgedUpTo}`);
     await output.line(`offset ${response.offset}`);

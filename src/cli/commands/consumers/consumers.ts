@@ -1,16 +1,16 @@
 // `madeleine consumers`: lists, shows, creates, changes, moves and deletes consumers.
 
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import {
   Consumer,
   SeekConsumerResponse,
   type StartPosition,
 } from '../../../../generated/madeleine/v1/consumer_service.js';
+import { calls, commandGroup, deletes, listCommand, lists, shows } from '../../connection/calls.js';
 import { UsageError } from '../../connection/failures.js';
-import { allPages } from '../../connection/pages.js';
-import { type ClientOptions, clientCommand, runClient, type Session } from '../../connection/run.js';
+import { type ClientOptions, clientCommand } from '../../connection/run.js';
 import type { CliDeps } from '../../deps.js';
-import { messageJson } from '../../text/event-json.js';
+import { messageJson, messageView } from '../../text/event-json.js';
 import { defined, startPosition } from '../../text/values.js';
 import { CONSUMER_COLUMNS, LIST_COLUMNS, seekText } from './consumer-text.js';
 import { addSettingsFlags, type SettingsFlags, settingsMask, settingsOf } from './settings-options.js';
@@ -23,6 +23,8 @@ interface ConsumerFlags extends ClientOptions, SettingsFlags {
   readonly dryRun?: true;
 }
 
+const CONSUMER = messageView(Consumer, CONSUMER_COLUMNS);
+
 const HELP = `
 Examples:
   $ madeleine consumers list
@@ -32,11 +34,9 @@ Examples:
   $ madeleine consumers delete mailer`;
 
 export function consumersCommand(deps: CliDeps): Command {
-  const parent = new Command('consumers').description('list and manage consumers').addHelpText('after', HELP);
-  parent.addCommand(listCommand(deps), { isDefault: true });
-  for (const make of [getCommand, createCommand, updateCommand, deleteCommand, seekCommand])
-    parent.addCommand(make(deps));
-  return parent;
+  const parent = { name: 'consumers', summary: 'list and manage consumers', help: HELP };
+  const others = [getConsumer, createConsumer, updateConsumer, deleteConsumer, seekConsumer];
+  return commandGroup(deps, parent, [listConsumers, ...others]);
 }
 
 function consumerCommand(name: string, summary: string): Command {
@@ -45,101 +45,99 @@ function consumerCommand(name: string, summary: string): Command {
     .option('--context <name>', 'context of the consumer (default "default")');
 }
 
-function listCommand(deps: CliDeps): Command {
-  return clientCommand('list', 'list consumers by name')
-    .option('--context <name>', 'context; "all": every context (default "default")')
+function listConsumers(deps: CliDeps): Command {
+  return listCommand('list', 'list consumers by name')
     .option('--prefix <text>', 'only names that begin with this')
-    .action(async (flags: ConsumerFlags) => {
-      const filter = defined({ context: flags.context, namePrefix: flags.prefix });
-      await runClient(deps, flags, async ({ client, output }) => {
-        const consumers = await allPages(async (pageToken) => {
-          const page = await client.call((options) =>
-            client.consumers.listConsumers({ ...filter, pageSize: 1000, pageToken }, options),
-          );
-          return { items: page.consumers, nextPageToken: page.nextPageToken };
-        });
-        await output.list(consumers, LIST_COLUMNS, (consumer) => messageJson(Consumer, consumer));
-      });
-    });
+    .action(
+      lists(deps, messageView(Consumer, LIST_COLUMNS), {
+        request: ({ context, prefix }: ConsumerFlags) => defined({ context, namePrefix: prefix }),
+        call: ({ consumers }, request, options) => consumers.listConsumers(request, options),
+        items: ({ consumers }) => consumers,
+      }),
+    );
 }
 
-function getCommand(deps: CliDeps): Command {
+function getConsumer(deps: CliDeps): Command {
   return consumerCommand('get', 'show settings and state of a consumer').action(
-    async (name: string, flags: ConsumerFlags) => {
-      await runClient(deps, flags, async (session) => {
-        const { client } = session;
-        const { consumer } = await client.call((options) => client.consumers.getConsumer(keyOf(name, flags), options));
-        await printConsumer(session, consumer);
-      });
-    },
+    shows(deps, CONSUMER, {
+      request: keyOf,
+      call: ({ consumers }, request, options) => consumers.getConsumer(request, options),
+      item: ({ consumer }) => consumer,
+    }),
   );
 }
 
-function createCommand(deps: CliDeps): Command {
+function createConsumer(deps: CliDeps): Command {
   return addSettingsFlags(consumerCommand('create', 'create a consumer; one with the same settings is left as it is'))
     .option('--start <where>', 'where it begins: earliest (default), latest, position:N or time:T', startPosition)
-    .action(async (name: string, flags: ConsumerFlags) => {
-      const request = { ...keyOf(name, flags), ...defined({ settings: settingsOf(flags), start: flags.start }) };
-      await runClient(deps, flags, async (session) => {
-        const { client } = session;
-        const { consumer } = await client.call((options) => client.consumers.createConsumer(request, options));
-        await printConsumer(session, consumer);
-      });
-    });
+    .action(
+      shows(deps, CONSUMER, {
+        request: (name: string, flags: ConsumerFlags) => ({
+          ...keyOf(name, flags),
+          ...defined({ settings: settingsOf(flags), start: flags.start }),
+        }),
+        call: ({ consumers }, request, options) => consumers.createConsumer(request, options),
+        item: ({ consumer }) => consumer,
+      }),
+    );
 }
 
-function updateCommand(deps: CliDeps): Command {
+function updateConsumer(deps: CliDeps): Command {
   return addSettingsFlags(
     consumerCommand('update', 'change settings; flags that select events replace the whole filter'),
   )
     .option('--any-event', 'remove the filter: every event of the context')
-    .action(async (name: string, flags: ConsumerFlags) => {
-      const settings = settingsOf(flags) ?? {};
-      const updateMask = settingsMask(settings);
-      if (flags.anyEvent === true) {
-        if (settings.filter !== undefined) throw new UsageError('--any-event goes with no other selection of events');
-        updateMask.push('filter');
-      }
-      if (updateMask.length === 0) throw new UsageError('give at least one setting to change');
-      await runClient(deps, flags, async (session) => {
-        const { client } = session;
-        const request = { ...keyOf(name, flags), settings, updateMask };
-        const { consumer } = await client.call((options) => client.consumers.updateConsumer(request, options));
-        await printConsumer(session, consumer);
-      });
-    });
+    .action(
+      shows(deps, CONSUMER, {
+        request: (name: string, flags: ConsumerFlags) => ({ ...keyOf(name, flags), ...changes(flags) }),
+        call: ({ consumers }, request, options) => consumers.updateConsumer(request, options),
+        item: ({ consumer }) => consumer,
+      }),
+    );
 }
 
-function deleteCommand(deps: CliDeps): Command {
+/** The settings that change, and the mask that names them. */
+function changes(flags: ConsumerFlags) {
+  const settings = settingsOf(flags) ?? {};
+  const updateMask = settingsMask(settings);
+  if (flags.anyEvent === true) {
+    if (settings.filter !== undefined) throw new UsageError('--any-event goes with no other selection of events');
+    updateMask.push('filter');
+  }
+  if (updateMask.length === 0) throw new UsageError('give at least one setting to change');
+  return { settings, updateMask };
+}
+
+function deleteConsumer(deps: CliDeps): Command {
   return consumerCommand('delete', 'delete a consumer with its offset').action(
-    async (name: string, flags: ConsumerFlags) => {
-      await runClient(deps, flags, async ({ client, output }) => {
-        // Once: a repeated call would find that its consumer is gone, and call that an error.
-        await client.callOnce((options) => client.consumers.deleteConsumer(keyOf(name, flags), options));
-        if (!output.json) await output.line(`deleted ${name}`);
-      });
-    },
+    deletes(deps, {
+      request: keyOf,
+      call: ({ consumers }, request, options) => consumers.deleteConsumer(request, options),
+    }),
   );
 }
 
-function seekCommand(deps: CliDeps): Command {
+function seekConsumer(deps: CliDeps): Command {
   return consumerCommand('seek', 'move the offset of a consumer; its live members go on from there')
     .argument('<where>', 'earliest, latest, position:N or time:T', startPosition)
     .option('--dry-run', 'only tell what it would do')
-    .action(async (name: string, to: StartPosition, flags: ConsumerFlags) => {
-      await runClient(deps, flags, async ({ client, output }) => {
-        const dryRun = flags.dryRun === true;
-        const request = { ...keyOf(name, flags), to, dryRun };
-        const response = await client.call((options) => client.consumers.seekConsumer(request, options));
-        await output.line(output.json ? messageJson(SeekConsumerResponse, response) : seekText(response, dryRun));
-      });
-    });
+    .action(
+      calls(
+        deps,
+        {
+          request: (name: string, to: StartPosition, flags: ConsumerFlags) => ({
+            ...keyOf(name, flags),
+            to,
+            dryRun: flags.dryRun === true,
+          }),
+          call: ({ consumers }, request, options) => consumers.seekConsumer(request, options),
+        },
+        async ({ output }, answer, [, , { dryRun }]) =>
+          output.line(output.json ? messageJson(SeekConsumerResponse, answer) : seekText(answer, dryRun === true)),
+      ),
+    );
 }
 
 function keyOf(name: string, { context }: ConsumerFlags) {
   return { name, ...defined({ context }) };
-}
-
-function printConsumer({ output }: Session, consumer: Consumer | undefined): Promise<void> {
-  return output.item(Consumer.fromPartial(consumer ?? {}), CONSUMER_COLUMNS, (item) => messageJson(Consumer, item));
 }

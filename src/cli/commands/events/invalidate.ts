@@ -1,9 +1,9 @@
 // `madeleine invalidate`: withdraws an event that is awaited or has occurred.
 
 import type { Command } from 'commander';
-import { PayloadEncoding } from '../../../../generated/madeleine/v1/event.js';
-import { CommandFailed } from '../../connection/failures.js';
-import { type ClientOptions, clientCommand, runClient } from '../../connection/run.js';
+import { type Event, PayloadEncoding } from '../../../../generated/madeleine/v1/event.js';
+import { answered, calls } from '../../connection/calls.js';
+import { type ClientOptions, clientCommand } from '../../connection/run.js';
 import type { CliDeps } from '../../deps.js';
 import { eventJson } from '../../text/event-json.js';
 import { printable } from '../../text/output.js';
@@ -26,15 +26,23 @@ export function invalidateCommand(deps: CliDeps): Command {
     .argument('<event>', 'id of the event', uint64)
     .option('--reason <text>', 'why, for those who read it', '')
     .addHelpText('after', HELP)
-    .action(async (id: bigint, flags: InvalidateFlags) => {
-      const { reason } = flags;
-      const request = { id, reason, payloadEncoding: PayloadEncoding.PAYLOAD_ENCODING_BYTES };
-      await runClient(deps, flags, async ({ client, output }) => {
-        const { event } = await client.call((options) => client.events.invalidateEvent(request, options));
-        if (event === undefined) throw new CommandFailed(`the server answers without event ${id}`);
-        const why = event.invalidationReason === '' ? '' : `: ${event.invalidationReason}`;
-        const text = `event ${event.id} of topic ${event.topic} is invalidated${why}`;
-        await output.line(output.json ? eventJson(event) : printable(text));
-      });
-    });
+    .action(
+      calls(
+        deps,
+        {
+          request: (id: bigint, { reason }: InvalidateFlags) => {
+            return { id, reason, payloadEncoding: PayloadEncoding.PAYLOAD_ENCODING_BYTES };
+          },
+          call: ({ events }, request, options) => events.invalidateEvent(request, options),
+        },
+        async ({ output }, answer) => {
+          const event = answered(answer.event);
+          await output.line(output.json ? eventJson(event) : printable(invalidatedText(event)));
+        },
+      ),
+    );
+}
+
+function invalidatedText({ id, topic, invalidationReason: reason }: Event): string {
+  return `event ${id} of topic ${topic} is invalidated${reason === '' ? '' : `: ${reason}`}`;
 }

@@ -1,16 +1,16 @@
 // `madeleine streams`: lists streams, or shows one.
 
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { Stream } from '../../../../generated/madeleine/v1/stream_service.js';
-import { allPages } from '../../connection/pages.js';
-import { type ClientOptions, clientCommand, runClient } from '../../connection/run.js';
+import { commandGroup, listCommand, lists, shows } from '../../connection/calls.js';
+import { type ClientOptions, clientCommand } from '../../connection/run.js';
 import type { CliDeps } from '../../deps.js';
-import { messageJson } from '../../text/event-json.js';
+import { messageView } from '../../text/event-json.js';
 import type { Column } from '../../text/output.js';
 import { timestampText } from '../../text/time-text.js';
 import { defined } from '../../text/values.js';
 
-interface ListFlags extends ClientOptions {
+interface StreamFlags extends ClientOptions {
   readonly context?: string;
   readonly owner?: string;
   readonly prefix?: string;
@@ -39,41 +39,32 @@ Examples:
   $ madeleine streams get order-7`;
 
 export function streamsCommand(deps: CliDeps): Command {
-  return new Command('streams')
-    .description('list streams, or show one')
-    .addHelpText('after', HELP)
-    .addCommand(listCommand(deps), { isDefault: true })
-    .addCommand(getCommand(deps));
+  const parent = { name: 'streams', summary: 'list streams, or show one', help: HELP };
+  return commandGroup(deps, parent, [listStreams, getStream]);
 }
 
-function listCommand(deps: CliDeps): Command {
-  return clientCommand('list', 'list streams by name')
-    .option('--context <name>', 'context; "all": every context (default "default")')
+function listStreams(deps: CliDeps): Command {
+  return listCommand('list', 'list streams by name')
     .option('--owner <name>', 'only streams of this issuer')
     .option('--prefix <text>', 'only names that begin with this')
-    .action(async (flags: ListFlags) => {
-      const filter = defined({ context: flags.context, owner: flags.owner, namePrefix: flags.prefix });
-      await runClient(deps, flags, async ({ client, output }) => {
-        const streams = await allPages(async (pageToken) => {
-          const page = await client.call((options) =>
-            client.streams.listStreams({ ...filter, pageSize: 1000, pageToken }, options),
-          );
-          return { items: page.streams, nextPageToken: page.nextPageToken };
-        });
-        await output.list(streams, COLUMNS, (stream) => messageJson(Stream, stream));
-      });
-    });
+    .action(
+      lists(deps, messageView(Stream, COLUMNS), {
+        request: ({ context, owner, prefix }: StreamFlags) => defined({ context, owner, namePrefix: prefix }),
+        call: ({ streams }, request, options) => streams.listStreams(request, options),
+        items: ({ streams }) => streams,
+      }),
+    );
 }
 
-function getCommand(deps: CliDeps): Command {
+function getStream(deps: CliDeps): Command {
   return clientCommand('get', 'show one stream')
     .argument('<stream>', 'name of the stream')
     .option('--context <name>', 'context (default "default")')
-    .action(async (name: string, flags: ListFlags) => {
-      const key = { name, ...defined({ context: flags.context }) };
-      await runClient(deps, flags, async ({ client, output }) => {
-        const { stream } = await client.call((options) => client.streams.getStream(key, options));
-        await output.item(Stream.fromPartial(stream ?? {}), ALL_COLUMNS, (item) => messageJson(Stream, item));
-      });
-    });
+    .action(
+      shows(deps, messageView(Stream, ALL_COLUMNS), {
+        request: (name: string, { context }: StreamFlags) => ({ name, ...defined({ context }) }),
+        call: ({ streams }, request, options) => streams.getStream(request, options),
+        item: ({ stream }) => stream,
+      }),
+    );
 }

@@ -5,6 +5,7 @@ import { type Event, type EventFilter, PayloadEncoding } from '../../../../gener
 import { ALL_CONTEXTS } from '../../../domain/names.js';
 import { EventReader, printEvents } from '../../connection/event-reader.js';
 import { UsageError } from '../../connection/failures.js';
+import { allPages } from '../../connection/pages.js';
 import { type ClientOptions, clientCommand, runClient, type Session } from '../../connection/run.js';
 import type { CliDeps } from '../../deps.js';
 import { count, countOrZero, defined } from '../../text/values.js';
@@ -55,22 +56,14 @@ async function newestPosition({ client }: Session): Promise<bigint> {
 
 /** The newest `last` matching events at or below the head, oldest first. */
 async function lastEvents({ client }: Session, flags: TailFlags, head: bigint): Promise<readonly Event[]> {
-  const found: Event[] = [];
-  let pageToken = '';
-  while (found.length < flags.last) {
-    const request = {
-      filter: listFilter(flags, head),
-      newestFirst: true,
-      pageSize: flags.last,
-      pageToken,
-      payloadEncoding: PayloadEncoding.PAYLOAD_ENCODING_BYTES,
-    };
-    const page = await client.call((options) => client.events.listEvents(request, options));
-    found.push(...page.events);
-    pageToken = page.nextPageToken;
-    if (pageToken === '') break;
-  }
-  return found.slice(0, flags.last).reverse();
+  const { PAYLOAD_ENCODING_BYTES: payloadEncoding } = PayloadEncoding;
+  const selection = { filter: listFilter(flags, head), newestFirst: true, payloadEncoding };
+  const newest = await allPages(async (page) => {
+    const request = { ...selection, ...page };
+    const { events: items, nextPageToken } = await client.call((options) => client.events.listEvents(request, options));
+    return { items, nextPageToken };
+  }, flags.last);
+  return newest.toReversed();
 }
 
 function listFilter(flags: TailFlags, head: bigint): Partial<EventFilter> {

@@ -28,7 +28,7 @@ export function doctorCommand(deps: CliDeps): Command {
     async (config, flags) => {
       const output = new Output({ stdout: deps.stdout, stderr: deps.stderr, json: flags.json === true });
       const findings = [...(await deps.doctor(config)), ...(await checkPorts(config))];
-      await output.list(findings, COLUMNS, (finding) => JSON.stringify(finding));
+      await output.list(findings, { columns: COLUMNS, json: (finding) => JSON.stringify(finding) });
       if (!output.json) await printMends(output, findings);
       const problems = findings.filter(({ state }) => state === 'problem').length;
       if (problems > 0)

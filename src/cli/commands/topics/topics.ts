@@ -1,11 +1,11 @@
 // `madeleine topics`: lists topics, shows one, registers one.
 
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { Topic } from '../../../../generated/madeleine/v1/topic_service.js';
-import { allPages } from '../../connection/pages.js';
-import { type ClientOptions, clientCommand, runClient, type Session } from '../../connection/run.js';
+import { commandGroup, listCommand, lists, shows } from '../../connection/calls.js';
+import { type ClientOptions, clientCommand } from '../../connection/run.js';
 import type { CliDeps } from '../../deps.js';
-import { messageJson } from '../../text/event-json.js';
+import { messageView } from '../../text/event-json.js';
 import type { Column } from '../../text/output.js';
 import { timestampText } from '../../text/time-text.js';
 import { defined } from '../../text/values.js';
@@ -22,6 +22,7 @@ const COLUMNS: readonly Column<Topic>[] = [
   { title: 'REGISTERED AT', text: ({ registeredAt }) => timestampText(registeredAt) },
   { title: 'DESCRIPTION PATHS', text: ({ settings }) => (settings?.descriptionPaths ?? []).join(',') },
 ];
+const TOPIC = messageView(Topic, COLUMNS);
 
 const HELP = `
 Examples:
@@ -34,30 +35,20 @@ With description paths, an event whose payload has the same values at all of the
 topic is refused (ALREADY_OCCURRED), and so is one without a value at each of them.`;
 
 export function topicsCommand(deps: CliDeps): Command {
-  return new Command('topics')
-    .description('list topics, show one, or register one')
-    .addHelpText('after', HELP)
-    .addCommand(listCommand(deps), { isDefault: true })
-    .addCommand(getCommand(deps))
-    .addCommand(registerCommand(deps));
+  const parent = { name: 'topics', summary: 'list topics, show one, or register one', help: HELP };
+  return commandGroup(deps, parent, [listTopics, getTopic, registerTopic]);
 }
 
-function listCommand(deps: CliDeps): Command {
-  return clientCommand('list', 'list topics by name')
-    .option('--context <name>', 'context; "all": every context (default "default")')
+function listTopics(deps: CliDeps): Command {
+  return listCommand('list', 'list topics by name')
     .option('--prefix <text>', 'only names that begin with this')
-    .action(async (flags: TopicFlags) => {
-      const filter = defined({ context: flags.context, namePrefix: flags.prefix });
-      await runClient(deps, flags, async ({ client, output }) => {
-        const topics = await allPages(async (pageToken) => {
-          const page = await client.call((options) =>
-            client.topics.listTopics({ ...filter, pageSize: 1000, pageToken }, options),
-          );
-          return { items: page.topics, nextPageToken: page.nextPageToken };
-        });
-        await output.list(topics, COLUMNS, (topic) => messageJson(Topic, topic));
-      });
-    });
+    .action(
+      lists(deps, TOPIC, {
+        request: ({ context, prefix }: TopicFlags) => defined({ context, namePrefix: prefix }),
+        call: ({ topics }, request, options) => topics.listTopics(request, options),
+        items: ({ topics }) => topics,
+      }),
+    );
 }
 
 function topicCommand(name: string, summary: string): Command {
@@ -66,29 +57,30 @@ function topicCommand(name: string, summary: string): Command {
     .option('--context <name>', 'context (default "default")');
 }
 
-function getCommand(deps: CliDeps): Command {
-  return topicCommand('get', 'show one topic').action(async (name: string, flags: TopicFlags) => {
-    await runClient(deps, flags, async (session) => {
-      const { client } = session;
-      const { topic } = await client.call((options) => client.topics.getTopic(keyOf(name, flags), options));
-      await printTopic(session, topic);
-    });
-  });
+function getTopic(deps: CliDeps): Command {
+  return topicCommand('get', 'show one topic').action(
+    shows(deps, TOPIC, {
+      request: keyOf,
+      call: ({ topics }, request, options) => topics.getTopic(request, options),
+      item: ({ topic }) => topic,
+    }),
+  );
 }
 
-function registerCommand(deps: CliDeps): Command {
+function registerTopic(deps: CliDeps): Command {
   return topicCommand('register', 'register a topic; one with the same settings is left as it is')
     .option('--description-paths <paths>', 'JSON Pointers to what identifies its events, by commas; repeatable', paths)
     .addHelpText('after', REGISTER_HELP)
-    .action(async (name: string, flags: TopicFlags) => {
-      const settings = { descriptionPaths: [...(flags.descriptionPaths ?? [])] };
-      await runClient(deps, flags, async (session) => {
-        const { client } = session;
-        const request = { ...keyOf(name, flags), settings };
-        const { topic } = await client.call((options) => client.topics.registerTopic(request, options));
-        await printTopic(session, topic);
-      });
-    });
+    .action(
+      shows(deps, TOPIC, {
+        request: (name: string, flags: TopicFlags) => ({
+          ...keyOf(name, flags),
+          settings: { descriptionPaths: [...(flags.descriptionPaths ?? [])] },
+        }),
+        call: ({ topics }, request, options) => topics.registerTopic(request, options),
+        item: ({ topic }) => topic,
+      }),
+    );
 }
 
 /** Every pointer begins with a slash, so that a comma within a key is no end of one. */
@@ -98,8 +90,4 @@ function paths(text: string, former: readonly string[] | undefined): readonly st
 
 function keyOf(name: string, { context }: TopicFlags) {
   return { name, ...defined({ context }) };
-}
-
-function printTopic({ output }: Session, topic: Topic | undefined): Promise<void> {
-  return output.item(Topic.fromPartial(topic ?? {}), COLUMNS, (item) => messageJson(Topic, item));
 }

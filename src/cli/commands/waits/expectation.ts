@@ -3,6 +3,7 @@
 import type { WaitForEventResponse } from '../../../../generated/madeleine/v1/cawin_service.js';
 import { type Event, EventStatus, PayloadEncoding } from '../../../../generated/madeleine/v1/event.js';
 import type { Millis } from '../../../units.js';
+import { answered } from '../../connection/calls.js';
 import { isAborted } from '../../connection/client.js';
 import { CommandFailed, ExitCode } from '../../connection/failures.js';
 import { KeptStream } from '../../connection/reconnect.js';
@@ -42,8 +43,7 @@ export class Expectation {
     const { client } = this.#options.session;
     const request = { key: { $case: 'id', value: id } as const, payloadEncoding: BYTES };
     const { event } = await client.call((options) => client.events.getEvent(request, options));
-    if (event === undefined) throw new CommandFailed(`the server answers without event ${id}`);
-    return event;
+    return answered(event);
   }
 
   /** The event at its end, or as it was given if Ctrl-C or the time is first. */

@@ -7,11 +7,11 @@ import {
   type NearMiss,
 } from '../../../../generated/madeleine/v1/cawin_service.js';
 import { type Event, EventStatus, PayloadEncoding } from '../../../../generated/madeleine/v1/event.js';
-import { CommandFailed } from '../../connection/failures.js';
-import { type ClientOptions, clientCommand, runClient } from '../../connection/run.js';
+import { answered, calls } from '../../connection/calls.js';
+import { type ClientOptions, clientCommand, type Session } from '../../connection/run.js';
 import type { CliDeps } from '../../deps.js';
 import { eventJson, statusText } from '../../text/event-json.js';
-import { type Column, cut, printable } from '../../text/output.js';
+import { type Column, cut, printable, tableLines } from '../../text/output.js';
 import { timestampText } from '../../text/time-text.js';
 import { count, defined, uint64 } from '../../text/values.js';
 
@@ -44,19 +44,26 @@ export function explainCommand(deps: CliDeps): Command {
     .argument('<event>', 'id of the awaited event', uint64)
     .option('--limit <n>', 'events to show at most (default 5, at most 20)', count)
     .addHelpText('after', HELP)
-    .action(async (eventId: bigint, flags: ExplainFlags) => {
-      const { limit } = flags;
-      const payloadEncoding = PayloadEncoding.PAYLOAD_ENCODING_BYTES;
-      const request = { eventId, payloadEncoding, ...defined({ limit }) };
-      await runClient(deps, flags, async ({ client, output }) => {
-        const response = await client.call((options) => client.cawins.explainWait(request, options));
-        const { event, nearMisses } = response;
-        if (event === undefined) throw new CommandFailed(`the server answers without event ${eventId}`);
-        if (output.json) return output.line(explanationJson(event, response));
-        for (const line of headLines(event, response)) await output.line(printable(line));
-        if (isOpen(event) && nearMisses.length > 0) await output.list(nearMisses, COLUMNS, () => '');
-      });
-    });
+    .action(
+      calls(
+        deps,
+        {
+          request: (eventId: bigint, { limit }: ExplainFlags) => {
+            return { eventId, payloadEncoding: PayloadEncoding.PAYLOAD_ENCODING_BYTES, ...defined({ limit }) };
+          },
+          call: ({ cawins }, request, options) => cawins.explainWait(request, options),
+        },
+        printExplanation,
+      ),
+    );
+}
+
+async function printExplanation({ output }: Session, response: ExplainWaitResponse): Promise<void> {
+  const event = answered(response.event);
+  if (output.json) return output.line(explanationJson(event, response));
+  for (const line of headLines(event, response)) await output.line(printable(line));
+  if (!isOpen(event) || response.nearMisses.length === 0) return;
+  for (const line of tableLines(response.nearMisses, COLUMNS)) await output.line(line);
 }
 
 /** What is awaited or became of it, and how much was looked at. */
