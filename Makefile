@@ -15,8 +15,9 @@ ARGS ?=
 
 SOURCES := $(shell find src generated -name '*.ts' 2>/dev/null)
 
-.PHONY: help setup run demo demo-cawin test test-unit test-storage test-integration test-cluster test-fault test-property test-docs \
-  check check-static bench generate check-generated build format check-format lint typecheck breaking migrate clean database-program broker-program
+.PHONY: help setup run demo demo-cawin test test-unit test-storage test-integration test-cluster test-fault test-property \
+  test-docs test-migrations update-schema check check-static bench generate check-generated build format check-format lint \
+  typecheck breaking migrate clean database-program broker-program
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,13 +76,19 @@ test-cluster: build database-program ## several instances on one database
 test-fault: build database-program ## kills, lost connections and frozen processes
 	@$(VITEST) --project fault $(PATTERN)
 
+test-migrations: setup ## today's server on databases that earlier ones wrote
+	@$(VITEST) --project migrations $(PATTERN)
+
+update-schema: setup ## write down the schema that a migration has changed
+	@$(BIN)/vitest run --project migrations test/migrations/schema.test.ts --update
+
 bench: setup build ## measure, each figure as a ratio to its limit on this machine (ARGS=--help)
 	@$(BIN)/tsc -p test/bench/tsconfig.json
 	@exec node dist/test/bench/main.js $(ARGS)
 
 ## Checks
 
-check: check-static test ## everything that CI checks
+check: check-static test test-migrations ## everything that CI checks
 
 check-static: check-format lint typecheck breaking check-generated build
 

@@ -1,4 +1,5 @@
-// The migrations, in order; the schema's version is their number. Within a major version they only add.
+// The migrations, in order; the schema's version is their number. Within a major version they only add, and none is changed once it
+// has run anywhere: test/migrations holds them against what earlier servers wrote.
 
 import type { Knex } from 'knex';
 import { logMigration } from './0001-log.js';
@@ -6,6 +7,7 @@ import { consumersMigration } from './0002-consumers.js';
 import { waitsMigration } from './0003-waits.js';
 import { cawinsMigration } from './0004-cawins.js';
 import { topicsMigration } from './0005-topics.js';
+import { lateAdditionsMigration } from './0006-late-additions.js';
 
 export interface Migration {
   readonly name: string;
@@ -19,4 +21,5 @@ export const MIGRATIONS: readonly Migration[] = [
   waitsMigration,
   cawinsMigration,
   topicsMigration,
+  lateAdditionsMigration,
 ];
