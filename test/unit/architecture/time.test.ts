@@ -9,10 +9,10 @@ const OWN_TIME =
   /\bDate\.now\b|\bnew Date\(\)|\bperformance\.(now|timeOrigin)\b|\bset(Timeout|Interval)\b|AbortSignal\.timeout\(|node:timers/;
 
 describe('time', () => {
-  const files = listSources('src').filter((file) => /^src\/(domain|engine)\//.test(file));
+  const files = listSources('src').filter((file) => /^src\/(domain|engine|grpc)\//.test(file));
   const offenders = files.filter((file) => OWN_TIME.test(readFileSync(file, 'utf8')));
 
-  it('is asked of the injected clock in engine and domain', () => {
+  it('is asked of the injected clock in domain, engine and grpc', () => {
     expect(files.length).toBeGreaterThan(100);
     expect(offenders).toEqual([]);
   });
