@@ -4,6 +4,7 @@
 import type { ConsumerKey } from '../../domain/consumers/consumer.js';
 import { scopedKey } from '../../domain/names.js';
 import type { Clock, Timer } from '../../lib/clock.js';
+import { SharedRun } from '../../lib/shared-run.js';
 import {
   type Acquired,
   type ConsumerStore,
@@ -83,7 +84,7 @@ export class ConsumerOwnership {
   readonly #held = new Map<string, HeldConsumer>();
   readonly #acquiring = new Set<string>();
   #timer: Timer | undefined;
-  #renewing: Promise<void> | undefined;
+  readonly #renewing = new SharedRun(() => this.#renew());
   /** The database may name us as owner of what we do not hold; then a count of rows proves nothing. */
   #unsure = false;
 
@@ -98,7 +99,7 @@ export class ConsumerOwnership {
   /** Stops renewing. What is still held has to be released before. */
   async stop(): Promise<void> {
     this.#timer?.stop();
-    await this.#renewing;
+    if (!this.#renewing.isIdle) await this.#renewing.join();
   }
 
   /** See ConsumerStore.acquire. Not to be called for a consumer that is held. */
@@ -148,10 +149,7 @@ export class ConsumerOwnership {
 
   /** Renews what is held; one request at a time. */
   renew(): Promise<void> {
-    this.#renewing ??= this.#renew().finally(() => {
-      this.#renewing = undefined;
-    });
-    return this.#renewing;
+    return this.#renewing.join();
   }
 
   async #renew(): Promise<void> {

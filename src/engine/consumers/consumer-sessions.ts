@@ -5,7 +5,7 @@ import type { ConsumerKey } from '../../domain/consumers/consumer.js';
 import { bug, drainingError } from '../../domain/errors.js';
 import { scopedKey } from '../../domain/names.js';
 import type { Clock, Timer } from '../../lib/clock.js';
-import { pause } from '../../lib/pause.js';
+import { within } from '../../lib/within.js';
 import type { ConsumerStore } from '../../storage/ports/consumer-storage.js';
 import type { Instance } from '../../storage/ports/log-storage.js';
 import type { Logger, Metrics } from '../../telemetry.js';
@@ -63,9 +63,7 @@ export class ConsumerSessions {
     this.#draining = true;
     const sessions = [...this.#sessions.values()];
     const drained = sessions.map((session) => session.drain());
-    const allLeft = new AbortController();
-    void Promise.all(drained).then(() => allLeft.abort());
-    await pause(this.#options.clock, graceMs, allLeft.signal);
+    await within(this.#options.clock, graceMs, Promise.all(drained), () => {});
   }
 
   /** See Consumers.stop. */

@@ -1,6 +1,7 @@
 // Reserves leases of deliveries in storage before they are minted, so that a crash cannot lead to a second use of one.
 
 import type { LeaseSupply } from '../../domain/consumers/delivery-leases.js';
+import { SharedRun } from '../../lib/shared-run.js';
 import type { ConsumerStore } from '../../storage/ports/consumer-storage.js';
 import type { ConsumerHold } from './consumer-hold.js';
 import { DELIVERY_LEASES } from './consumer-ownership.js';
@@ -16,7 +17,7 @@ export interface LeaseReserveOptions {
 
 export class LeaseReserve {
   readonly #options: LeaseReserveOptions;
-  #reserving: Promise<void> | undefined;
+  readonly #reserving = new SharedRun(() => this.#reserve());
 
   constructor(options: LeaseReserveOptions) {
     this.#options = options;
@@ -29,10 +30,7 @@ export class LeaseReserve {
 
   /** Resolves once there are leases to mint, or the hold turned out to be lost. */
   refill(): Promise<void> {
-    this.#reserving ??= this.#reserve().finally(() => {
-      this.#reserving = undefined;
-    });
-    return this.#reserving;
+    return this.#reserving.join();
   }
 
   async #reserve(): Promise<void> {
