@@ -32,7 +32,7 @@ export class ConsumerLife {
     return this.#draining;
   }
 
-  /** What ended it; undefined while it does. */
+  /** What ended it; undefined while it runs. */
   get ended(): Error | undefined {
     return this.#ended;
   }

@@ -93,7 +93,7 @@ export class ConsumerSession implements DispatchHost {
     this.report = new ConsumerReport(this.changes, parts);
   }
 
-  /** What ended it; undefined while it does. */
+  /** What ended it; undefined while it runs. */
   get ended(): Error | undefined {
     return this.#life.ended;
   }
