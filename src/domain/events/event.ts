@@ -7,7 +7,11 @@ import type { Description } from '../descriptions/description.js';
 export const EntryKind = { AWAITED: 0, OCCURRED: 1, INVALIDATED: 2, EXPIRED: 3 } as const;
 export type EntryKind = (typeof EntryKind)[keyof typeof EntryKind];
 /** Kinds that entries have. */
-export const ENTRY_KINDS: readonly EntryKind[] = [EntryKind.OCCURRED, EntryKind.INVALIDATED, EntryKind.EXPIRED];
+export const ENTRY_KINDS: readonly Exclude<EntryKind, typeof EntryKind.AWAITED>[] = [
+  EntryKind.OCCURRED,
+  EntryKind.INVALIDATED,
+  EntryKind.EXPIRED,
+];
 
 /** The content of an event: the bytes as they came, or the text of a JSON value. */
 export interface Payload {

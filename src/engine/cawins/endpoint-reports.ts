@@ -3,6 +3,7 @@
 
 import type { EventDraft } from '../../domain/events/event.js';
 import { EMPTY_ENVELOPE } from '../../domain/events/event.js';
+import { Subject } from '../../domain/events/subject.js';
 import type { CircuitChange } from '../../storage/ports/cawin-storage.js';
 import type { Logger } from '../../telemetry.js';
 import type { PushCommand, PushedEvent } from '../group/pushes.js';
@@ -11,10 +12,6 @@ import type { PushCommand, PushedEvent } from '../group/pushes.js';
 export const ENDPOINT_TOPIC = 'madeleine.endpoint';
 export const ENDPOINT_CONTEXT = 'default';
 export const ENDPOINT_ISSUER = 'madeleine';
-
-/** Subjects of the contract. */
-const ERROR = 11;
-const SUCCESS = 12;
 
 /** Pushes events: Pushes implements it. */
 export interface EventPusher {
@@ -70,7 +67,7 @@ function draftOf({ origin, turn, failures, nextProbeAt }: CircuitChange): EventD
   return {
     ...EMPTY_ENVELOPE,
     ...{ context: ENDPOINT_CONTEXT, topic: ENDPOINT_TOPIC, issuer: ENDPOINT_ISSUER },
-    subject: turn === 'closed' ? SUCCESS : ERROR,
+    subject: turn === 'closed' ? Subject.SUCCESS : Subject.ERROR,
     tag: turn,
     entityType: 'endpoint',
     messageId: '',

@@ -10,7 +10,7 @@ import {
   type Firing as WireFiring,
   CawinState as WireState,
 } from '../../../generated/madeleine/v1/cawin_service.js';
-import { EventStatus } from '../../../generated/madeleine/v1/event.js';
+import type { EventStatus } from '../../../generated/madeleine/v1/event.js';
 import { assertCallbackHeaders } from '../../domain/cawins/callback-headers.js';
 import { parseCallbackSecret } from '../../domain/cawins/callback-secret.js';
 import { parseCallbackUrl } from '../../domain/cawins/callback-url.js';
@@ -28,6 +28,7 @@ import {
 import type { AttemptRecord } from '../../domain/cawins/cawin-attempt.js';
 import { fieldInvalid, MadeleineError } from '../../domain/errors.js';
 import { EntryKind } from '../../domain/events/event.js';
+import { EVENT_STATUS, kindOfStatus } from '../../domain/events/event-status.js';
 import { textProblem } from '../../domain/names.js';
 import type { CallbackDraft, CawinChange, CawinTerms, NewCawin } from '../../engine/cawins/cawins.js';
 import type { PushCommand } from '../../engine/group/pushes.js';
@@ -99,17 +100,12 @@ function timeoutFromWire(timeout: Callback['timeout']): number {
   return timeout === undefined ? defaultMs : Math.round(durationMs('callback.timeout', timeout, { min, max }));
 }
 
-const STATUSES = new Map<EventStatus, EndKind>([
-  [EventStatus.EVENT_STATUS_OCCURRED, EntryKind.OCCURRED],
-  [EventStatus.EVENT_STATUS_INVALIDATED, EntryKind.INVALIDATED],
-  [EventStatus.EVENT_STATUS_EXPIRED, EntryKind.EXPIRED],
-]);
-
 /** Kinds of end; empty means all. */
 function kindsFromWire(field: string, statuses: readonly EventStatus[]): readonly EndKind[] {
   const kinds = statuses.map((status, index) => {
-    const kind = STATUSES.get(status);
-    if (kind === undefined) throw fieldInvalid(`${field}[${index}]`, 'has to be OCCURRED, INVALIDATED or EXPIRED');
+    const kind = kindOfStatus(status);
+    if (kind === undefined || kind === EntryKind.AWAITED)
+      throw fieldInvalid(`${field}[${index}]`, 'has to be OCCURRED, INVALIDATED or EXPIRED');
     return kind;
   });
   return kinds.length === 0 ? END_KINDS : END_KINDS.filter((kind) => kinds.includes(kind));
@@ -174,12 +170,6 @@ const FIRING_STATES = {
   [FiringState.HELD]: WireState.CAWIN_STATE_INACTIVE,
 } as const satisfies Record<FiringState, WireState>;
 
-const KINDS: Readonly<Record<EndKind, EventStatus>> = {
-  [EntryKind.OCCURRED]: EventStatus.EVENT_STATUS_OCCURRED,
-  [EntryKind.INVALIDATED]: EventStatus.EVENT_STATUS_INVALIDATED,
-  [EntryKind.EXPIRED]: EventStatus.EVENT_STATUS_EXPIRED,
-};
-
 /** States of a list's filter; empty: all. */
 export function statesFromWire(field: string, states: readonly WireState[]): ReadonlySet<WireState> {
   states.forEach((state, index) => {
@@ -197,7 +187,7 @@ export function cawinToWire(cawin: Cawin): WireCawin {
     context: cawin.context,
     state: STATES[cawinState(cawin)],
     active: cawin.active,
-    notifyOn: cawin.notifyOn.map((kind) => KINDS[kind]),
+    notifyOn: cawin.notifyOn.map((kind) => EVENT_STATUS[kind].wire),
     callback: {
       url: cawin.url,
       headerNames: [...cawin.headerNames],
@@ -214,7 +204,7 @@ export function cawinToWire(cawin: Cawin): WireCawin {
 
 function firingToWire(cawinId: number, firing: Firing): WireFiring {
   return {
-    kind: KINDS[firing.kind],
+    kind: EVENT_STATUS[firing.kind].wire,
     state: FIRING_STATES[firing.state],
     deliveryId: deliveryIdOf(cawinId, firing.kind),
     position: BigInt(firing.position),
@@ -233,7 +223,7 @@ const OUTCOMES = {
 
 export function attemptToWire(attempt: AttemptRecord): Attempt {
   return {
-    kind: KINDS[attempt.kind],
+    kind: EVENT_STATUS[attempt.kind].wire,
     number: attempt.number,
     startedAt: toTimestamp(attempt.startedAt),
     outcome: OUTCOMES[attempt.outcome],

@@ -30,6 +30,7 @@ import {
 } from '../../domain/consumers/consumer.js';
 import type { Answer, AckStatus as DomainAckStatus, MemberCredit } from '../../domain/consumers/delivery-types.js';
 import { fieldInvalid } from '../../domain/errors.js';
+import { EVENT_STATUS } from '../../domain/events/event-status.js';
 import { nameProblem, textProblem } from '../../domain/names.js';
 import type { SubscribeFrame } from '../../engine/consumers/consumer-subscription.js';
 import type {
@@ -276,7 +277,7 @@ function settingsToWire(settings: ConsumerSettings): WireSettings {
       subjects: [...filter.subjects],
       tags: [...filter.tags],
       entityTypes: [...filter.entityTypes],
-      statuses: (filter.kinds ?? []).map((kind) => kind + 1),
+      statuses: (filter.kinds ?? []).map((kind) => EVENT_STATUS[kind].wire),
       description: filter.description === undefined ? undefined : JSON.parse(filter.description),
     },
     ackTimeout: toDuration(settings.ackTimeoutMs),

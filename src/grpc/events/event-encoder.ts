@@ -10,6 +10,7 @@ import {
   type SystemInfo,
   type Trigger,
 } from '../../domain/events/event.js';
+import { EVENT_STATUS } from '../../domain/events/event-status.js';
 import { asBuffer } from '../../domain/json/bytes.js';
 import type { Micros } from '../../units.js';
 import { fitsValue, writeJsonValue, writeStruct } from '../wire/json-value.js';
@@ -70,8 +71,7 @@ function writeEvent(w: WireWriter, entry: LogEntry, asJson: boolean): void {
   w.stringField(11, entry.issuer);
   if (entry.payload !== undefined) payloadField(w, entry.payload, asJson);
   if (rest?.description !== undefined) descriptionField(w, rest.description);
-  // EventStatus is EntryKind moved by one: unspecified comes first.
-  w.numberField(8, entry.kind + 1);
+  w.numberField(8, EVENT_STATUS[entry.kind].wire);
   w.numberField(7, entry.sequence);
   w.stringField(6, entry.stream);
   w.numberField(5, entry.version);

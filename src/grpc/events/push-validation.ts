@@ -9,12 +9,13 @@ import {
   type Payload,
   type SystemInfo,
 } from '../../domain/events/event.js';
+import { subjectName } from '../../domain/events/subject.js';
 import { MAX_WAIT_MICROS } from '../../domain/events/wait.js';
 import { isJsonText } from '../../domain/json/bytes.js';
 import { DEFAULT_CONTEXT, labelProblem, nameProblem, ownContextProblem, textProblem } from '../../domain/names.js';
 import type { PushCommand } from '../../engine/group/pushes.js';
 import type { Micros } from '../../units.js';
-import { MAX_SUBJECT, microsOf, Violations } from '../wire/wire.js';
+import { microsOf, Violations } from '../wire/wire.js';
 import type { DecodedEvent, DecodedPayload, DecodedPush, DecodedSystem, WireTime } from './push-decoder.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -134,7 +135,7 @@ function checkLabels(event: DecodedEvent, path: string, found: Violations): void
   found.add(`${path}unit`, labelProblem(event.unit));
   found.add(`${path}traceparent`, textProblem(event.traceparent, 255));
   found.add(`${path}tracestate`, textProblem(event.tracestate, MAX_TRACESTATE_BYTES));
-  if (event.subject > MAX_SUBJECT) found.add(`${path}subject`, 'is not a subject');
+  if (event.subject !== 0 && subjectName(event.subject) === undefined) found.add(`${path}subject`, 'is not a subject');
 }
 
 function checkSequence({ event, expectedSequence }: DecodedPush, path: string, found: Violations): number | undefined {

@@ -2,11 +2,13 @@
 
 import type { Duration } from '../../../generated/google/protobuf/duration.js';
 import type { Timestamp } from '../../../generated/google/protobuf/timestamp.js';
-import { EventStatus, PayloadEncoding, Subject } from '../../../generated/madeleine/v1/event.js';
+import { PayloadEncoding } from '../../../generated/madeleine/v1/event.js';
 import { MAX_FILTER_VALUES } from '../../domain/consumers/consumer.js';
 import { parseDescription } from '../../domain/descriptions/description.js';
 import { fieldInvalid, MadeleineError, type Violation } from '../../domain/errors.js';
 import { EntryKind } from '../../domain/events/event.js';
+import { EVENT_STATUS, kindOfStatus } from '../../domain/events/event-status.js';
+import { subjectName } from '../../domain/events/subject.js';
 import { DEFAULT_CONTEXT, nameProblem } from '../../domain/names.js';
 import type { Micros } from '../../units.js';
 import type { PayloadForm } from './payload-form.js';
@@ -107,13 +109,10 @@ export function payloadForm(field: string, encoding: PayloadEncoding): PayloadFo
   }
 }
 
-/** The greatest number of Subject. */
-export const MAX_SUBJECT = Subject.SUBJECT_REPORT;
-
 /** Subjects of a filter. */
 export function subjectList(field: string, subjects: readonly number[]): readonly number[] {
   subjects.forEach((subject, index) => {
-    if (subject < 1 || subject > MAX_SUBJECT) throw fieldInvalid(`${field}[${index}]`, 'is not a subject');
+    if (subjectName(subject) === undefined) throw fieldInvalid(`${field}[${index}]`, 'is not a subject');
   });
   return [...new Set(subjects)];
 }
@@ -121,7 +120,7 @@ export function subjectList(field: string, subjects: readonly number[]): readonl
 /** Kinds of entries by the statuses of a filter; empty: OCCURRED. AWAITED events have no entry and are refused. */
 export function entryKinds(field: string, statuses: readonly number[]): readonly EntryKind[] {
   const kinds = eventKinds(field, statuses);
-  const awaited = statuses.indexOf(EventStatus.EVENT_STATUS_AWAITED);
+  const awaited = statuses.indexOf(EVENT_STATUS[EntryKind.AWAITED].wire);
   if (awaited !== -1)
     throw fieldInvalid(`${field}[${awaited}]`, 'has no entry in the log; ListEvents shows what is awaited');
   return kinds;
@@ -129,12 +128,12 @@ export function entryKinds(field: string, statuses: readonly number[]): readonly
 
 /** As entryKinds, AWAITED among them. OCCURRED alone is the same as none, so that both select and compare alike. */
 export function eventKinds(field: string, statuses: readonly number[]): readonly EntryKind[] {
-  const known = new Set<number>(Object.values(EntryKind));
-  statuses.forEach((status, index) => {
-    // EventStatus is EntryKind moved by one.
-    if (!known.has(status - 1)) throw fieldInvalid(`${field}[${index}]`, 'is not a status');
+  const found = statuses.map((status, index) => {
+    const kind = kindOfStatus(status);
+    if (kind === undefined) throw fieldInvalid(`${field}[${index}]`, 'is not a status');
+    return kind;
   });
-  const kinds = [...new Set(statuses)].sort((a, b) => a - b).map((status) => (status - 1) as EntryKind);
+  const kinds = [...new Set(found)].sort((a, b) => a - b);
   return kinds.length === 1 && kinds[0] === EntryKind.OCCURRED ? [] : kinds;
 }
 

@@ -1,31 +1,14 @@
 // The body of webhooks and AMQP messages: a CloudEvent 1.0 in the structured JSON form. The payload's text is put in as it is
 // stored, so that numbers keep every digit. The body is the same for every attempt.
 
-import {
-  EntryKind,
-  type EnvelopeRest,
-  isJsonContentType,
-  type LogEntry,
-  type Payload,
-} from '../../domain/events/event.js';
+import { type EnvelopeRest, isJsonContentType, type LogEntry, type Payload } from '../../domain/events/event.js';
+import { EVENT_STATUS } from '../../domain/events/event-status.js';
+import { subjectName } from '../../domain/events/subject.js';
 import { asBuffer, isJsonText } from '../../domain/json/bytes.js';
 import type { CallbackEvent } from '../../engine/cawins/callback-sender.js';
 import type { Micros } from '../../units.js';
 
 export const CLOUD_EVENT_CONTENT_TYPE = 'application/cloudevents+json; charset=utf-8';
-
-const OUTCOMES: Readonly<Record<EntryKind, string>> = {
-  [EntryKind.AWAITED]: 'AWAITED',
-  [EntryKind.OCCURRED]: 'OCCURRED',
-  [EntryKind.INVALIDATED]: 'INVALIDATED',
-  [EntryKind.EXPIRED]: 'EXPIRED',
-};
-
-/** By the wire's number. */
-const SUBJECTS = [
-  ...['', 'CREATE', 'UPDATE', 'DELETE', 'CREATED', 'UPDATED', 'DELETED'],
-  ...['ENABLE', 'ENABLED', 'DISABLE', 'DISABLED', 'ERROR', 'SUCCESS', 'REPORT'],
-];
 
 /**
  * The bytes of the CloudEvent. Its `id` is the delivery's, which with `source` is unique for what it tells; `type` is the topic and
@@ -59,15 +42,15 @@ function member(name: string, value: string | undefined): string {
 function contextAttributes(entry: LogEntry): string {
   return (
     member('source', `/madeleine/contexts/${encodeURIComponent(entry.context)}`) +
-    member('type', `${entry.topic}.${OUTCOMES[entry.kind].toLowerCase()}`) +
-    member('subject', SUBJECTS[entry.subject]) +
+    member('type', `${entry.topic}.${EVENT_STATUS[entry.kind].name.toLowerCase()}`) +
+    member('subject', subjectName(entry.subject)) +
     member('time', timeText(entry.createdAt))
   );
 }
 
 function envelopeAttributes(entry: LogEntry): string {
   return (
-    member('outcome', OUTCOMES[entry.kind]) +
+    member('outcome', EVENT_STATUS[entry.kind].name) +
     member('eventid', String(entry.eventId)) +
     member('position', String(entry.position)) +
     member('context', entry.context) +

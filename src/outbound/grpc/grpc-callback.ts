@@ -7,6 +7,7 @@ import { CallbackServiceDefinition, OnEventRequest } from '../../../generated/ma
 import { isReservedHeader } from '../../domain/cawins/callback-headers.js';
 import type { GrpcCallbackUrl } from '../../domain/cawins/callback-url.js';
 import type { LogEntry } from '../../domain/events/event.js';
+import { EVENT_STATUS } from '../../domain/events/event-status.js';
 import type { CallbackAttempt } from '../../engine/cawins/callback-sender.js';
 import type { Clock } from '../../lib/clock.js';
 import type { Millis } from '../../units.js';
@@ -73,8 +74,7 @@ export class GrpcCallback {
       attempt: attemptNumber,
       cawinId: BigInt(event.cawinId),
       awaitedEventId: BigInt(event.awaitedId),
-      // EventStatus is EntryKind moved by one: AWAITED comes first and has no entry.
-      outcome: event.entry.kind + 1,
+      outcome: EVENT_STATUS[event.entry.kind].wire,
       event: undefined,
     });
     return Buffer.from(writer.uint32(EVENT_TAG).bytes(encoded).finish());
