@@ -4,7 +4,8 @@
 import { pino } from 'pino';
 import { ConsumerServiceDefinition } from '../../generated/madeleine/v1/consumer_service.js';
 import { EventServiceDefinition } from '../../generated/madeleine/v1/event_service.js';
-import { EMPTY_ENVELOPE, EntryKind } from '../../src/domain/events/event.js';
+import { EMPTY_ENVELOPE } from '../../src/domain/events/envelope.js';
+import { EntryKind } from '../../src/domain/events/event.js';
 import { WireEventEncoder } from '../../src/grpc/events/event-encoder.js';
 import { EventFrames } from '../../src/grpc/events/event-frames.js';
 import { EVENT_CODECS } from '../../src/grpc/events/event-service.js';

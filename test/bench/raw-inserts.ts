@@ -2,7 +2,8 @@
 // move the head row, over two connections in turn, with no server in between.
 
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
-import { EMPTY_ENVELOPE, EntryKind, type LogEntry } from '../../src/domain/events/event.js';
+import { EMPTY_ENVELOPE } from '../../src/domain/events/envelope.js';
+import { EntryKind, type LogEntry } from '../../src/domain/events/event.js';
 import { Uuid7Source } from '../../src/lib/uuid7.js';
 import { EntryInsert } from '../../src/storage/mysql/log/entry-rows.js';
 import { connectionOptions } from '../../src/storage/mysql/sql/database.js';

@@ -4,7 +4,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { loadDescription, parseDescription } from '../../src/domain/descriptions/description.js';
-import { EMPTY_ENVELOPE, EntryKind, type EventDraft, type LogEntry } from '../../src/domain/events/event.js';
+import { EMPTY_ENVELOPE } from '../../src/domain/events/envelope.js';
+import { EntryKind, type EventDraft, type LogEntry } from '../../src/domain/events/event.js';
 import type { Wait } from '../../src/domain/events/wait.js';
 import type { PushOutcome, UnitOutcome } from '../../src/domain/group/group-outcomes.js';
 import { planGroup } from '../../src/domain/group/group-plan.js';

@@ -2,8 +2,8 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { EMPTY_ENVELOPE } from '../../src/domain/events/envelope.js';
 import type { EventDraft } from '../../src/domain/events/event.js';
-import { EMPTY_ENVELOPE } from '../../src/domain/events/event.js';
 import type { StreamState } from '../../src/domain/events/stream.js';
 import type { PushOutcome } from '../../src/domain/group/group-outcomes.js';
 import { planGroup } from '../../src/domain/group/group-plan.js';

@@ -1,21 +1,16 @@
 // Reads a line of `push --events`: a NewEvent as protobuf JSON, or an event as `read --json` printed it.
 
-import { NewEvent, subjectFromJSON } from '../../../generated/madeleine/v1/event.js';
-
-/** What the server gives to an event; lines that were read from a server carry it, and a push leaves it out. */
-const GIVEN_BY_SERVER = new Set([
-  ...['id', 'position', 'sequence', 'status', 'createdAt', 'occurredAt', 'invalidatedAt', 'invalidationReason'],
-  ...['expiresAt', 'satisfiedIds', 'endedById', 'createdBy'],
-]);
+import { Event, NewEvent, subjectFromJSON } from '../../../generated/madeleine/v1/event.js';
 
 const MEMBERS = new Set(Object.keys(NewEvent.fromPartial({})));
+
+/** Lines that were read from a server carry what it gave to an event, too; a push leaves it out. */
+const READ_MEMBERS = new Set(Object.keys(Event.fromPartial({})));
 
 /** Throws an Error that says what is wrong with the line. A JSON payload is sent as text; its numbers are doubles. */
 export function parseNewEvent(line: string): Partial<NewEvent> {
   const object = parseObject(line);
-  const unknown = Object.keys(object).find(
-    (key) => !MEMBERS.has(camelCase(key)) && !GIVEN_BY_SERVER.has(camelCase(key)),
-  );
+  const unknown = Object.keys(object).find((key) => !MEMBERS.has(camelCase(key)) && !READ_MEMBERS.has(camelCase(key)));
   if (unknown !== undefined) throw new Error(`an event has no member "${unknown}"`);
   if (object.subject !== undefined && subjectFromJSON(object.subject) === -1) {
     throw new Error(`there is no subject "${String(object.subject)}"`);

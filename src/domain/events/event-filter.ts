@@ -3,26 +3,26 @@
 import type { Micros } from '../../units.js';
 import { loadDescription } from '../descriptions/description.js';
 import { ALL_CONTEXTS } from '../names.js';
+import { ENVELOPE, type Envelope, type FieldWith, fieldsWith } from './envelope.js';
 import { EntryKind, isJsonContentType, type LogEntry } from './event.js';
 
+type ManyField = FieldWith<{ filter: { many: string } }>;
+/** Fields by which events are selected: by several values in a criterion that has a name of its own, or by one. */
+export const MANY_FIELDS = fieldsWith<{ filter: { many: string } }>(({ filter }) => typeof filter === 'object');
+export const ONE_FIELDS = fieldsWith<{ filter: 'one' }>(({ filter }) => filter === 'one');
+
+type ManyCriteria = {
+  readonly [Field in ManyField as (typeof ENVELOPE)[Field]['filter']['many']]?: readonly Envelope[Field][];
+};
+/** Empty: not set. */
+export type OneCriteria = { readonly [Field in FieldWith<{ filter: 'one' }>]?: string };
+
 /** Every member that is set has to hold; in a list, one of its members. Empty lists and strings are not set. */
-export interface EventCriteria {
+export interface EventCriteria extends ManyCriteria, OneCriteria {
   /** A context, or `all`. */
   readonly context: string;
   /** Kinds of entries; empty: OCCURRED. */
   readonly kinds?: readonly EntryKind[];
-  readonly topics?: readonly string[];
-  readonly streams?: readonly string[];
-  readonly issuers?: readonly string[];
-  readonly subjects?: readonly number[];
-  readonly tags?: readonly string[];
-  readonly entityTypes?: readonly string[];
-  readonly sessionId?: string;
-  readonly correlationId?: string;
-  readonly to?: string;
-  readonly replyTo?: string;
-  readonly organization?: string;
-  readonly unit?: string;
   readonly properties?: Readonly<Record<string, string>>;
   /** Text of a description that the payload contains; of an event without a payload, its own description. */
   readonly description?: string;
@@ -51,27 +51,18 @@ export function compileCriteria(criteria: EventCriteria): EntryMatcher {
 
 function criteriaTests(criteria: EventCriteria): EntryMatcher[] {
   const tests: EntryMatcher[] = [];
-  const equals = (wanted: string | undefined, of: (entry: LogEntry) => string) => {
+  const equals = (wanted: string | undefined, of: (envelope: Envelope) => string) => {
     if (wanted !== undefined && wanted !== '') tests.push((entry) => of(entry) === wanted);
   };
-  const oneOf = <T>(wanted: readonly T[] | undefined, of: (entry: LogEntry) => T) => {
-    if (wanted === undefined || wanted.length === 0) return;
+  if (criteria.context !== ALL_CONTEXTS) equals(criteria.context, ENVELOPE.context.of);
+  for (const field of MANY_FIELDS) {
+    const { of, filter } = ENVELOPE[field];
+    const wanted: readonly unknown[] = criteria[filter.many] ?? [];
+    if (wanted.length === 0) continue;
     const set = new Set(wanted);
     tests.push((entry) => set.has(of(entry)));
-  };
-  if (criteria.context !== ALL_CONTEXTS) equals(criteria.context, (e) => e.context);
-  oneOf(criteria.topics, (e) => e.topic);
-  oneOf(criteria.streams, (e) => e.stream);
-  oneOf(criteria.issuers, (e) => e.issuer);
-  oneOf(criteria.subjects, (e) => e.subject);
-  oneOf(criteria.tags, (e) => e.tag);
-  oneOf(criteria.entityTypes, (e) => e.entityType);
-  equals(criteria.sessionId, (e) => e.sessionId);
-  equals(criteria.correlationId, (e) => e.correlationId);
-  equals(criteria.to, (e) => e.to);
-  equals(criteria.replyTo, (e) => e.replyTo);
-  equals(criteria.organization, (e) => e.organization);
-  equals(criteria.unit, (e) => e.unit);
+  }
+  for (const field of ONE_FIELDS) equals(criteria[field], ENVELOPE[field].of);
   const { startTime, endTime, consumer } = criteria;
   if (startTime !== undefined) tests.push((e) => e.createdAt > startTime);
   if (endTime !== undefined) tests.push((e) => e.createdAt < endTime);

@@ -2,6 +2,7 @@
 
 import type { EventId, Micros, Position } from '../../units.js';
 import type { Description } from '../descriptions/description.js';
+import type { Envelope } from './envelope.js';
 
 /** What an entry of the log says about its event; the values are stored. What is AWAITED has no entry: only views of it. */
 export const EntryKind = { AWAITED: 0, OCCURRED: 1, INVALIDATED: 2, EXPIRED: 3 } as const;
@@ -20,80 +21,6 @@ export interface Payload {
   /** Memo of the wire encoder: a JSON payload as the Value that it came in, until it was sent once. */
   wireValue?: Uint8Array | undefined;
 }
-
-export interface SystemInfo {
-  readonly id: string;
-  readonly name: string;
-  readonly time: Micros | undefined;
-  readonly timezone: string;
-}
-
-export interface Trigger {
-  readonly type: string;
-  readonly name: string;
-}
-
-/** Envelope members that are not searched by the server: kept together in one JSON column. */
-export interface EnvelopeRest {
-  readonly properties?: Readonly<Record<string, string>>;
-  readonly system?: SystemInfo;
-  readonly trigger?: Trigger;
-  readonly traceparent?: string;
-  readonly tracestate?: string;
-  readonly createdBy?: string;
-  /** The description that the event was pushed with, or is awaited by: its stored text. */
-  readonly description?: string;
-  /** The other awaited events that the entry ended. Set, though perhaps empty, wherever the entry ended a wait. */
-  readonly satisfiedIds?: readonly EventId[];
-  /** Of an invalidation: why. */
-  readonly reason?: string;
-  /** Of what is or was awaited: the end of the wait. */
-  readonly expiresAt?: Micros;
-  /** Views only. Of a satisfied wait: the event that ended it. */
-  readonly endedById?: EventId;
-  /** Views only, and invalidations of what had occurred: when it occurred. */
-  readonly occurredAt?: Micros;
-  /** Views only: when it was invalidated. */
-  readonly invalidatedAt?: Micros;
-}
-
-/** The members that a push and a stored entry share. An empty string means not set. */
-export interface Envelope {
-  readonly context: string;
-  readonly topic: string;
-  readonly version: number;
-  /** Empty: the event belongs to no stream. */
-  readonly stream: string;
-  readonly issuer: string;
-  readonly sessionId: string;
-  readonly correlationId: string;
-  readonly to: string;
-  readonly replyTo: string;
-  /** The wire's number; 0 is not set. */
-  readonly subject: number;
-  readonly tag: string;
-  readonly entityType: string;
-  readonly organization: string;
-  readonly unit: string;
-  /** Undefined when every member is unset. */
-  readonly rest: EnvelopeRest | undefined;
-}
-
-/** An envelope of which nothing is set but what says what the event is and who pushed it. */
-export const EMPTY_ENVELOPE: Omit<Envelope, 'context' | 'topic' | 'issuer'> = {
-  version: 0,
-  stream: '',
-  sessionId: '',
-  correlationId: '',
-  to: '',
-  replyTo: '',
-  subject: 0,
-  tag: '',
-  entityType: '',
-  organization: '',
-  unit: '',
-  rest: undefined,
-};
 
 /** An event as it is pushed, validated. */
 export interface EventDraft extends Envelope {

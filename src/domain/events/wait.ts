@@ -3,7 +3,8 @@
 
 import type { EventId, Micros, Position } from '../../units.js';
 import { bug } from '../errors.js';
-import { EntryKind, type Envelope, type LogEntry } from './event.js';
+import type { Envelope } from './envelope.js';
+import { EntryKind, type LogEntry } from './event.js';
 
 /** How long an event is awaited unless its push says otherwise. */
 export const DEFAULT_WAIT_MICROS = 30 * 86_400 * 1_000_000;

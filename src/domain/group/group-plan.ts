@@ -8,7 +8,8 @@ import type { EventId, Micros, Position } from '../../units.js';
 import { UndoLog } from '../collections/undo-log.js';
 import type { Description } from '../descriptions/description.js';
 import { assertNever, MadeleineError } from '../errors.js';
-import { EntryKind, type EventDraft, type LogEntry } from '../events/event.js';
+import { EnvelopeMembers } from '../events/envelope.js';
+import { EntryKind, type EventDraft, type LogEntry, type Payload } from '../events/event.js';
 import { extendStream, type StreamState } from '../events/stream.js';
 import type { Wait } from '../events/wait.js';
 import { scopedKey } from '../names.js';
@@ -174,7 +175,7 @@ class GroupPlanner {
     const position = this.#nextPosition;
     const createdAt = this.#lastCreatedAt + 1;
     const description = draft.description ?? push.match?.identity;
-    const entry = newEntry(draft, {
+    const entry = new NewEntry(draft, {
       position,
       messageId,
       description,
@@ -199,7 +200,7 @@ class GroupPlanner {
     const none = { messageId: '', description: undefined };
     const given = { ...none, position, createdAt, eventId, sequence: 0, satisfied: NO_WAITS };
     const bare = { ...envelope, ...none, payload: undefined };
-    const entry = { ...newEntry(bare, given), kind, rest };
+    const entry = { ...new NewEntry(bare, given), kind, rest };
     this.#entries.push({ entry, digest: undefined });
     this.#lastCreatedAt = createdAt;
     return entry;
@@ -237,46 +238,38 @@ function draftStream({ context, stream, issuer }: EventDraft) {
   return { context, stream, issuer };
 }
 
-// Written out member by member: a spread of the draft is several times slower, and this runs for every event.
-function newEntry(
-  draft: EventDraft,
-  given: {
-    position: Position;
-    messageId: string;
-    createdAt: Micros;
-    eventId: EventId;
-    sequence: number;
-    satisfied: readonly Wait[];
-    description: Description | undefined;
-  },
-): LogEntry {
-  return {
-    position: given.position,
-    kind: EntryKind.OCCURRED,
-    eventId: given.eventId,
-    context: draft.context,
-    topic: draft.topic,
-    version: draft.version,
-    stream: draft.stream,
-    sequence: given.sequence,
-    issuer: draft.issuer,
-    messageId: given.messageId,
-    createdAt: given.createdAt,
-    sessionId: draft.sessionId,
-    correlationId: draft.correlationId,
-    to: draft.to,
-    replyTo: draft.replyTo,
-    subject: draft.subject,
-    tag: draft.tag,
-    entityType: draft.entityType,
-    organization: draft.organization,
-    unit: draft.unit,
-    rest:
-      given.satisfied.length === 0 && given.description === undefined
-        ? draft.rest
-        : waitRest(draft.rest, given.description, given.satisfied),
-    payload: draft.payload,
-  };
+interface GivenToEntry {
+  readonly position: Position;
+  readonly messageId: string;
+  readonly createdAt: Micros;
+  readonly eventId: EventId;
+  readonly sequence: number;
+  readonly satisfied: readonly Wait[];
+  readonly description: Description | undefined;
+}
+
+/** The entry of an event that occurs. */
+class NewEntry extends EnvelopeMembers implements LogEntry {
+  declare readonly position: Position;
+  declare readonly kind: EntryKind;
+  declare readonly eventId: EventId;
+  declare readonly sequence: number;
+  declare readonly messageId: string;
+  declare readonly createdAt: Micros;
+  declare readonly payload: Payload | undefined;
+
+  constructor(draft: EventDraft, given: GivenToEntry) {
+    super(draft);
+    this.position = given.position;
+    this.kind = EntryKind.OCCURRED;
+    this.eventId = given.eventId;
+    this.sequence = given.sequence;
+    this.messageId = given.messageId;
+    this.createdAt = given.createdAt;
+    this.payload = draft.payload;
+    const { description, satisfied } = given;
+    if (satisfied.length > 0 || description !== undefined) this.rest = waitRest(draft.rest, description, satisfied);
+  }
 }
 
 /** What an entry says of waits: its own description, and the other events that it ended. */

@@ -1,8 +1,8 @@
 // Tells of endpoints whose callbacks fail, are held, or go out again: in the server's log, and as events that services can read and
 // wait for. An event is pushed after the change was stored and may be lost with the process; the endpoint's state never is.
 
+import { EMPTY_ENVELOPE } from '../../domain/events/envelope.js';
 import type { EventDraft } from '../../domain/events/event.js';
-import { EMPTY_ENVELOPE } from '../../domain/events/event.js';
 import { Subject } from '../../domain/events/subject.js';
 import type { CircuitChange } from '../../storage/ports/cawin-storage.js';
 import type { Logger } from '../../telemetry.js';

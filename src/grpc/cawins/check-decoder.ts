@@ -3,8 +3,15 @@
 // match.
 
 import { CheckOrWaitRequest } from '../../../generated/madeleine/v1/cawin_service.js';
+import { BLANK_ENVELOPE } from '../../domain/events/envelope.js';
 import { asBuffer } from '../../domain/json/bytes.js';
-import { type DecodedDescription, type DecodedPush, emptyEvent, readDescription } from '../events/push-decoder.js';
+import {
+  type DecodedDescription,
+  type DecodedPush,
+  DraftInProgress,
+  emptyEvent,
+  readDescription,
+} from '../events/push-decoder.js';
 import { decodeStrictly } from '../wire/definitions.js';
 import { WireReader } from '../wire/wire-reader.js';
 
@@ -21,7 +28,8 @@ export interface DecodedCheck {
 export function decodeCheckOrWait(bytes: Uint8Array): DecodedCheck {
   const request = decodeStrictly(CheckOrWaitRequest, bytes) as CheckOrWaitRequest;
   const { context, topic, issuer, since, waitTimeout } = request;
-  const event = { ...emptyEvent(), context, topic, issuer, description: descriptionIn(bytes) };
+  const draft = new DraftInProgress({ ...BLANK_ENVELOPE, context, topic, issuer });
+  const event = { ...emptyEvent(), draft, description: descriptionIn(bytes) };
   return { request, push: { event, expectedSequence: undefined, since, waitTimeout } };
 }
 

@@ -1,15 +1,8 @@
 // Entries of the log as encoded `Event` messages: once an entry and encoding, straight from its members. The field numbers are
 // those of proto/madeleine/v1/event.proto; a test decodes the result with the generated code.
 
-import {
-  EntryKind,
-  type EnvelopeRest,
-  isJsonContentType,
-  type LogEntry,
-  type Payload,
-  type SystemInfo,
-  type Trigger,
-} from '../../domain/events/event.js';
+import type { EnvelopeRest, SystemInfo, Trigger } from '../../domain/events/envelope.js';
+import { EntryKind, isJsonContentType, type LogEntry, type Payload } from '../../domain/events/event.js';
 import { EVENT_STATUS } from '../../domain/events/event-status.js';
 import { asBuffer } from '../../domain/json/bytes.js';
 import type { Micros } from '../../units.js';

@@ -169,7 +169,7 @@ export class EventService {
 
   async #pushBatch(batch: DecodedBatch, checked: CheckedBatch, prepared: readonly Prepared[]): Promise<Uint8Array> {
     const results = await this.#batchResults(batch, checked, prepared);
-    const minted = (index: number) => batch.pushes[index]?.event?.messageId === '';
+    const minted = (index: number) => batch.pushes[index]?.event?.draft.messageId === '';
     return this.#options.frames.batch(batch.batchId, results, minted);
   }
 

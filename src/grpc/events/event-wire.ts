@@ -7,7 +7,8 @@ import {
   WatchEventsResponse,
 } from '../../../generated/madeleine/v1/event_service.js';
 import { fieldInvalid } from '../../domain/errors.js';
-import type { EventCriteria } from '../../domain/events/event-filter.js';
+import { wireName } from '../../domain/events/envelope.js';
+import { type EventCriteria, ONE_FIELDS, type OneCriteria } from '../../domain/events/event-filter.js';
 import { labelProblem, nameProblem } from '../../domain/names.js';
 import type { ReadFrame, WatchFrame } from '../../engine/log/event-stream.js';
 import {
@@ -46,18 +47,17 @@ export function listCriteria(filter: EventFilter | undefined, path: string): Eve
       subjects: filter.subject === 0 ? [] : subjectList(`${path}subject`, [filter.subject]),
       tags: filter.tag === '' ? [] : [label('tag', filter.tag)],
       entityTypes: filter.entityType === '' ? [] : [label('entity_type', filter.entityType)],
-      sessionId: label('session_id', filter.sessionId),
-      correlationId: label('correlation_id', filter.correlationId),
-      to: label('to', filter.to),
-      replyTo: label('reply_to', filter.replyTo),
-      organization: label('organization', filter.organization),
-      unit: label('unit', filter.unit),
+      ...oneCriteria(path, filter),
       properties: propertiesFilter(`${path}properties`, filter.properties),
       description: descriptionFilter(`${path}description`, filter.description),
       startTime: timeField(`${path}start_time`, filter.startTime),
       endTime: timeField(`${path}end_time`, filter.endTime),
     }),
   };
+}
+
+function oneCriteria(path: string, filter: EventFilter): OneCriteria {
+  return Object.fromEntries(ONE_FIELDS.map((field) => [field, labelField(path + wireName(field), filter[field])]));
 }
 
 function labelField(field: string, text: string): string {

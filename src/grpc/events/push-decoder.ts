@@ -1,6 +1,15 @@
 // Decodes the requests of the push calls by hand: the payload goes from the wire to its stored bytes without becoming an object.
 // Field numbers are those of event.proto and event_service.proto.
 
+import type { Description } from '../../domain/descriptions/description.js';
+import {
+  BLANK_ENVELOPE,
+  type Envelope,
+  EnvelopeMembers,
+  type REST_TEXT_FIELDS,
+  type Trigger,
+} from '../../domain/events/envelope.js';
+import type { EventDraft, Payload } from '../../domain/events/event.js';
 import { asBuffer } from '../../domain/json/bytes.js';
 import { JsonValueError, structToJsonText, valueToJsonText } from '../wire/json-value.js';
 import { readPair } from '../wire/pairs.js';
@@ -24,30 +33,29 @@ export interface DecodedDescription {
   problem: string | undefined;
 }
 
+/** An event to push in the making: its members are as they came until they are checked. */
+export class DraftInProgress extends EnvelopeMembers implements EventDraft {
+  declare messageId: string;
+  declare payload: Payload | undefined;
+  declare description: Description | undefined;
+
+  constructor(from: Envelope) {
+    super(from);
+    this.messageId = '';
+    this.payload = undefined;
+    this.description = undefined;
+  }
+}
+
 /** A NewEvent as it came: nothing is checked but the wire format. */
-export interface DecodedEvent {
-  context: string;
-  topic: string;
-  version: number;
-  stream: string;
+export interface DecodedEvent extends Record<(typeof REST_TEXT_FIELDS)[number], string> {
+  /** Has what needs no other form; the rest, the payload and the description are yet to come. */
+  readonly draft: DraftInProgress;
   description: DecodedDescription | undefined;
   payload: DecodedPayload | undefined;
-  issuer: string;
-  messageId: string;
-  sessionId: string;
-  correlationId: string;
-  to: string;
-  replyTo: string;
-  subject: number;
-  tag: string;
-  entityType: string;
-  organization: string;
-  unit: string;
-  properties: [string, string][];
+  readonly properties: [string, string][];
   system: DecodedSystem | undefined;
-  trigger: { type: string; name: string } | undefined;
-  traceparent: string;
-  tracestate: string;
+  trigger: Trigger | undefined;
 }
 
 export interface DecodedSystem {
@@ -131,23 +139,9 @@ function readEvent(reader: WireReader): DecodedEvent {
 /** A NewEvent of which nothing is said. */
 export function emptyEvent(): DecodedEvent {
   return {
-    context: '',
-    topic: '',
-    version: 0,
-    stream: '',
+    draft: new DraftInProgress(BLANK_ENVELOPE),
     description: undefined,
     payload: undefined,
-    issuer: '',
-    messageId: '',
-    sessionId: '',
-    correlationId: '',
-    to: '',
-    replyTo: '',
-    subject: 0,
-    tag: '',
-    entityType: '',
-    organization: '',
-    unit: '',
     properties: [],
     system: undefined,
     trigger: undefined,
@@ -160,18 +154,19 @@ const STRING = 2;
 
 function readEventField(event: DecodedEvent, tag: number, reader: WireReader): void {
   if ((tag & 7) !== STRING) {
-    readNumberField(event, tag, reader);
+    readNumberField(event.draft, tag, reader);
     return;
   }
+  const { draft } = event;
   switch (tag >>> 3) {
     case 3:
-      event.context = reader.string();
+      draft.context = reader.string();
       return;
     case 4:
-      event.topic = reader.string();
+      draft.topic = reader.string();
       return;
     case 6:
-      event.stream = reader.string();
+      draft.stream = reader.string();
       return;
     case 9:
       event.description = readDescription(reader.message());
@@ -180,34 +175,34 @@ function readEventField(event: DecodedEvent, tag: number, reader: WireReader): v
       event.payload = readPayload(reader.message());
       return;
     case 11:
-      event.issuer = reader.string();
+      draft.issuer = reader.string();
       return;
     case 12:
-      event.messageId = reader.string();
+      draft.messageId = reader.string();
       return;
     case 13:
-      event.sessionId = reader.string();
+      draft.sessionId = reader.string();
       return;
     case 14:
-      event.correlationId = reader.string();
+      draft.correlationId = reader.string();
       return;
     case 15:
-      event.to = reader.string();
+      draft.to = reader.string();
       return;
     case 16:
-      event.replyTo = reader.string();
+      draft.replyTo = reader.string();
       return;
     case 18:
-      event.tag = reader.string();
+      draft.tag = reader.string();
       return;
     case 19:
-      event.entityType = reader.string();
+      draft.entityType = reader.string();
       return;
     case 20:
-      event.organization = reader.string();
+      draft.organization = reader.string();
       return;
     case 21:
-      event.unit = reader.string();
+      draft.unit = reader.string();
       return;
     case 22:
       event.properties.push(readPair(reader.message()));
@@ -229,9 +224,9 @@ function readEventField(event: DecodedEvent, tag: number, reader: WireReader): v
   }
 }
 
-function readNumberField(event: DecodedEvent, tag: number, reader: WireReader): void {
-  if (tag === 40) event.version = reader.uint32();
-  else if (tag === 136) event.subject = reader.uint32();
+function readNumberField(draft: DraftInProgress, tag: number, reader: WireReader): void {
+  if (tag === 40) draft.version = reader.uint32();
+  else if (tag === 136) draft.subject = reader.uint32();
   else reader.skip(tag);
 }
 
@@ -298,7 +293,7 @@ function readTime(reader: WireReader): WireTime {
   return time;
 }
 
-function readTrigger(reader: WireReader): { type: string; name: string } {
+function readTrigger(reader: WireReader): Trigger {
   const [type, name] = readPair(reader);
   return { type, name };
 }

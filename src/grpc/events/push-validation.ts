@@ -3,31 +3,40 @@
 import { type Description, parseDescription } from '../../domain/descriptions/description.js';
 import { fieldError, fieldInvalid, MadeleineError } from '../../domain/errors.js';
 import {
+  ENVELOPE,
   type EnvelopeRest,
-  type EventDraft,
-  isJsonContentType,
-  type Payload,
+  fieldsWith,
+  isSet,
+  type PushedRest,
+  REST_TEXT_FIELDS,
   type SystemInfo,
-} from '../../domain/events/event.js';
+  TEXT_FIELDS,
+  wireName,
+} from '../../domain/events/envelope.js';
+import { type EventDraft, isJsonContentType, type Payload } from '../../domain/events/event.js';
 import { subjectName } from '../../domain/events/subject.js';
 import { MAX_WAIT_MICROS } from '../../domain/events/wait.js';
 import { isJsonText } from '../../domain/json/bytes.js';
-import { DEFAULT_CONTEXT, labelProblem, nameProblem, ownContextProblem, textProblem } from '../../domain/names.js';
+import { DEFAULT_CONTEXT, labelProblem, nameProblem } from '../../domain/names.js';
 import type { PushCommand } from '../../engine/group/pushes.js';
 import type { Micros } from '../../units.js';
 import { microsOf, Violations } from '../wire/wire.js';
 import type { DecodedEvent, DecodedPayload, DecodedPush, DecodedSystem, WireTime } from './push-decoder.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-const MAX_ID_BYTES = 64;
 const MAX_PROPERTIES = 64;
 const MAX_PROPERTY_VALUE_BYTES = 4_096;
 const MAX_PROPERTIES_BYTES = 16 * 1024;
-const MAX_TRACESTATE_BYTES = 512;
 
 export interface PushLimits {
   readonly maxEventBytes: number;
 }
+
+const TEXTS = TEXT_FIELDS.map((field) => {
+  const { of, problem } = ENVELOPE[field];
+  return { name: wireName(field), of, problem, required: problem('') !== undefined };
+});
+const NEED_PAYLOAD = fieldsWith<{ needsPayload: true }>(({ needsPayload }) => needsPayload === true);
 
 interface WaitingTerms {
   readonly waitMicros: Micros | undefined;
@@ -39,18 +48,17 @@ export function toPushCommand(push: DecodedPush, path: string, limits: PushLimit
   const { event } = push;
   if (event === undefined) return fieldInvalid(`${path}event`, 'is required');
   const found = new Violations();
-  checkNames(event, `${path}event.`, found);
-  checkLabels(event, `${path}event.`, found);
+  event.draft.rest = toRest(event, `${path}event.`, found);
+  checkMembers(event.draft, `${path}event.`, found);
   const expectedSequence = checkSequence(push, path, found);
-  const rest = toRest(event, `${path}event.`, found);
   const description = checkDescription(event, `${path}event.description`, found);
   const { payload } = event;
   if (payload !== undefined) checkPayload(payload, `${path}event.payload.`, found);
   else if (event.description === undefined) found.add(`${path}event.payload`, 'or a description is required');
-  const terms = payload === undefined ? checkTerms(push, path, found) : checkNoTerms(push, path, found);
+  const terms = payload === undefined ? checkTerms(push, event.draft, path, found) : checkNoTerms(push, path, found);
   const error = found.error() ?? tooLarge(payload, path, limits) ?? notContained(event, description, path);
   if (error !== undefined) return error;
-  return { draft: toDraft(event, rest, description), expectedSequence, ...terms };
+  return { draft: finished(event, description), expectedSequence, ...terms };
 }
 
 /** The description, parsed; what is wrong with it is among the violations. */
@@ -68,12 +76,12 @@ function checkDescription({ description }: DecodedEvent, field: string, found: V
 }
 
 /** How a push without a payload looks and waits. It awaits an event that others push: it cannot say where that one goes. */
-function checkTerms(push: DecodedPush, path: string, found: Violations): WaitingTerms {
-  const { event, waitTimeout, since } = push;
-  if (event?.stream !== '') found.add(`${path}event.stream`, 'needs a payload');
-  if (push.expectedSequence !== undefined) found.add(`${path}expected_sequence`, 'needs a payload');
-  if (event?.subject !== 0) found.add(`${path}event.subject`, 'needs a payload');
-  if ((event?.properties.length ?? 0) > 0) found.add(`${path}event.properties`, 'needs a payload');
+function checkTerms(push: DecodedPush, draft: EventDraft, path: string, found: Violations): WaitingTerms {
+  const { expectedSequence, waitTimeout, since } = push;
+  for (const field of NEED_PAYLOAD) {
+    if (isSet(ENVELOPE[field].of(draft))) found.add(`${path}event.${wireName(field)}`, 'needs a payload');
+  }
+  if (expectedSequence !== undefined) found.add(`${path}expected_sequence`, 'needs a payload');
   const sinceMicros = since === undefined ? undefined : microsOf(since);
   if (typeof sinceMicros === 'string') found.add(`${path}since`, sinceMicros);
   return {
@@ -116,31 +124,21 @@ function notContained(event: DecodedEvent, wanted: Description | undefined, path
   }
 }
 
-function checkNames(event: DecodedEvent, path: string, found: Violations): void {
-  if (event.context !== '') found.add(`${path}context`, ownContextProblem(event.context));
-  found.add(`${path}topic`, nameProblem(event.topic));
-  found.add(`${path}issuer`, nameProblem(event.issuer));
-  found.add(`${path}stream`, labelProblem(event.stream));
-  found.add(`${path}to`, labelProblem(event.to));
-  found.add(`${path}reply_to`, labelProblem(event.replyTo));
-}
-
-function checkLabels(event: DecodedEvent, path: string, found: Violations): void {
-  if (event.messageId !== '' && !UUID.test(event.messageId)) found.add(`${path}message_id`, 'is not a UUID');
-  found.add(`${path}session_id`, textProblem(event.sessionId, MAX_ID_BYTES));
-  found.add(`${path}correlation_id`, textProblem(event.correlationId, MAX_ID_BYTES));
-  found.add(`${path}tag`, labelProblem(event.tag));
-  found.add(`${path}entity_type`, labelProblem(event.entityType));
-  found.add(`${path}organization`, labelProblem(event.organization));
-  found.add(`${path}unit`, labelProblem(event.unit));
-  found.add(`${path}traceparent`, textProblem(event.traceparent, 255));
-  found.add(`${path}tracestate`, textProblem(event.tracestate, MAX_TRACESTATE_BYTES));
-  if (event.subject !== 0 && subjectName(event.subject) === undefined) found.add(`${path}subject`, 'is not a subject');
+function checkMembers(draft: EventDraft, path: string, found: Violations): void {
+  for (const { name, of, problem, required } of TEXTS) {
+    const text = of(draft) ?? '';
+    // Most events leave most texts empty.
+    if (text === '' && !required) continue;
+    const what = problem(text);
+    if (what !== undefined) found.add(path + name, what);
+  }
+  if (draft.messageId !== '' && !UUID.test(draft.messageId)) found.add(`${path}message_id`, 'is not a UUID');
+  if (draft.subject !== 0 && subjectName(draft.subject) === undefined) found.add(`${path}subject`, 'is not a subject');
 }
 
 function checkSequence({ event, expectedSequence }: DecodedPush, path: string, found: Violations): number | undefined {
   if (expectedSequence === undefined) return undefined;
-  if (event?.stream === '') found.add(`${path}expected_sequence`, 'needs a stream');
+  if (event?.draft.stream === '') found.add(`${path}expected_sequence`, 'needs a stream');
   // Far above any sequence that exists, so that it is a conflict like any other wrong one.
   return expectedSequence > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : Number(expectedSequence);
 }
@@ -171,7 +169,7 @@ function tooLarge(
 }
 
 function toRest(event: DecodedEvent, path: string, found: Violations): EnvelopeRest | undefined {
-  const rest: { -readonly [K in keyof EnvelopeRest]: EnvelopeRest[K] } = {};
+  const rest: { -readonly [K in keyof PushedRest]: PushedRest[K] } = {};
   if (event.properties.length > 0) rest.properties = toProperties(event.properties, `${path}properties`, found);
   if (event.system !== undefined) rest.system = toSystem(event.system, `${path}system.`, found);
   if (event.trigger !== undefined) {
@@ -179,8 +177,7 @@ function toRest(event: DecodedEvent, path: string, found: Violations): EnvelopeR
     found.add(`${path}trigger.name`, labelProblem(event.trigger.name));
     rest.trigger = event.trigger;
   }
-  if (event.traceparent !== '') rest.traceparent = event.traceparent;
-  if (event.tracestate !== '') rest.tracestate = event.tracestate;
+  for (const field of REST_TEXT_FIELDS) if (event[field] !== '') rest[field] = event[field];
   return Object.keys(rest).length === 0 ? undefined : rest;
 }
 
@@ -233,31 +230,12 @@ function isTimeZone(zone: string): boolean {
   }
 }
 
-function toDraft(
-  event: DecodedEvent,
-  rest: EnvelopeRest | undefined,
-  description: Description | undefined,
-): EventDraft {
-  return {
-    context: event.context === '' ? DEFAULT_CONTEXT : event.context,
-    topic: event.topic,
-    version: event.version,
-    stream: event.stream,
-    issuer: event.issuer,
-    messageId: event.messageId.toLowerCase(),
-    sessionId: event.sessionId,
-    correlationId: event.correlationId,
-    to: event.to,
-    replyTo: event.replyTo,
-    subject: event.subject,
-    tag: event.tag,
-    entityType: event.entityType,
-    organization: event.organization,
-    unit: event.unit,
-    rest,
-    payload: event.payload && toPayload(event.payload),
-    description,
-  };
+function finished({ draft, payload }: DecodedEvent, description: Description | undefined): EventDraft {
+  if (draft.context === '') draft.context = DEFAULT_CONTEXT;
+  draft.messageId = draft.messageId.toLowerCase();
+  draft.payload = payload && toPayload(payload);
+  draft.description = description;
+  return draft;
 }
 
 function toPayload(payload: DecodedPayload): Payload {

@@ -1,7 +1,15 @@
 // The body of webhooks and AMQP messages: a CloudEvent 1.0 in the structured JSON form. The payload's text is put in as it is
 // stored, so that numbers keep every digit. The body is the same for every attempt.
 
-import { type EnvelopeRest, isJsonContentType, type LogEntry, type Payload } from '../../domain/events/event.js';
+import {
+  ENVELOPE,
+  type Envelope,
+  type EnvelopeField,
+  type SystemInfo,
+  TEXT_FIELDS,
+  type Trigger,
+} from '../../domain/events/envelope.js';
+import { isJsonContentType, type LogEntry, type Payload } from '../../domain/events/event.js';
 import { EVENT_STATUS } from '../../domain/events/event-status.js';
 import { subjectName } from '../../domain/events/subject.js';
 import { asBuffer, isJsonText } from '../../domain/json/bytes.js';
@@ -27,7 +35,7 @@ const encodedEntries = new WeakMap<LogEntry, Buffer>();
 function encodedEntry(entry: LogEntry): Buffer {
   let encoded = encodedEntries.get(entry);
   if (encoded === undefined) {
-    const attributes = contextAttributes(entry) + envelopeAttributes(entry) + restAttributes(entry.rest ?? {});
+    const attributes = contextAttributes(entry) + ownAttributes(entry) + envelopeAttributes(entry);
     encoded = Buffer.concat([Buffer.from(attributes), ...dataMembers(entry.payload), Buffer.from('}')]);
     encodedEntries.set(entry, encoded);
   }
@@ -43,49 +51,50 @@ function contextAttributes(entry: LogEntry): string {
   return (
     member('source', `/madeleine/contexts/${encodeURIComponent(entry.context)}`) +
     member('type', `${entry.topic}.${EVENT_STATUS[entry.kind].name.toLowerCase()}`) +
-    member('subject', subjectName(entry.subject)) +
     member('time', timeText(entry.createdAt))
   );
 }
 
-function envelopeAttributes(entry: LogEntry): string {
+function ownAttributes(entry: LogEntry): string {
   return (
     member('outcome', EVENT_STATUS[entry.kind].name) +
     member('eventid', String(entry.eventId)) +
     member('position', String(entry.position)) +
-    member('context', entry.context) +
-    member('topic', entry.topic) +
-    member('topicversion', entry.version === 0 ? '' : String(entry.version)) +
-    member('issuer', entry.issuer) +
-    member('stream', entry.stream) +
     // Not `sequence`: that extension wants texts that sort like their numbers.
     member('streamsequence', entry.sequence === 0 ? '' : String(entry.sequence)) +
     member('messageid', entry.messageId) +
-    member('sessionid', entry.sessionId) +
-    member('correlationid', entry.correlationId) +
-    member('to', entry.to) +
-    member('replyto', entry.replyTo) +
-    member('tag', entry.tag) +
-    member('entitytype', entry.entityType) +
-    member('organization', entry.organization) +
-    member('unit', entry.unit)
+    member('createdby', entry.rest?.createdBy)
   );
 }
 
-function restAttributes({ properties, system, trigger, createdBy, traceparent, tracestate }: EnvelopeRest): string {
+function envelopeAttributes(entry: LogEntry): string {
+  const texts = TEXT_FIELDS.map((field) => member(ENVELOPE[field].cloudEvent, ENVELOPE[field].of(entry)));
+  const others = Object.values(OTHER_FIELDS).map((attributes) => attributes(entry));
+  return [...texts, ...others].join('');
+}
+
+/** The attributes of what is no text. */
+const OTHER_FIELDS = {
+  version: ({ version }) => member(ENVELOPE.version.cloudEvent, version === 0 ? '' : String(version)),
+  subject: ({ subject }) => member(ENVELOPE.subject.cloudEvent, subjectName(subject)),
+  // A map has no form among attributes, but its JSON text has one.
+  properties: ({ rest }) => member(ENVELOPE.properties.cloudEvent, rest?.properties && JSON.stringify(rest.properties)),
+  system: ({ rest }) => (rest?.system === undefined ? '' : systemAttributes(ENVELOPE.system.cloudEvent, rest.system)),
+  trigger: ({ rest }) =>
+    rest?.trigger === undefined ? '' : triggerAttributes(ENVELOPE.trigger.cloudEvent, rest.trigger),
+} satisfies Record<Exclude<EnvelopeField, (typeof TEXT_FIELDS)[number]>, (envelope: Envelope) => string>;
+
+function systemAttributes(prefix: string, { id, name, time, timezone }: SystemInfo): string {
   return (
-    // A map has no form among attributes, but its JSON text has one.
-    member('properties', properties && JSON.stringify(properties)) +
-    member('systemid', system?.id) +
-    member('systemname', system?.name) +
-    member('systemtime', system?.time === undefined ? '' : timeText(system.time)) +
-    member('systemtimezone', system?.timezone) +
-    member('triggertype', trigger?.type) +
-    member('triggername', trigger?.name) +
-    member('createdby', createdBy) +
-    member('traceparent', traceparent) +
-    member('tracestate', tracestate)
+    member(`${prefix}id`, id) +
+    member(`${prefix}name`, name) +
+    member(`${prefix}time`, time === undefined ? '' : timeText(time)) +
+    member(`${prefix}timezone`, timezone)
   );
+}
+
+function triggerAttributes(prefix: string, { type, name }: Trigger): string {
+  return member(`${prefix}type`, type) + member(`${prefix}name`, name);
 }
 
 function dataMembers(payload: Payload | undefined): Buffer[] {

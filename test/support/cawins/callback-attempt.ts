@@ -1,6 +1,7 @@
 // Attempts to call back, as the callback runner makes them.
 
-import { EMPTY_ENVELOPE, EntryKind, type LogEntry } from '../../../src/domain/events/event.js';
+import { EMPTY_ENVELOPE } from '../../../src/domain/events/envelope.js';
+import { EntryKind, type LogEntry } from '../../../src/domain/events/event.js';
 import type { CallbackAttempt } from '../../../src/engine/cawins/callback-sender.js';
 
 /** A secret with every kind of character that base64 has. */

@@ -86,7 +86,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
     cli/commands/topics cli/commands/waits cli/connection`,
   'cli/commands/cawins': 'cli cli/commands/events cli/connection cli/text generated lib',
   'cli/commands/consumers': 'cli cli/connection cli/text generated',
-  'cli/commands/events': 'cli cli/connection cli/text domain generated lib',
+  'cli/commands/events': 'cli cli/connection cli/text domain domain/events generated lib',
   'cli/commands/server': 'cli cli/connection cli/text config',
   'cli/commands/topics': 'cli cli/connection cli/text generated',
   'cli/commands/waits': 'cli cli/connection cli/text generated lib',

@@ -224,21 +224,23 @@ describe('push decoder', () => {
     expect(batch).toMatchObject({ batchId: 2n ** 64n - 1n, atomic: true, pushes: [{ expectedSequence: 0n }] });
     const decoded = batch.pushes[0]?.event;
     expect(decoded).toMatchObject({
-      context: 'c',
-      topic: 't',
-      version: 7,
-      stream: 's',
-      issuer: 'i',
-      messageId: 'm',
-      sessionId: 'se',
-      correlationId: 'co',
-      to: 'to',
-      replyTo: 're',
-      subject: 4,
-      tag: 'ta',
-      entityType: 'en',
-      organization: 'or',
-      unit: 'un',
+      draft: {
+        context: 'c',
+        topic: 't',
+        version: 7,
+        stream: 's',
+        issuer: 'i',
+        messageId: 'm',
+        sessionId: 'se',
+        correlationId: 'co',
+        to: 'to',
+        replyTo: 're',
+        subject: 4,
+        tag: 'ta',
+        entityType: 'en',
+        organization: 'or',
+        unit: 'un',
+      },
       description: undefined,
       properties: [['k', 'v']],
       system: { id: '1', name: '2', time: { seconds: -5n, nanos: 6 }, timezone: 'UTC' },
@@ -284,7 +286,7 @@ describe('a CheckOrWaitRequest', () => {
     const bytes = Buffer.concat([Buffer.of((3 << 3) | 2, struct.length), struct, Buffer.of((4 << 3) | 2, 1, 0x78)]);
     const { request, push } = decodeCheckOrWait(bytes);
     expect(request.issuer).toBe('x');
-    expect(push.event?.issuer).toBe('x');
+    expect(push.event?.draft.issuer).toBe('x');
     expect(push.event?.description?.text?.toString()).toBe('{"__proto__":{"b":2},"a":1}');
   });
 });

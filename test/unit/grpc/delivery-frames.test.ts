@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { FetchResponse, SubscribeResponse } from '../../../generated/madeleine/v1/consumer_service.js';
 import type { Delivery } from '../../../src/domain/consumers/delivery-types.js';
-import { EMPTY_ENVELOPE, EntryKind, type LogEntry } from '../../../src/domain/events/event.js';
+import { EMPTY_ENVELOPE } from '../../../src/domain/events/envelope.js';
+import { EntryKind, type LogEntry } from '../../../src/domain/events/event.js';
 import { DeliveryFrames } from '../../../src/grpc/consumers/delivery-frames.js';
 import { WireEventEncoder } from '../../../src/grpc/events/event-encoder.js';
 import { SystemClock } from '../../../src/lib/clock.js';

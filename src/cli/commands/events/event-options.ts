@@ -8,55 +8,38 @@ import {
   type Subject,
 } from '../../../../generated/madeleine/v1/event.js';
 import type { ReadEventsRequest } from '../../../../generated/madeleine/v1/event_service.js';
+import { ENVELOPE, fieldsWith, wireName } from '../../../domain/events/envelope.js';
 import { collect, defined, description, endStatuses, property, subject, subjects } from '../../text/values.js';
 
+/** Texts of the envelope that have an option. */
+const TEXT_OPTIONS = fieldsWith<{ option: readonly [string, string] }>(({ option }) => typeof option === 'object');
+type EnvelopeTexts = { readonly [Field in (typeof TEXT_OPTIONS)[number]]?: string };
+
 /** The envelope as flags give it; absent: not set. */
-export interface EnvelopeFlags {
-  readonly topic?: string;
-  readonly stream?: string;
-  readonly issuer?: string;
-  readonly context?: string;
+export interface EnvelopeFlags extends EnvelopeTexts {
   readonly contentType?: string;
   readonly messageId?: string;
-  readonly sessionId?: string;
-  readonly correlationId?: string;
-  readonly to?: string;
-  readonly replyTo?: string;
   readonly subject?: Subject;
-  readonly tag?: string;
-  readonly entityType?: string;
-  readonly organization?: string;
-  readonly unit?: string;
   readonly property?: Readonly<Record<string, string>>;
-  readonly traceparent?: string;
 }
 
 export function addEnvelopeFlags(command: Command): Command {
+  for (const field of TEXT_OPTIONS) {
+    const [takes, help] = ENVELOPE[field].option;
+    command.option(`--${wireName(field).replaceAll('_', '-')} <${takes}>`, help);
+  }
   return command
-    .option('--topic <name>', 'topic, required without --events')
-    .option('--issuer <name>', 'who pushes, required without --events')
-    .option('--stream <name>', 'stream that the event goes into')
-    .option('--context <name>', 'context (default "default")')
     .option('--content-type <type>', 'media type of the payload (default JSON)')
     .option('--message-id <uuid>', 'id that makes repeating the command safe; one event only')
     .option('--subject <subject>', 'created, updated, deleted, … (see the Subject of the contract)', subject)
-    .option('--tag <text>', 'label of the content')
-    .option('--entity-type <text>', 'class of the entity that it speaks about')
-    .option('--property <key=value>', 'custom property; repeatable', property)
-    .option('--to <name>', 'the only consumer that it is meant for')
-    .option('--reply-to <name>', 'consumer that awaits the answer')
-    .option('--correlation-id <text>', 'message id of the event that this one answers')
-    .option('--session-id <text>', 'conversation that it belongs to')
-    .option('--organization <text>', 'organization')
-    .option('--unit <text>', 'unit of the organization')
-    .option('--traceparent <text>', 'W3C trace context');
+    .option('--property <key=value>', 'custom property; repeatable', property);
 }
 
 /** The event that the flags describe, with this payload or without one. */
 export function newEvent(flags: EnvelopeFlags, data: Uint8Array | undefined): Partial<NewEvent> {
-  const { property: properties, contentType = '', ...envelope } = flags;
+  const { property: properties, contentType = '' } = flags;
   return {
-    ...pickEnvelope(envelope),
+    ...pickEnvelope(flags),
     ...(properties === undefined ? {} : { properties: { ...properties } }),
     ...(data === undefined ? {} : { payload: { contentType, body: { $case: 'data', value: Buffer.from(data) } } }),
   };
@@ -64,17 +47,13 @@ export function newEvent(flags: EnvelopeFlags, data: Uint8Array | undefined): Pa
 
 /** An event that says itself what it is; flags replace what it says, properties one by one. */
 export function withFlags(event: Partial<NewEvent>, flags: EnvelopeFlags): Partial<NewEvent> {
-  const { property: properties, contentType: _, messageId: __, ...envelope } = flags;
+  const { property: properties, messageId: _, ...envelope } = flags;
   return { ...event, ...pickEnvelope(envelope), properties: { ...event.properties, ...properties } };
 }
 
-function pickEnvelope(flags: Omit<EnvelopeFlags, 'property' | 'contentType'>): Partial<NewEvent> {
-  const { topic, stream, issuer, context, messageId, sessionId, correlationId, to, replyTo } = flags;
-  const { subject: about, tag, entityType, organization, unit, traceparent } = flags;
-  return defined({
-    ...{ topic, stream, issuer, context, messageId, sessionId, correlationId, to, replyTo },
-    ...{ subject: about, tag, entityType, organization, unit, traceparent },
-  });
+function pickEnvelope(flags: EnvelopeFlags): Partial<NewEvent> {
+  const texts: EnvelopeTexts = Object.fromEntries(TEXT_OPTIONS.map((field) => [field, flags[field]]));
+  return defined({ ...texts, messageId: flags.messageId, subject: flags.subject });
 }
 
 /** What selects events, as flags give it. */

@@ -1,6 +1,13 @@
 // How an entry of the log becomes a row and comes back: the one place that knows the columns of `log`.
 
-import type { EntryKind, EnvelopeRest, LogEntry, Payload } from '../../../domain/events/event.js';
+import {
+  BLANK_ENVELOPE,
+  ENVELOPE,
+  EnvelopeMembers,
+  type EnvelopeRest,
+  SPARSE_FIELDS,
+} from '../../../domain/events/envelope.js';
+import type { EntryKind, LogEntry, Payload } from '../../../domain/events/event.js';
 import type { PlannedEntry } from '../../../domain/group/group-plan-types.js';
 import { asBuffer } from '../../../domain/json/bytes.js';
 import { uuidText } from '../../../lib/uuid-text.js';
@@ -30,17 +37,8 @@ const CORE_COLUMNS = [
   'payload_bytes',
 ];
 /** What most events leave unset. */
-const ENVELOPE_COLUMNS = [
-  'session_id',
-  'correlation_id',
-  'recipient',
-  'reply_to',
-  'tag',
-  'entity_type',
-  'organization',
-  'unit',
-  'envelope',
-];
+const ENVELOPE_COLUMNS = [...SPARSE_FIELDS.map((field) => ENVELOPE[field].kept.sparse), 'envelope'];
+const SPARSE_VALUES = SPARSE_FIELDS.map((field) => ENVELOPE[field].of);
 const READ_CORE = 13;
 /** The columns of reads with rows as arrays: entryFromRow knows this order. */
 export const COLUMNS_READ = [...CORE_COLUMNS.slice(0, READ_CORE), ...ENVELOPE_COLUMNS].join(', ');
@@ -88,17 +86,9 @@ function insertSql(rows: number, bare: boolean): string {
 }
 
 function isBare(entry: LogEntry): boolean {
-  return (
-    entry.rest === undefined &&
-    entry.sessionId === '' &&
-    entry.correlationId === '' &&
-    entry.to === '' &&
-    entry.replyTo === '' &&
-    entry.tag === '' &&
-    entry.entityType === '' &&
-    entry.organization === '' &&
-    entry.unit === ''
-  );
+  if (entry.rest !== undefined) return false;
+  for (const of of SPARSE_VALUES) if (of(entry) !== '') return false;
+  return true;
 }
 
 const orNull = (text: string) => (text === '' ? null : text);
@@ -126,17 +116,8 @@ function pushCore(values: SqlValue[], { entry, digest }: PlannedEntry, ids: Entr
 }
 
 function pushEnvelope(values: SqlValue[], entry: LogEntry): void {
-  values.push(
-    orNull(entry.sessionId),
-    orNull(entry.correlationId),
-    orNull(entry.to),
-    orNull(entry.replyTo),
-    orNull(entry.tag),
-    orNull(entry.entityType),
-    orNull(entry.organization),
-    orNull(entry.unit),
-    entry.rest === undefined ? null : JSON.stringify(entry.rest),
-  );
+  for (const of of SPARSE_VALUES) values.push(orNull(of(entry)));
+  values.push(entry.rest === undefined ? null : JSON.stringify(entry.rest));
 }
 
 /** The position and the payload's bytes in a row that was read with COLUMNS_WITHOUT_LARGE. */
@@ -159,34 +140,19 @@ export function entryFromRow(row: readonly unknown[], names: NameCache): LogEntr
 }
 
 /** What a row holds. The text of the message id is made when it is asked for: most readers take its bytes. */
-class StoredEntry implements LogEntry {
-  readonly position: Position;
-  readonly kind: EntryKind;
-  readonly eventId: EventId;
-  readonly context: string;
-  readonly topic: string;
-  readonly version: number;
-  readonly stream: string;
-  readonly sequence: number;
-  readonly issuer: string;
-  readonly messageIdBytes: Uint8Array;
-  readonly createdAt: Micros;
-  readonly sessionId: string;
-  readonly correlationId: string;
-  readonly to: string;
-  readonly replyTo: string;
-  readonly subject: number;
-  readonly tag: string;
-  readonly entityType: string;
-  readonly organization: string;
-  readonly unit: string;
-  readonly rest: EnvelopeRest | undefined;
-  readonly payload: Payload | undefined;
-  shared = false;
+class StoredEntry extends EnvelopeMembers implements LogEntry {
+  declare readonly position: Position;
+  declare readonly kind: EntryKind;
+  declare readonly eventId: EventId;
+  declare readonly sequence: number;
+  declare readonly messageIdBytes: Uint8Array;
+  declare readonly createdAt: Micros;
+  declare readonly payload: Payload | undefined;
+  declare shared: boolean;
 
   constructor(row: readonly unknown[], topic: { readonly context: string; readonly name: string }, stream: string) {
+    super(BLANK_ENVELOPE);
     const payload = row[12] as Buffer | null;
-    const envelope = row[21] as string | null;
     this.position = row[0] as number;
     this.kind = row[1] as EntryKind;
     this.eventId = row[2] as number;
@@ -198,17 +164,17 @@ class StoredEntry implements LogEntry {
     this.issuer = text(row[10]);
     this.messageIdBytes = (row[6] as Buffer | null) ?? NO_BYTES;
     this.createdAt = row[7] as number;
-    this.sessionId = text(row[13]);
-    this.correlationId = text(row[14]);
-    this.to = text(row[15]);
-    this.replyTo = text(row[16]);
     this.subject = row[9] as number;
-    this.tag = text(row[17]);
-    this.entityType = text(row[18]);
-    this.organization = text(row[19]);
-    this.unit = text(row[20]);
-    this.rest = envelope === null ? undefined : (JSON.parse(envelope) as EnvelopeRest);
+    let at = READ_CORE;
+    for (const field of SPARSE_FIELDS) {
+      const value = row[at] as Buffer | null;
+      if (value !== null) this[field] = value.toString();
+      at += 1;
+    }
+    const rest = row[at] as string | null;
+    if (rest !== null) this.rest = JSON.parse(rest) as EnvelopeRest;
     this.payload = payload === null ? undefined : { contentType: text(row[11]), bytes: payload };
+    this.shared = false;
   }
 
   get messageId(): string {

@@ -1,8 +1,15 @@
 // How criteria become SQL: which index leads, and which conditions are left for the rows. Every value is bound; the texts are
 // made of constants only.
 
+import { ENVELOPE } from '../../../domain/events/envelope.js';
 import { ENTRY_KINDS, EntryKind } from '../../../domain/events/event.js';
-import { compileCriteria, type EntryMatcher, type EventCriteria } from '../../../domain/events/event-filter.js';
+import {
+  compileCriteria,
+  type EntryMatcher,
+  type EventCriteria,
+  MANY_FIELDS,
+  ONE_FIELDS,
+} from '../../../domain/events/event-filter.js';
 import { ALL_CONTEXTS } from '../../../domain/names.js';
 import type { NameCache } from '../names/name-cache.js';
 import type { Queries, SqlValue } from '../sql/database.js';
@@ -99,16 +106,12 @@ class ConditionBuilder {
 }
 
 function addColumnCriteria(builder: ConditionBuilder, criteria: EventCriteria): void {
-  builder.oneOf('issuer', criteria.issuers);
-  builder.oneOf('subject', criteria.subjects);
-  builder.oneOf('tag', criteria.tags);
-  builder.oneOf('entity_type', criteria.entityTypes);
-  builder.equals('session_id', criteria.sessionId);
-  builder.equals('correlation_id', criteria.correlationId);
-  builder.equals('recipient', criteria.to);
-  builder.equals('reply_to', criteria.replyTo);
-  builder.equals('organization', criteria.organization);
-  builder.equals('unit', criteria.unit);
+  for (const field of MANY_FIELDS) {
+    const { kept, filter } = ENVELOPE[field];
+    // Names lead by their numbers, or were looked at before.
+    if (!('nameId' in kept)) builder.oneOf('column' in kept ? kept.column : kept.sparse, criteria[filter.many]);
+  }
+  for (const field of ONE_FIELDS) builder.equals(ENVELOPE[field].kept.sparse, criteria[field]);
   if (criteria.startTime !== undefined) builder.add('created_at > ?', criteria.startTime);
   if (criteria.endTime !== undefined) builder.add('created_at < ?', criteria.endTime);
   const { consumer } = criteria;

@@ -2,7 +2,7 @@
 // several statements.
 
 import { encodeShape } from '../../../domain/descriptions/shape.js';
-import { EMPTY_ENVELOPE, EntryKind, type EnvelopeRest, type LogEntry } from '../../../domain/events/event.js';
+import { EntryKind, type LogEntry } from '../../../domain/events/event.js';
 import type { Wait } from '../../../domain/events/wait.js';
 import { isFor, waitKeyText } from '../../../domain/group/group-plan-needs.js';
 import type {
@@ -23,6 +23,7 @@ import type { NameMinter } from '../names/name-minter.js';
 import type { Queries, SqlValue } from '../sql/database.js';
 import { placeholders } from '../sql/placeholders.js';
 import { Statements } from '../sql/statements.js';
+import { waitEnvelope, waitEnvelopeText } from './wait-envelope.js';
 import { addFinds, addOpenWaits, type FoundRow, occurrenceOf, readFound, WAIT_COLUMNS } from './wait-searches.js';
 
 export interface WaitRow {
@@ -42,11 +43,6 @@ export interface WaitRow {
   envelope: string | null;
 }
 
-/** Members of the envelope that waits keep as one text. */
-type StoredEnvelope = Partial<
-  Record<'sessionId' | 'correlationId' | 'to' | 'replyTo' | 'tag' | 'entityType' | 'organization' | 'unit', string>
-> & { rest?: EnvelopeRest };
-
 /** The waits of rows; the names of their topics are looked up where they are not known. */
 export async function waitsFromRows(queries: Queries, names: NameCache, rows: readonly WaitRow[]): Promise<Wait[]> {
   await names.loadByIds(queries, new Set(rows.map((row) => row.topic_id)), new Set());
@@ -56,18 +52,12 @@ export async function waitsFromRows(queries: Queries, names: NameCache, rows: re
 function waitFromRow(row: WaitRow, names: NameCache): Wait {
   const topic = names.topicScope(row.topic_id);
   if (topic === undefined) throw new Error('invariant broken: a wait without its topic');
-  const stored = row.envelope === null ? {} : (JSON.parse(row.envelope) as StoredEnvelope);
+  const { version, issuer } = row;
+  const columns = { context: topic.context, topic: topic.name, version, issuer: issuer.toString() };
   return {
     eventId: row.event_id,
     state: row.state as EntryKind,
-    envelope: {
-      ...EMPTY_ENVELOPE,
-      context: topic.context,
-      topic: topic.name,
-      version: row.version,
-      issuer: row.issuer.toString(),
-      ...stored,
-    },
+    envelope: waitEnvelope(columns, row.envelope),
     messageId: uuidText(row.message_id),
     description: row.description,
     shapeId: row.shape_id,
@@ -77,13 +67,6 @@ function waitFromRow(row: WaitRow, names: NameCache): Wait {
     endedById: row.entry_event_id ?? undefined,
     position: row.position,
   };
-}
-
-function envelopeText({ envelope: e }: Wait): string | null {
-  const { sessionId, correlationId, to, replyTo, tag, entityType, organization, unit, rest } = e;
-  const members = { sessionId, correlationId, to, replyTo, tag, entityType, organization, unit, rest };
-  const set = Object.entries(members).filter(([, value]) => value !== '' && value !== undefined);
-  return set.length === 0 ? null : JSON.stringify(Object.fromEntries(set));
 }
 
 /** What a group needs of waits, read under the lock. */
@@ -288,6 +271,6 @@ function waitValues(wait: Wait, minter: NameMinter): SqlValue[] {
     Buffer.from(envelope.issuer),
     uuidToBytes(wait.messageId),
     wait.description,
-    envelopeText(wait),
+    waitEnvelopeText(envelope),
   ];
 }
