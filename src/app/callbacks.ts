@@ -10,13 +10,9 @@ import { CallbackResults } from '../engine/cawins/callback-results.js';
 import { CallbackRunner } from '../engine/cawins/callback-runner.js';
 import { CawinVault } from '../engine/cawins/cawin-secrets.js';
 import { Cawins } from '../engine/cawins/cawins.js';
-import { EndpointReports, type EventPusher } from '../engine/cawins/endpoint-reports.js';
+import { EndpointReports } from '../engine/cawins/endpoint-reports.js';
 import { Firings } from '../engine/cawins/firings.js';
-import type { GroupCommit } from '../engine/group/group-commit.js';
-import type { EventLookUp } from '../engine/log/event-look-up.js';
-import type { LogSource } from '../engine/log/log-source.js';
 import type { WireEventEncoder } from '../grpc/events/event-encoder.js';
-import type { Clock } from '../lib/clock.js';
 import { parseSecretKey, SecretBox, SecretBoxError } from '../lib/secret-box.js';
 import { Amqp } from '../outbound/amqp/amqp.js';
 import { Callbacks } from '../outbound/callbacks.js';
@@ -29,27 +25,23 @@ import { loadSecretKey, SECRET_KEY_FILE } from '../storage/embedded/embedded-sec
 import { MysqlCallbackStore } from '../storage/mysql/cawins/callback-claims.js';
 import { MysqlFiringStore } from '../storage/mysql/cawins/cawin-firings.js';
 import { MysqlCawinStore } from '../storage/mysql/cawins/cawin-store.js';
-import type { Database } from '../storage/mysql/sql/database.js';
-import type { DurableReads, EventLog } from '../storage/ports/log-storage.js';
-import type { Logger, Metrics } from '../telemetry.js';
+import type { Logger } from '../telemetry.js';
 import type { Millis } from '../units.js';
+import type { DatabaseHandle } from './database.js';
+import type { LogParts } from './log.js';
+import type { Started } from './started.js';
+import type { Surroundings } from './surroundings.js';
+import type { WaitParts } from './waits.js';
 
 export interface CallbackPartsOptions {
-  readonly config: Config;
-  readonly database: Database;
-  readonly log: EventLog;
-  readonly durableReads: DurableReads;
-  readonly groupCommit: GroupCommit;
-  readonly source: LogSource;
-  readonly events: EventLookUp;
-  readonly pushes: EventPusher;
-  readonly encoder: WireEventEncoder;
+  readonly surroundings: Surroundings;
+  readonly handle: DatabaseHandle;
+  readonly log: LogParts;
+  readonly waiting: WaitParts;
   readonly instanceId: string;
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly metrics: Metrics;
-  readonly logger: Logger;
-  readonly retryPolicy?: RetryPolicy | undefined;
+  readonly encoder: WireEventEncoder;
+  /** The product's own, if left out. */
+  readonly retryPolicy: RetryPolicy | undefined;
 }
 
 /** The parts of an instance that call back. */
@@ -57,25 +49,32 @@ export class CallbackParts {
   readonly cawins: Cawins;
   readonly #callbacks: Callbacks;
   readonly #logger: Logger;
+  readonly #drainMs: Millis;
   readonly #firings: Firings;
   readonly #runner: CallbackRunner;
   #stopped: Promise<void> | undefined;
 
   private constructor(options: CallbackPartsOptions, vault: CawinVault) {
-    const { database, groupCommit, log, durableReads, source, events, instanceId, clock, random, metrics, logger } =
-      options;
+    const { surroundings, handle, instanceId } = options;
+    const { clock, random, metrics, logger } = surroundings;
+    const { database } = handle;
+    const { groupCommit, log, durableReads, reader: source } = options.log;
+    const { queries: events, pushes } = options.waiting;
     const claims = new MysqlCallbackStore({ database });
     const sender = makeCallbacks(options);
     const policy = options.retryPolicy ?? DEFAULT_RETRY_POLICY;
     this.#callbacks = sender;
     this.#logger = logger;
+    this.#drainMs = surroundings.config.drainMs;
     this.#runner = new CallbackRunner({
       store: claims,
       call: new CallbackCall({ sender, source, events, vault, policy, clock, random, metrics, logger }),
       results: new CallbackResults({
         store: claims,
-        endpointReports: new EndpointReports({ pushes: options.pushes, logger }),
-        ...{ clock, random, logger },
+        endpointReports: new EndpointReports({ pushes, logger }),
+        clock,
+        random,
+        logger,
       }),
       clock,
       random,
@@ -97,25 +96,27 @@ export class CallbackParts {
 
   /** Rejects with ConfigError where a setting is at fault, or with what is wrong with the embedded key file. */
   static async open(options: CallbackPartsOptions): Promise<CallbackParts> {
-    return new CallbackParts(options, new CawinVault(await openBox(options.config)));
+    return new CallbackParts(options, new CawinVault(await openBox(options.surroundings.config)));
   }
 
-  start(): void {
+  /** Starts making firings and calls. The log has to be started. */
+  start(started: Started): void {
     this.#firings.start();
     this.#runner.start();
+    started.add('callbacks', () => this.stop());
   }
 
   /** Starts no further call; those under way get the time to end. May be called again. */
-  stop(graceMs: Millis): Promise<void> {
-    this.#stopped ??= this.#stop(graceMs);
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
     return this.#stopped;
   }
 
-  async #stop(graceMs: Millis): Promise<void> {
+  async #stop(): Promise<void> {
     await this.#firings.stop().catch((error: unknown) => {
       this.#logger.warn({ err: error }, 'the making of firings was not handed on');
     });
-    await this.#runner.drain(graceMs);
+    await this.#runner.drain(this.#drainMs);
     await this.#callbacks.stop();
   }
 }
@@ -133,7 +134,8 @@ async function openBox({ secretKey, databaseUrl, dataDir }: Config): Promise<Sec
   }
 }
 
-function makeCallbacks({ config, encoder, clock, random, logger }: CallbackPartsOptions): Callbacks {
+function makeCallbacks({ surroundings, encoder }: CallbackPartsOptions): Callbacks {
+  const { config, clock, random, logger } = surroundings;
   const guard = new AddressGuard({
     allow: new CallbackAllow(config.callbackAllow),
     resolver: new DnsResolver(),

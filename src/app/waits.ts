@@ -1,38 +1,25 @@
-// The parts that await events: what groups need of them, what pushes and reads need of them, and what ends waits on time.
+// The parts that await events: what pushes and reads need of them, and what ends waits on time.
 
-import type { GroupCommit } from '../engine/group/group-commit.js';
 import { Invalidations } from '../engine/group/invalidations.js';
 import { LookBack } from '../engine/group/look-back.js';
 import { Pushes } from '../engine/group/pushes.js';
-import type { ShapeCatalogCache } from '../engine/group/shape-catalog-cache.js';
 import { ShapeIndex } from '../engine/group/shape-index.js';
 import { EventQueries } from '../engine/log/event-queries.js';
-import type { LogReader } from '../engine/log/log-reader.js';
-import type { LogTail } from '../engine/log/log-tail.js';
 import { Topics } from '../engine/topics/topics.js';
 import { WaitExpiry } from '../engine/waits/wait-expiry.js';
 import { Waits } from '../engine/waits/waits.js';
-import type { Clock } from '../lib/clock.js';
 import { Uuid7Source } from '../lib/uuid7.js';
-import type { DurableReads, EventLog } from '../storage/ports/log-storage.js';
-import type { TopicStore } from '../storage/ports/topic-storage.js';
-import type { ShapeStore, WaitStore } from '../storage/ports/wait-storage.js';
-import type { Logger, Metrics } from '../telemetry.js';
+import { MysqlTopicStore } from '../storage/mysql/topics/topic-store.js';
+import { MysqlWaitStore } from '../storage/mysql/waits/wait-store.js';
+import type { DatabaseHandle } from './database.js';
+import type { LogParts } from './log.js';
+import type { Started } from './started.js';
+import type { Surroundings } from './surroundings.js';
 
 export interface WaitPartsOptions {
-  readonly store: WaitStore;
-  readonly shapeStore: ShapeStore;
-  readonly topicStore: TopicStore;
-  readonly catalog: ShapeCatalogCache;
-  readonly groupCommit: GroupCommit;
-  readonly log: EventLog;
-  readonly durableReads: DurableReads;
-  readonly tail: LogTail;
-  readonly reader: LogReader;
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly metrics: Metrics;
-  readonly logger: Logger;
+  readonly surroundings: Surroundings;
+  readonly handle: DatabaseHandle;
+  readonly log: LogParts;
 }
 
 export class WaitParts {
@@ -44,28 +31,37 @@ export class WaitParts {
   readonly #shapes: ShapeIndex;
   readonly #expiry: WaitExpiry;
 
-  constructor(options: WaitPartsOptions) {
-    const { store, groupCommit, log, durableReads, tail, reader, clock, metrics, logger } = options;
+  constructor({ surroundings, handle, log: parts }: WaitPartsOptions) {
+    const { clock, random, metrics, logger } = surroundings;
+    const { names, log, durableReads, shapeStore, catalog, tail, reader, groupCommit } = parts;
+    const store = new MysqlWaitStore({ database: handle.database, names });
+    const topicStore = new MysqlTopicStore(handle.database);
     this.queries = new EventQueries({ log, durableReads, waits: store, source: reader, tail });
     this.waits = new Waits({ events: this.queries, source: reader, clock, logger });
-    this.#shapes = new ShapeIndex({ ...options, store: options.shapeStore });
-    this.#expiry = new WaitExpiry({ ...options, waits: store });
-    this.topics = new Topics({ ...options, store: options.topicStore });
+    this.#shapes = new ShapeIndex({ store: shapeStore, catalog, groupCommit, log, clock, logger });
+    this.#expiry = new WaitExpiry({ waits: store, groupCommit, clock, random, logger });
+    this.topics = new Topics({ store: topicStore, groupCommit, catalog, durableReads, tail });
     this.invalidations = new Invalidations({ groupCommit, events: this.queries });
     this.pushes = new Pushes({
-      ...{ groupCommit, reader, tail, metrics, events: this.queries, shapes: this.#shapes },
+      groupCommit,
+      reader,
+      tail,
+      metrics,
+      events: this.queries,
+      shapes: this.#shapes,
       lookBack: new LookBack({ source: reader, clock }),
       uuids: new Uuid7Source(() => clock.nowMs()),
     });
   }
 
-  /** The tail has to be started. */
-  start(): void {
+  /** Starts what ends waits. The log has to be started. */
+  start(started: Started): void {
     this.waits.start();
     this.#expiry.start();
+    started.add('waits', () => this.#stop());
   }
 
-  async stop(): Promise<void> {
+  async #stop(): Promise<void> {
     await Promise.all([this.waits.stop(), this.#expiry.stop(), this.#shapes.stop()]);
   }
 }

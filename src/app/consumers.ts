@@ -1,0 +1,26 @@
+// The part that serves consumers.
+
+import { Consumers } from '../engine/consumers/consumers.js';
+import { MysqlConsumerStore } from '../storage/mysql/consumers/consumer-store.js';
+import type { Instance } from '../storage/ports/log-storage.js';
+import type { DatabaseHandle } from './database.js';
+import type { LogParts } from './log.js';
+import type { Started } from './started.js';
+import type { Surroundings } from './surroundings.js';
+
+export interface ConsumersOptions {
+  readonly surroundings: Surroundings;
+  readonly handle: DatabaseHandle;
+  readonly instance: Instance;
+  readonly log: LogParts;
+}
+
+/** Builds and starts it. The log has to be started. */
+export function startConsumers({ surroundings, handle, instance, log }: ConsumersOptions, started: Started): Consumers {
+  const { clock, metrics, logger } = surroundings;
+  const store = new MysqlConsumerStore({ database: handle.database });
+  const consumers = new Consumers({ store, source: log.reader, instance, clock, metrics, logger });
+  consumers.start();
+  started.add('consumers', () => consumers.stop());
+  return consumers;
+}

@@ -1,0 +1,100 @@
+// The parts that read and write the log.
+
+import { GroupCommit } from '../engine/group/group-commit.js';
+import { ShapeCatalogCache } from '../engine/group/shape-catalog-cache.js';
+import { LogReader } from '../engine/log/log-reader.js';
+import { LogTail } from '../engine/log/log-tail.js';
+import { writeCawins } from '../storage/mysql/cawins/prepared-cawins.js';
+import { MysqlGroupCommitter } from '../storage/mysql/group/group-committer.js';
+import { HeadCache } from '../storage/mysql/group/head-cache.js';
+import { MysqlDurableReads } from '../storage/mysql/log/durable-reads.js';
+import { MysqlEventLog } from '../storage/mysql/log/event-log.js';
+import { Names } from '../storage/mysql/names/name-cache.js';
+import { MysqlShapeStore } from '../storage/mysql/waits/shape-store.js';
+import type { Instance } from '../storage/ports/log-storage.js';
+import type { ShapeStore } from '../storage/ports/wait-storage.js';
+import type { DatabaseHandle } from './database.js';
+import type { Started } from './started.js';
+import type { Surroundings } from './surroundings.js';
+
+const COMMITTERS = 2;
+const MAX_QUEUED_EVENTS = 20_000;
+const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
+const MAX_GROUP_BYTES = 6 * 1024 * 1024;
+
+export interface LogPartsOptions {
+  readonly surroundings: Surroundings;
+  readonly handle: DatabaseHandle;
+  readonly instance: Instance;
+  /** Told whether the database answers and stores. */
+  readonly onDatabase: (up: boolean) => void;
+}
+
+export class LogParts {
+  readonly names = new Names();
+  readonly log: MysqlEventLog;
+  readonly durableReads: MysqlDurableReads;
+  readonly shapeStore: ShapeStore;
+  readonly catalog: ShapeCatalogCache;
+  readonly tail: LogTail;
+  readonly reader: LogReader;
+  readonly groupCommit: GroupCommit;
+
+  constructor(options: LogPartsOptions) {
+    const { database, url } = options.handle;
+    const { names } = this;
+    this.log = new MysqlEventLog({ database, names });
+    this.durableReads = new MysqlDurableReads({ url, names, instance: options.instance });
+    this.shapeStore = new MysqlShapeStore({ database, names });
+    this.catalog = new ShapeCatalogCache({ store: this.shapeStore, durableReads: this.durableReads });
+    // The two know each other: the tail must not poll for what the groups will publish themselves.
+    this.tail = this.#makeTail(options);
+    this.groupCommit = this.#makeGroupCommit(options);
+    this.reader = new LogReader({ log: this.log, tail: this.tail, clock: options.surroundings.clock });
+  }
+
+  /** Starts what has to run before anything is read or pushed. */
+  async start(started: Started): Promise<void> {
+    started.add('barriers', () => this.durableReads.close());
+    await this.catalog.reload();
+    await this.tail.start();
+    started.add('log tail', () => this.tail.stop());
+    started.add('group commit', async () => {
+      await this.groupCommit.idle();
+      await this.groupCommit.close();
+    });
+  }
+
+  #makeTail({ surroundings, onDatabase }: LogPartsOptions): LogTail {
+    const { config, clock, random, metrics, logger } = surroundings;
+    return new LogTail({
+      log: this.log,
+      durableReads: this.durableReads,
+      maxBytes: config.tailBytes,
+      pollMs: config.pollMs,
+      isOwnToken: (token) => this.groupCommit.isOwnToken(token),
+      onDatabase,
+      clock,
+      random,
+      metrics,
+      logger,
+    });
+  }
+
+  #makeGroupCommit({ surroundings, handle, instance }: LogPartsOptions): GroupCommit {
+    const { clock, random, metrics, logger } = surroundings;
+    const committer = { url: handle.url, names: this.names, headCache: new HeadCache(), instance, writeCawins };
+    return new GroupCommit({
+      committers: Array.from({ length: COMMITTERS }, () => new MysqlGroupCommitter(committer)),
+      tail: this.tail,
+      catalog: this.catalog,
+      maxGroupBytes: MAX_GROUP_BYTES,
+      maxQueuedEvents: MAX_QUEUED_EVENTS,
+      maxQueuedBytes: MAX_QUEUED_BYTES,
+      clock,
+      random,
+      metrics,
+      logger,
+    });
+  }
+}

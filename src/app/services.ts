@@ -1,0 +1,99 @@
+// The services that the gRPC server registers, over the parts that do their work.
+
+import { CawinServiceDefinition } from '../../generated/madeleine/v1/cawin_service.js';
+import { ConsumerServiceDefinition } from '../../generated/madeleine/v1/consumer_service.js';
+import { EventServiceDefinition } from '../../generated/madeleine/v1/event_service.js';
+import { StreamServiceDefinition } from '../../generated/madeleine/v1/stream_service.js';
+import { TopicServiceDefinition } from '../../generated/madeleine/v1/topic_service.js';
+import { CheckOrWait } from '../engine/cawins/check-or-wait.js';
+import type { Consumers } from '../engine/consumers/consumers.js';
+import { StreamDirectory } from '../engine/log/stream-directory.js';
+import { ExplainWait } from '../engine/waits/explain-wait.js';
+import { CAWIN_CODECS, CawinService } from '../grpc/cawins/cawin-service.js';
+import { CONSUMER_CODECS, ConsumerService } from '../grpc/consumers/consumer-service.js';
+import type { WireEventEncoder } from '../grpc/events/event-encoder.js';
+import { EventFrames } from '../grpc/events/event-frames.js';
+import { EVENT_CODECS, EventService } from '../grpc/events/event-service.js';
+import { StreamService } from '../grpc/events/stream-service.js';
+import type { RegisteredService } from '../grpc/server/server.js';
+import { TopicService } from '../grpc/topics/topic-service.js';
+import { serverDefinition } from '../grpc/wire/definitions.js';
+import { MysqlStreamStore } from '../storage/mysql/log/stream-store.js';
+import type { CallbackParts } from './callbacks.js';
+import type { DatabaseHandle } from './database.js';
+import type { LogParts } from './log.js';
+import type { Surroundings } from './surroundings.js';
+import type { WaitParts } from './waits.js';
+
+export interface ServicesOptions {
+  readonly surroundings: Surroundings;
+  readonly handle: DatabaseHandle;
+  readonly log: LogParts;
+  readonly consumers: Consumers;
+  readonly waiting: WaitParts;
+  readonly callbacks: CallbackParts;
+  readonly encoder: WireEventEncoder;
+  /** Aborts when the server drains. */
+  readonly draining: AbortSignal;
+}
+
+export function services(options: ServicesOptions): RegisteredService[] {
+  return [
+    registered(EventServiceDefinition, EVENT_CODECS, eventService(options)),
+    registered(StreamServiceDefinition, {}, streamService(options)),
+    registered(TopicServiceDefinition, {}, topicService(options)),
+    registered(ConsumerServiceDefinition, CONSUMER_CODECS, consumerService(options)),
+    registered(CawinServiceDefinition, CAWIN_CODECS, cawinService(options)),
+  ];
+}
+
+function eventService({ surroundings, log, waiting, encoder, draining }: ServicesOptions): EventService {
+  const { pushes, queries, invalidations } = waiting;
+  return new EventService({
+    pushes,
+    groupCommit: log.groupCommit,
+    queries,
+    invalidations,
+    source: log.reader,
+    frames: new EventFrames(encoder),
+    limits: { maxEventBytes: surroundings.config.maxEventBytes },
+    draining,
+  });
+}
+
+function streamService({ handle, log }: ServicesOptions): StreamService {
+  const { durableReads, tail, reader } = log;
+  const store = new MysqlStreamStore(handle.database);
+  return new StreamService({ streams: new StreamDirectory({ store, durableReads, tail }), source: reader });
+}
+
+function topicService({ log, waiting }: ServicesOptions): TopicService {
+  return new TopicService({ topics: waiting.topics, source: log.reader });
+}
+
+function consumerService({ surroundings, log, consumers, encoder }: ServicesOptions): ConsumerService {
+  return new ConsumerService({ consumers, source: log.reader, encoder, clock: surroundings.clock });
+}
+
+function cawinService({ log, waiting, callbacks, encoder, draining }: ServicesOptions): CawinService {
+  const { queries, pushes, waits } = waiting;
+  const { cawins } = callbacks;
+  const { reader: source } = log;
+  return new CawinService({
+    cawins,
+    checkOrWait: new CheckOrWait({ cawins, pushes, events: queries }),
+    explainWait: new ExplainWait({ queries, source }),
+    waits,
+    source,
+    encoder,
+    draining,
+  });
+}
+
+function registered(
+  definition: Parameters<typeof serverDefinition>[0],
+  codecs: Parameters<typeof serverDefinition>[1],
+  implementation: object,
+): RegisteredService {
+  return { name: definition.fullName, definition: serverDefinition(definition, codecs), implementation };
+}
