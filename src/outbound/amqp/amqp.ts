@@ -2,13 +2,12 @@
 // a message that comes back, a refusal, and silence are failures.
 
 import type { Message } from 'amqplib';
-import { isReservedHeader } from '../../domain/cawins/callback-headers.js';
 import type { AmqpCallbackUrl } from '../../domain/cawins/callback-url.js';
 import type { CallbackAttempt } from '../../engine/cawins/callback-sender.js';
 import type { Millis } from '../../units.js';
 import { type Answer, AttemptFailure } from '../attempt/attempt-failure.js';
+import { callbackFields } from '../attempt/callback-fields.js';
 import { CLOUD_EVENT_CONTENT_TYPE, encodeCloudEvent } from '../attempt/cloud-event.js';
-import { signatureHeaders } from '../attempt/signature.js';
 import { AmqpConnection, type AmqpConnectionOptions, type ExchangeChannel } from './amqp-connection.js';
 
 /** Tells a returned message's attempt from an earlier one's. */
@@ -117,15 +116,7 @@ export class Amqp {
 }
 
 function messageHeaders(attempt: CallbackAttempt, body: Buffer, nowMs: Millis): Record<string, string | number> {
-  const { headers, secrets, deliveryId, attemptNumber, event } = attempt;
-  const { traceparent, tracestate } = event.entry.rest ?? {};
-  return {
-    ...Object.fromEntries(Object.entries(headers).filter(([name]) => !isReservedHeader(name))),
-    'madeleine-attempt': attemptNumber,
-    ...(traceparent === undefined ? {} : { traceparent }),
-    ...(tracestate === undefined ? {} : { tracestate }),
-    ...signatureHeaders({ id: deliveryId, body, secrets, nowMs }),
-  };
+  return { ...callbackFields(attempt, body, nowMs), 'madeleine-attempt': attempt.attemptNumber };
 }
 
 function unroutable(words: string): AttemptFailure {

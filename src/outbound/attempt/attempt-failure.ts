@@ -4,6 +4,9 @@
 import type { AttemptOutcome, AttemptReason } from '../../engine/cawins/callback-sender.js';
 import type { Millis } from '../../units.js';
 
+/** The longest wait that a receiver may ask for. */
+const MAX_RETRY_AFTER_MS: Millis = 86_400_000;
+
 export interface AttemptFailureDetails {
   /** `failed` unless told: most failures pass. */
   readonly outcome?: AttemptOutcome;
@@ -41,4 +44,9 @@ export interface Answer {
   readonly answeredAtMs: Millis;
   readonly retryAfterMs?: Millis;
   readonly error?: string;
+}
+
+/** The wait that a receiver asks for, within bounds. */
+export function retryAfter(delayMs: Millis): Millis {
+  return Math.min(Math.max(Math.ceil(delayMs), 0), MAX_RETRY_AFTER_MS);
 }

@@ -4,23 +4,20 @@ import { type Client, Metadata, type ServiceError, status as Status } from '@grp
 import { RetryInfo } from 'nice-grpc-error-details';
 import { Status as RichStatus } from 'nice-grpc-error-details/lib/proto/google/rpc/status.js';
 import { CallbackServiceDefinition, OnEventRequest } from '../../../generated/madeleine/v1/callback_service.js';
-import { isReservedHeader } from '../../domain/cawins/callback-headers.js';
 import type { GrpcCallbackUrl } from '../../domain/cawins/callback-url.js';
 import type { LogEntry } from '../../domain/events/event.js';
 import { EVENT_STATUS } from '../../domain/events/event-status.js';
 import type { CallbackAttempt } from '../../engine/cawins/callback-sender.js';
 import type { Clock } from '../../lib/clock.js';
 import type { Millis } from '../../units.js';
-import type { Answer } from '../attempt/attempt-failure.js';
-import { signatureHeaders } from '../attempt/signature.js';
+import { type Answer, retryAfter } from '../attempt/attempt-failure.js';
+import { callbackFields } from '../attempt/callback-fields.js';
 import type { AddressGuard } from '../guard/address-guard.js';
 import { GrpcChannels } from './grpc-channels.js';
 
 const PATH = `/${CallbackServiceDefinition.fullName}/${CallbackServiceDefinition.methods.onEvent.name}`;
 /** Field 6 of OnEventRequest, a message. */
 const EVENT_TAG = (6 << 3) | 2;
-/** What a receiver may ask for. */
-const MAX_RETRY_AFTER_MS = 86_400_000;
 
 /** After these, the same call will never be taken. */
 const REJECTING: ReadonlySet<number> = new Set([
@@ -81,16 +78,11 @@ export class GrpcCallback {
   }
 
   #metadata(attempt: CallbackAttempt, message: Buffer): Metadata {
-    const { headers, secrets, deliveryId, event } = attempt;
-    const { traceparent, tracestate } = event.entry.rest ?? {};
-    const metadata = new Metadata();
-    for (const [name, value] of Object.entries(headers)) if (!isReservedHeader(name)) metadata.set(name, value);
     // The libraries that verify take text and would break other bytes.
-    const body = Buffer.from(message.toString('base64'));
-    const signature = { id: deliveryId, body, secrets, nowMs: this.#options.clock.nowMs() };
-    for (const [name, value] of Object.entries(signatureHeaders(signature))) metadata.set(name, value);
-    if (traceparent !== undefined) metadata.set('traceparent', traceparent);
-    if (tracestate !== undefined) metadata.set('tracestate', tracestate);
+    const signed = Buffer.from(message.toString('base64'));
+    const metadata = new Metadata();
+    const fields = callbackFields(attempt, signed, this.#options.clock.nowMs());
+    for (const [name, value] of Object.entries(fields)) metadata.set(name, value);
     return metadata;
   }
 }
@@ -152,8 +144,7 @@ function retryInfoMs(metadata: Metadata): number | undefined {
     const found = details.find(({ typeUrl }) => typeUrl.endsWith('/google.rpc.RetryInfo'));
     const delay = found && RetryInfo.decode(found.value).retryDelay;
     if (!delay) return undefined;
-    const delayMs = Number(delay.seconds) * 1000 + delay.nanos / 1_000_000;
-    return Math.min(Math.max(Math.ceil(delayMs), 0), MAX_RETRY_AFTER_MS);
+    return retryAfter(Number(delay.seconds) * 1000 + delay.nanos / 1_000_000);
   } catch {
     // What the receiver put there is its own affair; the status alone counts then.
     return undefined;

@@ -2,14 +2,12 @@
 
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Millis } from '../../units.js';
-import { type Answer, AttemptFailure } from '../attempt/attempt-failure.js';
+import { type Answer, AttemptFailure, retryAfter } from '../attempt/attempt-failure.js';
 
 /** The status is what counts; its body is waited for this long at most. */
 const BODY_WAIT_MS = 1_000;
 /** More of a body than this is not even thrown away: the connection is closed. */
 const MAX_DISCARDED_BYTES = 64 * 1024;
-/** What a receiver may ask for. */
-const MAX_RETRY_AFTER_MS = 86_400_000;
 
 /** Statuses below 500 after which the same request may be taken later. */
 const RETRYABLE = new Set([408, 425, 429]);
@@ -45,7 +43,7 @@ export function parseRetryAfter(text: string | undefined, nowMs: Millis): number
   const delayMs = /^\d{1,10}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - nowMs;
   // Date.parse reads much that is no HTTP date; those end in GMT.
   if (Number.isNaN(delayMs) || !/^\d+$|GMT$/.test(text)) return undefined;
-  return Math.min(Math.max(delayMs, 0), MAX_RETRY_AFTER_MS);
+  return retryAfter(delayMs);
 }
 
 /**

@@ -4,13 +4,12 @@
 import http, { type IncomingMessage } from 'node:http';
 import https, { type RequestOptions } from 'node:https';
 import type { LookupFunction } from 'node:net';
-import { isReservedHeader } from '../../domain/cawins/callback-headers.js';
 import type { HttpCallbackUrl } from '../../domain/cawins/callback-url.js';
 import type { CallbackAttempt } from '../../engine/cawins/callback-sender.js';
 import type { Clock } from '../../lib/clock.js';
 import { type Answer, AttemptFailure } from '../attempt/attempt-failure.js';
+import { callbackFields } from '../attempt/callback-fields.js';
 import { CLOUD_EVENT_CONTENT_TYPE, encodeCloudEvent } from '../attempt/cloud-event.js';
-import { signatureHeaders } from '../attempt/signature.js';
 import type { AddressGuard, PinnedAddress } from '../guard/address-guard.js';
 import { answerOfStatus, connectionFailure, isStaleConnection, readBeginning } from './webhook-answer.js';
 
@@ -73,19 +72,14 @@ export class Webhook {
   }
 
   #headers(attempt: CallbackAttempt, body: Buffer): Record<string, string | number> {
-    const { headers, secrets, deliveryId, attemptNumber, event } = attempt;
-    const { traceparent, tracestate } = event.entry.rest ?? {};
     return {
-      ...Object.fromEntries(Object.entries(headers).filter(([name]) => !isReservedHeader(name))),
+      ...callbackFields(attempt, body, this.#options.clock.nowMs()),
       'content-type': CLOUD_EVENT_CONTENT_TYPE,
       'content-length': body.length,
       'user-agent': 'madeleine',
       // The beginning of the answer is for people to read.
       'accept-encoding': 'identity',
-      'madeleine-attempt': attemptNumber,
-      ...(traceparent === undefined ? {} : { traceparent }),
-      ...(tracestate === undefined ? {} : { tracestate }),
-      ...signatureHeaders({ id: deliveryId, body, secrets, nowMs: this.#options.clock.nowMs() }),
+      'madeleine-attempt': attempt.attemptNumber,
     };
   }
 
