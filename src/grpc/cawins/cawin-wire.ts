@@ -29,14 +29,11 @@ import type { AttemptRecord } from '../../domain/cawins/cawin-attempt.js';
 import { fieldInvalid, MadeleineError } from '../../domain/errors.js';
 import { EntryKind } from '../../domain/events/event.js';
 import { EVENT_STATUS, kindOfStatus } from '../../domain/events/event-status.js';
-import { textProblem } from '../../domain/names.js';
 import type { CallbackDraft, CawinChange, CawinTerms, NewCawin } from '../../engine/cawins/cawins.js';
 import type { PushCommand } from '../../engine/group/pushes.js';
 import { toPushCommand } from '../events/push-validation.js';
-import { durationMs, timeField, toDuration, toTimestamp } from '../wire/wire.js';
+import { durationMs, requestIdField, timeField, toDuration, toTimestamp } from '../wire/wire.js';
 import type { DecodedCheck } from './check-decoder.js';
-
-const MAX_REQUEST_ID_BYTES = 64;
 
 /** An id of an event or a cawin: required, and beyond the exact numbers there is none. */
 export function idFromWire(field: string, id: bigint): number {
@@ -60,13 +57,11 @@ function termsFromWire({
   requestId,
 }: Pick<CreateCawinRequest, 'callback' | 'notifyOn' | 'requestId'>): CawinTerms {
   if (callback === undefined) throw fieldInvalid('callback', 'is required');
-  const problem = textProblem(requestId, MAX_REQUEST_ID_BYTES);
-  if (problem !== undefined) throw fieldInvalid('request_id', problem);
   return {
     active: true,
     notifyOn: kindsFromWire('notify_on', notifyOn),
     callback: callbackFromWire(callback),
-    requestId,
+    requestId: requestIdField(requestId),
   };
 }
 

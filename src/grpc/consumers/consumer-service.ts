@@ -20,8 +20,6 @@ import {
   type UpdateConsumerRequest,
   type UpdateConsumerResponse,
 } from '../../../generated/madeleine/v1/consumer_service.js';
-import { fieldInvalid } from '../../domain/errors.js';
-import { MAX_NAME_BYTES } from '../../domain/names.js';
 import type { Subscription } from '../../engine/consumers/consumer-subscription.js';
 import type { Consumers } from '../../engine/consumers/consumers.js';
 import type { LogSource } from '../../engine/log/log-source.js';
@@ -32,20 +30,20 @@ import { encoded, type MethodCodec } from '../wire/definitions.js';
 import { decodeCreateConsumer, decodeFetch, decodeSubscribe, decodeUpdateConsumer } from '../wire/filter-decoders.js';
 import { BY_NAME, listPage } from '../wire/pages.js';
 import type { PayloadForm } from '../wire/payload-form.js';
-import { durationMs, payloadForm, readContext, sizeField } from '../wire/wire.js';
+import { durationMs, nameKey, payloadForm, prefixField, readContext, requestIdField, sizeField } from '../wire/wire.js';
 import {
   acknowledgeFromWire,
   ackStatusToWire,
+  consumerKey,
   consumerToWire,
   creditFromWire,
-  keyFromWire,
   memberFromWire,
   positionFromWire,
-  requestIdFromWire,
   settingsFromWire,
   startFromWire,
   subscribeNewsFrame,
   updateFromWire,
+  useFromWire,
 } from './consumer-wire.js';
 import { DeliveryFrames } from './delivery-frames.js';
 
@@ -99,9 +97,7 @@ export class ConsumerService {
     signal: AbortSignal,
   ): Promise<{ subscription: Subscription; opened: Uint8Array }> {
     const { subscription, view } = await this.#consumers.subscribe({
-      key: keyFromWire(request.context, request.consumer, 'consumer'),
-      start: startFromWire('start', request.start),
-      settings: settingsFromWire(request.settings),
+      ...useFromWire(request),
       member: memberFromWire(request.member),
       credit: creditFromWire(request.maxInFlight, request.maxInFlightBytes),
       measure: (entry) => this.#frames.measure(entry, form),
@@ -113,15 +109,10 @@ export class ConsumerService {
 
   async fetch(request: FetchRequest, context: CallContext): Promise<Uint8Array> {
     const form = payloadForm('payload_encoding', request.payloadEncoding);
-    const use = {
-      key: keyFromWire(request.context, request.consumer, 'consumer'),
-      start: startFromWire('start', request.start),
-      settings: settingsFromWire(request.settings),
-    };
-    const { batch, offset, head } = await this.#consumers.fetch(use, memberFromWire(request.member), {
+    const { batch, offset, head } = await this.#consumers.fetch(useFromWire(request), memberFromWire(request.member), {
       limit: sizeField('limit', request.limit, FETCH_LIMIT),
       waitMs: request.wait === undefined ? 0 : durationMs('wait', request.wait, { min: 0, max: MAX_WAIT_MS }),
-      requestId: requestIdFromWire(request.requestId),
+      requestId: requestIdField(request.requestId),
       measure: (entry) => this.#frames.measure(entry, form),
       signal: context.signal,
     });
@@ -129,7 +120,7 @@ export class ConsumerService {
   }
 
   async acknowledge(request: AcknowledgeRequest, { signal }: CallContext): Promise<AcknowledgeResponse> {
-    const key = keyFromWire(request.context, request.consumer, 'consumer');
+    const key = consumerKey(request);
     const { answers, upTo, member, greatest } = acknowledgeFromWire(request);
     if (greatest !== undefined) await namedPosition(this.#source, greatest, signal);
     const done = await this.#consumers.acknowledge(key, answers, upTo, member);
@@ -145,7 +136,7 @@ export class ConsumerService {
 
   async createConsumer(request: CreateConsumerRequest): Promise<CreateConsumerResponse> {
     const { view, pending } = await this.#consumers.create({
-      key: keyFromWire(request.context, request.name, 'name'),
+      key: nameKey(request),
       settings: settingsFromWire(request.settings),
       start: startFromWire('start', request.start),
     });
@@ -153,15 +144,13 @@ export class ConsumerService {
   }
 
   async getConsumer(request: GetConsumerRequest): Promise<GetConsumerResponse> {
-    const { view, pending } = await this.#consumers.get(keyFromWire(request.context, request.name, 'name'));
+    const { view, pending } = await this.#consumers.get(nameKey(request));
     return { consumer: consumerToWire(view, pending) };
   }
 
   async listConsumers(request: ListConsumersRequest): Promise<ListConsumersResponse> {
     const context = readContext('context', request.context);
-    const { namePrefix } = request;
-    if (Buffer.byteLength(namePrefix) > MAX_NAME_BYTES)
-      throw fieldInvalid('name_prefix', `has more than ${MAX_NAME_BYTES} bytes`);
+    const namePrefix = prefixField('name_prefix', request.namePrefix);
     const { items, nextPageToken } = await listPage(request, {
       of: ['ListConsumers', context, namePrefix],
       epoch: this.#source.epoch,
@@ -174,19 +163,19 @@ export class ConsumerService {
   }
 
   async updateConsumer(request: UpdateConsumerRequest): Promise<UpdateConsumerResponse> {
-    const key = keyFromWire(request.context, request.name, 'name');
+    const key = nameKey(request);
     const patch = updateFromWire(request.settings, request.updateMask);
     const { view, pending } = await this.#consumers.update(key, patch);
     return { consumer: consumerToWire(view, pending) };
   }
 
   async deleteConsumer(request: DeleteConsumerRequest): Promise<DeleteConsumerResponse> {
-    await this.#consumers.delete(keyFromWire(request.context, request.name, 'name'));
+    await this.#consumers.delete(nameKey(request));
     return {};
   }
 
   async seekConsumer(request: SeekConsumerRequest): Promise<SeekConsumerResponse> {
-    const key = keyFromWire(request.context, request.name, 'name');
+    const key = nameKey(request);
     const to = positionFromWire('to', request.to);
     const { formerOffset, offset, affected } = await this.#consumers.seek(key, to, { dryRun: request.dryRun });
     return {

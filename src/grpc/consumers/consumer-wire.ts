@@ -4,6 +4,8 @@
 import type {
   AcknowledgeRequest,
   Consumer,
+  FetchRequest,
+  SubscribeRequest,
   ConsumerFilter as WireFilter,
   ConsumerSettings as WireSettings,
   StartPosition as WireStart,
@@ -31,7 +33,6 @@ import {
 import type { Answer, AckStatus as DomainAckStatus, MemberCredit } from '../../domain/consumers/delivery-types.js';
 import { fieldInvalid } from '../../domain/errors.js';
 import { EVENT_STATUS } from '../../domain/events/event-status.js';
-import { nameProblem, textProblem } from '../../domain/names.js';
 import type { SubscribeFrame } from '../../engine/consumers/consumer-subscription.js';
 import type {
   ConsumerView,
@@ -43,8 +44,8 @@ import {
   descriptionFilter,
   durationMs,
   entryKinds,
+  nameKey,
   nameList,
-  readContext,
   requiredName,
   subjectList,
   timeField,
@@ -53,26 +54,26 @@ import {
 } from '../wire/wire.js';
 
 const MAX_ACKNOWLEDGEMENTS = 10_000;
-const MAX_REQUEST_ID_BYTES = 64;
 const CREDIT_EVENTS = { default: 100, min: 1, max: 65_536 };
 const CREDIT_BYTES = { default: 1024 * 1024, min: 1024, max: 64 * 1024 * 1024 };
 
-/** Which consumer a request names; `field` is the name's field. */
-export function keyFromWire(context: string, name: string, field: 'name' | 'consumer'): ConsumerKey {
-  return { context: readContext('context', context), name: requiredName(field, name) };
+/** Which consumer a member's request means, and how it is made if it does not exist. */
+export function useFromWire(request: SubscribeRequest | FetchRequest) {
+  return {
+    key: consumerKey(request),
+    start: startFromWire('start', request.start),
+    settings: settingsFromWire(request.settings),
+  };
+}
+
+/** Which consumer a member's request means. */
+export function consumerKey({ context, consumer }: { context: string; consumer: string }): ConsumerKey {
+  return nameKey({ context, name: consumer }, 'consumer');
 }
 
 /** A member's name; empty stays empty. */
 export function memberFromWire(member: string): string {
-  const problem = member === '' ? undefined : nameProblem(member);
-  if (problem !== undefined) throw fieldInvalid('member', problem);
-  return member;
-}
-
-export function requestIdFromWire(id: string): string {
-  const problem = textProblem(id, MAX_REQUEST_ID_BYTES);
-  if (problem !== undefined) throw fieldInvalid('request_id', problem);
-  return id;
+  return member === '' ? '' : requiredName('member', member);
 }
 
 /** The credit of a subscriber. */

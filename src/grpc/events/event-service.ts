@@ -12,7 +12,6 @@ import type {
 import { drainingError, fieldInvalid, MadeleineError } from '../../domain/errors.js';
 import type { LogEntry } from '../../domain/events/event.js';
 import { compileCriteria, type EventCriteria } from '../../domain/events/event-filter.js';
-import { textProblem } from '../../domain/names.js';
 import type { GroupCommit } from '../../engine/group/group-commit.js';
 import type { Invalidations } from '../../engine/group/invalidations.js';
 import type { Prepared, PushCommand, PushEffect, PushedEvent, Pushes } from '../../engine/group/pushes.js';
@@ -24,7 +23,7 @@ import type { Position } from '../../units.js';
 import { encoded, type MethodCodec } from '../wire/definitions.js';
 import { decodeListEvents, decodeReadEvents } from '../wire/filter-decoders.js';
 import type { PayloadForm } from '../wire/payload-form.js';
-import { nameList, payloadForm, readContext, requiredName, sizeField } from '../wire/wire.js';
+import { nameList, payloadForm, readContext, requiredName, sizeField, textField } from '../wire/wire.js';
 import type { EventFrames } from './event-frames.js';
 import { EventListing } from './event-listing.js';
 import { readCriteria, readNewsFrame, watchNewsFrame } from './event-wire.js';
@@ -116,9 +115,8 @@ export class EventService {
   async invalidateEvent(request: InvalidateEventRequest): Promise<Uint8Array> {
     const form = payloadForm('payload_encoding', request.payloadEncoding);
     if (request.id === 0n) throw fieldInvalid('id', 'is required');
-    const problem = textProblem(request.reason, MAX_REASON_BYTES);
-    if (problem !== undefined) throw fieldInvalid('reason', problem);
-    return this.#options.frames.event(await this.#options.invalidations.invalidate(request.id, request.reason), form);
+    const reason = textField('reason', request.reason, MAX_REASON_BYTES);
+    return this.#options.frames.event(await this.#options.invalidations.invalidate(request.id, reason), form);
   }
 
   listEvents(request: ListEventsRequest, { signal }: CallContext): Promise<Uint8Array> {

@@ -9,12 +9,13 @@ import {
 import { fieldInvalid } from '../../domain/errors.js';
 import { wireName } from '../../domain/events/envelope.js';
 import { type EventCriteria, ONE_FIELDS, type OneCriteria } from '../../domain/events/event-filter.js';
-import { labelProblem, nameProblem } from '../../domain/names.js';
+import { nameProblem } from '../../domain/names.js';
 import type { ReadFrame, WatchFrame } from '../../engine/log/event-stream.js';
 import {
   descriptionFilter,
   entryKinds,
   eventKinds,
+  labelField,
   nameList,
   readContext,
   subjectList,
@@ -58,12 +59,6 @@ export function listCriteria(filter: EventFilter | undefined, path: string): Eve
 
 function oneCriteria(path: string, filter: EventFilter): OneCriteria {
   return Object.fromEntries(ONE_FIELDS.map((field) => [field, labelField(path + wireName(field), filter[field])]));
-}
-
-function labelField(field: string, text: string): string {
-  const problem = labelProblem(text);
-  if (problem !== undefined) throw fieldInvalid(field, problem);
-  return text;
 }
 
 function propertiesFilter(field: string, properties: Readonly<Record<string, string>>) {

@@ -7,13 +7,12 @@ import {
   type ListStreamsResponse,
   Stream,
 } from '../../../generated/madeleine/v1/stream_service.js';
-import { fieldInvalid, MadeleineError } from '../../domain/errors.js';
+import { MadeleineError } from '../../domain/errors.js';
 import type { StreamState } from '../../domain/events/stream.js';
-import { labelProblem } from '../../domain/names.js';
 import type { LogSource } from '../../engine/log/log-source.js';
 import type { StreamDirectory } from '../../engine/log/stream-directory.js';
 import { BY_NAME, listPage } from '../wire/pages.js';
-import { readContext, requiredName, toTimestamp } from '../wire/wire.js';
+import { labelField, nameKey, prefixField, readContext, toTimestamp } from '../wire/wire.js';
 
 export interface StreamServiceOptions {
   readonly streams: StreamDirectory;
@@ -28,8 +27,8 @@ export class StreamService {
   }
 
   async getStream(request: GetStreamRequest): Promise<GetStreamResponse> {
-    const name = requiredName('name', request.name);
-    const stream = await this.#options.streams.find(readContext('context', request.context), name);
+    const { context, name } = nameKey(request);
+    const stream = await this.#options.streams.find(context, name);
     if (stream === undefined) throw new MadeleineError('STREAM_UNKNOWN', 'there is no such stream');
     return { stream: toWire(stream) };
   }
@@ -37,8 +36,8 @@ export class StreamService {
   async listStreams(request: ListStreamsRequest): Promise<ListStreamsResponse> {
     const filter = {
       context: readContext('context', request.context),
-      owner: label('owner', request.owner),
-      namePrefix: label('name_prefix', request.namePrefix),
+      owner: labelField('owner', request.owner),
+      namePrefix: prefixField('name_prefix', request.namePrefix),
     };
     const { streams, source } = this.#options;
     const { items, nextPageToken } = await listPage(request, {
@@ -51,12 +50,6 @@ export class StreamService {
     });
     return { streams: items, nextPageToken };
   }
-}
-
-function label(field: string, text: string): string {
-  const problem = labelProblem(text);
-  if (problem !== undefined) throw fieldInvalid(field, problem);
-  return text;
 }
 
 function toWire(stream: StreamState): Stream {

@@ -10,13 +10,11 @@ import {
   type RegisterTopicResponse,
   Topic as WireTopic,
 } from '../../../generated/madeleine/v1/topic_service.js';
-import { fieldInvalid } from '../../domain/errors.js';
-import { DEFAULT_CONTEXT, labelProblem, ownContextProblem } from '../../domain/names.js';
 import { type Topic, topicSettings } from '../../domain/topics/topic.js';
 import type { LogSource } from '../../engine/log/log-source.js';
 import type { Topics } from '../../engine/topics/topics.js';
 import { BY_NAME, listPage } from '../wire/pages.js';
-import { readContext, requiredName, toTimestamp } from '../wire/wire.js';
+import { nameKey, ownContext, prefixField, readContext, requiredName, toTimestamp } from '../wire/wire.js';
 
 export interface TopicServiceOptions {
   readonly topics: Topics;
@@ -31,9 +29,7 @@ export class TopicService {
   }
 
   async registerTopic(request: RegisterTopicRequest, { signal }: CallContext): Promise<RegisterTopicResponse> {
-    const context = request.context === '' ? DEFAULT_CONTEXT : request.context;
-    const problem = ownContextProblem(context);
-    if (problem !== undefined) throw fieldInvalid('context', problem);
+    const context = ownContext('context', request.context);
     const name = requiredName('name', request.name);
     const settings = topicSettings(request.settings ?? { descriptionPaths: [] }, 'settings');
     const { topic, created } = await this.#options.topics.register({ context, name }, settings, signal);
@@ -41,14 +37,12 @@ export class TopicService {
   }
 
   async getTopic(request: GetTopicRequest): Promise<GetTopicResponse> {
-    const key = { context: readContext('context', request.context), name: requiredName('name', request.name) };
-    return { topic: toWire(await this.#options.topics.get(key)) };
+    return { topic: toWire(await this.#options.topics.get(nameKey(request))) };
   }
 
   async listTopics(request: ListTopicsRequest): Promise<ListTopicsResponse> {
-    const problem = labelProblem(request.namePrefix);
-    if (problem !== undefined) throw fieldInvalid('name_prefix', problem);
-    const filter = { context: readContext('context', request.context), namePrefix: request.namePrefix };
+    const namePrefix = prefixField('name_prefix', request.namePrefix);
+    const filter = { context: readContext('context', request.context), namePrefix };
     const { topics, source } = this.#options;
     const { items, nextPageToken } = await listPage(request, {
       of: ['ListTopics', filter],

@@ -9,9 +9,18 @@ import { fieldInvalid, MadeleineError, type Violation } from '../../domain/error
 import { EntryKind } from '../../domain/events/event.js';
 import { EVENT_STATUS, kindOfStatus } from '../../domain/events/event-status.js';
 import { subjectName } from '../../domain/events/subject.js';
-import { DEFAULT_CONTEXT, nameProblem } from '../../domain/names.js';
+import {
+  DEFAULT_CONTEXT,
+  labelProblem,
+  MAX_NAME_BYTES,
+  nameProblem,
+  ownContextProblem,
+  textProblem,
+} from '../../domain/names.js';
 import type { Micros } from '../../units.js';
 import type { PayloadForm } from './payload-form.js';
+
+const MAX_REQUEST_ID_BYTES = 64;
 
 /** Violations that a caller is told at once: a bad map may have a hundred thousand. */
 const MAX_VIOLATIONS = 20;
@@ -69,19 +78,54 @@ export function toDuration(ms: number): Duration {
   return { seconds: BigInt(seconds), nanos: Math.round((ms - seconds * 1000) * 1_000_000) };
 }
 
+/** Returns the text, or throws FIELD_INVALID with what is wrong with it. */
+function checked(field: string, text: string, problem: string | undefined): string {
+  if (problem !== undefined) throw fieldInvalid(field, problem);
+  return text;
+}
+
 /** The context of a read: empty means the default, `all` is allowed. */
 export function readContext(field: string, context: string): string {
-  if (context === '') return DEFAULT_CONTEXT;
-  const problem = nameProblem(context);
-  if (problem !== undefined) throw fieldInvalid(field, problem);
-  return context;
+  return context === '' ? DEFAULT_CONTEXT : requiredName(field, context);
+}
+
+/** The context of a write: empty means the default, `all` is refused. */
+export function ownContext(field: string, context: string): string {
+  return context === '' ? DEFAULT_CONTEXT : checked(field, context, ownContextProblem(context));
 }
 
 /** A required name. */
 export function requiredName(field: string, name: string): string {
-  const problem = nameProblem(name);
-  if (problem !== undefined) throw fieldInvalid(field, problem);
-  return name;
+  return checked(field, name, nameProblem(name));
+}
+
+/** A name, or nothing. */
+export function labelField(field: string, text: string): string {
+  return checked(field, text, labelProblem(text));
+}
+
+/** What names begin with; a space at its end counts. */
+export function prefixField(field: string, prefix: string): string {
+  const isLonger = Buffer.byteLength(prefix) > MAX_NAME_BYTES;
+  return checked(field, prefix, isLonger ? `has more than ${MAX_NAME_BYTES} bytes` : undefined);
+}
+
+/** A text of at most so many bytes, or nothing. */
+export function textField(field: string, text: string, maxBytes: number): string {
+  return checked(field, text, textProblem(text, maxBytes));
+}
+
+/** What makes it safe to repeat a request, or nothing. */
+export function requestIdField(id: string): string {
+  return textField('request_id', id, MAX_REQUEST_ID_BYTES);
+}
+
+/** What is looked up by its context and name. */
+export function nameKey(
+  { context, name }: { readonly context: string; readonly name: string },
+  nameField = 'name',
+): { readonly context: string; readonly name: string } {
+  return { context: readContext('context', context), name: requiredName(nameField, name) };
 }
 
 /** A list of names of a filter, at most MAX_FILTER_VALUES. */

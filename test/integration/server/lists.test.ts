@@ -254,6 +254,21 @@ describe('an answer stays below 4 MiB', () => {
   });
 });
 
+describe('a prefix', () => {
+  it('may end within a name, at a space too', async () => {
+    const context = 'prefixes';
+    const { streams, topics, consumers: named } = suite.client;
+    for (const name of ['a b', 'ab']) {
+      await suite.client.events.pushEvent({ event: newEvent({ context, topic: name, stream: name }) });
+      await named.createConsumer({ context, name });
+    }
+    const request = { context, namePrefix: 'a ' };
+    expect(names((await streams.listStreams(request)).streams)).toEqual(['a b']);
+    expect(names((await topics.listTopics(request)).topics)).toEqual(['a b']);
+    expect(names((await named.listConsumers(request)).consumers)).toEqual(['a b']);
+  });
+});
+
 describe('names that JSON escapes', () => {
   it('fit into a token', async () => {
     const context = '"'.repeat(255);

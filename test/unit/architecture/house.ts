@@ -74,7 +74,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
     lib`,
   'grpc/events': 'domain domain/descriptions domain/events domain/json engine/group engine/log generated grpc/wire',
   'grpc/server': 'domain grpc/wire lib telemetry',
-  'grpc/topics': 'domain domain/topics engine/log engine/topics generated grpc/wire',
+  'grpc/topics': 'domain/topics engine/log engine/topics generated grpc/wire',
   'grpc/wire': 'domain domain/consumers domain/descriptions domain/events domain/json generated lib',
 
   // Health and metrics.
