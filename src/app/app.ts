@@ -26,7 +26,7 @@ export interface AppOptions {
   readonly logger: Logger;
   readonly clock?: Clock;
   readonly random?: () => number;
-  /** When callbacks are tried again; the product's own unless a test is in a hurry. */
+  /** The times at which callbacks are tried again; the product's own unless a test is in a hurry. */
   readonly retryPolicy?: RetryPolicy;
 }
 
@@ -114,7 +114,7 @@ export class App {
     return { log, consumers, waiting, callbacks };
   }
 
-  /** Health and metrics; where they are served. */
+  /** Serves health and metrics; returns where. */
   async #startAdmin(): Promise<string> {
     const { config, metrics, logger } = this.#surroundings;
     collectDefaultMetrics({ register: metrics.registry });
@@ -129,7 +129,7 @@ export class App {
     return address;
   }
 
-  /** The services; where they are served. */
+  /** Serves the calls; returns where. */
   async #startServer(engine: Engine, handle: DatabaseHandle): Promise<string> {
     const surroundings = this.#surroundings;
     const { config, clock, logger } = surroundings;

@@ -40,7 +40,7 @@ export interface CallbackPartsOptions {
   readonly waiting: WaitParts;
   readonly instanceId: string;
   readonly encoder: WireEventEncoder;
-  /** The product's own, if left out. */
+  /** The times at which a call is tried again; the product's own, if left out. */
   readonly retryPolicy: RetryPolicy | undefined;
 }
 

@@ -15,7 +15,7 @@ export interface ConsumersOptions {
   readonly log: LogParts;
 }
 
-/** Builds and starts it. The log has to be started. */
+/** Builds and starts what serves consumers. The log has to be started. */
 export function startConsumers({ surroundings, handle, instance, log }: ConsumersOptions, started: Started): Consumers {
   const { clock, metrics, logger } = surroundings;
   const store = new MysqlConsumerStore({ database: handle.database });

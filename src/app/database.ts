@@ -14,7 +14,7 @@ export class DatabaseError extends Error {
 export interface DatabaseHandle {
   readonly url: string;
   readonly database: Database;
-  /** For people: host and port, or `embedded`. */
+  /** The database's name for people: host and port, or `embedded`. */
   readonly label: string;
   /** Closes the connections, and stops the embedded database. */
   close(): Promise<void>;
@@ -24,7 +24,7 @@ export interface OpenDatabaseOptions {
   readonly config: Config;
   readonly logger: Logger;
   readonly random: () => number;
-  /** Use the embedded database of a server that runs already, instead of refusing because it does. */
+  /** Whether to use the embedded database of a server that runs already, instead of refusing because it does. */
   readonly beside?: boolean;
 }
 

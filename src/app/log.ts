@@ -26,7 +26,7 @@ export interface LogPartsOptions {
   readonly surroundings: Surroundings;
   readonly handle: DatabaseHandle;
   readonly instance: Instance;
-  /** Told whether the database answers and stores. */
+  /** Is told whether the database answers and stores. */
   readonly onDatabase: (up: boolean) => void;
 }
 

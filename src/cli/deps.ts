@@ -14,7 +14,7 @@ export interface CliDeps {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly stdout: Writable;
   readonly stderr: Writable;
-  /** The process's own, if left out. */
+  /** The input of commands; the process's own, if left out. */
   readonly stdin?: Readable;
   /** Ends the command as Ctrl-C does; for callers that have no signals. */
   readonly interrupt?: AbortSignal;

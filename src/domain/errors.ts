@@ -1,4 +1,4 @@
-// The closed catalogue of what can go wrong, in the product's words. No gRPC here: `grpc/middleware/errors.ts` holds the
+// The closed catalogue of what can go wrong, in the product's words. No gRPC here: `grpc/wire/status.ts` holds the
 // exhaustive table from reason to status, so that a new reason does not compile until it has one.
 
 import type { Millis } from '../units.js';

@@ -14,16 +14,16 @@ const READINESS_TIMEOUT_MS = 2_000;
 const MAX_CONNECTIONS = 256;
 
 export interface AdminServerOptions {
-  /** host:port; port 0 takes a free one. */
+  /** The address, host:port; port 0 takes a free one. */
   readonly listen: string;
   /** Why this instance should get no calls now, a short sentence each; none: it is ready. */
   readonly readiness: () => Promise<readonly string[]> | readonly string[];
-  /** Their metrics are given out together. Two registries must not have a metric of the same name. */
+  /** The registries whose metrics are given out together. Two must not have a metric of the same name. */
   readonly registries: readonly Registry[];
   readonly logger: Logger;
 }
 
-/** The address cannot be listened on. The message is one sentence that names the address. */
+/** The error of an address that cannot be listened on. The message is one sentence that names the address. */
 export class AdminListenError extends Error {
   override readonly name = 'AdminListenError';
 }
@@ -128,7 +128,7 @@ function text(status: number, body: string): Reply {
   return { status, type: 'text/plain; charset=utf-8', body: `${body}\n` };
 }
 
-/** `host` is for the system, without the brackets that an IPv6 address has in a text. */
+/** Splits host and port. `host` is for the system, without the brackets that an IPv6 address has in a text. */
 function splitAddress(address: string): { host: string; hostText: string; port: number } {
   const colon = address.lastIndexOf(':');
   const hostText = address.slice(0, colon);

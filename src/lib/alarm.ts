@@ -3,7 +3,7 @@
 import type { Millis } from '../units.js';
 import type { Clock, Timer } from './clock.js';
 
-/** Timers of the runtime cannot run for months. */
+/** The longest delay: timers of the runtime cannot run for months. */
 const MAX_DELAY_MS = 60_000;
 
 export interface AlarmOptions {

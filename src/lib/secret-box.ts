@@ -13,7 +13,10 @@ const HEADER_BYTES = 1 + KEY_ID_BYTES;
 /** What a box adds to its content, in bytes. */
 export const SECRET_BOX_OVERHEAD_BYTES = HEADER_BYTES + NONCE_BYTES + TAG_BYTES;
 
-/** `wrong_key`: made with a key that this server does not have. `damaged`: no box, changed, or opened for another place. */
+/**
+ * What is wrong with a box or a key. `wrong_key`: made with a key that this server does not have. `damaged`: no box, changed, or
+ * opened for another place.
+ */
 export type SecretBoxProblem = 'wrong_key' | 'damaged' | 'bad_key';
 
 export class SecretBoxError extends Error {
@@ -45,7 +48,7 @@ export class SecretBox {
   /** Id of the key that encrypts, in hex: it tells keys apart and nothing about them. */
   readonly keyId: string;
 
-  /** Throws SecretBoxError (bad_key) unless every key has 32 bytes. */
+  /** Takes the keys; throws SecretBoxError (bad_key) unless each has 32 bytes. */
   constructor({ key, formerKeys = [], randomBytes }: SecretBoxOptions) {
     this.#randomBytes = randomBytes;
     for (const one of [key, ...formerKeys]) {

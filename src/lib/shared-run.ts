@@ -9,7 +9,7 @@ export class SharedRun<T> {
     this.#work = work;
   }
 
-  /** Nothing is under way or waits for it. */
+  /** Whether nothing is under way or waits for it. */
   get isIdle(): boolean {
     return this.#running === undefined && this.#next === undefined;
   }

@@ -26,7 +26,7 @@ export function writeUuidText(target: Uint8Array, at: number, bytes: Uint8Array)
   }
 }
 
-/** One flat text: a joined one would be copied once more by whoever reads it character by character. */
+/** Returns one flat text: a joined one would be copied once more by whoever reads it character by character. */
 export function uuidText(bytes: Uint8Array): string {
   writeUuidText(scratch, 0, bytes);
   return scratch.toString('latin1');

@@ -42,7 +42,7 @@ export class Uuid7Source {
     return uuidText(id);
   }
 
-  /** Never goes back: a clock that does is waited for by counting, and a full counter borrows the next millisecond. */
+  /** Moves the time on, never back: a clock that goes back is waited for by counting; a full counter borrows the next millisecond. */
   #tick(): void {
     const now = this.#nowMs();
     if (now > this.#lastMs) {

@@ -15,7 +15,7 @@ import type { GrpcCallback } from './grpc/grpc-callback.js';
 import type { AddressGuard } from './guard/address-guard.js';
 import type { Webhook } from './http/webhook.js';
 
-/** Of an answer, in the attempt log. */
+/** Bytes of an answer in the attempt log. */
 const MAX_FIRST_BYTES = 1024;
 const MAX_ERROR_BYTES = 512;
 const NO_BROKER = 'this server has no broker: the operator may name one with MADELEINE_AMQP_URL';
@@ -24,7 +24,7 @@ export interface CallbacksOptions {
   readonly guard: AddressGuard;
   readonly webhook: Webhook;
   readonly grpc: GrpcCallback;
-  /** Undefined: the operator configured no broker. */
+  /** The way to the broker; undefined: the operator configured none. */
   readonly amqp: Amqp | undefined;
   readonly clock: Clock;
   readonly logger: Logger;

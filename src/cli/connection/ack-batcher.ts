@@ -7,9 +7,9 @@ import { Backoff } from './backoff.js';
 import type { MadeleineClient } from './client.js';
 import { CommandFailed, isTransient } from './failures.js';
 
-/** Acknowledgements wait so long for company: ten thousand a second then cost 33 calls. */
+/** How long acknowledgements wait for company: ten thousand a second then cost 33 calls. */
 const GATHER_MS = 30;
-/** A call may carry so many. */
+/** How many acknowledgements a call may carry. */
 const MAX_A_CALL = 10_000;
 /** How long `drain` tries while the server is away. */
 const DRAIN_MS = 5000;
@@ -18,13 +18,13 @@ export interface AckBatcherOptions {
   readonly client: MadeleineClient;
   readonly context: string;
   readonly consumer: string;
-  /** Called with what was not accepted: the event will be, or was, delivered to someone again. */
+  /** Is called with what was not accepted: the event will be, or was, delivered to someone again. */
   readonly onRefused: (position: bigint, status: AckStatus) => void;
 }
 
 export class AckBatcher {
   readonly #options: AckBatcherOptions;
-  /** Not the command's signal: what was printed is acknowledged after Ctrl-C too. */
+  /** The signal of its own calls, not the command's: what was printed is acknowledged after Ctrl-C too. */
   readonly #giveUp = new AbortController();
   #waiting: Acknowledgement[] = [];
   #flushing: Promise<void> | undefined;

@@ -11,13 +11,13 @@ export class Backoff {
   readonly #signal: AbortSignal;
   readonly #random: () => number;
 
-  /** The signal ends a wait; then `wait` rejects with its AbortError. */
+  /** Takes the signal that ends a wait; then `wait` rejects with its AbortError. */
   constructor(options: { readonly signal: AbortSignal; readonly random?: () => number }) {
     this.#signal = options.signal;
     this.#random = options.random ?? Math.random;
   }
 
-  /** It works again: the next wait is short. */
+  /** Makes the next wait short: it works again. */
   reset(): void {
     this.#failures = 0;
   }

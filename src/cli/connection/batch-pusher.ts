@@ -9,7 +9,7 @@ import { CommandFailed, describeFailure, isTransient } from './failures.js';
 
 /** Batches in flight. */
 const WINDOW = 8;
-/** Give up when nothing was answered for so long. */
+/** How long nothing may be answered before it gives up. */
 const GIVE_UP_MS = 30_000;
 
 export interface LineEvent {
@@ -26,7 +26,7 @@ export interface Batch {
 export interface BatchPusherOptions {
   readonly client: Pick<MadeleineClient, 'events'>;
   readonly signal: AbortSignal;
-  /** Called once a batch, in order; the next answer waits for it. */
+  /** Is called once a batch, in order; the next answer waits for it. */
   readonly onResults: (batch: Batch, results: readonly PushResult[]) => Promise<void>;
   readonly onRetry: (why: string) => void;
 }
@@ -34,7 +34,7 @@ export interface BatchPusherOptions {
 export class BatchPusher {
   readonly #options: BatchPusherOptions;
   readonly #backoff: Backoff;
-  /** Sent or to be sent, and not answered; in order. */
+  /** Batches that are sent or to be sent, and not answered; in order. */
   readonly #unanswered = new Map<bigint, Batch>();
   #pull: Promise<IteratorResult<Batch>> | undefined;
   #nextId = 1n;
@@ -70,7 +70,7 @@ export class BatchPusher {
     await this.#backoff.wait();
   }
 
-  /** One stream: what is unanswered first, then new batches as answers make room. */
+  /** Pushes over one stream: what is unanswered first, then new batches as answers make room. */
   async #pushStream(batches: AsyncIterator<Batch>): Promise<void> {
     const { client, signal, onResults } = this.#options;
     const ended = new AbortController();

@@ -29,7 +29,7 @@ const CALL_MS = 30_000;
 /** How long a unary call that is safe to repeat is repeated while the server is unavailable. */
 const RETRY_MS = 10_000;
 
-/** Why these: docs/decisions and the README's section on clients. */
+/** The channel's options; why these: docs/decisions and the README's section on clients. */
 export const CHANNEL_OPTIONS = {
   // The default window of 64 KiB halves the rate of catching up.
   'grpc-node.flow_control_window': 8 * 1024 * 1024,
@@ -56,7 +56,7 @@ export class MadeleineClient {
   readonly #channel: Channel;
   readonly #signal: AbortSignal;
 
-  /** `signal` ends every wait and call, as Ctrl-C does. */
+  /** Opens no connection yet. `signal` ends every wait and call, as Ctrl-C does. */
   constructor(options: { readonly address: string; readonly signal: AbortSignal }) {
     this.address = options.address;
     this.#signal = options.signal;

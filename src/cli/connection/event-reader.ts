@@ -9,7 +9,7 @@ import type { Session } from './run.js';
 export interface EventReaderOptions {
   readonly session: Session;
   readonly request: Partial<ReadEventsRequest>;
-  /** Stop after so many events. */
+  /** How many events to stop after. */
   readonly limit?: number;
 }
 
@@ -17,7 +17,7 @@ export class EventReader {
   readonly #session: Session;
   readonly #request: Partial<ReadEventsRequest>;
   #left: number;
-  /** Everything up to here was printed or does not match. */
+  /** The position up to which everything was printed or does not match. */
   #position: bigint;
 
   constructor({ session, request, limit }: EventReaderOptions) {

@@ -90,7 +90,7 @@ function describeRefusal(error: ClientError): string {
   });
 }
 
-/** `REASON: message (field: what is wrong; …) [fact=value …]`, leaving out what the message says already. */
+/** Writes `REASON: message (field: what is wrong; …) [fact=value …]`, leaving out what the message says already. */
 export function refusalSentence(parts: {
   readonly reason: string;
   readonly message: string;

@@ -4,27 +4,27 @@
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** A batch that is not full goes out after so much quiet. */
+/** How much quiet sends a batch that is not full. */
 const QUIET_MS = 20;
 
 export interface Line {
-  /** From 1. */
+  /** The line's number, from 1. */
   readonly number: number;
   readonly text: string;
-  /** Of the text in UTF-8. */
+  /** Bytes of the text in UTF-8. */
   readonly bytes: number;
 }
 
 export interface LineBatchesOptions {
   readonly input: Readable;
   readonly maxLines: number;
-  /** A batch ends before it would pass this; one longer line stands alone. */
+  /** Bytes that a batch ends before; one longer line stands alone. */
   readonly maxBytes: number;
   /** Ends the reading; then the generator rejects with its AbortError. */
   readonly signal: AbortSignal;
 }
 
-/** Empty lines are counted and left out; lines end with \n or \r\n, the last one may go without. */
+/** Yields the lines in batches. Empty ones are counted and left out; they end with \n or \r\n, the last one may go without. */
 export async function* lineBatches(options: LineBatchesOptions): AsyncGenerator<readonly Line[]> {
   const { input, signal } = options;
   const collector = new BatchCollector(options);

@@ -16,7 +16,7 @@ export interface KeptStreamOptions<T> {
   readonly open: () => AsyncIterable<T>;
   /** Works on one frame; `done` ends everything, `again` leaves this stream for a new one. */
   readonly onFrame: (frame: T) => Promise<FrameResult>;
-  /** A stream that ends by itself is opened again, and a server that is away is waited for without end. */
+  /** Whether a stream that ends by itself is opened again, and a server that is away waited for without end. */
   readonly endless: boolean;
   readonly signal: AbortSignal;
   readonly output: Pick<Output, 'notice'>;
@@ -25,7 +25,7 @@ export interface KeptStreamOptions<T> {
 export class KeptStream<T> {
   readonly #options: KeptStreamOptions<T>;
   readonly #backoff: Backoff;
-  /** Since when the connection is lost; people were told. */
+  /** The time since which the connection is lost; people were told. */
   #lostSinceMs: Millis | undefined;
 
   constructor(options: KeptStreamOptions<T>) {

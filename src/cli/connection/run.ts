@@ -17,7 +17,7 @@ export interface ClientOptions {
 export interface Session {
   readonly client: MadeleineClient;
   readonly output: Output;
-  /** Aborted by Ctrl-C, SIGTERM, or when nobody reads stdout any more. */
+  /** Aborts by Ctrl-C, SIGTERM, or when nobody reads stdout any more. */
   readonly signal: AbortSignal;
   readonly stdin: Readable;
   readonly stderr: Writable;

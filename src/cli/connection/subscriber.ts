@@ -14,9 +14,9 @@ import type { Session } from './run.js';
 export interface SubscriberOptions {
   readonly session: Session;
   readonly request: Partial<SubscribeRequest> & { readonly consumer: string };
-  /** Acknowledge what was printed. */
+  /** Whether to acknowledge what was printed. */
   readonly ack: boolean;
-  /** Stop after so many deliveries. */
+  /** How many deliveries to stop after. */
   readonly limit?: number;
 }
 
@@ -72,7 +72,7 @@ export class Subscriber {
     return 'more';
   }
 
-  /** What was printed is acknowledged before the member leaves: leaving returns what it holds. */
+  /** Acknowledges what was printed before the member leaves: leaving returns what it holds. */
   async #done(): Promise<'done'> {
     await this.#acks?.drain();
     return 'done';

@@ -116,7 +116,7 @@ export function deliveryLine(delivery: Delivery, columns?: number): string {
   return cut(`lease ${lease}  attempt ${attempt}${delivery.replay ? '  replay' : ''}  ${line}`, columns);
 }
 
-/** `occurred`, `expired` and so on. */
+/** A status for people: `occurred`, `expired` and so on. */
 export function statusText(status: EventStatus): string {
   return enumText(EventStatus, 'EVENT_STATUS_', status);
 }

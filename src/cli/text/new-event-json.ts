@@ -7,7 +7,7 @@ const MEMBERS = new Set(Object.keys(NewEvent.fromPartial({})));
 /** Lines that were read from a server carry what it gave to an event, too; a push leaves it out. */
 const READ_MEMBERS = new Set(Object.keys(Event.fromPartial({})));
 
-/** Throws an Error that says what is wrong with the line. A JSON payload is sent as text; its numbers are doubles. */
+/** Reads a line; throws an Error that says what is wrong with it. A JSON payload is sent as text; its numbers are doubles. */
 export function parseNewEvent(line: string): Partial<NewEvent> {
   const object = parseObject(line);
   const unknown = Object.keys(object).find((key) => !MEMBERS.has(camelCase(key)) && !READ_MEMBERS.has(camelCase(key)));

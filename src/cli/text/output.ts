@@ -8,7 +8,7 @@ import type { Writable } from 'node:stream';
 export class Output {
   readonly #stdout: Writable;
   readonly #stderr: Writable;
-  /** One JSON object a line instead of text for people. */
+  /** Whether to print one JSON object a line instead of text for people. */
   readonly json: boolean;
 
   constructor(options: { readonly stdout: Writable; readonly stderr: Writable; readonly json: boolean }) {
@@ -35,7 +35,7 @@ export class Output {
     }
   }
 
-  /** News for people, such as a lost connection; not a result. */
+  /** Prints news for people, such as a lost connection; not a result. */
   notice(text: string): void {
     this.#stderr.write(`madeleine: ${text}\n`);
   }
@@ -66,7 +66,7 @@ export interface View<T> {
 export interface Column<T> {
   readonly title: string;
   readonly text: (item: T) => string;
-  /** Numbers stand at the right edge. */
+  /** Whether cells stand at the right edge, as numbers do. */
   readonly right?: boolean;
 }
 

@@ -11,7 +11,7 @@ export interface Seconds {
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const TIME = /^(\d{4}-\d{2}-\d{2})(?:T(\d{2}:\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?(Z|[+-]\d{2}:\d{2}))?$/;
 
-/** RFC 3339 in UTC with six digits, such as `2026-11-21T10:45:03.123456Z`; empty for undefined. */
+/** Writes RFC 3339 in UTC with six digits, such as `2026-11-21T10:45:03.123456Z`; empty for undefined. */
 export function timestampText(time: Seconds | undefined): string {
   if (time === undefined) return '';
   const whole = new Date(Number(time.seconds) * 1000).toISOString().slice(0, 19);
@@ -26,7 +26,7 @@ export function durationText(duration: Seconds): string {
   return nanos === 0 ? `${sign}${whole}s` : `${sign}${whole}.${fraction(Math.abs(nanos))}s`;
 }
 
-/** Six digits, or nine where the last three count. */
+/** The fraction of a second: six digits, or nine where the last three count. */
 function fraction(nanos: number): string {
   const digits = String(nanos).padStart(9, '0');
   return digits.endsWith('000') ? digits.slice(0, 6) : digits;

@@ -50,7 +50,7 @@ export function time(text: string): Seconds {
   return value;
 }
 
-/** `created`, `CREATED` or `SUBJECT_CREATED`. */
+/** Reads a subject: `created`, `CREATED` or `SUBJECT_CREATED`. */
 export function subject(text: string): Subject {
   const name = text.toUpperCase().replace(/^SUBJECT_/, '');
   const value = Subject[`SUBJECT_${name}` as keyof typeof Subject];
@@ -99,14 +99,14 @@ export function ordering(text: string): Ordering {
   throw new InvalidArgumentError('It has to be by-stream or none.');
 }
 
-/** `key=value`, added to those of before. */
+/** Reads `key=value`, added to those of before. */
 export function property(text: string, former: Readonly<Record<string, string>> | undefined): Record<string, string> {
   const at = text.indexOf('=');
   if (at < 1) throw new InvalidArgumentError('It has to be key=value.');
   return { ...former, [text.slice(0, at)]: text.slice(at + 1) };
 }
 
-/** `earliest`, `latest`, `position:N` (or just N) or `time:T`. */
+/** Reads `earliest`, `latest`, `position:N` (or just N) or `time:T`. */
 export function startPosition(text: string): StartPosition {
   const [, kind = '', rest = ''] = /^(position|time):(.*)$/s.exec(text) ?? [];
   if (text === 'earliest') return { at: { $case: 'earliest', value: {} } };
@@ -118,7 +118,7 @@ export function startPosition(text: string): StartPosition {
   throw new InvalidArgumentError('It has to be earliest, latest, position:N or time:T.');
 }
 
-/** `POSITION` or `POSITION:LEASE`, as printed by subscribe; without a lease whatever is current. */
+/** Reads `POSITION` or `POSITION:LEASE`, as printed by subscribe; without a lease whatever is current. */
 export function acknowledgement(text: string): { readonly position: bigint; readonly lease: bigint } {
   const [position = '', lease = '0', ...more] = text.split(':');
   if (more.length > 0) throw new InvalidArgumentError('It has to be POSITION or POSITION:LEASE.');

@@ -13,7 +13,7 @@ export class CawinFrames {
     this.#encoder = encoder;
   }
 
-  /** WaitForEventResponse. */
+  /** Encodes a WaitForEventResponse. */
   waited(event: LogEntry, ended: boolean, form: PayloadForm): Uint8Array {
     const w = this.#writer;
     w.reset();

@@ -65,7 +65,7 @@ function termsFromWire({
   };
 }
 
-/** The push that looks or waits is checked by the rules of any other. */
+/** Returns the push that looks or waits, checked by the rules of any other, and the terms of its cawin. */
 export function checkOrWaitFromWire({ request, push: decoded }: DecodedCheck): {
   push: PushCommand;
   terms: CawinTerms;
@@ -76,7 +76,7 @@ export function checkOrWaitFromWire({ request, push: decoded }: DecodedCheck): {
   return { push, terms: termsFromWire(request) };
 }
 
-/** The fields of the event are the request's own here. */
+/** Returns the error with the event's fields as the request's own, which they are here. */
 function withoutPrefix(error: MadeleineError): MadeleineError {
   const bare = (text: string) => text.replace(/^event\./, '');
   const violations = error.violations.map(({ field, description }) => ({ field: bare(field), description }));

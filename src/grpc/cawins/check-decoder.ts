@@ -24,7 +24,7 @@ export interface DecodedCheck {
   readonly push: DecodedPush;
 }
 
-/** Throws what the generated code and WireReader throw. */
+/** Decodes a CheckOrWaitRequest. Throws what the generated code and WireReader throw. */
 export function decodeCheckOrWait(bytes: Uint8Array): DecodedCheck {
   const request = decodeStrictly(CheckOrWaitRequest, bytes) as CheckOrWaitRequest;
   const { context, topic, issuer, since, waitTimeout } = request;

@@ -90,7 +90,7 @@ export class ConsumerService {
     }
   }
 
-  /** Subscribes, and makes the first frame. Apart from the generator, whose locals live as long as the stream: not the view. */
+  /** Subscribes, and makes the first frame; apart from the generator, whose locals live as long as the stream: not the view. */
   async #open(
     request: SubscribeRequest,
     form: PayloadForm,

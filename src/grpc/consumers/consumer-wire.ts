@@ -1,5 +1,5 @@
 // Consumers from and to the wire: checks of requests, and the messages that answer them. Frames of deliveries are encoded by
-// codec/delivery-frames.ts.
+// delivery-frames.ts.
 
 import type {
   AcknowledgeRequest,
@@ -194,7 +194,7 @@ export interface AcknowledgeInput {
   readonly greatest: { readonly position: Position; readonly field: string } | undefined;
 }
 
-/** Positions above 2^53 lose digits on the way to a number, and stay far above any head. */
+/** Reads what is acknowledged. Positions above 2^53 lose digits on the way to a number, and stay far above any head. */
 export function acknowledgeFromWire(request: AcknowledgeRequest): AcknowledgeInput {
   const { acknowledgements, upTo } = request;
   if (acknowledgements.length > MAX_ACKNOWLEDGEMENTS) {

@@ -26,14 +26,14 @@ export class DeliveryFrames {
     return this.#encoder.encode(entry, form).byteLength;
   }
 
-  /** SubscribeResponse. */
+  /** Encodes a SubscribeResponse with deliveries. */
   deliveries(batch: DeliveryBatch, form: PayloadForm): Uint8Array {
     this.#writer.reset();
     this.#deliveryFields(batch, form);
     return this.#writer.finish();
   }
 
-  /** FetchResponse. */
+  /** Encodes a FetchResponse. */
   fetched(
     batch: DeliveryBatch,
     place: { readonly offset: Position; readonly head: Position },
@@ -46,7 +46,7 @@ export class DeliveryFrames {
     return this.#writer.finish();
   }
 
-  /** Field 1 of both messages. */
+  /** Writes the deliveries, which are field 1 of both messages. */
   #deliveryFields({ entries, deliveries }: DeliveryBatch, form: PayloadForm): void {
     const w = this.#writer;
     const aheadMs = wallAheadMs(this.#clock);

@@ -12,7 +12,7 @@ import { WireWriter } from '../wire/wire-writer.js';
 import type { WireEventEncoder } from './event-encoder.js';
 import { timeField } from './event-encoder.js';
 
-/** Outcome of the wire. */
+/** The wire's number of each outcome. */
 const OUTCOMES = { occurred: 1, satisfied: 2, awaited: 3, found: 4, duplicate: 5 } as const satisfies Record<
   PushEffect,
   number
@@ -26,17 +26,17 @@ export class EventFrames {
     this.#encoder = encoder;
   }
 
-  /** The Event itself. */
+  /** Encodes the Event alone. */
   encoded(entry: LogEntry, form: PayloadForm): Uint8Array {
     return this.#encoder.encode(entry, form);
   }
 
-  /** PushEventResponse. */
+  /** Encodes a PushEventResponse. */
   pushed(entry: LogEntry, effect: PushEffect, form: PayloadForm): Uint8Array {
     return this.#frame((w) => this.#pushedFields(w, entry, effect, form));
   }
 
-  /** PushEventsResponse. */
+  /** Encodes a PushEventsResponse. */
   pushedAll(results: readonly { entry: LogEntry; effect: PushEffect; form: PayloadForm }[]): Uint8Array {
     return this.#frame((w) => {
       for (const { entry, effect, form } of results.toReversed()) {
@@ -47,7 +47,7 @@ export class EventFrames {
     });
   }
 
-  /** PushEventStreamResponse. `minted`: whether the server minted the message id of the event at that index. */
+  /** Encodes a PushEventStreamResponse. `minted`: whether the server minted the message id of the event at that index. */
   batch(batchId: bigint, results: readonly PushedEvent[], minted: (index: number) => boolean): Uint8Array {
     return this.#frame((w) => {
       for (let index = results.length - 1; index >= 0; index -= 1) {
@@ -74,7 +74,7 @@ export class EventFrames {
     return [entries.slice(0, end), ...this.parts(entries.slice(end), form)];
   }
 
-  /** A message whose field 1 is the repeated events: a frame of ReadEvents or WatchEvents, a page of ListEvents. */
+  /** Encodes a message whose field 1 is the repeated events: a frame of ReadEvents or WatchEvents, a page of ListEvents. */
   events(entries: readonly LogEntry[], form: PayloadForm, nextPageToken = ''): Uint8Array {
     return this.#frame((w) => {
       w.stringField(2, nextPageToken);
@@ -83,12 +83,12 @@ export class EventFrames {
     });
   }
 
-  /** GetEventResponse or InvalidateEventResponse. */
+  /** Encodes a GetEventResponse or InvalidateEventResponse. */
   event(entry: LogEntry, form: PayloadForm): Uint8Array {
     return this.#frame((w) => this.#eventField(w, entry, form));
   }
 
-  /** PeekEventResponse. `caughtUp`: there is no such event up to the head. */
+  /** Encodes a PeekEventResponse. `caughtUp`: there is no such event up to the head. */
   peeked(
     entry: LogEntry | undefined,
     { position, caughtUp }: { readonly position: Position; readonly caughtUp: boolean },

@@ -31,7 +31,7 @@ import { type DecodedBatch, type DecodedPush, decodeBatch, decodePush, decodePus
 import { pipelined, type Started } from './push-stream.js';
 import { type PushLimits, toPushCommand } from './push-validation.js';
 
-/** Events of one call. */
+/** How many events one call may have. */
 const MAX_BATCH_EVENTS = 1_000;
 const MAX_REASON_BYTES = 1_024;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -231,7 +231,7 @@ function selectionOf(criteria: EventCriteria) {
   return { criteria, matches: compileCriteria(criteria) };
 }
 
-/** The arm that a JSON payload came in is the one that it goes back in; one that was looked for comes as readers get it. */
+/** Returns the arm that a JSON payload came in, in which it goes back; one that was looked for comes as readers get it. */
 function armOf(push: DecodedPush): PayloadForm {
   const payload = push.event?.payload;
   return payload === undefined || payload.isJsonArm ? 'json' : 'bytes';

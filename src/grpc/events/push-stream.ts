@@ -62,13 +62,13 @@ class AnswerQueue<Answer> {
     this.#notify();
   }
 
-  /** No more answers will be added. */
+  /** Ends the queue: no more answers will be added. */
   end(): void {
     this.#ended = true;
     this.#notify();
   }
 
-  /** Nobody takes answers any more. */
+  /** Gives the queue up: nobody takes answers any more. */
   close(): void {
     this.#closed = true;
     this.#notify();

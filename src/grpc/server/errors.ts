@@ -108,7 +108,7 @@ export function requestIdOf(context: CallContext): string {
   return /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
 }
 
-/** The caller went away: nothing to translate. */
+/** Whether the caller went away: nothing to translate. */
 function isAbortError(error: unknown): boolean {
   return error instanceof Error && error.name === 'AbortError';
 }

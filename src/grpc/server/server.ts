@@ -14,12 +14,12 @@ import type { ServerDefinition } from '../wire/definitions.js';
 import { accessLogMiddleware } from './access-log.js';
 import { errorsMiddleware } from './errors.js';
 
-/** A request, in bytes; above it gRPC itself answers RESOURCE_EXHAUSTED. */
+/** Bytes that a request may have; above them gRPC itself answers RESOURCE_EXHAUSTED. */
 const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
 const KEEPALIVE_TIME_MS = 25_000;
 const KEEPALIVE_TIMEOUT_MS = 10_000;
 
-/** The address cannot be listened on: one sentence that names it. */
+/** The error of an address that cannot be listened on: one sentence that names it. */
 export class ListenError extends Error {
   override readonly name = 'ListenError';
 }
@@ -92,7 +92,7 @@ export class GrpcServer {
     this.#server.add(definition as never, implementation as never);
   }
 
-  /** Reflection v1, and under its former name for tools that know only that. */
+  /** Adds reflection v1, and the same under its former name for tools that know only that. */
   #addReflection(services: readonly string[]): void {
     const descriptors = readFileSync(descriptorSetUrl());
     const implementation = ServerReflection(descriptors, [...services, 'grpc.health.v1.Health']);
@@ -104,7 +104,7 @@ export class GrpcServer {
   }
 }
 
-/** Outermost first. What a handler throws is translated innermost, so that metrics see the status that goes out. */
+/** The middleware, outermost first. What a handler throws is translated innermost, so that metrics see the status that goes out. */
 function middlewares(options: { logger: GrpcServerOptions['logger']; clock: Clock }): ServerMiddleware[] {
   const accessLog = options.logger.isLevelEnabled?.('debug') === true ? [accessLogMiddleware(options)] : [];
   return [
@@ -115,7 +115,7 @@ function middlewares(options: { logger: GrpcServerOptions['logger']; clock: Cloc
   ];
 }
 
-/** generated/descriptor.binpb beside the sources, also when this runs from dist/. */
+/** Reads generated/descriptor.binpb beside the sources, also when this runs from dist/. */
 function descriptorSetUrl(): URL {
   const inDist = import.meta.url.includes('/dist/src/');
   return new URL(

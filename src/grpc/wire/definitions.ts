@@ -31,7 +31,7 @@ export interface MethodCodec {
   readonly encode?: (message: never) => Uint8Array;
 }
 
-/** For handlers that answer with encoded messages. */
+/** The encoder of handlers that answer with encoded messages. */
 export const encoded: Pick<Required<MethodCodec>, 'encode'> = { encode: (bytes: Uint8Array) => bytes };
 
 /** A definition in the form that nice-grpc takes, method by method. */

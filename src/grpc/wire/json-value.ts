@@ -45,7 +45,7 @@ export function valueToJsonText(value: WireReader, depth = 0): string {
   return text;
 }
 
-/** The text of an encoded Struct; as valueToJsonText. */
+/** The text of an encoded Struct, its keys sorted. */
 export function structToJsonText(struct: WireReader): string {
   return structText(struct, 1);
 }
@@ -86,7 +86,7 @@ function byKey(a: Member, b: Member): number {
   return a.key < b.key ? -1 : 1;
 }
 
-/** Of members with the same key the last one counts, as in any protobuf map. */
+/** The text of members, sorted by key. Of several with the same key the last one counts, as in any protobuf map. */
 function membersText(members: readonly Member[]): string {
   let text = '{';
   for (let index = 0; index < members.length; index += 1) {

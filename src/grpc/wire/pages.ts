@@ -5,7 +5,7 @@ import { decodePageToken, encodePageToken, type Key, type KeyKinds } from './pag
 import { sizeField } from './wire.js';
 
 const PAGE_SIZE = { default: 100, max: 1_000 };
-/** A message ends before its items are more; clients take 4 MiB unless told otherwise. */
+/** Bytes of items that a message may have; clients take 4 MiB unless told otherwise. */
 const MAX_MESSAGE_BYTES = 3.5 * 1024 * 1024;
 /** Tag and length before each item. */
 const ITEM_HEAD_BYTES = 6;
@@ -21,19 +21,19 @@ export interface PageRequest {
 
 export interface Page<Message> {
   readonly items: Message[];
-  /** Empty: nothing follows. */
+  /** The token of the next page; empty: nothing follows. */
   readonly nextPageToken: string;
 }
 
 /** What was read for a page. */
 export interface Read<Item, Kinds extends KeyKinds> {
   readonly items: readonly Item[];
-  /** Where it goes on after all of them; undefined: nothing follows. */
+  /** The key that the list goes on after, when all of them are used; undefined: nothing follows. */
   readonly next?: Key<Kinds> | undefined;
 }
 
 export interface List<Item extends Key<Kinds>, Message, Kinds extends KeyKinds> {
-  /** Everything that makes it what it is, its call first: it takes no other list's tokens. */
+  /** Everything that makes the list what it is, its call first: it takes no other list's tokens. */
   readonly of: readonly [call: string, ...filter: unknown[]];
   /** Identity of the log. */
   readonly epoch: number;

@@ -16,7 +16,7 @@ type MessageType<T> = Parameters<typeof decodeStrictly>[0] & { decode(...input: 
 export interface Repair<T> {
   /** Field numbers from the request to the last message, or to the Struct. */
   readonly path: readonly number[];
-  /** `found`: the bytes of each message or Struct at the path. */
+  /** Puts it right. `found`: the bytes of each message or Struct at the path. */
   readonly put: (request: T, found: readonly WireReader[]) => void;
 }
 

@@ -4,7 +4,7 @@
 import { UUID_TEXT_BYTES, writeUuidText } from '../../lib/uuid-text.js';
 
 const INITIAL_BYTES = 64 * 1024;
-/** A scratch buffer that grew beyond this is given back. */
+/** Bytes beyond which a scratch buffer that grew is given back. */
 const KEPT_BYTES = 1024 * 1024;
 /** Characters of a text that is written one by one: names and ids. */
 const SHORT_TEXT = 40;
@@ -19,7 +19,7 @@ export class WireWriter {
     return this.#bytes.length - this.#at;
   }
 
-  /** A copy of what was written; the writer begins anew. */
+  /** Returns a copy of what was written; the writer begins anew. */
   finish(): Buffer {
     // Small messages share the pool's slabs: an allocation of their own costs more than writing them.
     const result = Buffer.allocUnsafe(this.mark);
@@ -34,7 +34,7 @@ export class WireWriter {
     this.#at = this.#bytes.length;
   }
 
-  /** A whole number from 0 to 2^53 - 1. */
+  /** Writes a whole number from 0 to 2^53 - 1. */
   varint(value: number): void {
     if (value < 0x80) {
       // In a statement of its own: it may replace the buffer that the next one writes to.
@@ -108,18 +108,18 @@ export class WireWriter {
     return true;
   }
 
-  /** A string field; nothing for the empty text. */
+  /** Writes a string field; nothing for the empty text. */
   stringField(field: number, text: string): void {
     if (text !== '') this.presentString(field, text);
   }
 
-  /** A string field that is written even when empty. */
+  /** Writes a string field even when it is empty. */
   presentString(field: number, text: string): void {
     this.varint(this.text(text));
     this.tag(field, 2);
   }
 
-  /** A string field with the text of a UUID's 16 bytes. */
+  /** Writes a string field with the text of a UUID's 16 bytes. */
   uuidField(field: number, bytes: Uint8Array): void {
     const at = this.#reserve(UUID_TEXT_BYTES);
     writeUuidText(this.#bytes, at, bytes);
@@ -127,7 +127,7 @@ export class WireWriter {
     this.tag(field, 2);
   }
 
-  /** A uint32, uint64, bool or enum field; nothing for zero. */
+  /** Writes a uint32, uint64, bool or enum field; nothing for zero. */
   numberField(field: number, value: number): void {
     if (value === 0) return;
     this.varint(value);

@@ -170,7 +170,7 @@ export function entryKinds(field: string, statuses: readonly number[]): readonly
   return kinds;
 }
 
-/** As entryKinds, AWAITED among them. OCCURRED alone is the same as none, so that both select and compare alike. */
+/** Kinds of entries, and AWAITED, by the statuses of a filter. OCCURRED alone is the same as none: both select and compare alike. */
 export function eventKinds(field: string, statuses: readonly number[]): readonly EntryKind[] {
   const found = statuses.map((status, index) => {
     const kind = kindOfStatus(status);

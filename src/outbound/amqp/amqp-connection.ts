@@ -11,15 +11,15 @@ import type { Logger } from '../../telemetry.js';
 import { AttemptFailure } from '../attempt/attempt-failure.js';
 
 const CONNECT_TIMEOUT_MS = 5_000;
-/** A broker that says nothing for twice this long is gone. */
+/** The heartbeat: a broker that says nothing for twice this long is gone. */
 const HEARTBEAT_S = 10;
 const BACKOFF: Backoff = { baseMs: 250, capMs: 15_000, jitter: JITTER.full };
-/** Bound of a polite farewell. */
+/** How long a polite farewell may take. */
 const CLOSE_TIMEOUT_MS = 2_000;
 const MAX_CHANNELS = 64;
 
 export interface AmqpConnectionOptions {
-  /** `amqp://` or `amqps://`, with user, password and virtual host. */
+  /** The broker's URL: `amqp://` or `amqps://`, with user, password and virtual host. */
   readonly url: string;
   readonly clock: Clock;
   readonly random: () => number;
@@ -44,7 +44,7 @@ export class AmqpConnection {
   readonly #options: AmqpConnectionOptions;
   #model: ChannelModel | undefined;
   readonly #connects = new SharedRun(() => this.#connect());
-  /** By exchange, in the order of last use. */
+  /** Channels by exchange, in the order of last use. */
   readonly #channels = new Map<string, KeptChannel>();
   #failures = 0;
   #lastFailure = '';
@@ -167,7 +167,7 @@ export class AmqpConnection {
     return opening;
   }
 
-  /** Those in use stay, even where there are too many of them: the number of messages is bounded elsewhere. */
+  /** Closes channels beyond the bound. Those in use stay, even where there are too many: messages are bounded elsewhere. */
   #closeUnused(): void {
     for (const [exchange, { opening, users }] of this.#channels) {
       if (this.#channels.size <= MAX_CHANNELS) return;
@@ -211,7 +211,7 @@ function closed(model: ChannelModel): Promise<void> {
   });
 }
 
-/** The library has no way to break a connection off. */
+/** Breaks a connection off, for which the library has no way. */
 function destroy(model: ChannelModel): void {
   const { stream } = model.connection as unknown as { stream?: { destroy(): void } };
   stream?.destroy();

@@ -10,7 +10,7 @@ import { callbackFields } from '../attempt/callback-fields.js';
 import { CLOUD_EVENT_CONTENT_TYPE, encodeCloudEvent } from '../attempt/cloud-event.js';
 import { AmqpConnection, type AmqpConnectionOptions, type ExchangeChannel } from './amqp-connection.js';
 
-/** Tells a returned message's attempt from an earlier one's. */
+/** The header that tells a returned message's attempt from an earlier one's. */
 const PUBLISH_HEADER = 'madeleine-publish';
 
 /** The library's word for a negative confirmation. */
@@ -29,7 +29,7 @@ interface Outstanding {
 export class Amqp {
   readonly #options: AmqpOptions;
   readonly #connection: AmqpConnection;
-  /** By the number of the publish. */
+  /** Messages that are not confirmed, by the number of the publish. */
   readonly #outstanding = new Map<string, Outstanding>();
   readonly #listening = new WeakSet<ExchangeChannel>();
   #publishes = 0;
@@ -67,7 +67,7 @@ export class Amqp {
     await this.#connection.stop();
   }
 
-  /** A message that no queue takes comes back before it is confirmed. */
+  /** Notes a message that comes back: one that no queue takes does before it is confirmed. */
   #listen(exchange: ExchangeChannel): void {
     if (this.#listening.has(exchange)) return;
     this.#listening.add(exchange);

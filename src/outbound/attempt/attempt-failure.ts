@@ -8,10 +8,10 @@ import type { Millis } from '../../units.js';
 const MAX_RETRY_AFTER_MS: Millis = 86_400_000;
 
 export interface AttemptFailureDetails {
-  /** `failed` unless told: most failures pass. */
+  /** The attempt's outcome, `failed` unless told: most failures pass. */
   readonly outcome?: AttemptOutcome;
   readonly retryAfterMs?: Millis;
-  /** For the attempt log beside the sentence, such as the broker's word for it. */
+  /** A word for the attempt log beside the sentence, such as the broker's. */
   readonly status?: string;
   readonly cause?: unknown;
 }

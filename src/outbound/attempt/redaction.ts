@@ -4,13 +4,13 @@ import { asBuffer } from '../../domain/json/bytes.js';
 /** What stands in a secret's place. */
 export const REDACTED = '[redacted]';
 
-/** A shorter value is found in any text, and hides nothing that could not be guessed. */
+/** The length below which a value is found in any text, and hides nothing that could not be guessed. */
 const MIN_VALUE_LENGTH = 3;
 
 export interface RedactedValues {
-  /** `whsec_` secrets. */
+  /** The `whsec_` secrets. */
   readonly secrets: readonly string[];
-  /** Every header's value counts: names do not tell which of them are credentials. */
+  /** The headers, whose values all count: names do not tell which of them are credentials. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
@@ -20,7 +20,7 @@ const MAX_GROWTH = 3;
 export class Redactor {
   readonly #values: readonly string[];
   #compiled: RegExp | undefined;
-  /** No text that is looked for is longer. */
+  /** The length of the longest text that is looked for, at most. */
   readonly longest: number;
 
   constructor({ secrets, headers }: RedactedValues) {
@@ -29,14 +29,14 @@ export class Redactor {
     this.longest = MAX_GROWTH * this.#values.reduce((longest, { length }) => Math.max(longest, length), 0);
   }
 
-  /** Undefined where nothing can be found. Made when it is needed: most answers are shorter than any secret. */
+  /** The expression that finds the values, made when it is needed: most answers are shorter than any secret, and need none. */
   #pattern(length: number): RegExp | undefined {
     if (this.#values.every((value) => value.length > length)) return undefined;
     this.#compiled ??= patternOf(this.#values);
     return this.#compiled;
   }
 
-  /** A text of ours, such as an error's. */
+  /** Returns a text of ours, such as an error's, without secrets. */
   text(text: string): string {
     const pattern = this.#pattern(text.length);
     return pattern === undefined ? text : text.replace(pattern, REDACTED);
@@ -83,7 +83,7 @@ function headerForms(value: string): string[] {
   return [value, rest, decoded, decoded.slice(decoded.indexOf(':') + 1)];
 }
 
-/** As it is, as JSON writers escape it, and as it stands in a URL. */
+/** The forms of a value: as it is, as JSON writers escape it, and as it stands in a URL. */
 function writtenForms(value: string): string[] {
   const json = JSON.stringify(value).slice(1, -1);
   return [value, json, json.replaceAll('/', '\\/'), encodeURIComponent(value)];
@@ -98,7 +98,7 @@ function readable(text: string): string {
   return text.replace(/[^\P{Cc}\t\n\r]/gu, '\ufffd');
 }
 
-/** At most so many bytes of UTF-8, cut between characters. */
+/** Returns the text, or as much of it as has so many bytes of UTF-8, cut between characters. */
 export function cutText(text: string, maxBytes: number): string {
   if (Buffer.byteLength(text) <= maxBytes) return text;
   const bytes = Buffer.from(text);

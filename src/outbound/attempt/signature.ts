@@ -5,16 +5,16 @@ import { parseCallbackSecret } from '../../domain/cawins/callback-secret.js';
 import type { Millis } from '../../units.js';
 
 export interface SignedMessage {
-  /** The same for every attempt. */
+  /** The message's id, the same for every attempt. */
   readonly id: string;
   readonly body: Uint8Array;
-  /** None: the signature is left out. Two while one replaces the other. */
+  /** The secrets that sign, two while one replaces the other; none: the signature is left out. */
   readonly secrets: readonly string[];
   /** The wall clock's time of this attempt: receivers refuse what is older than some minutes. */
   readonly nowMs: Millis;
 }
 
-/** `webhook-id`, `webhook-timestamp` and, with secrets, `webhook-signature`: a `v1` signature for each, separated by spaces. */
+/** The headers `webhook-id`, `webhook-timestamp` and, with secrets, `webhook-signature`: a `v1` signature each, after spaces. */
 export function signatureHeaders({ id, body, secrets, nowMs }: SignedMessage): Record<string, string> {
   const timestamp = String(Math.floor(nowMs / 1000));
   const headers = { 'webhook-id': id, 'webhook-timestamp': timestamp };

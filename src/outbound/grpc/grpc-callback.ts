@@ -19,7 +19,7 @@ const PATH = `/${CallbackServiceDefinition.fullName}/${CallbackServiceDefinition
 /** Field 6 of OnEventRequest, a message. */
 const EVENT_TAG = (6 << 3) | 2;
 
-/** After these, the same call will never be taken. */
+/** The statuses after which the same call will never be taken. */
 const REJECTING: ReadonlySet<number> = new Set([
   ...[Status.INVALID_ARGUMENT, Status.NOT_FOUND, Status.ALREADY_EXISTS, Status.PERMISSION_DENIED],
   ...[Status.UNAUTHENTICATED, Status.FAILED_PRECONDITION, Status.OUT_OF_RANGE, Status.UNIMPLEMENTED],
@@ -63,7 +63,7 @@ export class GrpcCallback {
     this.#channels.stop();
   }
 
-  /** The event is put in as it was encoded once for everyone: a message's fields may be written one after the other. */
+  /** Encodes the request. The event is put in as it was encoded once for everyone: fields may be written one after the other. */
   #encode({ deliveryId, attemptNumber, event }: CallbackAttempt): Buffer {
     const encoded = this.#options.encodeEvent(event.entry);
     const writer = OnEventRequest.encode({
@@ -87,7 +87,7 @@ export class GrpcCallback {
   }
 }
 
-/** Undefined for OK, else the call's status. Rejects with the signal's reason. */
+/** Makes the call. Undefined for OK, else the call's status. Rejects with the signal's reason. */
 function call(
   client: Client,
   message: Buffer,
@@ -128,7 +128,7 @@ function answerOfStatus(error: ServiceError | undefined): Omit<Answer, 'answered
   };
 }
 
-/** UNAVAILABLE and DEADLINE_EXCEEDED may be the library's own words for a connection that did not come about. */
+/** The reason of a status: UNAVAILABLE and DEADLINE_EXCEEDED may be the library's own words for a connection that did not come about. */
 function reasonOf({ code, details }: ServiceError): Answer['reason'] {
   if (code === Status.DEADLINE_EXCEEDED) return 'timeout';
   if (code !== Status.UNAVAILABLE || !details.startsWith('No connection established')) return 'answered';

@@ -35,7 +35,7 @@ class Channel {
 
 export class GrpcChannels {
   readonly #secure: ChannelCredentials;
-  /** In the order of last use. */
+  /** Channels in the order of last use. */
   readonly #channels = new Map<string, Channel>();
 
   constructor({ ca }: GrpcChannelsOptions = {}) {
@@ -69,7 +69,7 @@ export class GrpcChannels {
     return new Client(target, credentials, { ...CHANNEL_OPTIONS, ...identityOptions(host, port) });
   }
 
-  /** Those in use stay, even where there are too many of them: the number of calls is bounded elsewhere. */
+  /** Closes channels beyond the bound. Those in use stay, even where there are too many: calls are bounded elsewhere. */
   #closeUnused(): void {
     for (const [key, channel] of this.#channels) {
       if (this.#channels.size <= MAX_CHANNELS) return;

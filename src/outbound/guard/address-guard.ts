@@ -8,7 +8,7 @@ import { isPublicAddress } from './address-ranges.js';
 import type { CallbackAllow } from './callback-allow.js';
 import type { NameResolver } from './name-resolver.js';
 
-/** Below this, services of machines live: their ports are called only where the operator says so, but for these two. */
+/** The port below which services of machines live: those are called only where the operator says so, but for two. */
 const FIRST_FREE_PORT = 1024;
 const WEB_PORTS = new Set([80, 443]);
 
@@ -25,9 +25,9 @@ export interface PinnedAddress {
 
 export interface AddressGuardOptions {
   readonly allow: CallbackAllow;
-  /** For names that anyone may have written. */
+  /** The resolver of names that anyone may have written. */
   readonly resolver: NameResolver;
-  /** For names that the operator allowed. */
+  /** The resolver of names that the operator allowed. */
   readonly allowedResolver: NameResolver;
 }
 

@@ -5,7 +5,7 @@ import { ConfigError } from '../../config.js';
 import { AddressSet } from './address-ranges.js';
 
 interface Entry {
-  /** Undefined: every port. */
+  /** The port; undefined: every one. */
   readonly port: number | undefined;
   /** A name in its normal form; undefined for networks. */
   readonly host?: string;
@@ -19,7 +19,7 @@ interface Entry {
 export class CallbackAllow {
   readonly #entries: readonly Entry[];
 
-  /** Throws ConfigError that names the entry at fault. */
+  /** Reads the setting; throws a ConfigError that names the entry at fault. */
   constructor(setting: string) {
     this.#entries = setting
       .split(/[\s,]+/)

@@ -9,7 +9,7 @@ export interface NameResolver {
   resolve(host: string): Promise<readonly string[]>;
 }
 
-/** Of a look-up that gets no answer: time of one try. */
+/** The time of one try of a look-up that gets no answer. */
 const DNS_TIMEOUT_MS = 2_000;
 const DNS_TRIES = 2;
 

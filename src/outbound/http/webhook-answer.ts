@@ -4,14 +4,14 @@ import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Millis } from '../../units.js';
 import { type Answer, AttemptFailure, retryAfter } from '../attempt/attempt-failure.js';
 
-/** The status is what counts; its body is waited for this long at most. */
+/** How long a body is waited for; the status is what counts. */
 const BODY_WAIT_MS = 1_000;
-/** More of a body than this is not even thrown away: the connection is closed. */
+/** The bytes of a body that are thrown away; where there are more, the connection is closed. */
 const MAX_DISCARDED_BYTES = 64 * 1024;
 
 /** Statuses below 500 after which the same request may be taken later. */
 const RETRYABLE = new Set([408, 425, 429]);
-/** A redirect that says of itself that it lasts; others may be a page that stands in for a while. None is followed. */
+/** The redirects that say of themselves that they last; others may be a page that stands in for a while. None is followed. */
 const MOVED_FOR_GOOD = new Set([301, 308]);
 
 /** The status as an outcome. 2xx: delivered. 4xx but 408, 425, 429, and 301, 308: rejected. All else: failed. */

@@ -13,7 +13,7 @@ import { CLOUD_EVENT_CONTENT_TYPE, encodeCloudEvent } from '../attempt/cloud-eve
 import type { AddressGuard, PinnedAddress } from '../guard/address-guard.js';
 import { answerOfStatus, connectionFailure, isStaleConnection, readBeginning } from './webhook-answer.js';
 
-/** A connection that nothing was sent over for so long is closed. */
+/** How long a connection is kept that nothing is sent over. */
 const IDLE_MS = 10_000;
 /** Idle connections kept of one receiver. */
 const MAX_IDLE_SOCKETS = 64;
@@ -83,7 +83,7 @@ export class Webhook {
     };
   }
 
-  /** A kept connection may have been closed by the other side a moment ago: that is no failure of the receiver. */
+  /** Posts, and again where a kept connection was closed by the other side a moment ago: that is no failure of the receiver. */
   async #postAgainIfStale(options: RequestOptions, body: Buffer, signal: AbortSignal): Promise<IncomingMessage> {
     try {
       return await post(options, body, signal);
@@ -116,7 +116,7 @@ function post(options: RequestOptions, body: Buffer, signal: AbortSignal): Promi
   });
 }
 
-/** For sockets: the checked addresses, whatever is asked. */
+/** Makes a look-up for sockets that knows the checked addresses, whatever is asked. */
 function lookupIn(addresses: readonly PinnedAddress[]): LookupFunction {
   return (_host, options, callback) => {
     const { family } = options;

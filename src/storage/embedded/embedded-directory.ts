@@ -117,7 +117,10 @@ export class EmbeddedDirectory {
   }
 }
 
-/** Node's own recursive mkdir never returns where a parent exists and takes no entries (/proc, seen with 20.20). */
+/**
+ * Makes a directory and its parents. Node's own recursive mkdir never returns where a parent exists and takes no entries (/proc,
+ * seen with 20.20).
+ */
 async function makeDirectory(path: string): Promise<void> {
   const make = async () => {
     await mkdir(path, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
@@ -133,7 +136,7 @@ async function makeDirectory(path: string): Promise<void> {
   }
 }
 
-/** `--no-defaults` has to come first; mariadbd refuses to run as root unless it is told to. */
+/** The arguments of every program. `--no-defaults` has to come first; mariadbd refuses to run as root unless it is told to. */
 export function baseArguments(): readonly string[] {
   return ['--no-defaults', ...(process.getuid?.() === 0 ? ['--user=root'] : [])];
 }
@@ -166,7 +169,7 @@ async function install(directory: string, options: PrepareOptions): Promise<void
   );
 }
 
-/** Root is who runs the server, over the socket only. A user without a name (in some containers) gets no account. */
+/** The option that makes root whoever runs the server, over the socket only; none for a user without a name (in some containers). */
 function rootAccount(): string[] {
   try {
     return [`--auth-root-socket-user=${userInfo().username}`];

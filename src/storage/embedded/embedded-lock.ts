@@ -13,7 +13,7 @@ export class DirectoryLock {
     this.#server = server;
   }
 
-  /** Throws EmbeddedDatabaseError, naming the holder's process, when the directory is locked. */
+  /** Takes the lock. Throws EmbeddedDatabaseError, naming the holder's process, when the directory is locked. */
   static async acquire(directory: string): Promise<DirectoryLock> {
     const { dev, ino } = await stat(directory);
     const name = `\0madeleine-${dev}-${ino}`;

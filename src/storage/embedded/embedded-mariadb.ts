@@ -22,7 +22,7 @@ const MIN_BUFFER_POOL_BYTES = 64 * MIB;
 const MAX_BUFFER_POOL_BYTES = 8192 * MIB;
 
 const RESTARTS = { baseMs: 100, capMs: 10_000 };
-/** A database that lived so long is started again without the delays that came before. */
+/** How long a database has to live to be started again without the delays that came before. */
 const STEADY_MS = 60_000;
 const PROGRESS_MS = 5_000;
 

@@ -93,7 +93,7 @@ export class MariadbProcess {
     }
   }
 
-  /** SIGTERM, and SIGKILL when it lasts longer than `timeoutMs`: a durable database recovers from that. */
+  /** Sends SIGTERM, and SIGKILL when it lasts longer than `timeoutMs`: a durable database recovers from that. */
   async stop(timeoutMs: Millis): Promise<void> {
     this.signal('SIGTERM');
     await within(systemClock, timeoutMs, this.ended, () => this.signal('SIGKILL'));

@@ -25,7 +25,7 @@ export function defaultSearchDirectories(): readonly string[] {
   return [...path, ...SYSTEM_DIRECTORIES];
 }
 
-/** Throws EmbeddedDatabaseError when no MariaDB server is found, with the command that installs one. */
+/** Finds the programs. Throws EmbeddedDatabaseError when no MariaDB server is found, with the command that installs one. */
 export async function findPrograms(directories: readonly string[]): Promise<MariadbPrograms> {
   const server = await findProgram(['mariadbd', 'mysqld'], directories);
   if (server === undefined) {
@@ -60,7 +60,7 @@ async function isExecutable(path: string): Promise<boolean> {
   );
 }
 
-/** `mysqld` may be MySQL's, whose data directory and options are others. */
+/** Refuses a program that is not MariaDB's: `mysqld` may be MySQL's, whose data directory and options are others. */
 async function assertMariadb(server: string): Promise<void> {
   const { stdout } = await promisify(execFile)(server, ['--no-defaults', '--version']).catch((cause: Error) => {
     throw new EmbeddedDatabaseError(`${server} does not run: ${cause.message.trim()}`, { cause });

@@ -43,7 +43,7 @@ async function readKey(path: string): Promise<Buffer | undefined> {
   }
 }
 
-/** Written whole under another name and then linked, which fails if somebody was first: then theirs is the key. */
+/** Writes the key whole under another name and then links it, which fails if somebody was first: then theirs is the key. */
 async function makeKey(path: string): Promise<void> {
   const draft = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`;
   const file = await open(draft, 'wx', 0o600);

@@ -71,7 +71,7 @@ function withLease(positions: readonly Acknowledgement[], { lease, upTo }: AckFl
   return positions.map(({ position }) => ({ position, lease }));
 }
 
-/** Throws CommandFailed if some of them do not count. */
+/** Prints the answer. Throws CommandFailed if some acknowledgements do not count. */
 async function printAnswer({ output }: Session, response: AcknowledgeResponse, { upTo }: AckFlags): Promise<void> {
   if (response.results.length > 0) await output.list(response.results, RESULTS);
   if (!output.json) {

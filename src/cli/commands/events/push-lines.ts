@@ -104,7 +104,7 @@ class Totals {
     return [...this.#outcomes.values()].reduce((sum, n) => sum + n, this.refused);
   }
 
-  /** `329 events in 0.4 s: 329 occurred, 0 refused`. */
+  /** Returns a summary such as `329 events in 0.4 s: 329 occurred, 0 refused`. */
   text(): string {
     const seconds = ((performance.now() - this.#startedMs) / 1000).toFixed(1);
     const parts = [...this.#outcomes].map(([outcome, n]) => `${n} ${outcome}`);

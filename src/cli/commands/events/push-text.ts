@@ -3,7 +3,7 @@
 import { type EventError, Outcome, type PushReceipt } from '../../../../generated/madeleine/v1/event_service.js';
 import { refusalSentence } from '../../connection/failures.js';
 
-/** `occurred`, `duplicate` and so on. */
+/** An outcome for people: `occurred`, `duplicate` and so on. */
 export function outcomeText(outcome: Outcome): string {
   return (Outcome[outcome] ?? String(outcome)).replace(/^OUTCOME_/, '').toLowerCase();
 }

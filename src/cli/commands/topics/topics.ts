@@ -83,7 +83,7 @@ function registerTopic(deps: CliDeps): Command {
     );
 }
 
-/** Every pointer begins with a slash, so that a comma within a key is no end of one. */
+/** Splits pointers at commas. Each begins with a slash, so that a comma within a key is no end of one. */
 function paths(text: string, former: readonly string[] | undefined): readonly string[] {
   return [...(former ?? []), ...text.split(/,(?=\/)/)];
 }

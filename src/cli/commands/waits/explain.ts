@@ -75,7 +75,7 @@ function headLines(event: Event, { nearMisses, lookedAt }: ExplainWaitResponse):
   return [head, `${looked}, ${close}`];
 }
 
-/** What did not happen is worth an explanation. */
+/** Whether the event did not happen, which is worth an explanation. */
 function isOpen({ status }: Event): boolean {
   return status === AWAITED || status === EXPIRED;
 }
