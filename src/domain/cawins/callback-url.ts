@@ -1,5 +1,5 @@
 // Callback URLs: what may be asked for, and their parts. Whether an address may be called is not known here: that is
-// outbound/address-guard's to say.
+// outbound/guard's to say.
 
 import { fieldInvalid } from '../errors.js';
 
