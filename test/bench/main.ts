@@ -2,10 +2,10 @@
 
 import { readFile, writeFile } from 'node:fs/promises';
 import { totalmem } from 'node:os';
-import { withPart } from '../docs/readme-parts.js';
+import { withPart } from '../docs/generated-parts.js';
 import { History, type Settings } from './history.js';
 import { type BenchOptions, HELP, readOptions, UsageError } from './options.js';
-import { figureLine, readmeText, reportText } from './report.js';
+import { figureLine, publishedText, reportText } from './report.js';
 import { type Figure, isReached, type Row } from './row.js';
 import { CALLBACK_ROWS } from './rows/callbacks.js';
 import { CawinsRow } from './rows/cawins.js';
@@ -20,7 +20,8 @@ import { PUSH_ROWS } from './rows/push.js';
 import { WaitsRow } from './rows/waits.js';
 import { machine, Stage } from './stage.js';
 
-const README = 'README.md';
+/** Where the published figures stand. */
+const PAGE = 'docs/performance.md';
 const HISTORY = '.bench';
 /** Waits that are open in every run; more where asked for. */
 const SOME_WAITS = 10_000;
@@ -70,10 +71,10 @@ async function main(args: readonly string[]): Promise<number> {
   const history = new History(HISTORY);
   process.stdout.write(reportText(settings, figures, await history.newest(machine())));
   await history.add(settings, figures, at);
-  if (options.readme) {
+  if (options.publish) {
     const command = `make bench ARGS="${args.join(' ')}"`;
-    const text = readmeText(settings, figures, { at, command });
-    await writeFile(README, withPart(await readFile(README, 'utf8'), 'bench', text));
+    const text = publishedText(settings, figures, { at, command });
+    await writeFile(PAGE, withPart(await readFile(PAGE, 'utf8'), 'bench', text));
   }
   return options.strict && figures.some((figure) => isReached(figure) === false) ? 1 : 0;
 }

@@ -1,4 +1,4 @@
-// Figures as ratios to their limits: tables in Markdown, for the terminal and for the README.
+// Figures as ratios to their limits: tables in Markdown, for the terminal and for docs/performance.md.
 
 import type { Settings } from './history.js';
 import { type Figure, isReached, ratioOf } from './row.js';
@@ -24,8 +24,8 @@ export function reportText(
   return [settingsText(settings), '', table, notesOf(figures).join('\n'), ''].join('\n');
 }
 
-/** The part of README.md: the table, how it was made, the notes. */
-export function readmeText(
+/** The part of docs/performance.md: the table, how it was made, the notes. */
+export function publishedText(
   settings: Settings,
   figures: readonly Figure[],
   made: { readonly at: Date; readonly command: string },

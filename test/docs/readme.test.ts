@@ -10,8 +10,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { waitUntil } from '../support/wait-until.js';
+import { generatedParts, partOf } from './generated-parts.js';
 import { type Block, consoleBlocks, type Step, steady } from './readme-blocks.js';
-import { generatedParts, partOf } from './readme-parts.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const DEFAULT_GRPC = 'localhost:50051';

@@ -1,7 +1,7 @@
 // Writes the generated parts of README.md: the table of settings and the client's code. `npx tsx test/docs/update-readme.ts`.
 
 import { readFile, writeFile } from 'node:fs/promises';
-import { generatedParts, withPart } from './readme-parts.js';
+import { generatedParts, withPart } from './generated-parts.js';
 
 const readme = new URL('../../README.md', import.meta.url);
 let text = await readFile(readme, 'utf8');

@@ -18,7 +18,7 @@ export function partOf(text: string, name: string): string | undefined {
 
 export function withPart(text: string, name: string, content: string): string {
   const former = partOf(text, name);
-  if (former === undefined) throw new Error(`README.md has no part ${name}`);
+  if (former === undefined) throw new Error(`the page has no part ${name}`);
   return text.replace(`<!-- ${name} -->\n${former}`, () => `<!-- ${name} -->\n${content}`);
 }
 
