@@ -67,7 +67,7 @@ test-storage: setup ## the database's side on a real server
 test-integration: build database-program broker-program ## a real client, server and database
 	@$(VITEST) --project integration $(PATTERN)
 
-test-docs: build database-program ## the README as written, and the tables in the docs
+test-docs: build database-program ## the pages as written: their commands, tables and links
 	@$(VITEST) --project docs $(PATTERN)
 
 test-cluster: build database-program ## several instances on one database

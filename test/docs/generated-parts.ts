@@ -1,12 +1,22 @@
-// The parts of README.md that are made from code; each stands between `<!-- name -->` and `<!-- /name -->`.
+// The parts of pages that are made from code; each stands between `<!-- name -->` and `<!-- /name -->`.
 
 import { readFile } from 'node:fs/promises';
 import { OPTIONS } from '../../src/config.js';
 
-/** The content of each part as it has to be, by name. */
-export async function generatedParts(): Promise<Readonly<Record<string, string>>> {
+export interface GeneratedPart {
+  /** The page, from the root of the repository. */
+  readonly page: string;
+  readonly name: string;
+  /** As it has to be. */
+  readonly content: string;
+}
+
+export async function generatedParts(): Promise<readonly GeneratedPart[]> {
   const client = 'examples/client.ts';
-  return { settings: settingsTable(), [client]: await sourceBlock(client) };
+  return [
+    { page: 'README.md', name: client, content: await sourceBlock(client) },
+    { page: 'docs/settings.md', name: 'settings', content: settingsTable() },
+  ];
 }
 
 /** The content of a part as it is; undefined without its marks. */
@@ -16,6 +26,7 @@ export function partOf(text: string, name: string): string | undefined {
   return begin < 0 || end < begin ? undefined : text.slice(begin + name.length + 10, end);
 }
 
+/** The text with another content of the part. */
 export function withPart(text: string, name: string, content: string): string {
   const former = partOf(text, name);
   if (former === undefined) throw new Error(`the page has no part ${name}`);

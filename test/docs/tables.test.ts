@@ -70,9 +70,9 @@ describe('docs/metrics.md', () => {
   });
 });
 
-describe('the limits in README.md', () => {
-  it('of waits and callbacks are those of the code', async () => {
-    const limits = (await read('README.md')).split('\n## ').find((part) => part.startsWith('Limits')) ?? '';
+describe('docs/limits.md', () => {
+  it('has the limits of waits and callbacks as the code has them', async () => {
+    const limits = await read('docs/limits.md');
     const row = (what: string) => limits.split('\n').find((line) => line.startsWith(`| ${what} |`)) ?? '';
     const days = (micros: number) => micros / 86_400_000_000;
     expect(row('Description')).toContain(`| ${MAX_DESCRIPTION_BYTES / 1024} KiB,`);
@@ -91,5 +91,19 @@ describe('the limits in README.md', () => {
     );
     expect(capMs).toBe(3_600_000);
     expect(row('A receiver that fails')).toContain(`after ${FAILURES_TO_OPEN} failures in a row`);
+  });
+
+  it('has more to say than the limits in README.md, which begin alike', async () => {
+    const section = (await read('README.md')).split('\n## ').find((part) => part.startsWith('Limits')) ?? '';
+    const short = section.split('\n').filter((line) => /^\| [A-Z]/.test(line));
+    expect(short.length).toBeGreaterThan(5);
+    const long = (await read('docs/limits.md')).split('\n');
+    for (const row of short) {
+      const begin = row.replace(/ \|$/, '');
+      expect(
+        long.filter((line) => line.startsWith(begin)),
+        row,
+      ).toHaveLength(1);
+    }
   });
 });

@@ -1,4 +1,4 @@
-// Reads the fenced `console` blocks of README.md: commands after `$ ` with the output that they promise.
+// Reads the fenced `console` blocks of a page: commands after `$ ` with the output that they promise.
 
 export interface Step {
   /** As written, continued lines joined. */

@@ -1,5 +1,6 @@
-// Executes README.md: `make run`, then the five minutes as written, and compares what they print with what it promises.
-// Only addresses and the data directory are replaced, so that it runs beside other servers.
+// Executes README.md: `make run`, then the five minutes as written, and compares what they print with what it promises. The pages that
+// go on where it ends are executed after it, on the same server. Only addresses and the data directory are replaced, so that it runs
+// beside other servers.
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,16 +11,19 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { waitUntil } from '../support/wait-until.js';
+import { type Block, consoleBlocks, type Step, steady } from './console-blocks.js';
 import { generatedParts, partOf } from './generated-parts.js';
-import { type Block, consoleBlocks, type Step, steady } from './readme-blocks.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const DEFAULT_GRPC = 'localhost:50051';
 const STOP_MS = 15_000;
 
-const readme = await readFile(join(ROOT, 'README.md'), 'utf8');
-const blocks = consoleBlocks(readme);
-const block = (kind: string) => blocks.find((one) => one.kind === kind) as Block;
+/** The pages that go on where the README ends, in the order in which they are linked to. */
+const FURTHER_PAGES = ['docs/grpcurl.md', 'docs/waits.md'];
+
+const read = (page: string) => readFile(join(ROOT, page), 'utf8');
+const readmeBlocks = consoleBlocks(await read('README.md'));
+const block = (kind: string) => readmeBlocks.find((one) => one.kind === kind) as Block;
 
 /** A program that runs beside the commands; what it prints is kept. */
 class Background {
@@ -73,11 +77,11 @@ async function processesWith(text: string): Promise<string[]> {
   return lines.filter((line) => line.includes(text)).map((line) => line.replaceAll('\0', ' '));
 }
 
-describe('README.md', () => {
+describe('the pages', () => {
   let dataDir: string;
   let server: Background;
   let watch: Background;
-  let waiting: Background;
+  const waiting: { program: Background; step: Step }[] = [];
   let environment: NodeJS.ProcessEnv;
   let listening: Listening;
 
@@ -106,7 +110,7 @@ describe('README.md', () => {
 
   afterAll(async () => {
     await watch?.stop('SIGKILL');
-    await waiting?.stop('SIGKILL');
+    for (const { program } of waiting) await program.stop('SIGKILL');
     await server?.stop('SIGTERM');
     await rm(dataDir, { recursive: true, force: true });
   });
@@ -136,16 +140,29 @@ describe('README.md', () => {
     expect(JSON.parse(steady(printed)), step.command).toEqual(JSON.parse(steady(step.output.join('\n'))));
   }
 
-  it('starts a server with `make run`, which says where it listens', () => {
+  it('start a server with `make run`, which says where it listens', () => {
     const promised = JSON.parse(block('server').steps[0]?.output[0] ?? '');
     expect(Object.keys(listening).sort()).toEqual(expect.arrayContaining(Object.keys(promised).sort()));
     expect(listening.grpc).toMatch(/^127\.0\.0\.1:[1-9]\d*$/);
   });
 
-  /** A command that goes on beside the others: it has begun when its first line is there, and the test looks at the rest later. */
-  async function begin({ command, output }: Step): Promise<void> {
-    waiting = new Background(command, environment);
-    await waitUntil(() => waiting.output.includes('\n'), { what: `${command} prints ${output[0]}`, timeoutMs: 30_000 });
+  /** A command that goes on beside the others: it has begun when its first line is there, and `expectEnded` looks at the rest. */
+  async function begin(step: Step): Promise<void> {
+    const program = new Background(step.command, environment);
+    waiting.push({ program, step });
+    await waitUntil(() => program.output.includes('\n'), {
+      what: `${step.command} prints ${step.output[0]}`,
+      timeoutMs: 30_000,
+    });
+  }
+
+  /** What went on beside the others has ended well, with what it promised. */
+  async function expectEnded(): Promise<void> {
+    for (const { program, step } of waiting) {
+      await waitUntil(() => program.ended, { what: `${step.command} ends` });
+      expect(steady(program.output).trimEnd()).toBe(steady(step.output.join('\n')));
+      expect(program.exitCode).toBe(0);
+    }
   }
 
   /** An excerpt: `...` stands for lines that are left out. It runs on a server of its own. */
@@ -169,25 +186,30 @@ describe('README.md', () => {
     }
   }
 
-  it('does what its commands say', async () => {
+  it('begin with README.md, which does what its commands say', async () => {
     const [watched] = block('watch').steps;
     const promised = steady(watched?.output.join('\n') ?? '');
     watch = new Background(watched?.command ?? '', environment);
     // It begins at the head: it has to be there before the first push.
     await waitUntil(async () => (await openReaders(listening.http)) > 0, { what: 'tail reads' });
-    for (const one of blocks.filter(({ kind }) => kind !== 'server' && kind !== 'watch')) await perform(one);
+    for (const one of readmeBlocks.filter(({ kind }) => kind !== 'server' && kind !== 'watch')) await perform(one);
     await waitUntil(() => watch.output.split('\n').length > (watched?.output.length ?? 0), {
       what: 'tail shows all events',
     });
     expect(steady(watch.output).split('\n').slice(0, watched?.output.length).join('\n')).toBe(promised);
     await watch.stop('SIGINT');
     expect(watch.exitCode).toBe(0);
-    await waitUntil(() => waiting.ended, { what: 'what was expected has come' });
-    expect(steady(waiting.output).trimEnd()).toBe(steady(block('expect').steps[0]?.output.join('\n') ?? ''));
-    expect(waiting.exitCode).toBe(0);
+    await expectEnded();
   });
 
-  it('stops everything it started on SIGTERM', async () => {
+  it.each(FURTHER_PAGES)('go on with %s, which does what its commands say', async (page) => {
+    const blocks = consoleBlocks(await read(page));
+    expect(blocks).not.toEqual([]);
+    for (const one of blocks) await perform(one);
+    await expectEnded();
+  });
+
+  it('leave nothing behind: SIGTERM stops everything', async () => {
     expect((await processesWith(dataDir)).join('\n')).toContain('mariadbd');
     const startedMs = performance.now();
     await server.stop('SIGTERM');
@@ -199,17 +221,19 @@ describe('README.md', () => {
     expect(server.output).not.toMatch(/\n\s+at /);
   });
 
-  it('has the generated parts as the code has them', async () => {
-    for (const [name, content] of Object.entries(await generatedParts())) {
-      expect(partOf(readme, name), `${name}: npx tsx test/docs/update-readme.ts`).toBe(content);
+  it('have the generated parts as the code has them', async () => {
+    for (const { page, name, content } of await generatedParts()) {
+      expect(partOf(await read(page), name), `${page}: npx tsx test/docs/update-parts.ts`).toBe(content);
     }
   });
 
-  it('links to files that exist', async () => {
-    const links = [...readme.matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, path = '']) => path);
-    expect(links.length).toBeGreaterThan(3);
-    for (const path of links)
-      await expect(readdir(join(ROOT, path)).catch(() => readFile(join(ROOT, path)))).resolves.toBeDefined();
+  it('are all executed: no other page has commands with their output', async () => {
+    const pages = (await readdir(join(ROOT, 'docs'), { recursive: true })).filter((name) => name.endsWith('.md'));
+    const texts = await Promise.all(
+      pages.map(async (name) => ({ page: `docs/${name}`, text: await read(`docs/${name}`) })),
+    );
+    const withCommands = texts.filter(({ text }) => consoleBlocks(text).length > 0).map(({ page }) => page);
+    expect(withCommands.sort()).toEqual(FURTHER_PAGES);
   });
 });
 
