@@ -12,24 +12,9 @@ import { MAX_SHAPES } from '../../src/domain/descriptions/shape.js';
 import { DEFAULT_LOOKBACK_MICROS, DEFAULT_WAIT_MICROS, MAX_WAIT_MICROS } from '../../src/domain/events/wait.js';
 import { STATUS } from '../../src/grpc/wire/status.js';
 import { Metrics } from '../../src/telemetry.js';
+import { code, rowsOf } from './markdown-tables.js';
 
 const read = (path: string) => readFile(new URL(`../../${path}`, import.meta.url), 'utf8');
-
-/** Cells of the rows whose first cell is code and fits the pattern. */
-function rowsOf(markdown: string, first: RegExp): string[][] {
-  return markdown
-    .split('\n')
-    .filter((line) => line.startsWith('| `'))
-    .map((line) =>
-      line
-        .slice(1, -1)
-        .split('|')
-        .map((cell) => cell.trim()),
-    )
-    .filter(([name = '']) => first.test(name));
-}
-
-const code = (cell = '') => cell.replace(/^`(.*)`$/, '$1');
 
 describe('docs/errors.md', () => {
   it('has every reason once, with its status', async () => {

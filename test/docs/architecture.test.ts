@@ -1,0 +1,142 @@
+// The pages about the code are true: what they name is there, and the index of architecture.md names everything.
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { partOf } from './generated-parts.js';
+import { code, rowsOf } from './markdown-tables.js';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const ABOUT_THE_CODE = ['docs/architecture.md'];
+const PATH = /`((?:src|test|proto|generated|docs|scripts|examples|bin)\/[\w./-]*)`/g;
+
+const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
+const pathsIn = (text: string) => [...text.matchAll(PATH)].map(([, path = '']) => path);
+const architecture = read('docs/architecture.md');
+
+/** The part of the page under a heading. */
+function section(heading: string): string {
+  const [, part = ''] = architecture.split(`\n### ${heading}\n`);
+  return part.split(/\n#{2,3} /)[0] ?? '';
+}
+
+/** Whether the file has the word, not as a part of another one. */
+function mentions(file: string, word: string): boolean {
+  return new RegExp(`(?<![\\w$])${word}(?![\\w$])`).test(read(file));
+}
+
+/** Comments speak of reasons that others decide. */
+function withoutComments(file: string): string {
+  return read(file)
+    .replaceAll(/\/\*[\s\S]*?\*\//g, '')
+    .replaceAll(/^\s*\/\/.*$/gm, '');
+}
+
+/** `OWNED_ELSEWHERE` itself, or a function that is named after it: `ownedElsewhere`. */
+function makes(reason: string): RegExp {
+  const name = reason.toLowerCase().replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+  return new RegExp(`'${reason}'|\\b${reason}:|\\b${name}\\w*\\(`);
+}
+
+/** Rows of the index under the heading, by name. */
+function indexOf(heading: string): Map<string, string[]> {
+  return new Map(rowsOf(section(heading), /^`\w+`$/).map(([name, ...cells]) => [code(name), cells]));
+}
+
+describe.each(ABOUT_THE_CODE)('%s', (page) => {
+  const text = read(page);
+
+  it('names files and folders that exist', () => {
+    expect(pathsIn(text).length).toBeGreaterThan(5);
+    expect(pathsIn(text).filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+  });
+
+  it('names words that are in the files that it says', () => {
+    const claims = [...text.matchAll(/((?:`\w+`, )*`\w+`) in `(\w[\w./-]*\.ts)`/g)];
+    const lost = claims.flatMap(([, words = '', file = '']) =>
+      [...words.matchAll(/\w+/g)].filter(([word]) => !mentions(file, word)).map(([word]) => `${word} in ${file}`),
+    );
+    expect(lost).toEqual([]);
+  });
+});
+
+describe('the index of docs/architecture.md', () => {
+  it('has every RPC of the contract, and a service that serves it', () => {
+    const protos = readdirSync(join(ROOT, 'proto/madeleine/v1')).map((name) => read(`proto/madeleine/v1/${name}`));
+    const rpcs = protos.flatMap((proto) => [...proto.matchAll(/^ {2}rpc (\w+)\(/gm)].map(([, name = '']) => name));
+    expect(rpcs.length).toBeGreaterThan(30);
+    const index = indexOf('By RPC');
+    expect([...index.keys()].sort()).toEqual(rpcs.sort());
+    for (const [rpc, cells] of index) {
+      expect(cells, rpc).toHaveLength(3);
+      for (const cell of cells) expect(pathsIn(cell).length, rpc).toBeGreaterThan(0);
+      const [service = ''] = pathsIn(cells[0] ?? '');
+      expect(mentions(service, `${rpc.charAt(0).toLowerCase()}${rpc.slice(1)}`), `${rpc} in ${service}`).toBe(true);
+    }
+  });
+
+  it('has every reason of an error, and a file that makes it', () => {
+    const union = /export type ErrorReason =([^;]*);/.exec(read('src/domain/errors.ts'))?.[1] ?? '';
+    const reasons = [...union.matchAll(/'([A-Z_]+)'/g)].map(([, reason = '']) => reason);
+    expect(reasons.length).toBeGreaterThan(10);
+    const index = indexOf('By error');
+    expect([...index.keys()].sort()).toEqual(reasons.sort());
+    for (const [reason, [cell = '']] of index) {
+      const [file = ''] = pathsIn(cell);
+      expect(withoutComments(file), `${reason} in ${file}`).toMatch(makes(reason));
+    }
+  });
+
+  it('has every metric, and a file that counts it', () => {
+    const declared = [...read('src/telemetry.ts').matchAll(/readonly (\w+) = (?:(?!readonly)[^'])*'(madeleine_\w+)'/g)];
+    const members = new Map(declared.map(([, member = '', metric = '']) => [metric, member]));
+    const metrics = rowsOf(read('docs/metrics.md'), /^`madeleine_/).map(([name]) => code(name));
+    const index = indexOf('By metric');
+    expect([...index.keys()].sort()).toEqual(metrics.sort());
+    for (const [metric, [cell = '']] of index) {
+      const [file = ''] = pathsIn(cell);
+      expect(mentions(file, members.get(metric) ?? '?'), `${metric} in ${file}`).toBe(true);
+    }
+  });
+
+  it('has every table, and files that make it and write it', () => {
+    const folder = 'src/storage/mysql/migrations';
+    const migrations = readdirSync(join(ROOT, folder)).map((name) => read(`${folder}/${name}`));
+    const tables = migrations.flatMap((text) => [...text.matchAll(/CREATE TABLE IF NOT EXISTS (\w+)/g)]);
+    const index = indexOf('By table');
+    expect([...index.keys()].sort()).toEqual(tables.map(([, table = '']) => table).sort());
+    for (const [table, cells] of index) {
+      for (const file of cells.flatMap(pathsIn)) expect(mentions(file, table), `${table} in ${file}`).toBe(true);
+    }
+  });
+});
+
+/** What a tree in a page names, each by its path: indented by two for each folder. */
+function treeOf(page: string, part: string): string[] {
+  const lines = (partOf(read(page), part) ?? '').split('\n').filter((line) => /^ *[\w.-]+\/?( |$)/.test(line));
+  const parents: string[] = [];
+  return lines.map((line) => {
+    const [, indent = '', name = ''] = /^( *)(\S+)/.exec(line) ?? [];
+    parents.splice(indent.length / 2, parents.length, name);
+    return parents.join('');
+  });
+}
+
+/** Folders below one, each ending in a slash. */
+function foldersBelow(folder: string): string[] {
+  const folders = readdirSync(join(ROOT, folder), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  return folders.flatMap(({ name }) => {
+    const path = `${folder}${name}/`;
+    return [path, ...foldersBelow(path)];
+  });
+}
+
+describe('the trees', () => {
+  it('of src is that of the folders, and has each file beside them', () => {
+    const named = treeOf('docs/architecture.md', 'tree src');
+    expect(named.filter((path) => path.endsWith('/')).sort()).toEqual(['src/', ...foldersBelow('src/')].sort());
+    const files = readdirSync(join(ROOT, 'src')).filter((name) => name.endsWith('.ts'));
+    expect(named.filter((path) => !path.endsWith('/')).sort()).toEqual(files.map((name) => `src/${name}`).sort());
+  });
+});
