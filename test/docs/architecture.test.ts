@@ -8,7 +8,7 @@ import { partOf } from './generated-parts.js';
 import { code, rowsOf } from './markdown-tables.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const ABOUT_THE_CODE = ['docs/architecture.md'];
+const ABOUT_THE_CODE = ['docs/architecture.md', 'docs/contributing.md'];
 const PATH = /`((?:src|test|proto|generated|docs|scripts|examples|bin)\/[\w./-]*)`/g;
 
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
@@ -123,12 +123,12 @@ function treeOf(page: string, part: string): string[] {
   });
 }
 
-/** Folders below one, each ending in a slash. */
-function foldersBelow(folder: string): string[] {
+/** Folders below one, each ending in a slash, so many levels deep. */
+function foldersBelow(folder: string, depth = Number.POSITIVE_INFINITY): string[] {
   const folders = readdirSync(join(ROOT, folder), { withFileTypes: true }).filter((entry) => entry.isDirectory());
   return folders.flatMap(({ name }) => {
     const path = `${folder}${name}/`;
-    return [path, ...foldersBelow(path)];
+    return [path, ...(depth > 1 ? foldersBelow(path, depth - 1) : [])];
   });
 }
 
@@ -138,5 +138,10 @@ describe('the trees', () => {
     expect(named.filter((path) => path.endsWith('/')).sort()).toEqual(['src/', ...foldersBelow('src/')].sort());
     const files = readdirSync(join(ROOT, 'src')).filter((name) => name.endsWith('.ts'));
     expect(named.filter((path) => !path.endsWith('/')).sort()).toEqual(files.map((name) => `src/${name}`).sort());
+  });
+
+  it('of test has every tier', () => {
+    const named = treeOf('docs/contributing.md', 'tree test');
+    expect(named.filter((path) => path.endsWith('/')).sort()).toEqual(['test/', ...foldersBelow('test/', 1)].sort());
   });
 });
