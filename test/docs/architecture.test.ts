@@ -8,7 +8,7 @@ import { partOf } from './generated-parts.js';
 import { code, rowsOf } from './markdown-tables.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const ABOUT_THE_CODE = ['docs/architecture.md', 'docs/contributing.md'];
+const ABOUT_THE_CODE = ['docs/architecture.md', 'docs/contributing.md', 'docs/security.md'];
 const PATH = /`((?:src|test|proto|generated|docs|scripts|examples|bin)\/[\w./-]*)`/g;
 
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
