@@ -5,7 +5,6 @@ import type { Millis } from '../units.js';
 
 /** Reasons as they go out in google.rpc.ErrorInfo. Each is explained in docs/errors.md. */
 export type ErrorReason =
-  | 'NOT_YET'
   | 'FIELD_INVALID'
   | 'DESCRIPTION_NOT_CONTAINED'
   | 'PAYLOAD_TOO_LARGE'

@@ -4,7 +4,6 @@ import { Status } from 'nice-grpc';
 import type { ErrorReason } from '../../domain/errors.js';
 
 export const STATUS = {
-  NOT_YET: Status.UNIMPLEMENTED,
   FIELD_INVALID: Status.INVALID_ARGUMENT,
   DESCRIPTION_NOT_CONTAINED: Status.INVALID_ARGUMENT,
   PAYLOAD_TOO_LARGE: Status.INVALID_ARGUMENT,
