@@ -44,7 +44,7 @@ export interface MadeleineErrorDetails {
   readonly metadata?: Readonly<Record<string, string>>;
   /** Set where repeating the same request is safe: how long to wait before. */
   readonly retryAfterMs?: Millis;
-  /** For the log only; never leaves the process. */
+  /** The cause, for the log only; it never leaves the process. */
   readonly cause?: unknown;
 }
 
@@ -98,7 +98,7 @@ export function bug(message: string): Error {
   return new Error(`invariant broken: ${message}`);
 }
 
-/** For the end of a switch over a union: does not compile while a case is missing. */
+/** Ends a switch over a union: does not compile while a case is missing. */
 export function assertNever(value: never): never {
   throw bug(`unexpected ${JSON.stringify(value)}`);
 }

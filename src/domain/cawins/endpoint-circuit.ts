@@ -28,9 +28,9 @@ export const CLOSED_CIRCUIT: Circuit = { state: CircuitState.CLOSED, failures: 0
 export type EndpointHealth = 'answers' | 'fails' | 'nothing';
 
 export const FAILURES_TO_OPEN = 10;
-/** People are told on the way to it. */
+/** Failures at which people are told, on the way to it. */
 export const FAILURES_TO_TELL = 5;
-/** From probe to probe. */
+/** The pauses between probes. */
 const PAUSES: Backoff = { baseMs: 5_000, capMs: 300_000, jitter: JITTER.aroundQuarter };
 
 /** One attempt, as the circuit sees it. */

@@ -13,7 +13,7 @@ const MAX_POINTER_BYTES = 1_024;
 export class DescriptionPaths {
   readonly #paths: readonly JsonPath[];
 
-  /** None is empty, none goes on from another; at least one for `describe` and `shape`. */
+  /** Takes paths of which none is empty and none goes on from another; at least one for `describe` and `shape`. */
   constructor(paths: readonly JsonPath[]) {
     this.#paths = paths;
   }

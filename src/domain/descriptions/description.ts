@@ -82,7 +82,7 @@ export class Description {
   }
 
   /**
-   * For a push with both: FIELD_INVALID under `field` unless the payload contains the description, under `payloadField` if it
+   * Checks a push that has both: FIELD_INVALID under `field` unless the payload contains the description, under `payloadField` if it
    * breaks the limits.
    */
   assertContainedIn(payload: Uint8Array, field: string, payloadField: string): void {

@@ -32,9 +32,9 @@ export interface EnvelopeRest extends PushedRest {
   readonly description?: string;
   /** The other awaited events that the entry ended. Set, though perhaps empty, wherever the entry ended a wait. */
   readonly satisfiedIds?: readonly EventId[];
-  /** Of an invalidation: why. */
+  /** Why it was invalidated. */
   readonly reason?: string;
-  /** Of what is or was awaited: the end of the wait. */
+  /** The end of the wait, where the event is or was awaited. */
   readonly expiresAt?: Micros;
   /** Views only. Of a satisfied wait: the event that ended it. */
   readonly endedById?: EventId;
@@ -114,7 +114,7 @@ type Problem = (text: string) => string | undefined;
 export interface FieldRules {
   /** Its value. Functions, as each is then fast at its own field: one look-up by name for all is several times slower. */
   readonly of: (envelope: Envelope) => unknown;
-  /** Of texts. Other fields are checked where they are read. */
+  /** What a text has to be. Other fields are checked where they are read. */
   readonly problem?: Problem;
   /**
    * Where the log keeps it: the number of a name, a column that every row has, a column that most rows leave empty, or the JSON
@@ -136,7 +136,7 @@ export interface FieldRules {
   readonly needsPayload?: true;
 }
 
-/** In the order of their places in the digest and of columns in the log: a new field comes last. */
+/** The fields in the order of their places in the digest and of columns in the log: a new one comes last. */
 export const ENVELOPE = {
   context: {
     of: ({ context }) => context,

@@ -2,7 +2,7 @@
 
 import { EntryKind } from './event.js';
 
-/** By the kind: the name, and the number of EventStatus. */
+/** The name and the number of EventStatus of each kind. */
 export const EVENT_STATUS = {
   [EntryKind.AWAITED]: { name: 'AWAITED', wire: 1 },
   [EntryKind.OCCURRED]: { name: 'OCCURRED', wire: 2 },

@@ -27,7 +27,7 @@ export interface Wait {
   readonly hash: Uint8Array;
   readonly createdAt: Micros;
   readonly expiresAt: Micros;
-  /** Of a satisfied wait: the event that ended it, by its own or another id. */
+  /** The event that ended a satisfied wait, by its own or another id. */
   readonly endedById: EventId | undefined;
   /** The entry that ended it; 0 while awaited. */
   readonly position: Position;

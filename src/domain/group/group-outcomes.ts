@@ -88,7 +88,7 @@ export interface Registered {
 interface WithCawin {
   /** The index of its cawin among those that the group makes; undefined: it came without one. */
   readonly cawinAt?: number | undefined;
-  /** That cawin, once it is made. */
+  /** The cawin that went with the unit, once it is made. */
   readonly cawin?: MadeCawin | undefined;
 }
 

@@ -12,7 +12,7 @@ import type { ShapeCatalog } from './shape-catalog.js';
 export type CatalogWrites = Pick<WaitWrites, 'watched' | 'readyShapeId' | 'registered'>;
 
 export interface CatalogPlannerOptions {
-  /** That of the locked head. */
+  /** The version of the catalogue in the locked head. */
   readonly catalog: ShapeCatalog;
   /** The time of the group. */
   readonly time: Micros;

@@ -17,13 +17,13 @@ export interface Push {
   readonly draft: EventDraft;
   /** The client's message id, or the one that was minted before the transaction. */
   readonly messageId: string;
-  /** Of a client's message id: what was pushed under it. Undefined: the id was minted, nobody else can know it. */
+  /** What was pushed under a client's message id. Undefined: the id was minted, nobody else can know it. */
   readonly digest: Uint8Array | undefined;
   /** The sequence that the stream has to have before this event; undefined: any. */
   readonly expectedSequence: number | undefined;
-  /** Of a push without a payload: how it looks and waits. */
+  /** How a push without a payload looks and waits. */
   readonly terms?: WaitTerms | undefined;
-  /** Of a push without a payload: to be made on the event that it finds or awaits. */
+  /** The cawin to be made on the event that a push without a payload finds or awaits. */
   readonly cawin?: PreparedCawin | undefined;
   /** Memo of matchPushes: what the shapes that its topic watches make of it, as of one version of the catalogue. */
   match?: PushMatch | undefined;

@@ -61,11 +61,11 @@ interface Touched {
 export class WaitPlanner {
   readonly #options: WaitPlannerOptions;
   readonly #touched = new Map<number, Touched>();
-  /** By the text of the key: the wait that is open after the group's units so far; undefined: none. */
+  /** The wait that is open after the group's units so far, by the text of its key; undefined: none. */
   readonly #open = new Map<string, Wait | undefined>();
   /** What the group's own events have, by the text of the key. */
   readonly #occurred = new Map<string, readonly (Occurrence & { readonly createdAt: Micros })[]>();
-  /** By the text of the identity: the first of the group's own events that has it. */
+  /** The first of the group's own events that has an identity, by the identity's text. */
   readonly #identities = new Map<string, Occurrence>();
   readonly #identified: { identity: Identity; occurrence: Occurrence }[] = [];
   readonly #ledger: LedgerRow[] = [];

@@ -285,7 +285,7 @@ function waitRest(
   };
 }
 
-/** The same message id again: the first result, or a refusal when it stands for something else. */
+/** Answers a message id that comes again: the first result, or a refusal when it stands for something else. */
 function repeated(push: Push, before: PushedBefore, fault: number): PushOutcome {
   const { digest, draft } = push;
   // A minted id that is found is this push itself, from an attempt whose COMMIT was not answered.

@@ -23,7 +23,7 @@ export interface CallbackAttempt {
   readonly secrets: readonly string[];
   /** Time for the whole attempt, from the look-up of the name to the answer. */
   readonly timeoutMs: Millis;
-  /** The same for every attempt of a firing; the receiver's key against duplicates. At most 128 letters, digits, `-`, `_`. */
+  /** The receiver's key against duplicates: every attempt of a firing has the same. At most 128 letters, digits, `-`, `_`. */
   readonly deliveryId: string;
   /** The attempt's number, from 1. */
   readonly attemptNumber: number;

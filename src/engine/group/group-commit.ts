@@ -91,7 +91,7 @@ export class GroupCommit {
   readonly #idleCommitters: GroupCommitter[];
   /** Ascending by sequence; `#head` is the index of the first that counts. */
   #queue: Waiting[] = [];
-  /** In the order taken. */
+  /** The members in the order in which they were taken. */
   #groups: Group[] = [];
   #nextSequence = 1;
   #queuedEvents = 0;

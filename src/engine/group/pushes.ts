@@ -27,11 +27,11 @@ const READ_TOGETHER = 32;
 export interface PushCommand {
   readonly draft: EventDraft;
   readonly expectedSequence: number | undefined;
-  /** Of a push without a payload; undefined: the default. */
+  /** How long a push without a payload waits; undefined: the default. */
   readonly waitMicros?: Micros | undefined;
-  /** Of a push without a payload: what occurred before does not count. Undefined: as far as the look-back goes. */
+  /** What occurred before does not count for a push without a payload. Undefined: as far as the look-back goes. */
   readonly since?: Micros | undefined;
-  /** Of a push without a payload: made on the event that it finds or awaits. */
+  /** The cawin to be made on the event that a push without a payload finds or awaits. */
   readonly cawin?: PreparedCawin | undefined;
 }
 
@@ -88,7 +88,7 @@ export class Pushes {
     return looks ? this.#prepareLooks(commands, signal) : commands.map((command) => ({ push: this.#toPush(command) }));
   }
 
-  /** As `push`. */
+  /** Pushes what was prepared; see `push`. */
   async pushPrepared(
     prepared: readonly Prepared[],
     atomic: boolean,
@@ -230,7 +230,7 @@ export class Pushes {
   }
 }
 
-/** Only what describes an event may have to be read first: everything else costs no promise. */
+/** Waits for the results that are not there yet: only a description may have to be read first, all else costs no promise. */
 async function allOf(results: readonly (Promise<PushedEvent> | PushedEvent)[]): Promise<readonly PushedEvent[]> {
   const isReady = (result: Promise<PushedEvent> | PushedEvent): result is PushedEvent => !(result instanceof Promise);
   return results.every(isReady) ? results : Promise.all(results);

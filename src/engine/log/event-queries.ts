@@ -31,7 +31,7 @@ interface Found {
   readonly view: LogEntry | undefined;
   /** The newest of its entries; 0: none. */
   readonly last: Position;
-  /** It rests on a wait, or on a push that left no entry: rows without a position that could tell whether they are durable. */
+  /** Whether it rests on a wait, or on a push that left no entry: rows without a position that could tell whether they are durable. */
   readonly isUnsure: boolean;
 }
 

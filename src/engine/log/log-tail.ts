@@ -22,7 +22,7 @@ const CATCH_UP_ENTRIES = 1_000;
 const CATCH_UP_BYTES = 8 * 1024 * 1024;
 /** Further behind than this, memory begins anew at the head instead of reading all. */
 const MAX_CATCH_UP = 20_000;
-/** Without a commit for so long, one is made to learn whether the database still stores: one that is read-only answers too. */
+/** How long without a commit until one is made to learn whether the database still stores: one that is read-only answers too. */
 const HEARTBEAT_MS = 5_000;
 const ALL = { context: 'all', kinds: ENTRY_KINDS } as const;
 
@@ -178,7 +178,7 @@ export class LogTail {
     }
   }
 
-  /** Of what was published ahead of its turn, what is visible by now is known from elsewhere. */
+  /** Forgets what was published ahead of its turn and is visible by now: it is known from elsewhere. */
   #cutAhead(position: Position): void {
     for (const [first, entries] of this.#ahead) {
       if (first > position) continue;

@@ -84,7 +84,7 @@ function waitFields(w: WireWriter, rest: EnvelopeRest): void {
   if (rest.expiresAt !== undefined) timeField(w, 29, rest.expiresAt);
 }
 
-/** Of the entry that says so, and of a view of the event that had occurred. */
+/** Writes why the event was invalidated, in the entry that says so and in a view of the event that had occurred. */
 function invalidationFields(w: WireWriter, { rest, createdAt }: LogEntry): void {
   w.stringField(28, rest?.reason ?? '');
   timeField(w, 27, rest?.invalidatedAt ?? createdAt);

@@ -27,7 +27,7 @@ const AWAITED_PART = 'awaited';
  * Where a listing goes on: after a position of the log, or after an event id of what is awaited; 0 is its beginning.
  */
 const PART_KEY = { part: 'text', after: 'position' } as const;
-/** The same for listings of the log alone, which have one part. */
+/** The key of listings of the log alone, which have one part. */
 const LOG_KEY = { after: 'position' } as const;
 
 interface Place {

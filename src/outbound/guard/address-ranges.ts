@@ -19,7 +19,7 @@ const SPECIAL_V4 = [
  * NAT64 64:ff9b::/96 and 64:ff9b:1::/48).
  */
 const GLOBAL_V6 = '2000::/3';
-/** And not these: protocol assignments with Teredo, documentation, 6to4. */
+/** The exceptions from it: protocol assignments with Teredo, documentation, 6to4. */
 const SPECIAL_V6 = ['2001::/23', '2001:db8::/32', '3fff::/20', '2002::/16'];
 
 /** Addresses and networks; a thin layer over the runtime's. */

@@ -36,7 +36,7 @@ export interface ListCawinsOptions {
   /** A context, or `all`. */
   readonly context: string;
   readonly eventId?: EventId;
-  /** Only ids above. */
+  /** The id after which the list begins. */
   readonly after: number;
   readonly limit: number;
 }

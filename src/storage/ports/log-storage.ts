@@ -137,7 +137,7 @@ export class GroupFailure extends Error {
    */
   readonly kind: 'retry' | 'stale' | 'unknown' | 'data' | 'unavailable' | 'failed';
 
-  /** Of `unknown`: the cawins that it had made when COMMIT was sent. */
+  /** The cawins that the group had made when COMMIT was sent, where the kind is `unknown`. */
   readonly made: readonly MadeCawin[];
 
   constructor(kind: GroupFailure['kind'], cause: unknown, made: readonly MadeCawin[] = []) {
@@ -153,7 +153,7 @@ export interface ListStreamsOptions {
   readonly owner?: string;
   readonly namePrefix?: string;
   readonly limit: number;
-  /** Only what comes after this one, by context and name in byte order. */
+  /** The name after which the list begins, by context and name in byte order. */
   readonly after?: { readonly context: string; readonly name: string } | undefined;
 }
 

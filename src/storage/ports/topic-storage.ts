@@ -10,7 +10,7 @@ export interface ListTopicsOptions {
   readonly context: string;
   readonly namePrefix: string;
   readonly limit: number;
-  /** Only what comes after this one, by context and name in byte order. */
+  /** The name after which the list begins, by context and name in byte order. */
   readonly after?: { readonly context: string; readonly name: string } | undefined;
 }
 

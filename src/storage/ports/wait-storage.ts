@@ -12,7 +12,7 @@ export interface ListWaitsOptions {
   readonly context: string;
   /** Empty: every topic. */
   readonly topics: readonly string[];
-  /** Only ids above it, or below it when the newest come first. */
+  /** The id after which the list begins: those above it, or below it when the newest come first. */
   readonly after: number | undefined;
   readonly newestFirst: boolean;
   readonly limit: number;

@@ -9,7 +9,7 @@ import { placeholders } from '../sql/placeholders.js';
 /** What a unit under the head row knows about time and place. */
 export interface HeadView {
   readonly position: Position;
-  /** Not before the newest entry. */
+  /** The database's time, but not before the newest entry. */
   readonly now: Micros;
 }
 
@@ -28,7 +28,7 @@ export function underHead<T>(database: Database, work: (queries: Queries, head: 
 
 export interface StoredOutcome {
   readonly contextId: number;
-  /** In the order of the log: none while it is awaited, one, or its occurrence and its invalidation. */
+  /** The event's entries in the order of the log: none while it is awaited, one, or its occurrence and its invalidation. */
   readonly ends: readonly WaitEnd[];
   /** When the wait ends, while it is awaited. */
   readonly waitUntil: Micros | undefined;

@@ -96,7 +96,7 @@ function newCawin({ cawin, event }: PlannedCawin, { outcomes, now }: Known): New
   return { draft, seal, endpointId, eventId: event.eventId, outcome: outcomeOf(outcomes, event), expiresAt };
 }
 
-/** Of a run of the group whose COMMIT was executed although nobody was told. */
+/** Finds the cawin that a former run of the group made, if its COMMIT was executed although nobody was told. */
 async function idOfFormerRun(queries: Queries, { cawin, event }: PlannedCawin): Promise<number | undefined> {
   const { former, draft } = cawin;
   if (former === undefined) return undefined;
@@ -104,7 +104,7 @@ async function idOfFormerRun(queries: Queries, { cawin, event }: PlannedCawin): 
   return rows[0]?.id;
 }
 
-/** Kept also where it is the event's own, which another asker may raise. */
+/** Returns the cawin's own deadline; kept also where it is the event's, which another asker may raise. */
 function ownDeadline(deadline: CawinDeadline, ofEvent: Micros | undefined, now: Micros): Micros | undefined {
   if (deadline === undefined || 'at' in deadline) return deadline?.at;
   if (ofEvent === undefined) return undefined;

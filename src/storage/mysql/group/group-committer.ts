@@ -85,7 +85,7 @@ export class MysqlGroupCommitter implements GroupCommitter {
   #queries: ConnectionQueries | undefined;
   #keepAlive: NodeJS.Timeout | undefined;
   #busy = false;
-  /** Those of the group that runs. */
+  /** The names as the group that runs knows them. */
   #names: NameCache;
 
   constructor(options: MysqlGroupCommitterOptions) {
@@ -371,14 +371,14 @@ export class MysqlGroupCommitter implements GroupCommitter {
 interface Progress {
   /** COMMIT may have been executed: from here on the outcome of a failure is unknown. */
   committing: boolean;
-  /** Those that it made. */
+  /** The cawins that the group made. */
   cawins: readonly MadeCawin[];
 }
 
 interface LookedAhead {
-  /** Of the head before the search. */
+  /** The ledger's time in the head before the search. */
   readonly ledgeredAt: number;
-  /** Those that are awaited. */
+  /** The values of the group that are awaited. */
   readonly keys: readonly WaitKey[];
 }
 

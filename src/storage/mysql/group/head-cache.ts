@@ -16,7 +16,7 @@ export class HeadCache {
   /** Undefined as a value: known not to exist. */
   readonly #streams = new Map<string, StreamState | undefined>();
 
-  /** To be called with the token found under the lock, before anything is asked. */
+  /** Takes the token found under the lock; to be called before anything is asked. */
   keepOnlyFor(token: number): void {
     if (token === this.#token) this.#minter?.publish();
     // Never in the middle of a group, which takes what it does not find for unknown.
