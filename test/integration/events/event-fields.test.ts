@@ -1,6 +1,7 @@
 // Every field of the contract's NewEvent through a real server and database: pushed, stored, awaited, selected by each filter that
 // has it, and pushed and read by the command line. Where a field has no part in something, the reason stands here.
 
+import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { FetchRequest } from '../../../generated/madeleine/v1/consumer_service.js';
 import { type Event, EventStatus, NewEvent, PayloadEncoding } from '../../../generated/madeleine/v1/event.js';
@@ -37,6 +38,9 @@ const NO_OPTION = {
   'payload.data': 'the argument itself, or --file',
 };
 
+/** Not selected by what the event says itself. */
+const BY_PAYLOAD = { description: 'selects by the payload, which has tests of its own' };
+
 const BYTES = PayloadEncoding.PAYLOAD_ENCODING_BYTES;
 const ALL = { context: 'all' };
 
@@ -53,7 +57,10 @@ let cases = 0;
 /** The field's two events, in a topic that no other case uses. */
 function freshEvents(field: EventField): readonly [Tree, Tree] {
   cases += 1;
-  const [one, other] = field.events;
+  // An id is taken once it was pushed.
+  const isId = field.path === 'message_id';
+  const [one, other] = field.events.map((event) => (isId ? withValue(event, 'message_id', randomUUID()) : event));
+  if (one === undefined || other === undefined) throw new Error('two events');
   if (field.path !== 'topic') return [withTopic(one, `t-${cases}`), withTopic(other, `t-${cases}`)];
   return [withTopic(one, `${one.topic} ${cases}`), withTopic(other, `${other.topic} ${cases}`)];
 }
@@ -78,8 +85,7 @@ describe('a field of an event', () => {
   };
   const cli = async (argv: readonly string[], stdin = '') => {
     const { code, stdout, stderr } = await runToEnd(argv, { server: suite.server.address, stdin });
-    expect(stderr).toBe('');
-    expect(code).toBe(0);
+    expect(code, stderr).toBe(0);
     return stdout;
   };
 
@@ -125,7 +131,7 @@ describe('a field of an event', () => {
         return deliveries.flatMap(({ event }) => (event === undefined ? [] : [event]));
       },
     };
-    const fields = EVENT_FIELDS.flatMap((field) => {
+    const fields = fieldsBut(BY_PAYLOAD).flatMap((field) => {
       const member = filterMember(message, field);
       return member === undefined ? [] : [{ path: field.path, field, member }];
     });

@@ -31,8 +31,8 @@ const VALUES: Readonly<Record<string, () => readonly [Node, Node]>> = {
   'payload.data': () => [Buffer.from('{"a":1,"b":3}'), Buffer.from('{"a":1,"b":4}')],
   'system.timezone': () => ['UTC', 'Europe/Berlin'],
   'system.time': () => [
-    { seconds: 1, nanos: 1_000 },
-    { seconds: 1, nanos: 2_000 },
+    { seconds: 1, nanos: 1_000_000 },
+    { seconds: 1, nanos: 2_000_000 },
   ],
 };
 
