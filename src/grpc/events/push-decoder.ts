@@ -153,10 +153,11 @@ export function emptyEvent(): DecodedEvent {
 const STRING = 2;
 
 function readEventField(event: DecodedEvent, tag: number, reader: WireReader): void {
-  if ((tag & 7) !== STRING) {
-    readNumberField(event.draft, tag, reader);
-    return;
-  }
+  if ((tag & 7) === STRING) readStringField(event, tag, reader);
+  else readNumberField(event.draft, tag, reader);
+}
+
+function readStringField(event: DecodedEvent, tag: number, reader: WireReader): void {
   const { draft } = event;
   switch (tag >>> 3) {
     case 3:
