@@ -14,8 +14,8 @@ import type { EventFrames } from './event-frames.js';
 import { listCriteria } from './event-wire.js';
 
 export interface EventListingOptions {
-  readonly queries: EventQueries;
-  readonly source: LogSource;
+  readonly queries: Pick<EventQueries, 'list' | 'awaited'>;
+  readonly source: Pick<LogSource, 'clock' | 'visible' | 'epoch' | 'waitBeyond' | 'positionAt'>;
   readonly frames: EventFrames;
 }
 
@@ -125,17 +125,23 @@ export class EventListing {
     if (from === undefined) return this.#span(listing);
     // First: another instance may have shown more than this one, and the span ends at what is shown.
     const place = await namedPosition(this.#options.source, { field: 'page_token', position: from }, listing.signal);
-    const span = await this.#span(listing);
-    return listing.newestFirst ? { ...span, upTo: place } : { ...span, after: place };
+    // Going down, it lies before the position that the filter asks to be before: that one need not be waited for again.
+    if (listing.newestFirst) return { after: await this.#after(listing), upTo: place };
+    return { ...(await this.#span(listing)), after: place };
   }
 
   /** The positions that the filter asks for. One that it has to be before, above the head, is no bound. */
-  async #span({ afterPosition, beforePosition, signal }: Listing): Promise<Span> {
+  async #span(listing: Listing): Promise<Span> {
     const { source } = this.#options;
-    const after = await namedPosition(source, { field: 'filter.after_position', position: afterPosition }, signal);
+    const { beforePosition, signal } = listing;
+    const after = await this.#after(listing);
     if (beforePosition === undefined) return { after, upTo: source.visible };
     const last = Math.max(0, Number(beforePosition) - 1);
     return { after, upTo: (await isShown(source, last, signal)) ? last : source.visible };
+  }
+
+  #after({ afterPosition: position, signal }: Listing): Promise<Position> {
+    return namedPosition(this.#options.source, { field: 'filter.after_position', position }, signal);
   }
 
   /** The part of the span that lies within the times, without scanning the rest. */
