@@ -3,7 +3,7 @@
 
 import { pino } from 'pino';
 import { App } from './app/app.js';
-import { inspectServerSide, migrateSchema } from './app/maintenance.js';
+import { inspectServerSide, migrateSchema } from './app/migrate-and-doctor.js';
 import { runCli } from './cli/commands/program.js';
 import type { Config } from './config.js';
 

@@ -15,11 +15,11 @@ import { type Logger, Metrics } from '../telemetry.js';
 import { CallbackParts } from './callbacks.js';
 import { startConsumers } from './consumers.js';
 import { assertDurable, type DatabaseHandle, openDatabase } from './database.js';
+import { EventParts } from './events.js';
 import { LogParts } from './log.js';
 import { type ServicesOptions, services } from './services.js';
 import { Started } from './started.js';
 import type { Surroundings } from './surroundings.js';
-import { WaitParts } from './waits.js';
 
 export interface AppOptions {
   readonly config: Config;
@@ -37,7 +37,7 @@ export interface Addresses {
 }
 
 /** The groups of parts that serve calls. */
-type Engine = Pick<ServicesOptions, 'log' | 'consumers' | 'waiting' | 'callbacks'>;
+type Engine = Pick<ServicesOptions, 'log' | 'consumers' | 'events' | 'callbacks'>;
 
 /** One instance of madeleine. */
 export class App {
@@ -99,19 +99,19 @@ export class App {
     const log = new LogParts({ surroundings, handle, instance, onDatabase: (up) => this.#onDatabase(up) });
     await log.start(this.#started);
     const consumers = startConsumers({ surroundings, handle, instance, log }, this.#started);
-    const waiting = new WaitParts({ surroundings, handle, log });
-    waiting.start(this.#started);
+    const events = new EventParts({ surroundings, handle, log });
+    events.start(this.#started);
     const callbacks = await CallbackParts.open({
       surroundings,
       handle,
       log,
-      waiting,
+      events,
       instanceId: instance.id,
       encoder: this.#encoder,
       retryPolicy: this.#retryPolicy,
     });
     callbacks.start(this.#started);
-    return { log, consumers, waiting, callbacks };
+    return { log, consumers, events, callbacks };
   }
 
   /** Serves health and metrics; returns where. */

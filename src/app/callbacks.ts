@@ -22,22 +22,22 @@ import { CallbackAllow } from '../outbound/guard/callback-allow.js';
 import { DnsResolver, SystemResolver } from '../outbound/guard/name-resolver.js';
 import { Webhook } from '../outbound/http/webhook.js';
 import { loadSecretKey, SECRET_KEY_FILE } from '../storage/embedded/embedded-secret-key.js';
-import { MysqlCallbackStore } from '../storage/mysql/cawins/callback-claims.js';
-import { MysqlFiringStore } from '../storage/mysql/cawins/cawin-firings.js';
+import { MysqlCallbackStore } from '../storage/mysql/cawins/callback-store.js';
 import { MysqlCawinStore } from '../storage/mysql/cawins/cawin-store.js';
+import { MysqlFiringStore } from '../storage/mysql/cawins/firing-store.js';
 import type { Logger } from '../telemetry.js';
 import type { Millis } from '../units.js';
 import type { DatabaseHandle } from './database.js';
+import type { EventParts } from './events.js';
 import type { LogParts } from './log.js';
 import type { Started } from './started.js';
 import type { Surroundings } from './surroundings.js';
-import type { WaitParts } from './waits.js';
 
 export interface CallbackPartsOptions {
   readonly surroundings: Surroundings;
   readonly handle: DatabaseHandle;
   readonly log: LogParts;
-  readonly waiting: WaitParts;
+  readonly events: EventParts;
   readonly instanceId: string;
   readonly encoder: WireEventEncoder;
   /** The times at which a call is tried again; the product's own, if left out. */
@@ -59,7 +59,7 @@ export class CallbackParts {
     const { clock, random, metrics, logger } = surroundings;
     const { database } = handle;
     const { groupCommit, log, durableReads, reader: source } = options.log;
-    const { queries: events, pushes } = options.waiting;
+    const { queries, pushes } = options.events;
     const claims = new MysqlCallbackStore({ database });
     const sender = makeCallbacks(options);
     const policy = options.retryPolicy ?? DEFAULT_RETRY_POLICY;
@@ -68,7 +68,7 @@ export class CallbackParts {
     this.#drainMs = surroundings.config.drainMs;
     this.#runner = new CallbackRunner({
       store: claims,
-      call: new CallbackCall({ sender, source, events, vault, policy, clock, random, metrics, logger }),
+      call: new CallbackCall({ sender, source, events: queries, vault, policy, clock, random, metrics, logger }),
       results: new CallbackResults({
         store: claims,
         endpointReports: new EndpointReports({ pushes, logger }),

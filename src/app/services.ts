@@ -21,16 +21,16 @@ import { serverDefinition } from '../grpc/wire/definitions.js';
 import { MysqlStreamStore } from '../storage/mysql/log/stream-store.js';
 import type { CallbackParts } from './callbacks.js';
 import type { DatabaseHandle } from './database.js';
+import type { EventParts } from './events.js';
 import type { LogParts } from './log.js';
 import type { Surroundings } from './surroundings.js';
-import type { WaitParts } from './waits.js';
 
 export interface ServicesOptions {
   readonly surroundings: Surroundings;
   readonly handle: DatabaseHandle;
   readonly log: LogParts;
   readonly consumers: Consumers;
-  readonly waiting: WaitParts;
+  readonly events: EventParts;
   readonly callbacks: CallbackParts;
   readonly encoder: WireEventEncoder;
   /** Aborts when the server drains. */
@@ -47,8 +47,8 @@ export function services(options: ServicesOptions): RegisteredService[] {
   ];
 }
 
-function eventService({ surroundings, log, waiting, encoder, draining }: ServicesOptions): EventService {
-  const { pushes, queries, invalidations } = waiting;
+function eventService({ surroundings, log, events, encoder, draining }: ServicesOptions): EventService {
+  const { pushes, queries, invalidations } = events;
   return new EventService({
     pushes,
     groupCommit: log.groupCommit,
@@ -67,16 +67,16 @@ function streamService({ handle, log }: ServicesOptions): StreamService {
   return new StreamService({ streams: new StreamDirectory({ store, durableReads, tail }), source: reader });
 }
 
-function topicService({ log, waiting }: ServicesOptions): TopicService {
-  return new TopicService({ topics: waiting.topics, source: log.reader });
+function topicService({ log, events }: ServicesOptions): TopicService {
+  return new TopicService({ topics: events.topics, source: log.reader });
 }
 
 function consumerService({ surroundings, log, consumers, encoder }: ServicesOptions): ConsumerService {
   return new ConsumerService({ consumers, source: log.reader, encoder, clock: surroundings.clock });
 }
 
-function cawinService({ log, waiting, callbacks, encoder, draining }: ServicesOptions): CawinService {
-  const { queries, pushes, waits } = waiting;
+function cawinService({ log, events, callbacks, encoder, draining }: ServicesOptions): CawinService {
+  const { queries, pushes, waits } = events;
   const { cawins } = callbacks;
   const { reader: source } = log;
   return new CawinService({

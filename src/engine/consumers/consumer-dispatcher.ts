@@ -18,7 +18,7 @@ import type { LogSource, ReadBatch, Selection } from '../log/log-source.js';
 import type { ConsumerMembers } from './consumer-members.js';
 import type { ConsumerProgress } from './consumer-progress.js';
 import { ReadAhead } from './consumer-read-ahead.js';
-import type { LeaseReserve } from './lease-reserve.js';
+import type { DeliveryLeaseReserve } from './delivery-lease-reserve.js';
 
 const REDELIVERIES = 256;
 /** Streams that are re-read before the window is asked again. */
@@ -45,7 +45,7 @@ export interface ConsumerDispatcherOptions {
   readonly window: DeliveryWindow;
   readonly members: ConsumerMembers;
   readonly progress: ConsumerProgress;
-  readonly leases: LeaseReserve;
+  readonly leases: DeliveryLeaseReserve;
   readonly source: LogSource;
   readonly clock: Clock;
   readonly host: DispatchHost;
@@ -65,7 +65,7 @@ export class ConsumerDispatcher {
   readonly #key: ConsumerKey;
   readonly #members: ConsumerMembers;
   readonly #progress: ConsumerProgress;
-  readonly #leases: LeaseReserve;
+  readonly #leases: DeliveryLeaseReserve;
   readonly #clock: Clock;
   readonly #host: DispatchHost;
   #settings: ConsumerSettings;

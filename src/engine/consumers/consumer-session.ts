@@ -20,7 +20,7 @@ import { ConsumerMembers } from './consumer-members.js';
 import type { Ownership } from './consumer-ownership.js';
 import { ConsumerProgress, failuresFromStorage } from './consumer-progress.js';
 import { ConsumerReport } from './consumer-view.js';
-import { LeaseReserve } from './lease-reserve.js';
+import { DeliveryLeaseReserve } from './delivery-lease-reserve.js';
 import type { OffsetFlusher } from './offset-flusher.js';
 
 /** Pause after a failed read or write. */
@@ -58,7 +58,7 @@ export class ConsumerSession implements DispatchHost {
   readonly #options: KeptOptions;
   readonly #life: ConsumerLife;
   readonly #window: DeliveryWindow;
-  readonly #leases: LeaseReserve;
+  readonly #leases: DeliveryLeaseReserve;
   readonly #dispatcher: ConsumerDispatcher;
   readonly #alarm: Alarm;
   #retryAtMs = Number.POSITIVE_INFINITY;
@@ -81,7 +81,7 @@ export class ConsumerSession implements DispatchHost {
     this.members = members;
     const progress = new ConsumerProgress({ ...kept, record, window, hold });
     this.progress = progress;
-    this.#leases = new LeaseReserve({ leases: window.leases, hold, store });
+    this.#leases = new DeliveryLeaseReserve({ leases: window.leases, hold, store });
     const dispatching = { key, settings, window, members, progress, leases: this.#leases, source, clock, host: this };
     const dispatcher = new ConsumerDispatcher(dispatching);
     this.#dispatcher = dispatcher;

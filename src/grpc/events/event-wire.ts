@@ -10,7 +10,7 @@ import { fieldInvalid } from '../../domain/errors.js';
 import { wireName } from '../../domain/events/envelope.js';
 import { type EventCriteria, ONE_FIELDS, type OneCriteria } from '../../domain/events/event-filter.js';
 import { nameProblem } from '../../domain/names.js';
-import type { ReadFrame, WatchFrame } from '../../engine/log/event-stream.js';
+import type { ReadFrame, WatchFrame } from '../../engine/log/read-and-watch.js';
 import {
   descriptionFilter,
   entryKinds,

@@ -1,7 +1,7 @@
 // `madeleine migrate` inside of a test.
 
 import { pino } from 'pino';
-import { migrateSchema } from '../../../src/app/maintenance.js';
+import { migrateSchema } from '../../../src/app/migrate-and-doctor.js';
 import type { MigrationReport } from '../../../src/cli/deps.js';
 import { readConfig } from '../../../src/config.js';
 

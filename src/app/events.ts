@@ -1,4 +1,4 @@
-// The parts that await events: what pushes and reads need of them, and what ends waits on time.
+// The parts that push events and look for them, and what ends those that are awaited.
 
 import { Invalidations } from '../engine/group/invalidations.js';
 import { LookBack } from '../engine/group/look-back.js';
@@ -16,13 +16,13 @@ import type { LogParts } from './log.js';
 import type { Started } from './started.js';
 import type { Surroundings } from './surroundings.js';
 
-export interface WaitPartsOptions {
+export interface EventPartsOptions {
   readonly surroundings: Surroundings;
   readonly handle: DatabaseHandle;
   readonly log: LogParts;
 }
 
-export class WaitParts {
+export class EventParts {
   readonly queries: EventQueries;
   readonly waits: Waits;
   readonly pushes: Pushes;
@@ -31,7 +31,7 @@ export class WaitParts {
   readonly #shapes: ShapeIndex;
   readonly #expiry: WaitExpiry;
 
-  constructor({ surroundings, handle, log: parts }: WaitPartsOptions) {
+  constructor({ surroundings, handle, log: parts }: EventPartsOptions) {
     const { clock, random, metrics, logger } = surroundings;
     const { names, log, durableReads, shapeStore, catalog, tail, reader, groupCommit } = parts;
     const store = new MysqlWaitStore({ database: handle.database, names });

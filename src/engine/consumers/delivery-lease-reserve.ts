@@ -9,17 +9,17 @@ import { DELIVERY_LEASES } from './consumer-ownership.js';
 /** More leases are reserved when fewer are left. */
 const FEW_LEASES = DELIVERY_LEASES / 2;
 
-export interface LeaseReserveOptions {
+export interface DeliveryLeaseReserveOptions {
   readonly leases: LeaseSupply;
   readonly hold: ConsumerHold;
   readonly store: Pick<ConsumerStore, 'reserveLeases'>;
 }
 
-export class LeaseReserve {
-  readonly #options: LeaseReserveOptions;
+export class DeliveryLeaseReserve {
+  readonly #options: DeliveryLeaseReserveOptions;
   readonly #reserving = new SharedRun(() => this.#reserve());
 
-  constructor(options: LeaseReserveOptions) {
+  constructor(options: DeliveryLeaseReserveOptions) {
     this.#options = options;
   }
 
