@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// argv to a command; exit codes; nothing else.
+// argv to a command, signals, exit codes.
 
 import { pino } from 'pino';
 import { App } from './app/app.js';

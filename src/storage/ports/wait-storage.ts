@@ -1,5 +1,6 @@
 // The ports of waits besides what groups do: reading what is awaited, the shapes that topics watch, and their indexes. `storage/mysql`
-// implements them and points back here. Waits and shapes are written by groups only, index rows of the past by `index`.
+// implements them and points back here. Waits and shapes are written by groups, index rows of the past and how far they go by `index`;
+// a cawin with a later deadline raises that of its wait, under the head row as well.
 //
 // Every method rejects with MadeleineError STORAGE_UNAVAILABLE when the database is away.
 

@@ -42,7 +42,8 @@ export const HOUSE: Readonly<Record<string, string>> = {
 
   // Ports, and what stands behind them.
   'storage/embedded': 'domain lib telemetry',
-  'storage/mysql/cawins': 'domain domain/cawins domain/events domain/group lib storage/mysql/sql storage/ports',
+  'storage/mysql/cawins': `domain domain/cawins domain/events domain/group lib storage/mysql/sql storage/mysql/waits
+    storage/ports`,
   'storage/mysql/consumers': 'domain domain/consumers domain/json storage/mysql/sql storage/ports',
   'storage/mysql/group': `domain domain/cawins domain/events domain/group storage/mysql/log storage/mysql/names storage/mysql/sql
     storage/mysql/topics storage/mysql/waits storage/ports`,

@@ -1,30 +1,9 @@
-// What became of an event, read under the head row: the only place where cawins look at the log and at waits.
+// What became of an event, read under the head row: the only place where cawins read the log and waits.
 
 import type { EndKind, WaitEnd } from '../../../domain/cawins/cawin.js';
-import { EntryKind } from '../../../domain/events/event.js';
 import type { EventId, Micros, Position } from '../../../units.js';
-import type { Database, Queries } from '../sql/database.js';
+import type { Queries } from '../sql/database.js';
 import { placeholders } from '../sql/placeholders.js';
-
-/** What a unit under the head row knows about time and place. */
-export interface HeadView {
-  readonly position: Position;
-  /** The database's time, but not before the newest entry. */
-  readonly now: Micros;
-}
-
-const LOCK_HEAD = `
-  SELECT position, created_at, CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS UNSIGNED) AS now_micros
-  FROM log_head WHERE id = 1 FOR UPDATE`;
-
-/** Runs the work in one transaction that holds the head row, so that no event ends meanwhile. */
-export function underHead<T>(database: Database, work: (queries: Queries, head: HeadView) => Promise<T>): Promise<T> {
-  return database.transaction(async (queries) => {
-    const [row] = await queries.execute<{ position: Position; created_at: Micros; now_micros: Micros }>(LOCK_HEAD);
-    if (row === undefined) throw new Error('log_head has no row');
-    return work(queries, { position: row.position, now: Math.max(row.created_at, row.now_micros) });
-  });
-}
 
 export interface StoredOutcome {
   readonly contextId: number;
@@ -86,12 +65,4 @@ function outcomeOf(wait: WaitRow | undefined, entries: readonly EntryRow[]): Sto
   if (contextId === undefined) return undefined;
   const ends = entries.map((row) => ({ kind: row.kind as EndKind, position: row.position, createdAt: row.created_at }));
   return { contextId, ends, waitUntil: ends.length === 0 ? wait?.expires_at : undefined };
-}
-
-const RAISE = `
-  UPDATE wait SET expires_at = ? WHERE event_id = ? AND state = ${EntryKind.AWAITED} AND expires_at < ? AND expires_at > ?`;
-
-/** The await's deadline is the greatest of those who share it; one that has passed by `now` stays passed. */
-export async function raiseWait(queries: Queries, eventId: EventId, until: Micros, now: Micros): Promise<void> {
-  await queries.write(RAISE, [until, eventId, until, now]);
 }

@@ -17,8 +17,9 @@ import { Gate } from '../../../lib/gate.js';
 import type { AttemptKey, CawinPatch, CawinStore, ListCawinsOptions, StoredCawin } from '../../ports/cawin-storage.js';
 import type { Database, Queries, SqlValue } from '../sql/database.js';
 import { NOW_MICROS } from '../sql/database-time.js';
+import { raiseWait } from '../waits/raise-wait.js';
 import { endpointId, expectWork } from './cawin-endpoints.js';
-import { type HeadView, raiseWait, readOutcome, underHead } from './cawin-outcome.js';
+import { readOutcome } from './cawin-outcome.js';
 import {
   ATTEMPT_COLUMNS,
   type AttemptRow,
@@ -30,6 +31,7 @@ import {
   readFirings,
 } from './cawin-rows.js';
 import { addFirings, asked, kinds, type NewFiring, namesColumn } from './cawin-writes.js';
+import { type HeadView, underHead } from './under-head.js';
 
 const SELECT = `SELECT ${CAWIN_COLUMNS}, c.sealed FROM ${CAWIN_TABLES} WHERE c.id = ?`;
 /** What is not pending stays: only its row's lock is taken, so that a claim cannot slip in between. */

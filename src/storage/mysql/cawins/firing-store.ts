@@ -8,8 +8,9 @@ import { CURSOR_LEASE_MS, type CursorHold, type FiringJob, type FiringStore } fr
 import type { Database, Queries } from '../sql/database.js';
 import { NOW_MICROS } from '../sql/database-time.js';
 import { placeholders } from '../sql/placeholders.js';
-import { type HeadView, readOutcomes, type StoredOutcome, underHead } from './cawin-outcome.js';
+import { readOutcomes, type StoredOutcome } from './cawin-outcome.js';
 import { addFirings } from './cawin-writes.js';
+import { type HeadView, underHead } from './under-head.js';
 
 const LEASE_END = `${NOW_MICROS} + ${CURSOR_LEASE_MS * 1000}`;
 const HELD = 'id = 1 AND owner = ? AND owner_epoch = ?';
