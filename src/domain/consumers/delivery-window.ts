@@ -42,6 +42,9 @@ const DEFAULT_LIMITS: WindowLimits = { maxAckedRanges: 10_000, maxAckedAhead: 10
  *
  * A seek sends every event after its target back to unseen.
  *
+ * Parked and queued cannot be reached yet: `windowSettings` in `consumer-changes.ts` switches parking off, and `reject`, `extend`,
+ * `replay` and `discard` have no caller but tests.
+ *
  * Invariants:
  * - The offset passes a matching event only when it is done or parked, never passes `scan.position`, and falls only by a seek.
  * - The open events of a stream are, in position order: in flight ones (all with one member), then waiting ones, then held

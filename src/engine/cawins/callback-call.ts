@@ -105,7 +105,7 @@ const USED_UP: AttemptResult = {
   reason: 'internal',
   error: 'its attempts were used up by servers that ended in the middle of them',
 };
-/** Retention deleted the event before anybody took the call. */
+/** Once retention deletes: the event is gone before anybody took the call. */
 const GONE: AttemptResult = {
   ...NOTHING_SENT,
   outcome: 'rejected',

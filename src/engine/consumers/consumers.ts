@@ -189,7 +189,7 @@ export class Consumers {
     const { source } = this.#options;
     switch (start.kind) {
       case 'earliest': {
-        // What retention deleted before the consumer existed is no gap for it.
+        // Once retention deletes: what was gone before the consumer existed is no gap for it.
         const { visible } = source;
         const oldest = await source.oldestPosition();
         return oldest === 0 ? visible : oldest - 1;

@@ -27,7 +27,7 @@ export class LogReader implements LogSource {
   readonly clock: Clock;
   readonly #log: EventLog;
   readonly #tail: LogTail;
-  /** The oldest stored position, as last seen: what retention deletes only raises it. */
+  /** The oldest stored position, as last seen: once retention deletes, that only raises it. */
   #oldest: Position | undefined;
 
   constructor({ log, tail, clock }: LogReaderOptions) {
@@ -91,7 +91,10 @@ export class LogReader implements LogSource {
     return gap === undefined ? page : { ...page, gap };
   }
 
-  /** What retention deleted right after the position. Asked once per reader that starts below the oldest known entry. */
+  /**
+   * What is not stored any more right after the position, once retention deletes. Asked once per reader that starts below the oldest
+   * known entry.
+   */
   async #gapAfter(after: Position): Promise<ReadBatch['gap']> {
     if (this.#oldest === undefined || after + 1 < this.#oldest) this.#oldest = await this.#log.oldestPosition();
     const oldest = this.#oldest;

@@ -17,7 +17,7 @@ export interface ReadBatch {
   readonly entries: readonly LogEntry[];
   /** Everything up to this position was looked at: pass it as the next `after`. */
   readonly scannedTo: Position;
-  /** Positions after `after` that retention deleted before they could be read; `scannedTo` lies at or beyond its end. */
+  /** Positions after `after` that are not stored any more, once retention deletes; `scannedTo` lies at or beyond its end. */
   readonly gap?: { readonly first: Position; readonly last: Position };
 }
 

@@ -206,7 +206,7 @@ export class LogTail {
     }
   }
 
-  /** Index of the first entry after the position. Positions are dense but for what retention deleted. */
+  /** Index of the first entry after the position. Positions are dense until retention deletes. */
   #indexAfter(position: Position): number {
     let low = this.#start;
     let high = this.#entries.length;
