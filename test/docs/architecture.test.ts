@@ -26,6 +26,12 @@ function mentions(file: string, word: string): boolean {
   return new RegExp(`(?<![\\w$])${word}(?![\\w$])`).test(read(file));
 }
 
+/** Files below a folder that are code. */
+function sources(folder: string): string[] {
+  const names = readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' });
+  return names.filter((name) => name.endsWith('.ts')).map((name) => `${folder}/${name}`);
+}
+
 /** Comments speak of reasons that others decide. */
 function withoutComments(file: string): string {
   return read(file)
@@ -37,6 +43,14 @@ function withoutComments(file: string): string {
 function makes(reason: string): RegExp {
   const name = reason.toLowerCase().replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
   return new RegExp(`'${reason}'|\\b${reason}:|\\b${name}\\w*\\(`);
+}
+
+/** Where every reason is named, and the client, which is told of them. */
+const NAMES_ALL_REASONS = /^src\/(domain\/errors\.ts|grpc\/wire\/status\.ts|cli\/)/;
+
+/** A statement that changes rows of the table. */
+function writes(table: string): RegExp {
+  return new RegExp(`(INSERT (IGNORE )?INTO|UPDATE|DELETE FROM)\\s+${table}\\b`);
 }
 
 /** Rows of the index under the heading, by name. */
@@ -76,7 +90,7 @@ describe('the index of docs/architecture.md', () => {
     }
   });
 
-  it('has every reason of an error, and a file that makes it', () => {
+  it('has every reason of an error, and every file that makes it', () => {
     const union = /export type ErrorReason =([^;]*);/.exec(read('src/domain/errors.ts'))?.[1] ?? '';
     const reasons = [...union.matchAll(/'([A-Z_]+)'/g)].map(([, reason = '']) => reason);
     expect(reasons.length).toBeGreaterThan(10);
@@ -85,6 +99,9 @@ describe('the index of docs/architecture.md', () => {
     for (const [reason, [cell = '']] of index) {
       const [file = ''] = pathsIn(cell);
       expect(withoutComments(file), `${reason} in ${file}`).toMatch(makes(reason));
+      const makers = sources('src').filter((path) => !NAMES_ALL_REASONS.test(path));
+      const found = makers.filter((path) => makes(reason).test(withoutComments(path)));
+      expect(pathsIn(cell), reason).toEqual(expect.arrayContaining(found));
     }
   });
 
@@ -100,14 +117,17 @@ describe('the index of docs/architecture.md', () => {
     }
   });
 
-  it('has every table, and files that make it and write it', () => {
+  it('has every table, the file that makes it, and exactly those that write it', () => {
     const folder = 'src/storage/mysql/migrations';
     const migrations = readdirSync(join(ROOT, folder)).map((name) => read(`${folder}/${name}`));
     const tables = migrations.flatMap((text) => [...text.matchAll(/CREATE TABLE IF NOT EXISTS (\w+)/g)]);
     const index = indexOf('By table');
     expect([...index.keys()].sort()).toEqual(tables.map(([, table = '']) => table).sort());
-    for (const [table, cells] of index) {
-      for (const file of cells.flatMap(pathsIn)) expect(mentions(file, table), `${table} in ${file}`).toBe(true);
+    const writers = sources('src').filter((path) => !path.startsWith(folder));
+    for (const [table, [made = '', written = '']] of index) {
+      for (const file of pathsIn(made)) expect(mentions(file, table), `${table} in ${file}`).toBe(true);
+      const expected = writers.filter((path) => writes(table).test(withoutComments(path)));
+      expect(pathsIn(written).sort(), table).toEqual(expected.sort());
     }
   });
 });
