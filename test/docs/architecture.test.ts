@@ -1,7 +1,7 @@
 // The pages about the code are true: what they name is there, and the index of architecture.md names everything.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { partOf } from './generated-parts.js';
@@ -44,6 +44,23 @@ function makes(reason: string): RegExp {
   const name = reason.toLowerCase().replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
   return new RegExp(`'${reason}'|\\b${reason}:|\\b${name}\\w*\\(`);
 }
+
+/** Files in src/storage/mysql, by the port that a class in them implements. */
+function implementers(): Map<string, string> {
+  const found = sources('src/storage/mysql').flatMap((path) =>
+    [...read(path).matchAll(/ implements (\w+)/g)].map(([, port = '']): [string, string] => [port, path]),
+  );
+  return new Map(found);
+}
+
+/** What an engine file imports from the ports. */
+function portsOf(file: string): string[] {
+  const imports = [...read(file).matchAll(/import [^;]*?\{([^}]*)\} from '[./]*storage\/ports/g)];
+  return imports.flatMap(([, names = '']) => names.match(/\w+/g) ?? []);
+}
+
+/** The page says once that reads are made durable; the part that looks for events needs no waits where it peeks. */
+const NOT_IN_ROWS = [/ durable-reads\.ts$/, /^PeekEvent wait-store\.ts$/];
 
 /** Where every reason is named, and the client, which is told of them. */
 const NAMES_ALL_REASONS = /^src\/(domain\/errors\.ts|grpc\/wire\/status\.ts|cli\/)/;
@@ -88,6 +105,18 @@ describe('the index of docs/architecture.md', () => {
       const [service = ''] = pathsIn(cells[0] ?? '');
       expect(mentions(service, `${rpc.charAt(0).toLowerCase()}${rpc.slice(1)}`), `${rpc} in ${service}`).toBe(true);
     }
+  });
+
+  it('has what implements the ports that the engine files of a call use', () => {
+    const byPort = implementers();
+    expect(byPort.size).toBeGreaterThan(8);
+    const missing = [...indexOf('By RPC')].flatMap(([rpc, [, engine = '', sql = '']]) => {
+      const needed = pathsIn(engine)
+        .flatMap(portsOf)
+        .flatMap((port) => byPort.get(port) ?? []);
+      return needed.filter((file) => !pathsIn(sql).includes(file)).map((file) => `${rpc} ${basename(file)}`);
+    });
+    expect(missing.filter((one) => !NOT_IN_ROWS.some((known) => known.test(one)))).toEqual([]);
   });
 
   it('has every reason of an error, and every file that makes it', () => {
