@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { OPTIONS } from '../../src/config.js';
 import { partOf } from './generated-parts.js';
 import { code, rowsOf } from './markdown-tables.js';
 
@@ -157,6 +158,54 @@ describe('the index of docs/architecture.md', () => {
       for (const file of pathsIn(made)) expect(mentions(file, table), `${table} in ${file}`).toBe(true);
       const expected = writers.filter((path) => writes(table).test(withoutComments(path)));
       expect(pathsIn(written).sort(), table).toEqual(expected.sort());
+    }
+  });
+});
+
+/** What makes something happen later or again; time limits of calls are made by other means. */
+const TIMERS = /\bclock\.(every|after)\(|\bsetInterval\(|\bpause\(|new Alarm\(/;
+const MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, min: 60_000 };
+
+/** The value of a constant that is a number of milliseconds. */
+function millisOf(name: string, file: string): number {
+  const [, factors = ''] = new RegExp(`const ${name}(?:: \\w+)? = ([\\d_]+);`).exec(read(file)) ?? [];
+  return Number(factors.replaceAll('_', ''));
+}
+
+/** First cells of a table without code. */
+function namesOf(text: string): string[] {
+  const lines = text.split('\n').filter((line) => /^\| [A-Z]/.test(line));
+  return lines.map((line) => line.split('|')[1]?.trim() ?? '');
+}
+
+describe('docs/architecture.md', () => {
+  it('has whatever runs by itself, with its period', () => {
+    const [, part = ''] = architecture.split('\n## What runs by itself\n');
+    const [table = ''] = part.split('\n## ');
+    const running = ['engine', 'storage', 'grpc', 'outbound', 'http'].flatMap((floor) => sources(`src/${floor}`));
+    const timers = running.filter((path) => TIMERS.test(withoutComments(path)));
+    expect(timers.length).toBeGreaterThan(8);
+    expect(pathsIn(table)).toEqual(expect.arrayContaining(timers));
+    const periods = [...table.matchAll(/(\d+) (ms|s|min) \(`(\w+)` in `([^`]+)`\)/g)];
+    expect(periods.length).toBeGreaterThan(10);
+    for (const [claim, count = '', unit = '', name = '', file = ''] of periods) {
+      expect(millisOf(name, file), claim).toBe(Number(count) * (MS[unit] ?? 0));
+    }
+  });
+
+  it('has every limit of docs/limits.md', () => {
+    const limits = namesOf(read('docs/limits.md'));
+    expect(limits.length).toBeGreaterThan(10);
+    expect(namesOf(section('By limit'))).toEqual(limits);
+  });
+
+  it('has every setting, and a file that hands it on', () => {
+    const index = indexOf('By setting');
+    expect([...index.keys()]).toEqual(Object.values(OPTIONS).map(({ variable }) => variable));
+    for (const [key, { variable }] of Object.entries(OPTIONS)) {
+      const [handedOn = '', used = ''] = index.get(variable) ?? [];
+      expect(pathsIn(used).length, variable).toBeGreaterThan(0);
+      for (const file of pathsIn(handedOn)) expect(mentions(file, key), `${key} in ${file}`).toBe(true);
     }
   });
 });
