@@ -9,7 +9,7 @@ import { FAILURES_TO_OPEN } from '../../src/domain/cawins/endpoint-circuit.js';
 import { DEFAULT_RETRY_POLICY } from '../../src/domain/cawins/retry-policy.js';
 import { MAX_DESCRIPTION_BYTES } from '../../src/domain/descriptions/description.js';
 import { MAX_SHAPES } from '../../src/domain/descriptions/shape.js';
-import { DEFAULT_LOOKBACK_MICROS, DEFAULT_WAIT_MICROS, MAX_WAIT_MICROS } from '../../src/domain/events/wait.js';
+import { DEFAULT_LOOKBACK_MICROS, DEFAULT_WAIT_MICROS, MAX_WAIT_MICROS } from '../../src/domain/waits/wait.js';
 import { STATUS } from '../../src/grpc/wire/status.js';
 import { Metrics } from '../../src/telemetry.js';
 import { code, rowsOf } from './markdown-tables.js';

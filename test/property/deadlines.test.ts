@@ -7,11 +7,11 @@ import { counts, type EndKind, endsForDeadline, type WaitEnd } from '../../src/d
 import { parseDescription } from '../../src/domain/descriptions/description.js';
 import { EMPTY_ENVELOPE } from '../../src/domain/events/envelope.js';
 import { EntryKind, type EventDraft, type LogEntry } from '../../src/domain/events/event.js';
-import type { Wait } from '../../src/domain/events/wait.js';
 import { planGroup } from '../../src/domain/group/group-plan.js';
 import { matchPushes, needsOf, waitKeyText } from '../../src/domain/group/group-plan-needs.js';
 import type { GroupUnit, LockedState, Push } from '../../src/domain/group/group-plan-types.js';
 import { ShapeCatalog } from '../../src/domain/group/shape-catalog.js';
+import type { Wait } from '../../src/domain/waits/wait.js';
 import { preparedCawin } from '../support/cawins/prepared-cawin.js';
 import { propertyParameters } from '../support/property.js';
 

@@ -6,7 +6,6 @@ import { describe, expect, it } from 'vitest';
 import { loadDescription, parseDescription } from '../../src/domain/descriptions/description.js';
 import { EMPTY_ENVELOPE } from '../../src/domain/events/envelope.js';
 import { EntryKind, type EventDraft, type LogEntry } from '../../src/domain/events/event.js';
-import type { Wait } from '../../src/domain/events/wait.js';
 import type { PushOutcome, UnitOutcome } from '../../src/domain/group/group-outcomes.js';
 import { planGroup } from '../../src/domain/group/group-plan.js';
 import { matchPushes, needsOf, waitKeyText } from '../../src/domain/group/group-plan-needs.js';
@@ -23,6 +22,7 @@ import {
 } from '../../src/domain/group/group-plan-types.js';
 import { ShapeCatalog, type WatchedShape } from '../../src/domain/group/shape-catalog.js';
 import { scopedKey } from '../../src/domain/names.js';
+import type { Wait } from '../../src/domain/waits/wait.js';
 import { preparedCawin } from '../support/cawins/prepared-cawin.js';
 import { propertyParameters } from '../support/property.js';
 

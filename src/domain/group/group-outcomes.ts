@@ -4,7 +4,7 @@ import type { EventId, Position } from '../../units.js';
 import type { MadeCawin } from '../cawins/prepared-cawin.js';
 import type { MadeleineError } from '../errors.js';
 import type { LogEntry } from '../events/event.js';
-import type { EventOutcome, Wait } from '../events/wait.js';
+import type { EventOutcome, Wait } from '../waits/wait.js';
 import type { GroupUnit } from './group-plan-types.js';
 
 /** The outcome of each kind of unit. */

@@ -5,9 +5,9 @@ import { loadDescription } from '../descriptions/description.js';
 import type { DescriptionPaths } from '../descriptions/description-paths.js';
 import { bug, fieldInvalid, MadeleineError } from '../errors.js';
 import { isJsonContentType } from '../events/event.js';
-import type { Wait } from '../events/wait.js';
 import { asBuffer } from '../json/bytes.js';
 import { scopedKey } from '../names.js';
+import type { Wait } from '../waits/wait.js';
 import {
   type Find,
   type GroupNeeds,

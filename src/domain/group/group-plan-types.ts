@@ -8,8 +8,8 @@ import type { Shape } from '../descriptions/shape.js';
 import type { MadeleineError } from '../errors.js';
 import type { EventDraft, LogEntry } from '../events/event.js';
 import type { StreamState } from '../events/stream.js';
-import type { EventOutcome, Wait } from '../events/wait.js';
 import type { TopicSettings } from '../topics/topic.js';
+import type { EventOutcome, Wait } from '../waits/wait.js';
 import type { UnitOutcome } from './group-outcomes.js';
 
 /** One event to push. */

@@ -14,7 +14,7 @@ import type { UndoLog } from '../collections/undo-log.js';
 import { loadDescription } from '../descriptions/description.js';
 import { bug, type MadeleineError } from '../errors.js';
 import { EntryKind, type LogEntry } from '../events/event.js';
-import { type EventOutcome, outcomeOf, outcomeOfEntries, type Wait } from '../events/wait.js';
+import { type EventOutcome, outcomeOf, outcomeOfEntries, type Wait } from '../waits/wait.js';
 import type { Expired, Invalidated, Observed, PushOutcome, Refused } from './group-outcomes.js';
 import type { CatalogWrites } from './group-plan-catalog.js';
 import { findOf, isFor, waitKeyText } from './group-plan-needs.js';

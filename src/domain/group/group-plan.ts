@@ -11,8 +11,8 @@ import { assertNever, MadeleineError } from '../errors.js';
 import { EnvelopeMembers } from '../events/envelope.js';
 import { EntryKind, type EventDraft, type LogEntry, type Payload } from '../events/event.js';
 import { extendStream, type StreamState } from '../events/stream.js';
-import type { Wait } from '../events/wait.js';
 import { scopedKey } from '../names.js';
+import type { Wait } from '../waits/wait.js';
 import type { Pushed, PushOutcome, UnitOutcome } from './group-outcomes.js';
 import { CatalogPlanner } from './group-plan-catalog.js';
 import type {

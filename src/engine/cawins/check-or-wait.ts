@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import type { Cawin } from '../../domain/cawins/cawin.js';
 import { bug } from '../../domain/errors.js';
 import type { LogEntry } from '../../domain/events/event.js';
-import { DEFAULT_WAIT_MICROS } from '../../domain/events/wait.js';
+import { DEFAULT_WAIT_MICROS } from '../../domain/waits/wait.js';
 import type { PushCommand, Pushes } from '../group/pushes.js';
 import type { EventLookUp } from '../log/event-look-up.js';
 import type { Cawins, CawinTerms } from './cawins.js';

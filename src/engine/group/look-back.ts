@@ -1,7 +1,7 @@
 // How far back a description looks for what has occurred: the time, and a position that is known to be no later, so that the
 // index is read from there. The position of the default look-back is found once a minute.
 
-import { DEFAULT_LOOKBACK_MICROS } from '../../domain/events/wait.js';
+import { DEFAULT_LOOKBACK_MICROS } from '../../domain/waits/wait.js';
 import type { Clock } from '../../lib/clock.js';
 import { SharedRun } from '../../lib/shared-run.js';
 import type { Micros, Position } from '../../units.js';

@@ -5,9 +5,10 @@ import type { MadeCawin, PreparedCawin } from '../../domain/cawins/prepared-cawi
 import { assertNever, bug, MadeleineError } from '../../domain/errors.js';
 import { contentDigest } from '../../domain/events/content-digest.js';
 import type { EventDraft, LogEntry } from '../../domain/events/event.js';
-import { awaitedView, DEFAULT_WAIT_MICROS, withoutPayload } from '../../domain/events/wait.js';
+import { withoutPayload } from '../../domain/events/event-views.js';
 import type { PushOutcome } from '../../domain/group/group-outcomes.js';
 import type { Push, WaitTerms } from '../../domain/group/group-plan-types.js';
+import { awaitedView, DEFAULT_WAIT_MICROS } from '../../domain/waits/wait.js';
 import type { Uuid7Source } from '../../lib/uuid7.js';
 import type { Metrics } from '../../telemetry.js';
 import type { EventId, Micros, Position } from '../../units.js';

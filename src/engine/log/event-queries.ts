@@ -4,7 +4,8 @@
 import { EntryKind, type LogEntry } from '../../domain/events/event.js';
 import type { EventCriteria } from '../../domain/events/event-filter.js';
 import { compileCriteria } from '../../domain/events/event-filter.js';
-import { awaitedView, invalidatedView, satisfiedView } from '../../domain/events/wait.js';
+import { invalidatedView } from '../../domain/events/event-views.js';
+import { awaitedView, satisfiedView } from '../../domain/waits/wait.js';
 import type { DurableReads, EventLog, Page } from '../../storage/ports/log-storage.js';
 import type { WaitStore } from '../../storage/ports/wait-storage.js';
 import type { EventId, Position } from '../../units.js';

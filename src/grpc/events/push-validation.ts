@@ -15,9 +15,9 @@ import {
 } from '../../domain/events/envelope.js';
 import { type EventDraft, isJsonContentType, type Payload } from '../../domain/events/event.js';
 import { subjectName } from '../../domain/events/subject.js';
-import { MAX_WAIT_MICROS } from '../../domain/events/wait.js';
 import { isJsonText } from '../../domain/json/bytes.js';
 import { DEFAULT_CONTEXT, labelProblem, nameProblem } from '../../domain/names.js';
+import { MAX_WAIT_MICROS } from '../../domain/waits/wait.js';
 import type { PushCommand } from '../../engine/group/pushes.js';
 import type { Micros } from '../../units.js';
 import { microsOf, Violations } from '../wire/wire.js';

@@ -4,8 +4,8 @@
 //
 // Every method rejects with MadeleineError STORAGE_UNAVAILABLE when the database is away.
 
-import type { Wait } from '../../domain/events/wait.js';
 import type { ShapeCatalog } from '../../domain/group/shape-catalog.js';
+import type { Wait } from '../../domain/waits/wait.js';
 import type { EventId, Micros, Millis, Position } from '../../units.js';
 
 export interface ListWaitsOptions {

@@ -25,25 +25,27 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'domain/consumers': 'domain domain/collections domain/events',
   'domain/descriptions': 'domain domain/json',
   'domain/events': 'domain domain/descriptions',
-  'domain/group': 'domain domain/cawins domain/collections domain/descriptions domain/events domain/json domain/topics',
+  'domain/group': `domain domain/cawins domain/collections domain/descriptions domain/events domain/json
+    domain/topics domain/waits`,
   'domain/json': '',
   'domain/topics': 'domain/descriptions',
+  'domain/waits': 'domain domain/events',
 
   // What runs: the parts that wait, read, commit and call, over ports.
-  'engine/cawins': `domain domain/cawins domain/events engine/cawins/callback-sender engine/group engine/log lib
-    storage/ports telemetry`,
+  'engine/cawins': `domain domain/cawins domain/events domain/waits engine/cawins/callback-sender engine/group
+    engine/log lib storage/ports telemetry`,
   'engine/cawins/callback-sender': 'domain/events',
   'engine/consumers': 'domain domain/consumers domain/events engine/log lib storage/ports telemetry',
-  'engine/group':
-    'domain domain/cawins domain/descriptions domain/events domain/group engine/log lib storage/ports telemetry',
-  'engine/log': 'domain domain/events lib storage/ports telemetry',
+  'engine/group': `domain domain/cawins domain/descriptions domain/events domain/group domain/waits engine/log lib
+    storage/ports telemetry`,
+  'engine/log': 'domain domain/events domain/waits lib storage/ports telemetry',
   'engine/topics': 'domain domain/topics engine/group engine/log storage/ports',
   'engine/waits': 'domain domain/descriptions domain/events engine/group engine/log lib storage/ports telemetry',
 
   // Ports, and what stands behind them.
   'storage/embedded': 'domain lib telemetry',
-  'storage/mysql/cawins': `domain domain/cawins domain/events domain/group lib storage/mysql/sql storage/mysql/waits
-    storage/ports`,
+  'storage/mysql/cawins': `domain domain/cawins domain/events domain/group domain/waits lib storage/mysql/sql
+    storage/mysql/waits storage/ports`,
   'storage/mysql/consumers': 'domain domain/consumers domain/json storage/mysql/sql storage/ports',
   'storage/mysql/group': `domain domain/cawins domain/events domain/group storage/mysql/log storage/mysql/names storage/mysql/sql
     storage/mysql/topics storage/mysql/waits storage/ports`,
@@ -54,9 +56,9 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'storage/mysql/sql': 'domain storage/mysql/migrations',
   'storage/mysql/topics': `domain domain/group domain/topics storage/mysql/log storage/mysql/names storage/mysql/sql
     storage/ports`,
-  'storage/mysql/waits': `domain domain/descriptions domain/events domain/group domain/json lib storage/mysql/log
-    storage/mysql/names storage/mysql/sql storage/mysql/topics storage/ports`,
-  'storage/ports': 'domain/cawins domain/consumers domain/events domain/group domain/topics',
+  'storage/mysql/waits': `domain domain/descriptions domain/events domain/group domain/json domain/waits lib
+    storage/mysql/log storage/mysql/names storage/mysql/sql storage/mysql/topics storage/ports`,
+  'storage/ports': 'domain/cawins domain/consumers domain/events domain/group domain/topics domain/waits',
 
   // Callbacks, by protocol.
   outbound: `domain domain/cawins engine/cawins/callback-sender lib outbound/amqp outbound/attempt outbound/grpc
@@ -73,7 +75,8 @@ export const HOUSE: Readonly<Record<string, string>> = {
     generated grpc/events grpc/wire`,
   'grpc/consumers': `domain domain/consumers domain/events engine/consumers engine/log generated grpc/events grpc/wire
     lib`,
-  'grpc/events': 'domain domain/descriptions domain/events domain/json engine/group engine/log generated grpc/wire',
+  'grpc/events': `domain domain/descriptions domain/events domain/json domain/waits engine/group engine/log generated
+    grpc/wire`,
   'grpc/server': 'domain grpc/wire lib telemetry',
   'grpc/topics': 'domain/topics engine/log engine/topics generated grpc/wire',
   'grpc/wire': 'domain domain/consumers domain/descriptions domain/events domain/json generated lib',

@@ -2,8 +2,8 @@
 
 import type { CawinDeadline, MadeCawin } from '../../../domain/cawins/prepared-cawin.js';
 import { bug } from '../../../domain/errors.js';
-import type { EventOutcome } from '../../../domain/events/wait.js';
 import type { PlannedCawin } from '../../../domain/group/group-plan-types.js';
+import type { EventOutcome } from '../../../domain/waits/wait.js';
 import type { Micros } from '../../../units.js';
 import type { Queries } from '../sql/database.js';
 import { NOW_MICROS } from '../sql/database-time.js';

@@ -3,7 +3,6 @@
 
 import { encodeShape } from '../../../domain/descriptions/shape.js';
 import { EntryKind, type LogEntry } from '../../../domain/events/event.js';
-import type { Wait } from '../../../domain/events/wait.js';
 import { isFor, waitKeyText } from '../../../domain/group/group-plan-needs.js';
 import type {
   Identity,
@@ -15,6 +14,7 @@ import type {
   WaitWrites,
 } from '../../../domain/group/group-plan-types.js';
 import { asBuffer } from '../../../domain/json/bytes.js';
+import type { Wait } from '../../../domain/waits/wait.js';
 import { uuidText } from '../../../lib/uuid-text.js';
 import type { EventId, Micros, Position } from '../../../units.js';
 import { COLUMNS_READ, entryFromRow, rowNameIds, uuidToBytes } from '../log/entry-rows.js';

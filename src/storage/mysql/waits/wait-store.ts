@@ -1,8 +1,8 @@
 // Reads of waits, and the ledger of pushes that left no entry.
 
 import { EntryKind } from '../../../domain/events/event.js';
-import type { Wait } from '../../../domain/events/wait.js';
 import { ALL_CONTEXTS } from '../../../domain/names.js';
+import type { Wait } from '../../../domain/waits/wait.js';
 import type { EventId, Micros, Millis } from '../../../units.js';
 import type { ListWaitsOptions, WaitStore } from '../../ports/wait-storage.js';
 import { uuidToBytes } from '../log/entry-rows.js';

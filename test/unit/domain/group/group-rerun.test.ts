@@ -2,10 +2,10 @@
 
 import { describe, expect, it } from 'vitest';
 import { EntryKind } from '../../../../src/domain/events/event.js';
-import type { EventOutcome } from '../../../../src/domain/events/wait.js';
 import { type PushOutcome, type UnitOutcome, withCawins } from '../../../../src/domain/group/group-outcomes.js';
 import type { ObserveUnit } from '../../../../src/domain/group/group-plan-types.js';
 import { plannedBefore, recognised, unitAgain } from '../../../../src/domain/group/group-rerun.js';
+import type { EventOutcome } from '../../../../src/domain/waits/wait.js';
 import { preparedCawin } from '../../../support/cawins/prepared-cawin.js';
 
 const OUTCOME: EventOutcome = {

@@ -3,8 +3,9 @@
 
 import type { EventId, Micros, Position } from '../../units.js';
 import { bug } from '../errors.js';
-import type { Envelope } from './envelope.js';
-import { EntryKind, type LogEntry } from './event.js';
+import type { Envelope } from '../events/envelope.js';
+import { EntryKind, type LogEntry } from '../events/event.js';
+import { NO_ENCODINGS } from '../events/event-views.js';
 
 /** How long an event is awaited unless its push says otherwise. */
 export const DEFAULT_WAIT_MICROS = 30 * 86_400 * 1_000_000;
@@ -90,28 +91,3 @@ export function satisfiedView(wait: Wait, entry: LogEntry): LogEntry {
     ...NO_ENCODINGS,
   };
 }
-
-/** An entry without its payload: for answers that have become too long for it. */
-export function withoutPayload(entry: LogEntry): LogEntry {
-  return { ...entry, messageId: entry.messageId, payload: undefined, ...NO_ENCODINGS };
-}
-
-/** An occurred event that was invalidated later, as it is now. */
-export function invalidatedView(occurred: LogEntry, invalidation: LogEntry): LogEntry {
-  const reason = invalidation.rest?.reason;
-  return {
-    ...occurred,
-    messageId: occurred.messageId,
-    kind: EntryKind.INVALIDATED,
-    rest: {
-      ...occurred.rest,
-      ...(reason === undefined ? {} : { reason }),
-      occurredAt: occurred.createdAt,
-      invalidatedAt: invalidation.createdAt,
-    },
-    ...NO_ENCODINGS,
-  };
-}
-
-/** A view is another message than its entry: the entry's encodings are not its own. */
-const NO_ENCODINGS = { shared: false, encodedJson: undefined, encodedBytes: undefined } as const;
