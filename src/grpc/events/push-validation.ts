@@ -48,9 +48,10 @@ export function toPushCommand(push: DecodedPush, path: string, limits: PushLimit
   const { event } = push;
   if (event === undefined) return fieldInvalid(`${path}event`, 'is required');
   const found = new Violations();
-  event.draft.rest = toRest(event, `${path}event.`, found);
+  event.draft.rest = toRest(event);
   checkMembers(event.draft, `${path}event.`, found);
   const expectedSequence = checkSequence(push, path, found);
+  checkParts(event, `${path}event.`, found);
   const description = checkDescription(event, `${path}event.description`, found);
   const { payload } = event;
   if (payload !== undefined) checkPayload(payload, `${path}event.payload.`, found);
@@ -168,24 +169,16 @@ function tooLarge(
   return fieldError('PAYLOAD_TOO_LARGE', `${path}event.payload`, `has ${size} bytes, more than ${maxEventBytes}`);
 }
 
-function toRest(event: DecodedEvent, path: string, found: Violations): EnvelopeRest | undefined {
-  const rest: { -readonly [K in keyof PushedRest]: PushedRest[K] } = {};
-  if (event.properties.length > 0) rest.properties = toProperties(event.properties, `${path}properties`, found);
-  if (event.system !== undefined) rest.system = toSystem(event.system, `${path}system.`, found);
-  if (event.trigger !== undefined) {
-    found.add(`${path}trigger.type`, labelProblem(event.trigger.type));
-    found.add(`${path}trigger.name`, labelProblem(event.trigger.name));
-    rest.trigger = event.trigger;
-  }
-  for (const field of REST_TEXT_FIELDS) if (event[field] !== '') rest[field] = event[field];
-  return Object.keys(rest).length === 0 ? undefined : rest;
+/** Checks the members that have members of their own: after the others, as there may be more wrong with them than is told. */
+function checkParts({ properties, system, trigger }: DecodedEvent, path: string, found: Violations): void {
+  checkProperties(properties, `${path}properties`, found);
+  if (system !== undefined) checkSystem(system, `${path}system.`, found);
+  if (trigger === undefined) return;
+  found.add(`${path}trigger.type`, labelProblem(trigger.type));
+  found.add(`${path}trigger.name`, labelProblem(trigger.name));
 }
 
-function toProperties(
-  pairs: readonly [string, string][],
-  path: string,
-  found: Violations,
-): Readonly<Record<string, string>> {
+function checkProperties(pairs: readonly [string, string][], path: string, found: Violations): void {
   if (pairs.length > MAX_PROPERTIES) found.add(path, `has more than ${MAX_PROPERTIES} members`);
   let bytes = 0;
   for (const [key, value] of pairs) {
@@ -195,27 +188,19 @@ function toProperties(
     bytes += size + Buffer.byteLength(key);
   }
   if (bytes > MAX_PROPERTIES_BYTES) found.add(path, `has more than ${MAX_PROPERTIES_BYTES} bytes`);
-  // fromEntries defines own members whatever their name; a later pair of the same key wins, as in any protobuf map.
-  return Object.fromEntries(pairs);
+}
+
+function checkSystem({ id, name, time, timezone }: DecodedSystem, path: string, found: Violations): void {
+  found.add(`${path}id`, labelProblem(id));
+  found.add(`${path}name`, labelProblem(name));
+  if (!isTimeZone(timezone)) found.add(`${path}timezone`, 'is not an IANA time zone');
+  const micros = time === undefined ? undefined : microsOf(time);
+  if (typeof micros === 'string') found.add(`${path}time`, micros);
 }
 
 /** Zones come in any case: the memory of them is bounded. */
 const MAX_KNOWN_ZONES = 2_000;
 const knownZones = new Set<string>(['', 'UTC']);
-
-function toSystem(system: DecodedSystem, path: string, found: Violations): SystemInfo {
-  found.add(`${path}id`, labelProblem(system.id));
-  found.add(`${path}name`, labelProblem(system.name));
-  if (!isTimeZone(system.timezone)) found.add(`${path}timezone`, 'is not an IANA time zone');
-  const time = system.time === undefined ? undefined : microsOf(system.time);
-  if (typeof time === 'string') found.add(`${path}time`, time);
-  return {
-    id: system.id,
-    name: system.name,
-    timezone: system.timezone,
-    time: typeof time === 'number' ? time : undefined,
-  };
-}
 
 function isTimeZone(zone: string): boolean {
   if (knownZones.has(zone)) return true;
@@ -228,6 +213,21 @@ function isTimeZone(zone: string): boolean {
     // RangeError is how Intl says that it does not know a zone.
     return false;
   }
+}
+
+function toRest(event: DecodedEvent): EnvelopeRest | undefined {
+  const rest: { -readonly [K in keyof PushedRest]: PushedRest[K] } = {};
+  // fromEntries defines own members whatever their name; a later pair of the same key wins, as in any protobuf map.
+  if (event.properties.length > 0) rest.properties = Object.fromEntries(event.properties);
+  if (event.system !== undefined) rest.system = toSystem(event.system);
+  if (event.trigger !== undefined) rest.trigger = event.trigger;
+  for (const field of REST_TEXT_FIELDS) if (event[field] !== '') rest[field] = event[field];
+  return Object.keys(rest).length === 0 ? undefined : rest;
+}
+
+function toSystem({ id, name, time, timezone }: DecodedSystem): SystemInfo {
+  const micros = time === undefined ? undefined : microsOf(time);
+  return { id, name, timezone, time: typeof micros === 'number' ? micros : undefined };
 }
 
 function finished({ draft, payload }: DecodedEvent, description: Description | undefined): EventDraft {
