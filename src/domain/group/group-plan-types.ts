@@ -32,9 +32,9 @@ export interface Push {
 /** How a description looks for its event, and how long it waits. */
 export interface WaitTerms {
   readonly waitMicros: Micros;
-  /** What occurred at or before this time does not count … */
+  /** What occurred at or before this time does not count. */
   readonly since: Micros;
-  /** … nor what is at or before this position, which is known to be no later than `since`. */
+  /** What is at or before this position does not count either; it is known to be no later than `since`. */
   readonly after: Position;
 }
 
@@ -72,7 +72,7 @@ export interface ObserveUnit {
   readonly kind: 'observe';
   readonly eventId: EventId;
   readonly cawin: PreparedCawin;
-  /** While it is awaited, its deadline is raised to this. */
+  /** The time that the deadline of the event is raised to while it is awaited. */
   readonly expiresAt: Micros | undefined;
 }
 

@@ -4,9 +4,9 @@
 import type { Position } from '../../units.js';
 import type { ReadBatch } from '../log/log-source.js';
 
-/** Events of one read: what the members may have in flight, within these bounds … */
+/** Events of one read: what the members may have in flight, within these bounds. */
 const PAGE_EVENTS = { least: 128, most: 1_024 };
-/** … and their bytes, about. */
+/** Bytes of one read, about. */
 const PAGE_BYTES = 2 * 1024 * 1024;
 /** Pages besides the one that is delivered. With one alone the consumer waits whenever the database takes longer than usual. */
 const MAX_PAGES = 2;

@@ -13,9 +13,9 @@ export type SubscribeFrame =
   | { readonly kind: 'caught_up'; readonly position: Position }
   | { readonly kind: 'going_away'; readonly position: Position };
 
-/** Deliveries in one frame at most … */
+/** Deliveries in one frame at most. */
 export const FRAME_EVENTS = 256;
-/** … and their bytes, about. */
+/** Bytes of the deliveries in one frame, about. */
 const FRAME_BYTES = 1024 * 1024;
 /** Silence after which a heartbeat is sent. */
 const SILENCE_MS = 10_000;

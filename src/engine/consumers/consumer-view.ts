@@ -152,9 +152,9 @@ const MAX_COUNT_PAGES = 30;
 const COUNT_BYTES = 8 * 1024 * 1024;
 
 export interface CountOptions {
-  /** Events after this position … */
+  /** Events after this position count. */
   readonly after: Position;
-  /** … up to and including this one. */
+  /** The last position that counts. */
   readonly upTo: Position;
   /** Ranges that do not count, as the window stores them. */
   readonly without?: Uint8Array;

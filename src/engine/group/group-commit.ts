@@ -36,9 +36,9 @@ import type { ShapeCatalogCache } from './shape-catalog-cache.js';
 const PATIENCE_MS = 10_000;
 /** How often units whose callers or patience are gone are looked for. */
 const SWEEP_MS = 250;
-/** After a group that met somebody else's lock … */
+/** Pauses after a group that met somebody else's lock. */
 const BUSY: Backoff = { baseMs: 5, capMs: 160, jitter: JITTER.aroundHalf };
-/** … and after one that the database was not there for, or a catalogue that could not be loaded. */
+/** Pauses after a group that the database was not there for, or a catalogue that could not be loaded. */
 const AWAY: Backoff = { baseMs: 100, capMs: 1_000, jitter: JITTER.aroundHalf };
 /** A committer takes at least this many events if they are there, else half of what is outstanding: the clients whose answers go
  * out together then do not all wait for the next group together. */
@@ -189,7 +189,7 @@ export class GroupCommit {
     await Promise.all(this.#options.committers.map((committer) => committer.close()));
   }
 
-  /** After the callers of this turn of the event loop had their say: their pushes then share a group. */
+  /** Pumps after the callers of this turn of the event loop had their say: their pushes then share a group. */
   #schedulePump(): void {
     if (this.#pumping) return;
     this.#pumping = true;

@@ -10,9 +10,9 @@ import type { Logger } from '../../telemetry.js';
 import type { Millis } from '../../units.js';
 import type { GroupCommit } from '../group/group-commit.js';
 
-/** Waits that one group ends, and rows of the ledger that go together … */
+/** Waits that one group ends, and rows of the ledger that go together. */
 const BATCH = 500;
-/** … and bytes of what their entries have: descriptions may be long, and a packet for the database may not. */
+/** Bytes of what the entries of one batch have: descriptions may be long, and a packet for the database may not. */
 const BATCH_BYTES = 1024 * 1024;
 /** How long it sleeps at most: another instance may have stored an earlier deadline. */
 const MAX_SLEEP_MS = 1_000;

@@ -31,9 +31,9 @@ export interface LogHead {
 }
 
 export interface ReadPageOptions {
-  /** Entries after this position … */
+  /** Entries after this position are read. */
   readonly after: Position;
-  /** … up to and including this one. */
+  /** The last position that is read. */
   readonly upTo: Position;
   /** How many matching entries at most. */
   readonly limit: number;

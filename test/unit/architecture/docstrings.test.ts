@@ -7,7 +7,7 @@ import { listSources } from './imports.js';
 
 /** Words that go on with what stood before. */
 const GOES_ON =
-  /^(Of|As|That|Those|The same|Such|It|Also|Like|And|To|In|On|By|With|Without|For|At|From|Not|Until|If|None|Only)\b/;
+  /^(?:…|(?:Of|As|That|Those|The same|Such|It|Also|Like|And|To|In|On|By|With|Without|For|At|After|From|While|Not|Until|If|None|Only)\b)/;
 
 /** The first lines of the docstrings of a text. */
 function beginnings(text: string): string[] {
@@ -29,6 +29,7 @@ describe('docstrings', () => {
     '/** As push. */',
     '/**\n   * By the key: the wait.\n   */',
     '/** The same, later. */',
+    '/** … and their bytes. */',
   ])('would be found in: %s', (text) => {
     expect(beginnings(text)).toHaveLength(1);
     expect(beginnings(text)[0]).toMatch(GOES_ON);

@@ -28,9 +28,9 @@ export interface MysqlEventLogOptions {
   readonly names: Names;
 }
 
-/** A page of at least so many events is read in one step … */
+/** How many events a page has at least that is read in one step. */
 const DENSE_EVENTS = 64;
-/** … where at least one of so many positions matches. */
+/** How many positions there may be for each that matches in a page that is read in one step. */
 const DENSE_FRACTION = 4;
 
 export class MysqlEventLog implements EventLog {
