@@ -1,7 +1,11 @@
 // The one table of settings: each has a name, a variable, a flag, a type, a default and its text. Flags, environment,
 // --help and the docs are made from it; nothing else declares an option.
 
-type Kind = 'string' | 'address' | 'integer' | 'bytes' | 'boolean' | 'level';
+import { parseSecretKeys, SecretBoxError } from './lib/secret-box.js';
+import { brokerUrlProblem } from './settings/broker-url.js';
+import { databaseUrlProblem } from './settings/database-url.js';
+
+type Kind = 'string' | 'address' | 'peer' | 'integer' | 'bytes' | 'boolean' | 'level' | 'database' | 'broker' | 'keys';
 
 interface Option<K extends Kind = Kind> {
   readonly variable: string;
@@ -31,9 +35,9 @@ export const OPTIONS = {
   databaseUrl: {
     variable: 'MADELEINE_DATABASE_URL',
     flag: '--database-url',
-    kind: 'string',
+    kind: 'database',
     default: '',
-    text: 'mysql://user:password@host:port/database; empty: the embedded database.',
+    text: 'mysql://user:password@host:port/database, with `?ssl-mode=VERIFY_IDENTITY` for TLS; empty: the embedded database.',
   },
   dataDir: {
     variable: 'MADELEINE_DATA_DIR',
@@ -90,7 +94,7 @@ export const OPTIONS = {
   advertise: {
     variable: 'MADELEINE_PEER_ADVERTISE',
     flag: '--peer-advertise',
-    kind: 'string',
+    kind: 'peer',
     default: '',
     text: 'Address that other instances and clients are told to find this instance at; empty: the gRPC address.',
   },
@@ -120,14 +124,14 @@ export const OPTIONS = {
   amqpUrl: {
     variable: 'MADELEINE_AMQP_URL',
     flag: '--amqp-url',
-    kind: 'string',
+    kind: 'broker',
     default: '',
     text: 'amqp://user:password@host:port/vhost of the broker for callbacks to `amqp:exchange/routing.key`; empty: none.',
   },
   secretKey: {
     variable: 'MADELEINE_SECRET_KEY',
     flag: '--secret-key',
-    kind: 'string',
+    kind: 'keys',
     default: '',
     text: 'Key that encrypts the secrets of callbacks, 32 bytes in hex or base64; former keys may follow it, separated by commas. Empty: the embedded database keeps a key file of its own, another database keeps no secrets.',
   },
@@ -177,6 +181,16 @@ function parseOption(option: Option, text: string): string | number | boolean {
     case 'address':
       if (!isAddress(text)) throw refuse('has to be host:port with a port from 0 to 65535');
       return text;
+    case 'peer':
+      if (text !== '' && (!isAddress(text) || text.endsWith(':0')))
+        throw refuse('has to be host:port with a port from 1 to 65535');
+      return text;
+    case 'database':
+      return checked(option, text, databaseUrlProblem);
+    case 'broker':
+      return checked(option, text, brokerUrlProblem);
+    case 'keys':
+      return checked(option, text, secretKeyProblem);
     case 'level':
       if (!['debug', 'info', 'warn', 'error', 'silent'].includes(text))
         throw refuse(`has to be ${option.text.slice(0, -1)}`);
@@ -192,6 +206,23 @@ function parseOption(option: Option, text: string): string | number | boolean {
         throw refuse(`has to be a whole number from ${min} to ${max}`);
       return value;
     }
+  }
+}
+
+/** A text that may hold a secret: what is wrong is said without it. */
+function checked(option: Option, text: string, problem: (text: string) => string | undefined): string {
+  const found = text === '' ? undefined : problem(text);
+  if (found !== undefined) throw new ConfigError(`${option.variable} (${option.flag}) ${found}`);
+  return text;
+}
+
+function secretKeyProblem(text: string): string | undefined {
+  try {
+    parseSecretKeys(text);
+    return undefined;
+  } catch (error) {
+    if (error instanceof SecretBoxError) return `cannot be used: ${error.message}`;
+    throw error;
   }
 }
 

@@ -12,7 +12,7 @@ import { AdminServer } from '../http/admin.js';
 import { type Clock, systemClock } from '../lib/clock.js';
 import { migrate } from '../storage/mysql/sql/schema.js';
 import { type Logger, Metrics } from '../telemetry.js';
-import { CallbackParts } from './callbacks.js';
+import { assertSettings, CallbackParts } from './callbacks.js';
 import { startConsumers } from './consumers.js';
 import { assertDurable, type DatabaseHandle, openDatabase } from './database.js';
 import { EventParts } from './events.js';
@@ -78,7 +78,8 @@ export class App {
   }
 
   async #start(): Promise<Addresses> {
-    const { logger } = this.#surroundings;
+    const { config, logger } = this.#surroundings;
+    assertSettings(config);
     const handle = await openDatabase(this.#surroundings);
     this.#started.add('database', () => handle.close());
     await assertDurable(handle.database, this.#surroundings);

@@ -1,8 +1,7 @@
 // Composes what calls back: cawins, the making of their firings, the runner, and the ways out of the process.
 
 import { randomBytes } from 'node:crypto';
-import { type Config, ConfigError } from '../config.js';
-
+import type { Config } from '../config.js';
 import { DEFAULT_RETRY_POLICY, type RetryPolicy } from '../domain/cawins/retry-policy.js';
 import { CallbackCall } from '../engine/cawins/callback-call.js';
 
@@ -13,7 +12,7 @@ import { Cawins } from '../engine/cawins/cawins.js';
 import { EndpointReports } from '../engine/cawins/endpoint-reports.js';
 import { Firings } from '../engine/cawins/firings.js';
 import type { WireEventEncoder } from '../grpc/events/event-encoder.js';
-import { parseSecretKey, SecretBox, SecretBoxError } from '../lib/secret-box.js';
+import { parseSecretKeys, SecretBox } from '../lib/secret-box.js';
 import { Amqp } from '../outbound/amqp/amqp.js';
 import { Callbacks } from '../outbound/callbacks.js';
 import { GrpcCallback } from '../outbound/grpc/grpc-callback.js';
@@ -94,7 +93,7 @@ export class CallbackParts {
     this.cawins = new Cawins({ store, groupCommit, durableReads, sender, vault, clock, onFirings });
   }
 
-  /** Rejects with ConfigError where a setting is at fault, or with what is wrong with the embedded key file. */
+  /** Rejects with what is wrong with the embedded key file. */
   static async open(options: CallbackPartsOptions): Promise<CallbackParts> {
     return new CallbackParts(options, new CawinVault(await openBox(options.surroundings.config)));
   }
@@ -121,17 +120,16 @@ export class CallbackParts {
   }
 }
 
+/** Throws ConfigError for a setting that only the parts of callbacks can judge, before anything is started for it. */
+export function assertSettings({ callbackAllow }: Config): void {
+  new CallbackAllow(callbackAllow);
+}
+
 async function openBox({ secretKey, databaseUrl, dataDir }: Config): Promise<SecretBox | undefined> {
-  const texts = secretKey.split(',').filter((text) => text !== '');
-  if (texts.length === 0 && databaseUrl !== '') return undefined;
-  try {
-    const given = texts.map((text) => parseSecretKey(text.trim()));
-    const [key = await loadSecretKey(`${dataDir}/${SECRET_KEY_FILE}`), ...formerKeys] = given;
-    return new SecretBox({ key, formerKeys, randomBytes });
-  } catch (error) {
-    if (error instanceof SecretBoxError) throw new ConfigError(`MADELEINE_SECRET_KEY (--secret-key): ${error.message}`);
-    throw error;
-  }
+  const given = parseSecretKeys(secretKey);
+  if (given.length === 0 && databaseUrl !== '') return undefined;
+  const [key = await loadSecretKey(`${dataDir}/${SECRET_KEY_FILE}`), ...formerKeys] = given;
+  return new SecretBox({ key, formerKeys, randomBytes });
 }
 
 function makeCallbacks({ surroundings, encoder }: CallbackPartsOptions): Callbacks {

@@ -1,8 +1,8 @@
 // Opens the database that the settings name: the embedded one or a server's, reachable, durable, of a schema that we know.
 
-import { type Config, ConfigError } from '../config.js';
+import type { Config } from '../config.js';
 import { EmbeddedMariadb } from '../storage/embedded/embedded-mariadb.js';
-import { Database, databaseUrlProblem } from '../storage/mysql/sql/database.js';
+import { Database } from '../storage/mysql/sql/database.js';
 import { type DatabaseFinding, inspectDatabase, lossyFindings } from '../storage/mysql/sql/durability.js';
 import type { Logger } from '../telemetry.js';
 
@@ -39,7 +39,7 @@ export async function openDatabase({
   const living = isEmbedded && beside ? await EmbeddedMariadb.living(config.dataDir) : undefined;
   const embedded =
     isEmbedded && living === undefined ? new EmbeddedMariadb({ dataDir: config.dataDir, logger }) : undefined;
-  const url = living ?? (await embedded?.start())?.url ?? checkedUrl(config.databaseUrl);
+  const url = living ?? (await embedded?.start())?.url ?? config.databaseUrl;
   const label = isEmbedded ? 'embedded' : new URL(url).host;
   const database = new Database({ url, poolSize: config.databasePool, random });
   const close = async () => {
@@ -53,12 +53,6 @@ export async function openDatabase({
     throw new DatabaseError(`the database at ${label} cannot be used: ${causeOf(error)}`, { cause: error });
   }
   return { url, database, label, close };
-}
-
-function checkedUrl(url: string): string {
-  const problem = databaseUrlProblem(url);
-  if (problem !== undefined) throw new ConfigError(`MADELEINE_DATABASE_URL (--database-url) ${problem}`);
-  return url;
 }
 
 /** What the driver says, without the password that it never repeats. */

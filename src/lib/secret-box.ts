@@ -109,6 +109,12 @@ export function parseSecretKey(text: string): Buffer {
   return key;
 }
 
+/** The keys of a setting that has several, separated by commas. Throws SecretBoxError (bad_key), without the text. */
+export function parseSecretKeys(text: string): Buffer[] {
+  const texts = text.split(',').map((one) => one.trim());
+  return texts.filter((one) => one !== '').map(parseSecretKey);
+}
+
 function badKey(): SecretBoxError {
   return new SecretBoxError('bad_key', `a secret key has to be ${SECRET_KEY_BYTES} bytes in hex or base64`);
 }

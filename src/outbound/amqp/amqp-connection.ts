@@ -7,12 +7,11 @@ import type { Clock } from '../../lib/clock.js';
 import { orAbort } from '../../lib/or-abort.js';
 import { SharedRun } from '../../lib/shared-run.js';
 import { within } from '../../lib/within.js';
+import { type BrokerTarget, parseBrokerUrl } from '../../settings/broker-url.js';
 import type { Logger } from '../../telemetry.js';
 import { AttemptFailure } from '../attempt/attempt-failure.js';
 
 const CONNECT_TIMEOUT_MS = 5_000;
-/** The heartbeat: a broker that says nothing for twice this long is gone. */
-const HEARTBEAT_S = 10;
 const BACKOFF: Backoff = { baseMs: 250, capMs: 15_000, jitter: JITTER.full };
 /** How long a polite farewell may take. */
 const CLOSE_TIMEOUT_MS = 2_000;
@@ -42,6 +41,7 @@ interface KeptChannel {
 
 export class AmqpConnection {
   readonly #options: AmqpConnectionOptions;
+  readonly #target: BrokerTarget;
   #model: ChannelModel | undefined;
   readonly #connects = new SharedRun(() => this.#connect());
   /** Channels by exchange, in the order of last use. */
@@ -54,6 +54,7 @@ export class AmqpConnection {
 
   constructor(options: AmqpConnectionOptions) {
     this.#options = options;
+    this.#target = parseBrokerUrl(options.url);
   }
 
   /**
@@ -101,8 +102,7 @@ export class AmqpConnection {
 
   async #connect(): Promise<ChannelModel> {
     try {
-      const url = withHeartbeat(this.#options.url);
-      const model = await connect(url, {
+      const model = await connect(this.#target, {
         timeout: CONNECT_TIMEOUT_MS,
         noDelay: true,
         clientProperties: CLIENT_PROPERTIES,
@@ -155,7 +155,7 @@ export class AmqpConnection {
   /** The library's words without the URL's password, should it ever repeat it. */
   #wordsOf(error: unknown): string {
     const { code = '', message = '' } = (error ?? {}) as NodeJS.ErrnoException;
-    const password = URL.canParse(this.#options.url) ? decodeURIComponent(new URL(this.#options.url).password) : '';
+    const { password } = this.#target;
     const words = message === '' ? code || 'unknown' : message;
     return password === '' ? words : words.replaceAll(password, '[redacted]');
   }
@@ -197,12 +197,6 @@ async function openChannel(model: ChannelModel, onClose: () => void): Promise<Ex
     onClose();
     throw new AttemptFailure('broker', 'the broker opened no channel', { cause: error });
   }
-}
-
-function withHeartbeat(text: string): string {
-  const url = new URL(text);
-  if (!url.searchParams.has('heartbeat')) url.searchParams.set('heartbeat', String(HEARTBEAT_S));
-  return url.href;
 }
 
 function closed(model: ChannelModel): Promise<void> {

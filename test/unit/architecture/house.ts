@@ -5,7 +5,8 @@
 export const HOUSE: Readonly<Record<string, string>> = {
   // The process, its settings, and the words for metrics and logs.
   main: 'app cli/commands config',
-  config: '',
+  config: 'lib settings',
+  settings: '',
   telemetry: '',
   units: '',
   lib: '',
@@ -53,7 +54,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
     storage/ports`,
   'storage/mysql/migrations': '',
   'storage/mysql/names': 'domain domain/events storage/mysql/sql',
-  'storage/mysql/sql': 'domain storage/mysql/migrations',
+  'storage/mysql/sql': 'domain settings storage/mysql/migrations',
   'storage/mysql/topics': `domain domain/group domain/topics storage/mysql/log storage/mysql/names storage/mysql/sql
     storage/ports`,
   'storage/mysql/waits': `domain domain/descriptions domain/events domain/group domain/json domain/waits lib
@@ -63,7 +64,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   // Callbacks, by protocol.
   outbound: `domain domain/cawins engine/cawins/callback-sender lib outbound/amqp outbound/attempt outbound/grpc
     outbound/guard outbound/http telemetry`,
-  'outbound/amqp': 'domain domain/cawins engine/cawins/callback-sender lib outbound/attempt telemetry',
+  'outbound/amqp': 'domain domain/cawins engine/cawins/callback-sender lib outbound/attempt settings telemetry',
   'outbound/attempt': 'domain/cawins domain/events domain/json engine/cawins/callback-sender',
   'outbound/grpc': `domain/cawins domain/events engine/cawins/callback-sender generated lib outbound/attempt
     outbound/guard`,
@@ -118,6 +119,8 @@ export const OUTSIDE: Readonly<Record<string, Outside>> = {
   telemetry: { packages: ['prom-client'], io: false },
   'storage/embedded': { packages: [], io: true },
   'storage/mysql': { packages: ['knex', 'mysql2'], io: false },
+  'storage/mysql/sql': { packages: ['knex', 'mysql2'], io: true },
+  settings: { packages: [], io: true },
   outbound: { packages: [], io: true },
   'outbound/amqp': { packages: ['amqplib'], io: true },
   'outbound/grpc': { packages: GRPC, io: true },

@@ -4,6 +4,15 @@ import { Command, Option } from 'commander';
 import { type Config, OPTIONS, type OptionName, readConfig } from '../../../config.js';
 import type { CliDeps } from '../../deps.js';
 
+/** What --help calls values of a kind, where it is not the kind's name. */
+const VALUE_NAMES: Readonly<Record<string, string>> = {
+  string: 'text',
+  keys: 'text',
+  peer: 'address',
+  database: 'url',
+  broker: 'url',
+};
+
 const NAMES = Object.keys(OPTIONS) as OptionName[];
 
 /** A command that takes every setting as a flag; `work` gets the settings, read from flags, environment and defaults. */
@@ -19,7 +28,7 @@ export type ConfigWork = (config: Config, flags: Readonly<Record<string, string 
 
 function settingOption(name: OptionName): Option {
   const { flag, kind, text, variable, default: fallback } = OPTIONS[name];
-  const value = kind === 'boolean' ? '[true|false]' : `<${kind === 'string' ? 'text' : kind}>`;
+  const value = kind === 'boolean' ? '[true|false]' : `<${VALUE_NAMES[kind] ?? kind}>`;
   const described = fallback === '' ? `env ${variable}` : `env ${variable}, default ${fallback}`;
   return new Option(`${flag} ${value}`, `${text} (${described})`);
 }

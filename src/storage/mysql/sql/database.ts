@@ -4,7 +4,9 @@
 import knexPackage, { type Knex } from 'knex';
 import type { Connection, ConnectionOptions, ResultSetHeader } from 'mysql2';
 import { type Backoff, backoffMs, JITTER } from '../../../domain/backoff.js';
+import { parseDatabaseUrl } from '../../../settings/database-url.js';
 import type { Millis } from '../../../units.js';
+import { tlsOptions } from './database-tls.js';
 import { classifySqlError, isConnectionError, translateSqlError } from './sql-errors.js';
 
 const { knex: createKnex } = knexPackage;
@@ -37,13 +39,10 @@ const RETRIES: Backoff = { baseMs: 10, capMs: 160, jitter: JITTER.aroundHalf };
 
 /** How every connection of ours talks: exact numbers, UTC, UTF-8, bounded statement cache. */
 export function connectionOptions(url: string): ConnectionOptions {
-  const parsed = new URL(url);
+  const target = parseDatabaseUrl(url);
+  const { host, port, user, password, database } = target;
   return {
-    host: decodeURIComponent(parsed.hostname).replace(/^\[|\]$/g, ''),
-    port: Number(parsed.port || 3306),
-    user: decodeURIComponent(parsed.username),
-    password: decodeURIComponent(parsed.password),
-    database: decodeURIComponent(parsed.pathname.slice(1)),
+    ...{ host, port, user, password, database },
     charset: 'utf8mb4',
     timezone: 'Z',
     dateStrings: true,
@@ -52,18 +51,8 @@ export function connectionOptions(url: string): ConnectionOptions {
     enableKeepAlive: true,
     keepAliveInitialDelay: 10_000,
     maxPreparedStatements: 200,
-    ...(parsed.searchParams.get('ssl') === 'true' ? { ssl: {} } : {}),
+    ...tlsOptions(target),
   };
-}
-
-/** Refuses what is not a database URL, with one sentence for the operator; undefined when it is one. */
-export function databaseUrlProblem(url: string): string | undefined {
-  if (!URL.canParse(url)) return 'is not a URL; expected mysql://user:password@host:port/database';
-  const { protocol, hostname, pathname } = new URL(url);
-  if (protocol !== 'mysql:' && protocol !== 'mariadb:') return `has to begin with mysql://, not ${protocol}//`;
-  if (hostname === '') return 'names no host';
-  if (!/^\/[^/]+$/.test(pathname)) return 'names no database after the host';
-  return undefined;
 }
 
 export class Database implements Queries {
