@@ -1,13 +1,26 @@
 // The embedded database with real processes: each test has a directory of its own, and ends what it started.
 
 import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  chown,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  realpath,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EmbeddedMariadb, type EmbeddedMariadbOptions } from '../../src/storage/embedded/embedded-mariadb.js';
+import { defaultSearchDirectories } from '../../src/storage/embedded/embedded-programs.js';
 import { isAlive, TestProcess } from '../support/server/process.js';
 import { waitUntil } from '../support/wait-until.js';
 
@@ -202,9 +215,68 @@ describe('embedded database', () => {
     expect((await names(dataDir)).filter((name) => name.startsWith('mariadb.new-'))).toEqual([]);
   });
 
-  it('works in a directory whose path is too long for a socket', async () => {
-    const { url } = await embedded({ dataDir: join(root, 'd'.repeat(120)) }).start();
+  it.each([
+    ['a space', 'my data'],
+    ['quotes', `it's "mine"`],
+    ['what shells expand', '$HOME `id` * {a,b} ; & | < > \\\\ !'],
+    ['a colon', 'c:data:more'],
+    ['other letters', 'Größe 数据 🗄'],
+    ['a dash in front', '-rf --datadir=x'],
+    ['a line break and a tab', 'two\nlines\tand'],
+    ['an equals sign and a hash', 'a=b#c%d'],
+    ['dots', '.hidden..'],
+    ['more bytes than a socket may have', 'd'.repeat(180)],
+  ])('works in a directory with %s in its path, and touches nothing outside of it', async (_, name) => {
+    const first = name.split(/\s/)[0] ?? '';
+    const neighbour = join(root, first === name ? `${first}2` : first);
+    await mkdir(neighbour, { mode: 0o711 });
+    if (process.getuid?.() === 0) await chown(neighbour, 65_534, 65_534);
+    const before = await stat(neighbour);
+    const beside = await names(tmpdir());
+
+    const database = embedded({ dataDir: join(root, name, 'data') });
+    const { url } = await database.start();
     expect(await succeeds(url)).toBe(true);
+    expect(await names(join(root, name, 'data'))).toEqual(
+      expect.arrayContaining(['init.sql', 'mariadb', 'mariadb.log', 'mariadb.pid', 'mariadb.sock', 'password', 'tmp']),
+    );
+    await database.stop();
+
+    const { uid, gid, mode, mtimeMs } = await stat(neighbour);
+    expect({ uid, gid, mode, mtimeMs }).toEqual({
+      ...{ uid: before.uid, gid: before.gid, mode: before.mode, mtimeMs: before.mtimeMs },
+    });
+    expect((await names(root)).sort()).toEqual([basename(neighbour), name].sort());
+    const since = (await names(tmpdir())).filter((one) => !beside.includes(one));
+    expect(since.filter((one) => /^madeleine-[0-9a-f]{16}\.sock$|^#sql|^ib/.test(one))).toEqual([]);
+  });
+
+  it('leaves owners and temporary files of others alone', async () => {
+    const told = join(root, 'told');
+    const script = join(root, 'mariadb-install-db');
+    await writeFile(script, `#!/bin/sh\nprintf '%s\\n' "$PWD" "$@" > '${told}'\nexit 1\n`);
+    await chmod(script, 0o755);
+    await expect(embedded({ searchDirectories: [root, ...defaultSearchDirectories()] }).start()).rejects.toThrow(
+      /failed/,
+    );
+    const [directory, ...options] = (await readFile(told, 'utf8')).trimEnd().split('\n');
+    expect(directory).toBe(await realpath(dataDir));
+    expect(options.filter((option) => /^--(user|group)/.test(option))).toEqual([]);
+    expect(options).toContain('--tmpdir=.');
+
+    const theirs = join(tmpdir(), '#sql-madeleine-of-another.MAD');
+    await writeFile(theirs, '');
+    try {
+      await embedded().start();
+      await stat(theirs);
+    } finally {
+      await rm(theirs);
+    }
+  });
+
+  it('refuses a path that is too long for MariaDB', async () => {
+    const long = join(root, 'd'.repeat(200), 'e'.repeat(200), 'f'.repeat(100));
+    await expect(embedded({ dataDir: long }).start()).rejects.toThrow(/longer than MariaDB can use/);
   });
 
   it('says which package to install where no server program is found', async () => {

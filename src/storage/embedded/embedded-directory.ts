@@ -5,18 +5,22 @@
 //   <dataDir>/mariadb.sock   socket of the administrator (the system's user who runs the server)
 //   <dataDir>/password       of our own user, readable by the owner only
 //   <dataDir>/init.sql       run by MariaDB at each start: our database and our user
+//   <dataDir>/tmp/           MariaDB's temporary files: at its start it removes what it takes for its own in such a directory
+//
+// MariaDB's programs run in this directory and are told of its files by relative names: a path of the operator's may have spaces,
+// quotes, colons and any length, of which a shell script and lists of paths would make something else.
 
 import { spawn } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, open, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
-import { tmpdir, userInfo } from 'node:os';
-import { dirname, join } from 'node:path';
+import { userInfo } from 'node:os';
+import { basename, dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { EmbeddedDatabaseError } from './embedded-error.js';
 
-/** The kernel's limit for a socket's path, without its closing zero. */
-const MAX_SOCKET_PATH_BYTES = 107;
+/** MariaDB's own limit for the path of a file is 512, of which its tables need a part. */
+const MAX_PATH_BYTES = 400;
 
 export interface PrepareOptions {
   /** Path of mariadb-install-db. */
@@ -36,11 +40,18 @@ export class EmbeddedDirectory {
   static async open(path: string): Promise<EmbeddedDirectory> {
     try {
       await makeDirectory(path);
+      const real = await realpath(path);
+      if (Buffer.byteLength(real) > MAX_PATH_BYTES)
+        throw new EmbeddedDatabaseError(
+          `the path of the data directory is longer than MariaDB can use, ${MAX_PATH_BYTES} bytes`,
+        );
       const probe = join(path, `.writable-${process.pid}`);
       await writeFile(probe, '');
       await rm(probe);
-      return new EmbeddedDirectory(await realpath(path));
+      await makeDirectory(join(path, 'tmp'));
+      return new EmbeddedDirectory(real);
     } catch (cause) {
+      if (cause instanceof EmbeddedDatabaseError) throw cause;
       const { code } = cause as NodeJS.ErrnoException;
       throw new EmbeddedDatabaseError(`the data directory ${path} cannot be written (${code ?? cause})`, { cause });
     }
@@ -54,15 +65,13 @@ export class EmbeddedDirectory {
     return join(this.path, 'mariadb.log');
   }
 
-  get initFile(): string {
-    return join(this.path, 'init.sql');
+  /** Where the path is longer than the kernel takes for a socket (107 bytes), it is reached from the directory by its name. */
+  get socket(): string {
+    return join(this.path, 'mariadb.sock');
   }
 
-  get socket(): string {
-    const path = join(this.path, 'mariadb.sock');
-    if (Buffer.byteLength(path) <= MAX_SOCKET_PATH_BYTES) return path;
-    const digest = createHash('sha256').update(this.path).digest('hex').slice(0, 16);
-    return join(tmpdir(), `madeleine-${digest}.sock`);
+  get initFile(): string {
+    return join(this.path, 'init.sql');
   }
 
   /**
@@ -136,9 +145,12 @@ async function makeDirectory(path: string): Promise<void> {
   }
 }
 
-/** The arguments of every program. `--no-defaults` has to come first; mariadbd refuses to run as root unless it is told to. */
-export function baseArguments(): readonly string[] {
-  return ['--no-defaults', ...(process.getuid?.() === 0 ? ['--user=root'] : [])];
+/**
+ * mariadbd refuses to run as root unless it is told to. The script that fills a directory would, told so by the option's long
+ * name, change owners beside passing it on, of MariaDB's plugins too.
+ */
+export function asRoot(): readonly string[] {
+  return process.getuid?.() === 0 ? ['-uroot'] : [];
 }
 
 /** The environment of MariaDB's programs: none of our settings, which may hold secrets. */
@@ -151,11 +163,12 @@ async function install(directory: string, options: PrepareOptions): Promise<void
   const child = spawn(
     options.install,
     [
-      ...[...baseArguments(), `--datadir=${directory}`, '--skip-test-db', '--skip-name-resolve'],
-      ...['--auth-root-authentication-method=socket', ...rootAccount()],
+      // The first dot makes it relative to the working directory, and not to where MariaDB is installed.
+      ...['--no-defaults', `--datadir=./${basename(directory)}`, '--tmpdir=.', '--skip-test-db', '--skip-name-resolve'],
+      ...['--auth-root-authentication-method=socket', ...rootAccount(), ...asRoot()],
     ],
     // A group of its own: it is a script, and what it started has to end with it.
-    { detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: mariadbEnvironment() },
+    { detached: true, cwd: dirname(directory), stdio: ['ignore', 'pipe', 'pipe'], env: mariadbEnvironment() },
   );
   const abort = () => child.pid && process.kill(-child.pid, 'SIGKILL');
   options.signal.addEventListener('abort', abort, { once: true });

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { doubledMs } from '../../domain/backoff.js';
 import type { Logger } from '../../telemetry.js';
 import type { Millis } from '../../units.js';
-import { baseArguments, EmbeddedDirectory } from './embedded-directory.js';
+import { asRoot, EmbeddedDirectory } from './embedded-directory.js';
 import { EmbeddedDatabaseError } from './embedded-error.js';
 import { DirectoryLock } from './embedded-lock.js';
 import { MariadbProcess } from './embedded-process.js';
@@ -150,7 +150,11 @@ export class EmbeddedMariadb {
 
   async #run(programs: MariadbPrograms, directory: EmbeddedDirectory, port: number): Promise<MariadbProcess> {
     const logStart = await fileSize(directory.log);
-    const child = await MariadbProcess.spawn(programs.server, this.#serverArguments(directory), port);
+    const child = await MariadbProcess.spawn(programs.server, {
+      options: this.#serverArguments(directory),
+      directory: directory.data,
+      port,
+    });
     this.#logger.info({ pid: child.pid, port, directory: directory.data }, 'embedded database starting');
     return this.#ready(child, directory, logStart);
   }
@@ -201,12 +205,10 @@ export class EmbeddedMariadb {
   #serverArguments(directory: EmbeddedDirectory): readonly string[] {
     const pool = this.#options.bufferPoolBytes ?? defaultBufferPoolBytes();
     return [
-      ...[...baseArguments(), `--datadir=${directory.data}`, `--socket=${directory.socket}`],
-      ...[
-        `--pid-file=${directory.path}/mariadb.pid`,
-        `--log-error=${directory.log}`,
-        `--init-file=${directory.initFile}`,
-      ],
+      // By its whole path it is found again when it outlived us; the others are relative to it, where it runs.
+      ...['--no-defaults', ...asRoot(), `--datadir=${directory.data}`],
+      ...['--socket=../mariadb.sock', '--pid-file=../mariadb.pid', '--log-error=../mariadb.log'],
+      ...['--init-file=../init.sql', '--tmpdir=../tmp'],
       ...['--bind-address=127.0.0.1', '--skip-name-resolve', '--local-infile=OFF'],
       // Durable: an answered commit is on disk. There is no replica, so there is no binary log to keep in step.
       ...['--innodb-flush-log-at-trx-commit=1', '--innodb-doublewrite=ON', '--skip-log-bin'],

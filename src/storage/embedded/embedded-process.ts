@@ -13,6 +13,13 @@ import { mariadbEnvironment } from './embedded-directory.js';
 /** How often a process that is not our child is looked at: its end is not reported to us. */
 const LOOK_MS = 200;
 
+export interface SpawnOptions {
+  readonly options: readonly string[];
+  /** Where it runs. */
+  readonly directory: string;
+  readonly port: number;
+}
+
 export class MariadbProcess {
   readonly pid: number;
   readonly port: number;
@@ -33,9 +40,10 @@ export class MariadbProcess {
    * Starts a child in a session of its own, so that Ctrl-C at the terminal does not reach it before the server has drained.
    * Rejects when the program cannot be run.
    */
-  static async spawn(program: string, options: readonly string[], port: number): Promise<MariadbProcess> {
+  static async spawn(program: string, { options, directory, port }: SpawnOptions): Promise<MariadbProcess> {
     const child: ChildProcess = spawn(program, [...options, `--port=${port}`], {
       detached: true,
+      cwd: directory,
       stdio: 'ignore',
       env: mariadbEnvironment(),
     });
