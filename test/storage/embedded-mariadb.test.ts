@@ -318,6 +318,33 @@ describe('embedded database', () => {
     await expect(embedded().start()).rejects.toThrow(/refused to start: .*ibdata1.*\(log: .*mariadb\.log\)/);
   });
 
+  it('does not wait for space on the disk that the first start lacks', async () => {
+    const script = join(root, 'mariadb-install-db');
+    const said =
+      '2026-11-27  7:44:29 1 [Warning] mariadbd: Disk is full writing (Errcode: 28 "No space left on device"). Waiting for someone to free space...';
+    await writeFile(script, `#!/bin/sh\necho '${said}' >&2\nsleep 600\n`);
+    await chmod(script, 0o755);
+    const start = embedded({ searchDirectories: [root, ...defaultSearchDirectories()] }).start();
+    await expect(start).rejects.toThrow(/failed: mariadbd: Disk is full writing .*No space left on device/);
+    expect((await names(dataDir)).filter((name) => name.startsWith('mariadb.new-'))).toEqual([]);
+  });
+
+  it('gives the end of a database that says nothing, and what it says before it has a log', async () => {
+    await embedded().start();
+    await Promise.all(databases.splice(0).map((database) => database.stop()));
+    const script = join(root, 'mariadbd');
+    const version = '[ "$2" = --version ] && { echo MariaDB; exit; }';
+    await writeFile(script, `#!/bin/sh\n${version}\nkill -9 $$\n`);
+    await chmod(script, 0o755);
+    const searchDirectories = [root, ...defaultSearchDirectories()];
+    await expect(embedded({ searchDirectories }).start()).rejects.toThrow(/it was killed by SIGKILL without a reason/);
+    await writeFile(
+      script,
+      `#!/bin/sh\n${version}\necho 'mariadbd: error while loading shared libraries: x' >&2\nexit 127\n`,
+    );
+    await expect(embedded({ searchDirectories }).start()).rejects.toThrow(/refused to start: .*shared libraries: x/);
+  });
+
   it('waits for its own port when somebody takes it while it starts again', async () => {
     const database = embedded();
     const { url } = await database.start();

@@ -18,6 +18,7 @@ import { userInfo } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { EmbeddedDatabaseError } from './embedded-error.js';
+import { causeIn, waitsForSpace } from './embedded-log.js';
 
 /** MariaDB's own limit for the path of a file is 512, of which its tables need a part. */
 const MAX_PATH_BYTES = 400;
@@ -170,16 +171,29 @@ async function install(directory: string, options: PrepareOptions): Promise<void
     // A group of its own: it is a script, and what it started has to end with it.
     { detached: true, cwd: dirname(directory), stdio: ['ignore', 'pipe', 'pipe'], env: mariadbEnvironment() },
   );
-  const abort = () => child.pid && process.kill(-child.pid, 'SIGKILL');
+  const abort = () => endGroup(child.pid);
   options.signal.addEventListener('abort', abort, { once: true });
-  const [output, errors, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+  let errors = '';
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+    errors += chunk;
+    if (waitsForSpace(errors)) abort();
+  });
+  const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'close')]);
   options.signal.removeEventListener('abort', abort);
   if (code === 0) return;
   await rm(directory, { recursive: true, force: true, maxRetries: 5 });
   if (options.signal.aborted) throw new EmbeddedDatabaseError('stopped while the data directory was being prepared');
   throw new EmbeddedDatabaseError(
-    `${options.install} failed: ${lastLine(errors) || lastLine(output) || `exit ${code}`}`,
+    `${options.install} failed: ${causeIn(errors) ?? causeIn(output) ?? (lastLine(errors) || `exit ${code}`)}`,
   );
+}
+
+function endGroup(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 /** The option that makes root whoever runs the server, over the socket only; none for a user without a name (in some containers). */
@@ -192,8 +206,7 @@ function rootAccount(): string[] {
 }
 
 function lastLine(output: string): string {
-  const lines = output.split('\n').filter((line) => line.trim() !== '');
-  return lines.findLast((line) => line.includes('[ERROR]')) ?? lines.at(-1) ?? '';
+  return output.split('\n').findLast((line) => line.trim() !== '') ?? '';
 }
 
 /** Writes a file that only its owner can read; after a crash it is there as a whole or not at all. */
@@ -201,6 +214,14 @@ async function writePrivate(path: string, content: string): Promise<void> {
   const unfinished = `${path}.new`;
   await rm(unfinished, { force: true });
   const file = await open(unfinished, 'wx', 0o600);
+function endGroup(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
   await file.writeFile(content);
   await file.sync();
   await file.close();

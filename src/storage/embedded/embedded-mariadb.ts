@@ -12,6 +12,7 @@ import type { Millis } from '../../units.js';
 import { asRoot, EmbeddedDirectory } from './embedded-directory.js';
 import { EmbeddedDatabaseError } from './embedded-error.js';
 import { DirectoryLock } from './embedded-lock.js';
+import { causeIn, readLogSince, waitsForSpace } from './embedded-log.js';
 import { MariadbProcess } from './embedded-process.js';
 import { defaultSearchDirectories, findPrograms, type MariadbPrograms } from './embedded-programs.js';
 
@@ -154,6 +155,7 @@ export class EmbeddedMariadb {
       options: this.#serverArguments(directory),
       directory: directory.data,
       port,
+      log: directory.log,
     });
     this.#logger.info({ pid: child.pid, port, directory: directory.data }, 'embedded database starting');
     return this.#ready(child, directory, logStart);
@@ -168,22 +170,34 @@ export class EmbeddedMariadb {
     for (;;) {
       const answers = await child.answers();
       const now = performance.now();
-      if (!child.alive) throw new EmbeddedDatabaseError(await refusal(directory.log, logStart));
+      if (!child.alive) throw new EmbeddedDatabaseError(await refusal(directory.log, logStart, child.end));
       if (this.#stopping.signal.aborted || (!answers && now - started > startTimeoutMs)) {
         await child.stop(stopTimeoutMs);
-        const why = this.#stopping.signal.aborted ? 'was stopped while it started' : 'did not answer in time';
-        throw new EmbeddedDatabaseError(`the embedded database ${why} (log: ${directory.log})`);
+        throw new EmbeddedDatabaseError(
+          this.#stopping.signal.aborted
+            ? 'the embedded database was stopped while it started'
+            : await silence(directory.log, logStart),
+        );
       }
       if (answers) return child;
       if (now - reported >= PROGRESS_MS) {
         reported = now;
         this.#logger.info({ seconds: Math.round((now - started) / 1000) }, 'embedded database still starting');
       }
+        await this.#assertProgress(child, directory, logStart);
       await sleep(20);
     }
   }
 
   /** Starts a database again that ended by itself, for as long as we run. */
+  /** Ends a process that waits for space on the disk, and says so. */
+  async #assertProgress(child: MariadbProcess, directory: EmbeddedDirectory, logStart: number): Promise<void> {
+    const log = await readLogSince(directory.log, logStart);
+    if (!waitsForSpace(log)) return;
+    await child.stop(0);
+    throw new EmbeddedDatabaseError(`the embedded database cannot start: ${causeIn(log)} (log: ${directory.log})`);
+  }
+
   async #supervise(programs: MariadbPrograms, directory: EmbeddedDirectory, port: number): Promise<void> {
     const { signal } = this.#stopping;
     let failures = 0;
@@ -247,23 +261,16 @@ async function fileSize(path: string): Promise<number> {
   return size;
 }
 
-/** One sentence from what the log says since this start. */
-async function refusal(path: string, from: number): Promise<string> {
-  const file = await open(path).catch(() => undefined);
-  if (!file) return `the embedded database did not start and left no log at ${path}`;
-  const { size } = await file.stat();
-  const start = Math.max(from, size - 65_536);
-  const { buffer } = await file.read({ buffer: Buffer.alloc(size - start), position: start });
-  await file.close();
-  const errors = buffer
-    .toString()
-    .split('\n')
-    .filter((line) => line.includes('[ERROR]'));
-  const reason = errors
-    .map((line) => line.replace(/^.*?\[ERROR\]\s*/, '').trim())
-    .filter((line) => line !== 'Aborting');
-  if (reason.some((line) => line.includes('Unable to lock'))) {
+async function silence(path: string, from: number): Promise<string> {
+  const cause = causeIn(await readLogSince(path, from));
+  return `the embedded database did not answer in time${cause === undefined ? '' : `: ${cause}`} (log: ${path})`;
+}
+
+/** One sentence from what the log says since this start, or else from how the process ended. */
+async function refusal(path: string, from: number, end: string): Promise<string> {
+  const log = await readLogSince(path, from);
+  if (log.includes('Unable to lock')) {
     return `the embedded database is in use by another database server (log: ${path})`;
   }
-  return `the embedded database refused to start: ${reason.slice(0, 2).join('; ') || 'no reason given'} (log: ${path})`;
+  return `the embedded database refused to start: ${causeIn(log) ?? `${end} without a reason`} (log: ${path})`;
 }

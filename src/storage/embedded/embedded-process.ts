@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, readFile } from 'node:fs/promises';
+import { open, readdir, readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../../lib/clock.js';
@@ -17,6 +17,8 @@ export interface SpawnOptions {
   readonly options: readonly string[];
   /** Where it runs. */
   readonly directory: string;
+  /** Where its standard error goes: what it says before it opens its log, or instead. */
+  readonly log: string;
   readonly port: number;
 }
 
@@ -26,29 +28,43 @@ export class MariadbProcess {
   /** Resolves when the process has ended; never rejects. */
   readonly ended: Promise<void>;
   #alive = true;
+  #end = 'it ended';
 
-  private constructor(pid: number, port: number, ended: Promise<unknown>) {
+  private constructor(pid: number, port: number, ended: Promise<readonly [number | null, string | null] | undefined>) {
     this.pid = pid;
     this.port = port;
-    const end = () => {
-      this.#alive = false;
-    };
-    this.ended = ended.then(end, end);
+    this.ended = ended.then(
+      (how) => this.#onEnd(how),
+      () => this.#onEnd(undefined),
+    );
+  }
+
+  #onEnd(how: readonly [number | null, string | null] | undefined): void {
+    this.#alive = false;
+    if (how === undefined) return;
+    const [code, signal] = how;
+    this.#end = signal === null ? `it ended with exit code ${code}` : `it was killed by ${signal}`;
   }
 
   /**
    * Starts a child in a session of its own, so that Ctrl-C at the terminal does not reach it before the server has drained.
    * Rejects when the program cannot be run.
    */
-  static async spawn(program: string, { options, directory, port }: SpawnOptions): Promise<MariadbProcess> {
-    const child: ChildProcess = spawn(program, [...options, `--port=${port}`], {
-      detached: true,
-      cwd: directory,
-      stdio: 'ignore',
-      env: mariadbEnvironment(),
-    });
-    await once(child, 'spawn');
-    return new MariadbProcess(child.pid ?? 0, port, once(child, 'exit'));
+  static async spawn(program: string, { options, directory, log, port }: SpawnOptions): Promise<MariadbProcess> {
+    const errors = await open(log, 'a', 0o600);
+    try {
+      const child: ChildProcess = spawn(program, [...options, `--port=${port}`], {
+        detached: true,
+        cwd: directory,
+        stdio: ['ignore', 'ignore', errors.fd],
+        env: mariadbEnvironment(),
+      });
+      const ended = once(child, 'exit') as Promise<[number | null, string | null]>;
+      await once(child, 'spawn');
+      return new MariadbProcess(child.pid ?? 0, port, ended);
+    } finally {
+      await errors.close();
+    }
   }
 
   /** The living mariadbd of a data directory (a path without links), or undefined. */
@@ -64,7 +80,7 @@ export class MariadbProcess {
   }
 
   static #adopt(pid: number, port: number, dataDirectory: string): MariadbProcess {
-    const gone = async () => {
+    const gone = async (): Promise<undefined> => {
       // The command line tells a process that got the same id later, and is empty once only its parent's wait is missing.
       while ((await readCommandLine(pid)).includes(`--datadir=${dataDirectory}`)) {
         // Whoever only looked at the process has not to live as long as it does.
@@ -72,6 +88,11 @@ export class MariadbProcess {
       }
     };
     return new MariadbProcess(pid, port, gone());
+  }
+
+  /** How it ended, as a sentence without its end. */
+  get end(): string {
+    return this.#end;
   }
 
   get alive(): boolean {
