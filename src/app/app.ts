@@ -10,12 +10,14 @@ import { WireEventEncoder } from '../grpc/events/event-encoder.js';
 import { GrpcServer } from '../grpc/server/server.js';
 import { AdminServer } from '../http/admin.js';
 import { type Clock, systemClock } from '../lib/clock.js';
+import { SharedRun } from '../lib/shared-run.js';
 import { migrate } from '../storage/mysql/sql/schema.js';
 import { type Logger, Metrics } from '../telemetry.js';
 import { assertSettings, CallbackParts } from './callbacks.js';
 import { startConsumers } from './consumers.js';
 import { assertDurable, type DatabaseHandle, openDatabase } from './database.js';
 import { EventParts } from './events.js';
+import { inspect } from './inspection.js';
 import { LogParts } from './log.js';
 import { type ServicesOptions, services } from './services.js';
 import { Started } from './started.js';
@@ -86,7 +88,7 @@ export class App {
     const applied = await migrate(handle.database);
     if (applied.length > 0) logger.info({ applied }, 'schema migrated');
     const engine = await this.#startEngine(handle);
-    const http = await this.#startAdmin();
+    const http = await this.#startAdmin(handle);
     const grpc = await this.#startServer(engine, handle);
     this.#showHealth();
     logger.info({ grpc, http, database: handle.label }, 'listening');
@@ -116,12 +118,15 @@ export class App {
   }
 
   /** Serves health and metrics; returns where. */
-  async #startAdmin(): Promise<string> {
-    const { config, metrics, logger } = this.#surroundings;
+  async #startAdmin(handle: DatabaseHandle): Promise<string> {
+    const { config, clock, metrics, logger } = this.#surroundings;
+    // However many ask at once, the database is asked once.
+    const inspection = new SharedRun(() => inspect(handle, () => clock.nowMs()));
     collectDefaultMetrics({ register: metrics.registry });
     const admin = new AdminServer({
       listen: config.httpListen,
       readiness: () => this.#unready(),
+      inspection: () => inspection.run(),
       registries: [metrics.registry, rpcRegistry],
       logger,
     });

@@ -1,5 +1,6 @@
 // Opens the database that the settings name: the embedded one or a server's, reachable, durable, of a schema that we know.
 
+import { resolve } from 'node:path';
 import type { Config } from '../config.js';
 import { EmbeddedMariadb } from '../storage/embedded/embedded-mariadb.js';
 import { Database } from '../storage/mysql/sql/database.js';
@@ -16,6 +17,8 @@ export interface DatabaseHandle {
   readonly database: Database;
   /** The database's name for people: host and port, or `embedded`. */
   readonly label: string;
+  /** What tells this database from every other one: host, port and name, or the embedded one's directory. */
+  readonly name: string;
   /** Closes the connections, and stops the embedded database. */
   close(): Promise<void>;
 }
@@ -40,19 +43,41 @@ export async function openDatabase({
   const embedded =
     isEmbedded && living === undefined ? new EmbeddedMariadb({ dataDir: config.dataDir, logger }) : undefined;
   const url = living ?? (await embedded?.start())?.url ?? config.databaseUrl;
-  const label = isEmbedded ? 'embedded' : new URL(url).host;
-  const database = new Database({ url, poolSize: config.databasePool, random });
-  const close = async () => {
-    await database.close();
+  try {
+    const handle = await connectDatabase({ config, url, random });
+    const close = async () => {
+      await handle.close();
+      await embedded?.stop();
+    };
+    return { ...handle, close };
+  } catch (error) {
     await embedded?.stop();
-  };
+    throw error;
+  }
+}
+
+/** Connects to a database that runs. Rejects with one sentence when it cannot. */
+export async function connectDatabase({
+  config,
+  url,
+  random,
+}: Pick<OpenDatabaseOptions, 'config' | 'random'> & { readonly url: string }): Promise<DatabaseHandle> {
+  const label = config.databaseUrl === '' ? 'embedded' : new URL(url).host;
+  const database = new Database({ url, poolSize: config.databasePool, random });
   try {
     await database.query('SELECT 1');
   } catch (error) {
-    await close();
+    await database.close();
     throw new DatabaseError(`the database at ${label} cannot be used: ${causeOf(error)}`, { cause: error });
   }
-  return { url, database, label, close };
+  return { url, database, label, name: databaseName(config), close: () => database.close() };
+}
+
+/** Which database the settings name: host, port and name, or the embedded one's directory. */
+export function databaseName({ databaseUrl, dataDir }: Config): string {
+  if (databaseUrl === '') return `the embedded database in ${resolve(dataDir)}`;
+  const { host, pathname } = new URL(databaseUrl);
+  return `${host}${pathname}`;
 }
 
 /** What the driver says, without the password that it never repeats. */

@@ -1,15 +1,14 @@
-// `madeleine migrate` and what `madeleine doctor` can only learn from the database itself.
+// `madeleine migrate` and what `madeleine doctor` can only learn from the database itself, or from the server that has it.
 
 import type { DoctorFinding, MigrationReport } from '../cli/commands/program.js';
 import type { Config } from '../config.js';
-import type { Database } from '../storage/mysql/sql/database.js';
-import type { DatabaseFinding } from '../storage/mysql/sql/durability.js';
-import { assertSchemaUsable, migrate, readSchemaState, SCHEMA_VERSION } from '../storage/mysql/sql/schema.js';
+import { EmbeddedMariadb } from '../storage/embedded/embedded-mariadb.js';
+import { embeddedOutlook } from '../storage/embedded/embedded-outlook.js';
+import { migrate, SCHEMA_VERSION } from '../storage/mysql/sql/schema.js';
 import type { Logger } from '../telemetry.js';
-import { type DatabaseHandle, databaseFindings, openDatabase } from './database.js';
-
-/** Clocks further apart than this are worth a word: leases follow the database's clock, people read ours. */
-const MAX_CLOCK_DIFFERENCE_MS = 1_000;
+import { connectDatabase, databaseName, openDatabase } from './database.js';
+import { databaseProblem, inspect } from './inspection.js';
+import { askRunningServer, type RunningServer } from './running-server.js';
 
 export interface MaintenanceOptions {
   readonly config: Config;
@@ -28,57 +27,50 @@ export async function migrateSchema(options: MaintenanceOptions): Promise<Migrat
   }
 }
 
-/** Looks at the database; never rejects. */
+/**
+ * Looks at the database that the running server has, or else at the one that the settings name. Starts and changes nothing, and
+ * never rejects.
+ */
 export async function inspectServerSide(options: MaintenanceOptions): Promise<readonly DoctorFinding[]> {
-  const opened = await openDatabase({ ...options, random: Math.random, beside: true }).catch((error: unknown) => error);
-  if (!isHandle(opened)) {
-    const mend = 'start the database, correct --database-url, or leave it out for the embedded database';
-    return [{ check: 'database', state: 'problem', detail: messageOf(opened), mend }];
-  }
+  const { config } = options;
+  const running = await askRunningServer(config.httpListen);
+  if (running === undefined) return inspectNamed(options);
+  const { inspection } = running;
+  const isNamed = config.databaseUrl === '' || inspection?.database === databaseName(config);
+  if (inspection !== undefined && isNamed) return [readinessFinding(running), ...inspection.findings];
+  const named = await inspectNamed(options);
+  return [readinessFinding(running), ...(inspection === undefined ? [] : [otherFinding(running)]), ...named];
+}
+
+function readinessFinding({ address, reasons }: RunningServer): DoctorFinding {
+  if (reasons.length === 0) return { check: 'readiness', state: 'ok', detail: `the server at ${address} is ready` };
+  return {
+    check: 'readiness',
+    state: 'problem',
+    detail: `the server at ${address} is not ready: ${reasons.join('; ')}`,
+  };
+}
+
+function otherFinding({ address, inspection }: RunningServer): DoctorFinding {
+  const detail = `the server at ${address} has ${inspection?.database}, which is not the one that is looked at here`;
+  return { check: 'running server', state: 'warning', detail, mend: 'give both the same --database-url' };
+}
+
+/** Looks at the database that the settings name. */
+async function inspectNamed(options: MaintenanceOptions): Promise<readonly DoctorFinding[]> {
+  const { config, nowMs } = options;
   try {
+    const url = config.databaseUrl || (await EmbeddedMariadb.living(config.dataDir));
+    if (url === undefined) return [{ check: 'database', ...(await embeddedOutlook(config.dataDir)) }];
+    const handle = await connectDatabase({ config, url, random: Math.random });
+    try {
+      return (await inspect(handle, nowMs)).findings;
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
     return [
-      { check: 'database', state: 'ok', detail: `${opened.label} answers` },
-      ...(await databaseFindings(opened.database)).map(settingFinding),
-      await clockFinding(opened.database, options.nowMs),
-      await schemaFinding(opened.database),
+      databaseProblem(error, 'start the database, correct --database-url, or leave it out for the embedded database'),
     ];
-  } catch (error) {
-    return [{ check: 'database', state: 'problem', detail: messageOf(error) }];
-  } finally {
-    await opened.close();
   }
-}
-
-function isHandle(value: unknown): value is DatabaseHandle {
-  return typeof value === 'object' && value !== null && 'database' in value;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-function settingFinding({ name, value, durable, advice }: DatabaseFinding): DoctorFinding {
-  const state = durable ? (advice === undefined ? 'ok' : 'warning') : 'problem';
-  return { check: name, state, detail: value, ...(advice === undefined ? {} : { mend: advice }) };
-}
-
-async function clockFinding(database: Database, nowMs: () => number): Promise<DoctorFinding> {
-  const before = nowMs();
-  const rows = await database.query<{ ms: number }>('SELECT CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000 AS UNSIGNED) AS ms');
-  const difference = Math.round((rows[0]?.ms ?? 0) - (before + nowMs()) / 2);
-  const detail = `the database's differs by ${difference} ms`;
-  if (Math.abs(difference) <= MAX_CLOCK_DIFFERENCE_MS) return { check: 'clock', state: 'ok', detail };
-  return { check: 'clock', state: 'warning', detail, mend: 'let NTP keep both clocks' };
-}
-
-async function schemaFinding(database: Database): Promise<DoctorFinding> {
-  const state = await readSchemaState(database);
-  try {
-    assertSchemaUsable(state);
-  } catch (error) {
-    return { check: 'schema', state: 'problem', detail: messageOf(error), mend: 'run the newer madeleine' };
-  }
-  if (state.version >= SCHEMA_VERSION) return { check: 'schema', state: 'ok', detail: `version ${state.version}` };
-  const detail = state.version === 0 ? 'none yet' : `version ${state.version}, behind ${SCHEMA_VERSION}`;
-  return { check: 'schema', state: 'warning', detail, mend: 'madeleine serve or madeleine migrate will make it' };
 }

@@ -1,4 +1,5 @@
-// HTTP beside gRPC, on a port of its own, for what runs and watches the server: liveness, readiness, metrics. Nothing of
+// HTTP beside gRPC, on a port of its own, for what runs and watches the server: liveness, readiness, metrics, health of its
+// database. Nothing of
 // the product's data is to be had here.
 
 import { once } from 'node:events';
@@ -18,6 +19,8 @@ export interface AdminServerOptions {
   readonly listen: string;
   /** Why this instance should get no calls now, a short sentence each; none: it is ready. */
   readonly readiness: () => Promise<readonly string[]> | readonly string[];
+  /** What the server finds of its database, as JSON; no secrets. */
+  readonly inspection: () => Promise<object>;
   /** The registries whose metrics are given out together. Two must not have a metric of the same name. */
   readonly registries: readonly Registry[];
   readonly logger: Logger;
@@ -41,6 +44,7 @@ export class AdminServer {
     '/livez': () => text(200, 'ok'),
     '/readyz': () => this.#readiness(),
     '/metrics': () => this.#metrics(),
+    '/doctor': async () => json(200, await this.#options.inspection()),
   };
 
   constructor(options: AdminServerOptions) {
@@ -91,7 +95,7 @@ export class AdminServer {
   async #reply(request: IncomingMessage): Promise<Reply> {
     const [path = ''] = (request.url ?? '').split('?');
     const route = Object.hasOwn(this.#routes, path) ? this.#routes[path] : undefined;
-    if (!route) return text(404, 'not found: there are /livez, /readyz and /metrics');
+    if (!route) return text(404, 'not found: there are /livez, /readyz, /metrics and /doctor');
     if (request.method !== 'GET' && request.method !== 'HEAD') return text(405, 'only GET and HEAD');
     try {
       return await route();
@@ -103,8 +107,7 @@ export class AdminServer {
 
   async #readiness(): Promise<Reply> {
     const reasons = await this.#reasons();
-    const body = JSON.stringify({ ready: reasons.length === 0, reasons });
-    return { status: reasons.length === 0 ? 200 : 503, type: 'application/json', body: `${body}\n` };
+    return json(reasons.length === 0 ? 200 : 503, { ready: reasons.length === 0, reasons });
   }
 
   async #reasons(): Promise<readonly string[]> {
@@ -122,6 +125,10 @@ export class AdminServer {
     const merged = Registry.merge([...this.#options.registries]);
     return { status: 200, type: merged.contentType, body: await merged.metrics() };
   }
+}
+
+function json(status: number, value: object): Reply {
+  return { status, type: 'application/json', body: `${JSON.stringify(value)}\n` };
 }
 
 function text(status: number, body: string): Reply {

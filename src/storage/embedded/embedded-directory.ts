@@ -58,6 +58,12 @@ export class EmbeddedDirectory {
     }
   }
 
+  /** The directory as it is; undefined where there is none. Creates nothing. */
+  static async find(path: string): Promise<EmbeddedDirectory | undefined> {
+    const real = await realpath(path).catch(() => undefined);
+    return real === undefined ? undefined : new EmbeddedDirectory(real);
+  }
+
   get data(): string {
     return join(this.path, 'mariadb');
   }
@@ -81,7 +87,7 @@ export class EmbeddedDirectory {
    */
   async prepare(options: PrepareOptions): Promise<void> {
     await this.#removeUnfinished();
-    const entries = await readdir(this.data).catch((): string[] => []);
+    const entries = await this.#dataEntries();
     if (entries.includes('mysql')) return;
     if (entries.length > 0) throw new EmbeddedDatabaseError(`${this.data} holds files that are not MariaDB's`);
     const unfinished = `${this.data}.new-${randomBytes(4).toString('hex')}`;
@@ -90,17 +96,26 @@ export class EmbeddedDirectory {
     await syncDirectory(this.path);
   }
 
+  /** Whether a database was made here. */
+  async isFilled(): Promise<boolean> {
+    return (await this.#dataEntries()).includes('mysql');
+  }
+
   /** The password of our own user, minted at the first call. */
   async readPassword(): Promise<string> {
-    const path = join(this.path, 'password');
-    const stored = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    const stored = await this.storedPassword();
+    if (stored !== '') return stored;
+    const password = randomBytes(24).toString('base64url');
+    await writePrivate(join(this.path, 'password'), password);
+    return password;
+  }
+
+  /** The password of our own user; empty where there is none yet. */
+  async storedPassword(): Promise<string> {
+    return readFile(join(this.path, 'password'), 'utf8').catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return '';
       throw error;
     });
-    if (stored !== '') return stored;
-    const password = randomBytes(24).toString('base64url');
-    await writePrivate(path, password);
-    return password;
   }
 
   /** Writes what MariaDB runs at each start; running it again changes nothing. */
@@ -116,6 +131,10 @@ export class EmbeddedDirectory {
         '',
       ].join('\n'),
     );
+  }
+
+  #dataEntries(): Promise<string[]> {
+    return readdir(this.data).catch((): string[] => []);
   }
 
   async #removeUnfinished(): Promise<void> {
@@ -214,14 +233,6 @@ async function writePrivate(path: string, content: string): Promise<void> {
   const unfinished = `${path}.new`;
   await rm(unfinished, { force: true });
   const file = await open(unfinished, 'wx', 0o600);
-function endGroup(pid: number | undefined): void {
-  try {
-    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
-}
-
   await file.writeFile(content);
   await file.sync();
   await file.close();

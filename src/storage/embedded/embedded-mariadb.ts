@@ -65,10 +65,11 @@ export class EmbeddedMariadb {
 
   /** URL of the database that a server runs in the directory now; undefined when none does. Starts and changes nothing. */
   static async living(dataDir: string): Promise<string | undefined> {
-    const directory = await EmbeddedDirectory.open(dataDir);
+    const directory = await EmbeddedDirectory.find(dataDir);
+    if (directory === undefined) return undefined;
     const running = await MariadbProcess.find(directory.data);
     if (running === undefined || !(await running.answers())) return undefined;
-    return databaseUrl(await directory.readPassword(), running.port);
+    return databaseUrl(await directory.storedPassword(), running.port);
   }
 
   /** Process id of the database while it runs. */
@@ -154,8 +155,8 @@ export class EmbeddedMariadb {
     const child = await MariadbProcess.spawn(programs.server, {
       options: this.#serverArguments(directory),
       directory: directory.data,
-      port,
       log: directory.log,
+      port,
     });
     this.#logger.info({ pid: child.pid, port, directory: directory.data }, 'embedded database starting');
     return this.#ready(child, directory, logStart);
@@ -183,13 +184,12 @@ export class EmbeddedMariadb {
       if (now - reported >= PROGRESS_MS) {
         reported = now;
         this.#logger.info({ seconds: Math.round((now - started) / 1000) }, 'embedded database still starting');
-      }
         await this.#assertProgress(child, directory, logStart);
+      }
       await sleep(20);
     }
   }
 
-  /** Starts a database again that ended by itself, for as long as we run. */
   /** Ends a process that waits for space on the disk, and says so. */
   async #assertProgress(child: MariadbProcess, directory: EmbeddedDirectory, logStart: number): Promise<void> {
     const log = await readLogSince(directory.log, logStart);
@@ -198,6 +198,7 @@ export class EmbeddedMariadb {
     throw new EmbeddedDatabaseError(`the embedded database cannot start: ${causeIn(log)} (log: ${directory.log})`);
   }
 
+  /** Starts a database again that ended by itself, for as long as we run. */
   async #supervise(programs: MariadbPrograms, directory: EmbeddedDirectory, port: number): Promise<void> {
     const { signal } = this.#stopping;
     let failures = 0;

@@ -1,12 +1,21 @@
 // `madeleine doctor` and `madeleine migrate`: what they find, how they say it, and their exit codes.
 
 import { once } from 'node:events';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { inspectServerSide } from '../../../src/app/migrate-and-doctor.js';
 import type { DoctorFinding } from '../../../src/cli/commands/program.js';
+import { readConfig } from '../../../src/config.js';
 import { createTestDatabase, type TestDatabase } from '../../support/database/database.js';
+import { FaultyProxy } from '../../support/database/faulty-proxy.js';
 import { TestProcess } from '../../support/server/process.js';
-import { startServer, type TestServer } from '../../support/server/server.js';
+import { startServer, type TestServer, type TestSettings } from '../../support/server/server.js';
+import { waitUntil } from '../../support/wait-until.js';
 import { ndjson, RunningCli } from './cli-run.js';
 
 const FREE = ['--listen', '127.0.0.1:0', '--http-listen', '127.0.0.1:0'];
@@ -76,6 +85,108 @@ describe('madeleine doctor', { timeout: 60_000 }, () => {
     expect(checks).toEqual(expect.arrayContaining(['database', 'clock', 'schema', 'gRPC port', 'HTTP port']));
     expect(checks.join(' ')).toContain('innodb_flush_log_at_trx_commit');
     expect(findings.filter(({ state }) => state === 'problem')).toEqual([]);
+  });
+});
+
+describe('the database that madeleine doctor looks at', { timeout: 60_000 }, () => {
+  let database: TestDatabase;
+  let other: TestDatabase;
+  let server: TestServer;
+  let directory: string;
+
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'madeleine-doctor-'));
+    [database, other] = await Promise.all([createTestDatabase(), createTestDatabase()]);
+    server = await startServer({ databaseUrl: database.url });
+  });
+
+  afterAll(async () => {
+    await server?.stop();
+    await database?.drop();
+    await other?.drop();
+    await rm(directory, { recursive: true });
+  });
+
+  const look = (settings: TestSettings) =>
+    inspectServerSide({
+      config: readConfig({ listen: '127.0.0.1:0', httpListen: '127.0.0.1:9', dataDir: directory, ...settings }, {}),
+      logger: pino({ level: 'silent' }),
+      nowMs: Date.now,
+    });
+
+  const finding = (findings: readonly DoctorFinding[], check: string) => findings.find((one) => one.check === check);
+
+  it.each([
+    ['that is not there', 'none/yet'],
+    ['that is empty', ''],
+  ])('is none of its own making: a directory %s stays as it is', async (_, name) => {
+    const dataDir = join(directory, name);
+    const findings = await look({ dataDir });
+    expect(findings).toEqual([
+      { check: 'database', state: 'ok', detail: `none yet in ${dataDir}: madeleine serve makes it` },
+    ]);
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  it('is not started to be looked at', async () => {
+    const dataDir = join(directory, 'filled');
+    await mkdir(join(dataDir, 'mariadb', 'mysql'), { recursive: true });
+    expect(await look({ dataDir })).toMatchObject([{ check: 'database', state: 'warning', mend: expect.any(String) }]);
+    expect((await readdir(dataDir, { recursive: true })).sort()).toEqual(['mariadb', 'mariadb/mysql']);
+    await rm(dataDir, { recursive: true });
+  });
+
+  it('would have to be made where nothing can be', async () => {
+    const file = join(directory, 'file');
+    await writeFile(file, '');
+    const [found] = await look({ dataDir: join(file, 'data') });
+    expect(found).toMatchObject({ check: 'database', state: 'problem', mend: expect.stringContaining('--data-dir') });
+    await rm(file);
+  });
+
+  it('is that of the running server, whatever directory the command is run in', async () => {
+    const findings = await look({ httpListen: server.httpAddress });
+    expect(finding(findings, 'readiness')).toMatchObject({ state: 'ok' });
+    expect(finding(findings, 'database')?.detail).toContain(`/${database.name} answers`);
+    expect(finding(findings, 'schema')).toMatchObject({ state: 'ok', detail: expect.stringMatching(/^version \d+$/) });
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  it('is the one that the settings name, with a word of a server that has another', async () => {
+    const findings = await look({ httpListen: server.httpAddress, databaseUrl: other.url });
+    expect(finding(findings, 'running server')).toMatchObject({ state: 'warning' });
+    expect(finding(findings, 'database')?.detail).toContain(`/${other.name} answers`);
+    expect(finding(findings, 'schema')).toMatchObject({ state: 'warning', detail: 'none yet' });
+    const same = await look({ httpListen: server.httpAddress, databaseUrl: database.url });
+    expect(finding(same, 'running server')).toBeUndefined();
+  });
+
+  it('does not hide that the server is not ready', async () => {
+    const proxy = new FaultyProxy(database.url);
+    await proxy.start();
+    const cutOff = await startServer({ databaseUrl: proxy.url });
+    try {
+      proxy.refuse();
+      await waitUntil(async () => (await fetch(`http://${cutOff.httpAddress}/readyz`)).status === 503, {
+        what: 'the server is not ready',
+        timeoutMs: 20_000,
+      });
+      const findings = await look({ httpListen: cutOff.httpAddress });
+      expect(finding(findings, 'readiness')).toMatchObject({ state: 'problem' });
+      expect(finding(findings, 'database')).toMatchObject({ state: 'problem' });
+    } finally {
+      await cutOff.stop();
+      await proxy.stop();
+    }
+  });
+
+  it('is not asked of a program that is no server of ours', async () => {
+    const stranger = createHttpServer((_, response) => response.end('{"status": "fine"}'));
+    stranger.listen(0, '127.0.0.1');
+    await once(stranger, 'listening');
+    const httpListen = `127.0.0.1:${(stranger.address() as AddressInfo).port}`;
+    expect((await look({ httpListen })).map(({ check }) => check)).toEqual(['database']);
+    stranger.close();
   });
 });
 

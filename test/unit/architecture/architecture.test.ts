@@ -7,7 +7,8 @@ import { type Import, listSources, parseImports, readImports } from './imports.j
 const GENERATED = 'generated';
 
 /** Builtins that only compute or wait; every other one reaches out of the process. */
-const PURE_BUILTINS = /^node:(assert|async_hooks|buffer|crypto|events|perf_hooks|stream|timers|url|util|zlib)(\/|$)/;
+const PURE_BUILTINS =
+  /^node:(assert|async_hooks|buffer|crypto|events|path|perf_hooks|stream|timers|url|util|zlib)(\/|$)/;
 
 /** The room that a file lies in: a file that is a room of its own, or its folder; undefined if the house has none such. */
 function roomOf(file: string): string | undefined {

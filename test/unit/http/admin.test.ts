@@ -16,7 +16,10 @@ afterEach(async () => {
 async function start(options: Partial<AdminServerOptions> = {}): Promise<{ url: string; errors: string[] }> {
   const errors: string[] = [];
   const logger = { debug() {}, info() {}, warn() {}, error: (_: object, message: string) => errors.push(message) };
-  const server = new AdminServer({ listen: '127.0.0.1:0', readiness: () => [], registries: [], logger, ...options });
+  const server = new AdminServer({
+    ...{ listen: '127.0.0.1:0', readiness: () => [], inspection: async () => ({}), registries: [], logger },
+    ...options,
+  });
   servers.push(server);
   return { url: `http://${await server.start()}`, errors };
 }
@@ -26,6 +29,13 @@ describe('admin server', () => {
     const { url } = await start({ readiness: () => ['not now'] });
     const answer = await fetch(`${url}/livez`);
     expect([answer.status, await answer.text()]).toEqual([200, 'ok\n']);
+  });
+
+  it('gives what the server finds of its database', async () => {
+    const found = { database: 'db:3306/m', findings: [{ check: 'schema', state: 'ok', detail: 'version 5' }] };
+    const { url } = await start({ inspection: async () => found });
+    const answer = await fetch(`${url}/doctor`);
+    expect([answer.status, await answer.json()]).toEqual([200, found]);
   });
 
   it('is ready when nothing speaks against it', async () => {
@@ -129,6 +139,7 @@ describe('admin server', () => {
     if (!socket.closed) await once(socket, 'close');
     await expect(fetch(`${url}/livez`)).rejects.toThrow();
     const logger = { debug() {}, info() {}, warn() {}, error() {} };
-    await new AdminServer({ listen: '127.0.0.1:0', readiness: () => [], registries: [], logger }).stop();
+    const inspection = async () => ({});
+    await new AdminServer({ listen: '127.0.0.1:0', readiness: () => [], inspection, registries: [], logger }).stop();
   });
 });

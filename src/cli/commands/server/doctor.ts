@@ -8,7 +8,8 @@ import { configCommand } from './config-options.js';
 import { checkPorts } from './port-check.js';
 
 const HELP = `
-Looks at the database (version, durability, clock, schema) and at the ports. Exit code 1 if there is a problem.
+Looks at the database (version, settings, clock, schema) and at the ports; where a server runs at --http-listen, at that server
+and at the database that it has. Starts and changes nothing. Exit code 1 if there is a problem.
 
 Examples:
   $ madeleine doctor

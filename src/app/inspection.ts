@@ -1,0 +1,70 @@
+// What a server's database is like, as far as it matters to us: told by the server that has it open, or by whoever asks beside it.
+
+import type { DoctorFinding } from '../cli/commands/program.js';
+import type { Database } from '../storage/mysql/sql/database.js';
+import type { DatabaseFinding } from '../storage/mysql/sql/durability.js';
+import { assertSchemaUsable, readSchemaState, SCHEMA_VERSION } from '../storage/mysql/sql/schema.js';
+import { type DatabaseHandle, databaseFindings } from './database.js';
+
+/** Clocks further apart than this are worth a word: leases follow the database's clock, people read ours. */
+const MAX_CLOCK_DIFFERENCE_MS = 1_000;
+
+/** What is said of one database. */
+export interface Inspection {
+  /** Which one: its name. */
+  readonly database: string;
+  readonly findings: readonly DoctorFinding[];
+}
+
+/** Looks at an open database; never rejects. */
+export async function inspect(
+  { database, name }: Pick<DatabaseHandle, 'database' | 'name'>,
+  nowMs: () => number,
+): Promise<Inspection> {
+  try {
+    const settings = await databaseFindings(database);
+    const findings: readonly DoctorFinding[] = [
+      { check: 'database', state: 'ok', detail: `${name} answers` },
+      ...settings.map(settingFinding),
+      await clockFinding(database, nowMs),
+      await schemaFinding(database),
+    ];
+    return { database: name, findings };
+  } catch (error) {
+    return { database: name, findings: [databaseProblem(error)] };
+  }
+}
+
+/** The finding that the database cannot be looked at. */
+export function databaseProblem(error: unknown, mend?: string): DoctorFinding {
+  return { check: 'database', state: 'problem', detail: messageOf(error), ...(mend === undefined ? {} : { mend }) };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function settingFinding({ name, value, state, advice }: DatabaseFinding): DoctorFinding {
+  return { check: name, state, detail: value, ...(advice === undefined ? {} : { mend: advice }) };
+}
+
+async function clockFinding(database: Database, nowMs: () => number): Promise<DoctorFinding> {
+  const before = nowMs();
+  const rows = await database.query<{ ms: number }>('SELECT CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000 AS UNSIGNED) AS ms');
+  const difference = Math.round((rows[0]?.ms ?? 0) - (before + nowMs()) / 2);
+  const detail = `the database's differs by ${difference} ms`;
+  if (Math.abs(difference) <= MAX_CLOCK_DIFFERENCE_MS) return { check: 'clock', state: 'ok', detail };
+  return { check: 'clock', state: 'warning', detail, mend: 'let NTP keep both clocks' };
+}
+
+async function schemaFinding(database: Database): Promise<DoctorFinding> {
+  const state = await readSchemaState(database);
+  try {
+    assertSchemaUsable(state);
+  } catch (error) {
+    return { check: 'schema', state: 'problem', detail: messageOf(error), mend: 'run the newer madeleine' };
+  }
+  if (state.version >= SCHEMA_VERSION) return { check: 'schema', state: 'ok', detail: `version ${state.version}` };
+  const detail = state.version === 0 ? 'none yet' : `version ${state.version}, behind ${SCHEMA_VERSION}`;
+  return { check: 'schema', state: 'warning', detail, mend: 'madeleine serve or madeleine migrate will make it' };
+}
