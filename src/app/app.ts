@@ -15,7 +15,7 @@ import { migrate } from '../storage/mysql/sql/schema.js';
 import { type Logger, Metrics } from '../telemetry.js';
 import { assertSettings, CallbackParts } from './callbacks.js';
 import { startConsumers } from './consumers.js';
-import { assertDurable, type DatabaseHandle, openDatabase } from './database.js';
+import { assertFit, type DatabaseHandle, openDatabase } from './database.js';
 import { EventParts } from './events.js';
 import { inspect } from './inspection.js';
 import { LogParts } from './log.js';
@@ -84,7 +84,7 @@ export class App {
     assertSettings(config);
     const handle = await openDatabase(this.#surroundings);
     this.#started.add('database', () => handle.close());
-    await assertDurable(handle.database, this.#surroundings);
+    await assertFit(handle.database, this.#surroundings);
     const applied = await migrate(handle.database);
     if (applied.length > 0) logger.info({ applied }, 'schema migrated');
     const engine = await this.#startEngine(handle);

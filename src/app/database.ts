@@ -4,7 +4,12 @@ import { resolve } from 'node:path';
 import type { Config } from '../config.js';
 import { EmbeddedMariadb } from '../storage/embedded/embedded-mariadb.js';
 import { Database } from '../storage/mysql/sql/database.js';
-import { type DatabaseFinding, inspectDatabase, lossyFindings } from '../storage/mysql/sql/durability.js';
+import {
+  type DatabaseFinding,
+  inspectDatabase,
+  lossyFindings,
+  unusableFindings,
+} from '../storage/mysql/sql/durability.js';
 import type { Logger } from '../telemetry.js';
 
 /** Why the database cannot be used: one sentence for the operator. */
@@ -86,22 +91,33 @@ function causeOf(error: unknown): string {
   return cause instanceof Error ? cause.message || (cause as NodeJS.ErrnoException).code || cause.name : String(cause);
 }
 
-/** Refuses a database that may lose commits, unless the settings allow it. */
-export async function assertDurable(database: Database, { config, logger }: OpenDatabaseOptions): Promise<void> {
-  const lossy = lossyFindings(await databaseFindings(database));
+/** Refuses a server that cannot be worked with, before anything of it is changed. */
+export async function assertUsable(database: Database): Promise<readonly DatabaseFinding[]> {
+  const findings = await databaseFindings(database);
+  const unusable = unusableFindings(findings);
+  if (unusable.length > 0) throw new DatabaseError(`the database cannot be used: ${sentenceOf(unusable)}`);
+  return findings;
+}
+
+/** Refuses a server that cannot be worked with, or may lose commits, unless the settings allow that. */
+export async function assertFit(database: Database, { config, logger }: OpenDatabaseOptions): Promise<void> {
+  const lossy = lossyFindings(await assertUsable(database));
   if (lossy.length === 0) return;
-  const list = lossy.map(({ name, value }) => `${name} is ${value}`).join(', ');
   if (!config.allowLossy) {
-    const mend = lossy.map(({ advice }) => advice).filter((advice) => advice !== undefined);
-    const advice = mend.length === 0 ? '' : ` (${mend.join('; ')})`;
     throw new DatabaseError(
-      `the database may lose commits in a crash: ${list}; mend it${advice} or start with --allow-lossy`,
+      `the database may lose commits in a crash: ${sentenceOf(lossy)}; mend it or start with --allow-lossy`,
     );
   }
   logger.warn(
     { settings: lossy.map(({ name, value }) => `${name}=${value}`) },
     'serving although the database may lose commits',
   );
+}
+
+function sentenceOf(findings: readonly DatabaseFinding[]): string {
+  return findings
+    .map(({ name, value, advice }) => `${name} is ${value}${advice === undefined ? '' : ` (${advice})`}`)
+    .join('; ');
 }
 
 /** The settings of the database server that matter. */

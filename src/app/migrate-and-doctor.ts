@@ -6,7 +6,7 @@ import { EmbeddedMariadb } from '../storage/embedded/embedded-mariadb.js';
 import { embeddedOutlook } from '../storage/embedded/embedded-outlook.js';
 import { migrate, SCHEMA_VERSION } from '../storage/mysql/sql/schema.js';
 import type { Logger } from '../telemetry.js';
-import { connectDatabase, databaseName, openDatabase } from './database.js';
+import { assertUsable, connectDatabase, databaseName, openDatabase } from './database.js';
 import { databaseProblem, inspect } from './inspection.js';
 import { askRunningServer, type RunningServer } from './running-server.js';
 
@@ -20,6 +20,7 @@ export interface MaintenanceOptions {
 export async function migrateSchema(options: MaintenanceOptions): Promise<MigrationReport> {
   const handle = await openDatabase({ ...options, random: Math.random, beside: true });
   try {
+    await assertUsable(handle.database);
     const applied = await migrate(handle.database);
     return { version: SCHEMA_VERSION, applied };
   } finally {

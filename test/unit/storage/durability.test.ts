@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { judgeVariables, lossyFindings } from '../../../src/storage/mysql/sql/durability.js';
+import { judgeVariables, lossyFindings, unusableFindings } from '../../../src/storage/mysql/sql/durability.js';
 
 const GOOD = {
   version: '10.11.19-MariaDB-0+deb12u1',
@@ -11,6 +11,16 @@ const GOOD = {
   wsrep_on: 'OFF',
   read_only: 'OFF',
   max_allowed_packet: '16777216',
+  binlog_format: 'STATEMENT',
+  innodb_read_only: 'OFF',
+  innodb_force_recovery: '0',
+  offline_mode: 'OFF',
+  enforce_storage_engine: '',
+  innodb_page_size: '16384',
+  max_connections: '151',
+  max_user_connections: '0',
+  max_prepared_stmt_count: '16382',
+  wait_timeout: '28800',
 };
 
 function judge(changes: Record<string, string>) {
@@ -55,6 +65,16 @@ describe('database settings', () => {
     ['read_only', 'NO_LOCK', 'problem'],
     ['super_read_only', 'ON', 'problem'],
     ['max_allowed_packet', '1048576', 'problem'],
+    ['innodb_read_only', 'ON', 'problem'],
+    ['innodb_force_recovery', '1', 'problem'],
+    ['offline_mode', 'ON', 'problem'],
+    ['enforce_storage_engine', 'MyISAM', 'problem'],
+    ['enforce_storage_engine', 'InnoDB', 'ok'],
+    ['innodb_page_size', '4096', 'problem'],
+    ['max_connections', '10', 'warning'],
+    ['max_user_connections', '5', 'warning'],
+    ['max_prepared_stmt_count', '0', 'problem'],
+    ['wait_timeout', '5', 'warning'],
     ['version', '10.5.23-MariaDB', 'problem'],
     ['version', '5.7.44', 'problem'],
     ['version', '8.0.36', 'ok'],
@@ -63,5 +83,21 @@ describe('database settings', () => {
     const finding = judge({ [name]: value }).find((one) => one.name === name);
     expect(finding).toMatchObject({ durable: true, state });
     expect(finding?.advice === undefined).toBe(state === 'ok');
+  });
+
+  it('wants no log of statements where there is a binary log', () => {
+    const state = (changes: Record<string, string>) =>
+      unusableFindings(judge({ sync_binlog: '1', ...changes })).map(({ name, advice }) => ({ name, advice }));
+    expect(state({ binlog_format: 'STATEMENT', log_bin: 'ON' })).toEqual([
+      { name: 'binlog_format', advice: expect.stringContaining('SET GLOBAL binlog_format = ROW') },
+    ]);
+    expect(state({ binlog_format: 'MIXED', log_bin: 'ON' })).toEqual([]);
+    expect(state({ binlog_format: 'STATEMENT', log_bin: 'OFF' })).toEqual([]);
+  });
+
+  it('wants one primary of a replication group', () => {
+    const group = { group_replication_single_primary_mode: 'OFF', group_replication_group_name: 'b3…' };
+    expect(unusableFindings(judge(group))).toMatchObject([{ name: 'group_replication_single_primary_mode' }]);
+    expect(unusableFindings(judge({ group_replication_single_primary_mode: 'OFF' }))).toEqual([]);
   });
 });

@@ -27,6 +27,13 @@ const warning = (advice: string): Verdict => ({ durable: true, state: 'warning',
 /** 16 MiB: both servers' default. A group's bytes stay below half of it, and one push may bring 4 MiB. */
 const MIN_PACKET_BYTES = 16 * 1024 * 1024;
 
+/** A pool of the default size and the connections beside it. */
+const MIN_CONNECTIONS = 16;
+const MIN_PREPARED = 4_000;
+const MIN_IDLE_S = 30;
+const MIN_PAGE_BYTES = 8_192;
+
+const SINGLE_PRIMARY = 'SELECT group_replication_switch_to_single_primary_mode()';
 const ONE_WRITER =
   'Galera loses updates when several nodes are written to: let every instance connect to the same node, without read/write splitting';
 
@@ -54,18 +61,62 @@ const CHECKS: Readonly<Record<string, (value: string, all: ReadonlyMap<string, s
           'the binary log decides after a crash and is not flushed: SET GLOBAL sync_binlog = 1, and in its configuration',
         ),
   log_bin: () => OK,
+  binlog_format: (value, all) =>
+    value.toUpperCase() === 'STATEMENT' && isOn(all.get('log_bin'))
+      ? problem(
+          'READ COMMITTED cannot be written to a log of statements: SET GLOBAL binlog_format = ROW, and in its configuration',
+        )
+      : OK,
   wsrep_on: (value) => (isOn(value) ? warning(ONE_WRITER) : OK),
   read_only: (value) => (isOn(value) ? problem(readOnly('read_only')) : OK),
   super_read_only: (value) => (isOn(value) ? problem(readOnly('super_read_only')) : OK),
+  innodb_read_only: (value) =>
+    isOn(value)
+      ? problem('the server takes no writes: innodb_read_only = OFF in its configuration, and restart it')
+      : OK,
+  innodb_force_recovery: (value) =>
+    value === '0'
+      ? OK
+      : problem('the server was started to be mended and may refuse writes: innodb_force_recovery = 0, and restart it'),
+  offline_mode: (value) =>
+    isOn(value) ? problem('the server takes no connections of ours: SET GLOBAL offline_mode = OFF') : OK,
+  group_replication_single_primary_mode: (value, all) =>
+    isOn(value) || !isOn(all.get('group_replication_group_name'))
+      ? OK
+      : problem(`the order of commits needs one primary: ${SINGLE_PRIMARY}`),
+  enforce_storage_engine: (value) =>
+    ['', 'INNODB', 'NULL'].includes(value.toUpperCase())
+      ? OK
+      : problem('tables have to be InnoDB, for transactions: SET GLOBAL enforce_storage_engine = NULL'),
+  innodb_page_size: (value) =>
+    Number(value) >= MIN_PAGE_BYTES
+      ? OK
+      : problem('too small for the rows of events: a server that was made with innodb_page_size = 16384 is needed'),
+  max_connections: (value) => (Number(value) >= MIN_CONNECTIONS ? OK : warning(fewConnections('max_connections'))),
+  max_user_connections: (value) =>
+    value === '0' || Number(value) >= MIN_CONNECTIONS ? OK : warning(fewConnections('max_user_connections')),
+  max_prepared_stmt_count: (value) =>
+    Number(value) >= MIN_PREPARED
+      ? OK
+      : problem(
+          `too few for connections of up to 200 each: SET GLOBAL max_prepared_stmt_count = 16382, and in its configuration`,
+        ),
+  wait_timeout: (value) =>
+    Number(value) >= MIN_IDLE_S
+      ? OK
+      : warning('idle connections are closed at once and made again: SET GLOBAL wait_timeout = 28800'),
   max_allowed_packet: (value) =>
     Number(value) >= MIN_PACKET_BYTES
       ? OK
       : problem('too small for a group of pushes: SET GLOBAL max_allowed_packet = 67108864, and in its configuration'),
 };
 
+/** Needed to judge others. */
+const CONTEXT_NAMES = ['group_replication_group_name'];
+
 /** Looks at the server that the query reaches, in the order in which people should read the findings. */
 export async function inspectDatabase(query: QueryRows): Promise<readonly DatabaseFinding[]> {
-  const names = Object.keys(CHECKS);
+  const names = [...Object.keys(CHECKS), ...CONTEXT_NAMES];
   const list = names.map((name) => `'${name}'`).join(', ');
   const rows = await query(`SHOW GLOBAL VARIABLES WHERE Variable_name IN (${list})`);
   return judgeVariables(new Map((rows as readonly VariableRow[]).map((row) => [row.Variable_name, String(row.Value)])));
@@ -92,8 +143,17 @@ export function lossyFindings(findings: readonly DatabaseFinding[]): readonly Da
   return findings.filter(({ durable }) => !durable);
 }
 
+/** The findings because of which this server cannot be worked with at all. */
+export function unusableFindings(findings: readonly DatabaseFinding[]): readonly DatabaseFinding[] {
+  return findings.filter(({ durable, state }) => durable && state === 'problem');
+}
+
 function isOn(value: string | undefined): boolean {
   return value !== undefined && !['OFF', '0', ''].includes(value.toUpperCase());
+}
+
+function fewConnections(name: string): string {
+  return `an instance needs ${MIN_CONNECTIONS} with the default --db-pool, and more with others: SET GLOBAL ${name} = 500`;
 }
 
 function readOnly(name: string): string {

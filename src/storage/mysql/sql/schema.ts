@@ -3,7 +3,7 @@
 import type { Knex } from 'knex';
 import { MIGRATIONS, type Migration } from '../migrations/index.js';
 import type { Database } from './database.js';
-import { translateSqlError } from './sql-errors.js';
+import { classifySqlError, translateSqlError } from './sql-errors.js';
 
 /** The schema that this program makes and expects. */
 export const SCHEMA_VERSION = MIGRATIONS.length;
@@ -47,8 +47,16 @@ export async function migrate(database: Database): Promise<readonly string[]> {
   try {
     return await database.knex.transaction((connection) => migrateLocked(database, connection));
   } catch (error) {
-    throw translateSqlError(error);
+    throw classifySqlError(error) === 'other' ? refusedBySchema(error) : translateSqlError(error);
   }
+}
+
+/** What the server says of a statement that it refuses, without the statement. What was done before it is found and kept. */
+function refusedBySchema(error: unknown): unknown {
+  const { sqlMessage } = (error ?? {}) as { sqlMessage?: string };
+  if (sqlMessage === undefined) return error;
+  const message = `the schema could not be migrated: ${sqlMessage}; mend it and start again, what was done is kept`;
+  return new SchemaError(message, { cause: error });
 }
 
 async function migrateLocked(database: Database, connection: Knex.Transaction): Promise<readonly string[]> {
