@@ -10,6 +10,7 @@ import { WireEventEncoder } from '../grpc/events/event-encoder.js';
 import { GrpcServer } from '../grpc/server/server.js';
 import { AdminServer } from '../http/admin.js';
 import { type Clock, systemClock } from '../lib/clock.js';
+import { orAbort } from '../lib/or-abort.js';
 import { SharedRun } from '../lib/shared-run.js';
 import { migrate } from '../storage/mysql/sql/schema.js';
 import { type Logger, Metrics } from '../telemetry.js';
@@ -30,6 +31,8 @@ export interface AppOptions {
   readonly random?: () => number;
   /** The times at which callbacks are tried again; the product's own unless a test is in a hurry. */
   readonly retryPolicy?: RetryPolicy;
+  /** Once aborted, whatever runs beside this process is killed within the call; for a process that ends at once. */
+  readonly killed?: AbortSignal;
 }
 
 /** Where a started instance listens. */
@@ -45,15 +48,19 @@ type Engine = Pick<ServicesOptions, 'log' | 'consumers' | 'events' | 'callbacks'
 export class App {
   readonly #surroundings: Surroundings;
   readonly #retryPolicy: RetryPolicy | undefined;
+  readonly #killed: AbortSignal | undefined;
   readonly #draining = new AbortController();
   readonly #encoder = new WireEventEncoder();
   readonly #started: Started;
+  #starting: Promise<Addresses> | undefined;
+  #undone: Promise<void> | undefined;
   #server: GrpcServer | undefined;
   #databaseUp = true;
 
-  constructor({ config, logger, clock = systemClock, random = Math.random, retryPolicy }: AppOptions) {
+  constructor({ config, logger, clock = systemClock, random = Math.random, retryPolicy, killed }: AppOptions) {
     this.#surroundings = { config, clock, random, metrics: new Metrics(), logger };
     this.#retryPolicy = retryPolicy;
+    this.#killed = killed;
     this.#started = new Started(logger);
     // One listener an open stream, taken away with it.
     setMaxListeners(0, this.#draining.signal);
@@ -61,35 +68,46 @@ export class App {
 
   /**
    * Starts everything, the database first, and logs the line `listening`. When something cannot start, what was started is
-   * stopped again and the error is thrown: one sentence for the operator, where it is something that he can mend.
+   * stopped again and the error is thrown: one sentence for the operator, where it is something that he can mend. A start that
+   * stop() overtakes is given up, undone and rejects.
    */
   async start(): Promise<Addresses> {
+    this.#starting = this.#start();
     try {
-      return await this.#start();
+      return await this.#starting;
     } catch (error) {
-      await this.stop();
+      await this.#undo();
       throw error;
     }
   }
 
-  /** Drains and stops everything that was started, also after a start that failed. Never rejects. */
+  /** Drains and stops everything that was started, also in the middle of a start and after one that failed. Never rejects. */
   async stop(): Promise<void> {
     this.#draining.abort();
+    await this.#starting?.catch(() => {});
+    await this.#undo();
+  }
+
+  #undo(): Promise<void> {
+    this.#draining.abort();
     this.#showHealth();
-    await this.#started.stop();
+    this.#undone ??= this.#started.stop();
+    return this.#undone;
   }
 
   async #start(): Promise<Addresses> {
     const { config, logger } = this.#surroundings;
+    const { signal } = this.#draining;
     assertSettings(config);
-    const handle = await openDatabase(this.#surroundings);
+    const handle = await openDatabase({ ...this.#surroundings, signal, killed: this.#killed });
     this.#started.add('database', () => handle.close());
-    await assertFit(handle.database, this.#surroundings);
-    const applied = await migrate(handle.database);
+    await orAbort(assertFit(handle.database, this.#surroundings), signal);
+    const applied = await orAbort(migrate(handle.database), signal);
     if (applied.length > 0) logger.info({ applied }, 'schema migrated');
     const engine = await this.#startEngine(handle);
     const http = await this.#startAdmin(handle);
     const grpc = await this.#startServer(engine, handle);
+    signal.throwIfAborted();
     this.#showHealth();
     logger.info({ grpc, http, database: handle.label }, 'listening');
     return { grpc, http };
@@ -100,7 +118,7 @@ export class App {
     const { advertise, listen } = surroundings.config;
     const instance = { id: randomUUID(), address: advertise || listen };
     const log = new LogParts({ surroundings, handle, instance, onDatabase: (up) => this.#onDatabase(up) });
-    await log.start(this.#started);
+    await log.start(this.#started, this.#draining.signal);
     const consumers = startConsumers({ surroundings, handle, instance, log }, this.#started);
     const events = new EventParts({ surroundings, handle, log });
     events.start(this.#started);

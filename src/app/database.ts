@@ -2,6 +2,7 @@
 
 import { resolve } from 'node:path';
 import type { Config } from '../config.js';
+import { orAbort } from '../lib/or-abort.js';
 import { EmbeddedMariadb } from '../storage/embedded/embedded-mariadb.js';
 import { Database } from '../storage/mysql/sql/database.js';
 import {
@@ -32,6 +33,10 @@ export interface OpenDatabaseOptions {
   readonly config: Config;
   readonly logger: Logger;
   readonly random: () => number;
+  /** Gives a start up: rejects as soon as what was started has ended. */
+  readonly signal?: AbortSignal;
+  /** Once aborted, the embedded database is killed within the call. */
+  readonly killed?: AbortSignal | undefined;
   /** Whether to use the embedded database of a server that runs already, instead of refusing because it does. */
   readonly beside?: boolean;
 }
@@ -41,15 +46,27 @@ export async function openDatabase({
   config,
   logger,
   random,
+  signal = new AbortController().signal,
+  killed,
   beside = false,
 }: OpenDatabaseOptions): Promise<DatabaseHandle> {
   const isEmbedded = config.databaseUrl === '';
   const living = isEmbedded && beside ? await EmbeddedMariadb.living(config.dataDir) : undefined;
   const embedded =
-    isEmbedded && living === undefined ? new EmbeddedMariadb({ dataDir: config.dataDir, logger }) : undefined;
-  const url = living ?? (await embedded?.start())?.url ?? config.databaseUrl;
+    isEmbedded && living === undefined
+      ? new EmbeddedMariadb({ dataDir: config.dataDir, logger, ...(killed && { killed }) })
+      : undefined;
+  const giveUp = () => void embedded?.stop();
+  signal.addEventListener('abort', giveUp, { once: true });
   try {
-    const handle = await connectDatabase({ config, url, random });
+    const url = living ?? (await embedded?.start())?.url ?? config.databaseUrl;
+    signal.throwIfAborted();
+    const connecting = connectDatabase({ config, url, random });
+    const handle = await orAbort(connecting, signal).catch((error: unknown) => {
+      // Nobody else closes what comes too late.
+      connecting.then((late) => late.close()).catch(() => {});
+      throw error;
+    });
     const close = async () => {
       await handle.close();
       await embedded?.stop();
@@ -58,6 +75,8 @@ export async function openDatabase({
   } catch (error) {
     await embedded?.stop();
     throw error;
+  } finally {
+    signal.removeEventListener('abort', giveUp);
   }
 }
 

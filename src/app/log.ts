@@ -4,6 +4,7 @@ import { GroupCommit } from '../engine/group/group-commit.js';
 import { ShapeCatalogCache } from '../engine/group/shape-catalog-cache.js';
 import { LogReader } from '../engine/log/log-reader.js';
 import { LogTail } from '../engine/log/log-tail.js';
+import { orAbort } from '../lib/or-abort.js';
 import { writeCawins } from '../storage/mysql/cawins/prepared-cawins.js';
 import { MysqlGroupCommitter } from '../storage/mysql/group/group-committer.js';
 import { HeadCache } from '../storage/mysql/group/head-cache.js';
@@ -53,12 +54,12 @@ export class LogParts {
     this.reader = new LogReader({ log: this.log, tail: this.tail, clock: options.surroundings.clock });
   }
 
-  /** Starts what has to run before anything is read or pushed. */
-  async start(started: Started): Promise<void> {
+  /** Starts what has to run before anything is read or pushed. The signal gives it up. */
+  async start(started: Started, signal: AbortSignal): Promise<void> {
     started.add('barriers', () => this.durableReads.close());
-    await this.catalog.reload();
-    await this.tail.start();
+    await orAbort(this.catalog.reload(), signal);
     started.add('log tail', () => this.tail.stop());
+    await orAbort(this.tail.start(), signal);
     started.add('group commit', async () => {
       await this.groupCommit.idle();
       await this.groupCommit.close();

@@ -14,6 +14,8 @@ export interface MaintenanceOptions {
   readonly config: Config;
   readonly logger: Logger;
   readonly nowMs: () => number;
+  /** Once aborted, an embedded database that was started is killed within the call. */
+  readonly killed?: AbortSignal;
 }
 
 /** Brings the schema up to date. */

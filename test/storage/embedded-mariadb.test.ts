@@ -8,6 +8,7 @@ import {
   mkdtemp,
   readdir,
   readFile,
+  readlink,
   realpath,
   rm,
   stat,
@@ -384,13 +385,13 @@ async function names(directory: string): Promise<string[]> {
   return readdir(directory).catch(() => []);
 }
 
-/** Process ids of mariadbd whose data lies below the directory. */
+/** Process ids of MariaDB's programs that work below the directory, the script that fills it among them. */
 async function runningDatabases(directory: string): Promise<number[]> {
   const found: number[] = [];
   for (const name of await readdir('/proc')) {
     if (!/^\d+$/.test(name)) continue;
-    const line = await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '');
-    if (line.includes(`--datadir=${directory}`)) found.push(Number(name));
+    const cwd = await readlink(`/proc/${name}/cwd`).catch(() => '');
+    if (cwd.startsWith(directory)) found.push(Number(name));
   }
   return found;
 }

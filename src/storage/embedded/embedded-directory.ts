@@ -180,6 +180,7 @@ export function mariadbEnvironment(): NodeJS.ProcessEnv {
 }
 
 async function install(directory: string, options: PrepareOptions): Promise<void> {
+  if (options.signal.aborted) throw new EmbeddedDatabaseError('stopped while the data directory was being prepared');
   const child = spawn(
     options.install,
     [

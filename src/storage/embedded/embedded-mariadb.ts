@@ -39,6 +39,8 @@ export interface EmbeddedMariadbOptions {
   readonly startTimeoutMs?: Millis;
   /** How long an orderly stop may take before the database is killed, which loses nothing; 4 s unless told. */
   readonly stopTimeoutMs?: Millis;
+  /** Once aborted, whatever runs is killed at once, within the call; a durable database recovers from that. */
+  readonly killed?: AbortSignal;
 }
 
 /**
@@ -61,6 +63,7 @@ export class EmbeddedMariadb {
   constructor(options: EmbeddedMariadbOptions) {
     this.#options = options;
     this.#logger = options.logger;
+    options.killed?.addEventListener('abort', () => this.#kill(), { once: true });
   }
 
   /** URL of the database that a server runs in the directory now; undefined when none does. Starts and changes nothing. */
@@ -120,6 +123,11 @@ export class EmbeddedMariadb {
     return { url: databaseUrl(password, port) };
   }
 
+  #kill(): void {
+    this.#stopping.abort();
+    this.#process?.signal('SIGKILL');
+  }
+
   async #release(): Promise<void> {
     await this.#lock?.release();
     this.#lock = undefined;
@@ -133,6 +141,7 @@ export class EmbeddedMariadb {
     const living = await MariadbProcess.find(directory.data);
     if (living) {
       this.#logger.info({ pid: living.pid, port: living.port }, 'embedded database adopted: it outlived its server');
+      await living.adopt(directory.data);
       try {
         return await this.#ready(living, directory, await fileSize(directory.log));
       } catch (error) {

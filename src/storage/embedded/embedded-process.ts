@@ -2,13 +2,15 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { open, readdir, readFile } from 'node:fs/promises';
+import { open, readdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../../lib/clock.js';
 import { within } from '../../lib/within.js';
 import type { Millis } from '../../units.js';
 import { mariadbEnvironment } from './embedded-directory.js';
+import { endKeepers, keep } from './embedded-keeper.js';
+import { readCommandLine, sendSignal } from './system-process.js';
 
 /** How often a process that is not our child is looked at: its end is not reported to us. */
 const LOOK_MS = 200;
@@ -60,6 +62,10 @@ export class MariadbProcess {
         env: mariadbEnvironment(),
       });
       const ended = once(child, 'exit') as Promise<[number | null, string | null]>;
+      // A program that cannot be run is told below.
+      ended.catch(() => {});
+      const keeper = child.pid === undefined ? undefined : keep(child.pid, directory);
+      child.once('exit', () => keeper?.kill('SIGKILL'));
       await once(child, 'spawn');
       return new MariadbProcess(child.pid ?? 0, port, ended);
     } finally {
@@ -74,12 +80,19 @@ export class MariadbProcess {
       const options = await readCommandLine(Number(name));
       if (!options.includes(`--datadir=${dataDirectory}`)) continue;
       const port = options.find((option) => option.startsWith('--port='));
-      if (port) return MariadbProcess.#adopt(Number(name), Number(port.slice('--port='.length)), dataDirectory);
+      if (port) return MariadbProcess.#found(Number(name), Number(port.slice('--port='.length)), dataDirectory);
     }
     return undefined;
   }
 
-  static #adopt(pid: number, port: number, dataDirectory: string): MariadbProcess {
+  /** Takes a database over from a server that is gone: it is ours to end now. */
+  async adopt(dataDirectory: string): Promise<void> {
+    await endKeepers(this.pid);
+    const keeper = keep(this.pid, dataDirectory);
+    void this.ended.then(() => keeper.kill('SIGKILL'));
+  }
+
+  static #found(pid: number, port: number, dataDirectory: string): MariadbProcess {
     const gone = async (): Promise<undefined> => {
       // The command line tells a process that got the same id later, and is empty once only its parent's wait is missing.
       while ((await readCommandLine(pid)).includes(`--datadir=${dataDirectory}`)) {
@@ -101,12 +114,7 @@ export class MariadbProcess {
 
   /** Sends a signal; one that has just ended is no error. */
   signal(signal: NodeJS.Signals): void {
-    if (!this.#alive) return;
-    try {
-      process.kill(this.pid, signal);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-    }
+    if (this.#alive) sendSignal(this.pid, signal);
   }
 
   /** Whether the server greets on its port: it does so only once recovery and its init file are done. */
@@ -128,9 +136,4 @@ export class MariadbProcess {
     await within(systemClock, timeoutMs, this.ended, () => this.signal('SIGKILL'));
     await this.ended;
   }
-}
-
-async function readCommandLine(pid: number): Promise<readonly string[]> {
-  const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-  return line.split('\0');
 }

@@ -4,6 +4,8 @@
 import knexPackage, { type Knex } from 'knex';
 import type { Connection, ConnectionOptions, ResultSetHeader } from 'mysql2';
 import { type Backoff, backoffMs, JITTER } from '../../../domain/backoff.js';
+import { systemClock } from '../../../lib/clock.js';
+import { within } from '../../../lib/within.js';
 import { parseDatabaseUrl } from '../../../settings/database-url.js';
 import type { Millis } from '../../../units.js';
 import { tlsOptions } from './database-tls.js';
@@ -33,6 +35,7 @@ export interface DatabaseOptions {
 
 /** A statement may take this long, then its connection is given up. Shorter than any caller's patience. */
 const STATEMENT_TIMEOUT_MS = 5_000;
+const CLOSE_MS = 2_000;
 const ACQUIRE_TIMEOUT_MS = 3_000;
 const TRANSACTION_ATTEMPTS = 6;
 const RETRIES: Backoff = { baseMs: 10, capMs: 160, jitter: JITTER.aroundHalf };
@@ -109,8 +112,9 @@ export class Database implements Queries {
     }
   }
 
-  close(): Promise<void> {
-    return this.knex.destroy();
+  /** Closes the connections; those with a statement under way after a moment are left to its time-out. */
+  async close(): Promise<void> {
+    await within(systemClock, CLOSE_MS, this.knex.destroy(), () => undefined);
   }
 
   async #onConnection<T>(work: (queries: ConnectionQueries) => Promise<T>, translate = true): Promise<T> {
