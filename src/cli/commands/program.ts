@@ -42,8 +42,8 @@ const COMMANDS = [
 ];
 
 const HELP = `
-Exit codes: 0 done, 1 refused or failed, 2 the command line or a setting cannot be used;
-expect has more of them (madeleine expect --help).
+Exit codes: 0 done, 1 refused or failed, 2 the command line or a setting cannot be used, 130 Ctrl-C and 143 SIGTERM before it
+was done; expect has more of them (madeleine expect --help).
 
 Examples:
   $ madeleine serve

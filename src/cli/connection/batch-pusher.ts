@@ -3,6 +3,7 @@
 
 import type { NewEvent } from '../../../generated/madeleine/v1/event.js';
 import type { PushEventStreamRequest, PushResult } from '../../../generated/madeleine/v1/event_service.js';
+import type { Millis } from '../../units.js';
 import { Backoff } from './backoff.js';
 import type { MadeleineClient } from './client.js';
 import { CommandFailed, describeFailure, isTransient } from './failures.js';
@@ -29,6 +30,8 @@ export interface BatchPusherOptions {
   /** Is called once a batch, in order; the next answer waits for it. */
   readonly onResults: (batch: Batch, results: readonly PushResult[]) => Promise<void>;
   readonly onRetry: (why: string) => void;
+  /** How long what was sent may stay unanswered; 30 s unless told. */
+  readonly giveUpMs?: Millis;
 }
 
 export class BatchPusher {
@@ -40,7 +43,8 @@ export class BatchPusher {
   #nextId = 1n;
   #exhausted = false;
   #wake: () => void = () => undefined;
-  #lastAnswerMs = performance.now();
+  /** Since when what is unanswered has been waiting without any answer. */
+  #waitingSinceMs = performance.now();
 
   constructor(options: BatchPusherOptions) {
     this.#options = options;
@@ -50,7 +54,7 @@ export class BatchPusher {
   /** Pushes all batches; rejects with what ended it when the server refuses the stream or stays away. */
   async run(source: AsyncIterable<Batch>): Promise<void> {
     const batches = source[Symbol.asyncIterator]();
-    this.#lastAnswerMs = performance.now();
+    this.#waitingSinceMs = performance.now();
     while (!this.#exhausted || this.#unanswered.size > 0) {
       try {
         await this.#pushStream(batches);
@@ -63,28 +67,45 @@ export class BatchPusher {
   }
 
   async #retry(why: string): Promise<void> {
-    if (performance.now() - this.#lastAnswerMs > GIVE_UP_MS) {
-      throw new CommandFailed(`gave up after ${GIVE_UP_MS / 1000} s without an answer: ${why}`);
-    }
+    if (this.#isTooLate()) throw this.#gaveUp(`: ${why}`);
     this.#options.onRetry(why);
     await this.#backoff.wait();
+  }
+
+  #isTooLate(): boolean {
+    return this.#unanswered.size > 0 && performance.now() - this.#waitingSinceMs > this.#giveUpMs;
+  }
+
+  get #giveUpMs(): Millis {
+    return this.#options.giveUpMs ?? GIVE_UP_MS;
+  }
+
+  #gaveUp(why: string): CommandFailed {
+    return new CommandFailed(`gave up after ${this.#giveUpMs / 1000} s without an answer${why}`);
   }
 
   /** Pushes over one stream: what is unanswered first, then new batches as answers make room. */
   async #pushStream(batches: AsyncIterator<Batch>): Promise<void> {
     const { client, signal, onResults } = this.#options;
     const ended = new AbortController();
+    // A server may take everything, keep the connection, and answer nothing.
+    const silent = new AbortController();
+    const timer = setInterval(() => this.#isTooLate() && silent.abort(), this.#giveUpMs / 10);
+    const options = { signal: AbortSignal.any([signal, silent.signal]) };
     try {
-      for await (const answer of client.events.pushEventStream(this.#requests(batches, ended.signal), { signal })) {
+      for await (const answer of client.events.pushEventStream(this.#requests(batches, ended.signal), options)) {
         const batch = this.#unanswered.get(answer.batchId);
         if (batch === undefined) continue;
         this.#unanswered.delete(answer.batchId);
-        this.#lastAnswerMs = performance.now();
+        this.#waitingSinceMs = performance.now();
         this.#backoff.reset();
         this.#wake();
         await onResults(batch, answer.results);
       }
+    } catch (error) {
+      throw silent.signal.aborted && !signal.aborted ? this.#gaveUp('') : error;
     } finally {
+      clearInterval(timer);
       ended.abort();
       this.#wake();
     }
@@ -103,6 +124,7 @@ export class BatchPusher {
         this.#exhausted = true;
         return;
       }
+      if (this.#unanswered.size === 0) this.#waitingSinceMs = performance.now();
       const id = this.#nextId++;
       this.#unanswered.set(id, next.value);
       yield request(id, next.value);

@@ -91,7 +91,7 @@ export class MadeleineClient {
       try {
         return await this.callOnce(invoke);
       } catch (error) {
-        if (!isTransient(error) || Date.now() > giveUpAt) throw error;
+        if (this.#signal.aborted || !isTransient(error) || Date.now() > giveUpAt) throw error;
         await backoff.wait(error instanceof ClientError ? refusalOf(error).retryAfterMs : undefined);
       }
     }

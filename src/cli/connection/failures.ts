@@ -15,7 +15,8 @@ import type { Millis } from '../../units.js';
 
 /**
  * 0: done; 1: refused or failed; 2: the command line or a setting cannot be used. The others say how an expected event did not
- * come: its wait expired, it was invalidated, the command's own time was over, or Ctrl-C ended it.
+ * come: its wait expired, it was invalidated, or the command's own time was over. 130 and 143: Ctrl-C or SIGTERM ended a command
+ * that was not done.
  */
 export const ExitCode = {
   OK: 0,
@@ -25,6 +26,7 @@ export const ExitCode = {
   INVALIDATED: 4,
   NOT_IN_TIME: 5,
   INTERRUPTED: 130,
+  TERMINATED: 143,
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 

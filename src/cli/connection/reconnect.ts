@@ -34,8 +34,8 @@ export class KeptStream<T> {
   }
 
   /**
-   * Resolves when `onFrame` says that it is done, a stream that is not endless ends, or the signal aborts. Rejects with the
-   * server's error when trying again would not help.
+   * Resolves when `onFrame` says that it is done or a stream that is not endless ends. Rejects with the server's error when trying
+   * again would not help, and when the signal aborts.
    */
   async run(): Promise<void> {
     const { signal, endless } = this.#options;
@@ -44,6 +44,7 @@ export class KeptStream<T> {
       if (how === 'done' || (how === 'ended' && !endless)) return;
       await this.#backoff.wait(typeof how === 'string' ? undefined : how.retryAfterMs);
     }
+    signal.throwIfAborted();
   }
 
   /** Reads one stream to its end, or to a failure that a retry may mend. */

@@ -3,10 +3,12 @@
 import type { Readable, Writable } from 'node:stream';
 import { Command } from 'commander';
 import { OPTIONS } from '../../config.js';
+import { orAbort } from '../../lib/or-abort.js';
+import type { Millis } from '../../units.js';
 import type { CliDeps } from '../deps.js';
 import { Output } from '../text/output.js';
 import { isAborted, MadeleineClient } from './client.js';
-import { UsageError } from './failures.js';
+import { CommandFailed, ExitCode, UsageError } from './failures.js';
 
 export interface ClientOptions {
   readonly server?: string;
@@ -31,53 +33,123 @@ export function clientCommand(name: string, summary: string): Command {
     .option('--json', 'print one JSON object a line');
 }
 
-/** Connects, runs the command, closes. */
-export async function runClient(deps: CliDeps, options: ClientOptions, work: (session: Session) => Promise<void>) {
+export interface RunOptions {
+  /** Ctrl-C is how the command is meant to end: it has done its work then. */
+  readonly endless?: boolean;
+  /** How long everything together may take, whatever the server does; without it as long as it takes. */
+  readonly timeoutMs?: Millis | undefined;
+  /** What is said after Ctrl-C and SIGTERM. */
+  readonly interrupted?: string;
+}
+
+/** Work that keeps the time by itself says more than a deadline that passes. */
+const GRACE_MS = 50;
+/** How long work may go on after Ctrl-C, to say where it stands. */
+const FAREWELL_MS = 500;
+/** How long a stream may go on after Ctrl-C, to acknowledge everything that it printed. */
+const FAREWELL_OF_STREAM_MS = 5_000;
+
+/**
+ * Connects, runs the command, closes. Throws CommandFailed with an exit code of its own where the command was interrupted, or its
+ * time was over, before it was done.
+ */
+export async function runClient(
+  deps: CliDeps,
+  options: ClientOptions,
+  work: (session: Session) => Promise<void>,
+  { endless = false, timeoutMs, interrupted = 'interrupted' }: RunOptions = {},
+): Promise<void> {
+  const address = serverAddress(deps, options);
   const output = new Output({ stdout: deps.stdout, stderr: deps.stderr, json: options.json === true });
-  const interruption = new Interruption(deps);
+  const interruption = new Interruption(deps, { timeoutMs, interrupted });
   const { signal } = interruption;
-  const client = new MadeleineClient({ address: serverAddress(deps, options), signal });
-  try {
+  const client = new MadeleineClient({ address, signal });
+  let connected = false;
+  const working = async () => {
     await client.connect();
+    connected = true;
     await work({ client, output, signal, stdin: deps.stdin ?? process.stdin, stderr: deps.stderr });
+  };
+  try {
+    await ended(working(), signal, endless ? FAREWELL_OF_STREAM_MS : FAREWELL_MS);
   } catch (error) {
     if (!isAborted(error, signal)) throw error;
+    const failure = interruption.failure();
+    if (failure !== undefined && !(endless && connected && failure.exitCode !== ExitCode.NOT_IN_TIME)) throw failure;
   } finally {
     client.close();
     interruption.stop();
   }
 }
 
+/** How the work ends; where it goes on for long after an abort, the signal's reason. */
+async function ended(work: Promise<void>, signal: AbortSignal, farewellMs: Millis): Promise<void> {
+  try {
+    await orAbort(work, signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    await orAbort(work, AbortSignal.timeout(farewellMs)).catch((last: unknown) => {
+      throw (last as Error).name === 'TimeoutError' ? signal.reason : last;
+    });
+  }
+}
+
 function serverAddress(deps: CliDeps, options: ClientOptions): string {
   const address = options.server || deps.environment.MADELEINE_SERVER || OPTIONS.listen.default;
-  if (!/^[^\s/]+:\d{1,5}$/.test(address))
+  if (!/^[^\s/]+:\d{1,5}$/.test(address) || Number(address.replace(/^.*:/, '')) > 65_535)
     throw new UsageError(`--server (MADELEINE_SERVER) has to be host:port, not "${address}"`);
   return address;
 }
 
-/** Turns Ctrl-C, SIGTERM and a closed stdout into one signal; a second Ctrl-C ends the process at once. */
+/** Turns Ctrl-C, SIGTERM, a closed stdout and a time that is over into one signal; a second Ctrl-C ends the process at once. */
 class Interruption {
   readonly #controller = new AbortController();
   readonly #stdout: Writable;
-  readonly #abort = () => this.#controller.abort();
+  readonly #timer: NodeJS.Timeout | undefined;
+  readonly #options: Pick<Required<RunOptions>, 'timeoutMs' | 'interrupted'>;
+  #failure: CommandFailed | undefined;
+  readonly #onSigint = () => this.#interrupt(ExitCode.INTERRUPTED);
+  readonly #onSigterm = () => this.#interrupt(ExitCode.TERMINATED);
   readonly #onStdoutError = (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
-    this.#abort();
+    this.#abort(undefined);
   };
-  readonly signal: AbortSignal;
+  readonly signal = this.#controller.signal;
 
-  constructor(deps: CliDeps) {
+  constructor(deps: CliDeps, options: Pick<Required<RunOptions>, 'timeoutMs' | 'interrupted'>) {
+    const { timeoutMs } = options;
     this.#stdout = deps.stdout;
-    this.signal =
-      deps.interrupt === undefined
-        ? this.#controller.signal
-        : AbortSignal.any([this.#controller.signal, deps.interrupt]);
-    process.once('SIGINT', this.#abort).once('SIGTERM', this.#abort);
+    this.#options = options;
+    if (timeoutMs !== undefined) this.#timer = setTimeout(() => this.#onTimeout(), timeoutMs + GRACE_MS);
+    if (deps.interrupt?.aborted === true) this.#onSigint();
+    deps.interrupt?.addEventListener('abort', this.#onSigint, { once: true });
+    process.once('SIGINT', this.#onSigint).once('SIGTERM', this.#onSigterm);
     this.#stdout.on('error', this.#onStdoutError);
   }
 
+  /** What the command failed with; undefined where nobody reads what it prints, which is no failure. */
+  failure(): CommandFailed | undefined {
+    return this.#failure;
+  }
+
   stop(): void {
-    process.off('SIGINT', this.#abort).off('SIGTERM', this.#abort);
+    clearTimeout(this.#timer);
+    process.off('SIGINT', this.#onSigint).off('SIGTERM', this.#onSigterm);
     // The listener for errors stays: what was written last may still meet a closed pipe.
+  }
+
+  #interrupt(exitCode: ExitCode): void {
+    this.#abort(new CommandFailed(this.#options.interrupted, { exitCode }));
+  }
+
+  #onTimeout(): void {
+    const seconds = (this.#options.timeoutMs ?? 0) / 1000;
+    this.#abort(new CommandFailed(`the server did not answer within ${seconds} s`, { exitCode: ExitCode.NOT_IN_TIME }));
+  }
+
+  #abort(failure: CommandFailed | undefined): void {
+    if (this.signal.aborted) return;
+    this.#failure = failure;
+    this.#controller.abort();
   }
 }

@@ -108,6 +108,19 @@ describe('waits on the command line', () => {
       expect(await running.ended()).toMatchObject({ code: 130, stderr: 'madeleine: no longer waiting\n' });
     });
 
+    it.each([
+      ['3s', 3_000],
+      ['1500ms', 1_500],
+    ])('ends after --timeout %s with 5 where there is no server', async (timeout, ms) => {
+      const sinceMs = performance.now();
+      const argv = ['expect', 'payments', '{"order": 7}', '--timeout', timeout];
+      const { code, stderr } = await new RunningCli(argv, { server: '127.0.0.1:1' }).ended();
+      expect(code).toBe(5);
+      expect(stderr).toMatch(/the server did not answer within/);
+      expect(performance.now() - sinceMs).toBeGreaterThan(ms - 100);
+      expect(performance.now() - sinceMs).toBeLessThan(ms + 1_500);
+    });
+
     it('goes on when the server is started again', async () => {
       const { wanted, payload } = order();
       const own = await createTestDatabase();

@@ -2,6 +2,7 @@
 
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -132,5 +133,80 @@ describe('the command line as a process', { timeout: 120_000 }, () => {
     expect((await ended)[0]).toBe(0);
     const numbers = ndjson(await stored()).map(({ payload }) => (payload as { json: { n: number } }).json.n);
     expect(numbers).toEqual(lines.map((_, n) => n));
+  });
+
+  describe('interrupted before it is done', () => {
+    /** Accepts connections, and says nothing. */
+    const silent = createServer(() => {});
+    const sockets = new Set<Socket>();
+    silent.on('connection', (socket) => sockets.add(socket));
+
+    beforeAll(async () => {
+      silent.listen(0, '127.0.0.1');
+      await once(silent, 'listening');
+    });
+
+    afterAll(() => {
+      silent.close();
+      for (const socket of sockets) socket.destroy();
+    });
+
+    const nobody = () => `127.0.0.1:${(silent.address() as AddressInfo).port}`;
+
+    /** A process that has begun to talk to a server that does not answer. */
+    async function hanging(...argv: string[]) {
+      const before = sockets.size;
+      const running = start(...argv, '--server', nobody());
+      await waitUntil(() => sockets.size > before, { what: 'it connects', timeoutMs: 40_000 });
+      return running;
+    }
+
+    it.each([
+      [['push', '--topic', 't', '--issuer', 'i', '1']],
+      [['ack', 'mailer', '17']],
+      [['invalidate', '17']],
+      [['read']],
+      [['consumers', 'list']],
+      [['cawins', 'list']],
+      [['tail', '--limit', '5']],
+    ])('%j ends at once, with 130 by Ctrl-C and 143 by SIGTERM', async (argv) => {
+      for (const [signal, code] of [
+        ['SIGINT', 130],
+        ['SIGTERM', 143],
+      ] as const) {
+        const { child, ended, printed } = await hanging(...argv);
+        const sinceMs = performance.now();
+        child.kill(signal);
+        expect(await ended).toEqual([code, null]);
+        expect(performance.now() - sinceMs).toBeLessThan(2_000);
+        expect(printed.stderr).toBe('madeleine: interrupted\n');
+      }
+    });
+
+    it('push ends at once though more lines may come', async () => {
+      const child = spawn(NODE[0], [...NODE.slice(1), 'push', '--topic', 't', '--issuer', 'i', '--json'], {
+        env: environment(),
+        stdio: ['pipe', 'pipe', 'pipe'],
+      });
+      const ended = once(child, 'close');
+      child.stdin.write('{"n": 1}\n'.repeat(100));
+      await once(child.stdout, 'data');
+      const sinceMs = performance.now();
+      child.kill('SIGINT');
+      expect(await ended).toEqual([130, null]);
+      expect(performance.now() - sinceMs).toBeLessThan(2_000);
+    });
+
+    it.each([
+      ['no server', () => '127.0.0.1:1'],
+      ['a server that says nothing', nobody],
+    ])('expect keeps its own time with %s', async (_, server) => {
+      const { child, ended } = start('expect', 'payments', '{"order": 7}', '--timeout', '3s', '--server', server());
+      const sinceMs = performance.now();
+      expect((await ended)[0]).toBe(5);
+      // The process compiles its sources first.
+      expect(performance.now() - sinceMs).toBeLessThan(9_000);
+      expect(child.killed).toBe(false);
+    });
   });
 });

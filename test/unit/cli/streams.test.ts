@@ -1,5 +1,6 @@
 // How the command line keeps streams going over lost connections: what is sent again, and what is not.
 
+import { once } from 'node:events';
 import { PassThrough, Readable } from 'node:stream';
 import { ClientError, Status } from 'nice-grpc';
 import { describe, expect, it } from 'vitest';
@@ -140,6 +141,27 @@ describe('bulk push', () => {
     } as unknown as MadeleineClient;
     const pusher = new BatchPusher({ client, signal, onRetry: () => undefined, onResults: async () => undefined });
     await expect(pusher.run(batches(['a']))).rejects.toThrow('no');
+  });
+
+  it('gives up on a server that takes everything and answers nothing', async () => {
+    let taken = 0;
+    const client = {
+      events: {
+        async *pushEventStream(requests: AsyncIterable<PushEventStreamRequest>, options: { signal: AbortSignal }) {
+          for await (const request of requests) {
+            taken += 1;
+            if (taken === 2) break;
+            yield answerTo(request);
+          }
+          await once(options.signal, 'abort');
+          options.signal.throwIfAborted();
+        },
+      },
+    } as unknown as MadeleineClient;
+    const rest = { signal, onRetry: () => undefined, onResults: async () => undefined };
+    const pusher = new BatchPusher({ client, ...rest, giveUpMs: 100 });
+    await expect(pusher.run(batches(['a', 'b', 'c']))).rejects.toThrow('gave up after 0.1 s without an answer');
+    expect(taken).toBe(2);
   });
 });
 

@@ -45,14 +45,19 @@ export function subscribeCommand(deps: CliDeps): Command {
     .addHelpText('after', HELP)
     .action(async (consumer: string, flags: SubscribeFlags) => {
       const { ack, count: limit } = flags;
-      await runClient(deps, flags, async (session) => {
-        await new Subscriber({
-          session,
-          request: subscribeRequest(consumer, flags),
-          ack: ack === true,
-          ...defined({ limit }),
-        }).run();
-      });
+      await runClient(
+        deps,
+        flags,
+        async (session) => {
+          await new Subscriber({
+            session,
+            request: subscribeRequest(consumer, flags),
+            ack: ack === true,
+            ...defined({ limit }),
+          }).run();
+        },
+        { endless: limit === undefined },
+      );
     });
 }
 

@@ -36,6 +36,8 @@ export function readCommand(deps: CliDeps): Command {
     .action(async (flags: ReadFlags) => {
       const { after: afterPosition, since: startTime, follow, limit } = flags;
       const request = { ...readRequest(flags), ...defined({ afterPosition, startTime, follow }) };
-      await runClient(deps, flags, (session) => new EventReader({ session, request, ...defined({ limit }) }).run());
+      await runClient(deps, flags, (session) => new EventReader({ session, request, ...defined({ limit }) }).run(), {
+        endless: follow === true && limit === undefined,
+      });
     });
 }

@@ -31,14 +31,19 @@ export function tailCommand(deps: CliDeps): Command {
     .addHelpText('after', HELP)
     .action(async (flags: TailFlags) => {
       checkFlags(flags);
-      await runClient(deps, flags, async (session) => {
-        // The head first: what comes while the last events are fetched is then printed by the reader.
-        const head = await newestPosition(session);
-        await printEvents(session, await lastEvents(session, flags, head));
-        const request = { ...readRequest(flags), afterPosition: head, follow: true };
-        const { limit } = flags;
-        await new EventReader({ session, request, ...defined({ limit }) }).run();
-      });
+      await runClient(
+        deps,
+        flags,
+        async (session) => {
+          // The head first: what comes while the last events are fetched is then printed by the reader.
+          const head = await newestPosition(session);
+          await printEvents(session, await lastEvents(session, flags, head));
+          const request = { ...readRequest(flags), afterPosition: head, follow: true };
+          const { limit } = flags;
+          await new EventReader({ session, request, ...defined({ limit }) }).run();
+        },
+        { endless: flags.limit === undefined },
+      );
     });
 }
 

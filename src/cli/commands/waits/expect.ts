@@ -23,6 +23,9 @@ interface ExpectFlags extends ClientOptions {
 /** The longest time of a timer of Node, in milliseconds. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
+/** What the server gets to say what is known, with a --timeout that is shorter. */
+const MIN_ANSWER_MS = 1_000;
+
 const HELP = `
 The description is the part of the payload by which the event is recognised: at each of its paths the payload has to have
 an equal value. An event that has occurred already is printed at once. Otherwise it is awaited in the server, together with
@@ -30,7 +33,7 @@ all who describe it equally, and printed when it occurs. A lost connection is ma
 command: the event stays awaited, and the same command, or --id, goes on.
 
 Exit codes: 0 it occurred and was printed, 1 refused or failed, 2 the command line cannot be used, 3 its wait expired,
-4 it was invalidated, 5 --timeout is over, 130 Ctrl-C. With --json the event is printed however it ended.
+4 it was invalidated, 5 --timeout is over (whatever the server does, 1 s at least), 130 Ctrl-C. With --json the event is printed however it ended.
 
 Examples:
   $ madeleine expect payments '{"order": 7, "state": "paid"}'
@@ -53,12 +56,18 @@ export function expectCommand(deps: CliDeps): Command {
     .action(async (topic: string | undefined, wanted: Description | undefined, flags: ExpectFlags) => {
       checkFlags(topic, wanted, flags);
       let met = false;
-      await runClient(deps, flags, async (session) => {
-        const id = flags.id ?? (await awaitEvent(session, topic ?? '', wanted ?? {}, flags));
-        const timeoutMs = milliseconds(flags.timeout);
-        await new Expectation({ session, timeoutMs, again: (event) => againText(event, flags) }).run(id);
-        met = true;
-      });
+      const endsAt = deadlineOf(flags);
+      await runClient(
+        deps,
+        flags,
+        async (session) => {
+          const id = flags.id ?? (await awaitEvent(session, topic ?? '', wanted ?? {}, flags));
+          const timeoutMs = endsAt && Math.max(0, endsAt - performance.now());
+          await new Expectation({ session, timeoutMs, again: (event) => againText(event, flags) }).run(id);
+          met = true;
+        },
+        { timeoutMs: patience(flags), interrupted: 'no longer waiting' },
+      );
       if (!met) throw new CommandFailed('no longer waiting', { exitCode: ExitCode.INTERRUPTED });
     });
 }
@@ -70,6 +79,18 @@ function checkFlags(topic: string | undefined, wanted: Description | undefined, 
   }
   if (id === undefined && wanted === undefined) throw new UsageError('give a topic and a description, or --id');
   if ((milliseconds(timeout) ?? 0) > MAX_TIMEOUT_MS) throw new UsageError('--timeout is 24d at most');
+}
+
+/** When the command is to end, by the monotonic clock. */
+function deadlineOf({ timeout }: ExpectFlags): number | undefined {
+  const ms = milliseconds(timeout);
+  return ms === undefined ? undefined : performance.now() + ms;
+}
+
+/** How long the server may take over everything; in a shorter time than this it could not answer at all. */
+function patience({ timeout }: ExpectFlags): number | undefined {
+  const ms = milliseconds(timeout);
+  return ms === undefined ? undefined : Math.max(ms, MIN_ANSWER_MS);
 }
 
 function milliseconds(time: Seconds | undefined): number | undefined {

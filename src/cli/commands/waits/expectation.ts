@@ -24,6 +24,8 @@ export interface ExpectationOptions {
 
 export class Expectation {
   readonly #options: ExpectationOptions;
+  /** Aborted when the command's own time to wait is over. */
+  #over: AbortSignal | undefined;
 
   constructor(options: ExpectationOptions) {
     this.#options = options;
@@ -51,8 +53,8 @@ export class Expectation {
     const { session, timeoutMs } = this.#options;
     const { client, output } = session;
     output.notice(`event ${awaited.id} is awaited until ${timestampText(awaited.expiresAt)}`);
-    const timeout = timeoutMs === undefined ? [] : [AbortSignal.timeout(timeoutMs)];
-    const signal = AbortSignal.any([session.signal, ...timeout]);
+    this.#over = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
+    const signal = this.#over === undefined ? session.signal : AbortSignal.any([session.signal, this.#over]);
     let last = awaited;
     // Its state comes at once, too: so a connection that was made again is noticed before the event ends.
     const request = { eventId: awaited.id, payloadEncoding: BYTES };
@@ -84,9 +86,10 @@ export class Expectation {
       const why = reason === '' ? '' : `: ${reason}`;
       return new CommandFailed(`event ${id} was invalidated${why}`, { exitCode: ExitCode.INVALIDATED });
     }
-    const { session, again } = this.#options;
-    const exitCode = session.signal.aborted ? ExitCode.INTERRUPTED : ExitCode.NOT_IN_TIME;
-    const left = session.signal.aborted ? 'no longer waiting here' : 'the time to wait here is over';
+    const { again } = this.#options;
+    const isOver = this.#over?.aborted === true;
+    const exitCode = isOver ? ExitCode.NOT_IN_TIME : ExitCode.INTERRUPTED;
+    const left = isOver ? 'the time to wait here is over' : 'no longer waiting here';
     return new CommandFailed(`${left}; event ${id} stays awaited until ${until}, go on with: ${again(id)}`, {
       exitCode,
     });
