@@ -11,6 +11,7 @@ import {
   lossyFindings,
   unusableFindings,
 } from '../storage/mysql/sql/durability.js';
+import { ServerChange } from '../storage/mysql/sql/server-change.js';
 import type { Logger } from '../telemetry.js';
 
 /** Why the database cannot be used: one sentence for the operator. */
@@ -21,6 +22,8 @@ export class DatabaseError extends Error {
 export interface DatabaseHandle {
   readonly url: string;
   readonly database: Database;
+  /** Tells and is told when the server is not the one to talk to any more; for those who connect to it beside the pool. */
+  readonly serverChange: ServerChange;
   /** The database's name for people: host and port, or `embedded`. */
   readonly label: string;
   /** What tells this database from every other one: host, port and name, or the embedded one's directory. */
@@ -87,14 +90,15 @@ export async function connectDatabase({
   random,
 }: Pick<OpenDatabaseOptions, 'config' | 'random'> & { readonly url: string }): Promise<DatabaseHandle> {
   const label = config.databaseUrl === '' ? 'embedded' : new URL(url).host;
-  const database = new Database({ url, poolSize: config.databasePool, random });
+  const serverChange = new ServerChange();
+  const database = new Database({ url, poolSize: config.databasePool, random, serverChange });
   try {
     await database.query('SELECT 1');
   } catch (error) {
     await database.close();
     throw new DatabaseError(`the database at ${label} cannot be used: ${causeOf(error)}`, { cause: error });
   }
-  return { url, database, label, name: databaseName(config), close: () => database.close() };
+  return { url, serverChange, database, label, name: databaseName(config), close: () => database.close() };
 }
 
 /** Which database the settings name: host, port and name, or the embedded one's directory. */

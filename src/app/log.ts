@@ -42,10 +42,10 @@ export class LogParts {
   readonly groupCommit: GroupCommit;
 
   constructor(options: LogPartsOptions) {
-    const { database, url } = options.handle;
+    const { database, url, serverChange } = options.handle;
     const { names } = this;
     this.log = new MysqlEventLog({ database, names });
-    this.durableReads = new MysqlDurableReads({ url, names, instance: options.instance });
+    this.durableReads = new MysqlDurableReads({ url, names, instance: options.instance, serverChange });
     this.shapeStore = new MysqlShapeStore({ database, names });
     this.catalog = new ShapeCatalogCache({ store: this.shapeStore, durableReads: this.durableReads });
     // The two know each other: the tail must not poll for what the groups will publish themselves.
@@ -84,7 +84,9 @@ export class LogParts {
 
   #makeGroupCommit({ surroundings, handle, instance }: LogPartsOptions): GroupCommit {
     const { clock, random, metrics, logger } = surroundings;
-    const committer = { url: handle.url, names: this.names, headCache: new HeadCache(), instance, writeCawins };
+    const { url, serverChange } = handle;
+    const headCache = new HeadCache();
+    const committer = { url, names: this.names, headCache, instance, serverChange, writeCawins };
     return new GroupCommit({
       committers: Array.from({ length: COMMITTERS }, () => new MysqlGroupCommitter(committer)),
       tail: this.tail,

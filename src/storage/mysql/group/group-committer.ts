@@ -31,7 +31,8 @@ import {
   type SqlValue,
 } from '../sql/database.js';
 import { placeholders } from '../sql/placeholders.js';
-import { classifySqlError, isConnectionError } from '../sql/sql-errors.js';
+import { ServerChange } from '../sql/server-change.js';
+import { classifySqlError } from '../sql/sql-errors.js';
 import { writeRegistered } from '../topics/topic-rows.js';
 import { readWaits, writeWaits } from '../waits/wait-rows.js';
 import { awaitedKeys } from '../waits/wait-searches.js';
@@ -72,6 +73,8 @@ export interface MysqlGroupCommitterOptions {
   readonly url: string;
   readonly names: Names;
   readonly headCache: HeadCache;
+  /** Shared with the other parts that connect to the same database. */
+  readonly serverChange?: ServerChange;
   readonly instance: Instance;
   /** Makes the cawins of units, in the group's transaction; one for each, in order. */
   readonly writeCawins?: (queries: Queries, cawins: readonly PlannedCawin[]) => Promise<readonly MadeCawin[]>;
@@ -81,15 +84,20 @@ export interface MysqlGroupCommitterOptions {
 
 export class MysqlGroupCommitter implements GroupCommitter {
   readonly #options: MysqlGroupCommitterOptions;
+  readonly #serverChange: ServerChange;
   #connection: Connection | undefined;
   #queries: ConnectionQueries | undefined;
   #keepAlive: NodeJS.Timeout | undefined;
   #busy = false;
+  /** Whether the server is not the one to talk to any more: the next group connects anew. */
+  #retired = false;
   /** The names as the group that runs knows them. */
   #names: NameCache;
 
   constructor(options: MysqlGroupCommitterOptions) {
     this.#options = options;
+    this.#serverChange = options.serverChange ?? new ServerChange();
+    this.#serverChange.onChange(() => this.#retire());
     this.#names = options.names.current;
   }
 
@@ -317,7 +325,13 @@ export class MysqlGroupCommitter implements GroupCommitter {
     }
   }
 
+  #retire(): void {
+    if (this.#busy) this.#retired = true;
+    else this.#drop();
+  }
+
   async #connect(): Promise<ConnectionQueries> {
+    if (this.#retired) this.#drop();
     if (this.#queries !== undefined) return this.#queries;
     const connection = createConnection({ ...connectionOptions(this.#options.url), multipleStatements: true });
     // A connection that dies while idle reports it here; the next group makes a new one.
@@ -345,6 +359,7 @@ export class MysqlGroupCommitter implements GroupCommitter {
   #drop(connection = this.#connection): void {
     connection?.destroy();
     if (connection !== this.#connection) return;
+    this.#retired = false;
     clearInterval(this.#keepAlive);
     this.#connection = undefined;
     this.#queries = undefined;
@@ -360,7 +375,7 @@ export class MysqlGroupCommitter implements GroupCommitter {
     if (error instanceof GroupFailure) return error;
     const failure = classifySqlError(error);
     const reason = failure === 'duplicate' ? 'other' : failure;
-    if (isConnectionError(error) || committing) this.#drop();
+    if (this.#serverChange.endsConnection(error) || committing) this.#drop();
     else await this.#queries?.query('ROLLBACK').catch(() => this.#drop());
     if (committing && reason !== 'retry') return new GroupFailure('unknown', error, cawins);
     return new GroupFailure(reason === 'other' ? 'failed' : reason, error);

@@ -11,7 +11,8 @@ import { SharedRun } from '../../../lib/shared-run.js';
 import type { DurableReads, Instance } from '../../ports/log-storage.js';
 import type { Names } from '../names/name-cache.js';
 import { ConnectionQueries, connectionOptions, type Queries, SESSION_SETTINGS } from '../sql/database.js';
-import { isConnectionError, translateSqlError } from '../sql/sql-errors.js';
+import { ServerChange } from '../sql/server-change.js';
+import { translateSqlError } from '../sql/sql-errors.js';
 
 /** Changes a row, since an update that changes nothing writes no redo. */
 const BARRIER = `INSERT INTO instance (id, address, seq, started_at, seen_at) VALUES (?, ?, 1, SYSDATE(6), SYSDATE(6))
@@ -26,15 +27,21 @@ export interface MysqlDurableReadsOptions {
   readonly url: string;
   readonly names: Names;
   readonly instance: Instance;
+  /** Shared with the other parts that connect to the same database. */
+  readonly serverChange?: ServerChange;
 }
 
 export class MysqlDurableReads implements DurableReads {
   readonly #options: MysqlDurableReadsOptions;
+  readonly #serverChange: ServerChange;
+  #connection: BarrierConnection | undefined;
   #barrierConnection: Promise<BarrierConnection> | undefined;
   #closed = false;
 
   constructor(options: MysqlDurableReadsOptions) {
     this.#options = options;
+    this.#serverChange = options.serverChange ?? new ServerChange();
+    this.#serverChange.onChange(() => this.#connection?.retire());
   }
 
   /** See DurableReads.durable. */
@@ -57,9 +64,15 @@ export class MysqlDurableReads implements DurableReads {
     if (this.#closed) return Promise.reject(storageUnavailable('closing'));
     if (this.#barrierConnection !== undefined) return this.#barrierConnection;
     const { url, instance, names } = this.#options;
-    const connection = new BarrierConnection(url, instance, () => {
-      if (this.#barrierConnection === opening) this.#barrierConnection = undefined;
+    const connection = new BarrierConnection({
+      url,
+      instance,
+      serverChange: this.#serverChange,
+      onLost: () => {
+        if (this.#barrierConnection === opening) this.#barrierConnection = undefined;
+      },
     });
+    this.#connection = connection;
     const opening: Promise<BarrierConnection> = connection.open().then(() => {
       names.renew();
       return connection;
@@ -69,20 +82,26 @@ export class MysqlDurableReads implements DurableReads {
   }
 }
 
+interface BarrierConnectionOptions {
+  readonly url: string;
+  readonly instance: Instance;
+  readonly serverChange: ServerChange;
+  readonly onLost: () => void;
+}
+
 /** One connection, for barriers only. */
 class BarrierConnection {
   readonly #connection: Connection;
   readonly #queries: ConnectionQueries;
-  readonly #instance: Instance;
-  readonly #onLost: () => void;
+  readonly #options: BarrierConnectionOptions;
   readonly #barrier = new SharedRun(() => this.#write());
+  #opening = true;
   #lost = false;
 
-  constructor(url: string, instance: Instance, onLost: () => void) {
-    this.#connection = createConnection(connectionOptions(url));
+  constructor(options: BarrierConnectionOptions) {
+    this.#connection = createConnection(connectionOptions(options.url));
     this.#queries = new ConnectionQueries(this.#connection);
-    this.#instance = instance;
-    this.#onLost = onLost;
+    this.#options = options;
     this.#connection.on('error', () => this.close());
     // To destroy it here would keep the driver from telling the statement that is under way.
     this.#connection.on('end', () => this.#lose());
@@ -96,15 +115,26 @@ class BarrierConnection {
   async open(): Promise<void> {
     try {
       await this.#queries.query(SESSION_SETTINGS);
+      this.assertAlive();
     } catch (error) {
       this.close();
       throw translateSqlError(error);
+    } finally {
+      this.#opening = false;
     }
   }
 
   /** Makes what was committed before the call durable. */
-  barrier(): Promise<void> {
-    return this.#barrier.run();
+  async barrier(): Promise<void> {
+    await this.#barrier.run();
+    // Retired meanwhile: parts of what was read may be of another server.
+    this.assertAlive();
+  }
+
+  /** Vouches for nothing more, and closes as soon as the statement under way has been told how it ended. */
+  retire(): void {
+    this.#lose();
+    if (!this.#opening && this.#barrier.isIdle) this.#connection.destroy();
   }
 
   close(): void {
@@ -114,15 +144,17 @@ class BarrierConnection {
 
   #lose(): void {
     this.#lost = true;
-    this.#onLost();
+    this.#options.onLost();
   }
 
   async #write(): Promise<void> {
     try {
-      await writeBarrier(this.#queries, this.#instance);
+      await writeBarrier(this.#queries, this.#options.instance);
     } catch (error) {
-      if (isConnectionError(error)) this.close();
+      if (this.#options.serverChange.endsConnection(error)) this.close();
       throw translateSqlError(error);
+    } finally {
+      if (this.#lost) this.#connection.destroy();
     }
   }
 }

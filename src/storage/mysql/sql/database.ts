@@ -9,6 +9,7 @@ import { within } from '../../../lib/within.js';
 import { parseDatabaseUrl } from '../../../settings/database-url.js';
 import type { Millis } from '../../../units.js';
 import { tlsOptions } from './database-tls.js';
+import { ServerChange } from './server-change.js';
 import { classifySqlError, isConnectionError, translateSqlError } from './sql-errors.js';
 
 const { knex: createKnex } = knexPackage;
@@ -31,6 +32,8 @@ export interface DatabaseOptions {
   readonly poolSize: number;
   /** A number in [0, 1), for jitter. */
   readonly random: () => number;
+  /** Shared with the other parts that connect to the same database. */
+  readonly serverChange?: ServerChange;
 }
 
 /** A statement may take this long, then its connection is given up. Shorter than any caller's patience. */
@@ -61,9 +64,17 @@ export function connectionOptions(url: string): ConnectionOptions {
 export class Database implements Queries {
   readonly knex: Knex;
   readonly #random: () => number;
+  readonly #serverChange: ServerChange;
+  /** Rises when the server is not the one to talk to any more: connections of former generations are given up. */
+  #generation = 0;
+  readonly #generations = new WeakMap<Connection, number>();
 
-  constructor({ url, poolSize, random }: DatabaseOptions) {
+  constructor({ url, poolSize, random, serverChange = new ServerChange() }: DatabaseOptions) {
     this.#random = random;
+    this.#serverChange = serverChange;
+    serverChange.onChange(() => {
+      this.#generation += 1;
+    });
     this.knex = createKnex({
       client: 'mysql2',
       connection: connectionOptions(url) as Knex.StaticConnectionConfig,
@@ -72,6 +83,7 @@ export class Database implements Queries {
         max: poolSize,
         createTimeoutMillis: 3_500,
         afterCreate: (connection: Connection, done: (error: Error | null) => void) => {
+          this.#generations.set(connection, this.#generation);
           connection.query(SESSION_SETTINGS, (error) => done(error));
         },
       },
@@ -117,14 +129,23 @@ export class Database implements Queries {
     await within(systemClock, CLOSE_MS, this.knex.destroy(), () => undefined);
   }
 
+  async #acquire(): Promise<Connection> {
+    for (;;) {
+      const connection = (await this.knex.client.acquireConnection()) as Connection;
+      if (this.#generations.get(connection) === this.#generation) return connection;
+      retire(connection);
+      await this.knex.client.releaseConnection(connection);
+    }
+  }
+
   async #onConnection<T>(work: (queries: ConnectionQueries) => Promise<T>, translate = true): Promise<T> {
     let connection: Connection | undefined;
     try {
-      connection = (await this.knex.client.acquireConnection()) as Connection;
+      connection = await this.#acquire();
       return await work(new ConnectionQueries(connection));
     } catch (error) {
       // The pool looks at this mark when the connection comes back, and makes another one.
-      if (connection !== undefined && isConnectionError(error)) retire(connection);
+      if (connection !== undefined && this.#serverChange.endsConnection(error)) retire(connection);
       throw translate ? translateSqlError(error) : error;
     } finally {
       if (connection !== undefined) await this.knex.client.releaseConnection(connection);
