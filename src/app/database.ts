@@ -111,6 +111,8 @@ export function databaseName({ databaseUrl, dataDir }: Config): string {
 /** What the driver says, without the password that it never repeats. */
 function causeOf(error: unknown): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  // The pool's own words ask whether it is full.
+  if (cause instanceof Error && cause.name === 'KnexTimeoutError') return 'it did not answer in time';
   return cause instanceof Error ? cause.message || (cause as NodeJS.ErrnoException).code || cause.name : String(cause);
 }
 

@@ -1,6 +1,8 @@
 // A start on a server whose settings do not suit: refused before anything is changed, with the setting's name and how to mend it; and
 // what a session can be told is told to it.
 
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../support/database/database.js';
@@ -64,6 +66,20 @@ describe('a server on a database with settings of its own', { timeout: 60_000 },
     expect(message).toMatch(new RegExp(`^the database (cannot be used|may lose commits in a crash): .*${name} is `));
     expect(message).toContain(`SET GLOBAL ${name} =`);
     expect(await admin('SHOW TABLES')).toEqual([]);
+  });
+
+  it('does not speak of its pool where nobody answers', async () => {
+    const silent = createServer(() => {});
+    silent.listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const message = await startServer({ databaseUrl: `mysql://u:p@127.0.0.1:${port}/d` }).catch(
+      (error) => error.message,
+    );
+    silent.close();
+    expect(message).toMatch(
+      /^the database at 127\.0\.0\.1:\d+ cannot be used: (it did not answer in time|.*ETIMEDOUT)$/,
+    );
   });
 
   it('says what a server refuses in a migration, without the statement', async () => {
