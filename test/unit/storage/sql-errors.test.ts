@@ -1,6 +1,7 @@
 // What the numbers of a database's errors mean for the connection and for whoever ran the statement.
 
 import { describe, expect, it } from 'vitest';
+import { UrlProblem } from '../../../src/settings/server-url.js';
 import { ServerChange } from '../../../src/storage/mysql/sql/server-change.js';
 import { classifySqlError, isConnectionError, isWrongServer } from '../../../src/storage/mysql/sql/sql-errors.js';
 
@@ -55,6 +56,10 @@ describe('errors of the database', () => {
     expect(classifySqlError(error(errno))).toBe(failure);
     expect(isWrongServer(error(errno))).toBe(false);
     expect(isConnectionError(error(errno))).toBe(false);
+  });
+
+  it('are no fault of ours where a file of certificates is being replaced', () => {
+    expect(classifySqlError(new UrlProblem('names a file for ssl-ca that cannot be read'))).toBe('unavailable');
   });
 
   it('of a wrong server are told to everyone who is connected to it, those of one connection to nobody', () => {

@@ -5,7 +5,7 @@
 // the database ended in between, so would the connection have, and the barrier fails. On a connection that was opened later it would
 // succeed, and vouch for what the database has lost.
 
-import { type Connection, createConnection } from 'mysql2';
+import { type Connection, type ConnectionOptions, createConnection } from 'mysql2';
 import { storageUnavailable } from '../../../domain/errors.js';
 import { SharedRun } from '../../../lib/shared-run.js';
 import type { DurableReads, Instance } from '../../ports/log-storage.js';
@@ -89,6 +89,15 @@ interface BarrierConnectionOptions {
   readonly onLost: () => void;
 }
 
+/** Throws STORAGE_UNAVAILABLE where a file that the URL names cannot be read now. */
+function optionsOf(url: string): ConnectionOptions {
+  try {
+    return connectionOptions(url);
+  } catch (error) {
+    throw translateSqlError(error);
+  }
+}
+
 /** One connection, for barriers only. */
 class BarrierConnection {
   readonly #connection: Connection;
@@ -99,7 +108,7 @@ class BarrierConnection {
   #lost = false;
 
   constructor(options: BarrierConnectionOptions) {
-    this.#connection = createConnection(connectionOptions(options.url));
+    this.#connection = createConnection(optionsOf(options.url));
     this.#queries = new ConnectionQueries(this.#connection);
     this.#options = options;
     this.#connection.on('error', () => this.close());

@@ -1,6 +1,7 @@
 // The one place that knows the driver's error numbers. Above it there are only MadeleineError and GroupFailure.
 
 import { MadeleineError, storageUnavailable } from '../../../domain/errors.js';
+import { UrlProblem } from '../../../settings/server-url.js';
 
 interface DriverError {
   readonly errno?: number;
@@ -47,6 +48,8 @@ export function classifySqlError(error: unknown): SqlFailure {
   if (errno !== undefined && RETRYABLE.has(errno)) return 'retry';
   if (errno !== undefined && DATA.has(errno)) return 'data';
   if (errno !== undefined && (REFUSING.has(errno) || WRONG_SERVER.has(errno))) return 'unavailable';
+  // A file of certificates that was there at the start and is gone, or half written, when a connection is made anew.
+  if (error instanceof UrlProblem) return 'unavailable';
   if (isConnectionError(error) || (code !== undefined && CONNECTION.test(code))) return 'unavailable';
   return 'other';
 }
