@@ -10,13 +10,15 @@ VITEST := $(BIN)/vitest run $(VITEST_FLAGS)
 # Tests by name, the seed and number of runs of property and fault tests: make test-property FILTER=window SEED=7 RUNS=1000
 FILTER ?=
 PATTERN = $(if $(FILTER),-t "$(FILTER)")
+# Database engines of test-engines: see test/support/database/engines.ts
+ENGINES ?= mysql mariadb-binlog
 # Options of `run`, `demo`, `migrate` and `bench`: make run ARGS="--listen 127.0.0.1:6000"
 ARGS ?=
 
 SOURCES := $(shell find src generated -name '*.ts' 2>/dev/null)
 
 .PHONY: help setup run demo demo-cawin test test-unit test-storage test-integration test-cluster test-fault test-property \
-  test-docs test-migrations update-schema check check-static bench generate check-generated build format check-format lint \
+  test-docs test-engines test-migrations update-schema check check-static bench generate check-generated build format check-format lint \
   typecheck breaking migrate clean database-program broker-program
 
 help: ## list the targets
@@ -82,6 +84,12 @@ test-migrations: setup ## today's server on databases that earlier ones wrote
 update-schema: setup ## write down the schema that a migration has changed
 	@$(BIN)/vitest run --project migrations test/migrations/schema.test.ts --update
 
+test-engines: build database-program broker-program ## storage, integration and cluster tests on MySQL, and on MariaDB with its binary log (ENGINES=mysql)
+	@case " $(ENGINES) " in *" mysql "*) scripts/setup-mysql.sh ;; esac
+	@failed=; for engine in $(ENGINES); do echo "== $$engine"; \
+	  MADELEINE_TEST_ENGINE=$$engine $(VITEST) --project storage --project integration --project cluster $(PATTERN) || failed+=" $$engine"; \
+	done; [ -z "$$failed" ] || { echo "tests failed on:$$failed" >&2; exit 1; }
+
 bench: setup build ## measure, each figure as a ratio to its limit on this machine (ARGS=--help)
 	@$(BIN)/tsc -p test/bench/tsconfig.json
 	@exec node dist/test/bench/main.js $(ARGS)
@@ -125,5 +133,5 @@ generate: node_modules/.installed ## make generated/ from proto/
 	@$(BIN)/buf generate
 	@$(BIN)/buf build -o generated/descriptor.binpb --as-file-descriptor-set --exclude-source-info
 
-clean: ## remove what was built and measured; data/ and node_modules/ stay
+clean: ## remove what was built and measured; data/, node_modules/ and .engines/ stay
 	@rm -rf dist coverage

@@ -1,6 +1,8 @@
-// One vitest project a tier. Tiers that need a database share one private server a run (test/support/database/global-database.ts).
+// One vitest project a tier. Tiers that need a database share one private server a run (test/support/database/global-database.ts),
+// of the engine that MADELEINE_TEST_ENGINE names.
 
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
+import { testEngineName } from './test/support/database/engines.js';
 
 interface Tier {
   readonly name: string;
@@ -23,13 +25,16 @@ const TIERS: readonly Tier[] = [
   { name: 'fault', database: true, timeoutMs: 120_000, alone: true },
 ];
 
+/** These are about the MariaDB server that a madeleine starts by itself, and the same whatever else the tests run on. */
+const EMBEDDED = ['test/storage/embedded-*.test.ts'];
+
 function project(tier: Tier, index: number): TestProjectInlineConfiguration {
   return {
     test: {
       name: tier.name,
       environment: 'node',
       include: [`test/${tier.name}/**/*.test.ts`],
-      exclude: ['dist/**', 'node_modules/**'],
+      exclude: ['dist/**', 'node_modules/**', ...(testEngineName() === 'mariadb' ? [] : EMBEDDED)],
       testTimeout: tier.timeoutMs,
       hookTimeout: tier.timeoutMs,
       globalSetup: tier.database ? ['test/support/database/global-database.ts'] : [],

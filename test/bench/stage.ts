@@ -3,7 +3,7 @@
 
 import { cpus, totalmem } from 'node:os';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
-import { PrivateMariadb } from '../support/database/private-mariadb.js';
+import { PrivateDatabase } from '../support/database/private-database.js';
 import { RawClient } from './load.js';
 import {
   type BenchProcess,
@@ -16,18 +16,18 @@ import {
 } from './processes.js';
 
 export class Stage {
-  readonly #mariadb: PrivateMariadb;
+  readonly #mariadb: PrivateDatabase;
   readonly #databases = new Map<string, Promise<string>>();
   readonly #processes = new Map<string, Promise<BenchProcess>>();
 
-  private constructor(mariadb: PrivateMariadb) {
+  private constructor(mariadb: PrivateDatabase) {
     this.#mariadb = mariadb;
   }
 
   /** `bufferPoolMiB`: memory of the database for its pages. */
   static async open({ bufferPoolMiB }: { bufferPoolMiB: number }): Promise<Stage> {
     const sizes = [`--innodb-buffer-pool-size=${bufferPoolMiB}M`, '--innodb-log-file-size=512M'];
-    const mariadb = new PrivateMariadb({ arguments: sizes });
+    const mariadb = new PrivateDatabase({ arguments: sizes });
     await mariadb.start();
     return new Stage(mariadb);
   }

@@ -8,7 +8,7 @@ import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { afterEach, describe, expect, it, type TestContext } from 'vitest';
 import { refusalOf } from '../support/contract/refusals.js';
 import { createTestDatabase, type TestDatabase } from '../support/database/database.js';
-import { PrivateMariadb } from '../support/database/private-mariadb.js';
+import { PrivateDatabase } from '../support/database/private-database.js';
 import { storedEvents, storedRows } from '../support/database/proxied.js';
 import { newEvent } from '../support/events/builders.js';
 import { Follower } from '../support/events/follower.js';
@@ -50,7 +50,7 @@ async function slowFlushes(pid: number, delayMs = FLUSH_DELAY_MS): Promise<Child
 }
 
 interface Two {
-  readonly mariadb: PrivateMariadb;
+  readonly mariadb: PrivateDatabase;
   readonly database: TestDatabase;
   readonly servers: ServerProcess[];
   readonly clients: TestClient[];
@@ -73,7 +73,7 @@ async function brokenTables(database: TestDatabase): Promise<string[]> {
 
 /** Two servers on a database server of their own. */
 async function startTwo({ task }: TestContext): Promise<Two> {
-  const mariadb = new PrivateMariadb();
+  const mariadb = new PrivateDatabase();
   const servers: ServerProcess[] = [];
   stops.push(() => mariadb.stop());
   await mariadb.start();

@@ -7,7 +7,7 @@ import { type Consumer, ConsumerSettings, SubscribeRequest } from '../../generat
 import type { Event as EventMessage } from '../../generated/madeleine/v1/event.js';
 import { pushNumbers, TestSubscriber } from '../support/consumers/consumer.js';
 import { Worker } from '../support/consumers/worker.js';
-import { PrivateMariadb } from '../support/database/private-mariadb.js';
+import { PrivateDatabase } from '../support/database/private-database.js';
 import { bytesPayload, newEvent } from '../support/events/builders.js';
 import { History, type StoredEvent } from '../support/events/history.js';
 import { TestProcess } from '../support/server/process.js';
@@ -15,7 +15,7 @@ import { residentBytes } from '../support/server/resources.js';
 import { ServerProcess, TestClient } from '../support/server/server.js';
 import { waitUntil } from '../support/wait-until.js';
 
-const mariadb = new PrivateMariadb();
+const mariadb = new PrivateDatabase();
 let server: ServerProcess;
 let client: TestClient;
 let frozenProcess: TestProcess | undefined;

@@ -5,7 +5,7 @@ import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../support/database/database.js';
 import { LeadingProxy } from '../support/database/leading-proxy.js';
-import { PrivateMariadb } from '../support/database/private-mariadb.js';
+import { PrivateDatabase } from '../support/database/private-database.js';
 import { newEvent } from '../support/events/builders.js';
 import { startServer, TestClient, type TestServer } from '../support/server/server.js';
 import { waitUntil } from '../support/wait-until.js';
@@ -14,8 +14,8 @@ import { waitUntil } from '../support/wait-until.js';
 const RECOVERY_MS = 8_000;
 
 describe('a name that leads to another server', () => {
-  let old: PrivateMariadb;
-  let next: PrivateMariadb;
+  let old: PrivateDatabase;
+  let next: PrivateDatabase;
   let database: TestDatabase;
   let proxy: LeadingProxy;
   let server: TestServer;
@@ -23,8 +23,8 @@ describe('a name that leads to another server', () => {
 
   beforeEach(async () => {
     const durable = ['--log-bin=binlog', '--sync-binlog=1', '--log-slave-updates'];
-    old = new PrivateMariadb({ arguments: [...durable, '--server-id=1'] });
-    next = new PrivateMariadb({ arguments: [...durable, '--server-id=2', '--replicate-wild-do-table=test\\_%.%'] });
+    old = new PrivateDatabase({ arguments: [...durable, '--server-id=1'] });
+    next = new PrivateDatabase({ arguments: [...durable, '--server-id=2', '--replicate-wild-do-table=test\\_%.%'] });
     await Promise.all([old.start(), next.start()]);
     database = await createTestDatabase(old.adminUrl);
     await replicate();
@@ -54,7 +54,7 @@ describe('a name that leads to another server', () => {
     );
   }
 
-  async function admin(mariadb: PrivateMariadb, ...statements: string[]): Promise<RowDataPacket[]> {
+  async function admin(mariadb: PrivateDatabase, ...statements: string[]): Promise<RowDataPacket[]> {
     const connection = await createConnection(mariadb.adminUrl);
     try {
       let rows: RowDataPacket[] = [];

@@ -9,7 +9,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { createTestDatabase } from '../support/database/database.js';
-import { PrivateMariadb } from '../support/database/private-mariadb.js';
+import { PrivateDatabase } from '../support/database/private-database.js';
 import type { ContractClient } from '../support/migrations/contract.js';
 import { DUMPS, type Expected } from '../support/migrations/dumps.js';
 import { makeConsumers } from '../support/migrations/old-consumers.js';
@@ -108,7 +108,7 @@ async function readVersion(url: string): Promise<number> {
 
 async function makeDump(commit: string): Promise<string> {
   const checkout = await checkOut(commit);
-  const mariadb = new PrivateMariadb();
+  const mariadb = new PrivateDatabase();
   try {
     await mariadb.start();
     const { url } = await createTestDatabase(mariadb.adminUrl);

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createConnection } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Event as EventMessage } from '../../generated/madeleine/v1/event.js';
-import { PrivateMariadb } from '../support/database/private-mariadb.js';
+import { PrivateDatabase } from '../support/database/private-database.js';
 import { History } from '../support/events/history.js';
 import { Schedule } from '../support/events/schedule.js';
 import { PROPERTY_TIMEOUT_MS, propertyParameters } from '../support/property.js';
@@ -13,7 +13,7 @@ import { seededRandom } from '../support/random.js';
 import { startServer, TestClient, type TestServer } from '../support/server/server.js';
 import { waitUntil } from '../support/wait-until.js';
 
-const mariadb = new PrivateMariadb();
+const mariadb = new PrivateDatabase();
 const { numRuns = 200, seed = Date.now() % 1_000_000 } = propertyParameters(200);
 /** Each takes seconds, not milliseconds: few runs are a fifth as many here, hundreds are meant. */
 const schedules = numRuns > 1 && numRuns < 200 ? Math.ceil(numRuns / 5) : numRuns;

@@ -10,6 +10,7 @@ import { SELECT_CAWINS } from '../../src/storage/mysql/cawins/firing-store.js';
 import { Database } from '../../src/storage/mysql/sql/database.js';
 import { migrate } from '../../src/storage/mysql/sql/schema.js';
 import { createTestDatabase, type TestDatabase } from '../support/database/database.js';
+import { numbers } from '../support/database/numbers.js';
 
 const HELD = 20_000;
 const ENDPOINTS = 500;
@@ -30,14 +31,14 @@ beforeAll(async () => {
   await connection.query("INSERT INTO context (id, name) VALUES (1, 'default')");
   await connection.query(`INSERT INTO endpoint (id, origin, state, failures, ready_at, next_probe_at, changed_at)
     SELECT seq, CONCAT('http://', seq), IF(seq = ${DEAD}, ${CircuitState.OPEN}, ${CircuitState.CLOSED}), 0,
-      ${NOW} + IF(seq = ${DEAD}, 60000000, seq) - ${ENDPOINTS + 1}, IF(seq = ${DEAD}, ${NOW} + 60000000, 0), 0 FROM seq_1_to_${ENDPOINTS}`);
+      ${NOW} + IF(seq = ${DEAD}, 60000000, seq) - ${ENDPOINTS + 1}, IF(seq = ${DEAD}, ${NOW} + 60000000, 0), 0 FROM ${numbers(1, ENDPOINTS)}`);
   await connection.query(`INSERT INTO cawin (id, event_id, context_id, active, closed, notify_on, endpoint_id, url, header_names,
       timeout_ms, signed, created_at, deadline)
     SELECT seq, seq MOD 50, 1, 1, 0, 14, 1, 'http://1/', '[]', 1000, 0, 0, IF(seq MOD 100 = 0, seq, NULL)
-    FROM seq_1_to_${HELD + ENDPOINTS}`);
+    FROM ${numbers(1, HELD + ENDPOINTS)}`);
   await connection.query(`INSERT INTO firing (cawin_id, kind, position, endpoint_id, state, due_at, token, attempts, round_start, created_at)
     SELECT seq, 1, 1, IF(seq <= ${HELD}, ${DEAD}, seq - ${HELD}), ${FiringState.PENDING}, IF(seq MOD 10 = 0, NULL, seq), 0, 0, 0, 0
-    FROM seq_1_to_${HELD + ENDPOINTS}`);
+    FROM ${numbers(1, HELD + ENDPOINTS)}`);
   await connection.query('ANALYZE TABLE endpoint, cawin, firing');
 }, 60_000);
 afterAll(async () => {
@@ -47,7 +48,7 @@ afterAll(async () => {
 });
 
 async function plan(sql: string): Promise<{ key: string | null; Extra: string | null; rows: number }> {
-  const [rows] = await connection.query(`EXPLAIN ${sql}`);
+  const [rows] = await connection.query(`EXPLAIN FORMAT=TRADITIONAL ${sql}`);
   return (rows as { key: string | null; Extra: string | null; rows: number }[])[0]!;
 }
 
@@ -97,7 +98,7 @@ describe('the statements of callbacks', () => {
   it('read the cawins of an event from the place on that was come to, for one event of several too', async () => {
     const values = [0, 7, 7, 20_000, 50];
     for (const sql of [SELECT_CAWINS, `${SELECT_CAWINS} UNION ALL ${SELECT_CAWINS}`]) {
-      const [rows] = await connection.query(`EXPLAIN ${sql}`, [...values, ...values]);
+      const [rows] = await connection.query(`EXPLAIN FORMAT=TRADITIONAL ${sql}`, [...values, ...values]);
       // Both columns of the index, not only the event: what is before the place is not even passed over.
       const plan = { key: 'cawin_event', key_len: '16', type: 'range' };
       expect((rows as object[])[0]).toMatchObject(plan);

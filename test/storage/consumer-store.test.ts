@@ -262,7 +262,9 @@ describe('consumer store', () => {
 
   it('looks nothing up by scanning', async () => {
     const plan = async (sql: string) =>
-      (await database.query<{ table: string; key: string | null }>(`EXPLAIN ${sql}`)).map((row) => row.key);
+      (await database.query<{ table: string; key: string | null }>(`EXPLAIN FORMAT=TRADITIONAL ${sql}`)).map(
+        (row) => row.key,
+      );
     expect(await plan("SELECT id FROM consumer WHERE owner = 'x'")).toEqual(['consumer_owner']);
     expect(
       await plan('SELECT id FROM consumer WHERE ephemeral = 1 AND deleted_at IS NULL AND lease_until < NOW(6)'),

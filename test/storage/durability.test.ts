@@ -3,10 +3,10 @@
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { inspectDatabase, lossyFindings } from '../../src/storage/mysql/sql/durability.js';
-import { PrivateMariadb } from '../support/database/private-mariadb.js';
+import { PrivateDatabase } from '../support/database/private-database.js';
 
 describe('database settings of a real server', () => {
-  const server = new PrivateMariadb({ arguments: ['--innodb-doublewrite=OFF', '--log-bin=binlog', '--sync-binlog=0'] });
+  const server = new PrivateDatabase({ arguments: ['--innodb-doublewrite=OFF', '--log-bin=binlog', '--sync-binlog=0'] });
   let connection: Connection;
   const query = async (sql: string) => (await connection.query<RowDataPacket[]>(sql))[0];
 

@@ -7,14 +7,14 @@ import { Names } from '../../src/storage/mysql/names/name-cache.js';
 import { Database } from '../../src/storage/mysql/sql/database.js';
 import { migrate } from '../../src/storage/mysql/sql/schema.js';
 import { createTestDatabase, type TestDatabase } from '../support/database/database.js';
-import { PrivateMariadb } from '../support/database/private-mariadb.js';
+import { PrivateDatabase } from '../support/database/private-database.js';
 import { waitUntil } from '../support/wait-until.js';
 
 const always = () => true;
 const never = () => false;
 
 describe('durable reads', () => {
-  const mariadb = new PrivateMariadb();
+  const mariadb = new PrivateDatabase();
   const names = new Names();
   let place: TestDatabase;
   let reads: MysqlDurableReads;

@@ -46,7 +46,7 @@ async function planOf(work: () => Promise<unknown>, pattern: RegExp, values: rea
   const text = found.text.split('; ').find((part) => pattern.test(part)) ?? found.text;
   const marks = (text.match(/\?/g) ?? []).length;
   const given = Array.from({ length: marks }, (_, n) => values[n % values.length]);
-  const [rows] = await connection.query(`EXPLAIN ${text}`, given);
+  const [rows] = await connection.query(`EXPLAIN FORMAT=TRADITIONAL ${text}`, given);
   return rows as PlanRow[];
 }
 
@@ -173,7 +173,7 @@ describe('a look-up goes by its index', () => {
       'SELECT event_id, LENGTH(description) FROM wait WHERE state = 0 AND expires_at <= 1000000 ORDER BY expires_at LIMIT 500',
       'SELECT created_at FROM push_ledger WHERE created_at < 1000000 ORDER BY created_at LIMIT 500',
     ]) {
-      const [plan] = await connection.query(`EXPLAIN ${sql}`);
+      const [plan] = await connection.query(`EXPLAIN FORMAT=TRADITIONAL ${sql}`);
       const table = sql.includes('wait') ? 'wait' : 'push_ledger';
       expectIndex(plan as PlanRow[], table, table === 'wait' ? 'wait_due' : 'push_ledger_age', ['ref', 'range'], 5_000);
     }
@@ -186,7 +186,7 @@ describe('a look-up goes by its index', () => {
 
   it('of streams', async () => {
     const [plan] = await connection.query(
-      "EXPLAIN SELECT id, last_sequence FROM stream WHERE (context_id, name) IN ((1, 'stream 1'), (1, 'stream 2'), (1, 'x'))",
+      "EXPLAIN FORMAT=TRADITIONAL SELECT id, last_sequence FROM stream WHERE (context_id, name) IN ((1, 'stream 1'), (1, 'stream 2'), (1, 'x'))",
     );
     expectIndex(plan as PlanRow[], 'stream', 'stream_name', ['range'], 10);
   });
@@ -213,7 +213,9 @@ describe('consumers are written by their keys', () => {
     const [flush] = await planOf(work, /UPDATE consumer SET generation = CASE id/, [1]);
     expect(flush, JSON.stringify(flush)).toMatchObject({ key: 'PRIMARY', type: 'range' });
     expect(flush?.Extra ?? '').not.toMatch(/filesort|temporary/i);
-    const [renew] = await connection.query("EXPLAIN UPDATE consumer SET lease_until = NOW(6) WHERE owner = 'x'");
+    const [renew] = await connection.query(
+      "EXPLAIN FORMAT=TRADITIONAL UPDATE consumer SET lease_until = NOW(6) WHERE owner = 'x'",
+    );
     expect((renew as PlanRow[])[0], JSON.stringify(renew)).toMatchObject({ key: 'consumer_owner' });
   });
 });

@@ -24,7 +24,7 @@ it('identities are looked up by their key', async () => {
   suite.proxy.statements.length = 0;
   await push(ROWS, 20);
   const sent = suite.proxy.statements.find(({ text }) => /^SELECT topic_id, digest/.test(text));
-  const [plan] = await connection.query(`EXPLAIN ${sent?.text}`);
+  const [plan] = await connection.query(`EXPLAIN FORMAT=TRADITIONAL ${sent?.text}`);
   await connection.end();
   expect(plan).toMatchObject([{ table: 'event_identity', key: 'PRIMARY', type: 'range' }]);
   expect(Number((plan as { rows: unknown }[])[0]?.rows)).toBeLessThan(100);

@@ -7,6 +7,7 @@ import { Database } from '../../src/storage/mysql/sql/database.js';
 import { migrate } from '../../src/storage/mysql/sql/schema.js';
 import { MysqlWaitStore } from '../../src/storage/mysql/waits/wait-store.js';
 import { createTestDatabase, type TestDatabase } from '../support/database/database.js';
+import { numbers } from '../support/database/numbers.js';
 
 const NOW = 'CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS UNSIGNED)';
 const HOUR = 3_600_000_000;
@@ -36,7 +37,7 @@ beforeEach(async () => {
 async function awaited(from: number, to: number, dueIn: string, descriptionBytes = 10): Promise<void> {
   await connection.query(
     `INSERT INTO wait (event_id, context_id, topic_id, version, shape_id, value_hash, state, created_at, expires_at, position, issuer,
-       message_id, description) SELECT seq, 1, 1, 0, 1, seq, 0, 0, ${NOW} + ${dueIn}, 0, 'x', seq, REPEAT('x', ?) FROM seq_${from}_to_${to}`,
+       message_id, description) SELECT seq, 1, 1, 0, 1, seq, 0, 0, ${NOW} + ${dueIn}, 0, 'x', seq, REPEAT('x', ?) FROM ${numbers(from, to)}`,
     [descriptionBytes],
   );
 }
@@ -72,7 +73,7 @@ describe('the ledger', () => {
     const insert = (count: number, age: number, first: number) =>
       connection.query(
         `INSERT INTO push_ledger (context_id, message_id, issuer, event_id, created_at)
-         SELECT 1, seq + ${first}, 'x', 1, ${NOW} - ${age} FROM seq_1_to_${count}`,
+         SELECT 1, seq + ${first}, 'x', 1, ${NOW} - ${age} FROM ${numbers(1, count)}`,
       );
     await insert(1_200, 3 * DAY, 0);
     await insert(10, 25 * HOUR, 5_000);

@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { callbackAttempt, SECRET } from '../../support/cawins/callback-attempt.js';
 import { type CallbackScene, callbackScene } from '../../support/cawins/callback-scene.js';
 import { PrivateRabbitmq } from '../../support/cawins/private-rabbitmq.js';
-import { freePort } from '../../support/database/private-mariadb.js';
+import { freePort } from '../../support/database/private-database.js';
 import { waitUntil } from '../../support/wait-until.js';
 
 const never = new AbortController().signal;

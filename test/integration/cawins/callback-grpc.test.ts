@@ -12,7 +12,7 @@ import { callbackAttempt, logEntry, SECRET } from '../../support/cawins/callback
 import { type CallbackScene, callbackScene } from '../../support/cawins/callback-scene.js';
 import { TestAuthority } from '../../support/cawins/certificates.js';
 import { GrpcReceiver } from '../../support/cawins/grpc-receiver.js';
-import { freePort } from '../../support/database/private-mariadb.js';
+import { freePort } from '../../support/database/private-database.js';
 import { waitUntil } from '../../support/wait-until.js';
 
 const never = new AbortController().signal;

@@ -13,6 +13,7 @@ import {
 import { callbackTo, SECRET, useCawins } from '../../support/cawins/cawin-scene.js';
 import { HttpReceiver } from '../../support/cawins/http-receiver.js';
 import { refusalOf } from '../../support/contract/refusals.js';
+import { numbers } from '../../support/database/numbers.js';
 import { jsonPayload, newEvent } from '../../support/events/builders.js';
 import { waitUntil } from '../../support/wait-until.js';
 
@@ -142,7 +143,7 @@ describe('a cawin on an awaited event', () => {
 /** So many more cawins like this one, by a way that is faster than calls. */
 async function multiply(id: bigint, times: number): Promise<void> {
   const columns = `event_id, context_id, active, closed, notify_on, endpoint_id, url, header_names, timeout_ms, signed, created_at`;
-  await sql(`INSERT INTO cawin (${columns}) SELECT ${columns} FROM cawin, seq_1_to_${times} WHERE id = ?`, [id]);
+  await sql(`INSERT INTO cawin (${columns}) SELECT ${columns} FROM cawin, ${numbers(1, times)} WHERE id = ?`, [id]);
 }
 
 async function sql(text: string, values: unknown[] = []): Promise<RowDataPacket[]> {
@@ -203,11 +204,15 @@ describe('many cawins on one event', () => {
 
 describe('a deadline and the event in the same moment', () => {
   it('end the wait one way, and every cawin on it is told that one', async () => {
-    const rounds = Array.from({ length: 40 }, (_, n) => ({ order: randomUUID(), ms: 400 + n * 14 }));
+    // Late enough that all of them are made before the first deadline, on a slow disk too.
+    const rounds = Array.from({ length: 40 }, (_, n) => ({ order: randomUUID(), ms: 2_000 + n * 14 }));
     const waits = await Promise.all(
       rounds.map(async ({ order, ms }) => {
         const event = newEvent({ topic: 'payment', description: { order }, payload: undefined });
-        const pushed = await push({ event, waitTimeout: { seconds: 0n, nanos: ms * 1_000_000 } });
+        const pushed = await push({
+          event,
+          waitTimeout: { seconds: BigInt(Math.floor(ms / 1_000)), nanos: (ms % 1_000) * 1_000_000 },
+        });
         const at = Number(pushed.expiresAt?.seconds) * 1_000 + (pushed.expiresAt?.nanos ?? 0) / 1_000_000;
         return { order, at, id: pushed.id, cawin: await scene.create(pushed.id) };
       }),

@@ -6,14 +6,14 @@ import { type AddressInfo, createServer } from 'node:net';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../support/database/database.js';
-import { PrivateMariadb } from '../../support/database/private-mariadb.js';
+import { PrivateDatabase } from '../../support/database/private-database.js';
 import { newEvent } from '../../support/events/builders.js';
 import { startServer, TestClient } from '../../support/server/server.js';
 
 const PLAIN = 'SET SESSION max_statement_time = 0, SESSION sql_select_limit = 1000, SESSION tx_read_only = 0';
 
 describe('a server on a database with settings of its own', { timeout: 60_000 }, () => {
-  const mariadb = new PrivateMariadb({ arguments: ['--log-bin=binlog', '--sync-binlog=1'] });
+  const mariadb = new PrivateDatabase({ arguments: ['--log-bin=binlog', '--sync-binlog=1'] });
   let database: TestDatabase;
   const undo: string[] = [];
 

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Database } from '../../../src/storage/mysql/sql/database.js';
 import { TestAuthority } from '../../support/cawins/certificates.js';
 import { createTestDatabase, type TestDatabase } from '../../support/database/database.js';
-import { PrivateMariadb } from '../../support/database/private-mariadb.js';
+import { PrivateDatabase } from '../../support/database/private-database.js';
 import { newEvent } from '../../support/events/builders.js';
 import { startServer, TestClient } from '../../support/server/server.js';
 
@@ -15,8 +15,8 @@ describe('TLS to the database', { timeout: 60_000 }, () => {
   const authority = new TestAuthority();
   const stranger = new TestAuthority();
   let directory: string;
-  let server: PrivateMariadb;
-  let plain: PrivateMariadb;
+  let server: PrivateDatabase;
+  let plain: PrivateDatabase;
   let database: TestDatabase;
   const file = (name: string) => join(directory, name);
 
@@ -26,8 +26,8 @@ describe('TLS to the database', { timeout: 60_000 }, () => {
     const { cert, key } = await authority.issue('IP:127.0.0.1');
     const files = { 'ca.pem': authority.ca, 'other.pem': stranger.ca, 'cert.pem': cert, 'key.pem': key };
     await Promise.all(Object.entries(files).map(([name, text]) => writeFile(file(name), text)));
-    server = new PrivateMariadb({ arguments: [`--ssl-cert=${file('cert.pem')}`, `--ssl-key=${file('key.pem')}`] });
-    plain = new PrivateMariadb({ arguments: ['--skip-ssl'] });
+    server = new PrivateDatabase({ arguments: [`--ssl-cert=${file('cert.pem')}`, `--ssl-key=${file('key.pem')}`] });
+    plain = new PrivateDatabase({ arguments: ['--skip-ssl'] });
     await Promise.all([server.start(), plain.start()]);
     database = await createTestDatabase(server.adminUrl);
   });

@@ -11,6 +11,7 @@ import { ListStreamsResponse } from '../../../generated/madeleine/v1/stream_serv
 import { ListTopicsResponse } from '../../../generated/madeleine/v1/topic_service.js';
 import { Descriptors } from '../../support/contract/descriptors.js';
 import { refusalOf } from '../../support/contract/refusals.js';
+import { numbers } from '../../support/database/numbers.js';
 import { newEvent } from '../../support/events/builders.js';
 import { useServer } from '../../support/server/suite.js';
 
@@ -155,27 +156,24 @@ async function sql(...statements: readonly string[]): Promise<void> {
 }
 
 /** Numbers from 2 to `count`, as a table. */
-const others = (count: number) => `(SELECT seq FROM seq_2_to_${count}) AS others`;
+const others = (count: number) => numbers(2, count);
 
 beforeAll(async () => {
   const { client } = suite;
-  const numbers = Array.from({ length: TOTAL }, (_, n) => n);
-  const occurring = numbers.map((n) =>
-    newEvent({ context: CONTEXT, topic: `t${n}`, stream: `s${n}`, issuer: 'lister' }),
-  );
+  const all = Array.from({ length: TOTAL }, (_, n) => n);
+  const occurring = all.map((n) => newEvent({ context: CONTEXT, topic: `t${n}`, stream: `s${n}`, issuer: 'lister' }));
   // Events of others before and after them: that the list has ended does not show from the ends of the log.
   await client.events.pushEvent({ event: newEvent() });
   const { results } = await client.events.pushEvents({ events: occurring.map((event) => ({ event })) });
   await client.events.pushEvent({ event: newEvent() });
   eventId = results[0]?.event?.id ?? 0n;
   const waiting = { context: CONTEXT, topic: 't0', payload: undefined };
-  for (const n of numbers)
-    await client.events.pushEvent({ event: newEvent({ ...waiting, description: { never: n } }) });
-  for (const n of numbers) await client.consumers.createConsumer({ context: CONTEXT, name: `c${n}` });
-  for (const _ of numbers)
+  for (const n of all) await client.events.pushEvent({ event: newEvent({ ...waiting, description: { never: n } }) });
+  for (const n of all) await client.consumers.createConsumer({ context: CONTEXT, name: `c${n}` });
+  for (const _ of all)
     cawinId = (await client.cawins.createCawin({ eventId, callback: callback(), active: false })).cawin?.id ?? 0n;
   const attempt = `SELECT ${cawinId}, 1, seq, 1, 1, '', '', 500, 7, '', ''`;
-  await sql(`INSERT INTO attempt ${attempt} FROM seq_1_to_${TOTAL}`);
+  await sql(`INSERT INTO attempt ${attempt} FROM ${numbers(1, TOTAL)}`);
 });
 
 describe('a list', () => {

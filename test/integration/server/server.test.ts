@@ -8,7 +8,7 @@ import {
 } from 'nice-grpc-server-health/lib/proto/grpc/health/v1/health.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { refusalOf, take } from '../../support/contract/refusals.js';
-import { PrivateMariadb } from '../../support/database/private-mariadb.js';
+import { PrivateDatabase } from '../../support/database/private-database.js';
 import { newEvent } from '../../support/events/builders.js';
 import { startServer, TestClient, type TestServer } from '../../support/server/server.js';
 import { useServer } from '../../support/server/suite.js';
@@ -178,7 +178,7 @@ describe('a server that stops', () => {
 });
 
 describe('a server whose database goes away', () => {
-  const mariadb = new PrivateMariadb();
+  const mariadb = new PrivateDatabase();
   let server: TestServer;
   let client: TestClient;
 
@@ -260,7 +260,7 @@ describe('a server that cannot start', () => {
   });
 
   it('refuses a database that may lose commits, unless allowed', async () => {
-    const mariadb = new PrivateMariadb({ arguments: ['--innodb-flush-log-at-trx-commit=2'] });
+    const mariadb = new PrivateDatabase({ arguments: ['--innodb-flush-log-at-trx-commit=2'] });
     await mariadb.start();
     const { createConnection } = await import('mysql2/promise');
     const connection = await createConnection(mariadb.adminUrl);

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { connect } from 'amqplib';
-import { freePort } from '../database/private-mariadb.js';
+import { freePort } from '../database/private-database.js';
 import { waitUntil } from '../wait-until.js';
 
 /** Debian's package keeps the programs that any user may run here; those in /usr/sbin insist on root or a user of their own. */

@@ -216,7 +216,8 @@ class Conversation {
   }
 
   #read(payload: Buffer): Statement | undefined {
-    const text = () => payload.toString('utf8', 1);
+    // MySQL takes attributes before the text; our driver sends their number, none, where the server knows them.
+    const text = () => payload.toString('utf8', payload[0] === QUERY && payload[1] === 0 ? 3 : 1);
     const { number: connection } = this.#options;
     if (payload[0] === QUERY && text().includes('SESSION wait_timeout')) this.#group = true;
     const about = { connection, group: this.#group };

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { waitUntil } from '../wait-until.js';
-import { PrivateMariadb } from './private-mariadb.js';
+import { PrivateDatabase } from './private-database.js';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -18,7 +18,7 @@ declare module 'vitest' {
 interface Shared {
   /** The directory for temporary files of everything in this run. */
   scratch: string;
-  server: PrivateMariadb;
+  server: PrivateDatabase;
   started: Promise<void>;
   users: number;
 }
@@ -40,7 +40,7 @@ function launch(): Shared {
   const scratch = mkdtempSync(join(tmpdir(), 'madeleine-run-'));
   // Before the workers are started, which inherit it.
   process.env['TMPDIR'] = scratch;
-  const server = new PrivateMariadb();
+  const server = new PrivateDatabase();
   return { scratch, server, started: server.start(), users: 0 };
 }
 

@@ -14,7 +14,7 @@ import { ResourceWatch } from '../server/resources.js';
 import { ServerProcess, TestClient } from '../server/server.js';
 import { waitUntil } from '../wait-until.js';
 import { createTestDatabase, type TestDatabase } from './database.js';
-import { PrivateMariadb, type PrivateMariadbOptions } from './private-mariadb.js';
+import { PrivateDatabase, type PrivateDatabaseOptions } from './private-database.js';
 import { storedEvents } from './proxied.js';
 
 const PUSHERS = 8;
@@ -24,7 +24,7 @@ const MAX_RESIDENT_BYTES = 600 * 1024 * 1024;
 const MAX_CONNECTIONS = 10 + 2 + 1;
 
 export class TroubledScene {
-  readonly mariadb: PrivateMariadb;
+  readonly mariadb: PrivateDatabase;
   readonly history = new History();
   #database: TestDatabase | undefined;
   #server: ServerProcess | undefined;
@@ -34,13 +34,13 @@ export class TroubledScene {
   #watches: ResourceWatch[] = [];
   readonly follower = new Follower(() => this.#client, this.history);
 
-  private constructor(mariadb: PrivateMariadb) {
+  private constructor(mariadb: PrivateDatabase) {
     this.mariadb = mariadb;
   }
 
   /** Starts everything; returns once pushes are answered. */
-  static async start(options: PrivateMariadbOptions = {}): Promise<TroubledScene> {
-    const scene = new TroubledScene(new PrivateMariadb(options));
+  static async start(options: PrivateDatabaseOptions = {}): Promise<TroubledScene> {
+    const scene = new TroubledScene(new PrivateDatabase(options));
     try {
       await scene.#start();
     } catch (error) {

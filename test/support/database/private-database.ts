@@ -1,4 +1,4 @@
-// A private MariaDB server for tests: its own temporary directory and port, small files, and as durable as in production,
+// A private database server for tests, of the engine that they run on: its own temporary directory and port, small files, and as durable as in production,
 // so that what tests see of commits is what users get. It ends with the process that started it, however that ends.
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
@@ -6,32 +6,22 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { tmpdir, userInfo } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { createConnection } from 'mysql2/promise';
 import { waitUntil } from '../wait-until.js';
+import { testEngine } from './engines.js';
 
-const SMALL_FILES = [
-  '--innodb-log-file-size=16M',
-  '--innodb-data-file-path=ibdata1:4M:autoextend',
-  '--innodb-autoextend-increment=1',
-  '--innodb-temp-data-file-path=ibtmp1:4M:autoextend',
-  '--innodb-buffer-pool-size=64M',
-  '--aria-log-file-size=8M',
-  '--performance-schema=OFF',
-];
-
-const DURABLE = ['--innodb-flush-log-at-trx-commit=1', '--innodb-doublewrite=ON', '--skip-log-bin'];
-
-export interface PrivateMariadbOptions {
-  /** More options of mariadbd; they win over the ones here. */
+export interface PrivateDatabaseOptions {
+  /** More options of the server, which MariaDB and MySQL both know; they win over the ones here. */
   readonly arguments?: readonly string[];
   /** Where its directory is made; the system's directory for temporary files unless told. */
   readonly parent?: string;
 }
 
-export class PrivateMariadb {
+export class PrivateDatabase {
+  readonly #engine = testEngine();
   readonly #arguments: readonly string[];
   readonly #parent: string;
   readonly #password = randomBytes(12).toString('hex');
@@ -40,7 +30,7 @@ export class PrivateMariadb {
   #server: ChildProcess | undefined;
   #keeper: ChildProcess | undefined;
 
-  constructor(options: PrivateMariadbOptions = {}) {
+  constructor(options: PrivateDatabaseOptions = {}) {
     this.#arguments = options.arguments ?? [];
     this.#parent = options.parent ?? tmpdir();
   }
@@ -55,7 +45,7 @@ export class PrivateMariadb {
     return this.#port;
   }
 
-  /** Process id of mariadbd, for tests that stop or kill it. */
+  /** Process id of the server, for tests that stop or kill it. */
   get pid(): number {
     return this.#server?.pid ?? 0;
   }
@@ -75,20 +65,14 @@ export class PrivateMariadb {
 
   /** Starts the server on its directory; also after `kill()`, with the same port and the data found there. */
   async run(): Promise<void> {
-    const file = (name: string) => join(this.#directory, name);
-    const server = spawn(
-      'mariadbd',
-      [
-        ...[...asUser(), `--datadir=${file('data')}`, `--socket=${file('s.sock')}`, `--pid-file=${file('pid')}`],
-        // A server that starts removes what it finds in its directory for temporary files: not the ones of another.
-        ...[`--tmpdir=${file('tmp')}`, `--port=${this.#port}`, '--bind-address=127.0.0.1', '--skip-name-resolve'],
-        ...[`--init-file=${file('init.sql')}`, `--log-error=${file('log.err')}`, '--max-allowed-packet=64M'],
-        ...['--character-set-server=utf8mb4', '--max-connections=500'],
-        ...[...SMALL_FILES, ...DURABLE, ...this.#arguments],
-      ],
-      // A group of its own: Ctrl-C reaches the tests first, which may still need the database to end well.
-      { stdio: 'ignore', detached: true, env: withSystemPath() },
-    );
+    const place = { directory: this.#directory, port: this.#port };
+    const { program, options } = this.#engine.server(place);
+    // A group of its own: Ctrl-C reaches the tests first, which may still need the database to end well.
+    const server = spawn(program, [...options, ...this.#arguments], {
+      stdio: 'ignore',
+      detached: true,
+      env: withSystemPath(),
+    });
     await once(server, 'spawn');
     this.#server = server;
     this.#keep(server.pid ?? 0);
@@ -120,17 +104,9 @@ export class PrivateMariadb {
   }
 
   async #install(): Promise<void> {
-    const data = join(this.#directory, 'data');
-    const temporary = `--tmpdir=${join(this.#directory, 'tmp')}`;
-    const options = [
-      ...asUser(),
-      `--datadir=${data}`,
-      temporary,
-      '--skip-test-db',
-      '--auth-root-authentication-method=normal',
-    ];
-    await promisify(execFile)('mariadb-install-db', [...options, ...SMALL_FILES], { env: withSystemPath() });
-    const account = `CREATE OR REPLACE USER admin@'127.0.0.1' IDENTIFIED BY '${this.#password}';`;
+    const { program, options } = this.#engine.installer(this.#directory);
+    await promisify(execFile)(program, [...options], { env: withSystemPath() });
+    const account = `CREATE USER IF NOT EXISTS admin@'127.0.0.1' IDENTIFIED BY '${this.#password}';`;
     const grant = `GRANT ALL ON *.* TO admin@'127.0.0.1' WITH GRANT OPTION;`;
     await writeFile(join(this.#directory, 'init.sql'), `${account}\n${grant}\n`, { mode: 0o600 });
   }
@@ -153,10 +129,10 @@ export class PrivateMariadb {
   async #waitForLogin(): Promise<void> {
     await waitUntil(
       async () => {
-        if (this.#server?.exitCode !== null) throw new Error(`mariadbd ended:\n${await this.readLog()}`);
+        if (this.#server?.exitCode !== null) throw new Error(`the server ended:\n${await this.readLog()}`);
         return connects(this.adminUrl);
       },
-      { timeoutMs: 30_000, what: 'the private MariaDB server answers' },
+      { timeoutMs: 30_000, what: `the private ${this.#engine.name} server answers` },
     );
   }
 
@@ -186,11 +162,6 @@ export async function freePort(): Promise<number> {
   await once(server, 'close');
   if (address === null || typeof address === 'string') throw new Error('no port');
   return address.port;
-}
-
-/** `--no-defaults` has to be the first option; mariadbd refuses to run as root unless it is told to. */
-function asUser(): string[] {
-  return ['--no-defaults', ...(process.getuid?.() === 0 ? [`--user=${userInfo().username}`] : [])];
 }
 
 /** Debian keeps mariadbd in /usr/sbin, which is not on everyone's PATH. */
