@@ -6,7 +6,9 @@ import { inspectDatabase, lossyFindings } from '../../src/storage/mysql/sql/dura
 import { PrivateDatabase } from '../support/database/private-database.js';
 
 describe('database settings of a real server', () => {
-  const server = new PrivateDatabase({ arguments: ['--innodb-doublewrite=OFF', '--log-bin=binlog', '--sync-binlog=0'] });
+  const server = new PrivateDatabase({
+    arguments: ['--innodb-doublewrite=OFF', '--log-bin=binlog', '--sync-binlog=0'],
+  });
   let connection: Connection;
   const query = async (sql: string) => (await connection.query<RowDataPacket[]>(sql))[0];
 

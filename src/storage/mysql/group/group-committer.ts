@@ -23,13 +23,8 @@ import { writeBarrier } from '../log/durable-reads.js';
 import { EntryInsert } from '../log/entry-rows.js';
 import type { NameCache, Names } from '../names/name-cache.js';
 import { NameMinter, type NextIds } from '../names/name-minter.js';
-import {
-  ConnectionQueries,
-  connectionOptions,
-  type Queries,
-  SESSION_SETTINGS,
-  type SqlValue,
-} from '../sql/database.js';
+import { ConnectionQueries, connectionOptions, type Queries, type SqlValue } from '../sql/database.js';
+import { SESSION_SETTINGS } from '../sql/dialect.js';
 import { placeholders } from '../sql/placeholders.js';
 import { ServerChange } from '../sql/server-change.js';
 import { classifySqlError } from '../sql/sql-errors.js';

@@ -10,7 +10,8 @@ import { storageUnavailable } from '../../../domain/errors.js';
 import { SharedRun } from '../../../lib/shared-run.js';
 import type { DurableReads, Instance } from '../../ports/log-storage.js';
 import type { Names } from '../names/name-cache.js';
-import { ConnectionQueries, connectionOptions, type Queries, SESSION_SETTINGS } from '../sql/database.js';
+import { ConnectionQueries, connectionOptions, type Queries } from '../sql/database.js';
+import { SESSION_SETTINGS } from '../sql/dialect.js';
 import { ServerChange } from '../sql/server-change.js';
 import { translateSqlError } from '../sql/sql-errors.js';
 

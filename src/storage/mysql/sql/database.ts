@@ -9,6 +9,7 @@ import { within } from '../../../lib/within.js';
 import { parseDatabaseUrl } from '../../../settings/database-url.js';
 import type { Millis } from '../../../units.js';
 import { tlsOptions } from './database-tls.js';
+import { SESSION_SETTINGS } from './dialect.js';
 import { ServerChange } from './server-change.js';
 import { classifySqlError, isConnectionError, translateSqlError } from './sql-errors.js';
 
@@ -152,20 +153,6 @@ export class Database implements Queries {
     }
   }
 }
-
-/**
- * What each session is told, whatever the server tells those that say nothing: UTF-8, UTC, READ COMMITTED, strict values, each
- * statement for itself and to its end; and that who falls silent within a transaction is rolled back after 5 s, so that a frozen
- * instance holds no row (MySQL 8 does not have that setting). A lock is waited for 3 s.
- */
-export const SESSION_SETTINGS =
-  "SET NAMES utf8mb4 COLLATE utf8mb4_unicode_ci, SESSION time_zone = '+00:00', SESSION innodb_lock_wait_timeout = 3, " +
-  "SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO', " +
-  "SESSION autocommit = 1, SESSION completion_type = 'NO_CHAIN', SESSION sql_safe_updates = 0, " +
-  'SESSION sql_select_limit = 18446744073709551615, ' +
-  // One statement for both: the variables have other names in MariaDB 10.11 (first comment) than in MySQL 8 (second).
-  "/*M!100000 SESSION tx_isolation = 'READ-COMMITTED', SESSION tx_read_only = 0, SESSION max_statement_time = 0, SESSION idle_transaction_timeout = 5 */" +
-  "/*!80000 SESSION transaction_isolation = 'READ-COMMITTED', SESSION transaction_read_only = 0, SESSION max_execution_time = 0 */";
 
 function retire(connection: Connection): void {
   connection.destroy();

@@ -3,6 +3,7 @@
 import type { Knex } from 'knex';
 import { MIGRATIONS, type Migration } from '../migrations/index.js';
 import type { Database } from './database.js';
+import { migrationLock } from './dialect.js';
 import { classifySqlError, translateSqlError } from './sql-errors.js';
 
 /** The schema that this program makes and expects. */
@@ -60,8 +61,9 @@ function refusedBySchema(error: unknown): unknown {
 }
 
 async function migrateLocked(database: Database, connection: Knex.Transaction): Promise<readonly string[]> {
-  const lock = "CONCAT('madeleine.migrate.', MD5(DATABASE()))";
-  const [rows] = await connection.raw(`SELECT GET_LOCK(${lock}, ${LOCK_SECONDS}) AS held`);
+  const [[{ name }]] = await connection.raw('SELECT DATABASE() AS name');
+  const lock = migrationLock(name);
+  const [rows] = await connection.raw(`SELECT GET_LOCK(?, ${LOCK_SECONDS}) AS held`, [lock]);
   if (rows[0].held !== 1)
     throw new SchemaError(`another instance is migrating the schema for ${LOCK_SECONDS} s already`);
   try {
@@ -69,7 +71,7 @@ async function migrateLocked(database: Database, connection: Knex.Transaction): 
     assertSchemaUsable(state);
     return state.version >= SCHEMA_VERSION ? [] : await applyMissing(database.knex);
   } finally {
-    await connection.raw(`SELECT RELEASE_LOCK(${lock})`);
+    await connection.raw('SELECT RELEASE_LOCK(?)', [lock]);
   }
 }
 
