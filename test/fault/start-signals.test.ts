@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createConnection } from 'mysql2/promise';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { migrationLock } from '../../src/storage/mysql/sql/dialect.js';
 import { createTestDatabase, type TestDatabase } from '../support/database/database.js';
 import { FaultyProxy } from '../support/database/faulty-proxy.js';
 import { TestProcess } from '../support/server/process.js';
@@ -152,8 +153,7 @@ describe('a signal during the start', () => {
 
     it('gives the start up where another one migrates', async () => {
       const holder = await createConnection(database.adminUrl);
-      await holder.query("SELECT GET_LOCK(CONCAT('madeleine.migrate.', LEFT(SHA2(DATABASE(), 256), 32)), 0)");
-      await holder.query("SELECT GET_LOCK(CONCAT('madeleine.migrate.', MD5(DATABASE())), 0)");
+      await holder.query('SELECT GET_LOCK(?, 0)', [migrationLock(database.name)]);
       const server = serve({ MADELEINE_DATABASE_URL: proxy.url });
       await waitUntil(() => proxy.statements.some(({ text }) => text.includes('GET_LOCK')), {
         what: 'it waits for its turn',
