@@ -13,10 +13,10 @@ export const JITTER = {
   upperHalf: [0.5, 1],
   /** Jitter of a period whose length others rely on. */
   upperQuarter: [0.75, 1],
-  /** Jitter of a delay whose mean matters, not its bound. */
-  aroundHalf: [0.5, 1.5],
-  /** Jitter of long delays, for which some spread is enough. */
-  aroundQuarter: [0.75, 1.25],
+  /** Jitter of half the delay to either side: its mean matters, not its bound. */
+  withinHalf: [0.5, 1.5],
+  /** Jitter of a quarter to either side: some spread is enough for long delays. */
+  withinQuarter: [0.75, 1.25],
 } as const satisfies Record<string, Jitter>;
 
 export interface Backoff {

@@ -31,7 +31,7 @@ export const FAILURES_TO_OPEN = 10;
 /** Failures at which people are told, on the way to it. */
 export const FAILURES_TO_TELL = 5;
 /** The pauses between probes. */
-const PAUSES: Backoff = { baseMs: 5_000, capMs: 300_000, jitter: JITTER.aroundQuarter };
+const PAUSES: Backoff = { baseMs: 5_000, capMs: 300_000, jitter: JITTER.withinQuarter };
 
 /** One attempt, as the circuit sees it. */
 export interface CircuitNews {

@@ -37,9 +37,9 @@ const PATIENCE_MS = 10_000;
 /** How often units whose callers or patience are gone are looked for. */
 const SWEEP_MS = 250;
 /** Pauses after a group that met somebody else's lock. */
-const BUSY: Backoff = { baseMs: 5, capMs: 160, jitter: JITTER.aroundHalf };
+const BUSY: Backoff = { baseMs: 5, capMs: 160, jitter: JITTER.withinHalf };
 /** Pauses after a group that the database was not there for, or a catalogue that could not be loaded. */
-const AWAY: Backoff = { baseMs: 100, capMs: 1_000, jitter: JITTER.aroundHalf };
+const AWAY: Backoff = { baseMs: 100, capMs: 1_000, jitter: JITTER.withinHalf };
 /** A committer takes at least this many events if they are there, else half of what is outstanding: the clients whose answers go
  * out together then do not all wait for the next group together. */
 const MIN_TAKE = 32;

@@ -42,7 +42,7 @@ const STATEMENT_TIMEOUT_MS = 5_000;
 const CLOSE_MS = 2_000;
 const ACQUIRE_TIMEOUT_MS = 3_000;
 const TRANSACTION_ATTEMPTS = 6;
-const RETRIES: Backoff = { baseMs: 10, capMs: 160, jitter: JITTER.aroundHalf };
+const RETRIES: Backoff = { baseMs: 10, capMs: 160, jitter: JITTER.withinHalf };
 
 /** How every connection of ours talks: exact numbers, UTC, UTF-8, bounded statement cache. */
 export function connectionOptions(url: string): ConnectionOptions {
