@@ -62,7 +62,7 @@ export function expectCommand(deps: CliDeps): Command {
         flags,
         async (session) => {
           const id = flags.id ?? (await awaitEvent(session, topic ?? '', wanted ?? {}, flags));
-          const timeoutMs = endsAt && Math.max(0, endsAt - performance.now());
+          const timeoutMs = endsAt && Math.ceil(Math.max(0, endsAt - performance.now()));
           await new Expectation({ session, timeoutMs, again: (event) => againText(event, flags) }).run(id);
           met = true;
         },
