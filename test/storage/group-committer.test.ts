@@ -1,11 +1,11 @@
 // How many statements a group sends while it holds the head row: each is a round trip that everybody waits for.
 
 import { randomUUID } from 'node:crypto';
-import { createConnection } from 'mysql2/promise';
+import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { NewEvent } from '../../generated/madeleine/v1/event.js';
 import { Outcome } from '../../generated/madeleine/v1/event_service.js';
-import { useProxiedServer } from '../support/database/proxied.js';
+import { isCommit, useProxiedServer } from '../support/database/proxied.js';
 import { jsonPayload, newEvent } from '../support/events/builders.js';
 import { useServerBeside } from '../support/server/suite.js';
 import { waitUntil } from '../support/wait-until.js';
@@ -137,6 +137,27 @@ describe('a group holds the head row', () => {
     expect(count(await underLock([...pushed, ...more]))).toBeLessThanOrEqual(AT_MOST_WITH_IDS);
     const { results } = await suite.client.events.pushEvents({ events: more.map((event) => ({ event })) });
     expect(new Set(results.map(({ outcome }) => outcome))).toEqual(new Set([Outcome.OUTCOME_DUPLICATE]));
+  });
+});
+
+describe('a group that lost its lock', () => {
+  it('commits nothing, and is run again', async () => {
+    const connection = await createConnection(suite.database.adminUrl);
+    const stored = async () => (await connection.query<RowDataPacket[]>('SELECT COUNT(*) AS n FROM log'))[0][0]?.['n'];
+    const before = await stored();
+    // As if somebody else's group had committed while this one inserted.
+    await connection.query(
+      'CREATE TRIGGER intruder BEFORE INSERT ON log FOR EACH ROW UPDATE log_head SET group_token = group_token + 1',
+    );
+    suite.proxy.statements.length = 0;
+    const pushed = suite.client.events.pushEvent({ event: newEvent() });
+    const tries = () => suite.proxy.statements.filter(isCommit).length;
+    await waitUntil(() => tries() >= 3, { what: 'the group is run again' });
+    expect(await stored()).toBe(before);
+    await connection.query('DROP TRIGGER intruder');
+    expect((await pushed).outcome).toBe(Outcome.OUTCOME_OCCURRED);
+    expect(await stored()).toBe(before + 1);
+    await connection.end();
   });
 });
 

@@ -158,7 +158,7 @@ export class MysqlGroupCommitter implements GroupCommitter {
     this.#options.headCache.written(group.token, writes.streams, minter);
     progress.committing = true;
     this.#trip();
-    await queries.query(`${headUpdate(writes, minter.next, group.token)}; COMMIT`);
+    await queries.query(`${headUpdate(writes, minter.next, { found: head.group_token, token: group.token })}; COMMIT`);
     minter.publish();
   }
 
@@ -409,7 +409,12 @@ function topicsOfWaits({ waits }: GroupWrites): { context: string; name: string 
   return [...topics, ...units.map(({ context, topic }) => ({ context, name: topic }))];
 }
 
-function headUpdate({ head, waits }: GroupWrites, next: NextIds, token: number): string {
+/** Fails, as the position may not be NULL, where the head is no longer as it was found: the lock was lost, and nothing is committed. */
+function headUpdate(
+  { head, waits }: GroupWrites,
+  next: NextIds,
+  { found, token }: { readonly found: number; readonly token: number },
+): string {
   const ledgeredAt = waits?.ledger.at(-1)?.createdAt;
   const changes = [waits?.watched, waits?.readyShapeId, waits?.registered];
   const recatalogued = changes.some((change) => change !== undefined);
@@ -418,7 +423,7 @@ function headUpdate({ head, waits }: GroupWrites, next: NextIds, token: number):
     ...(ledgeredAt === undefined ? [] : [`, ledgered_at = GREATEST(ledgered_at + 1, ${int(ledgeredAt)})`]),
     ...(recatalogued ? [`, next_shape_id = ${int(head.nextShapeId)}, ${NEXT_CATALOG}`] : []),
   ].join('');
-  return `UPDATE log_head SET position = ${int(head.position)}, next_event_id = ${int(head.nextEventId)},
+  return `UPDATE log_head SET position = IF(group_token = ${int(found)}, ${int(head.position)}, NULL), next_event_id = ${int(head.nextEventId)},
     next_context_id = ${int(next.context)}, next_topic_id = ${int(next.topic)}, next_stream_id = ${int(next.stream)},
     created_at = ${int(head.createdAt)}, group_token = ${int(token)}${more} WHERE id = 1`;
 }
