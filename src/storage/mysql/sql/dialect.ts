@@ -18,6 +18,14 @@ export const SESSION_SETTINGS =
   "/*!80000 SESSION transaction_isolation = 'READ-COMMITTED', SESSION transaction_read_only = 0, SESSION max_execution_time = 0 */";
 
 /**
+ * What ORDER BY of a correlated subquery begins with: the first columns of an index, which the condition fixes. MySQL goes along the
+ * index only if they are named too, and reads and sorts all rows of a value otherwise; MariaDB does the same where they are.
+ */
+export function fixedInSubquery(columns: string): string {
+  return `/*!80000 ${columns}, */`;
+}
+
+/**
  * Name of the lock of whoever migrates a database, which the server keeps for all its databases and no longer than 64 characters.
  * Programs before this one asked MariaDB for the digest: made here it is the same on every engine, and excludes them too.
  */

@@ -7,6 +7,7 @@ import type { Find, Occurrence, WaitKey } from '../../../domain/group/group-plan
 import { asBuffer } from '../../../domain/json/bytes.js';
 import type { EventId, Position } from '../../../units.js';
 import type { Queries, SqlValue } from '../sql/database.js';
+import { fixedInSubquery } from '../sql/dialect.js';
 import { placeholders } from '../sql/placeholders.js';
 import { Statements } from '../sql/statements.js';
 
@@ -29,7 +30,7 @@ const FIND = `(SELECT STRAIGHT_JOIN ? AS find_number, l.event_id, l.position
 /** The values that are looked for, each by its newest row: no older one is read, however many there are. */
 const WHICH = 'SELECT ? AS find_number, ? AS shape_id, ? AS value_hash, ? AS after_position';
 const HAS_ANY = `WHERE (SELECT i.position FROM shape_index i WHERE i.shape_id = w.shape_id AND i.value_hash = w.value_hash
-  ORDER BY i.position DESC LIMIT 1) > w.after_position`;
+  ORDER BY ${fixedInSubquery('i.shape_id DESC, i.value_hash DESC')} i.position DESC LIMIT 1) > w.after_position`;
 const OPEN = `FROM wait WHERE shape_id = ? AND state = ${EntryKind.AWAITED} AND value_hash IN `;
 const OPEN_WAITS = `SELECT ${WAIT_COLUMNS} ${OPEN}`;
 /** Reads the index alone. */
