@@ -165,6 +165,8 @@ interface ConversationOptions {
 const QUERY = 0x03;
 const PREPARE = 0x16;
 const EXECUTE = 0x17;
+/** What the connections of groups alone ask for when they log in. */
+const MULTI_STATEMENTS = 0x10000;
 
 /** One connection through the proxy. */
 class Conversation {
@@ -205,6 +207,8 @@ class Conversation {
     const harm = statement === undefined ? undefined : this.#options.harmAt(statement);
     if (harm?.kind === 'hang') this.#silent = true;
     if (this.#silent) return;
+    if (!this.#loggedIn && packet.sequence === 1)
+      this.#group = (packet.payload.readUInt32LE(0) & MULTI_STATEMENTS) !== 0;
     if (harm?.kind === 'cut before') return this.cut();
     if (harm?.kind === 'error') return void this.#options.client.write(errorPacket(1, harm.errno, 'injected'));
     if (harm?.kind === 'delay') await new Promise((resolve) => setTimeout(resolve, harm.ms));
@@ -219,7 +223,6 @@ class Conversation {
     // MySQL takes attributes before the text; our driver sends their number, none, where the server knows them.
     const text = () => payload.toString('utf8', payload[0] === QUERY && payload[1] === 0 ? 3 : 1);
     const { number: connection } = this.#options;
-    if (payload[0] === QUERY && text().includes('SESSION wait_timeout')) this.#group = true;
     const about = { connection, group: this.#group };
     if (payload[0] === QUERY) return { command: 'query', text: text(), ...about };
     if (payload[0] === PREPARE) return { command: 'prepare', text: text(), ...about };

@@ -58,6 +58,14 @@ describe('errors of the database', () => {
     expect(isConnectionError(error(errno))).toBe(false);
   });
 
+  it.each([
+    [1927, 'killed, in MariaDB'],
+    [3169, 'killed, in MySQL'],
+    [4031, 'cut off for its silence'],
+  ])('%i (%s) leaves nothing that could be rolled back', (errno) => {
+    expect(isConnectionError(error(errno))).toBe(true);
+  });
+
   it('are no fault of ours where a file of certificates is being replaced', () => {
     expect(classifySqlError(new UrlProblem('names a file for ssl-ca that cannot be read'))).toBe('unavailable');
   });

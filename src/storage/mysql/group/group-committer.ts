@@ -24,7 +24,7 @@ import { EntryInsert } from '../log/entry-rows.js';
 import type { NameCache, Names } from '../names/name-cache.js';
 import { NameMinter, type NextIds } from '../names/name-minter.js';
 import { ConnectionQueries, connectionOptions, type Queries, type SqlValue } from '../sql/database.js';
-import { SESSION_SETTINGS } from '../sql/dialect.js';
+import { ROW_HOLDER_SETTINGS } from '../sql/dialect.js';
 import { placeholders } from '../sql/placeholders.js';
 import { ServerChange } from '../sql/server-change.js';
 import { classifySqlError } from '../sql/sql-errors.js';
@@ -34,9 +34,9 @@ import { awaitedKeys } from '../waits/wait-searches.js';
 import { readPushed, readStreams } from './group-reads.js';
 import type { HeadCache } from './head-cache.js';
 
-/** No statement of a group may take longer: the server itself gives up a lock after 3 s and a silent holder after 5 s. */
+/** No statement of a group may take longer: the server itself gives up a lock, and a silent holder, after 3 s. */
 const STATEMENT_TIMEOUT_MS = 8_000;
-const KEEP_ALIVE_MS = 2_000;
+const KEEP_ALIVE_MS = 1_000;
 /** Rows an insert: exact up to this, above it in steps, so that few statements are prepared. */
 const EXACT_ROWS = 64;
 const ROW_STEP = 50;
@@ -48,7 +48,6 @@ const LOCK_HEAD = `START TRANSACTION; SELECT position, next_event_id, next_conte
 const LEDGER_MICROS = 25 * 3_600 * 1_000_000;
 /** The time, not a count: a version that a database lost when it crashed is then not used again for other contents. */
 const NEXT_CATALOG = `catalog_version = GREATEST(catalog_version + 1, CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS UNSIGNED))`;
-const GROUP_SETTINGS = `${SESSION_SETTINGS}, SESSION wait_timeout = 5`;
 
 interface HeadRow {
   position: Position;
@@ -335,7 +334,7 @@ export class MysqlGroupCommitter implements GroupCommitter {
     this.#connection = connection;
     this.#queries = queries;
     try {
-      await queries.query(GROUP_SETTINGS);
+      await queries.query(ROW_HOLDER_SETTINGS);
       this.#options.names.renew();
     } catch (error) {
       // Without its settings the connection must not be used, whatever the reason was.

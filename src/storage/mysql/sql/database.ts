@@ -9,7 +9,8 @@ import { within } from '../../../lib/within.js';
 import { parseDatabaseUrl } from '../../../settings/database-url.js';
 import type { Millis } from '../../../units.js';
 import { tlsOptions } from './database-tls.js';
-import { SESSION_SETTINGS } from './dialect.js';
+import { ROW_HOLDER_SETTINGS } from './dialect.js';
+import { IdleConnections } from './idle-connections.js';
 import { ServerChange } from './server-change.js';
 import { classifySqlError, isConnectionError, translateSqlError } from './sql-errors.js';
 
@@ -69,6 +70,7 @@ export class Database implements Queries {
   /** Rises when the server is not the one to talk to any more: connections of former generations are given up. */
   #generation = 0;
   readonly #generations = new WeakMap<Connection, number>();
+  readonly #idle = new IdleConnections();
 
   constructor({ url, poolSize, random, serverChange = new ServerChange() }: DatabaseOptions) {
     this.#random = random;
@@ -85,8 +87,12 @@ export class Database implements Queries {
         createTimeoutMillis: 3_500,
         afterCreate: (connection: Connection, done: (error: Error | null) => void) => {
           this.#generations.set(connection, this.#generation);
-          connection.query(SESSION_SETTINGS, (error) => done(error));
+          connection.query(ROW_HOLDER_SETTINGS, (error) => {
+            if (!error) this.#idle.add(connection);
+            done(error);
+          });
         },
+        validate: (connection: Connection) => !this.#idle.isStale(connection),
       },
       acquireConnectionTimeout: ACQUIRE_TIMEOUT_MS,
       log: { warn() {}, error() {}, deprecate() {}, debug() {} },
@@ -117,7 +123,7 @@ export class Database implements Queries {
   async transaction<T>(work: (queries: Queries) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.#onConnection((queries) => inTransaction(queries, work), false);
+        return await this.#onConnection((queries) => inTransaction(queries, work), { translate: false });
       } catch (error) {
         if (classifySqlError(error) !== 'retry' || attempt === TRANSACTION_ATTEMPTS) throw translateSqlError(error);
         await new Promise((resolve) => setTimeout(resolve, backoffMs(RETRIES, attempt, this.#random)));
@@ -128,6 +134,12 @@ export class Database implements Queries {
   /** Closes the connections; those with a statement under way after a moment are left to its time-out. */
   async close(): Promise<void> {
     await within(systemClock, CLOSE_MS, this.knex.destroy(), () => undefined);
+    this.#idle.clear();
+  }
+
+  /** Runs the work on a connection of its own that is kept open all the time, for a lock that is the session's. */
+  withSession<T>(work: (queries: Queries) => Promise<T>, timeoutMs: Millis): Promise<T> {
+    return this.#onConnection(work, { timeoutMs, isKept: true });
   }
 
   async #acquire(): Promise<Connection> {
@@ -135,28 +147,43 @@ export class Database implements Queries {
       const connection = (await this.knex.client.acquireConnection()) as Connection;
       if (this.#generations.get(connection) === this.#generation) return connection;
       retire(connection);
-      await this.knex.client.releaseConnection(connection);
+      await this.#giveBack(connection);
     }
   }
 
-  async #onConnection<T>(work: (queries: ConnectionQueries) => Promise<T>, translate = true): Promise<T> {
+  async #onConnection<T>(
+    work: (queries: ConnectionQueries) => Promise<T>,
+    { translate = true, timeoutMs = STATEMENT_TIMEOUT_MS, isKept = false } = {},
+  ): Promise<T> {
     let connection: Connection | undefined;
+    let queries: ConnectionQueries | undefined;
     try {
       connection = await this.#acquire();
-      return await work(new ConnectionQueries(connection));
+      queries = new ConnectionQueries(connection, timeoutMs);
+      if (!isKept) this.#idle.remove(connection);
+      return await work(queries);
     } catch (error) {
       // The pool looks at this mark when the connection comes back, and makes another one.
       if (connection !== undefined && this.#serverChange.endsConnection(error)) retire(connection);
       throw translate ? translateSqlError(error) : error;
     } finally {
-      if (connection !== undefined) await this.knex.client.releaseConnection(connection);
+      if (connection !== undefined) await this.#giveBack(connection, queries?.spokeAt);
     }
+  }
+
+  #giveBack(connection: Connection, spokeAt?: number): Promise<void> {
+    if ((connection as Marked)._fatalError) this.#idle.remove(connection);
+    else this.#idle.add(connection, spokeAt);
+    return this.knex.client.releaseConnection(connection);
   }
 }
 
+/** What the pool looks at before it uses a connection again. */
+type Marked = Connection & { _fatalError?: Error };
+
 function retire(connection: Connection): void {
   connection.destroy();
-  (connection as Connection & { _fatalError?: Error })._fatalError ??= new Error('given up');
+  (connection as Marked)._fatalError ??= new Error('given up');
 }
 
 async function inTransaction<T>(queries: ConnectionQueries, work: (queries: Queries) => Promise<T>): Promise<T> {
@@ -175,6 +202,8 @@ async function inTransaction<T>(queries: ConnectionQueries, work: (queries: Quer
 export class ConnectionQueries implements Queries {
   readonly #connection: Connection;
   readonly #timeoutMs: Millis;
+  /** When something was last sent, by performance.now(). */
+  spokeAt = performance.now();
 
   constructor(connection: Connection, timeoutMs = STATEMENT_TIMEOUT_MS) {
     this.#connection = connection;
@@ -209,6 +238,7 @@ export class ConnectionQueries implements Queries {
         reject(Object.assign(new Error('the database did not answer in time'), { code: 'PROTOCOL_SEQUENCE_TIMEOUT' }));
         this.#connection.destroy();
       }, this.#timeoutMs);
+      this.spokeAt = performance.now();
       send((error, rows) => {
         clearTimeout(timer);
         if (error) reject(withoutStatement(error));

@@ -5,8 +5,7 @@ import { createHash } from 'node:crypto';
 
 /**
  * What each session is told, whatever the server tells those that say nothing: UTF-8, UTC, READ COMMITTED, strict values, each
- * statement for itself and to its end; and that who falls silent within a transaction is rolled back after 5 s, so that a frozen
- * instance holds no row (MySQL 8 does not have that setting). A lock is waited for 3 s.
+ * statement for itself and to its end. A lock is waited for 3 s.
  */
 export const SESSION_SETTINGS =
   "SET NAMES utf8mb4 COLLATE utf8mb4_unicode_ci, SESSION time_zone = '+00:00', SESSION innodb_lock_wait_timeout = 3, " +
@@ -14,8 +13,17 @@ export const SESSION_SETTINGS =
   "SESSION autocommit = 1, SESSION completion_type = 'NO_CHAIN', SESSION sql_safe_updates = 0, " +
   'SESSION sql_select_limit = 18446744073709551615, ' +
   // One statement for both: the variables have other names in MariaDB 10.11 (first comment) than in MySQL 8 (second).
-  "/*M!100000 SESSION tx_isolation = 'READ-COMMITTED', SESSION tx_read_only = 0, SESSION max_statement_time = 0, SESSION idle_transaction_timeout = 5 */" +
+  "/*M!100000 SESSION tx_isolation = 'READ-COMMITTED', SESSION tx_read_only = 0, SESSION max_statement_time = 0 */" +
   "/*!80000 SESSION transaction_isolation = 'READ-COMMITTED', SESSION transaction_read_only = 0, SESSION max_execution_time = 0 */";
+
+/**
+ * What sessions are told whose transactions hold rows: who falls silent for 3 s is cut off and rolled back, between statements,
+ * within one, or within its answer, so that a frozen instance holds nothing for longer. MariaDB's own settings for silent transactions
+ * would come before `wait_timeout`: they are taken away, whatever the server's are. Idle connections have to say something each second.
+ */
+export const ROW_HOLDER_SETTINGS = `${SESSION_SETTINGS},
+  SESSION wait_timeout = 3, SESSION net_read_timeout = 3, SESSION net_write_timeout = 3
+  /*M!100000 , SESSION idle_transaction_timeout = 0, SESSION idle_write_transaction_timeout = 0, SESSION idle_readonly_transaction_timeout = 0 */`;
 
 /**
  * What ORDER BY of a correlated subquery begins with: the first columns of an index, which the condition fixes. MySQL goes along the

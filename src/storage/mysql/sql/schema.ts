@@ -2,15 +2,17 @@
 
 import type { Knex } from 'knex';
 import { MIGRATIONS, type Migration } from '../migrations/index.js';
-import type { Database } from './database.js';
+import type { Database, Queries } from './database.js';
 import { migrationLock } from './dialect.js';
-import { classifySqlError, translateSqlError } from './sql-errors.js';
+import { classifySqlError } from './sql-errors.js';
 
 /** The schema that this program makes and expects. */
 export const SCHEMA_VERSION = MIGRATIONS.length;
 /** The oldest program that can work with this schema. Within a major version migrations only add, so it stays. */
 const MIN_APP_VERSION = 1;
 const LOCK_SECONDS = 60;
+/** Longer than the lock is waited for. */
+const SESSION_TIMEOUT_MS = (LOCK_SECONDS + 5) * 1_000;
 
 /** One sentence for the operator. */
 export class SchemaError extends Error {
@@ -46,9 +48,9 @@ export function assertSchemaUsable(state: SchemaState): void {
 /** Applies what is missing; returns the names of what was applied. Safe to call from several instances at once. */
 export async function migrate(database: Database): Promise<readonly string[]> {
   try {
-    return await database.knex.transaction((connection) => migrateLocked(database, connection));
+    return await database.withSession((session) => migrateLocked(database, session), SESSION_TIMEOUT_MS);
   } catch (error) {
-    throw classifySqlError(error) === 'other' ? refusedBySchema(error) : translateSqlError(error);
+    throw classifySqlError(error) === 'other' ? refusedBySchema(error) : error;
   }
 }
 
@@ -60,18 +62,17 @@ function refusedBySchema(error: unknown): unknown {
   return new SchemaError(message, { cause: error });
 }
 
-async function migrateLocked(database: Database, connection: Knex.Transaction): Promise<readonly string[]> {
-  const [[{ name }]] = await connection.raw('SELECT DATABASE() AS name');
-  const lock = migrationLock(name);
-  const [rows] = await connection.raw(`SELECT GET_LOCK(?, ${LOCK_SECONDS}) AS held`, [lock]);
-  if (rows[0].held !== 1)
-    throw new SchemaError(`another instance is migrating the schema for ${LOCK_SECONDS} s already`);
+async function migrateLocked(database: Database, session: Queries): Promise<readonly string[]> {
+  const [current] = await session.query<{ name: string }>('SELECT DATABASE() AS name');
+  const lock = migrationLock(current?.name ?? '');
+  const [row] = await session.query<{ held: number }>(`SELECT GET_LOCK(?, ${LOCK_SECONDS}) AS held`, [lock]);
+  if (row?.held !== 1) throw new SchemaError(`another instance is migrating the schema for ${LOCK_SECONDS} s already`);
   try {
     const state = await readSchemaState(database);
     assertSchemaUsable(state);
     return state.version >= SCHEMA_VERSION ? [] : await applyMissing(database.knex);
   } finally {
-    await connection.raw('SELECT RELEASE_LOCK(?)', [lock]);
+    await session.query('SELECT RELEASE_LOCK(?)', [lock]);
   }
 }
 

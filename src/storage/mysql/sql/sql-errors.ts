@@ -24,16 +24,19 @@ const REFUSING = new Set([
   // TiDB's storage is away, busy or slow.
   ...[9001, 9002, 9003, 9004, 9005],
 ]);
+/** The server ended the session: silent for too long (4031 of MySQL), killed (3169 of MySQL, 1927 of MariaDB). */
+const SESSION_ENDED = new Set([1927, 3169, 4031]);
 /**
  * Another server may be the one to talk to, or the same one after a restart; this connection is not: the server is read-only (1290,
  * 1792, 1836, 1874, 3100: a group without a majority) or locked (1223), offline (3032), not ready (1047 of Galera), about to end (1053,
- * 1077 to 1080), has killed the connection or closed it as idle (1152, 1158 to 1161, 1184, 1927, 3169, 4031), or does not know us
- * (1044, 1045, 1049, 1130, 1820, 1862, 3118, 3159).
+ * 1077 to 1080), has ended the session or the connection (1152, 1158 to 1161, 1184), as after a freeze, or does not know us (1044,
+ * 1045, 1049, 1130, 1820, 1862, 3118, 3159).
  */
 const WRONG_SERVER = new Set([
   ...[1290, 1792, 1836, 1874, 3100, 1223, 3032, 1047],
   ...[1053, 1077, 1078, 1079, 1080],
-  ...[1152, 1158, 1159, 1160, 1161, 1184, 1927, 3169, 4031],
+  ...SESSION_ENDED,
+  ...[1152, 1158, 1159, 1160, 1161, 1184],
   ...[1044, 1045, 1049, 1130, 1820, 1862, 3118, 3159],
 ]);
 /** Statements too long for the connection are closed by the server without an answer that names them. */
@@ -56,13 +59,14 @@ export function classifySqlError(error: unknown): SqlFailure {
 
 /** The connection that gave this error must not be used again. */
 export function isConnectionError(error: unknown): boolean {
-  const { code, fatal, name, message } = (error ?? {}) as DriverError & {
+  const { errno, code, fatal, name, message } = (error ?? {}) as DriverError & {
     fatal?: boolean;
     name?: string;
     message?: string;
   };
   return (
     fatal === true ||
+    (errno !== undefined && SESSION_ENDED.has(errno)) ||
     name === 'KnexTimeoutError' ||
     (code !== undefined && CONNECTION.test(code)) ||
     /closed state|Connection lost|Unable to acquire a connection/.test(message ?? '')
