@@ -12,6 +12,7 @@ import { inspectServerSide } from '../../../src/app/migrate-and-doctor.js';
 import type { DoctorFinding } from '../../../src/cli/commands/program.js';
 import { readConfig } from '../../../src/config.js';
 import { createTestDatabase, type TestDatabase } from '../../support/database/database.js';
+import { testEngineName } from '../../support/database/engines.js';
 import { FaultyProxy } from '../../support/database/faulty-proxy.js';
 import { TestProcess } from '../../support/server/process.js';
 import { startServer, type TestServer, type TestSettings } from '../../support/server/server.js';
@@ -84,6 +85,8 @@ describe('madeleine doctor', { timeout: 60_000 }, () => {
     const checks = findings.map(({ check }) => check);
     expect(checks).toEqual(expect.arrayContaining(['database', 'clock', 'schema', 'gRPC port', 'HTTP port']));
     expect(checks.join(' ')).toContain('innodb_flush_log_at_trx_commit');
+    const detail = expect.stringMatching(testEngineName() === 'mysql' ? /^MySQL 9\.7/ : /^MariaDB 10\.11/);
+    expect(findings).toContainEqual({ check: 'engine', state: 'ok', detail });
     expect(findings.filter(({ state }) => state === 'problem')).toEqual([]);
   });
 });

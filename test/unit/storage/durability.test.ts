@@ -30,7 +30,12 @@ function judge(changes: Record<string, string>) {
 describe('database settings', () => {
   it('finds nothing wrong with a durable server', () => {
     expect(judge({}).filter(({ state }) => state !== 'ok')).toEqual([]);
-    expect(judge({})).toHaveLength(Object.keys(GOOD).length);
+    const { version: _, wsrep_on: __, ...variables } = GOOD;
+    expect(
+      judge({})
+        .map(({ name }) => name)
+        .sort(),
+    ).toEqual(['engine', ...Object.keys(variables)].sort());
   });
 
   it.each([
@@ -52,6 +57,13 @@ describe('database settings', () => {
     expect(lossyFindings(judge({ sync_binlog: '100', log_bin: 'ON' }))).toMatchObject([{ name: 'sync_binlog' }]);
   });
 
+  it('sees that MySQL was told to keep no redo log', () => {
+    expect(lossyFindings(judge({ innodb_redo_log_enabled: 'OFF' }))).toMatchObject([
+      { name: 'innodb_redo_log_enabled' },
+    ]);
+    expect(lossyFindings(judge({ innodb_redo_log_enabled: 'ON' }))).toEqual([]);
+  });
+
   it('does not trust a server that hides its settings', () => {
     expect(lossyFindings(judgeVariables(new Map()))).toMatchObject([
       { name: 'innodb_flush_log_at_trx_commit' },
@@ -60,7 +72,6 @@ describe('database settings', () => {
   });
 
   it.each([
-    ['wsrep_on', 'ON', 'warning'],
     ['read_only', 'ON', 'problem'],
     ['read_only', 'NO_LOCK', 'problem'],
     ['super_read_only', 'ON', 'problem'],
@@ -75,10 +86,6 @@ describe('database settings', () => {
     ['max_user_connections', '5', 'warning'],
     ['max_prepared_stmt_count', '0', 'problem'],
     ['wait_timeout', '5', 'warning'],
-    ['version', '10.5.23-MariaDB', 'problem'],
-    ['version', '5.7.44', 'problem'],
-    ['version', '8.0.36', 'ok'],
-    ['version', '11.4.2-MariaDB', 'ok'],
   ])('takes %s = %s for %s, with no loss', (name, value, state) => {
     const finding = judge({ [name]: value }).find((one) => one.name === name);
     expect(finding).toMatchObject({ durable: true, state });
@@ -97,7 +104,50 @@ describe('database settings', () => {
 
   it('wants one primary of a replication group', () => {
     const group = { group_replication_single_primary_mode: 'OFF', group_replication_group_name: 'b3…' };
-    expect(unusableFindings(judge(group))).toMatchObject([{ name: 'group_replication_single_primary_mode' }]);
+    expect(unusableFindings(judge(group))).toMatchObject([{ name: 'engine' }]);
     expect(unusableFindings(judge({ group_replication_single_primary_mode: 'OFF' }))).toEqual([]);
+  });
+});
+
+describe('the engine', () => {
+  it.each([
+    ['MariaDB 10.11.19: every test runs on it', 'ok', {}],
+    ['MariaDB 10.6.2', 'warning', { version: '10.6.2-MariaDB' }],
+    ['MariaDB 11.4.2', 'warning', { version: '11.4.2-MariaDB-log' }],
+    ['MariaDB 10.5.23', 'problem', { version: '10.5.23-MariaDB' }],
+    ['MariaDB 8.0.30', 'problem', { version: '8.0.30', aria_pagecache_buffer_size: '134217728' }],
+    ['MySQL 9.7.4: the storage, integration and cluster tests run on it', 'ok', { version: '9.7.4-2' }],
+    ['MySQL 9.70.1', 'warning', { version: '9.70.1' }],
+    ['MySQL 8.0.36', 'warning', { version: '8.0.36' }],
+    ['MySQL 5.7.44', 'problem', { version: '5.7.44' }],
+    ['MariaDB 10.11.19, Galera', 'warning', { wsrep_on: 'ON' }],
+    ['TiDB 8.5.0', 'warning', { version: '8.0.11-TiDB-v8.5.0' }],
+    ['TiDB 5.7.25', 'warning', { version: '5.7.25', tidb_txn_mode: 'pessimistic' }],
+  ])('is named %s, and takes it for %s', (value, state, variables) => {
+    const [finding] = judge(variables);
+    expect(finding).toMatchObject({ name: 'engine', value, state, durable: true });
+    expect(finding?.advice === undefined).toBe(state === 'ok');
+  });
+
+  it('is a group of MySQL servers with one primary, or cannot be used', () => {
+    const group = (mode: string) =>
+      judge({ version: '9.7.4', group_replication_group_name: 'a', group_replication_single_primary_mode: mode })[0];
+    expect(group('ON')).toMatchObject({ value: 'MySQL 9.7.4, Group Replication', state: 'warning' });
+    expect(group('OFF')).toMatchObject({ value: 'MySQL 9.7.4, Group Replication', state: 'problem' });
+    expect(judge({ version: '9.7.4', group_replication_group_name: '' })[0]).toMatchObject({ state: 'ok' });
+  });
+
+  it('is not believed what it only imitates: variables of InnoDB say nothing on TiDB', () => {
+    const imitated = {
+      ...{ version: '8.0.11-TiDB-v8.5.0', tidb_txn_mode: 'pessimistic', innodb_doublewrite: 'OFF' },
+      ...{ max_connections: '0', max_prepared_stmt_count: '-1', innodb_page_size: '0' },
+    };
+    const names = judge(imitated).map(({ name }) => name);
+    expect(names).toEqual([
+      ...['engine', 'tidb_txn_mode', 'read_only', 'offline_mode', 'max_connections', 'max_user_connections'],
+      ...['max_prepared_stmt_count', 'wait_timeout', 'max_allowed_packet'],
+    ]);
+    expect(judge(imitated).filter(({ name, state }) => name !== 'engine' && state !== 'ok')).toEqual([]);
+    expect(judge({ ...imitated, tidb_txn_mode: 'optimistic' })[1]).toMatchObject({ state: 'problem' });
   });
 });

@@ -1,11 +1,21 @@
 // Whether a database keeps what it commits, and the other server settings that this product relies on. Reads only.
 
+import {
+  describeEngine,
+  ENGINE_VARIABLES,
+  type Engine,
+  isOn,
+  recognizeEngine,
+  type ServerVariables,
+  testedOn,
+} from './engine.js';
+
 /** Runs one statement and returns its rows, each an object by column name. */
 export type QueryRows = (sql: string) => Promise<readonly object[]>;
 
 /** One setting of the database server, as it is, and what to do about it. */
 export interface DatabaseFinding {
-  /** Name of the server variable. */
+  /** Name of the server variable, or `engine`. */
   readonly name: string;
   /** Its value, as the server writes it. */
   readonly value: string;
@@ -33,13 +43,10 @@ const MIN_PREPARED = 4_000;
 const MIN_IDLE_S = 30;
 const MIN_PAGE_BYTES = 8_192;
 
-const SINGLE_PRIMARY = 'SELECT group_replication_switch_to_single_primary_mode()';
-const ONE_WRITER =
-  'Galera loses updates when several nodes are written to: let every instance connect to the same node, without read/write splitting';
+type Checks = Readonly<Record<string, (value: string, all: ServerVariables) => Verdict>>;
 
-/** What each variable has to be. A variable that a server does not have (wsrep_on in MySQL) is not looked at. */
-const CHECKS: Readonly<Record<string, (value: string, all: ReadonlyMap<string, string>) => Verdict>> = {
-  version: checkVersion,
+/** What each variable of a server with InnoDB has to be: those first on which it rests that commits last. */
+const INNODB: Checks = {
   innodb_flush_log_at_trx_commit: (value) =>
     value === '1' || value === '3'
       ? OK
@@ -61,15 +68,15 @@ const CHECKS: Readonly<Record<string, (value: string, all: ReadonlyMap<string, s
           'the binary log decides after a crash and is not flushed: SET GLOBAL sync_binlog = 1, and in its configuration',
         ),
   log_bin: () => OK,
+  // MySQL alone has this one, a counter among its settings.
+  innodb_redo_log_enabled: (value) =>
+    isOn(value) ? OK : lossy('nothing survives a crash: ALTER INSTANCE ENABLE INNODB REDO_LOG'),
   binlog_format: (value, all) =>
     value.toUpperCase() === 'STATEMENT' && isOn(all.get('log_bin'))
       ? problem(
           'READ COMMITTED cannot be written to a log of statements: SET GLOBAL binlog_format = ROW, and in its configuration',
         )
       : OK,
-  wsrep_on: (value) => (isOn(value) ? warning(ONE_WRITER) : OK),
-  read_only: (value) => (isOn(value) ? problem(readOnly('read_only')) : OK),
-  super_read_only: (value) => (isOn(value) ? problem(readOnly('super_read_only')) : OK),
   innodb_read_only: (value) =>
     isOn(value)
       ? problem('the server takes no writes: innodb_read_only = OFF in its configuration, and restart it')
@@ -78,12 +85,6 @@ const CHECKS: Readonly<Record<string, (value: string, all: ReadonlyMap<string, s
     value === '0'
       ? OK
       : problem('the server was started to be mended and may refuse writes: innodb_force_recovery = 0, and restart it'),
-  offline_mode: (value) =>
-    isOn(value) ? problem('the server takes no connections of ours: SET GLOBAL offline_mode = OFF') : OK,
-  group_replication_single_primary_mode: (value, all) =>
-    isOn(value) || !isOn(all.get('group_replication_group_name'))
-      ? OK
-      : problem(`the order of commits needs one primary: ${SINGLE_PRIMARY}`),
   enforce_storage_engine: (value) =>
     ['', 'INNODB', 'NULL'].includes(value.toUpperCase())
       ? OK
@@ -92,11 +93,29 @@ const CHECKS: Readonly<Record<string, (value: string, all: ReadonlyMap<string, s
     Number(value) >= MIN_PAGE_BYTES
       ? OK
       : problem('too small for the rows of events: a server that was made with innodb_page_size = 16384 is needed'),
-  max_connections: (value) => (Number(value) >= MIN_CONNECTIONS ? OK : warning(fewConnections('max_connections'))),
+};
+
+/** What TiDB has to say; it has variables of InnoDB too, which mean nothing there. */
+const TIDB: Checks = {
+  tidb_txn_mode: (value) =>
+    value === 'pessimistic'
+      ? OK
+      : problem('rows are not locked when they are read: SET GLOBAL tidb_txn_mode = pessimistic'),
+};
+
+/** What each variable has to be on every engine. A variable that a server does not have is not looked at. */
+const GENERAL: Checks = {
+  read_only: (value) => (isOn(value) ? problem(readOnly('read_only')) : OK),
+  super_read_only: (value) => (isOn(value) ? problem(readOnly('super_read_only')) : OK),
+  offline_mode: (value) =>
+    isOn(value) ? problem('the server takes no connections of ours: SET GLOBAL offline_mode = OFF') : OK,
+  // TiDB has no limit where this is 0, nor where max_prepared_stmt_count is -1.
+  max_connections: (value) =>
+    value === '0' || Number(value) >= MIN_CONNECTIONS ? OK : warning(fewConnections('max_connections')),
   max_user_connections: (value) =>
     value === '0' || Number(value) >= MIN_CONNECTIONS ? OK : warning(fewConnections('max_user_connections')),
   max_prepared_stmt_count: (value) =>
-    Number(value) >= MIN_PREPARED
+    value === '-1' || Number(value) >= MIN_PREPARED
       ? OK
       : problem(
           `too few for connections of up to 200 each: SET GLOBAL max_prepared_stmt_count = 16382, and in its configuration`,
@@ -111,15 +130,18 @@ const CHECKS: Readonly<Record<string, (value: string, all: ReadonlyMap<string, s
       : problem('too small for a group of pushes: SET GLOBAL max_allowed_packet = 67108864, and in its configuration'),
 };
 
-/** Needed to judge others. */
-const CONTEXT_NAMES = ['group_replication_group_name'];
-
 /** Looks at the server that the query reaches, in the order in which people should read the findings. */
 export async function inspectDatabase(query: QueryRows): Promise<readonly DatabaseFinding[]> {
-  const names = [...Object.keys(CHECKS), ...CONTEXT_NAMES];
+  const names = [...ENGINE_VARIABLES, ...Object.keys({ ...INNODB, ...TIDB, ...GENERAL })];
   const list = names.map((name) => `'${name}'`).join(', ');
-  const rows = await query(`SHOW GLOBAL VARIABLES WHERE Variable_name IN (${list})`);
-  return judgeVariables(new Map((rows as readonly VariableRow[]).map((row) => [row.Variable_name, String(row.Value)])));
+  const variables = new Map<string, string>();
+  for (const kind of ['VARIABLES', 'STATUS']) {
+    const rows = await query(`SHOW GLOBAL ${kind} WHERE Variable_name IN (${list})`);
+    for (const row of rows as readonly VariableRow[]) {
+      variables.set(row.Variable_name.toLowerCase(), String(row.Value));
+    }
+  }
+  return judgeVariables(variables);
 }
 
 interface VariableRow {
@@ -128,15 +150,40 @@ interface VariableRow {
 }
 
 /** The findings for variables by name; those that are missing are left out, but for the ones that durability rests on. */
-export function judgeVariables(variables: ReadonlyMap<string, string>): readonly DatabaseFinding[] {
-  return Object.entries(CHECKS).flatMap(([name, check]) => {
+export function judgeVariables(variables: ServerVariables): readonly DatabaseFinding[] {
+  const engine = recognizeEngine(variables);
+  const checks = { ...(engine.name === 'TiDB' ? TIDB : INNODB), ...GENERAL };
+  const required = engine.name === 'TiDB' ? [] : REQUIRED;
+  const found = Object.entries(checks).flatMap(([name, check]) => {
     const value = variables.get(name);
     if (value !== undefined) return [{ name, value, ...check(value, variables) }];
-    return REQUIRED.has(name) ? [{ name, value: '', ...lossy('the server does not say: it cannot be relied on') }] : [];
+    return required.includes(name)
+      ? [{ name, value: '', ...lossy('the server does not say: it cannot be relied on') }]
+      : [];
   });
+  return [engineFinding(engine), ...found];
 }
 
-const REQUIRED: ReadonlySet<string> = new Set(['innodb_flush_log_at_trx_commit', 'innodb_doublewrite']);
+/** Names the engine, and says what was tested on it. */
+function engineFinding(engine: Engine): DatabaseFinding {
+  const { what, isEnough } = testedOn(engine);
+  const value = isEnough ? `${describeEngine(engine)}: ${what}` : describeEngine(engine);
+  return { name: 'engine', value, ...(judgeEngine(engine) ?? (isEnough ? OK : warning(what))) };
+}
+
+/** Why it cannot be used; undefined where it can. */
+function judgeEngine({ name, version, cluster }: Engine): Verdict | undefined {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  // SKIP LOCKED and enforced CHECKs are what older ones lack.
+  const isTooOld = name === 'MariaDB' ? major < 10 || (major === 10 && minor < 6) : name === 'MySQL' && major < 8;
+  if (isTooOld) return problem('too old: MariaDB 10.6 or MySQL 8.0 at least');
+  return cluster?.name === 'Group Replication' && cluster.hasManyWriters ? problem(ONE_PRIMARY) : undefined;
+}
+
+const ONE_PRIMARY =
+  'rows are locked on one member only: SELECT group_replication_switch_to_single_primary_mode(), and let every instance connect to the primary';
+
+const REQUIRED: readonly string[] = ['innodb_flush_log_at_trx_commit', 'innodb_doublewrite'];
 
 /** The findings because of which answered commits may be lost: a server with any is refused unless told otherwise. */
 export function lossyFindings(findings: readonly DatabaseFinding[]): readonly DatabaseFinding[] {
@@ -148,23 +195,10 @@ export function unusableFindings(findings: readonly DatabaseFinding[]): readonly
   return findings.filter(({ durable, state }) => durable && state === 'problem');
 }
 
-function isOn(value: string | undefined): boolean {
-  return value !== undefined && !['OFF', '0', ''].includes(value.toUpperCase());
-}
-
 function fewConnections(name: string): string {
   return `an instance needs ${MIN_CONNECTIONS} with the default --db-pool, and more with others: SET GLOBAL ${name} = 500`;
 }
 
 function readOnly(name: string): string {
   return `the server takes no writes: connect to the primary, or SET GLOBAL ${name} = OFF where this is it`;
-}
-
-/** SKIP LOCKED and enforced CHECKs are what older ones lack. */
-function checkVersion(version: string): Verdict {
-  const [major = 0, minor = 0] = version.split('.').map(Number.parseFloat);
-  const isMariadb = /mariadb/i.test(version);
-  const isNewEnough = isMariadb ? major > 10 || (major === 10 && minor >= 6) : major >= 8;
-  if (isNewEnough) return OK;
-  return problem('too old: MariaDB 10.6 or MySQL 8.0 at least; MariaDB 10.11 is what this was tested with');
 }
