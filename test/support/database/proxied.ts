@@ -39,9 +39,9 @@ export function isCommit({ group, text }: Statement): boolean {
   return group && /^UPDATE log_head[\s\S]*COMMIT$/.test(text);
 }
 
-/** A statement of a group, or one that prepares its connection for it; not what keeps the connection alive. */
-export function isOfGroup({ group, text }: Statement): boolean {
-  return group && text !== 'DO 0';
+/** A statement of a group, or one that prepares its connection for it. */
+export function isOfGroup({ group }: Statement): boolean {
+  return group;
 }
 
 export interface StoredRow {

@@ -347,7 +347,7 @@ export class MysqlGroupCommitter implements GroupCommitter {
 
   #ping(queries: ConnectionQueries): void {
     if (this.#busy || this.#queries !== queries) return;
-    queries.query('DO 0').catch(() => this.#drop(this.#connection));
+    queries.ping().catch(() => this.#drop(this.#connection));
   }
 
   #drop(connection = this.#connection): void {

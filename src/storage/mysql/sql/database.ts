@@ -227,6 +227,11 @@ export class ConnectionQueries implements Queries {
     return { affectedRows: (result as ResultSetHeader).affectedRows };
   }
 
+  /** Says that we are there, without a statement. */
+  async ping(): Promise<void> {
+    await this.#inTime((done) => this.#connection.ping((error) => done(error, [])));
+  }
+
   #execute<T>(options: { sql: string; values: SqlValue[]; rowsAsArray?: boolean }): Promise<T[]> {
     return this.#inTime((done) => this.#connection.execute(options, done));
   }
