@@ -64,4 +64,24 @@ export function wallAheadMs(clock: Clock): Millis {
   return clock.nowMs() - clock.monotonicMs();
 }
 
+/** Readings of the two clocks are further apart than they are by less than this: the wall clock shows whole milliseconds. */
+const READING_MS = 2;
+
+/** The difference of the clocks, held until the wall clock is set: an instant that is told again is told the same. */
+export class WallTime {
+  readonly #clock: Clock;
+  #aheadMs: Millis = Number.NaN;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** How far the wall clock is ahead of the one that never jumps. */
+  get aheadMs(): Millis {
+    const aheadMs = wallAheadMs(this.#clock);
+    if (!(Math.abs(aheadMs - this.#aheadMs) < READING_MS)) this.#aheadMs = aheadMs;
+    return this.#aheadMs;
+  }
+}
+
 export const systemClock: Clock = new SystemClock();

@@ -4,7 +4,7 @@
 import type { Delivery } from '../../domain/consumers/delivery-types.js';
 import { entryBytes, type LogEntry } from '../../domain/events/event.js';
 import type { DeliveryBatch } from '../../engine/consumers/pending-deliveries.js';
-import { type Clock, wallAheadMs } from '../../lib/clock.js';
+import { type Clock, WallTime } from '../../lib/clock.js';
 import type { Position } from '../../units.js';
 import { timeField, type WireEventEncoder } from '../events/event-encoder.js';
 import type { PayloadForm } from '../wire/payload-form.js';
@@ -12,12 +12,12 @@ import { WireWriter } from '../wire/wire-writer.js';
 
 export class DeliveryFrames {
   readonly #encoder: WireEventEncoder;
-  readonly #clock: Clock;
+  readonly #wallTime: WallTime;
   readonly #writer = new WireWriter();
 
   constructor(encoder: WireEventEncoder, clock: Clock) {
     this.#encoder = encoder;
-    this.#clock = clock;
+    this.#wallTime = new WallTime(clock);
   }
 
   /** Bytes of an entry in a frame, to within its names. Where they cannot be told without encoding it, it is encoded. */
@@ -49,7 +49,7 @@ export class DeliveryFrames {
   /** Writes the deliveries, which are field 1 of both messages. */
   #deliveryFields({ entries, deliveries }: DeliveryBatch, form: PayloadForm): void {
     const w = this.#writer;
-    const aheadMs = wallAheadMs(this.#clock);
+    const { aheadMs } = this.#wallTime;
     for (let index = deliveries.length - 1; index >= 0; index -= 1) {
       const mark = w.mark;
       const delivery = deliveries[index] as Delivery;

@@ -82,6 +82,29 @@ describe('delivery frames', () => {
     });
   });
 
+  it('tell a deadline again as they told it before, until the wall clock is set', () => {
+    let [monotonicMs, setMs] = [1_000.25, 0];
+    const clock = new SystemClock();
+    clock.monotonicMs = () => monotonicMs;
+    // As the system's: in whole milliseconds, whatever the other clock shows.
+    clock.nowMs = () => Math.floor(monotonicMs + 1_700_000_000_000.2 + setMs);
+    const toldAt = new DeliveryFrames(new WireEventEncoder(), clock);
+    const deadline = () => {
+      const bytes = toldAt.deliveries(
+        { entries: [entry(1)], deliveries: [delivery(1, { deadlineMs: 61_000 })] },
+        'json',
+      );
+      return SubscribeResponse.decode(bytes).deliveries[0]?.deadline;
+    };
+    const first = deadline();
+    for (let step = 0; step < 1_000; step += 1) {
+      monotonicMs += 0.7;
+      expect(deadline()).toEqual(first);
+    }
+    setMs = 3_600_000;
+    expect(deadline()?.seconds).toBe((first?.seconds ?? 0n) + 3_600n);
+  });
+
   it('are as large as the events measure, but for some bytes a delivery', () => {
     const entries = Array.from({ length: 256 }, (_, index) => entry(index + 1));
     const measured = entries.reduce((sum, one) => sum + frames.measure(one, 'json'), 0);
