@@ -79,7 +79,7 @@ export class ConsumerProgress implements FlushTarget {
       offset: changes.offset,
       acked: changes.acked,
       movedAt,
-      failures: changes.failures.map((failure) => movedBy(failure, wallAheadMs(this.#clock))),
+      failures: movedBy(changes.failures, wallAheadMs(this.#clock)),
       failuresOver: changes.failuresOver,
     };
   }
@@ -109,9 +109,11 @@ export class ConsumerProgress implements FlushTarget {
  * Returns stored failure records as the window keeps them: due by the clock that never jumps, not by the wall clock.
  */
 export function failuresFromStorage(failures: readonly FailureRecord[], clock: Clock): FailureRecord[] {
-  return failures.map((failure) => movedBy(failure, -wallAheadMs(clock)));
+  return movedBy(failures, -wallAheadMs(clock));
 }
 
-function movedBy(failure: FailureRecord, aheadMs: Millis): FailureRecord {
-  return failure.notBeforeMs === 0 ? failure : { ...failure, notBeforeMs: Math.round(failure.notBeforeMs + aheadMs) };
+function movedBy(failures: readonly FailureRecord[], aheadMs: Millis): FailureRecord[] {
+  return failures.map((failure) =>
+    failure.notBeforeMs === 0 ? failure : { ...failure, notBeforeMs: Math.round(failure.notBeforeMs + aheadMs) },
+  );
 }
