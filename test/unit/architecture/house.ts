@@ -126,6 +126,6 @@ export const OUTSIDE: Readonly<Record<string, Outside>> = {
   'outbound/grpc': { packages: GRPC, io: true },
   grpc: { packages: GRPC, io: false },
   'grpc/server': { packages: [...GRPC, 'prom-client'], io: true },
-  http: { packages: ['prom-client'], io: true },
+  http: { packages: ['@hono/node-server', 'hono', 'prom-client'], io: true },
   cli: { packages: [...GRPC, 'commander', 'cli-progress'], io: true },
 };
