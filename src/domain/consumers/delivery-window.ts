@@ -77,7 +77,11 @@ export class DeliveryWindow {
   readonly #failing: FailingTransitions;
 
   constructor({ settings, state: stored, limits }: DeliveryWindowOptions) {
-    const state = new DeliveryState(settings, stored, { ...DEFAULT_LIMITS, ...limits });
+    const state = new DeliveryState(
+      settings,
+      stored,
+      limits === undefined ? DEFAULT_LIMITS : { ...DEFAULT_LIMITS, ...limits },
+    );
     const failing = new FailingTransitions(state);
     this.#state = state;
     this.#failing = failing;

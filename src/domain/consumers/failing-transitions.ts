@@ -16,8 +16,8 @@ export interface ParkedEvents {
 
 export class FailingTransitions implements ParkedEvents {
   readonly #state: DeliveryState;
-  /** Leases of parked events, the first and the last of each, for late answers. */
-  readonly #parkedLeases = new Map<Position, readonly [number, number]>();
+  /** Leases of parked events, the first and the last of each, for late answers; made for the first one. */
+  #parkedLeases: Map<Position, readonly [number, number]> | undefined;
 
   constructor(state: DeliveryState) {
     this.#state = state;
@@ -26,7 +26,7 @@ export class FailingTransitions implements ParkedEvents {
 
   /** Follows a `begin` of the state: leases from before mean nothing, replays are queued anew. */
   begin(): void {
-    this.#parkedLeases.clear();
+    this.#parkedLeases = undefined;
     for (const failure of this.#state.failures.all()) {
       if (failure.state === 'REPLAY') this.#queueReplay(failure);
     }
@@ -73,7 +73,7 @@ export class FailingTransitions implements ParkedEvents {
   isLeaseOfParked(position: Position, lease: number): boolean {
     const { failures, leases } = this.#state;
     if (failures.get(position)?.state !== 'PARKED') return false;
-    const own = this.#parkedLeases.get(position);
+    const own = this.#parkedLeases?.get(position);
     if (own === undefined) return leases.isOfFormerOwner(lease);
     return lease >= own[0] && lease <= own[1];
   }
@@ -86,9 +86,9 @@ export class FailingTransitions implements ParkedEvents {
     const replay: FailureRecord = { ...failure, state: 'REPLAY', attempts: 0, losses: 0, notBeforeMs: 0 };
     failures.set(replay);
     const record = this.#queueReplay(replay);
-    const leases = this.#parkedLeases.get(position);
+    const leases = this.#parkedLeases?.get(position);
     if (leases !== undefined) [record.firstLease, record.lease] = leases;
-    this.#parkedLeases.delete(position);
+    this.#parkedLeases?.delete(position);
     return true;
   }
 
@@ -96,7 +96,7 @@ export class FailingTransitions implements ParkedEvents {
   discard(position: Position): boolean {
     const { failures } = this.#state;
     if (failures.get(position)?.state !== 'PARKED') return false;
-    this.#parkedLeases.delete(position);
+    this.#parkedLeases?.delete(position);
     failures.over(position);
     return true;
   }
@@ -122,7 +122,10 @@ export class FailingTransitions implements ParkedEvents {
   }
 
   #park(record: DeliveryRecord, failure: FailureRecord, now: Millis): void {
-    if (record.lease !== 0) this.#parkedLeases.set(record.position, [record.firstLease, record.lease]);
+    if (record.lease !== 0) {
+      this.#parkedLeases ??= new Map();
+      this.#parkedLeases.set(record.position, [record.firstLease, record.lease]);
+    }
     this.#state.failures.set({ ...failure, state: 'PARKED', notBeforeMs: 0 });
     this.#state.close(record, now);
   }

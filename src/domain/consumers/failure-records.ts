@@ -5,17 +5,17 @@ import { KeyedHeap } from '../collections/keyed-heap.js';
 import type { FailureRecord } from './delivery-types.js';
 
 export class FailureRecords {
-  readonly #byPosition = new Map<Position, FailureRecord>();
+  // Made for the first failure: most consumers have none, and there may be many thousand.
+  #byPosition: Map<Position, FailureRecord> | undefined;
   /** What to write: the failure record, or null where it is over. */
-  readonly #unsaved = new Map<Position, FailureRecord | null>();
+  #unsaved: Map<Position, FailureRecord | null> | undefined;
   /** Stored failure records of events that the scan has not offered yet. */
   readonly #unclaimed = new KeyedHeap<Position>();
   #parked = 0;
 
   constructor(failures: readonly FailureRecord[]) {
     for (const failure of failures) {
-      this.#byPosition.set(failure.position, failure);
-      if (failure.state === 'PARKED') this.#parked++;
+      this.#keep(failure);
     }
     this.unclaim();
   }
@@ -25,22 +25,21 @@ export class FailureRecords {
   }
 
   get hasUnsaved(): boolean {
-    return this.#unsaved.size > 0;
+    return (this.#unsaved?.size ?? 0) > 0;
   }
 
   get(position: Position): FailureRecord | undefined {
-    return this.#byPosition.size === 0 ? undefined : this.#byPosition.get(position);
+    return this.#byPosition?.get(position);
   }
 
   all(): FailureRecord[] {
-    return [...this.#byPosition.values()];
+    return [...(this.#byPosition?.values() ?? [])];
   }
 
   set(failure: FailureRecord): void {
-    if (this.#byPosition.get(failure.position)?.state === 'PARKED') this.#parked--;
-    if (failure.state === 'PARKED') this.#parked++;
-    this.#byPosition.set(failure.position, failure);
-    this.#unsaved.set(failure.position, failure);
+    if (this.get(failure.position)?.state === 'PARKED') this.#parked--;
+    this.#keep(failure);
+    this.#change(failure.position, failure);
   }
 
   /** The event was not offered yet, and may never be. */
@@ -51,31 +50,31 @@ export class FailureRecords {
   /** The scan begins anew, and has offered nothing yet. */
   unclaim(): void {
     this.#unclaimed.clear();
-    for (const failure of this.#byPosition.values()) {
+    for (const failure of this.all()) {
       if (failure.state === 'RETRY') this.addUnclaimed(failure.position);
     }
   }
 
   over(position: Position): void {
-    const failure = this.#byPosition.get(position);
+    const failure = this.get(position);
     if (failure === undefined) return;
     if (failure.state === 'PARKED') this.#parked--;
-    this.#byPosition.delete(position);
-    this.#unsaved.set(position, null);
+    this.#byPosition?.delete(position);
+    this.#change(position, null);
   }
 
   /** Ends stored failure records that the offset passed without the event ever being offered: it expired. */
   dropPassed(offset: Position, isOpen: (position: Position) => boolean): void {
     while ((this.#unclaimed.minKey ?? Number.POSITIVE_INFINITY) <= offset) {
       const position = this.#unclaimed.pop() as Position;
-      if (this.#byPosition.get(position)?.state === 'RETRY' && !isOpen(position)) this.over(position);
+      if (this.get(position)?.state === 'RETRY' && !isOpen(position)) this.over(position);
     }
   }
 
   unsaved(): { readonly changed: FailureRecord[]; readonly over: Position[] } {
     const changed: FailureRecord[] = [];
     const over: Position[] = [];
-    for (const [position, failure] of this.#unsaved) {
+    for (const [position, failure] of this.#unsaved ?? []) {
       if (failure === null) over.push(position);
       else changed.push(failure);
     }
@@ -85,10 +84,21 @@ export class FailureRecords {
   /** Takes note of what was stored; records that changed again meanwhile stay unsaved. */
   saved(changed: readonly FailureRecord[], over: readonly Position[]): void {
     for (const failure of changed) {
-      if (this.#unsaved.get(failure.position) === failure) this.#unsaved.delete(failure.position);
+      if (this.#unsaved?.get(failure.position) === failure) this.#unsaved.delete(failure.position);
     }
     for (const position of over) {
-      if (this.#unsaved.get(position) === null) this.#unsaved.delete(position);
+      if (this.#unsaved?.get(position) === null) this.#unsaved.delete(position);
     }
+  }
+
+  #keep(failure: FailureRecord): void {
+    if (failure.state === 'PARKED') this.#parked++;
+    this.#byPosition ??= new Map();
+    this.#byPosition.set(failure.position, failure);
+  }
+
+  #change(position: Position, failure: FailureRecord | null): void {
+    this.#unsaved ??= new Map();
+    this.#unsaved.set(position, failure);
   }
 }

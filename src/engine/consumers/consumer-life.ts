@@ -12,24 +12,20 @@ import type { Millis } from '../../units.js';
  * | ended    | deleted, released, lost, or stopped  | never              | nothing                                 |
  */
 export class ConsumerLife {
-  /** Resolves once no subscriber is left of a session that drains, or when it ends. */
-  readonly drained: Promise<void>;
   readonly #clock: Clock;
-  #allLeft: () => void = () => {};
-  #draining = false;
+  /** Made when the server drains: there may be many thousand sessions, and each promise has two functions. */
+  #drained: Promise<void> | undefined;
+  #allLeft: (() => void) | undefined;
   #ended: Error | undefined;
   #usedAtMs: Millis;
 
   constructor(clock: Clock) {
     this.#clock = clock;
     this.#usedAtMs = clock.monotonicMs();
-    this.drained = new Promise((resolve) => {
-      this.#allLeft = resolve;
-    });
   }
 
   get draining(): boolean {
-    return this.#draining;
+    return this.#drained !== undefined;
   }
 
   /** What ended it; undefined while it runs. */
@@ -55,20 +51,25 @@ export class ConsumerLife {
   /** Throws what ended it, if it ended, and DRAINING once it drains. */
   assertOpen(): void {
     this.assertRunning();
-    if (this.#draining) throw drainingError();
+    if (this.draining) throw drainingError();
   }
 
-  drain(): void {
-    this.#draining = true;
+  /** Begins to drain; resolves once no subscriber is left, or when it ends. */
+  drain(): Promise<void> {
+    this.#drained ??= new Promise((resolve) => {
+      this.#allLeft = resolve;
+      if (this.#ended !== undefined) resolve();
+    });
+    return this.#drained;
   }
 
-  /** Takes note that no subscriber is left. */
+  /** Takes note that no subscriber is left, for those who wait for the end of draining. */
   allLeft(): void {
-    if (this.#draining) this.#allLeft();
+    this.#allLeft?.();
   }
 
   end(error: Error): void {
     this.#ended ??= error;
-    this.#allLeft();
+    this.#allLeft?.();
   }
 }

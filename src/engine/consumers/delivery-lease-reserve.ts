@@ -17,7 +17,8 @@ export interface DeliveryLeaseReserveOptions {
 
 export class DeliveryLeaseReserve {
   readonly #options: DeliveryLeaseReserveOptions;
-  readonly #reserving = new SharedRun(() => this.#reserve());
+  // Made for the first caller: most consumers never run out.
+  #reserving: SharedRun<void> | undefined;
 
   constructor(options: DeliveryLeaseReserveOptions) {
     this.#options = options;
@@ -30,6 +31,7 @@ export class DeliveryLeaseReserve {
 
   /** Resolves once there are leases to mint, or the hold turned out to be lost. */
   refill(): Promise<void> {
+    this.#reserving ??= new SharedRun(() => this.#reserve());
     return this.#reserving.join();
   }
 
