@@ -12,19 +12,19 @@ FILTER ?=
 PATTERN = $(if $(FILTER),-t "$(FILTER)")
 # Database engines of test-engines: see test/support/database/engines.ts
 ENGINES ?= mysql mariadb-binlog
-# Options of `run`, `demo`, `migrate` and `bench`: make run ARGS="--listen 127.0.0.1:6000"
+# Options of `run`, `demo`, `migrate`, `bench` and `soak`: make run ARGS="--listen 127.0.0.1:6000"
 ARGS ?=
 
 SOURCES := $(shell find src generated -name '*.ts' 2>/dev/null)
 
 .PHONY: help setup run demo demo-cawin test test-unit test-storage test-integration test-cluster test-fault test-property \
-  test-docs test-engines test-migrations update-schema check check-static bench generate check-generated build format check-format lint \
+  test-docs test-engines test-migrations update-schema check check-static bench soak generate check-generated build format check-format lint \
   typecheck breaking migrate clean database-program broker-program
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo '  FILTER="part of a test name"  SEED=n  RUNS=n  with the test targets;  ARGS="…" with run, demo, migrate, bench'
+	@echo '  FILTER="part of a test name"  SEED=n  RUNS=n  with the test targets;  ARGS="…" with run, demo, migrate, bench, soak'
 
 ## Getting and running
 
@@ -93,6 +93,10 @@ test-engines: build database-program broker-program ## storage, integration and 
 bench: setup build ## measure, each figure as a ratio to its limit on this machine (ARGS=--help)
 	@$(BIN)/tsc -p test/bench/tsconfig.json
 	@exec node dist/test/bench/main.js $(ARGS)
+
+soak: setup build ## let everything come and go for half an hour, and tell what is left behind (ARGS=--help)
+	@$(BIN)/tsc -p test/soak/tsconfig.json
+	@exec node dist/test/soak/main.js $(ARGS)
 
 ## Checks
 
