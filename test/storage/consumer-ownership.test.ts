@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ConsumerKey, DEFAULT_SETTINGS } from '../../src/domain/consumers/consumer.js';
-import { ConsumerOwnership, type Ownership } from '../../src/engine/consumers/consumer-ownership.js';
+import { ConsumerOwnership, type Ownership } from '../../src/engine/consumers/ownership/consumer-ownership.js';
 import { SystemClock } from '../../src/lib/clock.js';
 import { MysqlConsumerStore } from '../../src/storage/mysql/consumers/consumer-store.js';
 import { Database } from '../../src/storage/mysql/sql/database.js';

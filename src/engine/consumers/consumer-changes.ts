@@ -13,11 +13,11 @@ import type { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
 import type { ConsumerStore } from '../../storage/ports/consumer-storage.js';
 import type { Position } from '../../units.js';
 import type { ConsumerDispatcher } from './consumer-dispatcher.js';
-import { consumerUnknown } from './consumer-errors.js';
-import type { ConsumerHold } from './consumer-hold.js';
 import type { ConsumerLife } from './consumer-life.js';
 import type { ConsumerMembers } from './consumer-members.js';
 import type { ConsumerProgress } from './consumer-progress.js';
+import { consumerUnknown } from './ownership/consumer-errors.js';
+import type { ConsumerHold } from './ownership/consumer-hold.js';
 
 export interface ConsumerChangesOptions {
   readonly key: ConsumerKey;

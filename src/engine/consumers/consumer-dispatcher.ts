@@ -18,7 +18,7 @@ import type { LogSource, ReadBatch, Selection } from '../log/log-source.js';
 import type { ConsumerMembers } from './consumer-members.js';
 import type { ConsumerProgress } from './consumer-progress.js';
 import { ReadAhead } from './consumer-read-ahead.js';
-import type { DeliveryLeaseReserve } from './delivery-lease-reserve.js';
+import type { DeliveryLeaseReserve } from './ownership/delivery-lease-reserve.js';
 
 const REDELIVERIES = 256;
 /** Streams that are re-read before the window is asked again. */

@@ -5,8 +5,8 @@ import type { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
 import { type Clock, wallAheadMs } from '../../lib/clock.js';
 import type { ConsumerRecord, OffsetWrite } from '../../storage/ports/consumer-storage.js';
 import type { Micros, Millis, Position } from '../../units.js';
-import type { ConsumerHold } from './consumer-hold.js';
 import type { FlushTarget, OffsetFlusher } from './offset-flusher.js';
+import type { ConsumerHold } from './ownership/consumer-hold.js';
 
 /** An offset that passed so many positions is written without waiting for the timer. */
 const MAX_UNWRITTEN_POSITIONS = 10_000;

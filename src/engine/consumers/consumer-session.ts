@@ -14,14 +14,14 @@ import type { LogSource } from '../log/log-source.js';
 import { ConsumerAnswers, type ConsumerAnswersOptions } from './consumer-answers.js';
 import { ConsumerChanges, type ConsumerChangesOptions, windowSettings } from './consumer-changes.js';
 import { ConsumerDispatcher, type DispatchHost } from './consumer-dispatcher.js';
-import { ConsumerHold } from './consumer-hold.js';
 import { ConsumerLife } from './consumer-life.js';
 import { ConsumerMembers } from './consumer-members.js';
-import type { Ownership } from './consumer-ownership.js';
 import { ConsumerProgress, failuresFromStorage } from './consumer-progress.js';
 import { ConsumerReport, type ConsumerReportOptions } from './consumer-view.js';
-import { DeliveryLeaseReserve } from './delivery-lease-reserve.js';
 import type { OffsetFlusher } from './offset-flusher.js';
+import { ConsumerHold } from './ownership/consumer-hold.js';
+import type { Ownership } from './ownership/consumer-ownership.js';
+import { DeliveryLeaseReserve } from './ownership/delivery-lease-reserve.js';
 
 /** Pause after a failed read or write. */
 const RETRY_MS = 1_000;

@@ -11,10 +11,10 @@ import type { Instance } from '../../storage/ports/log-storage.js';
 import type { Logger, Metrics } from '../../telemetry.js';
 import type { Millis } from '../../units.js';
 import type { LogSource } from '../log/log-source.js';
-import { ownedElsewhere } from './consumer-errors.js';
-import { ConsumerOwnership } from './consumer-ownership.js';
 import { ConsumerSession } from './consumer-session.js';
 import { OffsetFlusher } from './offset-flusher.js';
+import { ownedElsewhere } from './ownership/consumer-errors.js';
+import { ConsumerOwnership } from './ownership/consumer-ownership.js';
 
 /** A session that nobody uses for so long is released. */
 const IDLE_MS = 30_000;

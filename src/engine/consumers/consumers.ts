@@ -18,12 +18,12 @@ import type { ConsumerRecord, ListConsumersOptions } from '../../storage/ports/c
 import type { Millis, Position } from '../../units.js';
 import { namedPosition } from '../log/named-position.js';
 import type { Acknowledged } from './consumer-answers.js';
-import { consumerUnknown } from './consumer-errors.js';
 import type { FetchOptions } from './consumer-fetch.js';
 import type { ConsumerSession } from './consumer-session.js';
 import { ConsumerSessions, type ConsumerSessionsOptions } from './consumer-sessions.js';
 import type { Subscription } from './consumer-subscription.js';
 import { type ConsumerView, countEvents, type EventCount, storedView } from './consumer-view.js';
+import { consumerUnknown } from './ownership/consumer-errors.js';
 import type { DeliveryBatch, MeasureEntry } from './pending-deliveries.js';
 
 /** How a call names its consumer, and makes it if need be. */

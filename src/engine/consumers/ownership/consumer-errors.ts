@@ -1,8 +1,8 @@
 // The failures of consumers that several parts answer with.
 
-import type { ConsumerKey } from '../../domain/consumers/consumer.js';
-import { MadeleineError } from '../../domain/errors.js';
-import type { Instance } from '../../storage/ports/log-storage.js';
+import type { ConsumerKey } from '../../../domain/consumers/consumer.js';
+import { MadeleineError } from '../../../domain/errors.js';
+import type { Instance } from '../../../storage/ports/log-storage.js';
 
 export function consumerUnknown(key: ConsumerKey): MadeleineError {
   return new MadeleineError('CONSUMER_UNKNOWN', `there is no consumer "${key.name}" in context "${key.context}"`);

@@ -1,19 +1,19 @@
 // Which consumers this instance runs: it acquires, renews, notices that it lost, and lets go. What a consumer does while it
 // is held is the session's business.
 
-import type { ConsumerKey } from '../../domain/consumers/consumer.js';
-import { scopedKey } from '../../domain/names.js';
-import type { Clock, Timer } from '../../lib/clock.js';
-import { SharedRun } from '../../lib/shared-run.js';
+import type { ConsumerKey } from '../../../domain/consumers/consumer.js';
+import { scopedKey } from '../../../domain/names.js';
+import type { Clock, Timer } from '../../../lib/clock.js';
+import { SharedRun } from '../../../lib/shared-run.js';
 import {
   type Acquired,
   type ConsumerStore,
   type Hold,
   OWNERSHIP_LEASE_MS,
-} from '../../storage/ports/consumer-storage.js';
-import type { Instance } from '../../storage/ports/log-storage.js';
-import type { Logger } from '../../telemetry.js';
-import type { Millis } from '../../units.js';
+} from '../../../storage/ports/consumer-storage.js';
+import type { Instance } from '../../../storage/ports/log-storage.js';
+import type { Logger } from '../../../telemetry.js';
+import type { Millis } from '../../../units.js';
 
 /** Renewals are sent this often: two may fail before a lease ends. */
 const RENEW_MS = 5_000;

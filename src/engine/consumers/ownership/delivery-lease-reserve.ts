@@ -1,8 +1,8 @@
 // Reserves leases of deliveries in storage before they are minted, so that a crash cannot lead to a second use of one.
 
-import type { LeaseSupply } from '../../domain/consumers/delivery-leases.js';
-import { SharedRun } from '../../lib/shared-run.js';
-import type { ConsumerStore } from '../../storage/ports/consumer-storage.js';
+import type { LeaseSupply } from '../../../domain/consumers/delivery-leases.js';
+import { SharedRun } from '../../../lib/shared-run.js';
+import type { ConsumerStore } from '../../../storage/ports/consumer-storage.js';
 import type { ConsumerHold } from './consumer-hold.js';
 import { DELIVERY_LEASES } from './consumer-ownership.js';
 

@@ -1,7 +1,7 @@
 // The hold of one session: whether its lease can be trusted, and what is said to whom when it is lost.
 
-import type { ConsumerKey } from '../../domain/consumers/consumer.js';
-import type { Hold } from '../../storage/ports/consumer-storage.js';
+import type { ConsumerKey } from '../../../domain/consumers/consumer.js';
+import type { Hold } from '../../../storage/ports/consumer-storage.js';
 import { consumerUnknown, holdLost } from './consumer-errors.js';
 import type { Ownership, OwnershipListener } from './consumer-ownership.js';
 
