@@ -2,6 +2,7 @@
 
 import { expect } from 'vitest';
 import type {
+  AckStatus,
   Answer,
   FailureRecord,
   MemberCredit,
@@ -11,6 +12,7 @@ import type {
   WindowLimits,
 } from '../../src/domain/consumers/delivery-types.js';
 import { DeliveryWindow } from '../../src/domain/consumers/delivery-window.js';
+import { answerOf, CONSUMER_ID } from '../support/consumers/delivery.js';
 import { DeliveryModel, type Entry, type ModelEvent } from './delivery-model.js';
 
 export interface Scenario {
@@ -68,7 +70,10 @@ export class DeliveryHarness {
   now = 1_000;
   #late: LateReread[] = [];
   // What a database would have.
-  #stored = { offset: 0, acked: new Uint8Array(0) as Uint8Array, generation: 1, generationFirstLease: 1 };
+  #stored = {
+    ...{ consumerId: CONSUMER_ID, offset: 0, acked: new Uint8Array(0) as Uint8Array },
+    ...{ generation: 1, generationFirstLease: 1, generationOffset: 0 },
+  };
   readonly #storedFailures = new Map<number, FailureRecord>();
 
   constructor(scenario: Scenario) {
@@ -260,9 +265,7 @@ export class DeliveryHarness {
     entries.forEach((entry, index) => {
       const answer = answers[index] as Answer;
       const status = statuses[index];
-      expect(this.model.statuses(entry, answer.lease), `ack of ${answer.position} with ${answer.lease}`).toContain(
-        status,
-      );
+      expect(this.#statuses(entry, answer), `ack of ${answer.position} with ${answer.lease}`).toContain(status);
       if (status !== 'ACCEPTED') return;
       this.model.answered(entry, this.now);
       this.model.finish(entry, this.now);
@@ -291,7 +294,7 @@ export class DeliveryHarness {
     entries.forEach((entry, index) => {
       const answer = answers[index] as Answer;
       const status = statuses[index];
-      const allowed = entry.parked ? this.#notAccepted(entry, answer) : this.model.statuses(entry, answer.lease);
+      const allowed = entry.parked ? this.#notAccepted(entry, answer) : this.#statuses(entry, answer);
       expect(allowed, `reject of ${answer.position} with ${answer.lease}`).toContain(status);
       if (status !== 'ACCEPTED') return;
       this.model.answered(entry, this.now);
@@ -301,7 +304,7 @@ export class DeliveryHarness {
 
   /** Of a parked event only a late acknowledgement counts. */
   #notAccepted(entry: Entry, answer: Answer): readonly string[] {
-    return this.model.statuses(entry, answer.lease).map((status) => (status === 'ACCEPTED' ? 'ALREADY' : status));
+    return this.#statuses(entry, answer).map((status) => (status === 'ACCEPTED' ? 'ALREADY' : status));
   }
 
   extend(a: number, b: number, c: number): void {
@@ -309,12 +312,18 @@ export class DeliveryHarness {
     for (const entry of this.#pickEntries(a, 0)) {
       const answer = this.#answer(entry, c);
       const [status] = this.window.answers.extend([answer], ms, this.now);
-      const allowed = entry.parked ? this.#notAccepted(entry, answer) : this.model.statuses(entry, answer.lease);
+      const allowed = entry.parked ? this.#notAccepted(entry, answer) : this.#statuses(entry, answer);
       expect(allowed, `extend of ${answer.position} with ${answer.lease}`).toContain(status);
       if (status !== 'ACCEPTED' || entry.place !== 'in flight') continue;
       this.model.answered(entry, this.now);
       entry.extendedUntil = Math.max(entry.extendedUntil, this.now + ms);
     }
+  }
+
+  /** The statuses that the rules allow. */
+  #statuses(entry: Entry, answer: Answer): readonly AckStatus[] {
+    const genuine = answerOf(answer.position, answer.lease).leaseCheck === answer.leaseCheck;
+    return genuine ? this.model.statuses(entry, answer.lease) : ['UNKNOWN'];
   }
 
   #rejection(b: number): Rejection {
@@ -337,6 +346,8 @@ export class DeliveryHarness {
   #answer(entry: Entry, c: number): Answer {
     const { model } = this;
     const former = entry.history[(c >> 4) % Math.max(1, entry.history.length)]?.lease ?? 0;
+    // A number that was never given out for the event is known as such, whatever became of the event.
+    const mistyped = (c >> 8) % 16 === 0;
     const choices = [
       entry.lease,
       entry.lease,
@@ -348,7 +359,8 @@ export class DeliveryHarness {
       model.generationFirst - 1,
       1 + ((c >> 4) % (model.nextLease + 1)),
     ];
-    return { position: entry.event.position, lease: Math.max(0, pick(choices, c)) };
+    const answer = answerOf(entry.event.position, Math.max(0, pick(choices, c)));
+    return mistyped ? { ...answer, leaseCheck: answer.leaseCheck ^ (1 + (c % 1_000)) } : answer;
   }
 
   // --- time
@@ -419,8 +431,9 @@ export class DeliveryHarness {
   }
 
   #store(changes: WindowChanges): void {
-    const { offset, acked, generation, generationFirstLease } = changes;
-    this.#stored = { offset, acked, generation, generationFirstLease };
+    const { offset, acked, generation, generationFirstLease, generationOffset } = changes;
+    const given = { offset, acked, generation, generationFirstLease };
+    this.#stored = { ...this.#stored, ...given, ...(generationOffset !== undefined && { generationOffset }) };
     writeFailures(this.#storedFailures, changes);
   }
 
@@ -512,7 +525,7 @@ export class DeliveryHarness {
   }
 
   #ackAll(entries: readonly Entry[]): void {
-    const answers = entries.map((entry) => ({ position: entry.event.position, lease: entry.lease }));
+    const answers = entries.map((entry) => answerOf(entry.event.position, entry.lease));
     expect(this.window.answers.ack(answers, this.now)).toEqual(answers.map(() => 'ACCEPTED'));
     for (const entry of entries) {
       this.model.answered(entry, this.now);

@@ -68,6 +68,7 @@ type FailureFacts = Omit<FailureRecord, 'reason'>;
 interface Saved {
   readonly offset: number;
   readonly generationFirst: number;
+  readonly generationOffset: number;
   readonly entries: ReadonlyMap<
     number,
     Pick<Entry, 'done' | 'parked' | 'replay' | 'attempts' | 'losses' | 'notBefore' | 'failed'>
@@ -85,6 +86,8 @@ export class DeliveryModel {
   start = 0;
   nextLease = 1;
   generationFirst = 1;
+  /** Where the generation began. */
+  generationOffset = 0;
   ownerFirst = 1;
   /** The parked ones whose leases this owner knows. */
   readonly #parkedHere = new Set<number>();
@@ -321,7 +324,9 @@ export class DeliveryModel {
     if (lease !== 0 && lease < this.generationFirst) return ['STALE'];
     if (lease >= this.nextLease) return ['UNKNOWN'];
     const former = lease !== 0 && lease < this.ownerFirst;
-    if (entry.done || (entry.open && entry.event.position <= this.start)) return ['ALREADY'];
+    if (entry.done || (entry.open && entry.event.position <= this.start)) {
+      return [lease === 0 && entry.event.position <= this.generationOffset ? 'UNKNOWN' : 'ALREADY'];
+    }
     if (entry.parked) return this.#parkedStatuses(entry, lease, former);
     if (lease === 0) return [entry.place === 'away' ? 'UNKNOWN' : 'ACCEPTED'];
     if (former) return [entry.place === 'in flight' ? 'STALE' : 'ACCEPTED'];
@@ -402,6 +407,7 @@ export class DeliveryModel {
     this.scanned = this.#saved.offset;
     this.nextLease = nextLease;
     this.generationFirst = this.#saved.generationFirst;
+    this.generationOffset = this.#saved.generationOffset;
     this.ownerFirst = nextLease;
   }
 
@@ -422,6 +428,7 @@ export class DeliveryModel {
     this.start = position;
     this.scanned = position;
     this.generationFirst = this.nextLease;
+    this.generationOffset = position;
     this.ownerFirst = this.nextLease;
   }
 
@@ -440,6 +447,7 @@ export class DeliveryModel {
       const { done, parked, replay, attempts, losses, notBefore, failed } = entry;
       return [entry.event.position, { done, parked, replay, attempts, losses, notBefore, failed }] as const;
     });
-    return { offset, generationFirst: this.generationFirst, entries: new Map(entries) };
+    const { generationFirst, generationOffset } = this;
+    return { offset, generationFirst, generationOffset, entries: new Map(entries) };
   }
 }

@@ -37,7 +37,15 @@ describe('consumer store', () => {
     return acquired;
   };
   const write = (hold: Hold, more: Partial<OffsetWrite> = {}): OffsetWrite => ({
-    ...{ hold, generation: 1, generationLease: 1, offset: 10, acked: new Uint8Array(0), movedAt: undefined },
+    ...{
+      hold,
+      generation: 1,
+      generationLease: 1,
+      generationOffset: undefined,
+      offset: 10,
+      acked: new Uint8Array(0),
+      movedAt: undefined,
+    },
     ...{ failures: [], failuresOver: [] },
     ...more,
   });
@@ -217,8 +225,14 @@ describe('consumer store', () => {
   it('writes a new generation with the place that it begins at', async () => {
     const record = await create();
     const { hold } = await acquire(record);
-    await store.flush([write(hold, { generation: 2, generationLease: 33, offset: 4, movedAt: 8 })]);
-    expect(await store.find(record)).toMatchObject({ generation: 2, generationLease: 33, offset: 4, movedAt: 8 });
+    expect(record.generationOffset).toBe(record.offset);
+    await store.flush([
+      write(hold, { generation: 2, generationLease: 33, generationOffset: 3, offset: 4, movedAt: 8 }),
+    ]);
+    const begun = { generation: 2, generationLease: 33, generationOffset: 3, offset: 4, movedAt: 8 };
+    expect(await store.find(record)).toMatchObject(begun);
+    await store.flush([write(hold, { generation: 2, generationLease: 33, offset: 5 })]);
+    expect(await store.find(record)).toMatchObject({ generationOffset: 3, offset: 5 });
   });
 
   it('changes settings of a hold that is good, and of no other', async () => {

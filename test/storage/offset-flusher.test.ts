@@ -33,6 +33,7 @@ class Place implements FlushTarget {
     const place = {
       generation: 1,
       generationLease: 1,
+      generationOffset: undefined,
       offset: this.offset,
       acked: new Uint8Array(0),
       movedAt: undefined,

@@ -156,7 +156,7 @@ export enum AckStatus {
   ACK_STATUS_ALREADY = 2,
   /** ACK_STATUS_STALE - The lease is of an older generation, or the event is leased to another member now. */
   ACK_STATUS_STALE = 3,
-  /** ACK_STATUS_UNKNOWN - The event was never delivered in this generation. */
+  /** ACK_STATUS_UNKNOWN - The event was never delivered in this generation, or not with this lease. */
   ACK_STATUS_UNKNOWN = 4,
   UNRECOGNIZED = -1,
 }
@@ -402,7 +402,7 @@ export interface Delivery {
   event:
     | Event
     | undefined;
-  /** The lease to acknowledge it with; never reused in a consumer. */
+  /** The lease to acknowledge it with: of this event and this consumer only, and never used again. */
   lease: bigint;
   /** 1 for the first delivery; higher after a timeout or a rejection of this event. */
   attempt: number;

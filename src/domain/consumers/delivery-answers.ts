@@ -96,14 +96,22 @@ export class DeliveryAnswers {
     return status;
   }
 
-  #statusOf({ position, lease }: Answer, record: DeliveryRecord | undefined): AckStatus {
+  #statusOf(answer: Answer, record: DeliveryRecord | undefined): AckStatus {
+    const { position, lease } = answer;
     if (position < 1) return 'UNKNOWN';
     const { leases, progress, limits } = this.#state;
-    const status = leases.status(lease, record, record === undefined && progress.isDone(position));
+    const status = leases.status(answer, record, record === undefined && progress.isDone(position));
+    if (status === 'ALREADY' && lease === 0 && this.#liesBefore(position)) return 'UNKNOWN';
     // Only leases of a former owner name events that are not known here; each may add a range.
     if (status === 'ACCEPTED' && record === undefined && progress.acked.size >= 2 * limits.maxAckedRanges)
       return 'UNKNOWN';
     return status;
+  }
+
+  /** Whether the generation began after the event, which was passed over then, neither delivered nor acknowledged. */
+  #liesBefore(position: Position): boolean {
+    const { generationOffset, failures } = this.#state;
+    return position <= generationOffset && failures.get(position) === undefined;
   }
 
   #rejectOpen(record: DeliveryRecord, rejection: Rejection, now: number): void {

@@ -24,6 +24,8 @@ import { RedeliveryQueue } from './redelivery-queue.js';
 export class DeliveryState {
   settings: WindowSettings;
   generation: number;
+  /** See WindowState.generationOffset. */
+  generationOffset: Position;
   /** Rises with each `begin`: what was read before has to be dropped. */
   era = 1;
   readonly limits: WindowLimits;
@@ -46,6 +48,7 @@ export class DeliveryState {
   constructor(settings: WindowSettings, stored: WindowState, limits: WindowLimits) {
     this.settings = settings;
     this.generation = stored.generation;
+    this.generationOffset = stored.generationOffset;
     this.limits = limits;
     this.leases = new DeliveryLeases(stored);
     this.failures = new FailureRecords(stored.failures);
@@ -162,6 +165,7 @@ export class DeliveryState {
       kind: 'delivered',
       position: record.position,
       lease: record.lease,
+      leaseCheck: this.leases.check(record.position, record.lease),
       attempt: record.attempts + 1,
       member: member.name,
       deadlineMs: record.clockRuns ? this.clocks.deadline(record, member) : undefined,

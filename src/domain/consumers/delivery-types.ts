@@ -48,6 +48,8 @@ export interface FailureRecord {
 
 /** What is stored of a consumer's progress; what a new owner builds its window from. */
 export interface WindowState {
+  /** Number of the consumer in storage: a lease of another one is none of this. */
+  readonly consumerId: number;
   /** Rises with every seek and changed filter. */
   readonly generation: number;
   /** The position at or below which everything that matches is done. */
@@ -59,6 +61,8 @@ export interface WindowState {
   readonly nextLease: number;
   /** Leases below belong to older generations. */
   readonly generationFirstLease: number;
+  /** The position after which the generation began: nothing up to there was delivered in it. 0 where that is not known. */
+  readonly generationOffset: Position;
   /** Leases below and of this generation were minted by former owners. */
   readonly ownerFirstLease: number;
   /**
@@ -77,6 +81,8 @@ export interface WindowChanges {
   readonly acked: Uint8Array;
   readonly nextLease: number;
   readonly generationFirstLease: number;
+  /** Where the generation began; undefined: that is stored. */
+  readonly generationOffset: Position | undefined;
   /** Failure records to insert or replace. */
   readonly failures: readonly FailureRecord[];
   /** Positions whose failure record is over: to be deleted. */
@@ -97,6 +103,8 @@ export interface Delivery {
   readonly kind: 'delivered';
   readonly position: Position;
   readonly lease: number;
+  /** What goes out with the lease, see `leaseCheck`. */
+  readonly leaseCheck: number;
   /** The delivery's number: 1 at first, higher after a time-out or a rejection of this event. */
   readonly attempt: number;
   readonly member: string;
@@ -143,8 +151,10 @@ export type AckStatus = 'ACCEPTED' | 'ALREADY' | 'STALE' | 'UNKNOWN';
 /** An answer to one delivery. */
 export interface Answer {
   readonly position: Position;
-  /** The lease of the delivery; 0: whatever is current. */
+  /** The lease of the delivery; 0, with the check 0: whatever is current. */
   readonly lease: number;
+  /** The check that went out with the lease. */
+  readonly leaseCheck: number;
 }
 
 /**

@@ -125,6 +125,7 @@ export class DeliveryWindow {
   seek(position: Position, generation: number): void {
     const { leases, failures, settings } = this.#state;
     this.#state.generation = generation;
+    this.#state.generationOffset = position;
     leases.beginGeneration();
     for (const failure of failures.all()) {
       if (failure.state === 'RETRY' || failure.position > position) failures.over(failure.position);

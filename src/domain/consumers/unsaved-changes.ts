@@ -7,9 +7,11 @@ import { encodeRanges } from './position-ranges.js';
 export class UnsavedChanges {
   readonly #state: DeliveryState;
   #savedVersion = 0;
+  #savedGeneration: number;
 
   constructor(state: DeliveryState) {
     this.#state = state;
+    this.#savedGeneration = state.generation;
   }
 
   /** Whether `take` has something that was not confirmed. The next lease alone does not count. */
@@ -24,7 +26,7 @@ export class UnsavedChanges {
 
   /** Returns all that was not confirmed. A cost of the number of ranges: once a flush, not once an event. */
   take(): WindowChanges {
-    const { progress, failures, leases, generation } = this.#state;
+    const { progress, failures, leases, generation, generationOffset } = this.#state;
     const { changed, over } = failures.unsaved();
     return {
       version: progress.version,
@@ -33,6 +35,7 @@ export class UnsavedChanges {
       acked: encodeRanges(progress.acked),
       nextLease: leases.next,
       generationFirstLease: leases.generationFirst,
+      generationOffset: generation === this.#savedGeneration ? undefined : generationOffset,
       failures: changed,
       failuresOver: over,
     };
@@ -41,6 +44,7 @@ export class UnsavedChanges {
   /** Takes note that these changes are stored; what changed since stays to be written. */
   confirm(changes: WindowChanges): void {
     this.#savedVersion = Math.max(this.#savedVersion, changes.version);
+    this.#savedGeneration = Math.max(this.#savedGeneration, changes.generation);
     this.#state.failures.saved(changes.failures, changes.failuresOver);
   }
 }

@@ -4,9 +4,16 @@ import type { AckStatus, Answer } from '../../domain/consumers/delivery-types.js
 import type { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
 import type { Clock } from '../../lib/clock.js';
 import type { Position } from '../../units.js';
+import type { LogSource } from '../log/log-source.js';
+import type { ConsumerDispatcher } from './consumer-dispatcher.js';
 import type { ConsumerLife } from './consumer-life.js';
 import type { ConsumerMembers } from './consumer-members.js';
 import type { ConsumerProgress } from './consumer-progress.js';
+
+/** Positions without a lease that one call has looked up; people name a few. */
+const MAX_LOOKED_UP = 100;
+/** Events that are read at a time for it, payloads included. */
+const LOOKED_UP_AT_ONCE = 8;
 
 export interface Acknowledged {
   /** The durable offset. */
@@ -21,6 +28,8 @@ export interface ConsumerAnswersOptions {
   readonly life: ConsumerLife;
   readonly members: ConsumerMembers;
   readonly progress: ConsumerProgress;
+  readonly dispatcher: ConsumerDispatcher;
+  readonly source: LogSource;
   readonly clock: Clock;
 }
 
@@ -46,8 +55,28 @@ export class ConsumerAnswers {
     // Only without a lease can one acknowledge what was not handed out yet.
     if (upTo !== undefined || answers.some((answer) => answer.lease === 0)) members.markStale();
     members.wake();
+    const foreign = await this.#findForeign(answers, statuses);
     await progress.flush();
     life.assertRunning();
-    return { offset: progress.storedOffset, statuses, upTo: passed.length };
+    const told = statuses.map((status, index) => (foreign.has(index) ? 'UNKNOWN' : status));
+    return { offset: progress.storedOffset, statuses: told, upTo: passed.length };
+  }
+
+  /**
+   * Finds among answers that count as repeated those for events that the consumer never gets: the offset passed them. A lease
+   * proves the delivery, so only answers without one are looked up. What is not stored any more cannot be told.
+   */
+  async #findForeign(answers: readonly Answer[], statuses: readonly AckStatus[]): Promise<ReadonlySet<number>> {
+    const { source, dispatcher } = this.#options;
+    const { matches } = dispatcher.selection;
+    const asked = [...answers.keys()].filter((index) => answers[index]?.lease === 0 && statuses[index] === 'ALREADY');
+    const foreign = new Set<number>();
+    for (let at = 0; at < Math.min(asked.length, MAX_LOOKED_UP); at += LOOKED_UP_AT_ONCE) {
+      const some = asked.slice(at, at + LOOKED_UP_AT_ONCE);
+      const entries = await source.readAt([...new Set(some.map((index) => answers[index]?.position ?? 0))]);
+      const strange = new Set(entries.filter((entry) => !matches(entry)).map(({ position }) => position));
+      for (const index of some) if (strange.has(answers[index]?.position ?? 0)) foreign.add(index);
+    }
+    return foreign;
   }
 }

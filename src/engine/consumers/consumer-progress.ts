@@ -76,6 +76,7 @@ export class ConsumerProgress implements FlushTarget {
       hold: this.#hold.guard,
       generation: changes.generation,
       generationLease: changes.generationFirstLease,
+      generationOffset: changes.generationOffset,
       offset: changes.offset,
       acked: changes.acked,
       movedAt,

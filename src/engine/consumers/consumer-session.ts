@@ -220,12 +220,14 @@ function newWindow({ record, leases, failures, clock }: ConsumerSessionOptions):
   return new DeliveryWindow({
     settings: windowSettings(record.settings),
     state: {
+      consumerId: record.id,
       generation: record.generation,
       offset: record.offset,
       acked: record.acked,
       failures: failuresFromStorage(failures, clock),
       nextLease: leases.next,
       generationFirstLease: record.generationLease,
+      generationOffset: record.generationOffset,
       ownerFirstLease: leases.next,
       leaseLimit: leases.end,
     },

@@ -2,6 +2,7 @@
 // delivery-frames.ts.
 
 import type {
+  Acknowledgement,
   AcknowledgeRequest,
   Consumer,
   FetchRequest,
@@ -30,6 +31,7 @@ import {
   type SettingsPatch,
   type StartPosition,
 } from '../../domain/consumers/consumer.js';
+import { LEASE_CHECKS } from '../../domain/consumers/delivery-leases.js';
 import type { Answer, AckStatus as DomainAckStatus, MemberCredit } from '../../domain/consumers/delivery-types.js';
 import { fieldInvalid } from '../../domain/errors.js';
 import { EVENT_STATUS } from '../../domain/events/event-status.js';
@@ -54,6 +56,7 @@ import {
 } from '../wire/wire.js';
 
 const MAX_ACKNOWLEDGEMENTS = 10_000;
+const CHECKS = BigInt(LEASE_CHECKS);
 const CREDIT_EVENTS = { default: 100, min: 1, max: 65_536 };
 const CREDIT_BYTES = { default: 1024 * 1024, min: 1024, max: 64 * 1024 * 1024 };
 
@@ -201,7 +204,7 @@ export function acknowledgeFromWire(request: AcknowledgeRequest): AcknowledgeInp
     throw fieldInvalid('acknowledgements', `has more than ${MAX_ACKNOWLEDGEMENTS} members`);
   }
   const member = memberFromWire(request.member);
-  const answers = acknowledgements.map(({ position, lease }) => ({ position: Number(position), lease: Number(lease) }));
+  const answers = acknowledgements.map(answerFromWire);
   let greatest = upTo === undefined ? undefined : { position: Number(upTo), field: 'up_to' };
   answers.forEach(({ position }, index) => {
     if (position === 0) throw fieldInvalid(`acknowledgements[${index}].position`, 'is required');
@@ -213,6 +216,11 @@ export function acknowledgeFromWire(request: AcknowledgeRequest): AcknowledgeInp
     member: member === '' ? undefined : member,
     greatest,
   };
+}
+
+/** Takes the lease and its check apart, which go out as one number. */
+function answerFromWire({ position, lease }: Acknowledgement): Answer {
+  return { position: Number(position), lease: Number(lease / CHECKS), leaseCheck: Number(lease % CHECKS) };
 }
 
 const ACK_STATUSES = {

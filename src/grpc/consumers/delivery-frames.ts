@@ -56,7 +56,7 @@ export class DeliveryFrames {
       if (delivery.replay) w.numberField(5, 1);
       if (delivery.deadlineMs !== undefined) timeField(w, 4, Math.round(delivery.deadlineMs + aheadMs) * 1000);
       w.numberField(3, delivery.attempt);
-      w.numberField(2, delivery.lease);
+      w.splitField(2, delivery.lease, delivery.leaseCheck);
       const event = w.mark;
       this.#encoder.write(w, entries[index] as LogEntry, form);
       w.close(1, event);

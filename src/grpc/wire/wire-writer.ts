@@ -134,6 +134,15 @@ export class WireWriter {
     this.tag(field, 0);
   }
 
+  /** Writes a uint64 field of which the lowest 14 bits are given apart; the others are not zero. */
+  splitField(field: number, high: number, low: number): void {
+    this.varint(high);
+    const at = this.#reserve(2);
+    this.#bytes[at] = (low & 0x7f) | 0x80;
+    this.#bytes[at + 1] = (low >>> 7) | 0x80;
+    this.tag(field, 0);
+  }
+
   /** Closes a message or bytes field whose content was written since the mark. */
   close(field: number, mark: number): void {
     this.varint(this.mark - mark);

@@ -24,6 +24,8 @@ export interface ConsumerRecord extends ConsumerKey {
   readonly generation: number;
   /** The first lease of the generation; lower ones are of older generations. */
   readonly generationLease: number;
+  /** The position after which the generation began; 0 where that is not known. */
+  readonly generationOffset: Position;
   readonly offset: Position;
   /** What is done above the offset, in the delivery window's own form; empty: nothing. */
   readonly acked: Uint8Array;
@@ -68,6 +70,8 @@ export interface OffsetWrite {
   readonly hold: Hold;
   readonly generation: number;
   readonly generationLease: number;
+  /** Where the generation began; undefined: it is stored already. */
+  readonly generationOffset: Position | undefined;
   readonly offset: Position;
   readonly acked: Uint8Array;
   readonly movedAt: Micros | undefined;
@@ -110,8 +114,8 @@ export interface ConsumerStore {
   reserveLeases(hold: Hold, count: number): Promise<LeaseBlock | undefined>;
   /**
    * Writes the places of many consumers, durable when it resolves: one statement, or one transaction when there are
-   * failure records to write. Returns the ids whose hold is lost; for those nothing was written. Safe to repeat. At
-   * most MAX_FLUSHED at a time.
+   * failure records to write or generations to begin. Returns the ids whose hold is lost; for those nothing was written.
+   * Safe to repeat. At most MAX_FLUSHED at a time.
    */
   flush(writes: readonly OffsetWrite[]): Promise<ReadonlySet<number>>;
   /** Stores other settings of a consumer that is held. False when the hold is lost. */

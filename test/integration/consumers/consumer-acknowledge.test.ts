@@ -51,6 +51,32 @@ describe('Acknowledge', () => {
     expect(await ackStatuses([{ position: unseen ?? 0n, lease: 0n }])).toEqual([ACK_STATUS_UNKNOWN]);
   });
 
+  it('knows below its offset what was never its own: of another topic, or before its beginning', async () => {
+    const { push, subscribe, ack, ackStatuses, get } = scene();
+    const [before = 0n] = await push(1);
+    const subscriber = subscribe({ start: { at: { $case: 'latest', value: {} } } });
+    await subscriber.opened();
+    const [strange = 0n] = await push(1, { topic: 'of others' });
+    const [own = 0n] = await push(1);
+    const deliveries = await subscriber.first(1);
+    await push(1, { topic: 'of others' });
+    const { offset } = await ack(deliveries);
+    expect(offset).toBeGreaterThanOrEqual(own);
+    const lease = deliveries[0]?.lease ?? 0n;
+    const asked = [before, strange, own].flatMap((position) => [
+      { position, lease: 0n },
+      { position, lease },
+      { position, lease: 777n },
+    ]);
+    expect(await ackStatuses(asked)).toEqual([
+      ...Array(6).fill(ACK_STATUS_UNKNOWN),
+      ...[ACK_STATUS_ALREADY, ACK_STATUS_ALREADY, ACK_STATUS_UNKNOWN],
+    ]);
+    const to = { at: { $case: 'afterPosition' as const, value: own } };
+    await suite.client.consumers.seekConsumer({ name: (await get()).name, to });
+    expect(await ackStatuses(asked.slice(6, 8))).toEqual([ACK_STATUS_UNKNOWN, ACK_STATUS_STALE]);
+  });
+
   it('takes lease 0 for whatever is current', async () => {
     const { subscribe, push, ackStatuses, get } = scene();
     const [position] = await push(1);

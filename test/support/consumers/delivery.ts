@@ -1,7 +1,9 @@
 // A delivery window over a log in memory, driven as the window's docstring prescribes.
 
 import { Ordering } from '../../../src/domain/consumers/consumer.js';
+import { leaseCheck } from '../../../src/domain/consumers/delivery-leases.js';
 import type {
+  Answer,
   Delivery,
   MemberCredit,
   OfferedEvent,
@@ -20,13 +22,17 @@ export const BY_STREAM: WindowSettings = {
 };
 export const NO_ORDER: WindowSettings = { ...BY_STREAM, ordering: Ordering.NONE };
 
+export const CONSUMER_ID = 1;
+
 export const NEW_STATE: WindowState = {
+  consumerId: CONSUMER_ID,
   generation: 1,
   offset: 0,
   acked: new Uint8Array(0),
   failures: [],
   nextLease: 1,
   generationFirstLease: 1,
+  generationOffset: 0,
   ownerFirstLease: 1,
 };
 
@@ -141,9 +147,11 @@ export class DeliveryDriver {
 
   /** A window of a new owner, from what this one has to store. */
   takeOver(options: Partial<DeliveryDriverOptions> = {}): DeliveryDriver {
-    const { offset, acked, generation, nextLease, generationFirstLease, failures } = this.window.unsaved.take();
+    const { offset, acked, generation, nextLease, generationFirstLease, generationOffset, failures } =
+      this.window.unsaved.take();
     const log = this.log.map((event) => event?.stream);
-    const state = { offset, acked, generation, nextLease, generationFirstLease, failures, ownerFirstLease: nextLease };
+    const generationState = { generation, generationFirstLease, ...(generationOffset && { generationOffset }) };
+    const state = { offset, acked, ...generationState, nextLease, failures, ownerFirstLease: nextLease };
     const driver = new DeliveryDriver({ log, ...options, state });
     driver.now = this.now;
     return driver;
@@ -152,6 +160,11 @@ export class DeliveryDriver {
 
 function collect(delivered: Delivery[], result: OfferResult): void {
   if (result.kind === 'delivered') delivered.push(result);
+}
+
+/** An answer with a lease as it goes out for that position; 0: whatever is current. */
+export function answerOf(position: number, lease: number): Answer {
+  return { position, lease, leaseCheck: lease === 0 ? 0 : leaseCheck(CONSUMER_ID, position, lease) };
 }
 
 /** The delivery of a position, for tests that have several. */

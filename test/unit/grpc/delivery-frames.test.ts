@@ -38,7 +38,16 @@ function entry(position: number): LogEntry {
 
 function delivery(position: number, changes: Partial<Delivery> = {}): Delivery {
   return {
-    ...{ kind: 'delivered', position, lease: 7, attempt: 1, member: 'm', deadlineMs: undefined, replay: false },
+    ...{
+      kind: 'delivered',
+      position,
+      lease: 7,
+      leaseCheck: 300,
+      attempt: 1,
+      member: 'm',
+      deadlineMs: undefined,
+      replay: false,
+    },
     ...changes,
   };
 }
@@ -47,15 +56,15 @@ describe('delivery frames', () => {
   it('decode with the generated code, member by member', () => {
     const deliveries = [
       delivery(1),
-      delivery(2, { lease: Number.MAX_SAFE_INTEGER, attempt: 300, deadlineMs: 1_699_996_460_123, replay: true }),
+      delivery(2, { lease: 2 ** 49, leaseCheck: 16_383, attempt: 300, deadlineMs: 1_699_996_460_123, replay: true }),
     ];
     const bytes = frames.deliveries({ entries: [entry(1), entry(2)], deliveries }, 'json');
     const decoded = SubscribeResponse.decode(bytes);
     expect(decoded.frame).toBeUndefined();
     expect(decoded.deliveries.map(({ event: _, ...rest }) => rest)).toEqual([
-      { lease: 7n, attempt: 1, deadline: undefined, replay: false },
+      { lease: 7n * 16_384n + 300n, attempt: 1, deadline: undefined, replay: false },
       {
-        lease: BigInt(Number.MAX_SAFE_INTEGER),
+        lease: 2n ** 63n + 16_383n,
         attempt: 300,
         deadline: { seconds: 1_700_000_060n, nanos: 123_000_000 },
         replay: true,

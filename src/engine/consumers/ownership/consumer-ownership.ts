@@ -19,8 +19,8 @@ import type { Millis } from '../../../units.js';
 const RENEW_MS = 5_000;
 /** The owner trusts a lease for two thirds of its time, so that a clock that runs slow does not make two owners. */
 const TRUST_MS = (OWNERSHIP_LEASE_MS * 2) / 3;
-/** Leases of deliveries that are reserved at a time. */
-export const DELIVERY_LEASES = 1_000_000;
+/** Leases of deliveries that are reserved at first; what an owner does not use is lost, and people type leases. */
+const FIRST_DELIVERY_LEASES = 10_000;
 
 /** One held consumer. */
 export interface Ownership {
@@ -109,7 +109,7 @@ export class ConsumerOwnership {
     this.#acquiring.add(name);
     this.#unsure = true;
     try {
-      const acquired = await this.#options.store.acquire(key, this.#options.instance, DELIVERY_LEASES);
+      const acquired = await this.#options.store.acquire(key, this.#options.instance, FIRST_DELIVERY_LEASES);
       if (acquired.kind !== 'acquired') return { acquired };
       const held = new HeldConsumer(acquired.hold, this.#options.clock, sentAtMs);
       this.#held.set(name, held);

@@ -4,10 +4,11 @@ import type { LeaseSupply } from '../../../domain/consumers/delivery-leases.js';
 import { SharedRun } from '../../../lib/shared-run.js';
 import type { ConsumerStore } from '../../../storage/ports/consumer-storage.js';
 import type { ConsumerHold } from './consumer-hold.js';
-import { DELIVERY_LEASES } from './consumer-ownership.js';
 
+/** Leases that are reserved at a time, once the first ones are nearly used up. */
+const DELIVERY_LEASES = 1_000_000;
 /** More leases are reserved when fewer are left. */
-const FEW_LEASES = DELIVERY_LEASES / 2;
+const FEW_LEASES = 5_000;
 
 export interface DeliveryLeaseReserveOptions {
   readonly leases: LeaseSupply;

@@ -28,15 +28,19 @@ const MAX_FAILURE_ROWS = 500;
 
 /** See ConsumerStore.flush. */
 export async function flushOffsets(database: Database, writes: readonly OffsetWrite[]): Promise<ReadonlySet<number>> {
-  const withoutFailures = writes.every((write) => write.failures.length === 0 && write.failuresOver.length === 0);
-  if (withoutFailures) return writePlaces(database, writes);
+  if (writes.every(isPlaceOnly)) return writePlaces(database, writes);
   return database.transaction(async (transaction) => {
     const lost = await writePlaces(transaction, writes);
     const held = writes.filter((write) => !lost.has(write.hold.id));
+    await beginGenerations(transaction, held);
     await storeFailures(transaction, held);
     await deleteFailures(transaction, held);
     return lost;
   });
+}
+
+function isPlaceOnly({ generationOffset, failures, failuresOver }: OffsetWrite): boolean {
+  return generationOffset === undefined && failures.length === 0 && failuresOver.length === 0;
 }
 
 async function writePlaces(queries: Queries, writes: readonly OffsetWrite[]): Promise<ReadonlySet<number>> {
@@ -73,6 +77,14 @@ async function findLost(queries: Queries, holds: readonly Hold[]): Promise<Reado
   );
   const epochs = new Map(rows.map((row) => [row.id, row.owner_epoch]));
   return new Set(holds.filter((hold) => epochs.get(hold.id) !== hold.epoch).map((hold) => hold.id));
+}
+
+/** Apart from the places: a generation begins once in a while. */
+async function beginGenerations(queries: Queries, writes: readonly OffsetWrite[]): Promise<void> {
+  for (const { hold, generationOffset } of writes) {
+    if (generationOffset === undefined) continue;
+    await queries.write('UPDATE consumer SET generation_offset = ? WHERE id = ?', [generationOffset, hold.id]);
+  }
 }
 
 async function storeFailures(queries: Queries, writes: readonly OffsetWrite[]): Promise<void> {

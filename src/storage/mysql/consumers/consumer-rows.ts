@@ -13,7 +13,7 @@ import type { ConsumerRecord } from '../../ports/consumer-storage.js';
 
 /** Columns of a row without `acked_above`, which may be large. */
 export const CONSUMER_COLUMNS =
-  'id, context, name, settings, generation, generation_lease, next_lease, acked_to, moved_at, created_at, ' +
+  'id, context, name, settings, generation, generation_lease, generation_offset, next_lease, acked_to, moved_at, created_at, ' +
   'deleted_at IS NOT NULL AS deleted, owner, owner_address, owner_epoch, lease_until >= NOW(6) AS leased';
 
 export interface ConsumerRow {
@@ -23,6 +23,7 @@ export interface ConsumerRow {
   readonly settings: string;
   readonly generation: number;
   readonly generation_lease: number;
+  readonly generation_offset: Position | null;
   readonly next_lease: number;
   readonly acked_to: number;
   readonly acked_above?: Buffer;
@@ -46,6 +47,7 @@ export function recordOf(row: ConsumerRow): ConsumerRecord {
     settings: decodeSettings(row.settings),
     generation: row.generation,
     generationLease: row.generation_lease,
+    generationOffset: row.generation_offset ?? 0,
     offset: row.acked_to,
     acked: row.acked_above ?? NOTHING,
     movedAt: row.moved_at ?? undefined,

@@ -35,12 +35,12 @@ const MAX_SWEPT = 500;
 /** Reads one row of the index consumer_name. */
 const SELECT_BY_NAME = `SELECT ${CONSUMER_COLUMNS}, acked_above FROM consumer WHERE context = ? AND name = ?`;
 const INSERT = `
-  INSERT INTO consumer (context, name, settings, ephemeral, generation, generation_lease, next_lease, acked_to, acked_above,
-    moved_at, created_at, deleted_at, owner, owner_address, owner_epoch, lease_until)
-  VALUES (?, ?, ?, ?, 1, 1, 1, ?, '', NULL, ?, NULL, '', '', 0, NOW(6))`;
+  INSERT INTO consumer (context, name, settings, ephemeral, generation, generation_lease, generation_offset, next_lease,
+    acked_to, acked_above, moved_at, created_at, deleted_at, owner, owner_address, owner_epoch, lease_until)
+  VALUES (?, ?, ?, ?, 1, 1, ?, 1, ?, '', NULL, ?, NULL, '', '', 0, NOW(6))`;
 const RECREATE = `
-  UPDATE consumer SET settings = ?, ephemeral = ?, generation = generation + 1, generation_lease = next_lease, acked_to = ?,
-    acked_above = '', moved_at = NULL, created_at = ?, deleted_at = NULL, lease_until = NOW(6)
+  UPDATE consumer SET settings = ?, ephemeral = ?, generation = generation + 1, generation_lease = next_lease,
+    generation_offset = ?, acked_to = ?, acked_above = '', moved_at = NULL, created_at = ?, deleted_at = NULL, lease_until = NOW(6)
   WHERE id = ? AND deleted_at IS NOT NULL`;
 // Take-over is decided by the database's clock alone. NOW(6) is the time at which the statement began: after a wait for
 // the row's lock it is in the past, so the lease ends sooner than it might, never later than the owner believes.
@@ -179,7 +179,7 @@ export class MysqlConsumerStore implements ConsumerStore {
     try {
       await this.#database.write(INSERT, [
         ...nameValues(draft),
-        ...[encodeSettings(settings), settings.ephemeral ? 1 : 0, offset, createdAt],
+        ...[encodeSettings(settings), settings.ephemeral ? 1 : 0, offset, offset, createdAt],
       ]);
       return true;
     } catch (error) {
@@ -191,7 +191,7 @@ export class MysqlConsumerStore implements ConsumerStore {
   /** False when somebody else recreated it first. */
   async #recreate(id: number, draft: ConsumerDraft): Promise<boolean> {
     const { settings, offset, createdAt } = draft;
-    const values = [encodeSettings(settings), settings.ephemeral ? 1 : 0, offset, createdAt, id];
+    const values = [encodeSettings(settings), settings.ephemeral ? 1 : 0, offset, offset, createdAt, id];
     return (await this.#database.write(RECREATE, values)).affectedRows === 1;
   }
 }

@@ -8,6 +8,7 @@ import { waitsMigration } from './0003-waits.js';
 import { cawinsMigration } from './0004-cawins.js';
 import { topicsMigration } from './0005-topics.js';
 import { lateAdditionsMigration } from './0006-late-additions.js';
+import { consumerGenerationsMigration } from './0007-consumer-generations.js';
 
 export interface Migration {
   readonly name: string;
@@ -22,4 +23,5 @@ export const MIGRATIONS: readonly Migration[] = [
   cawinsMigration,
   topicsMigration,
   lateAdditionsMigration,
+  consumerGenerationsMigration,
 ];

@@ -1,11 +1,12 @@
 // What an acknowledgement, a rejection or an extension means.
 
 import { describe, expect, it } from 'vitest';
-import type { AckStatus } from '../../../../src/domain/consumers/delivery-types.js';
-import { DeliveryDriver, NO_ORDER, of } from '../../../support/consumers/delivery.js';
+import { leaseCheck } from '../../../../src/domain/consumers/delivery-leases.js';
+import type { AckStatus, Delivery } from '../../../../src/domain/consumers/delivery-types.js';
+import { answerOf, CONSUMER_ID, DeliveryDriver, NO_ORDER, of } from '../../../support/consumers/delivery.js';
 
 function one(driver: DeliveryDriver, position: number, lease: number): AckStatus | undefined {
-  return driver.window.answers.ack([{ position, lease }], driver.now)[0];
+  return driver.window.answers.ack([answerOf(position, lease)], driver.now)[0];
 }
 
 describe('delivery answers: leases of this owner', () => {
@@ -22,11 +23,11 @@ describe('delivery answers: leases of this owner', () => {
     driver.join('ada');
     const [first, second] = driver.deliver();
     const answers = [
-      { position: 2, lease: second?.lease ?? 0 },
-      { position: 9, lease: 1 },
-      { position: 1, lease: first?.lease ?? 0 },
-      { position: 2, lease: second?.lease ?? 0 },
-      { position: 0, lease: 1 },
+      answerOf(2, second?.lease ?? 0),
+      answerOf(9, 1),
+      answerOf(1, first?.lease ?? 0),
+      answerOf(2, second?.lease ?? 0),
+      answerOf(0, 1),
     ];
     expect(driver.window.answers.ack(answers, driver.now)).toEqual([
       'ACCEPTED',
@@ -139,6 +140,42 @@ describe('delivery answers: leases of before', () => {
     expect(driver.deliver()).toMatchObject([{ position: 1, attempt: 2 }]);
   });
 
+  it('knows which leases a former owner gave out, and for which events', () => {
+    const former = new DeliveryDriver({ log: [null, null, null], state: { nextLease: 700 } });
+    former.join('ada', { maxInFlight: 2 });
+    const delivered = former.deliver();
+    const driver = former.takeOver();
+    const [first, second] = delivered as [Delivery, Delivery];
+    const statuses = driver.window.answers.ack(
+      [
+        // Mistyped, of another event, of an event that nobody got, of another consumer.
+        { ...first, lease: first.lease + 1 },
+        { ...first, leaseCheck: first.leaseCheck ^ 1 },
+        { ...first, position: 2 },
+        { ...first, position: 3 },
+        { ...second, leaseCheck: leaseCheck(CONSUMER_ID + 1, second.position, second.lease) },
+        { position: 3, lease: 0, leaseCheck: 777 },
+      ],
+      driver.now,
+    );
+    expect(statuses).toEqual(Array(6).fill('UNKNOWN'));
+    driver.join('bob');
+    expect(driver.positions()).toEqual([1, 2, 3]);
+  });
+
+  it('knows an event that was done before its generation began, or never was its own, for none of it', () => {
+    const driver = new DeliveryDriver({ log: [null, null, null], state: { offset: 1, generationOffset: 1 } });
+    driver.join('ada');
+    const delivered = driver.deliver();
+    driver.ack(...delivered);
+    expect(one(driver, 1, 0)).toBe('UNKNOWN');
+    expect(one(driver, 2, 0)).toBe('ALREADY');
+    driver.window.seek(3, 2);
+    expect(one(driver, 2, 0)).toBe('UNKNOWN');
+    expect(one(driver, 2, of(delivered, 2).lease)).toBe('STALE');
+    expect(one(driver.takeOver(), 2, 0)).toBe('UNKNOWN');
+  });
+
   it('does not let leases of a former owner add ranges without end', () => {
     const log = Array.from({ length: 40 }, () => null);
     const former = new DeliveryDriver({ log });
@@ -212,9 +249,9 @@ describe('delivery answers: rejections', () => {
     const driver = new DeliveryDriver({ log: ['a'] });
     driver.join('ada');
     const [first] = driver.deliver();
-    expect(
-      driver.window.answers.reject([{ position: 1, lease: 7 }], { action: 'SKIP', reason: '' }, driver.now),
-    ).toEqual(['UNKNOWN']);
+    expect(driver.window.answers.reject([answerOf(1, 7)], { action: 'SKIP', reason: '' }, driver.now)).toEqual([
+      'UNKNOWN',
+    ]);
     expect(driver.window.members.inFlightAt(1)).toEqual(first);
   });
 });

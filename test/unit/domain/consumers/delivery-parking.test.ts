@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { Ordering } from '../../../../src/domain/consumers/consumer.js';
 import { decodeRanges } from '../../../../src/domain/consumers/position-ranges.js';
-import { BY_STREAM, DeliveryDriver, of } from '../../../support/consumers/delivery.js';
+import { answerOf, BY_STREAM, DeliveryDriver, of } from '../../../support/consumers/delivery.js';
 
 function parkedFirst(log: readonly (string | null)[] = ['a', 'a']): DeliveryDriver {
   const driver = new DeliveryDriver({ log });
@@ -53,7 +53,7 @@ describe('delivery parking', () => {
     const [first] = driver.deliver();
     if (first === undefined) throw new Error('nothing was delivered');
     driver.park(first);
-    expect(driver.window.answers.ack([{ position: 1, lease: 0 }], driver.now)).toEqual(['ALREADY']);
+    expect(driver.window.answers.ack([answerOf(1, 0)], driver.now)).toEqual(['ALREADY']);
     expect(driver.ack(first)).toEqual(['ACCEPTED']);
     expect(driver.window.report.stats().parked).toBe(0);
     expect(driver.ack(first)).toEqual(['ALREADY']);

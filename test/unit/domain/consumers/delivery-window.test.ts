@@ -1,7 +1,7 @@
 // The delivery window's table of states, row by row, and the offset.
 
 import { describe, expect, it } from 'vitest';
-import { BY_STREAM, DeliveryDriver, NO_ORDER, of } from '../../../support/consumers/delivery.js';
+import { answerOf, BY_STREAM, DeliveryDriver, NO_ORDER, of } from '../../../support/consumers/delivery.js';
 
 describe('delivery window: scan', () => {
   it('delivers unseen events in order and gives each a new lease', () => {
@@ -166,7 +166,7 @@ describe('delivery window: held', () => {
     if (first !== undefined) driver.ack(first);
     expect(driver.reread().map((delivery) => delivery.position)).toEqual([3, 4]);
     expect(driver.window.rereads.next(10)).toEqual([]);
-    driver.ack(...[3, 4].map((position) => ({ ...bobs[0], position, lease: 0 }) as never));
+    driver.window.answers.ack([answerOf(3, 0), answerOf(4, 0)], driver.now);
     expect(driver.window.rereads.next(10)).toMatchObject([{ stream: 'a', from: 5 }]);
     expect(driver.positions()).toEqual([5]);
   });
