@@ -18,6 +18,17 @@ export class DeliveryScan {
     return this.#state.progress.scanned;
   }
 
+  /** Whether something was acknowledged beyond `position`, by the lease of a former owner: the scan has to pass it. */
+  get isBehindAnswers(): boolean {
+    const { progress } = this.#state;
+    return progress.acked.last > progress.scanned;
+  }
+
+  /** Whether an event that the scan comes to was answered already: it can be passed without a member. */
+  isAnswered(position: Position): boolean {
+    return this.#state.progress.isDone(position);
+  }
+
   /**
    * Offers the next matching event after `position`, in position order. On `delivered`, `held` and `done` the scan has
    * passed it; on `no-credit` and `blocked` nothing changed. Throws if the event lies at or below `position`.

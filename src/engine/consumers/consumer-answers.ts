@@ -46,7 +46,7 @@ export class ConsumerAnswers {
     upTo: Position | undefined,
     member: string | undefined,
   ): Promise<Acknowledged> {
-    const { window, life, members, progress, clock } = this.#options;
+    const { window, life, members, progress, dispatcher, clock } = this.#options;
     life.assertRunning();
     life.use();
     const now = clock.monotonicMs();
@@ -55,6 +55,7 @@ export class ConsumerAnswers {
     // Only without a lease can one acknowledge what was not handed out yet.
     if (upTo !== undefined || answers.some((answer) => answer.lease === 0)) members.markStale();
     members.wake();
+    await dispatcher.passAnswered();
     const foreign = await this.#findForeign(answers, statuses);
     await progress.flush();
     life.assertRunning();

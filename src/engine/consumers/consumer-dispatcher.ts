@@ -13,6 +13,7 @@ import { entryBytes, type LogEntry } from '../../domain/events/event.js';
 import { compileCriteria } from '../../domain/events/event-filter.js';
 import { ALL_CONTEXTS, scopedKey } from '../../domain/names.js';
 import type { Clock } from '../../lib/clock.js';
+import { within } from '../../lib/within.js';
 import type { Position } from '../../units.js';
 import type { LogSource, ReadBatch, Selection } from '../log/log-source.js';
 import type { ConsumerMembers } from './consumer-members.js';
@@ -27,6 +28,8 @@ const REREAD_EVENTS = 256;
 const REREAD_BYTES = 2 * 1024 * 1024;
 /** Positions behind the head from which on a consumer is no longer live. */
 const LIVE_POSITIONS = 1_024;
+/** How long an answer waits for the scan to pass it. */
+const PASS_MS = 1_000;
 /** What scopedKey puts between context and name. */
 const KEY_SEPARATOR = scopedKey('', '');
 
@@ -79,6 +82,8 @@ export class ConsumerDispatcher {
   #pumping = false;
   #again = false;
   #stopped = false;
+  /** Who waits for the scan to pass what was acknowledged beyond it. */
+  #onPassed: (() => void)[] | undefined;
   /** Ends the wait for the log to grow. A signal would do as well, at a kilobyte for each consumer. */
   #endWait: (() => void) | undefined;
 
@@ -131,6 +136,22 @@ export class ConsumerDispatcher {
     if (!this.#pumping && !this.#stopped) void this.#pump();
   }
 
+  /**
+   * Resolves once the scan has passed what was acknowledged beyond it, or cannot go on at present; at the latest after a second:
+   * there may be many pages that do not match.
+   */
+  async passAnswered(): Promise<void> {
+    if (!this.#pumping || !this.#window.scan.isBehindAnswers) return;
+    const passed = new Promise<void>((resolve) => {
+      this.#onPassed = [...(this.#onPassed ?? []), resolve];
+    });
+    await within(this.#clock, PASS_MS, passed, () => {});
+  }
+
+  #tellPassed(): void {
+    for (const resolve of this.#onPassed?.splice(0) ?? []) resolve();
+  }
+
   async #pump(): Promise<void> {
     this.#pumping = true;
     try {
@@ -141,6 +162,7 @@ export class ConsumerDispatcher {
         this.#again = true;
         if (step === 'more') continue;
         this.#host.roundDone(false);
+        if (!this.#window.scan.isBehindAnswers) this.#tellPassed();
         await step;
       }
     } catch (error) {
@@ -148,6 +170,7 @@ export class ConsumerDispatcher {
       if (!this.#stopped) this.#host.failed(error);
     }
     this.#pumping = false;
+    this.#tellPassed();
     if (!this.#stopped) this.#host.roundDone(true);
   }
 
@@ -157,13 +180,17 @@ export class ConsumerDispatcher {
     const window = this.#window;
     if (window.redeliveries.expire(now).length > 0) this.#members.markStale();
     if (window.unsaved.anyFailure) return this.#progress.flush();
-    if (!this.#host.mayDeliver || !this.#members.wanted || !window.members.hasCredit) return 'idle';
+    if (!this.#canDeliver) return window.scan.isBehindAnswers ? this.#scan(now) : 'idle';
     if (window.leases.left === 0) return this.#leases.refill();
     const positions = window.redeliveries.next(now, REDELIVERIES);
     if (positions.length > 0) return this.#redeliver(positions);
     const rereads = window.rereads.next(REREADS);
     if (rereads.length > 0) return this.#reread(rereads);
     return this.#scan(now);
+  }
+
+  get #canDeliver(): boolean {
+    return this.#host.mayDeliver && this.#members.wanted && this.#window.members.hasCredit;
   }
 
   async #redeliver(positions: readonly Position[]): Promise<void> {
@@ -240,18 +267,26 @@ export class ConsumerDispatcher {
   #offerPage(page: Page, now: number): Step {
     const { entries, scannedTo } = page.batch;
     const window = this.#window;
+    const canDeliver = this.#canDeliver;
     while (this.#pageIndex < entries.length) {
       const entry = entries[this.#pageIndex] as LogEntry;
+      if (!canDeliver && !window.scan.isAnswered(entry.position)) return this.#rest(entry.position - 1);
       const result = window.scan.offer(this.#offered(entry), now);
-      if (result.kind === 'no-credit' || result.kind === 'blocked') return 'idle';
+      if (result.kind === 'no-credit' || result.kind === 'blocked') return this.#rest(entry.position - 1);
       this.#pageIndex += 1;
       if (result.kind !== 'delivered') continue;
       this.#members.deliver(entry, result);
-      if (!this.#members.wanted) return 'idle';
+      if (!this.#members.wanted) return this.#rest(entry.position);
     }
     this.#page = undefined;
     window.scan.passedTo(scannedTo);
     return 'more';
+  }
+
+  /** Stops within a page; everything up to the position was looked at. */
+  #rest(position: Position): Step {
+    this.#window.scan.passedTo(position);
+    return 'idle';
   }
 
   #atHead(scanned: Position): Step {

@@ -1,6 +1,8 @@
 // What time brings about: silence, idleness, and the figures that operators see.
 
+import { createConnection } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AckStatus, type Delivery } from '../../../generated/madeleine/v1/consumer_service.js';
 import { SystemClock } from '../../../src/lib/clock.js';
 import { acknowledgements, numberOf, pushNumbers, TestSubscriber } from '../../support/consumers/consumer.js';
 import { createTestDatabase, type TestDatabase } from '../../support/database/database.js';
@@ -38,6 +40,18 @@ describe('the life of a consumer', () => {
     await database.drop();
   });
 
+  const restart = async () => {
+    client.close();
+    await server.stop();
+    server = await startServer({ databaseUrl: database.url, advertise: 'here:1' }, { clock });
+    client = new TestClient(server.address);
+  };
+  const query = async (sql: string, values: unknown[]) => {
+    const connection = await createConnection(database.url);
+    const [rows] = await connection.query(sql, values);
+    await connection.end();
+    return rows as Record<string, unknown>[];
+  };
   const get = async (name: string) => (await client.consumers.getConsumer({ name })).consumer;
   const metrics = async (consumer: string) => {
     const text = await (await fetch(`http://${server.httpAddress}/metrics`)).text();
@@ -92,6 +106,59 @@ describe('the life of a consumer', () => {
     await again.cancel();
   });
 
+  it('knows after a pause which leases it gave out: any other number loses no event', async () => {
+    const name = 'paused';
+    const settings = { filter: { topics: [name] } } as never;
+    const ack = async (position: bigint, lease: bigint) => {
+      const { results } = await client.consumers.acknowledge({
+        consumer: name,
+        acknowledgements: [{ position, lease }],
+      });
+      return results[0]?.status;
+    };
+    const [first] = await pushNumbers(client.events, 1, { topic: name });
+    const subscriber = new TestSubscriber(client.consumers, { consumer: name, settings });
+    const [delivery] = await subscriber.first(1);
+    const lease = delivery?.lease ?? 0n;
+    await subscriber.cancel();
+    await waitUntil(async () => (await get(name))?.members.length === 0, { what: 'the member gone' });
+    clock.aheadMs += 31_000;
+    await waitUntil(async () => (await get(name))?.owner === '', { what: 'the consumer released' });
+    const [second = 0n] = await pushNumbers(client.events, 1, { topic: name });
+    for (const mistyped of [1n, 2n, 777n, lease, lease + 1n, lease * 2n, lease ^ (1n << 20n), 1n << 40n, 1n << 63n]) {
+      expect(await ack(second, mistyped), `lease ${mistyped}`).toBe(AckStatus.ACK_STATUS_UNKNOWN);
+    }
+    expect(await ack(first ?? 0n, lease + 1n)).toBe(AckStatus.ACK_STATUS_UNKNOWN);
+    expect(await ack(first ?? 0n, lease)).toBe(AckStatus.ACK_STATUS_ACCEPTED);
+    const { deliveries } = await client.consumers.fetch({ consumer: name });
+    expect(deliveries.map(({ event }) => event?.position)).toEqual([second]);
+  });
+
+  it('moves the offset past what is acknowledged after a pause, without anybody who asks for events', async () => {
+    const name = 'answered late';
+    const settings = { filter: { topics: [name] } } as never;
+    const others = () => pushNumbers(client.events, 2, { topic: 'of others' });
+    const positions = await pushNumbers(client.events, 5, { topic: name });
+    const { deliveries } = await client.consumers.fetch({ consumer: name, settings, limit: 5 });
+    await others();
+    const ack = async (some: readonly Delivery[]) => {
+      const acknowledged = await client.consumers.acknowledge({
+        consumer: name,
+        acknowledgements: acknowledgements(some),
+      });
+      expect(acknowledged.results.every(({ status }) => status === AckStatus.ACK_STATUS_ACCEPTED)).toBe(true);
+      expect((await get(name))?.offset).toBe(acknowledged.offset);
+      return acknowledged.offset;
+    };
+    await restart();
+    // Out of order, with a hole.
+    expect(await ack(deliveries.slice(3))).toBe((positions[0] ?? 0n) - 1n);
+    expect(await ack(deliveries.slice(0, 2))).toBe((positions[2] ?? 0n) - 1n);
+    await restart();
+    expect(await ack(deliveries.slice(2, 3))).toBeGreaterThanOrEqual(positions[4] ?? 0n);
+    expect(await get(name)).toMatchObject({ pending: 0n });
+  });
+
   it('takes no delivery back before its time when the wall clock is set ahead', async () => {
     const settings = { filter: { topics: ['ahead'] }, ackTimeout: { seconds: 600n, nanos: 0 } } as never;
     const subscriber = new TestSubscriber(client.consumers, { consumer: 'ahead', settings });
@@ -122,6 +189,42 @@ describe('the life of a consumer', () => {
     clock.setAheadMs = 0;
     await subscriber.cancel();
   });
+
+  it.each([-3_600_000, 3_600_000])(
+    'waits, beats and lets go in time when the wall clock is set by %d ms',
+    async (set) => {
+      const name = `set by ${set}`;
+      const settings = { filter: { topics: [name] } } as never;
+      const silent = new TestSubscriber(client.consumers, { consumer: name, settings });
+      await silent.frame('caughtUp');
+      clock.setAheadMs = set;
+      const began = performance.now();
+      const wait = { seconds: 2n, nanos: 0 };
+      const { deliveries } = await client.consumers.fetch({ consumer: `${name} too`, settings, wait });
+      expect(deliveries).toEqual([]);
+      expect(performance.now() - began).toBeGreaterThan(1_900);
+      expect(performance.now() - began).toBeLessThan(8_000);
+      await silent.frame('heartbeat');
+      await pushNumbers(client.events, 1, { topic: name });
+      const [delivery] = await silent.first(1);
+      await client.consumers.acknowledge({
+        consumer: name,
+        acknowledgements: acknowledgements([delivery as Delivery]),
+      });
+      // Offsets that nobody waits for are written in time too.
+      await pushNumbers(client.events, 1, { topic: 'of others' });
+      const stored = async () => {
+        const [row] = await query('SELECT acked_to FROM consumer WHERE name = ?', [Buffer.from(name)]);
+        return row?.acked_to === Number((await get(name))?.offset);
+      };
+      await waitUntil(stored, { what: 'the offset written' });
+      await silent.cancel();
+      await waitUntil(async () => (await get(name))?.members.length === 0, { what: 'the member gone' });
+      clock.aheadMs += 31_000;
+      await waitUntil(async () => (await get(name))?.owner === '', { what: 'the consumer released' });
+      clock.setAheadMs = 0;
+    },
+  );
 
   it('is kept while events that were fetched are in flight, and forgets the fetching member after', async () => {
     await pushNumbers(client.events, 1, { topic: 'fetched' });
