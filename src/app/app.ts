@@ -160,6 +160,7 @@ export class App {
     const server = new GrpcServer({
       services: services({ ...engine, surroundings, handle, encoder: this.#encoder, draining: this.#draining.signal }),
       maxStreams: config.maxStreams,
+      draining: this.#draining.signal,
       clock,
       logger,
     });

@@ -53,6 +53,7 @@ const server = new GrpcServer({
       implementation: noop,
     },
   ],
+  draining: new AbortController().signal,
   maxStreams: 10_000,
   clock: systemClock,
   logger: pino({ level: 'silent' }),

@@ -391,7 +391,7 @@ export interface SubscribeResponse {
     /** Everything up to here was delivered; sent at each change to live. */
     { $case: "caughtUp"; value: CaughtUp }
     | //
-    /** The server drains: acknowledge what you hold, and subscribe elsewhere. */
+    /** The server drains: acknowledge what you hold, and subscribe elsewhere. The stream ends after it. */
     { $case: "goingAway"; value: GoingAway }
     | undefined;
 }
@@ -4574,7 +4574,8 @@ export const ConsumerServiceDefinition = {
      * Streams the events of a consumer to one of its members; creates the consumer at first use.
      *
      * Several members share its events, those of one stream going to one member at a time. Credit is what is delivered and
-     * not acknowledged, in events and bytes. An event that is not acknowledged within `ack_timeout` is delivered again.
+     * not acknowledged, in events and bytes. An event that is not acknowledged within `ack_timeout` is delivered again. A server that
+     * drains sends `going_away` and ends the stream with DRAINING; what it delivered can be acknowledged for some seconds more.
      *
      * Errors: INVALID_ARGUMENT (FIELD_INVALID); FAILED_PRECONDITION (SETTINGS_DIFFER, POSITION_BEYOND_HEAD); ABORTED
      * (MEMBER_REPLACED) if another subscriber came with the same member name; NOT_FOUND (CONSUMER_UNKNOWN) if the consumer is
@@ -4678,7 +4679,8 @@ export interface ConsumerServiceImplementation<CallContextExt = {}> {
    * Streams the events of a consumer to one of its members; creates the consumer at first use.
    *
    * Several members share its events, those of one stream going to one member at a time. Credit is what is delivered and
-   * not acknowledged, in events and bytes. An event that is not acknowledged within `ack_timeout` is delivered again.
+   * not acknowledged, in events and bytes. An event that is not acknowledged within `ack_timeout` is delivered again. A server that
+   * drains sends `going_away` and ends the stream with DRAINING; what it delivered can be acknowledged for some seconds more.
    *
    * Errors: INVALID_ARGUMENT (FIELD_INVALID); FAILED_PRECONDITION (SETTINGS_DIFFER, POSITION_BEYOND_HEAD); ABORTED
    * (MEMBER_REPLACED) if another subscriber came with the same member name; NOT_FOUND (CONSUMER_UNKNOWN) if the consumer is
@@ -4742,7 +4744,8 @@ export interface ConsumerServiceClient<CallOptionsExt = {}> {
    * Streams the events of a consumer to one of its members; creates the consumer at first use.
    *
    * Several members share its events, those of one stream going to one member at a time. Credit is what is delivered and
-   * not acknowledged, in events and bytes. An event that is not acknowledged within `ack_timeout` is delivered again.
+   * not acknowledged, in events and bytes. An event that is not acknowledged within `ack_timeout` is delivered again. A server that
+   * drains sends `going_away` and ends the stream with DRAINING; what it delivered can be acknowledged for some seconds more.
    *
    * Errors: INVALID_ARGUMENT (FIELD_INVALID); FAILED_PRECONDITION (SETTINGS_DIFFER, POSITION_BEYOND_HEAD); ABORTED
    * (MEMBER_REPLACED) if another subscriber came with the same member name; NOT_FOUND (CONSUMER_UNKNOWN) if the consumer is

@@ -15,7 +15,7 @@ export class ConsumerLife {
   readonly #clock: Clock;
   /** Made when the server drains: there may be many thousand sessions, and each promise has two functions. */
   #drained: Promise<void> | undefined;
-  #allLeft: (() => void) | undefined;
+  #tellDrained: (() => void) | undefined;
   #ended: Error | undefined;
   #usedAtMs: Millis;
 
@@ -54,22 +54,22 @@ export class ConsumerLife {
     if (this.draining) throw drainingError();
   }
 
-  /** Begins to drain; resolves once no subscriber is left, or when it ends. */
+  /** Begins to drain; resolves once nothing is left to wait for, or when it ends. */
   drain(): Promise<void> {
     this.#drained ??= new Promise((resolve) => {
-      this.#allLeft = resolve;
+      this.#tellDrained = resolve;
       if (this.#ended !== undefined) resolve();
     });
     return this.#drained;
   }
 
-  /** Takes note that no subscriber is left, for those who wait for the end of draining. */
-  allLeft(): void {
-    this.#allLeft?.();
+  /** Takes note that no subscriber is left, and nothing that one had. */
+  tellDrained(): void {
+    this.#tellDrained?.();
   }
 
   end(error: Error): void {
     this.#ended ??= error;
-    this.#allLeft?.();
+    this.#tellDrained?.();
   }
 }

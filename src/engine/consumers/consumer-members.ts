@@ -126,13 +126,13 @@ export class ConsumerMembers implements MemberHost {
   /** Tells subscribers to go, and sends callers of Fetch away. */
   drain(position: Position, error: Error): void {
     for (const member of [...this.#members.values()]) {
-      if (member instanceof Subscription) member.drain(position);
+      if (member instanceof Subscription) member.drain(position, error);
       else member.end(error);
     }
   }
 
-  /** Ends every member, with an error or in order. */
-  end(error: Error | undefined): void {
+  /** Ends every member with the error. */
+  end(error: Error): void {
     const members = [...this.#members.values()];
     this.#members.clear();
     this.#wanted = false;

@@ -62,6 +62,8 @@ export class ConsumerSession implements DispatchHost {
   readonly #dispatcher: ConsumerDispatcher;
   readonly #alarm: Alarm;
   #retryAtMs = Number.POSITIVE_INFINITY;
+  /** Events that waited to be delivered again when it began to drain: nobody had them. */
+  #waitingBefore = 0;
 
   constructor(options: ConsumerSessionOptions) {
     const { record, ownership, clock, logger, store, source, flusher, address, onEmpty, onLost } = options;
@@ -117,24 +119,25 @@ export class ConsumerSession implements DispatchHost {
   }
 
   /**
-   * Tells its subscribers that the server drains; nothing more is delivered, acknowledgements go on. Resolves once no
-   * subscriber is left, or the session ended.
+   * Tells its subscribers that the server drains, and ends them; nothing more is delivered, acknowledgements go on. Resolves
+   * once every subscriber was told and what was in flight is answered, or the session ended.
    */
   drain(): Promise<void> {
     const drained = this.#life.drain();
+    this.#waitingBefore = this.#window.report.stats().waiting;
     this.members.drain(this.#window.scan.position, drainingError());
-    this.#tellIfAllLeft();
+    this.#tellIfDrained();
     return drained;
   }
 
-  /** Ends every member with the error, or in order. The hold is not touched; what is unwritten stays unwritten. */
-  end(error: Error, memberError: Error | undefined = error): void {
+  /** Ends every member with the error. The hold is not touched; what is unwritten stays unwritten. */
+  end(error: Error): void {
     if (this.#life.ended !== undefined) return;
     this.#life.end(error);
     this.#dispatcher.stop();
     this.#alarm.stop();
     this.progress.stop();
-    this.members.end(memberError);
+    this.members.end(error);
   }
 
   // --- what its dispatcher asks; methods, as an object of closures for each session would be a kilobyte and more
@@ -147,6 +150,7 @@ export class ConsumerSession implements DispatchHost {
   /** See DispatchHost. */
   roundDone(idle: boolean): void {
     this.members.handOut(idle);
+    this.#tellIfDrained();
     if (!idle || this.#life.ended !== undefined) return;
     if (this.#leases.areFew) this.#leases.refill().catch((error: unknown) => this.failed(error));
     this.progress.flushSoon().catch((error: unknown) => this.failed(error));
@@ -197,11 +201,13 @@ export class ConsumerSession implements DispatchHost {
     this.#life.use();
     this.members.wake();
     if (this.members.size === 0) this.#options.onEmpty(this);
-    this.#tellIfAllLeft();
+    this.#tellIfDrained();
   }
 
-  #tellIfAllLeft(): void {
-    if (!this.members.hasSubscriptions) this.#life.allLeft();
+  #tellIfDrained(): void {
+    if (!this.#life.draining || this.members.hasSubscriptions) return;
+    const { inFlight, waiting } = this.#window.report.stats();
+    if (inFlight + waiting <= this.#waitingBefore) this.#life.tellDrained();
   }
 
   #setAlarm(): void {

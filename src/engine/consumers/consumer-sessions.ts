@@ -141,7 +141,7 @@ export class ConsumerSessions {
   }
 
   #end(session: ConsumerSession): void {
-    session.end(drainingError(), undefined);
+    session.end(drainingError());
     this.#remove(session);
   }
 

@@ -37,7 +37,7 @@ interface Waiting {
  * | state    | entered when                              | left when                                                |
  * |----------|-------------------------------------------|----------------------------------------------------------|
  * | open     | subscribed                                | `drain`: leaving; `end` or `close`: ended                |
- * | leaving  | the server drains                         | nothing of it is in flight any more, `end`, `close`: ended |
+ * | leaving  | the server drains                         | it was told so, `end`, `close`: ended                    |
  * | ended    | replaced, deleted, lost, closed, drained  | never                                                    |
  */
 export class Subscription implements SessionMember {
@@ -49,7 +49,7 @@ export class Subscription implements SessionMember {
   #waiting: Waiting | undefined;
   #gaps: { first: Position; last: Position }[] = [];
   #caughtUp: Position | undefined;
-  #leaving: { readonly position: Position; told: boolean } | undefined;
+  #leaving: { readonly position: Position; readonly error: Error } | undefined;
   #ended: { readonly error: Error | undefined } | undefined;
   #lastFrameMs: Millis;
   /** Whether it was given a frame in this turn of the event loop. */
@@ -119,9 +119,9 @@ export class Subscription implements SessionMember {
     this.#caughtUp = position;
   }
 
-  /** Says that the server drains, after what is leased already; ends once nothing is in flight. */
-  drain(position: Position): void {
-    this.#leaving ??= { position, told: false };
+  /** Says that the server drains, and ends with the error. What it got can still be acknowledged; what it did not returns. */
+  drain(position: Position, error: Error): void {
+    this.#leaving ??= { position, error };
     this.#answer();
   }
 
@@ -166,26 +166,24 @@ export class Subscription implements SessionMember {
   }
 
   #takeFrame(): SubscribeFrame | undefined {
+    if (this.#leaving !== undefined) return this.#leave(this.#leaving);
     const gap = this.#gaps.shift();
     if (gap !== undefined) return { kind: 'gap', ...gap };
     this.#host.prune(this.pending);
     if (this.pending.size > 0) {
       return { kind: 'deliveries', ...this.pending.take(FRAME_EVENTS, FRAME_BYTES, this.#measure) };
     }
-    if (this.#leaving !== undefined) return this.#leave(this.#leaving);
     const position = this.#caughtUp;
     this.#caughtUp = undefined;
     if (position !== undefined) return { kind: 'caught_up', position };
     return this.#heartbeat();
   }
 
-  #leave(leaving: { readonly position: Position; told: boolean }): SubscribeFrame | undefined {
-    if (!leaving.told) {
-      leaving.told = true;
-      return { kind: 'going_away', position: leaving.position };
-    }
-    if (this.#host.inFlight(this.name).events === 0) this.close({ lost: false });
-    return undefined;
+  #leave({ position, error }: { readonly position: Position; readonly error: Error }): SubscribeFrame {
+    this.#ended = { error };
+    this.pending.clear();
+    this.#host.left(this, { lost: false });
+    return { kind: 'going_away', position };
   }
 
   #heartbeat(): SubscribeFrame | undefined {

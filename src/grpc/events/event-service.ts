@@ -94,15 +94,16 @@ export class EventService {
   }
 
   async *pushEventStream(requests: AsyncIterable<DecodedBatch>, { signal }: CallContext): AsyncGenerator<Uint8Array> {
+    const { draining } = this.#options;
     const start = async (batch: DecodedBatch): Promise<Started<Uint8Array>> => {
-      if (this.#options.draining.aborted) throw drainingError();
+      if (draining.aborted) throw drainingError();
       await this.#options.groupCommit.whenRoom(signal);
       const checked = this.#checked(batch);
       // What a description needs is made before the next batch begins: batches commit in their order.
       const prepared = await this.#options.pushes.prepare(checked.valid, signal);
       return { answer: this.#pushBatch(batch, checked, prepared) };
     };
-    yield* pipelined(requests, start, signal);
+    yield* pipelined(requests, start, { cancelled: signal, draining });
   }
 
   async getEvent(request: GetEventRequest): Promise<Uint8Array> {

@@ -1,5 +1,7 @@
 // PushEventStream: many batches in flight, committed and answered in the order sent. Requests are read ahead only as far as the
-// bounds allow; beyond them flow control holds the client.
+// bounds allow; beyond them flow control holds the client. When the server drains, nothing more is read; what was is answered.
+
+import { drainingError } from '../../domain/errors.js';
 
 /** Batches of one stream that may be under way. */
 const MAX_IN_FLIGHT = 256;
@@ -11,32 +13,63 @@ export interface Started<Answer> {
 
 /**
  * Starts the work of each request in order, without waiting for the former one's answer, and yields the answers in order. When a
- * work or the requests fail, the answers before it are still yielded, then it throws.
+ * work or the requests fail, or the server drains, the answers before it are still yielded, then it throws.
  */
 export async function* pipelined<Request, Answer>(
   requests: AsyncIterable<Request>,
   start: (request: Request) => Promise<Started<Answer>>,
-  signal: AbortSignal,
+  { cancelled, draining }: { readonly cancelled: AbortSignal; readonly draining: AbortSignal },
 ): AsyncGenerator<Answer, void> {
-  const queue = new AnswerQueue<Answer>(signal);
-  const reading = readAhead(requests, start, queue);
+  const queue = new AnswerQueue<Answer>(cancelled);
+  const reader = new RequestReader(requests, draining);
+  const reading = readAhead(reader, start, queue);
   try {
     for (let next = await queue.next(); next !== undefined; next = await queue.next()) yield await next.answer;
     await reading;
   } finally {
     queue.close();
+    reader.close();
+  }
+}
+
+/** The requests of one stream until the server drains: one who sends nothing would be waited for. */
+class RequestReader<Request> {
+  readonly #requests: AsyncIterator<Request>;
+  readonly #draining: AbortSignal;
+  #giveUp: () => void = () => {};
+  readonly #onDrain = () => this.#giveUp();
+
+  constructor(requests: AsyncIterable<Request>, draining: AbortSignal) {
+    this.#requests = requests[Symbol.asyncIterator]();
+    this.#draining = draining;
+    draining.addEventListener('abort', this.#onDrain);
+  }
+
+  /** Returns the next request; rejects with DRAINING. */
+  next(): Promise<IteratorResult<Request>> {
+    if (this.#draining.aborted) return Promise.reject(drainingError());
+    return new Promise((resolve, reject) => {
+      this.#giveUp = () => reject(drainingError());
+      this.#requests.next().then(resolve, reject);
+    });
+  }
+
+  close(): void {
+    this.#draining.removeEventListener('abort', this.#onDrain);
+    // Not waited for: it may stand behind a request that never comes.
+    this.#requests.return?.().catch(() => {});
   }
 }
 
 async function readAhead<Request, Answer>(
-  requests: AsyncIterable<Request>,
+  requests: RequestReader<Request>,
   start: (request: Request) => Promise<Started<Answer>>,
   queue: AnswerQueue<Answer>,
 ): Promise<void> {
   try {
-    for await (const request of requests) {
+    for (let next = await requests.next(); next.done !== true; next = await requests.next()) {
       if (!(await queue.room())) return;
-      queue.add(await start(request));
+      queue.add(await start(next.value));
     }
   } catch (error) {
     queue.add({ answer: Promise.reject(error) });

@@ -12,6 +12,7 @@ import type { Logger } from '../../telemetry.js';
 import type { Millis } from '../../units.js';
 import type { ServerDefinition } from '../wire/definitions.js';
 import { accessLogMiddleware } from './access-log.js';
+import { drainMiddleware } from './drain.js';
 import { errorsMiddleware } from './errors.js';
 
 /** Bytes that a request may have; above them gRPC itself answers RESOURCE_EXHAUSTED. */
@@ -35,6 +36,8 @@ export interface GrpcServerOptions {
   readonly services: readonly RegisteredService[];
   /** Calls of one connection that may be open at once. */
   readonly maxStreams: number;
+  /** Aborts when the server drains. */
+  readonly draining: AbortSignal;
   readonly clock: Clock;
   readonly logger: Logger & { isLevelEnabled?(level: string): boolean };
 }
@@ -45,7 +48,7 @@ export class GrpcServer {
   readonly #services: readonly string[];
   readonly #clock: Clock;
 
-  constructor({ services, maxStreams, clock, logger }: GrpcServerOptions) {
+  constructor({ services, maxStreams, draining, clock, logger }: GrpcServerOptions) {
     this.#clock = clock;
     this.#services = ['', ...services.map(({ name }) => name)];
     this.setServing(false);
@@ -59,7 +62,10 @@ export class GrpcServer {
       'grpc.keepalive_permit_without_calls': 1,
     });
     // `use` returns a server that runs the middleware; the one it is called on does not.
-    this.#server = middlewares({ logger, clock }).reduce((wrapped, middleware) => wrapped.use(middleware), server);
+    this.#server = middlewares({ logger, clock, draining }).reduce(
+      (wrapped, middleware) => wrapped.use(middleware),
+      server,
+    );
     for (const { definition, implementation } of services) this.#add(definition, implementation);
     this.#server.add(HealthDefinition, HealthServiceImpl(this.#health));
     this.#addReflection(services.map(({ name }) => name));
@@ -105,13 +111,14 @@ export class GrpcServer {
 }
 
 /** The middleware, outermost first. What a handler throws is translated innermost, so that metrics see the status that goes out. */
-function middlewares(options: { logger: GrpcServerOptions['logger']; clock: Clock }): ServerMiddleware[] {
+function middlewares(options: Pick<GrpcServerOptions, 'logger' | 'clock' | 'draining'>): ServerMiddleware[] {
   const accessLog = options.logger.isLevelEnabled?.('debug') === true ? [accessLogMiddleware(options)] : [];
   return [
     prometheusServerMiddleware(),
     ...accessLog,
     errorDetailsServerMiddleware as ServerMiddleware,
     errorsMiddleware(options.logger),
+    drainMiddleware(options),
   ];
 }
 

@@ -10,6 +10,7 @@ import { waitUntil } from '../../support/wait-until.js';
 
 const suite = useServer({ advertise: 'first.example:50051' });
 const scene = useScenes(suite);
+const DRAINING = { status: 'UNAVAILABLE', reason: 'DRAINING', retryable: true };
 const ELSEWHERE = {
   status: 'UNAVAILABLE',
   reason: 'OWNED_ELSEWHERE',
@@ -132,17 +133,47 @@ describe('draining', () => {
     const deliveries = await subscriber.first(2);
     const stopped = server.stop();
     await subscriber.frame('goingAway');
-    const { results } = await client.consumers.acknowledge({
-      consumer,
-      acknowledgements: acknowledgements(deliveries),
-    });
-    expect(results.map(({ status }) => status)).toEqual(Array(2).fill(AckStatus.ACK_STATUS_ACCEPTED));
-    expect(await subscriber.end()).toBeNull();
+    expect(await refusalOf(subscriber.end().then((error) => Promise.reject(error)))).toMatchObject(DRAINING);
+    for (const delivery of deliveries) {
+      const { results } = await client.consumers.acknowledge({
+        consumer,
+        acknowledgements: acknowledgements([delivery]),
+      });
+      expect(results.map(({ status }) => status)).toEqual([AckStatus.ACK_STATUS_ACCEPTED]);
+    }
     await stopped;
     client.close();
     const next = subscribe();
     expect((await next.first(1)).map(numberOf)).toEqual([3]);
     expect(next.numbers).toEqual([3]);
+  });
+
+  it('takes the last acknowledgements of callers of Fetch too, and sends those who wait away', async () => {
+    const { push, consumer, settings, subscribe } = scene();
+    await push(3);
+    const server = await startServer({ databaseUrl: suite.database.url, drainMs: '4000' });
+    const client = new TestClient(server.address);
+    const { deliveries } = await client.consumers.fetch({ consumer, settings, limit: 2 });
+    const idle = client.consumers.fetch({
+      consumer: `${consumer}-idle`,
+      settings: {},
+      wait: { seconds: 30n, nanos: 0 },
+    });
+    const waiting = refusalOf(idle);
+    await waitUntil(
+      async () => (await client.consumers.listConsumers({ namePrefix: `${consumer}-idle` })).consumers[0]?.owner !== '',
+      { what: 'the consumer is run' },
+    );
+    const stopped = server.stop();
+    expect(await waiting).toMatchObject(DRAINING);
+    const { results } = await client.consumers.acknowledge({
+      consumer,
+      acknowledgements: acknowledgements(deliveries),
+    });
+    expect(results.map(({ status }) => status)).toEqual(Array(2).fill(AckStatus.ACK_STATUS_ACCEPTED));
+    await stopped;
+    client.close();
+    expect((await subscribe().first(1)).map(numberOf)).toEqual([3]);
   });
 
   it('takes no new members and keeps ephemeral consumers for whoever comes back', async () => {

@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { promisify } from 'node:util';
-import { Client, credentials } from '@grpc/grpc-js';
+import { Client, credentials, status } from '@grpc/grpc-js';
 import {
   HealthDefinition,
   HealthCheckResponse_ServingStatus as Serving,
@@ -141,6 +142,19 @@ describe('limits', () => {
   });
 });
 
+/** A stream of reflection that asks once and stays. */
+function reflectionEnd(address: string): { began: Promise<unknown>; ended: Promise<unknown> } {
+  const client = new Client(address, credentials.createInsecure());
+  const identity = (bytes: Buffer) => bytes;
+  const path = '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo';
+  const call = client.makeBidiStreamRequest<Buffer, Buffer>(path, identity, identity);
+  const began = once(call, 'data');
+  const ended = new Promise((resolve) => call.on('error', resolve)).finally(() => client.close());
+  // ServerReflectionRequest { list_services: "" }
+  call.write(Buffer.from([0x3a, 0]));
+  return { began, ended };
+}
+
 describe('a server that stops', () => {
   it('says good-bye to open streams, and refuses new work', async () => {
     const server = await startServer({ databaseUrl: suite.database.url, drainMs: '3000' });
@@ -159,6 +173,82 @@ describe('a server that stops', () => {
       });
     }
     await stopping;
+    client.close();
+  });
+
+  it('ends every kind of stream at once, with the reason', async () => {
+    const server = await startServer({ databaseUrl: suite.database.url, drainMs: '5000' });
+    const client = new TestClient(server.address);
+    const { event: awaited } = await client.events.pushEvent({
+      event: newEvent({ payload: undefined, description: { never: 'comes' } }),
+    });
+    const never = new Promise<never>(() => {});
+    const idle = async function* <T>(...messages: T[]) {
+      yield* messages;
+      await never;
+    };
+    const push = { batchId: 1n, events: [{ event: newEvent() }] };
+    const streams = {
+      subscribe: client.consumers.subscribe({ consumer: 'drained', start: { at: { $case: 'latest', value: {} } } }),
+      idlePush: client.events.pushEventStream(idle()),
+      push: client.events.pushEventStream(idle(push)),
+      wait: client.cawins.waitForEvent({ eventId: awaited?.id ?? 0n }),
+      health: client.of(HealthDefinition).watch({ service: '' }),
+    };
+    const reflection = reflectionEnd(server.address);
+    const ends = Object.entries(streams).map(async ([name, stream]) => {
+      const messages: unknown[] = [];
+      const read = async () => {
+        for await (const message of stream as AsyncIterable<unknown>) {
+          messages.push(message);
+          if (messages.length === 1) began.push(name);
+        }
+      };
+      const refusal = await refusalOf(read());
+      return [name, { ...refusal, last: messages.at(-1) }] as const;
+    });
+    const began: string[] = ['idlePush'];
+    await waitUntil(() => began.length === ends.length, { what: 'all streams are open' });
+    await reflection.began;
+    const startedAt = performance.now();
+    const stopping = server.stop();
+    const ended = Object.fromEntries(await Promise.all(ends));
+    await stopping;
+    expect(performance.now() - startedAt).toBeLessThan(4_000);
+    const reasons = Object.entries(ended).map(([name, refusal]) => `${name} ${refusal.status} ${refusal.reason}`);
+    expect(reasons).toEqual(Object.keys(streams).map((name) => `${name} UNAVAILABLE DRAINING`));
+    expect(ended.subscribe?.last).toMatchObject({ frame: { $case: 'goingAway' } });
+    expect(ended.health?.last).toEqual({ status: Serving.NOT_SERVING });
+    expect(await reflection.ended).toMatchObject({ code: status.UNAVAILABLE, details: 'the server is about to stop' });
+    client.close();
+  });
+
+  it('answers what a stream of pushes sent before it says good-bye', async () => {
+    const server = await startServer({ databaseUrl: suite.database.url, drainMs: '5000' });
+    const client = new TestClient(server.address);
+    const batches = 100;
+    async function* requests() {
+      for (let batch = 1; batch <= batches; batch += 1) {
+        const events = Array.from({ length: 50 }, () => ({ event: newEvent({ context: 'answered' }) }));
+        yield { batchId: BigInt(batch), events };
+      }
+      await new Promise(() => {});
+    }
+    const answered: bigint[] = [];
+    const read = async () => {
+      for await (const { batchId } of client.events.pushEventStream(requests())) answered.push(batchId);
+    };
+    const refusal = refusalOf(read());
+    await waitUntil(() => answered.length > 0, { what: 'the first answer' });
+    await server.stop();
+    expect(await refusal).toMatchObject({ status: 'UNAVAILABLE', reason: 'DRAINING' });
+    expect(answered).toEqual(answered.map((_, index) => BigInt(index + 1)));
+    const count = async () => {
+      const frames = await take(suite.client.events.readEvents({ context: 'answered' }), () => false);
+      return frames.flatMap(({ events }) => events).length;
+    };
+    // Another instance learns of them by its next look at the log.
+    await waitUntil(async () => (await count()) === 50 * answered.length, { what: 'what was answered is stored' });
     client.close();
   });
 
