@@ -44,7 +44,7 @@ export const OPTIONS = {
     flag: '--data-dir',
     kind: 'string',
     default: './data',
-    text: 'Directory of the embedded database.',
+    text: 'Directory of the embedded database, and of the name by which an instance takes up its own consumers after a crash.',
   },
   databasePool: {
     variable: 'MADELEINE_DB_POOL',

@@ -1,6 +1,5 @@
 // One server: starts its groups of parts in order, and stops them in the reverse order. Each group is built in a file of its own.
 
-import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { registry as rpcRegistry } from 'nice-grpc-prometheus';
 import { collectDefaultMetrics } from 'prom-client';
@@ -19,6 +18,7 @@ import { startConsumers } from './consumers.js';
 import { assertFit, type DatabaseHandle, openDatabase } from './database.js';
 import { EventParts } from './events.js';
 import { inspect } from './inspection.js';
+import { beginRun } from './instance.js';
 import { LogParts } from './log.js';
 import { type ServicesOptions, services } from './services.js';
 import { Started } from './started.js';
@@ -115,11 +115,10 @@ export class App {
 
   async #startEngine(handle: DatabaseHandle): Promise<Engine> {
     const surroundings = this.#surroundings;
-    const { advertise, listen } = surroundings.config;
-    const instance = { id: randomUUID(), address: advertise || listen };
+    const { instance, endedRuns } = await beginRun(surroundings, this.#started);
     const log = new LogParts({ surroundings, handle, instance, onDatabase: (up) => this.#onDatabase(up) });
     await log.start(this.#started, this.#draining.signal);
-    const consumers = startConsumers({ surroundings, handle, instance, log }, this.#started);
+    const consumers = await startConsumers({ surroundings, handle, instance, endedRuns, log }, this.#started);
     const events = new EventParts({ surroundings, handle, log });
     events.start(this.#started);
     const callbacks = await CallbackParts.open({
@@ -128,6 +127,7 @@ export class App {
       log,
       events,
       instanceId: instance.id,
+      endedRuns,
       encoder: this.#encoder,
       retryPolicy: this.#retryPolicy,
     });

@@ -24,6 +24,8 @@ import { loadSecretKey, SECRET_KEY_FILE } from '../storage/embedded/embedded-sec
 import { MysqlCallbackStore } from '../storage/mysql/cawins/callback-store.js';
 import { MysqlCawinStore } from '../storage/mysql/cawins/cawin-store.js';
 import { MysqlFiringStore } from '../storage/mysql/cawins/firing-store.js';
+import type { FiringStore } from '../storage/ports/cawin-storage.js';
+import type { EndedRuns } from '../storage/ports/log-storage.js';
 import type { Logger } from '../telemetry.js';
 import type { Millis } from '../units.js';
 import type { DatabaseHandle } from './database.js';
@@ -38,6 +40,8 @@ export interface CallbackPartsOptions {
   readonly log: LogParts;
   readonly events: EventParts;
   readonly instanceId: string;
+  /** Former runs of the instance; undefined: none is known. */
+  readonly endedRuns: EndedRuns | undefined;
   readonly encoder: WireEventEncoder;
   /** The times at which a call is tried again; the product's own, if left out. */
   readonly retryPolicy: RetryPolicy | undefined;
@@ -53,7 +57,7 @@ export class CallbackParts {
   readonly #runner: CallbackRunner;
   #stopped: Promise<void> | undefined;
 
-  private constructor(options: CallbackPartsOptions, vault: CawinVault) {
+  private constructor(options: CallbackPartsOptions, firingStore: FiringStore, vault: CawinVault) {
     const { surroundings, handle, instanceId } = options;
     const { clock, random, metrics, logger } = surroundings;
     const { database } = handle;
@@ -81,7 +85,7 @@ export class CallbackParts {
     });
     const onFirings = () => this.#runner.wake();
     this.#firings = new Firings({
-      store: new MysqlFiringStore({ database }),
+      store: firingStore,
       source,
       log,
       instanceId,
@@ -95,7 +99,10 @@ export class CallbackParts {
 
   /** Rejects with what is wrong with the embedded key file. */
   static async open(options: CallbackPartsOptions): Promise<CallbackParts> {
-    return new CallbackParts(options, new CawinVault(await openBox(options.surroundings.config)));
+    const { handle, endedRuns } = options;
+    const store = new MysqlFiringStore({ database: handle.database });
+    if (endedRuns !== undefined) await store.releaseEnded(endedRuns);
+    return new CallbackParts(options, store, new CawinVault(await openBox(options.surroundings.config)));
   }
 
   /** Starts making firings and calls. The log has to be started. */

@@ -2,7 +2,7 @@
 
 import { Consumers } from '../engine/consumers/consumers.js';
 import { MysqlConsumerStore } from '../storage/mysql/consumers/consumer-store.js';
-import type { Instance } from '../storage/ports/log-storage.js';
+import type { EndedRuns, Instance } from '../storage/ports/log-storage.js';
 import type { DatabaseHandle } from './database.js';
 import type { LogParts } from './log.js';
 import type { Started } from './started.js';
@@ -12,13 +12,17 @@ export interface ConsumersOptions {
   readonly surroundings: Surroundings;
   readonly handle: DatabaseHandle;
   readonly instance: Instance;
+  /** Former runs of the instance; undefined: none is known. */
+  readonly endedRuns: EndedRuns | undefined;
   readonly log: LogParts;
 }
 
 /** Builds and starts what serves consumers. The log has to be started. */
-export function startConsumers({ surroundings, handle, instance, log }: ConsumersOptions, started: Started): Consumers {
+export async function startConsumers(options: ConsumersOptions, started: Started): Promise<Consumers> {
+  const { surroundings, handle, instance, endedRuns, log } = options;
   const { clock, metrics, logger } = surroundings;
   const store = new MysqlConsumerStore({ database: handle.database });
+  if (endedRuns !== undefined) await store.releaseEnded(endedRuns);
   const consumers = new Consumers({ store, source: log.reader, instance, clock, metrics, logger });
   consumers.start();
   started.add('consumers', () => consumers.stop());

@@ -1,9 +1,15 @@
 // kill -9 of the server in the middle of pushes and deliveries: nothing that was answered is lost or doubled, every consumer goes
 // on from its offset.
 
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AckStatus } from '../../generated/madeleine/v1/consumer_service.js';
 import type { Event as EventMessage } from '../../generated/madeleine/v1/event.js';
+import { acknowledgements, pushNumbers } from '../support/consumers/consumer.js';
 import { Worker } from '../support/consumers/worker.js';
+import { refusalOf } from '../support/contract/refusals.js';
 import { createTestDatabase, type TestDatabase } from '../support/database/database.js';
 import { History } from '../support/events/history.js';
 import { StreamPusher } from '../support/events/pusher.js';
@@ -70,5 +76,42 @@ describe('a server that is killed', () => {
     await server.stop();
     expect(history.faults(stored)).toEqual([]);
     expect(history.answeredCount).toBe(stored.length);
+  });
+});
+
+describe('an instance that was killed', () => {
+  const started = async (dataDir: string) => {
+    const server = await ServerProcess.start({ databaseUrl: database.url, dataDir, advertise: 'same.example:50051' });
+    return { server, client: new TestClient(server.address) };
+  };
+
+  it('takes up its own consumers at once when it comes back, and another one does not', async () => {
+    const parent = await mkdtemp(join(tmpdir(), 'madeleine-killed-'));
+    const first = await started(join(parent, 'first'));
+    const beside = await started(join(parent, 'beside'));
+    const positions = await pushNumbers(first.client.events, 3, { topic: 'taken up' });
+    const settings = { filter: { topics: ['taken up'] } } as never;
+    const { deliveries } = await first.client.consumers.fetch({ consumer: 'own', settings, limit: 2 });
+    await beside.client.consumers.fetch({ consumer: 'of the other', settings, limit: 1 });
+    await first.server.kill();
+    const refused = await refusalOf(beside.client.consumers.fetch({ consumer: 'own' }));
+    expect(refused).toMatchObject({ status: 'UNAVAILABLE', reason: 'OWNED_ELSEWHERE' });
+    const again = await started(join(parent, 'first'));
+    expect((await again.client.consumers.getConsumer({ name: 'own' })).consumer?.owner).toBe('');
+    const { results, offset } = await again.client.consumers.acknowledge({
+      consumer: 'own',
+      acknowledgements: acknowledgements(deliveries),
+    });
+    expect(results.map(({ status }) => status)).toEqual(Array(2).fill(AckStatus.ACK_STATUS_ACCEPTED));
+    expect(offset).toBeGreaterThanOrEqual(positions[1] ?? 0n);
+    // A living instance keeps what it has, whatever its address.
+    const living = await refusalOf(again.client.consumers.fetch({ consumer: 'of the other' }));
+    expect(living).toMatchObject({ reason: 'OWNED_ELSEWHERE' });
+    for (const { server, client } of [beside, again]) {
+      client.close();
+      await server.stop();
+    }
+    first.client.close();
+    await rm(parent, { recursive: true });
   });
 });

@@ -154,6 +154,27 @@ describe('consumer store', () => {
     expect((await acquire(record, THERE)).hold.epoch).toBe(hold.epoch + 1);
   });
 
+  it('releases what runs that have ended held, and nothing else', async () => {
+    const [name, other] = ['0193f0a4-5b5c-7d1e-8f3a-0123456789ab', '0193f0a4-5b5c-7d1e-8f3a-0123456789ac'];
+    const owners = [
+      `${name}:000000000009`,
+      `${name}:000000000010`,
+      `${name}:000000000011`,
+      `${other}:000000000001`,
+      name,
+    ];
+    const records: ConsumerRecord[] = [];
+    for (const id of owners) {
+      const record = await create();
+      await acquire(record, { id, address: 'same:1' });
+      records.push(record);
+    }
+    await store.releaseEnded({ first: `${name}:000000000000`, before: `${name}:000000000011` });
+    const found = await Promise.all(records.map((record) => store.find(record)));
+    expect(found.map((record) => record?.owner?.id)).toEqual([undefined, undefined, ...owners.slice(2)]);
+    expect((await acquire(records[0] as ConsumerRecord, THERE)).kind).toBe('acquired');
+  });
+
   it('never reserves a lease twice', async () => {
     const record = await create();
     const { hold, leases } = await acquire(record);

@@ -13,12 +13,13 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, open, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { open, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { EmbeddedDatabaseError } from './embedded-error.js';
 import { causeIn, waitsForSpace } from './embedded-log.js';
+import { makeDirectory } from './make-directory.js';
 
 /** MariaDB's own limit for the path of a file is 512, of which its tables need a part. */
 const MAX_PATH_BYTES = 400;
@@ -143,25 +144,6 @@ export class EmbeddedDirectory {
     await Promise.all(
       unfinished.map((name) => rm(join(this.path, name), { recursive: true, force: true, maxRetries: 5 })),
     );
-  }
-}
-
-/**
- * Makes a directory and its parents. Node's own recursive mkdir never returns where a parent exists and takes no entries (/proc,
- * seen with 20.20).
- */
-async function makeDirectory(path: string): Promise<void> {
-  const make = async () => {
-    await mkdir(path, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error;
-    });
-  };
-  try {
-    await make();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(path) === path) throw error;
-    await makeDirectory(dirname(path));
-    await make();
   }
 }
 

@@ -13,10 +13,13 @@ export class DirectoryLock {
     this.#server = server;
   }
 
-  /** Takes the lock. Throws EmbeddedDatabaseError, naming the holder's process, when the directory is locked. */
-  static async acquire(directory: string): Promise<DirectoryLock> {
+  /**
+   * Takes the lock; each purpose has its own. Throws EmbeddedDatabaseError, naming the holder's process, when the directory is
+   * locked.
+   */
+  static async acquire(directory: string, purpose: 'database' | 'instance' = 'database'): Promise<DirectoryLock> {
     const { dev, ino } = await stat(directory);
-    const name = `\0madeleine-${dev}-${ino}`;
+    const name = `\0madeleine-${purpose === 'database' ? '' : `${purpose}-`}${dev}-${ino}`;
     const server = createServer((socket) => {
       socket.on('error', () => {});
       socket.end(String(process.pid));

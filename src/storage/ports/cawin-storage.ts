@@ -9,6 +9,7 @@ import type { AttemptRecord } from '../../domain/cawins/cawin-attempt.js';
 import type { Circuit, CircuitTurn, EndpointHealth } from '../../domain/cawins/endpoint-circuit.js';
 import type { CallbackRecord, Seal } from '../../domain/cawins/prepared-cawin.js';
 import type { EventId, Micros, Millis, Position } from '../../units.js';
+import type { EndedRuns } from './log-storage.js';
 
 /** How long an instance makes firings without renewing. */
 export const CURSOR_LEASE_MS = 6_000;
@@ -96,6 +97,8 @@ export interface FiringStore {
   /** Takes the making of firings unless another instance's lease is good. */
   acquire(owner: string, logEpoch: number): Promise<CursorHold | undefined>;
   release(hold: CursorHold): Promise<void>;
+  /** Lets go of it if a run that has ended still holds it, without waiting for its lease. */
+  releaseEnded(runs: EndedRuns): Promise<void>;
   /** Which of the events have cawins. At most 1,000. */
   withCawins(eventIds: readonly EventId[]): Promise<ReadonlySet<number>>;
   /**

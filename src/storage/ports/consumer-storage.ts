@@ -8,7 +8,7 @@
 import type { ConsumerKey, ConsumerSettings } from '../../domain/consumers/consumer.js';
 import type { FailureRecord } from '../../domain/consumers/delivery-types.js';
 import type { Micros, Position } from '../../units.js';
-import type { Instance } from './log-storage.js';
+import type { EndedRuns, Instance } from './log-storage.js';
 
 /** How long an instance owns a consumer without renewing, by the database's clock. */
 export const OWNERSHIP_LEASE_MS = 15_000;
@@ -110,6 +110,8 @@ export interface ConsumerStore {
   listOwned(instance: string): Promise<readonly (Hold & ConsumerKey)[]>;
   /** Lets go of what is still held. */
   release(holds: readonly Hold[]): Promise<void>;
+  /** Lets go of what runs that have ended still hold, without waiting for their leases. */
+  releaseEnded(runs: EndedRuns): Promise<void>;
   /** Reserves more leases of deliveries; undefined when the hold is lost. */
   reserveLeases(hold: Hold, count: number): Promise<LeaseBlock | undefined>;
   /**

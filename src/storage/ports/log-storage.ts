@@ -81,6 +81,13 @@ export interface Instance {
   readonly address: string;
 }
 
+/** Runs of one instance that have ended: those with ids from the first one up to another, in byte order. */
+export interface EndedRuns {
+  readonly first: string;
+  /** The least id that is none of them. */
+  readonly before: string;
+}
+
 /** Reads whose result may be told: InnoDB shows a commit before its redo log is on disk. */
 export interface DurableReads {
   /**

@@ -14,7 +14,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   // Builds everything, and alone knows every floor.
   app: `cli/commands config domain/cawins engine/cawins engine/consumers engine/group engine/log engine/topics
     engine/waits generated grpc/cawins grpc/consumers grpc/events grpc/server grpc/topics grpc/wire http
-    lib outbound outbound/amqp outbound/grpc outbound/guard outbound/http storage/embedded
+    lib outbound outbound/amqp outbound/grpc outbound/guard outbound/http storage/embedded storage/instance
     storage/mysql/cawins storage/mysql/consumers storage/mysql/group storage/mysql/log
     storage/mysql/names storage/mysql/sql storage/mysql/topics storage/mysql/waits storage/ports
     telemetry`,
@@ -46,6 +46,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
 
   // Ports, and what stands behind them.
   'storage/embedded': 'domain lib telemetry',
+  'storage/instance': 'storage/embedded storage/ports',
   'storage/mysql/cawins': `domain domain/cawins domain/events domain/group domain/waits lib storage/mysql/sql
     storage/mysql/waits storage/ports`,
   'storage/mysql/consumers': 'domain domain/consumers domain/json storage/mysql/sql storage/ports',
@@ -119,6 +120,7 @@ export const OUTSIDE: Readonly<Record<string, Outside>> = {
   app: { packages: ['prom-client', 'nice-grpc*'], io: false },
   telemetry: { packages: ['prom-client'], io: false },
   'storage/embedded': { packages: [], io: true },
+  'storage/instance': { packages: [], io: true },
   'storage/mysql': { packages: ['knex', 'mysql2'], io: false },
   'storage/mysql/sql': { packages: ['knex', 'mysql2'], io: true },
   settings: { packages: [], io: true },

@@ -5,6 +5,7 @@ import { counts, type EndKind, endsForDeadline, isOver, kindsOf } from '../../..
 import { EntryKind } from '../../../domain/events/event.js';
 import type { EventId, Micros, Millis, Position } from '../../../units.js';
 import { CURSOR_LEASE_MS, type CursorHold, type FiringJob, type FiringStore } from '../../ports/cawin-storage.js';
+import type { EndedRuns } from '../../ports/log-storage.js';
 import type { Database, Queries } from '../sql/database.js';
 import { NOW_MICROS } from '../sql/database-time.js';
 import { placeholders } from '../sql/placeholders.js';
@@ -22,6 +23,7 @@ const ACQUIRE = `
 const RENEW = `UPDATE firing_cursor SET lease_until = ${LEASE_END} WHERE ${HELD}`;
 const ADVANCE = `UPDATE firing_cursor SET position = ?, lease_until = ${LEASE_END} WHERE ${HELD}`;
 const RELEASE = `UPDATE firing_cursor SET owner = '', lease_until = 0 WHERE ${HELD}`;
+const RELEASE_ENDED = "UPDATE firing_cursor SET owner = '', lease_until = 0 WHERE id = 1 AND owner >= ? AND owner < ?";
 /**
  * Reads the cawins of one job along the index cawin_event, from the id on. With `event_id = ?` the database reads the event's
  * cawins from the first one on: a million of them in chunks would be read a thousand times.
@@ -67,6 +69,10 @@ export class MysqlFiringStore implements FiringStore {
 
   async release(hold: CursorHold): Promise<void> {
     await this.#database.write(RELEASE, heldValues(hold));
+  }
+
+  async releaseEnded({ first, before }: EndedRuns): Promise<void> {
+    await this.#database.write(RELEASE_ENDED, [Buffer.from(first), Buffer.from(before)]);
   }
 
   async advance(hold: CursorHold, position: Position): Promise<boolean> {

@@ -14,7 +14,7 @@ import {
   type OffsetWrite,
   OWNERSHIP_LEASE_MS,
 } from '../../ports/consumer-storage.js';
-import type { Instance } from '../../ports/log-storage.js';
+import type { EndedRuns, Instance } from '../../ports/log-storage.js';
 import type { Database, Queries, SqlValue } from '../sql/database.js';
 import { isDuplicateKey } from '../sql/sql-errors.js';
 import { flushOffsets } from './consumer-flush.js';
@@ -50,6 +50,10 @@ const ACQUIRE = `
   WHERE context = ? AND name = ? AND deleted_at IS NULL AND (owner = '' OR owner = ? OR lease_until < NOW(6))`;
 /** Reads the index consumer_owner. */
 const RENEW = `UPDATE consumer SET lease_until = ${LEASE_END} WHERE owner = ?`;
+/** Reads the index consumer_owner. */
+const RELEASE_ENDED = `
+  UPDATE consumer SET owner = '', owner_address = '', owner_epoch = owner_epoch + 1, lease_until = NOW(6)
+  WHERE owner >= ? AND owner < ?`;
 const RESERVE = 'UPDATE consumer SET next_lease = next_lease + ? WHERE id = ? AND owner_epoch = ?';
 const CONFIGURE =
   'UPDATE consumer SET settings = ?, ephemeral = ? WHERE id = ? AND owner_epoch = ? AND deleted_at IS NULL';
@@ -127,6 +131,10 @@ export class MysqlConsumerStore implements ConsumerStore {
         chunk.flatMap((hold) => [hold.id, hold.epoch]),
       );
     }
+  }
+
+  async releaseEnded({ first, before }: EndedRuns): Promise<void> {
+    await this.#database.write(RELEASE_ENDED, [Buffer.from(first), Buffer.from(before)]);
   }
 
   async reserveLeases(hold: Hold, count: number): Promise<LeaseBlock | undefined> {
