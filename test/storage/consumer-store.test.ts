@@ -5,7 +5,13 @@ import { DEFAULT_SETTINGS, EVERY_EVENT } from '../../src/domain/consumers/consum
 import { MysqlConsumerStore } from '../../src/storage/mysql/consumers/consumer-store.js';
 import { Database } from '../../src/storage/mysql/sql/database.js';
 import { migrate } from '../../src/storage/mysql/sql/schema.js';
-import type { Acquired, ConsumerRecord, Hold, OffsetWrite } from '../../src/storage/ports/consumer-storage.js';
+import {
+  type Acquired,
+  type ConsumerRecord,
+  type Hold,
+  type OffsetWrite,
+  OWNERSHIP_LEASE_MS,
+} from '../../src/storage/ports/consumer-storage.js';
 import { createTestDatabase, type TestDatabase } from '../support/database/database.js';
 
 const HERE = { id: 'instance-a', address: '10.0.0.1:50051' };
@@ -286,13 +292,48 @@ describe('consumer store', () => {
       orphan.id,
       lasting.id,
     ]);
-    await store.sweepEphemeral();
+    const found = await store.sweepEphemeral([]);
+    expect(found.map(({ id }) => id)).toEqual([orphan.id]);
+    expect(await store.find(orphan)).toBeDefined();
+    await store.sweepEphemeral(found);
     expect(await store.find(orphan)).toBeUndefined();
     expect(await store.find(fresh)).toBeDefined();
     expect(await store.find(lasting)).toBeDefined();
     await database.write('UPDATE consumer SET deleted_at = NOW(6) - INTERVAL 2 DAY WHERE id = ?', [orphan.id]);
-    await store.sweepEphemeral();
+    await store.sweepEphemeral([]);
     expect(await database.query('SELECT id FROM consumer WHERE id = ?', [orphan.id])).toEqual([]);
+  });
+
+  it('sweeps no ephemeral consumer whose lease seems to have run out because the clock was set ahead', async () => {
+    const record = await create(newKey(), { ...DEFAULT_SETTINGS, ephemeral: true });
+    await acquire(record, { id: 'set ahead', address: 'x:1' });
+    const leap = () =>
+      database.write('UPDATE consumer SET lease_until = NOW(6) - INTERVAL 1 HOUR WHERE id = ?', [record.id]);
+    await leap();
+    const found = await store.sweepEphemeral([]);
+    expect(found.map(({ id }) => id)).toContain(record.id);
+    await store.renew('set ahead');
+    await store.sweepEphemeral(found);
+    expect((await store.find(record))?.owner?.id).toBe('set ahead');
+    // Another run of it, which is no longer there either.
+    await leap();
+    await acquire(record, THERE);
+    await leap();
+    await store.sweepEphemeral(found);
+    expect(await store.find(record)).toBeDefined();
+  });
+
+  it('gives an abandoned consumer to the next in time although the clock was set back an hour', async () => {
+    const record = await create();
+    await acquire(record);
+    await database.write('UPDATE consumer SET lease_until = NOW(6) + INTERVAL 1 HOUR WHERE id = ?', [record.id]);
+    expect((await store.acquire(record, THERE, 10)).kind).toBe('owned');
+    const [row] = await database.query<{ seconds: number }>(
+      'SELECT TIMESTAMPDIFF(SECOND, NOW(6), lease_until) AS seconds FROM consumer WHERE id = ?',
+      [record.id],
+    );
+    expect(row?.seconds).toBeLessThanOrEqual(OWNERSHIP_LEASE_MS / 1_000);
+    expect(row?.seconds).toBeGreaterThan(OWNERSHIP_LEASE_MS / 1_000 - 5);
   });
 
   it('looks nothing up by scanning', async () => {

@@ -6,7 +6,7 @@ import { bug, drainingError } from '../../domain/errors.js';
 import { scopedKey } from '../../domain/names.js';
 import type { Clock, Timer } from '../../lib/clock.js';
 import { within } from '../../lib/within.js';
-import type { ConsumerStore } from '../../storage/ports/consumer-storage.js';
+import type { ConsumerStore, Hold } from '../../storage/ports/consumer-storage.js';
 import type { Instance } from '../../storage/ports/log-storage.js';
 import type { Logger, Metrics } from '../../telemetry.js';
 import type { Millis } from '../../units.js';
@@ -37,6 +37,8 @@ export class ConsumerSessions {
   readonly #sessions = new Map<string, ConsumerSession>();
   /** Consumers that are being acquired or let go of: whoever comes meanwhile waits and looks again. */
   readonly #busy = new Map<string, Promise<unknown>>();
+  /** Ephemeral consumers that nobody ran at the last look. */
+  #orphans: readonly Hold[] = [];
   #draining = false;
   #tickTimer: Timer | undefined;
   #sweepTimer: Timer | undefined;
@@ -207,7 +209,7 @@ export class ConsumerSessions {
 
   async #sweep(): Promise<void> {
     try {
-      await this.#options.store.sweepEphemeral();
+      this.#orphans = await this.#options.store.sweepEphemeral(this.#orphans);
     } catch (error) {
       this.#options.logger.warn({ err: error }, 'ephemeral consumers not swept');
     }

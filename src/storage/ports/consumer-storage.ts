@@ -126,7 +126,8 @@ export interface ConsumerStore {
   delete(hold: Hold): Promise<boolean>;
   /**
    * Deletes ephemeral consumers that nobody has run for a minute, as their owner died or no member ever came, and forgets
-   * ephemeral ones that were deleted a day ago. Cheap when there are none.
+   * ephemeral ones that were deleted a day ago. Takes what the look before, some renewals ago, found and returns what this one
+   * does: only what both found goes, so that a leap of the clock takes nothing that is in use. Cheap when there are none.
    */
-  sweepEphemeral(): Promise<void>;
+  sweepEphemeral(before: readonly Hold[]): Promise<readonly Hold[]>;
 }

@@ -48,6 +48,8 @@ const ACQUIRE = `
   UPDATE consumer SET owner = ?, owner_address = ?, owner_epoch = owner_epoch + 1, lease_until = ${LEASE_END},
     next_lease = next_lease + ?
   WHERE context = ? AND name = ? AND deleted_at IS NULL AND (owner = '' OR owner = ? OR lease_until < NOW(6))`;
+/** A lease that ends later than any may was given by a clock that was set back since: it begins anew. */
+const SHORTEN = `UPDATE consumer SET lease_until = ${LEASE_END} WHERE id = ? AND lease_until > ${LEASE_END}`;
 /** Reads the index consumer_owner. */
 const RENEW = `UPDATE consumer SET lease_until = ${LEASE_END} WHERE owner = ?`;
 /** Reads the index consumer_owner. */
@@ -167,13 +169,14 @@ export class MysqlConsumerStore implements ConsumerStore {
     });
   }
 
-  async sweepEphemeral(): Promise<void> {
-    const orphans = await this.#database.query<{ id: number; owner_epoch: number }>(SELECT_ORPHANS);
-    for (const { id, owner_epoch: epoch } of orphans) {
-      // Whoever acquires it in between raises the epoch, and the consumer stays.
-      await this.delete({ id, epoch });
-    }
+  async sweepEphemeral(before: readonly Hold[]): Promise<readonly Hold[]> {
+    const rows = await this.#database.query<{ id: number; owner_epoch: number }>(SELECT_ORPHANS);
+    const orphans = rows.map(({ id, owner_epoch: epoch }) => ({ id, epoch }));
+    const epochs = new Map(before.map(({ id, epoch }) => [id, epoch]));
+    // Whoever acquires it in between raises the epoch, and the consumer stays.
+    for (const orphan of orphans) if (epochs.get(orphan.id) === orphan.epoch) await this.delete(orphan);
     await this.#database.write(FORGET_EPHEMERAL);
+    return orphans;
   }
 
   async #row(key: ConsumerKey): Promise<ConsumerRow | undefined> {
@@ -223,7 +226,9 @@ async function tryAcquire(
   if (row === undefined || row.deleted === 1) return { kind: 'unknown' };
   if (affectedRows === 1) return acquired(row, leases, await readFailures(queries, row.id));
   const present = recordOf(row).owner;
-  return present === undefined || present.id === instance.id ? 'again' : { kind: 'owned', owner: present };
+  if (present === undefined || present.id === instance.id) return 'again';
+  await queries.write(SHORTEN, [row.id]);
+  return { kind: 'owned', owner: present };
 }
 
 function acquired(row: ConsumerRow, leases: number, failures: readonly FailureRow[]): Acquired {
