@@ -142,7 +142,8 @@ export class DeliveryAnswers {
 
   #membersOf(name: string | undefined): Iterable<DeliveryMember> {
     const { pool } = this.#state;
-    if (name === undefined) return pool.all();
+    // A copy: whoever answers the last of its events leaves the set.
+    if (name === undefined) return [...pool.busy];
     const member = pool.get(name);
     return member === undefined ? [] : [member];
   }

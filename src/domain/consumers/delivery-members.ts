@@ -44,9 +44,7 @@ export class DeliveryMembers {
   setCredit(name: string, credit: MemberCredit): void {
     const member = this.#state.pool.get(name);
     if (member === undefined) throw bug(`no member ${name}`);
-    member.maxInFlight = credit.maxInFlight;
-    member.maxInFlightBytes = credit.maxInFlightBytes;
-    this.#state.pool.changed(member);
+    this.#state.pool.setCredit(member, credit);
   }
 
   /**

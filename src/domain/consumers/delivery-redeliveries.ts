@@ -20,7 +20,7 @@ export class DeliveryRedeliveries {
     const state = this.#state;
     const at = state.tick(now);
     state.redelivery.promote(at);
-    return state.clocks.takeDue(state.pool.all(), at).map((record) => this.#expireOne(record, at));
+    return state.clocks.takeDue(at).map((record) => this.#expireOne(record, at));
   }
 
   /**
@@ -60,8 +60,8 @@ export class DeliveryRedeliveries {
 
   /** Returns when `expire` or `next` will have something to do; may be early, never late; undefined: never. */
   nextWakeAt(): Millis | undefined {
-    const { clocks, pool, redelivery } = this.#state;
-    const clock = clocks.nextDue(pool.all());
+    const { clocks, redelivery } = this.#state;
+    const clock = clocks.nextDue();
     const delay = redelivery.nextDue();
     if (clock === undefined || delay === undefined) return clock ?? delay;
     return Math.min(clock, delay);

@@ -25,12 +25,13 @@ export class DeliveryRereads {
 
   /** Names streams with passed over events that a member could take now, oldest first, at most `limit`. */
   next(limit: number): StreamReread[] {
-    const { pool, freeHeld, heldStreams, leases } = this.#state;
+    const { pool, freeHeld, heldBy, heldStreams, leases } = this.#state;
     const rereads: StreamReread[] = [];
     if (heldStreams === 0 || leases.left <= 0) return rereads;
     const tooLarge: StreamQueue[] = [];
-    for (const member of pool.all()) {
-      if (member.free > 0) this.#name(member.held, member, limit, rereads, tooLarge);
+    for (const member of heldBy ?? []) {
+      if (member.held.size === 0) heldBy?.delete(member);
+      else if (member.free > 0) this.#name(member.held, member, limit, rereads, tooLarge);
     }
     if (pool.hasCredit) this.#name(freeHeld, undefined, limit, rereads, tooLarge);
     // Only if nothing fits: a reservation would take the room from under what was named.
@@ -107,7 +108,7 @@ export class DeliveryRereads {
     tooLarge: StreamQueue[],
   ): void {
     const { pool } = this.#state;
-    let credit = holder?.free ?? pool.totalFree();
+    let credit = holder?.free ?? pool.totalFree;
     for (const stream of streams) {
       if (credit <= 0 || rereads.length >= limit || tooLarge.length >= MAX_MISSES) return;
       const { heldBytes } = stream;

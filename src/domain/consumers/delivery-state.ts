@@ -40,6 +40,8 @@ export class DeliveryState {
   streams = new Map<string, StreamQueue>();
   /** Streams with passed over events and nothing in flight nor waiting. */
   freeHeld = new Set<StreamQueue>();
+  /** The members with streams of which events were passed over, and perhaps others; made for the first one. */
+  heldBy: Set<DeliveryMember> | undefined;
   inFlight = 0;
   waiting = 0;
   heldStreams = 0;
@@ -68,6 +70,7 @@ export class DeliveryState {
     this.records = new Map();
     this.streams = new Map();
     this.freeHeld = new Set();
+    this.heldBy = undefined;
     this.inFlight = 0;
     this.waiting = 0;
     this.heldStreams = 0;
@@ -153,6 +156,7 @@ export class DeliveryState {
     if (!isNew) this.waiting--;
     if (record.reservedOn !== undefined) this.pool.release(record);
     member.take(record);
+    if (member.inFlight === 1) this.pool.noteBusy(member);
     this.pool.changed(member);
     const stream = record.stream;
     if (stream === undefined) this.clocks.start(record, member, now);
@@ -246,6 +250,9 @@ export class DeliveryState {
     stream.heldIn?.delete(stream);
     target?.add(stream);
     stream.heldIn = target;
+    if (!isNext || stream.holder === undefined) return;
+    this.heldBy ??= new Set();
+    this.heldBy.add(stream.holder);
   }
 
   // --- inside
@@ -285,6 +292,7 @@ export class DeliveryState {
     this.waiting++;
     this.clocks.stop(record);
     member.giveBack(record);
+    if (member.inFlight === 0) this.pool.noteBusy(member);
     this.pool.changed(member);
   }
 

@@ -141,7 +141,7 @@ export class DeliveryWindow {
     const { leases, failures, progress, clocks } = this.#state;
     if (settings.ordering === this.#state.settings.ordering) {
       this.#state.settings = settings;
-      clocks.ackTimeoutMs = settings.ackTimeoutMs;
+      clocks.setAckTimeout(settings.ackTimeoutMs);
     } else {
       leases.forget();
       failures.unclaim();

@@ -1,11 +1,16 @@
 // The members of a consumer by their free credit: which of them takes an event that is free to go to any.
 
+import type { MemberCredit } from './delivery-types.js';
 import { type DeliveryMember, type DeliveryUnit, RecordState } from './open-events.js';
 
 /** Members sorted by free credit in a heap, the greatest on top. */
 export class MemberPool {
   readonly #byName = new Map<string, DeliveryMember>();
   readonly #heap: DeliveryMember[] = [];
+  /** Made for the first delivery: most of many thousand consumers are idle. */
+  #busy: Set<DeliveryMember> | undefined;
+  #maxInFlight = 0;
+  #totalFree = 0;
 
   get size(): number {
     return this.#heap.length;
@@ -15,8 +20,9 @@ export class MemberPool {
     return this.#byName.get(name);
   }
 
+  /** Credit of all members in events. */
   get maxInFlight(): number {
-    return this.#heap.reduce((sum, member) => sum + member.maxInFlight, 0);
+    return this.#maxInFlight;
   }
 
   /** All members, in the order they came. */
@@ -28,12 +34,38 @@ export class MemberPool {
     this.#byName.set(member.name, member);
     member.index = this.#heap.length;
     this.#heap.push(member);
+    this.#maxInFlight += member.maxInFlight;
+    this.#totalFree += member.free;
+    this.changed(member);
+  }
+
+  /** Members with something in flight. */
+  get busy(): Iterable<DeliveryMember> {
+    return this.#busy ?? [];
+  }
+
+  /** Takes note that a member has something in flight now, or nothing. */
+  noteBusy(member: DeliveryMember): void {
+    if (member.inFlight === 0) this.#busy?.delete(member);
+    else {
+      this.#busy ??= new Set();
+      this.#busy.add(member);
+    }
+  }
+
+  /** Gives a member other credit; what is in flight stays. */
+  setCredit(member: DeliveryMember, { maxInFlight, maxInFlightBytes }: MemberCredit): void {
+    this.#maxInFlight += maxInFlight - member.maxInFlight;
+    member.maxInFlight = maxInFlight;
+    member.maxInFlightBytes = maxInFlightBytes;
     this.changed(member);
   }
 
   /** Takes a member out that has nothing in flight, and so no reservation. */
   remove(member: DeliveryMember): void {
     this.#byName.delete(member.name);
+    this.#maxInFlight -= member.maxInFlight;
+    this.#totalFree -= member.free;
     const last = this.#heap.pop() as DeliveryMember;
     if (last === member) return;
     last.index = member.index;
@@ -47,8 +79,8 @@ export class MemberPool {
   }
 
   /** Free credit of all members in events. */
-  totalFree(): number {
-    return this.#heap.reduce((sum, member) => sum + member.free, 0);
+  get totalFree(): number {
+    return this.#totalFree;
   }
 
   /** Whether a member besides this one has credit. */
@@ -113,6 +145,7 @@ export class MemberPool {
       member.reservedFor !== undefined || (member.inFlight > 0 && member.inFlightBytes >= member.maxInFlightBytes);
     const free = full ? 0 : Math.max(0, member.maxInFlight - member.inFlight);
     if (free === member.free) return;
+    this.#totalFree += free - member.free;
     member.free = free;
     if (this.#heap.length > 1) this.#sift(member);
   }

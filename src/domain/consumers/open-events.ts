@@ -181,6 +181,8 @@ export class DeliveryMember {
   readonly others = new Set<DeliveryRecord>();
   /** What is in flight with a running clock, by the start of that clock. */
   readonly clocks = new LinkedList<DeliveryRecord>();
+  /** Whether it stands among the members whose clocks run. */
+  clocksQueued = false;
   /** Waiting records that only this member may take, as it has their stream. */
   readonly ready = new KeyedHeap<DeliveryRecord>();
   /** Streams with passed over events that only this member may take. */

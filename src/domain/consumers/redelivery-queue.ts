@@ -22,13 +22,21 @@ interface Taken {
 export class RedeliveryQueue {
   /** Units that any member may take, by position; those of a member's own streams are in `member.ready`. */
   readonly #free = new KeyedHeap<DeliveryRecord>();
+  /** The members that have some in `ready`, and perhaps others; made for the first one. */
+  #holders: Set<DeliveryMember> | undefined;
   /** Units whose first event is not due, by the time when it is. */
   readonly #delayed = new KeyedHeap<DeliveryRecord>();
 
   /** Puts the first waiting event of a unit where it belongs now; again whenever its stream's member or its delay changed. */
   schedule(record: DeliveryRecord, now: number): void {
+    const holder = record.stream?.holder;
     if (record.notBeforeMs > now) this.#put(this.#delayed, record.notBeforeMs, record);
-    else this.#put(record.stream?.holder?.ready ?? this.#free, record.position, record);
+    else if (holder === undefined) this.#put(this.#free, record.position, record);
+    else {
+      this.#put(holder.ready, record.position, record);
+      this.#holders ??= new Set();
+      this.#holders.add(holder);
+    }
   }
 
   /** Moves what has become due to the others. */
@@ -57,8 +65,9 @@ export class RedeliveryQueue {
   next(pool: MemberPool, now: number, limit: number): Position[] {
     this.promote(now);
     const taken: Taken = { now, limit, positions: [], tooLarge: [] };
-    for (const member of pool.all()) {
-      if (member.ready.size > 0 && member.free > 0) this.#takeOwn(member, taken);
+    for (const member of this.#holders ?? []) {
+      if (member.ready.size === 0) this.#holders?.delete(member);
+      else if (member.free > 0) this.#takeOwn(member, taken);
     }
     if (this.#free.size > 0 && pool.hasCredit) this.#takeFree(pool, taken);
     // Only if nothing fits: a reservation would take the room from under what was named.
@@ -89,7 +98,7 @@ export class RedeliveryQueue {
   /** Takes from the units that any member may have. */
   #takeFree(pool: MemberPool, taken: Taken): void {
     const seen: DeliveryRecord[] = [];
-    let credit = pool.totalFree();
+    let credit = pool.totalFree;
     let misses = 0;
     while (credit > 0 && misses < MAX_MISSES && taken.positions.length < taken.limit && this.#free.size > 0) {
       const record = this.#popHead(this.#free);

@@ -119,6 +119,9 @@ export class ConsumerDispatcher {
 
   /** Begins the scan anew where the window says. */
   restart(): void {
+    // It may begin before where it waits, or wait for something else.
+    this.#endWait?.();
+    this.#endWait = undefined;
     this.#page = undefined;
     this.#ahead?.clear();
     this.#live = false;
@@ -126,7 +129,6 @@ export class ConsumerDispatcher {
 
   stop(): void {
     this.#stopped = true;
-    this.#endWait?.();
     this.restart();
   }
 
@@ -234,6 +236,7 @@ export class ConsumerDispatcher {
   }
 
   #scan(now: number): Step | Promise<unknown> {
+    this.passQuiet();
     const { era } = this.#window;
     const scanned = this.#window.scan.position;
     if (this.#source.visible - scanned > LIVE_POSITIONS) this.#live = false;
@@ -294,12 +297,21 @@ export class ConsumerDispatcher {
       this.#live = true;
       this.#members.tellCaughtUp(scanned);
     }
-    this.#endWait ??= this.#source.onBeyond(scanned, () => {
-      this.#endWait = undefined;
-      // Whoever publishes goes on first.
-      queueMicrotask(() => this.kick());
-    });
+    this.#endWait ??= this.#source.onBeyond(scanned, (passed) => this.#grown(passed), this.#selection);
     return 'idle';
+  }
+
+  /** Goes on after what is known not to concern the consumer. */
+  #grown(passed: Position): void {
+    this.#endWait = undefined;
+    this.#window.scan.passedTo(passed);
+    // Whoever publishes goes on first.
+    queueMicrotask(() => this.kick());
+  }
+
+  /** Passes what came since it waits at the head: nothing that concerns the consumer, else it would have been woken. */
+  passQuiet(): void {
+    if (this.#endWait !== undefined) this.#window.scan.passedTo(this.#source.visible);
   }
 
   #offered(entry: LogEntry): OfferedEvent {

@@ -34,6 +34,10 @@ export class FetchMember implements SessionMember {
   readonly name: string;
   readonly subscribedAtMs: Millis;
   readonly pending = new PendingDeliveries();
+  /** See SessionMember. */
+  isHungry = false;
+  isTouched = false;
+  wakeAtMs: Millis = Number.POSITIVE_INFINITY;
   readonly #host: MemberHost;
   readonly #rememberMs: Millis;
   readonly #callers: Caller[] = [];
@@ -71,7 +75,7 @@ export class FetchMember implements SessionMember {
       return { batch: former.batch, repeated: true };
     const batch = this.#enqueue(options);
     if (options.requestId !== '') this.#remember(options.requestId, batch);
-    this.#host.pull();
+    this.#host.pull(this);
     return { batch, repeated: false };
   }
 
@@ -137,7 +141,7 @@ export class FetchMember implements SessionMember {
     if (index !== 0) return;
     this.#giveCredit();
     // The next one's turn; not from within the round that served this one.
-    if (this.#callers.length > 0) queueMicrotask(() => this.#host.pull());
+    if (this.#callers.length > 0) queueMicrotask(() => this.#host.pull(this));
   }
 
   /** Gives credit for what the first caller may still get; without callers nothing more is leased. */

@@ -12,6 +12,10 @@ export interface SessionMember {
   readonly pending: PendingDeliveries;
   /** Whether somebody waits for more events than are pending for it. */
   readonly hungry: boolean;
+  /** Notes of its session: whether it was hungry when it was looked at, whether it is to be looked at, and when at the latest. */
+  isHungry: boolean;
+  isTouched: boolean;
+  wakeAtMs: Millis;
   /** Called when the session has handed out what it could for now; `idle`: nothing more will come without news. */
   roundDone(idle: boolean, now: Millis): void;
   /** Returns when the member wants to be called again; undefined: never. */
@@ -22,8 +26,8 @@ export interface SessionMember {
 
 /** What members ask of their session. */
 export interface MemberHost {
-  /** Asks for events, as somebody waits now. */
-  pull(): void;
+  /** Asks for events, as somebody waits now at the member. */
+  pull(member: SessionMember): void;
   setCredit(member: string, credit: MemberCredit): void;
   /** Returns how many events of a member are in flight, and their bytes. */
   inFlight(member: string): { readonly events: number; readonly bytes: number };

@@ -1,6 +1,7 @@
 // The members of one consumer: who they are, whether somebody waits, and what is on its way to them. The window knows their
-// credit; this knows their pending deliveries.
+// credit; this knows their pending deliveries. Members to whom nothing happens cost nothing: there may be thousands of them.
 
+import { KeyedHeap } from '../../domain/collections/keyed-heap.js';
 import type { Delivery, MemberCredit } from '../../domain/consumers/delivery-types.js';
 import type { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
 import { fieldInvalid, MadeleineError } from '../../domain/errors.js';
@@ -35,7 +36,14 @@ export class ConsumerMembers implements MemberHost {
   readonly #window: DeliveryWindow;
   readonly #options: ConsumerMembersOptions;
   readonly #members = new Map<string, SessionMember>();
-  #wanted = false;
+  /** How many members wait for more than they were given. */
+  #hungry = 0;
+  /** Members to whom something happened since the last round. */
+  #touched: SessionMember[] = [];
+  /** When members want to be looked at, at the latest; an entry counts if it is the member's own `wakeAtMs`. */
+  readonly #times = new KeyedHeap<SessionMember>();
+  /** Rises when pending deliveries may have ended. */
+  #staleEra = 0;
 
   constructor(options: ConsumerMembersOptions) {
     this.#options = options;
@@ -48,7 +56,7 @@ export class ConsumerMembers implements MemberHost {
 
   /** Whether somebody waits for more than it was given. */
   get wanted(): boolean {
-    return this.#wanted;
+    return this.#hungry > 0;
   }
 
   get hasSubscriptions(): boolean {
@@ -61,6 +69,7 @@ export class ConsumerMembers implements MemberHost {
     this.#options.life.assertOpen();
     const former = this.#members.get(name);
     if (former !== undefined) {
+      this.#forget(former);
       this.#window.members.remove(name, { lost: false }, this.clock.monotonicMs());
       former.end(new MadeleineError('MEMBER_REPLACED', `another subscriber came as member "${name}"`));
     }
@@ -89,33 +98,47 @@ export class ConsumerMembers implements MemberHost {
     const member = this.#members.get(delivery.member);
     if (member === undefined) return;
     member.pending.push(entry, delivery);
-    if (!member.hungry) this.#lookWhoWaits();
+    if (member.pending.size === 1) this.#touch(member);
+    if (member.isHungry && !member.hungry) this.#noteHunger(member, false);
   }
 
   /** Hands out what the members wait for; `idle`: nothing more comes without news. */
   handOut(idle: boolean): void {
+    const touched = this.#touched;
+    if (touched.length === 0) return;
+    this.#touched = [];
     const now = this.clock.monotonicMs();
-    for (const member of this.#members.values()) member.roundDone(idle, now);
-    this.#lookWhoWaits();
+    for (const member of touched) {
+      member.isTouched = false;
+      member.roundDone(idle, now);
+      this.#settle(member);
+      // In the middle of things more may come for it.
+      if (!idle) this.#touch(member);
+    }
   }
 
-  /** Looks who waits and has done what can be done now, after a change of any kind. */
+  /** Has done what can be done now, after a change of any kind. */
   wake(): void {
-    this.#lookWhoWaits();
     this.#options.onWanted();
   }
 
   tellGap(first: Position, last: Position): void {
-    for (const subscription of this.#subscriptions()) subscription.tellGap(first, last);
+    for (const subscription of this.#subscriptions()) {
+      subscription.tellGap(first, last);
+      this.#touch(subscription);
+    }
   }
 
   tellCaughtUp(position: Position): void {
-    for (const subscription of this.#subscriptions()) subscription.tellCaughtUp(position);
+    for (const subscription of this.#subscriptions()) {
+      subscription.tellCaughtUp(position);
+      this.#touch(subscription);
+    }
   }
 
   /** Takes note that deliveries may have ended that members were not given yet. */
   markStale(): void {
-    for (const member of this.#members.values()) member.pending.markStale();
+    this.#staleEra += 1;
   }
 
   /** Drops all pending deliveries: none of them counts any more. */
@@ -135,7 +158,7 @@ export class ConsumerMembers implements MemberHost {
   end(error: Error): void {
     const members = [...this.#members.values()];
     this.#members.clear();
-    this.#wanted = false;
+    for (const member of members) this.#forget(member);
     for (const member of members) member.end(error);
   }
 
@@ -146,21 +169,25 @@ export class ConsumerMembers implements MemberHost {
     }
   }
 
-  /** Forgets fetching members that nobody used for long and of which nothing is in flight. */
-  forgetUnused(): void {
+  /**
+   * Has the next round look at those whose time has come. Forgets fetching members that nobody used for long and of which nothing is
+   * in flight.
+   */
+  lookAtDue(): void {
     const now = this.clock.monotonicMs();
-    for (const member of [...this.#members.values()]) {
-      if (this.#unusedEndMs(member) <= now) this.left(member, { lost: false });
+    while ((this.#times.minKey ?? Number.POSITIVE_INFINITY) <= now) {
+      const dueMs = this.#times.minKey;
+      const member = this.#times.pop() as SessionMember;
+      if (member.wakeAtMs !== dueMs) continue;
+      member.wakeAtMs = Number.POSITIVE_INFINITY;
+      if (!this.#isUnused(member, now)) this.#touch(member);
+      else this.left(member, { lost: false });
     }
   }
 
-  /** Returns when a member has something to do; Infinity: never. */
+  /** Returns when a member may have something to do, or is to be forgotten; Infinity: never. */
   nextWakeAtMs(): Millis {
-    let earliest = Number.POSITIVE_INFINITY;
-    for (const member of this.#members.values()) {
-      earliest = Math.min(earliest, member.nextWakeAtMs() ?? Number.POSITIVE_INFINITY, this.#unusedEndMs(member));
-    }
-    return earliest;
+    return this.#times.minKey ?? Number.POSITIVE_INFINITY;
   }
 
   views(): MemberView[] {
@@ -184,8 +211,9 @@ export class ConsumerMembers implements MemberHost {
   }
 
   /** See MemberHost. */
-  pull(): void {
-    this.#wanted = true;
+  pull(member: SessionMember): void {
+    this.#touch(member);
+    this.#settle(member);
     this.#options.onWanted();
   }
 
@@ -202,6 +230,8 @@ export class ConsumerMembers implements MemberHost {
 
   /** See MemberHost. */
   prune(pending: PendingDeliveries): void {
+    if (pending.era !== this.#staleEra) pending.markStale();
+    pending.era = this.#staleEra;
     pending.prune(({ position, lease }) => this.#window.members.inFlightAt(position)?.lease === lease);
   }
 
@@ -209,6 +239,7 @@ export class ConsumerMembers implements MemberHost {
   left(member: SessionMember, how: { readonly lost: boolean }): void {
     if (this.#members.get(member.name) !== member) return;
     this.#members.delete(member.name);
+    this.#forget(member);
     this.#window.members.remove(member.name, how, this.clock.monotonicMs());
     this.#options.onLeft();
   }
@@ -225,18 +256,48 @@ export class ConsumerMembers implements MemberHost {
     return member;
   }
 
-  #lookWhoWaits(): void {
-    this.#wanted = false;
-    for (const member of this.#members.values()) if (member.hungry) this.#wanted = true;
+  #touch(member: SessionMember): void {
+    if (member.isTouched || this.#members.get(member.name) !== member) return;
+    member.isTouched = true;
+    this.#touched.push(member);
+  }
+
+  #noteHunger(member: SessionMember, hungry: boolean): void {
+    if (member.isHungry === hungry) return;
+    member.isHungry = hungry;
+    this.#hungry += hungry ? 1 : -1;
+  }
+
+  /** Notes whether the member waits, and when to look at it, after something happened to it. */
+  #settle(member: SessionMember): void {
+    if (this.#members.get(member.name) !== member) return;
+    this.#noteHunger(member, member.hungry);
+    const atMs = Math.min(member.nextWakeAtMs() ?? Number.POSITIVE_INFINITY, this.#unusedEndMs(member));
+    // Too early does no harm: it is looked at then, and noted anew.
+    if (atMs >= member.wakeAtMs) return;
+    member.wakeAtMs = atMs;
+    this.#times.add(atMs, member);
+  }
+
+  /** Keeps nothing of a member that goes. */
+  #forget(member: SessionMember): void {
+    this.#noteHunger(member, false);
+    member.wakeAtMs = Number.POSITIVE_INFINITY;
   }
 
   #subscriptions(): Subscription[] {
     return [...this.#members.values()].filter((member) => member instanceof Subscription);
   }
 
-  #unusedEndMs(member: SessionMember): number {
+  /** When to look whether a fetching member is to be forgotten. */
+  #unusedEndMs(member: SessionMember): Millis {
     const since = member instanceof FetchMember ? member.unusedSinceMs : undefined;
-    if (since === undefined || this.inFlight(member.name).events > 0) return Number.POSITIVE_INFINITY;
-    return since + FETCH_IDLE_MS;
+    if (since === undefined) return Number.POSITIVE_INFINITY;
+    // What is in flight of it may be answered at any time.
+    return (this.inFlight(member.name).events > 0 ? Math.max(since, this.clock.monotonicMs()) : since) + FETCH_IDLE_MS;
+  }
+
+  #isUnused(member: SessionMember, now: Millis): boolean {
+    return this.#unusedEndMs(member) <= now;
   }
 }

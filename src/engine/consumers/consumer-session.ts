@@ -130,6 +130,13 @@ export class ConsumerSession implements DispatchHost {
     return drained;
   }
 
+  /** Called once a second: passes what came and does not concern it, and looks whose time has come. */
+  tick(): void {
+    this.#dispatcher.passQuiet();
+    this.progress.flushSoon().catch((error: unknown) => this.failed(error));
+    if (this.members.nextWakeAtMs() <= this.#options.clock.monotonicMs()) this.#wake();
+  }
+
   /** Ends every member with the error. The hold is not touched; what is unwritten stays unwritten. */
   end(error: Error): void {
     if (this.#life.ended !== undefined) return;
@@ -217,7 +224,7 @@ export class ConsumerSession implements DispatchHost {
 
   #wake(): void {
     if (this.#retryAtMs <= this.#options.clock.monotonicMs()) this.#retryAtMs = Number.POSITIVE_INFINITY;
-    this.members.forgetUnused();
+    this.members.lookAtDue();
     this.members.wake();
   }
 }

@@ -179,6 +179,7 @@ export class ConsumerSessions {
   #tick(): void {
     const now = this.#options.clock.monotonicMs();
     for (const session of this.#sessions.values()) {
+      session.tick();
       this.#measure(session);
       const { idleSinceMs } = session;
       if (idleSinceMs !== undefined && now - idleSinceMs >= IDLE_MS) void this.#releaseIdle(session, idleSinceMs);

@@ -44,6 +44,10 @@ export class Subscription implements SessionMember {
   readonly name: string;
   readonly subscribedAtMs: Millis;
   readonly pending = new PendingDeliveries();
+  /** See SessionMember. */
+  isHungry = false;
+  isTouched = false;
+  wakeAtMs: Millis = Number.POSITIVE_INFINITY;
   readonly #host: MemberHost;
   readonly #measure: MeasureEntry;
   #waiting: Waiting | undefined;
@@ -87,7 +91,7 @@ export class Subscription implements SessionMember {
 
   #takeTurn(): void {
     if (!this.#answer()) {
-      this.#host.pull();
+      this.#host.pull(this);
       this.#answer();
     }
   }

@@ -96,6 +96,7 @@ export class ConsumerReport {
   }
 
   get offset(): Position {
+    this.#options.dispatcher.passQuiet();
     return this.#options.window.offset;
   }
 

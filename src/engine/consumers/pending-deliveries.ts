@@ -19,6 +19,8 @@ export class PendingDeliveries {
   /** Index before which everything was taken. */
   #start = 0;
   #stale = false;
+  /** What its owner counts by when it was looked through last. */
+  era = 0;
 
   get size(): number {
     return this.#entries.length - this.#start;

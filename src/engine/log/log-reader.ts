@@ -7,6 +7,7 @@ import type { EventLog } from '../../storage/ports/log-storage.js';
 import type { Micros, Position } from '../../units.js';
 import type { LogSource, ReadBatch, Selection } from './log-source.js';
 import type { LogTail } from './log-tail.js';
+import type { Wake } from './log-waiters.js';
 
 /** Entries of memory that one call looks at, so that a selective reader does not hold up the others. */
 const MEMORY_SCAN = 4_096;
@@ -69,8 +70,8 @@ export class LogReader implements LogSource {
   }
 
   /** See LogSource.onBeyond. */
-  onBeyond(position: Position, wake: () => void): () => void {
-    return this.#tail.onBeyond(position, wake);
+  onBeyond(position: Position, wake: Wake, selection?: Selection): () => void {
+    return this.#tail.onBeyond(position, wake, selection);
   }
 
   /** See LogSource.positionAt. */

@@ -44,8 +44,11 @@ export interface LogSource {
    * entry in a list, no timer and no query.
    */
   waitBeyond(position: Position, signal: AbortSignal): Promise<void>;
-  /** Calls back once, when the log grows beyond the position, which nothing visible is yet; returns what ends the wait. */
-  onBeyond(position: Position, wake: () => void): () => void;
+  /**
+   * Calls back once, when the log grows beyond the position, which nothing visible is yet; returns what ends the wait. With a
+   * selection only for what it may select: as long as it is not called back, nothing up to `visible` is selected.
+   */
+  onBeyond(position: Position, wake: (passed: Position) => void, selection?: Selection): () => void;
   /** The greatest visible position created at or before the time; 0 if none. */
   positionAt(time: Micros): Promise<Position>;
   /** The oldest position that is stored, or 0. */

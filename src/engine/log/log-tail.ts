@@ -16,6 +16,8 @@ import type { Clock, Timer } from '../../lib/clock.js';
 import type { DurableReads, EventLog, LogHead } from '../../storage/ports/log-storage.js';
 import type { Logger, Metrics } from '../../telemetry.js';
 import type { Millis, Position } from '../../units.js';
+import type { Selection } from './log-source.js';
+import { LogWaiters, type Wake } from './log-waiters.js';
 
 /** Entries read in one query when the tail catches up with other instances. */
 const CATCH_UP_ENTRIES = 1_000;
@@ -42,11 +44,6 @@ export interface LogTailOptions {
   readonly logger: Logger;
 }
 
-interface Waiter {
-  readonly position: Position;
-  readonly wake: () => void;
-}
-
 export class LogTail {
   readonly #options: LogTailOptions;
   /** Ascending; `#start` is the index of the first one that counts. */
@@ -59,7 +56,7 @@ export class LogTail {
   #epoch = 0;
   /** Own groups that were published before an earlier one, by their first position. */
   readonly #ahead = new Map<Position, readonly LogEntry[]>();
-  #waiters = new Set<Waiter>();
+  readonly #waiters = new LogWaiters();
   #timer: Timer | undefined;
   #polling: Promise<void> | undefined;
   #reaching: Promise<void> | undefined;
@@ -134,10 +131,8 @@ export class LogTail {
   }
 
   /** See LogSource.onBeyond. */
-  onBeyond(position: Position, wake: () => void): () => void {
-    const waiter: Waiter = { position, wake };
-    this.#waiters.add(waiter);
-    return () => this.#waiters.delete(waiter);
+  onBeyond(position: Position, wake: Wake, selection?: Selection): () => void {
+    return this.#waiters.add(position, wake, selection);
   }
 
   /** Makes a position visible that is known to be durable. */
@@ -159,6 +154,7 @@ export class LogTail {
       }
       const end: Position = next.at(-1)?.position ?? this.#visible;
       this.#visible = end;
+      this.#waiters.grown(next);
       next = this.#ahead.get(end + 1);
       if (next !== undefined) this.#ahead.delete(end + 1);
     }
@@ -171,11 +167,6 @@ export class LogTail {
     this.#options.metrics.tailPosition.set(position);
     this.#options.metrics.tailBytes.set(this.#bytes);
     this.#cutAhead(position);
-    for (const waiter of this.#waiters) {
-      if (waiter.position >= position) continue;
-      this.#waiters.delete(waiter);
-      waiter.wake();
-    }
   }
 
   /** Forgets what was published ahead of its turn and is visible by now: it is known from elsewhere. */
@@ -285,7 +276,9 @@ export class LogTail {
       // A group of ours may have been published meanwhile.
       const hidden = page.entries.filter((entry) => entry.position > this.#visible);
       if (hidden.length > 0) this.#append(hidden);
-      if (page.scannedTo > this.#visible) this.#setVisible(page.scannedTo);
+      if (page.scannedTo <= this.#visible) continue;
+      this.#setVisible(page.scannedTo);
+      this.#waiters.wakeAll(page.scannedTo);
     }
   }
 
@@ -295,6 +288,7 @@ export class LogTail {
     this.#bytes = 0;
     this.#memoryStart = position;
     this.#setVisible(position);
+    this.#waiters.wakeAll(position);
   }
 
   #setUp(up: boolean, error?: unknown): void {

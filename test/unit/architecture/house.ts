@@ -36,7 +36,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'engine/cawins': `domain domain/cawins domain/events domain/waits engine/cawins/callback-sender engine/group
     engine/log lib storage/ports telemetry`,
   'engine/cawins/callback-sender': 'domain/events',
-  'engine/consumers': `domain domain/consumers domain/events engine/consumers/ownership engine/log lib storage/ports telemetry`,
+  'engine/consumers': `domain domain/collections domain/consumers domain/events engine/consumers/ownership engine/log lib storage/ports telemetry`,
   'engine/consumers/ownership': 'domain domain/consumers lib storage/ports telemetry',
   'engine/group': `domain domain/cawins domain/descriptions domain/events domain/group domain/waits engine/log lib
     storage/ports telemetry`,

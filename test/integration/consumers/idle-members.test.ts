@@ -1,0 +1,59 @@
+// What members that get nothing cost those that do, counted in work.
+
+import { describe, expect, it, vi } from 'vitest';
+import { MemberPool } from '../../../src/domain/consumers/member-pool.js';
+import { DeliveryMember } from '../../../src/domain/consumers/open-events.js';
+import { ConsumerDispatcher } from '../../../src/engine/consumers/consumer-dispatcher.js';
+import { Subscription } from '../../../src/engine/consumers/consumer-subscription.js';
+import { useScenes } from '../../support/consumers/consumer-scene.js';
+import { useServer } from '../../support/server/suite.js';
+
+const suite = useServer();
+const scene = useScenes(suite);
+const IDLE = 300;
+const EVENTS = 100;
+
+describe('members that get nothing', () => {
+  it('cost nothing where another one of their consumer works', async () => {
+    const { subscribe, push, ack } = scene();
+    const members = Array.from({ length: IDLE }, (_, n) => subscribe({ member: `idle-${n}` }));
+    await Promise.all(members.map((member) => member.opened()));
+    // The whole stream goes to the member that has its first event.
+    await push(1, { stream: 'busy' });
+    await vi.waitUntil(() => members.some(({ deliveries }) => deliveries.length > 0));
+    const busy = members.find(({ deliveries }) => deliveries.length > 0);
+    const work = [
+      vi.spyOn(Subscription.prototype, 'roundDone'),
+      vi.spyOn(Subscription.prototype, 'nextWakeAtMs'),
+      vi.spyOn(Subscription.prototype, 'hungry', 'get'),
+      vi.spyOn(DeliveryMember.prototype, 'canTake'),
+      vi.spyOn(MemberPool.prototype, 'all'),
+    ];
+    for (let n = 0; n < EVENTS; n += 1) {
+      await push(1, { stream: 'busy' }, n + 2);
+      const deliveries = await busy?.first(n + 2);
+      await ack((deliveries ?? []).slice(n, n + 1));
+    }
+    const counts = Object.fromEntries(work.map((spy) => [spy.getMockName(), spy.mock.calls.length]));
+    vi.restoreAllMocks();
+    for (const [name, count] of Object.entries(counts)) expect(count, name).toBeLessThan(EVENTS * 20 + 10 * IDLE);
+  });
+
+  it('cost nothing where events come that none of their consumers gets', async () => {
+    const { subscribe, push, topic } = scene();
+    const settings = (n: number) => ({ settings: { filter: { topics: [`${topic}-${n}`] } } as never });
+    const members = Array.from({ length: IDLE }, (_, n) => subscribe({ consumer: `${topic}-${n}`, ...settings(n) }));
+    await Promise.all(members.map((member) => member.frame('caughtUp')));
+    const kick = vi.spyOn(ConsumerDispatcher.prototype, 'kick');
+    for (let n = 0; n < EVENTS; n += 1) await push(1, { topic: 'of nobody' });
+    const kicks = kick.mock.calls.length;
+    vi.restoreAllMocks();
+    expect(kicks).toBeLessThan(IDLE);
+    // They pass what does not concern them all the same, and get what does.
+    const [position] = await push(1, { topic: `${topic}-7` });
+    const [delivery] = (await members[7]?.first(1)) ?? [];
+    expect(delivery?.event?.position).toBe(position);
+    const { consumer } = await suite.client.consumers.getConsumer({ name: `${topic}-8` });
+    expect(consumer).toMatchObject({ lag: 0n, pending: 0n, offset: position });
+  });
+});
