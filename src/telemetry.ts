@@ -46,10 +46,25 @@ export class Metrics {
     'Head minus offset of a consumer run here, in positions.',
     ['context', 'consumer'],
   );
+  readonly consumerPending = this.#gauge(
+    'madeleine_consumer_pending',
+    'Matching events that are not acknowledged, of a consumer run here; exact to 1,000, else at least so many.',
+    ['context', 'consumer'],
+  );
   readonly consumerInFlight = this.#gauge(
     'madeleine_consumer_in_flight',
     'Events delivered and not acknowledged, of a consumer run here.',
     ['context', 'consumer'],
+  );
+  readonly consumers = this.#gauge(
+    'madeleine_consumers',
+    'Consumers run here, by whether they have series of their own.',
+    ['series'],
+  );
+  readonly consumersLeftOutLag = this.#gauge(
+    'madeleine_consumers_left_out_lag',
+    'Greatest lag of a consumer run here that has no series of its own, in positions.',
+    [],
   );
   /** Calls to cawins' receivers, by what became of them. */
   readonly attempts = this.#counter(

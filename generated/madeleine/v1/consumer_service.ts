@@ -312,7 +312,7 @@ export interface Consumer {
   head: bigint;
   /** head - offset, in positions. */
   lag: bigint;
-  /** Matching events not yet acknowledged, exact to 10,000. */
+  /** Matching events not yet acknowledged, exact to 10,000; in lists to 1,000, as far as one second for all of them reaches. */
   pending: bigint;
   /** There may be more pending events than `pending` says. */
   pendingIsMinimum: boolean;

@@ -11,6 +11,7 @@ import type { Instance } from '../../storage/ports/log-storage.js';
 import type { Logger, Metrics } from '../../telemetry.js';
 import type { Millis } from '../../units.js';
 import type { LogSource } from '../log/log-source.js';
+import { ConsumerGauges } from './consumer-gauges.js';
 import { ConsumerSession } from './consumer-session.js';
 import { OffsetFlusher } from './offset-flusher.js';
 import { ownedElsewhere } from './ownership/consumer-errors.js';
@@ -34,6 +35,7 @@ export class ConsumerSessions {
   readonly #options: ConsumerSessionsOptions;
   readonly #ownership: ConsumerOwnership;
   readonly #flusher: OffsetFlusher;
+  readonly #gauges: ConsumerGauges;
   readonly #sessions = new Map<string, ConsumerSession>();
   /** Consumers that are being acquired or let go of: whoever comes meanwhile waits and looks again. */
   readonly #busy = new Map<string, Promise<unknown>>();
@@ -47,6 +49,7 @@ export class ConsumerSessions {
     this.#options = options;
     this.#ownership = new ConsumerOwnership(options);
     this.#flusher = new OffsetFlusher(options);
+    this.#gauges = new ConsumerGauges(options);
   }
 
   get draining(): boolean {
@@ -151,8 +154,7 @@ export class ConsumerSessions {
     const name = nameOf(session.key);
     if (this.#sessions.get(name) !== session) return;
     this.#sessions.delete(name);
-    const { consumerOffset, consumerLag, consumerInFlight } = this.#options.metrics;
-    for (const gauge of [consumerOffset, consumerLag, consumerInFlight]) gauge.remove(labelsOf(session));
+    this.#gauges.remove(session);
   }
 
   #emptied(session: ConsumerSession): void {
@@ -178,21 +180,12 @@ export class ConsumerSessions {
 
   #tick(): void {
     const now = this.#options.clock.monotonicMs();
+    this.#gauges.measure(this.#sessions.values());
     for (const session of this.#sessions.values()) {
       session.tick();
-      this.#measure(session);
       const { idleSinceMs } = session;
       if (idleSinceMs !== undefined && now - idleSinceMs >= IDLE_MS) void this.#releaseIdle(session, idleSinceMs);
     }
-  }
-
-  #measure(session: ConsumerSession): void {
-    const { consumerOffset, consumerLag, consumerInFlight } = this.#options.metrics;
-    const labels = labelsOf(session);
-    const { offset, head, inFlight } = session.report;
-    consumerOffset.set(labels, offset);
-    consumerLag.set(labels, head - offset);
-    consumerInFlight.set(labels, inFlight);
   }
 
   async #releaseIdle(session: ConsumerSession, idleSinceMs: Millis): Promise<void> {
@@ -219,8 +212,4 @@ export class ConsumerSessions {
 
 function nameOf(key: ConsumerKey): string {
   return scopedKey(key.context, key.name);
-}
-
-function labelsOf({ key }: ConsumerSession): { context: string; consumer: string } {
-  return { context: key.context, consumer: key.name };
 }

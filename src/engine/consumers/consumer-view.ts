@@ -1,17 +1,17 @@
 // What people see of a consumer: its settings and its state, live where it is run, as stored elsewhere.
 
-import { type ConsumerKey, type ConsumerSettings, MAX_EXACT_PENDING } from '../../domain/consumers/consumer.js';
+import type { ConsumerKey, ConsumerSettings } from '../../domain/consumers/consumer.js';
 import type { MemberUse } from '../../domain/consumers/delivery-types.js';
 import type { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
-import { decodeRanges } from '../../domain/consumers/position-ranges.js';
 import type { Clock } from '../../lib/clock.js';
 import type { ConsumerRecord } from '../../storage/ports/consumer-storage.js';
 import type { Micros, Millis, Position } from '../../units.js';
-import type { LogSource, Selection } from '../log/log-source.js';
+import type { LogSource } from '../log/log-source.js';
 import type { ConsumerChanges } from './consumer-changes.js';
 import type { ConsumerDispatcher } from './consumer-dispatcher.js';
 import type { ConsumerMembers } from './consumer-members.js';
 import type { ConsumerProgress } from './consumer-progress.js';
+import { type CountSpan, countEvents, type Effort, type EventCount, EXACT } from './event-count.js';
 
 export type ConsumerActivity =
   | 'UNKNOWN'
@@ -41,12 +41,6 @@ export interface ConsumerView extends ConsumerKey {
   readonly activityCause: string;
   /** Address of the instance that runs it; empty: none. */
   readonly owner: string;
-}
-
-/** A number of events, or at least so many. */
-export interface EventCount {
-  readonly count: number;
-  readonly isMinimum: boolean;
 }
 
 /** What the stored record tells about a consumer that is not run here. */
@@ -85,6 +79,8 @@ export interface ConsumerReportOptions {
   readonly clock: Clock;
 }
 
+const NOTHING: EventCount = { count: 0, isMinimum: false };
+
 /** What people see of a consumer that this instance runs. */
 export class ConsumerReport {
   readonly #changes: ConsumerChanges;
@@ -103,6 +99,10 @@ export class ConsumerReport {
   /** The newest visible position, or the offset where that was seen by another instance first. */
   get head(): Position {
     return Math.max(this.#options.source.visible, this.offset);
+  }
+
+  get lag(): Position {
+    return this.head - this.offset;
   }
 
   get inFlight(): number {
@@ -132,61 +132,19 @@ export class ConsumerReport {
   }
 
   /** Counts matching events that are not acknowledged. */
-  countPending(): Promise<EventCount> {
+  async countPending(effort: Effort = EXACT): Promise<EventCount> {
+    if (this.head === this.offset) return NOTHING;
     const { offset, acked } = this.#options.window.unsaved.take();
-    return this.#count({ after: offset, upTo: this.#options.source.visible, without: acked });
+    return this.#count({ after: offset, upTo: this.#options.source.visible, without: acked }, effort);
   }
 
   /** Counts matching events between two positions, in either order. */
   countBetween(a: Position, b: Position): Promise<EventCount> {
-    return this.#count({ after: Math.min(a, b), upTo: Math.max(a, b) });
+    return this.#count({ after: Math.min(a, b), upTo: Math.max(a, b) }, EXACT);
   }
 
-  #count(span: CountOptions): Promise<EventCount> {
+  #count(span: CountSpan, effort: Effort): Promise<EventCount> {
     const { source, dispatcher } = this.#options;
-    return countEvents(source, dispatcher.selection, span);
+    return countEvents({ source, selection: dispatcher.selection, span, effort });
   }
-}
-
-/** Pages that one count looks at; each may pass over 20,000 rows that do not match. */
-const MAX_COUNT_PAGES = 30;
-const COUNT_BYTES = 8 * 1024 * 1024;
-
-export interface CountOptions {
-  /** Events after this position count. */
-  readonly after: Position;
-  /** The last position that counts. */
-  readonly upTo: Position;
-  /** Ranges that do not count, as the window stores them. */
-  readonly without?: Uint8Array;
-}
-
-/** Matching events in a span of the log: exact to 10,000, as long as no more than some 600,000 others lie between them. */
-export async function countEvents(
-  source: LogSource,
-  selection: Selection,
-  { after, upTo, without }: CountOptions,
-): Promise<EventCount> {
-  const isDone = without === undefined || without.length === 0 ? () => false : rangeTest(without);
-  let count = 0;
-  let scanned = after;
-  for (let page = 0; page < MAX_COUNT_PAGES; page += 1) {
-    if (scanned >= upTo) return { count, isMinimum: false };
-    const batch = await source.read(selection, { after: scanned, limit: 1_000, maxBytes: COUNT_BYTES });
-    count += batch.entries.filter(({ position }) => position <= upTo && !isDone(position)).length;
-    if (count > MAX_EXACT_PENDING) return { count: MAX_EXACT_PENDING, isMinimum: true };
-    scanned = batch.scannedTo;
-  }
-  return { count, isMinimum: scanned < upTo };
-}
-
-/** Makes a test for positions that are asked in ascending order. */
-function rangeTest(encoded: Uint8Array): (position: Position) => boolean {
-  const ranges = decodeRanges(encoded);
-  let at = 0;
-  return (position) => {
-    while (at < ranges.length && (ranges[at]?.[1] ?? 0) < position) at += 1;
-    const range = ranges[at];
-    return range !== undefined && range[0] <= position;
-  };
 }

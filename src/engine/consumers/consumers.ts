@@ -22,7 +22,8 @@ import type { FetchOptions } from './consumer-fetch.js';
 import type { ConsumerSession } from './consumer-session.js';
 import { ConsumerSessions, type ConsumerSessionsOptions } from './consumer-sessions.js';
 import type { Subscription } from './consumer-subscription.js';
-import { type ConsumerView, countEvents, type EventCount, storedView } from './consumer-view.js';
+import { type ConsumerView, storedView } from './consumer-view.js';
+import { countEvents, type Effort, type EventCount, EXACT, ROUGH } from './event-count.js';
 import { consumerUnknown } from './ownership/consumer-errors.js';
 import type { DeliveryBatch, MeasureEntry } from './pending-deliveries.js';
 
@@ -49,11 +50,19 @@ export interface CountedView {
   readonly pending: EventCount;
 }
 
+/** A consumer of a list; `counted` is left out where the list took too long. */
+export interface ListedConsumer extends ConsumerView {
+  readonly counted: EventCount | undefined;
+}
+
 export interface SeekResult {
   readonly formerOffset: Position;
   readonly offset: Position;
   readonly affected: EventCount;
 }
+
+/** How long the consumers of a list are counted. */
+const LIST_COUNT_MS = 1_000;
 
 export class Consumers {
   readonly #options: ConsumerSessionsOptions;
@@ -127,17 +136,34 @@ export class Consumers {
     if (session !== undefined) return { view: session.report.view(), pending: await session.report.countPending() };
     const record = await store.find(key);
     if (record === undefined) throw consumerUnknown(key);
-    const criteria = consumerCriteria(key, record.settings);
-    const span = { after: record.offset, upTo: source.visible, without: record.acked };
-    const pending = await countEvents(source, { criteria, matches: compileCriteria(criteria) }, span);
-    return { view: storedView(record, source.visible), pending };
+    return { view: storedView(record, source.visible), pending: await this.#countStored(record, EXACT) };
   }
 
-  /** Lists consumers by context and name, without counts. */
-  async list(options: ListConsumersOptions): Promise<readonly ConsumerView[]> {
-    const records = await this.#options.store.list(options);
-    const { visible } = this.#options.source;
-    return records.map((record) => this.#sessions.running(record)?.report.view() ?? storedView(record, visible));
+  /**
+   * Lists consumers by context and name. Their pending events are counted roughly, one consumer after the other, for so long as
+   * a list may take; what is left then is not counted.
+   */
+  async list(options: ListConsumersOptions): Promise<readonly ListedConsumer[]> {
+    const { store, source, clock } = this.#options;
+    const records = await store.list(options);
+    const giveUpAtMs = clock.monotonicMs() + LIST_COUNT_MS;
+    const listed: ListedConsumer[] = [];
+    for (const record of records) {
+      const report = this.#sessions.running(record)?.report;
+      const view = report?.view() ?? storedView(record, source.visible);
+      const isLate = clock.monotonicMs() >= giveUpAtMs;
+      const counting = isLate ? undefined : (report?.countPending(ROUGH) ?? this.#countListed(record));
+      listed.push({ ...view, counted: await counting });
+    }
+    return listed;
+  }
+
+  /** Counts for a list, whose records do not have what is acknowledged above the offset. */
+  async #countListed(record: ConsumerRecord): Promise<EventCount | undefined> {
+    const { store, source } = this.#options;
+    if (record.offset >= source.visible) return { count: 0, isMinimum: false };
+    const whole = await store.find(record);
+    return whole === undefined ? undefined : this.#countStored(whole, ROUGH);
   }
 
   async update(key: ConsumerKey, patch: SettingsPatch): Promise<CountedView> {
@@ -157,6 +183,14 @@ export class Consumers {
     const affected = await session.report.countBetween(formerOffset, offset);
     if (!dryRun) await session.changes.seek(offset);
     return { formerOffset, offset, affected };
+  }
+
+  #countStored(record: ConsumerRecord, effort: Effort): Promise<EventCount> {
+    const { source } = this.#options;
+    const criteria = consumerCriteria(record, record.settings);
+    const selection = { criteria, matches: compileCriteria(criteria) };
+    const span = { after: record.offset, upTo: source.visible, without: record.acked };
+    return countEvents({ source, selection, span, effort });
   }
 
   /** The session of a call that may create the consumer, and that checks its settings. */

@@ -3,7 +3,7 @@
 import type { LogEntry } from '../../domain/events/event.js';
 import { entryBytes } from '../../domain/events/event.js';
 import type { Clock } from '../../lib/clock.js';
-import type { EventLog } from '../../storage/ports/log-storage.js';
+import type { EventLog, PositionPage } from '../../storage/ports/log-storage.js';
 import type { Micros, Position } from '../../units.js';
 import type { LogSource, ReadBatch, Selection } from './log-source.js';
 import type { LogTail } from './log-tail.js';
@@ -49,6 +49,19 @@ export class LogReader implements LogSource {
   read(selection: Selection, options: ReadOptions): Promise<ReadBatch> | ReadBatch {
     const memory = this.#tail.after(options.after, MEMORY_SCAN);
     return memory === undefined ? this.#readStored(selection, options) : fromMemory(memory, selection, options);
+  }
+
+  /** See LogSource.readPositions. */
+  readPositions(
+    selection: Selection,
+    { after, limit }: { readonly after: Position; readonly limit: number },
+  ): Promise<PositionPage> | PositionPage {
+    const memory = this.#tail.after(after, MEMORY_SCAN);
+    if (memory === undefined) {
+      return this.#log.readPositions(selection.criteria, { after, upTo: this.visible, limit });
+    }
+    const { entries, scannedTo } = fromMemory(memory, selection, { after, limit, maxBytes: Number.POSITIVE_INFINITY });
+    return { positions: entries.map(({ position }) => position), scannedTo };
   }
 
   /** See LogSource.readAt. */

@@ -4,6 +4,7 @@
 import type { LogEntry } from '../../domain/events/event.js';
 import type { EntryMatcher, EventCriteria } from '../../domain/events/event-filter.js';
 import type { Clock } from '../../lib/clock.js';
+import type { PositionPage } from '../../storage/ports/log-storage.js';
 import type { Micros, Position } from '../../units.js';
 
 /** Criteria with their compiled matcher; make it once a reader. */
@@ -37,6 +38,11 @@ export interface LogSource {
     selection: Selection,
     options: { readonly after: Position; readonly limit: number; readonly maxBytes: number },
   ): Promise<ReadBatch> | ReadBatch;
+  /** The positions of the next matching entries, as `read`; much cheaper where they are stored. */
+  readPositions(
+    selection: Selection,
+    options: { readonly after: Position; readonly limit: number },
+  ): Promise<PositionPage> | PositionPage;
   /** Entries at these positions (at most 1,000, all at or below `visible`), in position order, without those deleted. */
   readAt(positions: readonly Position[]): Promise<readonly LogEntry[]>;
   /**

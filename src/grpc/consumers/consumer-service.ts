@@ -156,7 +156,7 @@ export class ConsumerService {
       epoch: this.#source.epoch,
       key: BY_NAME,
       read: (after, limit) => this.#consumers.list({ context, namePrefix, after, limit }),
-      toWire: (view) => consumerToWire(view),
+      toWire: (listed) => consumerToWire(listed, listed.counted),
       codec: Consumer,
     });
     return { consumers: items, nextPageToken };

@@ -36,11 +36,8 @@ import type { Answer, AckStatus as DomainAckStatus, MemberCredit } from '../../d
 import { fieldInvalid } from '../../domain/errors.js';
 import { EVENT_STATUS } from '../../domain/events/event-status.js';
 import type { SubscribeFrame } from '../../engine/consumers/consumer-subscription.js';
-import type {
-  ConsumerView,
-  ConsumerActivity as DomainActivity,
-  EventCount,
-} from '../../engine/consumers/consumer-view.js';
+import type { ConsumerView, ConsumerActivity as DomainActivity } from '../../engine/consumers/consumer-view.js';
+import type { EventCount } from '../../engine/consumers/event-count.js';
 import type { Position } from '../../units.js';
 import {
   descriptionFilter,

@@ -52,6 +52,12 @@ export interface Page {
   readonly scannedTo: Position;
 }
 
+/** Positions of matching entries, and how far was looked for them. */
+export interface PositionPage {
+  readonly positions: readonly Position[];
+  readonly scannedTo: Position;
+}
+
 /** Reads of the log. They see what is committed; the caller keeps to the durable mark by `upTo`. */
 export interface EventLog {
   /** The head, read without a lock. */
@@ -61,6 +67,14 @@ export interface EventLog {
    * so that a page may be short or empty before `upTo` is reached.
    */
   readPage(criteria: EventCriteria, options: ReadPageOptions): Promise<Page>;
+  /**
+   * The positions of the next matching entries, without reading the entries where the criteria allow that. Looks at no more
+   * than 20,000 rows, as `readPage`.
+   */
+  readPositions(
+    criteria: EventCriteria,
+    options: Omit<ReadPageOptions, 'maxBytes' | 'newestFirst'>,
+  ): Promise<PositionPage>;
   /** Entries at these positions, in position order; those that no longer exist are left out. At most 1,000. */
   readAt(positions: readonly Position[]): Promise<readonly LogEntry[]>;
   /** The entries of an event: how it occurred, was invalidated, or expired. At most two; none for what is only awaited. */

@@ -75,13 +75,21 @@ describe('the life of a consumer', () => {
     await pushNumbers(client.events, 3, { topic: 'measured' });
     const settings = { filter: { topics: ['measured'] } } as never;
     const subscriber = new TestSubscriber(client.consumers, { consumer: 'measured', settings, maxInFlight: 2 });
+    await pushNumbers(client.events, 5, { topic: 'of others' });
     const deliveries = await subscriber.first(2);
     await waitUntil(async () => (await metrics('measured')).in_flight === 2, { what: 'two in flight' });
     await client.consumers.acknowledge({ consumer: 'measured', acknowledgements: acknowledgements(deliveries) });
     await subscriber.first(3);
     const offset = Number((await get('measured'))?.offset);
     await waitUntil(async () => (await metrics('measured')).offset === offset, { what: 'the offset' });
-    expect(await metrics('measured')).toMatchObject({ in_flight: 1, lag: 1 });
+    const [last = 0n] = await pushNumbers(client.events, 1, { topic: 'of others' });
+    await waitUntil(async () => (await metrics('measured')).lag === Number(last) - offset, { what: 'the lag' });
+    // It counts everybody's events; one is pending, as is counted now and then.
+    clock.aheadMs += 11_000;
+    await waitUntil(async () => (await metrics('measured')).pending === 1, { what: 'what is pending' });
+    expect(await metrics('measured')).toMatchObject({ in_flight: 1, lag: 7, pending: 1 });
+    const { consumers } = await client.consumers.listConsumers({ namePrefix: 'measured' });
+    expect(consumers).toMatchObject([{ lag: 7n, pending: 1n, pendingIsMinimum: false }]);
     await subscriber.cancel();
     await client.consumers.deleteConsumer({ name: 'measured' });
     expect(await metrics('measured')).toEqual({});

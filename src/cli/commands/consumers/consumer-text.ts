@@ -26,6 +26,7 @@ export const LIST_COLUMNS: readonly Column<Consumer>[] = [
   number('OFFSET', ({ offset }) => offset),
   number('HEAD', ({ head }) => head),
   number('LAG', ({ lag }) => lag),
+  { title: 'PENDING', text: pendingText, right: true },
   number('IN FLIGHT', ({ inFlight }) => inFlight),
   number('MEMBERS', ({ members }) => members.length),
 ];
@@ -34,7 +35,6 @@ export const CONSUMER_COLUMNS: readonly Column<Consumer>[] = [
   ...LIST_COLUMNS.slice(0, 2),
   { title: 'STATE', text: (consumer) => [activityText(consumer), consumer.activityCause].filter(Boolean).join(': ') },
   ...LIST_COLUMNS.slice(3),
-  { title: 'PENDING', text: ({ pending, pendingIsMinimum }) => `${pending}${pendingIsMinimum ? ' or more' : ''}` },
   number('PARKED', ({ parked }) => parked),
   { title: 'OLDEST UNACKNOWLEDGED', text: ({ oldestUnacknowledged }) => String(oldestUnacknowledged || '-') },
   { title: 'MOVED AT', text: ({ movedAt }) => timestampText(movedAt) },
@@ -58,6 +58,11 @@ export function seekText(response: SeekConsumerResponse, dryRun: boolean): strin
   const events = `${affected}${affectedIsMinimum ? ' or more' : ''} matching events`;
   const effect = offset < formerOffset ? 'delivered again' : 'passed over';
   return `offset ${formerOffset} -> ${offset}: ${events} ${dryRun ? 'would be ' : ''}${effect}`;
+}
+
+/** Matching events that are not acknowledged, and whether there may be more. */
+function pendingText({ pending, pendingIsMinimum }: Consumer): string {
+  return `${pending}${pendingIsMinimum ? '+' : ''}`;
 }
 
 function activityText({ activity }: Consumer): string {

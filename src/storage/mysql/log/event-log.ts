@@ -5,7 +5,7 @@
 import type { LogEntry } from '../../../domain/events/event.js';
 import type { EventCriteria } from '../../../domain/events/event-filter.js';
 import type { EventId, Micros, Position } from '../../../units.js';
-import type { EventLog, LogHead, Page, ReadPageOptions } from '../../ports/log-storage.js';
+import type { EventLog, LogHead, Page, PositionPage, ReadPageOptions } from '../../ports/log-storage.js';
 import type { NameCache, Names } from '../names/name-cache.js';
 import type { Database, SqlValue } from '../sql/database.js';
 import { inChunks, placeholders } from '../sql/placeholders.js';
@@ -28,6 +28,8 @@ export interface MysqlEventLogOptions {
   readonly names: Names;
 }
 
+/** Bytes of payloads that one look for positions reads, where SQL does not decide which ones match. */
+const UNDECIDED_BYTES = 4 * 1024 * 1024;
 /** How many events a page has at least that is read in one step. */
 const DENSE_EVENTS = 64;
 /** How many positions there may be for each that matches in a page that is read in one step. */
@@ -62,6 +64,25 @@ export class MysqlEventLog implements EventLog {
     const query = await planPage(this.#database, this.#names.current, criteria);
     if (query === undefined) return { entries: [], scannedTo: end };
     return (await this.#densePage(query, options)) ?? this.#page(query, options);
+  }
+
+  /** See EventLog.readPositions. */
+  async readPositions(
+    criteria: EventCriteria,
+    { after, upTo, limit }: Omit<ReadPageOptions, 'maxBytes'>,
+  ): Promise<PositionPage> {
+    const none = { positions: [], scannedTo: upTo };
+    if (after >= upTo) return none;
+    const query = await planPage(this.#database, this.#names.current, criteria);
+    if (query === undefined) return none;
+    const options = { after, upTo, limit, maxBytes: UNDECIDED_BYTES };
+    if (query.undecided !== undefined) {
+      const { entries, scannedTo } = await this.#page(query, options);
+      return { positions: entries.map(({ position }) => position), scannedTo };
+    }
+    const range = await this.#scanRange(query, options);
+    const positions = (await this.#candidates(query, range, options)).map(({ position }) => position);
+    return { positions, scannedTo: positions.length === limit ? (positions.at(-1) ?? range.upTo) : range.upTo };
   }
 
   /**
