@@ -78,8 +78,8 @@ export class LogReader implements LogSource {
   }
 
   /** See LogSource.waitBeyond. */
-  waitBeyond(position: Position, signal: AbortSignal): Promise<void> {
-    return this.#tail.waitBeyond(position, signal);
+  waitBeyond(position: Position, signal: AbortSignal, selection?: Selection): Promise<Position> {
+    return this.#tail.waitBeyond(position, signal, selection);
   }
 
   /** See LogSource.onBeyond. */

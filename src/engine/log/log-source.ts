@@ -46,10 +46,11 @@ export interface LogSource {
   /** Entries at these positions (at most 1,000, all at or below `visible`), in position order, without those deleted. */
   readAt(positions: readonly Position[]): Promise<readonly LogEntry[]>;
   /**
-   * Resolves when `visible` is greater than the position, or the signal aborts (it never rejects). One waiter costs one
-   * entry in a list, no timer and no query.
+   * Resolves when `visible` is greater than the position, or the signal aborts (it never rejects), with the position up to which
+   * there is nothing of the selection. With a selection only for what it may select. One waiter costs one entry in a list, no timer
+   * and no query.
    */
-  waitBeyond(position: Position, signal: AbortSignal): Promise<void>;
+  waitBeyond(position: Position, signal: AbortSignal, selection?: Selection): Promise<Position>;
   /**
    * Calls back once, when the log grows beyond the position, which nothing visible is yet; returns what ends the wait. With a
    * selection only for what it may select: as long as it is not called back, nothing up to `visible` is selected.

@@ -117,16 +117,20 @@ export class LogTail {
   }
 
   /** See LogSource.waitBeyond. */
-  waitBeyond(position: Position, signal: AbortSignal): Promise<void> {
-    if (this.#visible > position || signal.aborted) return Promise.resolve();
+  waitBeyond(position: Position, signal: AbortSignal, selection?: Selection): Promise<Position> {
+    if (this.#visible > position || signal.aborted) return Promise.resolve(position);
     return new Promise((resolve) => {
-      const wake = () => {
+      const abort = () => {
         end();
-        signal.removeEventListener('abort', wake);
-        resolve();
+        // It was not woken by anything up to there.
+        resolve(Math.max(position, this.#visible));
       };
-      const end = this.onBeyond(position, wake);
-      signal.addEventListener('abort', wake);
+      const wake = (passed: Position) => {
+        signal.removeEventListener('abort', abort);
+        resolve(passed);
+      };
+      const end = this.onBeyond(position, wake, selection);
+      signal.addEventListener('abort', abort, { once: true });
     });
   }
 

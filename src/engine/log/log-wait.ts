@@ -3,7 +3,7 @@
 
 import { Deadline } from '../../lib/deadline.js';
 import type { Millis, Position } from '../../units.js';
-import type { LogSource } from './log-source.js';
+import type { LogSource, Selection } from './log-source.js';
 
 /** One signal of several, for as long as it is not released. */
 export interface JoinedSignal {
@@ -30,19 +30,26 @@ export function joinSignals(signals: readonly AbortSignal[]): JoinedSignal {
   return { signal: joined.signal, release };
 }
 
+export interface WaitOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly timeoutMs: Millis;
+  /** What is waited for; any entry, if left out. */
+  readonly selection?: Selection;
+}
+
 /**
  * Resolves when the log has grown beyond the position, the signal aborts, or the time is over; never rejects. The caller looks
- * at the state itself to learn which.
+ * at the state itself to learn which, and is told the position up to which there is nothing for it.
  */
 export async function waitForMore(
   source: Pick<LogSource, 'clock' | 'waitBeyond'>,
   position: Position,
-  { signal, timeoutMs }: { readonly signal?: AbortSignal | undefined; readonly timeoutMs: Millis },
-): Promise<void> {
-  if (signal?.aborted === true) return;
+  { signal, timeoutMs, selection }: WaitOptions,
+): Promise<Position> {
+  if (signal?.aborted === true) return position;
   const deadline = new Deadline(source.clock, timeoutMs, { parent: signal });
   try {
-    await source.waitBeyond(position, deadline.signal);
+    return await source.waitBeyond(position, deadline.signal, selection);
   } finally {
     deadline.dispose();
   }

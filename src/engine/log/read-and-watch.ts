@@ -61,7 +61,9 @@ export async function* readEvents(
       yield* await reader.next();
       if (!reader.atHead) continue;
       if (!options.follow) return;
-      await waitForMore(source, reader.position, { signal: stop.signal, timeoutMs: SILENCE_MS });
+      reader.pass(
+        await waitForMore(source, reader.position, { signal: stop.signal, timeoutMs: SILENCE_MS, selection }),
+      );
       if (reader.atHead && !stop.signal.aborted) yield reader.progress();
     }
   } finally {
@@ -92,6 +94,11 @@ class EventReader {
 
   get atHead(): boolean {
     return this.#position >= this.#source.visible;
+  }
+
+  /** Goes on after a position up to which there is nothing to read. */
+  pass(position: Position): void {
+    this.#position = position;
   }
 
   progress(): ReadFrame {
@@ -143,7 +150,7 @@ export async function* watchEvents(
       after = batch.scannedTo;
       if (batch.entries.length > 0) yield { kind: 'events', entries: batch.entries };
       if (after < source.visible) continue;
-      await waitForMore(source, after, { signal: stop.signal, timeoutMs: SILENCE_MS });
+      after = await waitForMore(source, after, { signal: stop.signal, timeoutMs: SILENCE_MS, selection });
       if (source.visible === after && !stop.signal.aborted) yield { kind: 'watching', position: after };
     }
   } finally {

@@ -1,10 +1,12 @@
 // What members that get nothing cost those that do, counted in work.
 
 import { describe, expect, it, vi } from 'vitest';
+import type { Event } from '../../../generated/madeleine/v1/event.js';
 import { MemberPool } from '../../../src/domain/consumers/member-pool.js';
 import { DeliveryMember } from '../../../src/domain/consumers/open-events.js';
 import { ConsumerDispatcher } from '../../../src/engine/consumers/consumer-dispatcher.js';
 import { Subscription } from '../../../src/engine/consumers/consumer-subscription.js';
+import { LogReader } from '../../../src/engine/log/log-reader.js';
 import { useScenes } from '../../support/consumers/consumer-scene.js';
 import { useServer } from '../../support/server/suite.js';
 
@@ -55,5 +57,33 @@ describe('members that get nothing', () => {
     expect(delivery?.event?.position).toBe(position);
     const { consumer } = await suite.client.consumers.getConsumer({ name: `${topic}-8` });
     expect(consumer).toMatchObject({ lag: 0n, pending: 0n, offset: position });
+  });
+
+  it('cost nothing where readers and watchers wait for other topics', async () => {
+    const { push, topic } = scene();
+    const abort = new AbortController();
+    const { signal } = abort;
+    const streams = Array.from({ length: IDLE }, (_, n) => {
+      const topics = [`${topic}-${n}`];
+      const { events } = suite.client;
+      const stream: AsyncIterable<{ readonly events: readonly Event[] }> =
+        n % 2 === 0
+          ? events.readEvents({ topics, follow: true }, { signal })
+          : events.watchEvents({ topics }, { signal });
+      return stream[Symbol.asyncIterator]();
+    });
+    await Promise.all(streams.map((stream) => stream.next()));
+    const read = vi.spyOn(LogReader.prototype, 'read');
+    for (let n = 0; n < EVENTS; n += 1) await push(1, { topic: 'of nobody' });
+    const reads = read.mock.calls.length;
+    vi.restoreAllMocks();
+    expect(reads).toBeLessThan(IDLE);
+    for (const n of [4, 5]) {
+      const [position] = await push(1, { topic: `${topic}-${n}` });
+      const { value } = (await streams[n]?.next()) ?? {};
+      expect(value?.events.map((event: Event) => event.position)).toEqual([position]);
+    }
+    abort.abort();
+    await Promise.allSettled(streams.map((stream) => stream.return?.()));
   });
 });

@@ -23,7 +23,7 @@ const source: EventListingOptions['source'] = {
   clock: systemClock,
   visible: HEAD,
   epoch: 1,
-  waitBeyond: (_position, signal) => new Promise((resolve) => signal.addEventListener('abort', () => resolve())),
+  waitBeyond: (position, signal) => new Promise((resolve) => signal.addEventListener('abort', () => resolve(position))),
   positionAt: async () => HEAD,
 };
 

@@ -17,10 +17,11 @@ class GrowingLog {
   visible = 10;
   #waiting: { position: number; wake: () => void }[] = [];
 
-  waitBeyond(position: number, signal: AbortSignal): Promise<void> {
+  waitBeyond(position: number, signal: AbortSignal): Promise<number> {
     return new Promise((resolve) => {
-      this.#waiting.push({ position, wake: resolve });
-      signal.addEventListener('abort', () => resolve());
+      const wake = () => resolve(position);
+      this.#waiting.push({ position, wake });
+      signal.addEventListener('abort', wake);
     });
   }
 
