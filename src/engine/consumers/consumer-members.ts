@@ -40,8 +40,8 @@ export class ConsumerMembers implements MemberHost {
   #hungry = 0;
   /** Members to whom something happened since the last round. */
   #touched: SessionMember[] = [];
-  /** When members want to be looked at, at the latest; an entry counts if it is the member's own `wakeAtMs`. */
-  readonly #times = new KeyedHeap<SessionMember>();
+  /** When members want to be looked at, at the latest; an entry counts if it is the member's `wakeAtMs`. Made for the second one. */
+  #times: KeyedHeap<SessionMember> | undefined;
   /** Rises when pending deliveries may have ended. */
   #staleEra = 0;
 
@@ -74,7 +74,7 @@ export class ConsumerMembers implements MemberHost {
       former.end(new MadeleineError('MEMBER_REPLACED', `another subscriber came as member "${name}"`));
     }
     const subscription = new Subscription({ name, host: this, measure });
-    this.#members.set(name, subscription);
+    this.#add(subscription);
     this.#window.members.add(name, credit);
     const live = this.#options.livePosition();
     if (live !== undefined) subscription.tellCaughtUp(live);
@@ -175,19 +175,17 @@ export class ConsumerMembers implements MemberHost {
    */
   lookAtDue(): void {
     const now = this.clock.monotonicMs();
-    while ((this.#times.minKey ?? Number.POSITIVE_INFINITY) <= now) {
-      const dueMs = this.#times.minKey;
-      const member = this.#times.pop() as SessionMember;
-      if (member.wakeAtMs !== dueMs) continue;
+    for (const member of this.#takeDue(now)) {
       member.wakeAtMs = Number.POSITIVE_INFINITY;
-      if (!this.#isUnused(member, now)) this.#touch(member);
-      else this.left(member, { lost: false });
+      if (this.#unusedEndMs(member) <= now) this.left(member, { lost: false });
+      else this.#touch(member);
     }
   }
 
   /** Returns when a member may have something to do, or is to be forgotten; Infinity: never. */
   nextWakeAtMs(): Millis {
-    return this.#times.minKey ?? Number.POSITIVE_INFINITY;
+    const earliest = this.#times === undefined ? this.#onlyMember?.wakeAtMs : this.#times.minKey;
+    return earliest ?? Number.POSITIVE_INFINITY;
   }
 
   views(): MemberView[] {
@@ -251,9 +249,39 @@ export class ConsumerMembers implements MemberHost {
     if (present instanceof FetchMember) return present;
     if (present !== undefined) throw fieldInvalid('member', 'is subscribed at present; fetch under another name');
     const member = new FetchMember({ name, host: this, rememberMs: this.#window.settings.ackTimeoutMs });
-    this.#members.set(name, member);
+    this.#add(member);
     this.#window.members.add(name, { maxInFlight: 0, maxInFlightBytes: 0 });
     return member;
+  }
+
+  #add(member: SessionMember): void {
+    this.#members.set(member.name, member);
+    if (this.#members.size < 2 || this.#times !== undefined) return;
+    this.#times = new KeyedHeap();
+    for (const one of this.#members.values()) {
+      if (one.wakeAtMs < Number.POSITIVE_INFINITY) this.#times.add(one.wakeAtMs, one);
+    }
+  }
+
+  /** The one that there is, as long as there never was another: most consumers have one. */
+  get #onlyMember(): SessionMember | undefined {
+    const [member] = this.#members.values();
+    return member;
+  }
+
+  /** Takes out and returns the members whose time has come. */
+  #takeDue(now: Millis): SessionMember[] {
+    if (this.#times === undefined) {
+      const only = this.#onlyMember;
+      return only !== undefined && only.wakeAtMs <= now ? [only] : [];
+    }
+    const due: SessionMember[] = [];
+    while ((this.#times.minKey ?? Number.POSITIVE_INFINITY) <= now) {
+      const dueMs = this.#times.minKey;
+      const member = this.#times.pop() as SessionMember;
+      if (member.wakeAtMs === dueMs) due.push(member);
+    }
+    return due;
   }
 
   #touch(member: SessionMember): void {
@@ -276,7 +304,7 @@ export class ConsumerMembers implements MemberHost {
     // Too early does no harm: it is looked at then, and noted anew.
     if (atMs >= member.wakeAtMs) return;
     member.wakeAtMs = atMs;
-    this.#times.add(atMs, member);
+    this.#times?.add(atMs, member);
   }
 
   /** Keeps nothing of a member that goes. */
@@ -295,9 +323,5 @@ export class ConsumerMembers implements MemberHost {
     if (since === undefined) return Number.POSITIVE_INFINITY;
     // What is in flight of it may be answered at any time.
     return (this.inFlight(member.name).events > 0 ? Math.max(since, this.clock.monotonicMs()) : since) + FETCH_IDLE_MS;
-  }
-
-  #isUnused(member: SessionMember, now: Millis): boolean {
-    return this.#unusedEndMs(member) <= now;
   }
 }
