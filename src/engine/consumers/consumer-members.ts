@@ -143,7 +143,10 @@ export class ConsumerMembers implements MemberHost {
 
   /** Drops all pending deliveries: none of them counts any more. */
   clearPending(): void {
-    for (const member of this.#members.values()) member.pending.clear();
+    for (const member of this.#members.values()) {
+      member.pending.clear();
+      this.#settle(member);
+    }
   }
 
   /** Tells subscribers to go, and sends callers of Fetch away. */
