@@ -103,7 +103,7 @@ export class GroupCommit {
   #pumping = false;
   /** The catalogue is being loaded again: no group is made meanwhile. */
   #reloading = false;
-  #roomWaiters: (() => void)[] = [];
+  readonly #roomWaiters = new Set<() => void>();
 
   constructor(options: GroupCommitOptions) {
     this.#options = options;
@@ -165,9 +165,24 @@ export class GroupCommit {
    * when the signal aborts.
    */
   async whenRoom(signal: AbortSignal): Promise<void> {
-    while (!this.#hasRoom() && !signal.aborted) {
-      await new Promise<void>((resolve) => this.#roomWaiters.push(resolve));
-    }
+    while (!this.#hasRoom() && !signal.aborted) await this.#change(signal);
+  }
+
+  /** Callers that wait for room. */
+  get roomWaiters(): number {
+    return this.#roomWaiters.size;
+  }
+
+  async #change(signal: AbortSignal): Promise<void> {
+    let wake = () => {};
+    const woken = new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+    this.#roomWaiters.add(wake);
+    signal.addEventListener('abort', wake, { once: true });
+    await woken;
+    signal.removeEventListener('abort', wake);
+    this.#roomWaiters.delete(wake);
   }
 
   #hasRoom(): boolean {
@@ -259,7 +274,7 @@ export class GroupCommit {
   #unqueue(waiting: Waiting): void {
     this.#queuedEvents -= unitSize(waiting.unit);
     this.#queuedBytes -= waiting.bytes;
-    if (this.#roomWaiters.length > 0 && this.#hasRoom()) for (const wake of this.#roomWaiters.splice(0)) wake();
+    if (this.#roomWaiters.size > 0 && this.#hasRoom()) for (const wake of this.#roomWaiters) wake();
   }
 
   async #run(committer: GroupCommitter, group: Group): Promise<void> {

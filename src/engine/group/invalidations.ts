@@ -21,10 +21,10 @@ export class Invalidations {
    * Invalidates an awaited or occurred event, by any of its ids, and returns it as it is then; one that is invalidated already stays
    * as it is. EVENT_UNKNOWN; FIELD_INVALID for one that has expired.
    */
-  async invalidate(eventId: bigint, reason: string): Promise<LogEntry> {
+  async invalidate(eventId: bigint, reason: string, signal?: AbortSignal): Promise<LogEntry> {
     if (eventId > BigInt(Number.MAX_SAFE_INTEGER)) throw new MadeleineError('EVENT_UNKNOWN', 'there is no such event');
     const unit = { kind: 'invalidate', eventId: Number(eventId), reason } as const;
-    const outcome = await this.#options.groupCommit.submit(unit);
+    const outcome = await this.#options.groupCommit.submit(unit, signal);
     if (outcome.kind === 'refused') throw outcome.error;
     const event = await this.#options.events.byId(eventId);
     if (event === undefined) throw bug(`event ${eventId} is not readable`);

@@ -113,11 +113,11 @@ export class EventService {
     return this.#options.frames.event(entry, form);
   }
 
-  async invalidateEvent(request: InvalidateEventRequest): Promise<Uint8Array> {
+  async invalidateEvent(request: InvalidateEventRequest, { signal }: CallContext): Promise<Uint8Array> {
     const form = payloadForm('payload_encoding', request.payloadEncoding);
     if (request.id === 0n) throw fieldInvalid('id', 'is required');
     const reason = textField('reason', request.reason, MAX_REASON_BYTES);
-    return this.#options.frames.event(await this.#options.invalidations.invalidate(request.id, reason), form);
+    return this.#options.frames.event(await this.#options.invalidations.invalidate(request.id, reason, signal), form);
   }
 
   listEvents(request: ListEventsRequest, { signal }: CallContext): Promise<Uint8Array> {

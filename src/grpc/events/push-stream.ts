@@ -13,7 +13,8 @@ export interface Started<Answer> {
 
 /**
  * Starts the work of each request in order, without waiting for the former one's answer, and yields the answers in order. When a
- * work or the requests fail, or the server drains, the answers before it are still yielded, then it throws.
+ * work or the requests fail, or the server drains, the answers before it are still yielded, then it throws. When the signal aborts
+ * it ends, whatever is under way then.
  */
 export async function* pipelined<Request, Answer>(
   requests: AsyncIterable<Request>,
@@ -78,8 +79,12 @@ async function readAhead<Request, Answer>(
   }
 }
 
+interface Slot<Answer> extends Started<Answer> {
+  settled: boolean;
+}
+
 class AnswerQueue<Answer> {
-  readonly #answers: Started<Answer>[] = [];
+  readonly #answers: Slot<Answer>[] = [];
   #ended = false;
   #closed = false;
   #wake: (() => void)[] = [];
@@ -88,11 +93,15 @@ class AnswerQueue<Answer> {
     signal.addEventListener('abort', () => this.close(), { once: true });
   }
 
-  add(started: Started<Answer>): void {
-    // Looked at in its turn; until then its failure is not "unhandled".
-    started.answer.catch(() => {});
-    this.#answers.push(started);
-    this.#notify();
+  add({ answer }: Started<Answer>): void {
+    const slot = { answer, settled: false };
+    this.#answers.push(slot);
+    // A failure is looked at in its turn; until then it is not "unhandled".
+    const settle = () => {
+      slot.settled = true;
+      this.#notify();
+    };
+    answer.then(settle, settle);
   }
 
   /** Ends the queue: no more answers will be added. */
@@ -107,12 +116,18 @@ class AnswerQueue<Answer> {
     this.#notify();
   }
 
-  /** The next answer; undefined after the last one. */
+  /** The next answer once it is there; undefined after the last one, and when nobody wants it any more. */
   async next(): Promise<Started<Answer> | undefined> {
-    while (this.#answers.length === 0 && !this.#ended && !this.#closed) await this.#change();
-    const started = this.#answers.shift();
+    while (!this.#closed && !this.#isNextKnown()) await this.#change();
+    if (this.#closed) return undefined;
+    const next = this.#answers.shift();
     this.#notify();
-    return started;
+    return next;
+  }
+
+  #isNextKnown(): boolean {
+    const [next] = this.#answers;
+    return next === undefined ? this.#ended : next.settled;
   }
 
   /** Resolves when another request may be started; false when nobody wants it any more. */
