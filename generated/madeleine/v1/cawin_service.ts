@@ -365,7 +365,7 @@ export interface ListCawinsRequest {
   eventId: bigint;
   /** Only those in one of these states; empty: in any. A page may be short or empty and still carry a token. */
   states: CawinState[];
-  /** Cawins a page: default 100, at most 1,000. */
+  /** Cawins a page: default 100; more than 1,000 are 1,000. */
   pageSize: number;
   /** Where to go on: the `next_page_token` of the former page. */
   pageToken: string;
@@ -424,7 +424,7 @@ export interface DeleteCawinResponse {
 export interface ListAttemptsRequest {
   /** Id of the cawin, required. */
   cawinId: bigint;
-  /** Attempts a page: default 100, at most 1,000. */
+  /** Attempts a page: default 100; more than 1,000 are 1,000. */
   pageSize: number;
   /** Where to go on: the `next_page_token` of the former page. */
   pageToken: string;
@@ -486,7 +486,7 @@ export interface RetryCawinResponse {
 export interface ExplainWaitRequest {
   /** The awaited event, required. */
   eventId: bigint;
-  /** Near misses at most: default 5, at most 20. */
+  /** Near misses at most: default 5; more than 20 are 20. */
   limit: number;
   /** How to return JSON payloads. */
   payloadEncoding: PayloadEncoding;

@@ -445,7 +445,7 @@ export interface FetchRequest {
   context: string;
   /** Name of the consumer, required. */
   consumer: string;
-  /** Events at most: default 100, at most 1,000. An answer also ends at about 3 MiB. */
+  /** Events at most: default 100; more than 1,000 are 1,000. An answer also ends at about 3 MiB. */
   limit: number;
   /** How long to wait for a first event: 0 to 60 s, default 0. */
   wait:
@@ -559,7 +559,7 @@ export interface ListConsumersRequest {
   context: string;
   /** Only names that begin with this. */
   namePrefix: string;
-  /** Consumers a page: default 100, at most 1,000. */
+  /** Consumers a page: default 100; more than 1,000 are 1,000. */
   pageSize: number;
   /** Where to go on: the `next_page_token` of the former page. */
   pageToken: string;

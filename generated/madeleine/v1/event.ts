@@ -432,7 +432,10 @@ export interface Event {
   expiresAt:
     | Timestamp
     | undefined;
-  /** The other awaited events that this one ended: their descriptions say by which paths it was recognised. */
+  /**
+   * The other awaited events that this one ended, without the id that it is shown under: their descriptions say by which paths it
+   * was recognised.
+   */
   satisfiedIds: bigint[];
   /** Of a satisfied wait: the event that ended it, perhaps under this same id. Set in answers about one event, not in the log. */
   endedById?:

@@ -275,7 +275,7 @@ export interface ListEventsRequest {
     | undefined;
   /** Newest first instead of commit order. */
   newestFirst: boolean;
-  /** Events a page: default 100, at most 1,000. A page holds at most about 3 MiB of payload. */
+  /** Events a page: default 100; more than 1,000 are 1,000. A page holds at most about 3 MiB of payload. */
   pageSize: number;
   /** Where to go on: the `next_page_token` of the former page. */
   pageToken: string;
@@ -353,7 +353,7 @@ export interface ReadEventsRequest {
     | undefined;
   /** How to return JSON payloads. */
   payloadEncoding: PayloadEncoding;
-  /** Events a frame at most: default 256, at most 1,000. A frame also ends at about 1 MiB. */
+  /** Events a frame at most: default 256; more than 1,000 are 1,000. A frame also ends at about 1 MiB. */
   batchSize: number;
 }
 
@@ -3874,7 +3874,7 @@ export const EventServiceDefinition = {
      * that says that it occurred stays. Readers and consumers that ask for INVALIDATED get the new one. An event that is
      * invalidated already stays as it is. The same description may be pushed with a payload again.
      *
-     * Errors: NOT_FOUND (EVENT_UNKNOWN); INVALID_ARGUMENT (FIELD_INVALID) for an event that has expired.
+     * Errors: NOT_FOUND (EVENT_UNKNOWN); FAILED_PRECONDITION (WRONG_STATE) for an event that has expired.
      */
     invalidateEvent: {
       name: "InvalidateEvent",
@@ -3974,7 +3974,7 @@ export interface EventServiceImplementation<CallContextExt = {}> {
    * that says that it occurred stays. Readers and consumers that ask for INVALIDATED get the new one. An event that is
    * invalidated already stays as it is. The same description may be pushed with a payload again.
    *
-   * Errors: NOT_FOUND (EVENT_UNKNOWN); INVALID_ARGUMENT (FIELD_INVALID) for an event that has expired.
+   * Errors: NOT_FOUND (EVENT_UNKNOWN); FAILED_PRECONDITION (WRONG_STATE) for an event that has expired.
    */
   invalidateEvent(
     request: InvalidateEventRequest,
@@ -4069,7 +4069,7 @@ export interface EventServiceClient<CallOptionsExt = {}> {
    * that says that it occurred stays. Readers and consumers that ask for INVALIDATED get the new one. An event that is
    * invalidated already stays as it is. The same description may be pushed with a payload again.
    *
-   * Errors: NOT_FOUND (EVENT_UNKNOWN); INVALID_ARGUMENT (FIELD_INVALID) for an event that has expired.
+   * Errors: NOT_FOUND (EVENT_UNKNOWN); FAILED_PRECONDITION (WRONG_STATE) for an event that has expired.
    */
   invalidateEvent(
     request: DeepPartial<InvalidateEventRequest>,

@@ -61,7 +61,7 @@ export interface ListStreamsRequest {
   owner: string;
   /** Only names that begin with this. */
   namePrefix: string;
-  /** Streams a page: default 100, at most 1,000. */
+  /** Streams a page: default 100; more than 1,000 are 1,000. */
   pageSize: number;
   /** Where to go on: the `next_page_token` of the former page. */
   pageToken: string;

@@ -91,7 +91,7 @@ export interface ListTopicsRequest {
   context: string;
   /** Only names that begin with this. */
   namePrefix: string;
-  /** Topics a page: default 100, at most 1,000. */
+  /** Topics a page: default 100; more than 1,000 are 1,000. */
   pageSize: number;
   /** Where to go on: the `next_page_token` of the former page. */
   pageToken: string;

@@ -18,7 +18,7 @@ import { type EventOutcome, outcomeOf, outcomeOfEntries, type Wait } from '../wa
 import type { Expired, Invalidated, Observed, PushOutcome, Refused } from './group-outcomes.js';
 import type { CatalogWrites } from './group-plan-catalog.js';
 import { findOf, isFor, waitKeyText } from './group-plan-needs.js';
-import { alreadyOccurred, isOver, pastDeadline, unknownEvent } from './group-plan-refusals.js';
+import { alreadyOccurred, equalInCall, isOver, pastDeadline, unknownEvent } from './group-plan-refusals.js';
 import {
   type Identity,
   identitiesOf,
@@ -96,15 +96,15 @@ export class WaitPlanner {
     return nothing ? undefined : writes;
   }
 
-  /** Why a push with a payload cannot occur. */
-  refusal(push: Push): MadeleineError | undefined {
+  /** Why a push with a payload cannot occur. `isKept`: whether the event that is in its way is stored if the push is not. */
+  refusal(push: Push, isKept: (occurrence: Occurrence) => boolean): MadeleineError | undefined {
     const { draft, match } = push;
     if (match?.problem !== undefined) return match.problem;
     if (draft.payload === undefined) return undefined;
     for (const [index, { text }] of identitiesOf(push).entries()) {
       const before = this.#identities.get(text) ?? this.#options.locked?.identities.get(text);
       const isTaken = index === 0 && match?.identity !== undefined;
-      if (before !== undefined) return alreadyOccurred(before, isTaken);
+      if (before !== undefined) return isKept(before) ? alreadyOccurred(before, isTaken) : equalInCall(isTaken);
     }
     return undefined;
   }

@@ -7,7 +7,7 @@
 import type { EventId, Micros, Position } from '../../units.js';
 import { UndoLog } from '../collections/undo-log.js';
 import type { Description } from '../descriptions/description.js';
-import { assertNever, MadeleineError } from '../errors.js';
+import { assertNever, type MadeleineError } from '../errors.js';
 import { EnvelopeMembers } from '../events/envelope.js';
 import { EntryKind, type EventDraft, type LogEntry, type Payload } from '../events/event.js';
 import { extendStream, type StreamState } from '../events/stream.js';
@@ -15,11 +15,13 @@ import { scopedKey } from '../names.js';
 import type { Wait } from '../waits/wait.js';
 import type { Pushed, PushOutcome, UnitOutcome } from './group-outcomes.js';
 import { CatalogPlanner } from './group-plan-catalog.js';
+import { idReused, sequenceConflict, streamOwned } from './group-plan-refusals.js';
 import type {
   GroupPlan,
   GroupUnit,
   GroupWrites,
   LockedState,
+  Occurrence,
   PlannedEntry,
   Push,
   PushedBefore,
@@ -44,6 +46,8 @@ class GroupPlanner {
   #nextEventId: EventId;
   #lastCreatedAt: Micros;
   #inDoubt = false;
+  /** What was there before the unit that is being added, if it is stored as a whole or not at all. */
+  #before: Checkpoint | undefined;
   readonly #undo = new UndoLog();
   readonly #waits: WaitPlanner;
   readonly #catalog: CatalogPlanner;
@@ -107,45 +111,52 @@ class GroupPlanner {
   }
 
   #addAtomic(unit: PushUnit): Pushed {
-    const undo = this.#checkpoint(unit);
+    const before = this.#checkpoint(unit);
+    this.#before = before;
     const outcome = this.#addEach(unit);
+    this.#before = undefined;
     const refused = outcome.pushes.find(({ kind }) => kind === 'refused');
     if (refused === undefined) return outcome;
-    undo();
+    this.#undoTo(before);
     // What was undone is not inserted, so the unique key will not tell whether one of the ids was used before.
     for (const push of unit.pushes) this.#doubt(push);
     return { ...outcome, pushes: outcome.pushes.map((push) => (push.kind === 'refused' ? push : refused)) };
   }
 
-  /** Returns what takes the unit's effects back: only what the unit may touch is remembered. */
-  #checkpoint(unit: PushUnit): () => void {
-    const { length } = this.#entries;
-    const { mark } = this.#undo;
-    const nextEventId = this.#nextEventId;
-    const lastCreatedAt = this.#lastCreatedAt;
-    const streams = unit.pushes.map(({ draft }) => scopedKey(draft.context, draft.stream));
-    const formerStreams = new Map(streams.map((key) => [key, this.#streams.get(key)]));
-    const ids = unit.pushes.map(({ draft, messageId }) => scopedKey(draft.context, messageId));
-    const formerIds = new Map(ids.map((key) => [key, this.#pushed.get(key)]));
-    return () => {
-      this.#undo.undoTo(mark);
-      this.#entries.length = length;
-      this.#nextEventId = nextEventId;
-      this.#lastCreatedAt = lastCreatedAt;
-      restore(this.#streams, formerStreams);
-      restore(this.#pushed, formerIds);
+  /** Returns what the unit may change, as it is before: nothing else is remembered. */
+  #checkpoint({ pushes }: PushUnit): Checkpoint {
+    const streams = pushes.map(({ draft }) => scopedKey(draft.context, draft.stream));
+    const ids = pushes.map(({ draft, messageId }) => scopedKey(draft.context, messageId));
+    return {
+      mark: this.#undo.mark,
+      entries: this.#entries.length,
+      position: this.#nextPosition,
+      nextEventId: this.#nextEventId,
+      lastCreatedAt: this.#lastCreatedAt,
+      streams: new Map(streams.map((key) => [key, this.#streams.get(key)])),
+      ids: new Map(ids.map((key) => [key, this.#pushed.get(key)])),
     };
+  }
+
+  #undoTo(before: Checkpoint): void {
+    this.#undo.undoTo(before.mark);
+    this.#entries.length = before.entries;
+    this.#nextEventId = before.nextEventId;
+    this.#lastCreatedAt = before.lastCreatedAt;
+    restore(this.#streams, before.streams);
+    restore(this.#pushed, before.ids);
   }
 
   #push(push: Push, index: number): PushOutcome {
     const { draft, messageId } = push;
     const idKey = scopedKey(draft.context, messageId);
     const before = this.#pushed.get(idKey) ?? this.#locked.pushed?.get(idKey);
-    if (before !== undefined) return repeated(push, before, index);
+    if (before !== undefined) return repeated(push, before, { fault: index, isKept: this.#isKept(before) });
     const streamKey = scopedKey(draft.context, draft.stream);
     const stream =
       draft.stream === '' ? undefined : (this.#streams.get(streamKey) ?? this.#locked.streams.get(streamKey));
-    const error = refusal(push, stream) ?? this.#waits.refusal(push);
+    const error =
+      this.#streamRefusal(push, stream) ?? this.#waits.refusal(push, (occurrence) => this.#isKept(occurrence));
     if (error !== undefined) {
       this.#doubt(push);
       return { kind: 'refused', error, fault: index };
@@ -155,6 +166,23 @@ class GroupPlanner {
     const entry = this.#append(push, { idKey, streamKey, stream, satisfied });
     if (push.match !== undefined || draft.description !== undefined) this.#waits.occurred(push, entry, satisfied);
     return { kind: 'occurred', entry, satisfied: satisfied.length > 0 };
+  }
+
+  /** Why the push does not go into its stream. What it tells of the stream is what stays if its unit is taken back. */
+  #streamRefusal(push: Push, stream: StreamState | undefined): MadeleineError | undefined {
+    const { draft, expectedSequence } = push;
+    const isOwned = stream !== undefined && stream.owner !== draft.issuer;
+    const isMet = expectedSequence === undefined || expectedSequence === (stream?.lastSequence ?? 0);
+    if (!isOwned && isMet) return undefined;
+    const key = scopedKey(draft.context, draft.stream);
+    const stored =
+      this.#before === undefined ? stream : (this.#before.streams.get(key) ?? this.#locked.streams.get(key));
+    return isOwned ? streamOwned(draft, stored) : sequenceConflict(draft, expectedSequence ?? 0, stored);
+  }
+
+  /** Whether an event stays when the unit that refuses another one because of it is taken back. */
+  #isKept({ position, eventId }: Occurrence): boolean {
+    return this.#before === undefined || (position < this.#before.position && eventId < this.#before.nextEventId);
   }
 
   #look(push: Push, idKey: string): PushOutcome {
@@ -218,6 +246,18 @@ class GroupPlanner {
 }
 
 const NO_WAITS: readonly Wait[] = [];
+
+/** What was there before a unit. Of streams and ids: effects of earlier units, which the locked rows do not have. */
+interface Checkpoint {
+  readonly mark: number;
+  readonly entries: number;
+  /** Where the next entry goes. */
+  readonly position: Position;
+  readonly nextEventId: EventId;
+  readonly lastCreatedAt: Micros;
+  readonly streams: ReadonlyMap<string, StreamState | undefined>;
+  readonly ids: ReadonlyMap<string, PushedBefore | undefined>;
+}
 
 interface Appending {
   readonly idKey: string;
@@ -286,38 +326,16 @@ function waitRest(
 }
 
 /** Answers a message id that comes again: the first result, or a refusal when it stands for something else. */
-function repeated(push: Push, before: PushedBefore, fault: number): PushOutcome {
+function repeated(
+  push: Push,
+  before: PushedBefore,
+  { fault, isKept }: { readonly fault: number; readonly isKept: boolean },
+): PushOutcome {
   const { digest, draft } = push;
   // A minted id that is found is this push itself, from an attempt whose COMMIT was not answered.
   if (digest === undefined) return { kind: 'duplicate', position: before.position, eventId: before.eventId };
   const same =
     before.issuer === draft.issuer && before.digest !== undefined && Buffer.compare(digest, before.digest) === 0;
   if (same) return { kind: 'duplicate', position: before.position, eventId: before.eventId };
-  const error = new MadeleineError('MESSAGE_ID_REUSED', 'the message id was used before, for other content', {
-    violations: [{ field: 'event.message_id', description: 'was used before, for other content' }],
-    metadata: { message_id: push.messageId, event_id: String(before.eventId), position: String(before.position) },
-  });
-  return { kind: 'refused', error, fault };
-}
-
-function refusal(push: Push, stream: StreamState | undefined): MadeleineError | undefined {
-  const { draft, expectedSequence } = push;
-  if (stream !== undefined && stream.owner !== draft.issuer) {
-    return new MadeleineError('STREAM_OWNED', `the stream "${draft.stream}" belongs to "${stream.owner}"`, {
-      violations: [{ field: 'event.issuer', description: 'does not own the stream' }],
-      metadata: { context: draft.context, stream: draft.stream, owner: stream.owner },
-    });
-  }
-  const actual = stream?.lastSequence ?? 0;
-  if (expectedSequence !== undefined && expectedSequence !== actual) {
-    return new MadeleineError('SEQUENCE_CONFLICT', `the stream "${draft.stream}" is at sequence ${actual}`, {
-      metadata: {
-        context: draft.context,
-        stream: draft.stream,
-        expected_sequence: String(expectedSequence),
-        actual_sequence: String(actual),
-      },
-    });
-  }
-  return undefined;
+  return { kind: 'refused', error: idReused(push, isKept ? before : undefined), fault };
 }

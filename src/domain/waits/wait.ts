@@ -80,14 +80,15 @@ export function awaitedView(wait: Wait): LogEntry {
   };
 }
 
-/** The entry that ended the wait, as it is shown to who asks for the wait's own id. */
+/** The entry that ended the wait, as it is shown to who asks for the wait's own id: the others that it ended are the rest. */
 export function satisfiedView(wait: Wait, entry: LogEntry): LogEntry {
-  const { description } = wait;
+  const { eventId, description } = wait;
+  const satisfiedIds = entry.rest?.satisfiedIds?.filter((id) => id !== eventId);
   return {
     ...entry,
     messageId: entry.messageId,
-    eventId: wait.eventId,
-    rest: { ...entry.rest, description, endedById: entry.eventId },
+    eventId,
+    rest: { ...entry.rest, ...(satisfiedIds && { satisfiedIds }), description, endedById: entry.eventId },
     ...NO_ENCODINGS,
   };
 }

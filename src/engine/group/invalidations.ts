@@ -19,7 +19,7 @@ export class Invalidations {
 
   /**
    * Invalidates an awaited or occurred event, by any of its ids, and returns it as it is then; one that is invalidated already stays
-   * as it is. EVENT_UNKNOWN; FIELD_INVALID for one that has expired.
+   * as it is. EVENT_UNKNOWN; WRONG_STATE for one that has expired.
    */
   async invalidate(eventId: bigint, reason: string, signal?: AbortSignal): Promise<LogEntry> {
     if (eventId > BigInt(Number.MAX_SAFE_INTEGER)) throw new MadeleineError('EVENT_UNKNOWN', 'there is no such event');

@@ -23,7 +23,7 @@ import type { Position } from '../../units.js';
 import { encoded, type MethodCodec } from '../wire/definitions.js';
 import { decodeListEvents, decodeReadEvents } from '../wire/filter-decoders.js';
 import type { PayloadForm } from '../wire/payload-form.js';
-import { nameList, payloadForm, readContext, requiredName, sizeField, textField } from '../wire/wire.js';
+import { nameList, oneName, payloadForm, readContext, sizeField, textField } from '../wire/wire.js';
 import type { EventFrames } from './event-frames.js';
 import { EventListing } from './event-listing.js';
 import { readCriteria, readNewsFrame, watchNewsFrame } from './event-wire.js';
@@ -127,9 +127,10 @@ export class EventService {
   async peekEvent(request: PeekEventRequest, { signal }: CallContext): Promise<Uint8Array> {
     const form = payloadForm('payload_encoding', request.payloadEncoding);
     const context = readContext('context', request.context);
-    const topic = request.topic === '' ? {} : { topics: nameList('topic', [requiredName('topic', request.topic)]) };
+    const topics = oneName('topic', request.topic);
+    const criteria = { context, ...(topics.length === 0 ? {} : { topics }) };
     const after = await this.#afterPosition(request, signal);
-    const { entry, scannedTo, caughtUp } = await this.#options.queries.next({ context, ...topic }, after);
+    const { entry, scannedTo, caughtUp } = await this.#options.queries.next(criteria, after);
     return this.#options.frames.peeked(entry, { position: scannedTo, caughtUp }, form);
   }
 

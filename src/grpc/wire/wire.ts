@@ -128,17 +128,28 @@ export function nameKey(
   return { context: readContext('context', context), name: requiredName(nameField, name) };
 }
 
+/** The values of a filter, or FIELD_INVALID for more than MAX_FILTER_VALUES of them. */
+export function filterValues<T>(field: string, values: readonly T[]): readonly T[] {
+  if (values.length > MAX_FILTER_VALUES) throw fieldInvalid(field, `has more than ${MAX_FILTER_VALUES} members`);
+  return values;
+}
+
+/** The one name of a filter as a list; empty: none. */
+export function oneName(field: string, name: string): readonly string[] {
+  return name === '' ? [] : [requiredName(field, name)];
+}
+
 /** A list of names of a filter, at most MAX_FILTER_VALUES. */
 export function nameList(field: string, names: readonly string[]): readonly string[] {
-  if (names.length > MAX_FILTER_VALUES) throw fieldInvalid(field, `has more than ${MAX_FILTER_VALUES} members`);
+  filterValues(field, names);
   for (const [index, name] of names.entries()) requiredName(`${field}[${index}]`, name);
   return names;
 }
 
-/** A page or batch size: 0 is the default. */
+/** A page or batch size: 0 is the default, and more than the maximum is the maximum. */
 export function sizeField(field: string, size: number, limits: { default: number; max: number }): number {
-  if (size < 0 || size > limits.max) throw fieldInvalid(field, `has to be from 0 (${limits.default}) to ${limits.max}`);
-  return size === 0 ? limits.default : size;
+  if (size < 0) throw fieldInvalid(field, `has to be from 0 (${limits.default}) to ${limits.max}`);
+  return size === 0 ? limits.default : Math.min(size, limits.max);
 }
 
 export function payloadForm(field: string, encoding: PayloadEncoding): PayloadForm {
@@ -155,10 +166,21 @@ export function payloadForm(field: string, encoding: PayloadEncoding): PayloadFo
 
 /** Subjects of a filter. */
 export function subjectList(field: string, subjects: readonly number[]): readonly number[] {
-  subjects.forEach((subject, index) => {
-    if (subjectName(subject) === undefined) throw fieldInvalid(`${field}[${index}]`, 'is not a subject');
+  filterValues(field, subjects).forEach((subject, index) => {
+    assertSubject(`${field}[${index}]`, subject);
   });
   return [...new Set(subjects)];
+}
+
+/** The one subject of a filter as a list; 0: none. */
+export function oneSubject(field: string, subject: number): readonly number[] {
+  if (subject === 0) return [];
+  assertSubject(field, subject);
+  return [subject];
+}
+
+function assertSubject(field: string, subject: number): void {
+  if (subjectName(subject) === undefined) throw fieldInvalid(field, 'is not a subject');
 }
 
 /** Kinds of entries by the statuses of a filter; empty: OCCURRED. AWAITED events have no entry and are refused. */
@@ -172,7 +194,7 @@ export function entryKinds(field: string, statuses: readonly number[]): readonly
 
 /** Kinds of entries, and AWAITED, by the statuses of a filter. OCCURRED alone is the same as none: both select and compare alike. */
 export function eventKinds(field: string, statuses: readonly number[]): readonly EntryKind[] {
-  const found = statuses.map((status, index) => {
+  const found = filterValues(field, statuses).map((status, index) => {
     const kind = kindOfStatus(status);
     if (kind === undefined) throw fieldInvalid(`${field}[${index}]`, 'is not a status');
     return kind;

@@ -128,7 +128,6 @@ describe('Fetch', () => {
     };
     expect(await refused({ consumer: '' })).toBe('FIELD_INVALID consumer');
     expect(await refused({ limit: -1 })).toBe('FIELD_INVALID limit');
-    expect(await refused({ limit: 1_001 })).toBe('FIELD_INVALID limit');
     expect(await refused({ wait: { seconds: 61n, nanos: 0 } })).toBe('FIELD_INVALID wait');
     expect(await refused({ wait: { seconds: -1n, nanos: 0 } })).toBe('FIELD_INVALID wait');
     expect(await refused({ requestId: 'x'.repeat(65) })).toBe('FIELD_INVALID request_id');

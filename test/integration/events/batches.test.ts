@@ -32,6 +32,43 @@ describe('a batch that is undone', () => {
   });
 });
 
+describe('the refusal of a batch', () => {
+  const refused = (...events: Parameters<typeof newEvent>[0][]) =>
+    refusalOf(suite.client.events.pushEvents({ events: events.map((event) => ({ event: newEvent(event) })) }));
+
+  it('tells the stored sequence, also of a stream that it would have begun', async () => {
+    const good = { event: newEvent({ stream: 'never begun' }) };
+    const batch = { events: [good, good, { ...good, expectedSequence: 5n }] };
+    const refusal = await refusalOf(suite.client.events.pushEvents(batch));
+    expect(refusal).toMatchObject({ reason: 'SEQUENCE_CONFLICT', metadata: { actual_sequence: '0', index: '2' } });
+    expect(refusal.message).toContain('is at sequence 0');
+  });
+
+  it('names no owner that the batch itself would have made', async () => {
+    const refusal = await refused({ stream: 'never owned' }, { stream: 'never owned', issuer: 'another' });
+    expect(refusal.reason).toBe('STREAM_OWNED');
+    expect(refusal.metadata).not.toHaveProperty('owner');
+    await suite.client.events.pushEvent({ event: newEvent({ stream: 'owned', issuer: 'them' }) });
+    expect((await refused({ stream: 'owned' })).metadata).toMatchObject({ owner: 'them' });
+  });
+
+  it('names no event that the batch itself would have stored', async () => {
+    const described = { topic: 'described', description: { n: 1 }, payload: jsonPayload({ n: 1 }) };
+    const refusal = await refused(described, described);
+    expect(refusal).toMatchObject({ reason: 'ALREADY_OCCURRED', fields: ['events[1].event.description'] });
+    expect(refusal.metadata).toEqual({ index: '1' });
+    const { event } = await suite.client.events.pushEvent({ event: newEvent(described) });
+    expect((await refused(described)).metadata).toMatchObject({ event_id: String(event?.id) });
+  });
+
+  it('is one for a batch of a hundred thousand', async () => {
+    const refusal = await refusalOf(
+      suite.client.events.pushEvents({ events: Array.from({ length: 100_000 }, () => ({})) }),
+    );
+    expect(refusal).toMatchObject({ reason: 'FIELD_INVALID', fields: ['events'] });
+  });
+});
+
 describe('a batch of descriptions', () => {
   it('is answered with as many payloads as fit, and with all events', async () => {
     const { events } = suite.client;

@@ -179,7 +179,11 @@ describe('ReadEvents', () => {
     expect(await read({ topics: Array.from({ length: 101 }, (_, n) => `t${n}`) })).toMatchObject({
       fields: ['topics'],
     });
-    expect(await read({ batchSize: 1001 })).toMatchObject({ fields: ['batch_size'] });
+    expect(await read({ batchSize: -1 })).toMatchObject({ fields: ['batch_size'] });
+    expect(await read({ stream: ' bad' })).toMatchObject({ fields: ['stream'] });
+    expect(await read({ issuer: ' bad' })).toMatchObject({ fields: ['issuer'] });
+    expect(await read({ statuses: Array(101).fill(2) })).toMatchObject({ fields: ['statuses'] });
+    expect(await read({ subjects: Array(101).fill(1) })).toMatchObject({ fields: ['subjects'] });
     expect(await read({ subjects: [99] })).toMatchObject({ fields: ['subjects[0]'] });
     expect(await read({ payloadEncoding: 9 })).toMatchObject({ fields: ['payload_encoding'] });
   });
@@ -323,7 +327,9 @@ describe('ListEvents', () => {
 
   it('refuses bad sizes and fields', async () => {
     expect((await refusalOf(list({ pageSize: -1 }))).fields).toEqual(['page_size']);
-    expect((await refusalOf(list({ pageSize: 1001 }))).fields).toEqual(['page_size']);
+    expect((await refusalOf(list({ filter: { subject: 99 } }))).fields).toEqual(['filter.subject']);
+    expect((await refusalOf(list({ filter: { stream: ' bad' } }))).fields).toEqual(['filter.stream']);
+    expect((await refusalOf(list({ filter: { issuer: 'bad ' } }))).fields).toEqual(['filter.issuer']);
     expect((await refusalOf(list({ filter: { tag: 'a\u0007' } }))).fields).toEqual(['filter.tag']);
     expect((await refusalOf(list({ filter: { description: {} } }))).fields).toEqual(['filter.description']);
     const long = { description: { a: 'x'.repeat(17_000) } };
