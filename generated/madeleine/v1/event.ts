@@ -314,7 +314,8 @@ export interface NewEvent {
   issuer: string;
   /**
    * UUID that makes a retry of this push safe: the same id with the same content is answered with the first
-   * result. Unique in the context. Empty: the server mints one.
+   * result. What a client sets anew when it tries again is no content: the trace, `expected_sequence`, `wait_timeout`, `since`, and
+   * time and zone of `system`. Unique in the context. Empty: the server mints one.
    */
   messageId: string;
   /** Conversation that the event belongs to, at most 64 bytes. */

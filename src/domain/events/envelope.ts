@@ -123,9 +123,10 @@ export interface FieldRules {
   readonly kept: { readonly nameId: string } | { readonly column: string } | { readonly sparse: string } | 'rest';
   /**
    * How a retry with another value is told from the same push again: the value has a place in the digest, or, in a field that
-   * came after the first release, is named in it where it is set, so that digests of before stay equal. Or why it does not count.
+   * came after the first release, is named in it where it is set, so that digests of before stay equal. Or why it does not count,
+   * and how it did in digests of the first version.
    */
-  readonly digest: 'by place' | 'by name' | { readonly leftOut: string };
+  readonly digest: 'by place' | 'by name' | { readonly leftOut: string; readonly formerly?: 'by place' };
   /** The attribute of a CloudEvent, or how those of its parts begin. */
   readonly cloudEvent: string;
   /** How events are selected by it: by several values, in the criterion that is named; by one; or by a way of its own. */
@@ -293,7 +294,7 @@ export const ENVELOPE = {
     of: ({ rest }) => rest?.traceparent,
     problem: labelProblem,
     kept: 'rest',
-    digest: 'by place',
+    digest: { leftOut: 'each attempt is a span of its own', formerly: 'by place' },
     cloudEvent: 'traceparent',
     filter: 'none',
     option: ['text', 'W3C trace context'],
@@ -302,7 +303,7 @@ export const ENVELOPE = {
     of: ({ rest }) => rest?.tracestate,
     problem: (text) => textProblem(text, 512),
     kept: 'rest',
-    digest: 'by place',
+    digest: { leftOut: 'each attempt is a span of its own', formerly: 'by place' },
     cloudEvent: 'tracestate',
     filter: 'none',
     option: ['text', 'W3C trace state'],

@@ -8,6 +8,7 @@ import type { EventId, Micros, Position } from '../../units.js';
 import { UndoLog } from '../collections/undo-log.js';
 import type { Description } from '../descriptions/description.js';
 import { assertNever, type MadeleineError } from '../errors.js';
+import { isSameContent } from '../events/content-digest.js';
 import { EnvelopeMembers } from '../events/envelope.js';
 import { EntryKind, type EventDraft, type LogEntry, type Payload } from '../events/event.js';
 import { extendStream, type StreamState } from '../events/stream.js';
@@ -335,7 +336,7 @@ function repeated(
   // A minted id that is found is this push itself, from an attempt whose COMMIT was not answered.
   if (digest === undefined) return { kind: 'duplicate', position: before.position, eventId: before.eventId };
   const same =
-    before.issuer === draft.issuer && before.digest !== undefined && Buffer.compare(digest, before.digest) === 0;
+    before.issuer === draft.issuer && before.digest !== undefined && isSameContent(draft, digest, before.digest);
   if (same) return { kind: 'duplicate', position: before.position, eventId: before.eventId };
   return { kind: 'refused', error: idReused(push, isKept ? before : undefined), fault };
 }

@@ -23,6 +23,10 @@ export interface CallbackDraft {
   readonly headers: Readonly<Record<string, string>>;
 }
 
+/** First byte of every digest: the way it was made. Digests of the first way stay comparable. */
+const VERSION = 2;
+const FIRST_VERSION = 1;
+
 /** A cawin, whatever its event. */
 export interface CawinTerms {
   readonly active: boolean;
@@ -31,8 +35,11 @@ export interface CawinTerms {
   readonly requestId: string;
 }
 
-/** What a cawin is about, for its digest. */
-type Subject = string | readonly (number | null)[];
+/** What a cawin is about, for its digest, and in the form that digests of the first version have: with deadlines. */
+export interface CawinSubject {
+  readonly content: string | readonly (number | null)[];
+  readonly firstContent: string | readonly (number | null)[];
+}
 
 export interface NewCawin extends CawinTerms {
   readonly eventId: EventId;
@@ -74,7 +81,7 @@ export class Cawins {
     const { groupCommit } = this.#options;
     const { eventId, expiresAt, ...terms } = given;
     this.#assertDeadline(expiresAt);
-    const subject = [eventId, expiresAt ?? null];
+    const subject = { content: [eventId], firstContent: [eventId, expiresAt ?? null] };
     const cawin = await this.#prepare(terms, subject, expiresAt === undefined ? undefined : { at: expiresAt });
     const outcome = await groupCommit.submit({ kind: 'observe', eventId, cawin, expiresAt }, signal);
     if (outcome.kind === 'refused') throw outcome.error;
@@ -82,31 +89,31 @@ export class Cawins {
   }
 
   /** The cawin that was made for the same with this request id; undefined: none yet. REQUEST_ID_REUSED for another one. */
-  async former(context: string, given: CawinTerms, subject: string): Promise<Cawin | undefined> {
+  async former(context: string, given: CawinTerms, subject: CawinSubject): Promise<Cawin | undefined> {
     if (given.requestId === '') return undefined;
     const stored = await this.#options.durableReads.durable(
       () => this.#options.store.findByRequest(context, given.requestId),
       (found) => found !== undefined,
     );
     if (stored === undefined) return undefined;
-    this.#assertSame(stored, digestOf(given, subject), secretsOf(given.callback));
+    this.#assertSame(stored, given, subject);
     return stored.cawin;
   }
 
   /** A cawin to go with the push that finds or awaits its event. Rejects as `create` does. */
   prepare(
     given: CawinTerms,
-    { context: subject, waitMicros }: { readonly context: string; readonly waitMicros: Micros },
+    { subject, waitMicros }: { readonly subject: CawinSubject; readonly waitMicros: Micros },
   ): Promise<PreparedCawin> {
     return this.#prepare(given, subject, { wait: waitMicros });
   }
 
   /** The cawin that went with a push, as its answer says. */
-  async prepared(made: MadeCawin | undefined, given: CawinTerms, subject: string): Promise<Cawin> {
+  async prepared(made: MadeCawin | undefined, given: CawinTerms, subject: CawinSubject): Promise<Cawin> {
     return (await this.#made(made, given, subject)).cawin;
   }
 
-  async #prepare(given: CawinTerms, subject: Subject, deadline: CawinDeadline): Promise<PreparedCawin> {
+  async #prepare(given: CawinTerms, subject: CawinSubject, deadline: CawinDeadline): Promise<PreparedCawin> {
     const { store, vault } = this.#options;
     const { callback, ...rest } = given;
     const secrets = secretsOf(callback);
@@ -117,10 +124,10 @@ export class Cawins {
     return { draft, seal: (id) => vault.seal(secrets, id), deadline, endpointId };
   }
 
-  async #made(made: MadeCawin | undefined, given: CawinTerms, subject: Subject) {
+  async #made(made: MadeCawin | undefined, given: CawinTerms, subject: CawinSubject) {
     if (made === undefined) throw bug('a group without its cawin');
     const stored = await this.#stored(made.id);
-    if (!made.created) this.#assertSame(stored, digestOf(given, subject), secretsOf(given.callback));
+    if (!made.created) this.#assertSame(stored, given, subject);
     this.#options.onFirings();
     return { cawin: stored.cawin, created: made.created };
   }
@@ -201,9 +208,10 @@ export class Cawins {
     }
   }
 
-  #assertSame({ cawin, sealed, digest }: StoredCawin, wanted: Buffer, secrets: CawinSecrets): void {
+  #assertSame({ cawin, sealed, digest }: StoredCawin, given: CawinTerms, subject: CawinSubject): void {
     const stored = this.#options.vault.open(sealed, cawin.id);
-    const same = digest?.equals(wanted) && sameSecrets(stored, secrets);
+    const wanted = digest?.[0] === FIRST_VERSION ? firstDigestOf(given, subject) : digestOf(given, subject);
+    const same = digest?.equals(wanted) && sameSecrets(stored, secretsOf(given.callback));
     if (!same) {
       const metadata = { cawin_id: String(cawin.id) };
       throw fieldError('REQUEST_ID_REUSED', 'request_id', 'was used for another cawin', { metadata });
@@ -226,12 +234,23 @@ function recordOf(callback: Pick<CallbackDraft, 'url' | 'timeoutMs'>, secrets: C
   };
 }
 
-/** Secrets are left out: whoever reads the database could try guesses against them. */
-function digestOf({ active, notifyOn, callback }: CawinTerms, subject: Subject): Buffer {
+/**
+ * What was asked for. Deadlines are left out: a client counts them anew for each attempt. So are secrets: whoever reads the
+ * database could try guesses against them.
+ */
+function digestOf(terms: CawinTerms, { content }: CawinSubject): Buffer {
+  return versionedDigest(VERSION, terms, content);
+}
+
+function firstDigestOf(terms: CawinTerms, { firstContent }: CawinSubject): Buffer {
+  return versionedDigest(FIRST_VERSION, terms, firstContent);
+}
+
+function versionedDigest(version: number, { active, notifyOn, callback }: CawinTerms, subject: unknown): Buffer {
   const { url, timeoutMs, headers } = callback;
   const content = [subject, active, [...notifyOn].sort(), url, timeoutMs, Object.keys(headers).sort()];
   const hash = createHash('sha256').update(JSON.stringify(content)).digest();
-  return Buffer.concat([Buffer.of(1), hash]);
+  return Buffer.concat([Buffer.of(version), hash]);
 }
 
 /** A secret that was changed since the first call is another one by now: then the former one counts. */

@@ -8,7 +8,7 @@ import type { LogEntry } from '../../domain/events/event.js';
 import { DEFAULT_WAIT_MICROS } from '../../domain/waits/wait.js';
 import type { PushCommand, Pushes } from '../group/pushes.js';
 import type { EventLookUp } from '../log/event-look-up.js';
-import type { Cawins, CawinTerms } from './cawins.js';
+import type { CawinSubject, Cawins, CawinTerms } from './cawins.js';
 
 export interface CheckOrWaitOptions {
   readonly cawins: Cawins;
@@ -33,15 +33,15 @@ export class CheckOrWait {
   async run(push: PushCommand, given: CawinTerms, signal?: AbortSignal): Promise<CheckedOrWaiting> {
     const { cawins, pushes } = this.#options;
     const { context } = push.draft;
-    const digest = digestOf(push);
-    const former = await cawins.former(context, given, digest);
+    const subject = subjectOf(push);
+    const former = await cawins.former(context, given, subject);
     if (former !== undefined) return this.#answer(former);
     const waitMicros = push.waitMicros ?? DEFAULT_WAIT_MICROS;
-    const cawin = await cawins.prepare(given, { context: digest, waitMicros });
+    const cawin = await cawins.prepare(given, { subject, waitMicros });
     const [result] = await pushes.push([{ ...push, cawin }], true, signal);
     if (result === undefined) throw bug('a push without a result');
     if (result.kind === 'refused') throw result.error;
-    return this.#answer(await cawins.prepared(result.cawin, given, digest));
+    return this.#answer(await cawins.prepared(result.cawin, given, subject));
   }
 
   async #answer(cawin: Cawin): Promise<CheckedOrWaiting> {
@@ -52,14 +52,14 @@ export class CheckOrWait {
 }
 
 /** What is looked for. */
-function digestOf({ draft, since, waitMicros }: PushCommand): string {
-  const content = [
-    draft.context,
-    draft.topic,
-    draft.issuer,
-    draft.description?.text,
-    since ?? null,
-    waitMicros ?? null,
-  ];
+function subjectOf({ draft, since, waitMicros }: PushCommand): CawinSubject {
+  const content = [draft.context, draft.topic, draft.issuer, draft.description?.text];
+  return {
+    content: hashOf(content),
+    firstContent: hashOf([...content, since ?? null, waitMicros ?? null]),
+  };
+}
+
+function hashOf(content: readonly unknown[]): string {
   return createHash('sha256').update(JSON.stringify(content)).digest('base64');
 }

@@ -286,6 +286,11 @@ describe('CheckOrWait', () => {
     const again = await ask({ order }, { requestId });
     expect(again.outcome).toBe(Outcome.OUTCOME_FOUND);
     expect(again.cawin?.id).toBe(answers[0]?.cawin?.id);
+    const later = await ask(
+      { order },
+      { requestId, waitTimeout: { seconds: 77n, nanos: 0 }, since: { seconds: 1n, nanos: 0 } },
+    );
+    expect(later.cawin?.id).toBe(again.cawin?.id);
     const other = await refusalOf(ask({ order: 'another' }, { requestId }));
     expect(other).toMatchObject({ reason: 'REQUEST_ID_REUSED' });
   });

@@ -232,6 +232,38 @@ describe('streams', () => {
   });
 });
 
+describe('a push that comes again', () => {
+  it.each<[what: string, changes: Partial<NewEvent>]>([
+    ['another trace', { traceparent: '00-bb7651916cd43dd8448eb211c80319c0-00f067aa0ba902b7-01', tracestate: 'b=2' }],
+    ['no trace', { traceparent: '', tracestate: '' }],
+    ['another time of its system', { system: { id: 's', name: '', time: { seconds: 9n, nanos: 0 }, timezone: 'UTC' } }],
+  ])('is the same with %s, and changes nothing', async (_what, changes) => {
+    const first: Partial<NewEvent> = {
+      messageId: randomUUID(),
+      traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+      tracestate: 'a=1',
+      system: { id: 's', name: '', time: { seconds: 8n, nanos: 0 }, timezone: 'Europe/Berlin' },
+    };
+    const { event } = await push(first);
+    expect(await push({ ...first, ...changes })).toEqual({ outcome: Outcome.OUTCOME_DUPLICATE, event });
+  });
+
+  it('is the same with another wait and another expected sequence', async () => {
+    const awaited = newEvent({ topic: 'again', description: { n: 1 }, payload: undefined, messageId: randomUUID() });
+    const wait = (seconds: bigint) =>
+      suite.client.events.pushEvent({
+        event: awaited,
+        waitTimeout: { seconds, nanos: 0 },
+        since: { seconds, nanos: 0 },
+      });
+    const { event } = await wait(60n);
+    expect(await wait(120n)).toMatchObject({ outcome: Outcome.OUTCOME_DUPLICATE, event: { id: event?.id } });
+    const streamed = { stream: 'again', messageId: randomUUID() };
+    await push(streamed, 0n);
+    expect((await push(streamed, 1n)).outcome).toBe(Outcome.OUTCOME_DUPLICATE);
+  });
+});
+
 describe('PushEvents', () => {
   const batch = (events: Partial<NewEvent>[]) =>
     suite.client.events.pushEvents({ events: events.map((changes) => ({ event: newEvent(changes) })) });

@@ -64,7 +64,13 @@ function fieldsOf(reasons: Readonly<Record<string, string>>): readonly EventFiel
   return EVENT_FIELDS.filter(({ path, top }) => path in reasons || top.name in reasons);
 }
 
-const NOT_IN_DIGEST = { message_id: 'what the digest is looked up by' };
+const NOT_IN_DIGEST = {
+  message_id: 'what the digest is looked up by',
+  'system.time': 'set anew by a client that tries again',
+  'system.timezone': 'set anew by a client that tries again',
+  traceparent: 'each attempt is a span of its own',
+  tracestate: 'each attempt is a span of its own',
+};
 
 /** Refused where an event is awaited. */
 const NEEDS_PAYLOAD = {

@@ -1,11 +1,12 @@
 // Forms that are stored stay as the first server wrote them: a retry after an upgrade is told from another push by its digest, and
 // waits of before are read. The values were computed before the fields of an event had one table.
 
+import { randomUUID } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { NewEvent } from '../../../../generated/madeleine/v1/event.js';
 import { PushEventRequest } from '../../../../generated/madeleine/v1/event_service.js';
 import { MadeleineError } from '../../../../src/domain/errors.js';
-import { contentDigest } from '../../../../src/domain/events/content-digest.js';
+import { contentDigest, isSameContent } from '../../../../src/domain/events/content-digest.js';
 import type { EventDraft } from '../../../../src/domain/events/event.js';
 import { decodePush } from '../../../../src/grpc/events/push-decoder.js';
 import { toPushCommand } from '../../../../src/grpc/events/push-validation.js';
@@ -54,8 +55,39 @@ it.each<[name: string, event: Partial<NewEvent>, digest: string]>([
     { context: 'ctx', version: 7, ...TEXTS, ...REST, description: { order: 7 } },
     '01ae1e22f887daf9d69a7a69a244f7196b',
   ],
-])('the digest of %s', (_name, event, digest) => {
+])('the first digest of %s', (_name, event, stored) => {
+  const draft = draftOf({ ...NAMES, ...event });
+  const digest = contentDigest(draft);
+  expect(isSameContent(draft, digest, Buffer.from(stored, 'hex'))).toBe(true);
+  const other = draftOf({ ...NAMES, ...event, tag: 'another' });
+  expect(isSameContent(other, contentDigest(other), Buffer.from(stored, 'hex'))).toBe(false);
+});
+
+it.each<[name: string, event: Partial<NewEvent>, digest: string]>([
+  ['a bare event', { payload }, '029bb5818050310da7d63903f71e9dbce4'],
+  ['every field', { ...TEXTS, ...OCCURRED, ...REST, payload }, '02e715b01cbb293912e9661297b8aa13f8'],
+  ['a description', { description: { total: 12.5 }, payload }, '02065e26eedbfc16041c10fd00dd24f26a'],
+  ['what is awaited', { description: { order: 7 } }, '02aaaaf3382ccde05a85d6291cf36d44fa'],
+])('the second digest of %s', (_name, event, digest) => {
   expect(contentDigest(draftOf({ ...NAMES, ...event })).toString('hex')).toBe(digest);
+});
+
+it.each<[what: string, one: Partial<NewEvent>, other: Partial<NewEvent>]>([
+  ['another trace', { traceparent: 'a', tracestate: 'b' }, { traceparent: 'c', tracestate: 'd' }],
+  ['no trace', { traceparent: 'a' }, {}],
+  ['a trace where there was a system', { system: REST.system }, { system: REST.system, tracestate: 'b' }],
+  ['another time of its system', { system: REST.system }, { system: { ...REST.system, time: undefined } }],
+  ['another zone of its system', { system: REST.system }, { system: { ...REST.system, timezone: 'utc' } }],
+  [
+    'a system that says nothing',
+    { system: { id: '', name: '', time: undefined, timezone: '' } },
+    { trigger: { type: '', name: '' } },
+  ],
+  ['the default content type by its name', {}, { payload: bytesPayload('{"total":12.5}', 'application/json') }],
+  ['its message id in another case', { messageId: randomUUID() }, { messageId: randomUUID().toUpperCase() }],
+])('a retry may have %s', (_what, one, other) => {
+  const [first, second] = [one, other].map((event) => draftOf({ ...NAMES, payload, ...event }));
+  expect(contentDigest(first as EventDraft)).toEqual(contentDigest(second as EventDraft));
 });
 
 const WAIT_TEXT =
