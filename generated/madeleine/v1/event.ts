@@ -195,8 +195,10 @@ export enum PayloadEncoding {
   /** PAYLOAD_ENCODING_UNSPECIFIED - The default: PAYLOAD_ENCODING_JSON. */
   PAYLOAD_ENCODING_UNSPECIFIED = 0,
   /**
-   * PAYLOAD_ENCODING_JSON - JSON payloads as `json`, readable everywhere; other payloads as `data`. A JSON payload more than 30 levels deep
-   * comes as `data`: decoders of most clients stop at 100 nested messages, and a level is up to three of them.
+   * PAYLOAD_ENCODING_JSON - JSON payloads as `json`, readable everywhere; other payloads as `data`. So comes a JSON payload that a Value cannot hold as it
+   * is: of more than 30 levels (decoders of most clients stop at 100 nested messages, and a level is up to three of them) or more
+   * than 3 MiB as a Value; with a number that a double does not hold to its last digit, a lone surrogate, or a key twice in one
+   * object.
    */
   PAYLOAD_ENCODING_JSON = 1,
   /** PAYLOAD_ENCODING_BYTES - Every payload as `data`: the stored bytes, untouched. The fastest. */

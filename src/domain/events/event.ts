@@ -18,8 +18,6 @@ export const ENTRY_KINDS: readonly Exclude<EntryKind, typeof EntryKind.AWAITED>[
 export interface Payload {
   readonly contentType: string;
   readonly bytes: Uint8Array;
-  /** Memo of the wire encoder: a JSON payload as the Value that it came in, until it was sent once. */
-  wireValue?: Uint8Array | undefined;
 }
 
 /** An event as it is pushed, validated. */

@@ -1,9 +1,15 @@
-// Encodes WaitForEventResponse: the event's own bytes are spliced in.
+// Encodes the responses that carry one event: its own bytes are spliced in. What the generated code makes of a payload is another
+// one: it loses members named `__proto__`.
 
+import { type Cawin, CheckOrWaitResponse } from '../../../generated/madeleine/v1/cawin_service.js';
+import { Outcome } from '../../../generated/madeleine/v1/event_service.js';
 import type { LogEntry } from '../../domain/events/event.js';
 import type { WireEventEncoder } from '../events/event-encoder.js';
 import type { PayloadForm } from '../wire/payload-form.js';
 import { WireWriter } from '../wire/wire-writer.js';
+
+/** The field `event` of CheckOrWaitResponse, as a tag. */
+const CHECKED_EVENT = (2 << 3) | 2;
 
 export class CawinFrames {
   readonly #encoder: WireEventEncoder;
@@ -11,6 +17,13 @@ export class CawinFrames {
 
   constructor(encoder: WireEventEncoder) {
     this.#encoder = encoder;
+  }
+
+  /** Encodes a CheckOrWaitResponse. */
+  checked(cawin: Cawin, event: LogEntry, isAwaited: boolean): Uint8Array {
+    const outcome = isAwaited ? Outcome.OUTCOME_AWAITED : Outcome.OUTCOME_FOUND;
+    const rest = CheckOrWaitResponse.encode({ cawin, event: undefined, outcome });
+    return rest.uint32(CHECKED_EVENT).bytes(this.#encoder.encode(event, 'json')).finish();
   }
 
   /** Encodes a WaitForEventResponse. */

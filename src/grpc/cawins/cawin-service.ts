@@ -4,7 +4,6 @@ import type { CallContext } from 'nice-grpc';
 import {
   Attempt,
   Cawin,
-  type CheckOrWaitResponse,
   type CreateCawinRequest,
   type CreateCawinResponse,
   type DeleteCawinRequest,
@@ -24,7 +23,6 @@ import {
   type WaitForEventRequest,
 } from '../../../generated/madeleine/v1/cawin_service.js';
 import { Event } from '../../../generated/madeleine/v1/event.js';
-import { Outcome } from '../../../generated/madeleine/v1/event_service.js';
 import { drainingError } from '../../domain/errors.js';
 import { EntryKind, type LogEntry } from '../../domain/events/event.js';
 import type { Cawins } from '../../engine/cawins/cawins.js';
@@ -53,7 +51,7 @@ const NEAR_MISSES = { default: 5, max: 20 };
 
 /** Calls that the service decodes or encodes itself. */
 export const CAWIN_CODECS: Readonly<Record<string, MethodCodec>> = {
-  checkOrWait: { decode: decodeCheckOrWait },
+  checkOrWait: { decode: decodeCheckOrWait, ...encoded },
   waitForEvent: encoded,
 };
 
@@ -82,15 +80,10 @@ export class CawinService {
     return { cawin: cawinToWire(cawin), created };
   }
 
-  async checkOrWait(request: DecodedCheck, { signal }: CallContext): Promise<CheckOrWaitResponse> {
-    const { checkOrWait, encoder } = this.#options;
+  async checkOrWait(request: DecodedCheck, { signal }: CallContext): Promise<Uint8Array> {
     const { push, terms } = checkOrWaitFromWire(request);
-    const { cawin, event, isAwaited } = await checkOrWait.run(push, terms, signal);
-    return {
-      cawin: cawinToWire(cawin),
-      event: Event.decode(encoder.encode(event, 'json')),
-      outcome: isAwaited ? Outcome.OUTCOME_AWAITED : Outcome.OUTCOME_FOUND,
-    };
+    const { cawin, event, isAwaited } = await this.#options.checkOrWait.run(push, terms, signal);
+    return this.#frames.checked(cawinToWire(cawin), event, isAwaited);
   }
 
   async *waitForEvent(request: WaitForEventRequest, context: CallContext): AsyncGenerator<Uint8Array, void> {

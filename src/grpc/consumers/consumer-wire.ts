@@ -39,6 +39,7 @@ import type { SubscribeFrame } from '../../engine/consumers/consumer-subscriptio
 import type { ConsumerView, ConsumerActivity as DomainActivity } from '../../engine/consumers/consumer-view.js';
 import type { EventCount } from '../../engine/consumers/event-count.js';
 import type { Position } from '../../units.js';
+import { fitsStruct } from '../wire/value-writer.js';
 import {
   descriptionFilter,
   durationMs,
@@ -284,7 +285,7 @@ function settingsToWire(settings: ConsumerSettings): WireSettings {
       tags: [...filter.tags],
       entityTypes: [...filter.entityTypes],
       statuses: (filter.kinds ?? []).map((kind) => EVENT_STATUS[kind].wire),
-      description: filter.description === undefined ? undefined : JSON.parse(filter.description),
+      description: descriptionToWire(filter.description),
     },
     ackTimeout: toDuration(settings.ackTimeoutMs),
     maxAttempts: settings.maxAttempts,
@@ -292,6 +293,11 @@ function settingsToWire(settings: ConsumerSettings): WireSettings {
     ignoreOwn: settings.ignoreOwn,
     ephemeral: settings.ephemeral,
   };
+}
+
+/** One that clients' decoders would not take is left out, as it is of events. */
+function descriptionToWire(description: string | undefined): WireFilter['description'] {
+  return description === undefined || !fitsStruct(description) ? undefined : JSON.parse(description);
 }
 
 /** A frame of Subscribe that carries no deliveries, encoded. */

@@ -6,8 +6,8 @@ import { EntryKind, isJsonContentType, type LogEntry, type Payload } from '../..
 import { EVENT_STATUS } from '../../domain/events/event-status.js';
 import { asBuffer } from '../../domain/json/bytes.js';
 import type { Micros } from '../../units.js';
-import { fitsValue, writeJsonValue, writeStruct } from '../wire/json-value.js';
 import type { PayloadForm } from '../wire/payload-form.js';
+import { writeStruct, writeValue } from '../wire/value-writer.js';
 import { WireWriter } from '../wire/wire-writer.js';
 
 export class WireEventEncoder {
@@ -92,11 +92,8 @@ function invalidationFields(w: WireWriter, { rest, createdAt }: LogEntry): void 
 }
 
 function descriptionField(w: WireWriter, text: string): void {
-  const description = JSON.parse(text) as Record<string, unknown>;
-  if (!fitsValue(description)) return;
-  const mark = w.mark;
-  writeStruct(w, description);
-  w.close(9, mark);
+  const { mark } = w;
+  if (writeStruct(w, Buffer.from(text))) w.close(9, mark);
 }
 
 /** A Timestamp field. Times before 1970 have negative seconds and positive nanos, as its definition wants. */
@@ -121,39 +118,17 @@ function negativeVarint(value: number): Uint8Array {
   return bytes;
 }
 
-function payloadField(w: WireWriter, payload: Payload, asJson: boolean): void {
-  const mark = w.mark;
-  if (!asJson || !isJsonContentType(payload.contentType) || !jsonBody(w, payload)) {
-    const body = w.mark;
-    w.raw(payload.bytes);
-    w.close(3, body);
-  }
-  w.stringField(1, payload.contentType);
-  w.close(10, mark);
-}
-
-/** False when the text has no Value: then the caller sends the bytes. */
-function jsonBody(w: WireWriter, payload: Payload): boolean {
-  const body = w.mark;
-  if (payload.wireValue !== undefined) {
-    w.raw(payload.wireValue);
-    payload.wireValue = undefined;
+/** Writes a payload: as a value where that is asked for and can hold it, else its bytes. */
+function payloadField(w: WireWriter, { contentType, bytes }: Payload, asJson: boolean): void {
+  const { mark } = w;
+  if (asJson && isJsonContentType(contentType) && writeValue(w, asBuffer(bytes))) {
+    w.close(2, mark);
   } else {
-    const parsed = parseJson(payload.bytes);
-    if (parsed === undefined || !fitsValue(parsed.value)) return false;
-    writeJsonValue(w, parsed.value);
+    w.raw(bytes);
+    w.close(3, mark);
   }
-  w.close(2, body);
-  return true;
-}
-
-function parseJson(bytes: Uint8Array): { value: unknown } | undefined {
-  try {
-    return { value: JSON.parse(asBuffer(bytes).toString()) };
-  } catch {
-    // Only JSON is stored under a JSON type; should another program have written the row, its bytes are still the truth.
-    return undefined;
-  }
+  w.stringField(1, contentType);
+  w.close(10, mark);
 }
 
 function systemField(w: WireWriter, system: SystemInfo): void {

@@ -20,8 +20,6 @@ export interface DecodedPayload {
   /** The JSON text of `json`, or `data`; undefined: no body. */
   bytes: Buffer | undefined;
   isJsonArm: boolean;
-  /** The encoded Value of `json`. */
-  wireValue: Buffer | undefined;
   /** Why the value is not JSON. */
   problem: string | undefined;
 }
@@ -246,26 +244,23 @@ function readPayload(reader: WireReader): DecodedPayload {
     contentType: '',
     bytes: undefined,
     isJsonArm: false,
-    wireValue: undefined,
     problem: undefined,
   };
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === 10) payload.contentType = reader.string();
-    else if (tag === 18) readJson(payload, reader.bytes());
+    else if (tag === 18) readJson(payload, reader.message());
     else if (tag === 26) {
       payload.bytes = reader.bytes();
       payload.isJsonArm = false;
-      payload.wireValue = undefined;
     } else reader.skip(tag);
   }
   return payload;
 }
 
-function readJson(payload: DecodedPayload, value: Buffer): void {
+function readJson(payload: DecodedPayload, value: WireReader): void {
   payload.isJsonArm = true;
-  payload.wireValue = value;
   try {
-    payload.bytes = Buffer.from(valueToJsonText(new WireReader(value)));
+    payload.bytes = Buffer.from(valueToJsonText(value));
   } catch (error) {
     if (!(error instanceof JsonValueError)) throw error;
     payload.problem = error.message;

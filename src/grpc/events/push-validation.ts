@@ -13,7 +13,7 @@ import {
   TEXT_FIELDS,
   wireName,
 } from '../../domain/events/envelope.js';
-import { type EventDraft, isJsonContentType, type Payload } from '../../domain/events/event.js';
+import { type EventDraft, isJsonContentType } from '../../domain/events/event.js';
 import { subjectName } from '../../domain/events/subject.js';
 import { isJsonText } from '../../domain/json/bytes.js';
 import { DEFAULT_CONTEXT, labelProblem, nameProblem } from '../../domain/names.js';
@@ -233,14 +233,9 @@ function toSystem({ id, name, time, timezone }: DecodedSystem): SystemInfo {
 function finished({ draft, payload }: DecodedEvent, description: Description | undefined): EventDraft {
   if (draft.context === '') draft.context = DEFAULT_CONTEXT;
   draft.messageId = draft.messageId.toLowerCase();
-  draft.payload = payload && toPayload(payload);
+  draft.payload = payload && { contentType: payload.contentType, bytes: payload.bytes ?? NO_BYTES };
   draft.description = description;
   return draft;
 }
 
-function toPayload(payload: DecodedPayload): Payload {
-  const { contentType, bytes = Buffer.alloc(0) } = payload;
-  return payload.wireValue === undefined
-    ? { contentType, bytes }
-    : { contentType, bytes, wireValue: payload.wireValue };
-}
+const NO_BYTES = Buffer.alloc(0);

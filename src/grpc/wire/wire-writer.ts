@@ -9,6 +9,8 @@ const KEPT_BYTES = 1024 * 1024;
 /** Characters of a text that is written one by one: names and ids. */
 const SHORT_TEXT = 40;
 const MAX_INT32 = 0x7fffffff;
+const HASH_START = 0x811c9dc5 | 0;
+const HASH_FACTOR = 0x01000193;
 
 export class WireWriter {
   #bytes = Buffer.allocUnsafe(INITIAL_BYTES);
@@ -32,6 +34,19 @@ export class WireWriter {
   /** Forgets what was written. */
   reset(): void {
     this.#at = this.#bytes.length;
+  }
+
+  /** Forgets what was written since the mark. */
+  rewind(mark: number): void {
+    this.#at = this.#bytes.length - mark;
+  }
+
+  /** A hash of what was written since the mark: of a short text, such as a key. */
+  hashSince(mark: number): number {
+    let hash = HASH_START;
+    for (let at = this.#at; at < this.#bytes.length - mark; at += 1)
+      hash = Math.imul(hash ^ (this.#bytes[at] as number), HASH_FACTOR);
+    return hash;
   }
 
   /** Writes a whole number from 0 to 2^53 - 1. */
@@ -82,6 +97,14 @@ export class WireWriter {
   raw(bytes: Uint8Array): void {
     const at = this.#reserve(bytes.byteLength);
     this.#bytes.set(bytes, at);
+  }
+
+  /** Writes bytes from `start` to `end`. A short text is copied without a call into the runtime. */
+  slice(bytes: Buffer, start: number, end: number): void {
+    const length = end - start;
+    const at = this.#reserve(length);
+    if (length > SHORT_TEXT) bytes.copy(this.#bytes, at, start, end);
+    else for (let index = 0; index < length; index += 1) this.#bytes[at + index] = bytes[start + index] as number;
   }
 
   text(text: string): number {

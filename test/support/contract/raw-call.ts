@@ -43,6 +43,22 @@ async function firstAnswer(
   return undefined;
 }
 
+/** The answers of a call to a request as bytes, each as it came. Ends, without an error, when the signal aborts. */
+export async function* rawAnswers(
+  client: TestClient,
+  method: MethodInfo,
+  request: Uint8Array,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, void> {
+  const call = (client.of(definitionOf(method)) as unknown as Record<string, RawMethod>)['call'] as RawMethod;
+  try {
+    if (method.responseStream) yield* call(request, { signal });
+    else yield (await call(request, { signal })) as Uint8Array;
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}
+
 async function* once<T>(item: T): AsyncGenerator<T> {
   yield item;
 }

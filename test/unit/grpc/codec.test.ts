@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { Value } from '../../../generated/google/protobuf/struct.js';
 import { CheckOrWaitRequest } from '../../../generated/madeleine/v1/cawin_service.js';
 import { Event as EventMessage, EventStatus, NewEvent, Payload } from '../../../generated/madeleine/v1/event.js';
 import { PushEventRequest, PushEventStreamRequest } from '../../../generated/madeleine/v1/event_service.js';
@@ -6,16 +7,27 @@ import { EntryKind, type LogEntry } from '../../../src/domain/events/event.js';
 import { decodeCheckOrWait } from '../../../src/grpc/cawins/check-decoder.js';
 import { WireEventEncoder } from '../../../src/grpc/events/event-encoder.js';
 import { decodeBatch, decodePush } from '../../../src/grpc/events/push-decoder.js';
-import { fitsValue, JsonValueError, valueToJsonText, writeJsonValue } from '../../../src/grpc/wire/json-value.js';
+import { JsonValueError, valueToJsonText } from '../../../src/grpc/wire/json-value.js';
+import { writeValue } from '../../../src/grpc/wire/value-writer.js';
 import { WireError, WireReader } from '../../../src/grpc/wire/wire-reader.js';
 import { WireWriter } from '../../../src/grpc/wire/wire-writer.js';
 import { uuidText } from '../../../src/lib/uuid-text.js';
 
 function valueBytes(value: unknown): Buffer {
   const writer = new WireWriter();
-  writeJsonValue(writer, value);
+  // Deeper ones than the server writes.
+  if (!writeValue(writer, Buffer.from(textOf(value)))) return Buffer.from(Value.encode(Value.wrap(value)).finish());
   return writer.finish();
 }
+
+function textOf(value: unknown): string {
+  return JSON.stringify(value, (_key, member: unknown) => (Object.is(member, -0) ? MINUS_ZERO : member)).replaceAll(
+    `"${MINUS_ZERO}"`,
+    '-0',
+  );
+}
+
+const MINUS_ZERO = 'minus zero';
 
 function roundTrip(value: unknown): string {
   return valueToJsonText(new WireReader(valueBytes(value)));
@@ -180,11 +192,8 @@ describe('JSON values', () => {
     expect(() => valueToJsonText(reader.message())).toThrow(JsonValueError);
   });
 
-  it('stop at 64 levels on the way in, and at 30 on the way out', () => {
+  it('stop at 64 levels', () => {
     const nested = (levels: number): unknown => JSON.parse(`${'['.repeat(levels)}${']'.repeat(levels)}`);
-    expect(fitsValue(nested(30))).toBe(true);
-    expect(fitsValue(nested(31))).toBe(false);
-    expect(fitsValue(JSON.parse('[1e400]'))).toBe(false);
     expect(roundTrip(nested(64))).toBe(`${'['.repeat(64)}${']'.repeat(64)}`);
     expect(() => valueToJsonText(new WireReader(valueBytes(nested(65))))).toThrow(JsonValueError);
   });
