@@ -13,7 +13,8 @@ import { CAWIN_CODECS, CawinService } from '../grpc/cawins/cawin-service.js';
 import { CONSUMER_CODECS, ConsumerService } from '../grpc/consumers/consumer-service.js';
 import type { WireEventEncoder } from '../grpc/events/event-encoder.js';
 import { EventFrames } from '../grpc/events/event-frames.js';
-import { EVENT_CODECS, EventService } from '../grpc/events/event-service.js';
+import { EventService, eventCodecs } from '../grpc/events/event-service.js';
+import type { PushLimits } from '../grpc/events/push-validation.js';
 import { StreamService } from '../grpc/events/stream-service.js';
 import type { RegisteredService } from '../grpc/server/server.js';
 import { TopicService } from '../grpc/topics/topic-service.js';
@@ -39,7 +40,7 @@ export interface ServicesOptions {
 
 export function services(options: ServicesOptions): RegisteredService[] {
   return [
-    registered(EventServiceDefinition, EVENT_CODECS, eventService(options)),
+    registered(EventServiceDefinition, eventCodecs(pushLimits(options)), eventService(options)),
     registered(StreamServiceDefinition, {}, streamService(options)),
     registered(TopicServiceDefinition, {}, topicService(options)),
     registered(ConsumerServiceDefinition, CONSUMER_CODECS, consumerService(options)),
@@ -47,7 +48,12 @@ export function services(options: ServicesOptions): RegisteredService[] {
   ];
 }
 
-function eventService({ surroundings, log, events, encoder, draining }: ServicesOptions): EventService {
+function pushLimits({ surroundings }: ServicesOptions): PushLimits {
+  return { maxEventBytes: surroundings.config.maxEventBytes };
+}
+
+function eventService(options: ServicesOptions): EventService {
+  const { log, events, encoder, draining } = options;
   const { pushes, queries, invalidations } = events;
   return new EventService({
     pushes,
@@ -56,7 +62,7 @@ function eventService({ surroundings, log, events, encoder, draining }: Services
     invalidations,
     source: log.reader,
     frames: new EventFrames(encoder),
-    limits: { maxEventBytes: surroundings.config.maxEventBytes },
+    limits: pushLimits(options),
     draining,
   });
 }

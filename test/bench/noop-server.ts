@@ -8,7 +8,7 @@ import { EMPTY_ENVELOPE } from '../../src/domain/events/envelope.js';
 import { EntryKind } from '../../src/domain/events/event.js';
 import { WireEventEncoder } from '../../src/grpc/events/event-encoder.js';
 import { EventFrames } from '../../src/grpc/events/event-frames.js';
-import { EVENT_CODECS } from '../../src/grpc/events/event-service.js';
+import { eventCodecs } from '../../src/grpc/events/event-service.js';
 import { GrpcServer } from '../../src/grpc/server/server.js';
 import { encoded, serverDefinition } from '../../src/grpc/wire/definitions.js';
 import { systemClock } from '../../src/lib/clock.js';
@@ -44,7 +44,7 @@ const server = new GrpcServer({
   services: [
     {
       name: EventServiceDefinition.fullName,
-      definition: pick(serverDefinition(EventServiceDefinition, EVENT_CODECS), 'pushEvent'),
+      definition: pick(serverDefinition(EventServiceDefinition, eventCodecs({ maxEventBytes: 262_144 })), 'pushEvent'),
       implementation: noop,
     },
     {

@@ -253,7 +253,8 @@ export interface Payload {
     | //
     /**
      * JSON as a value, easy to write and read in any client. Numbers are doubles; use `data` for exact ones.
-     * NaN and the infinities do not exist in JSON and are refused. At most 64 levels deep.
+     * NaN and the infinities do not exist in JSON and are refused, and so is a Value without a kind, at any depth (JSON null is
+     * `null_value`). At most 64 levels deep.
      */
     { $case: "json"; value: any | undefined }
     | //
@@ -303,7 +304,8 @@ export interface NewEvent {
   /**
    * Partial payload by which the event is recognised. With a payload: what identifies this event. Without one: what to look for
    * or await. At least one leaf, at most 1,024, 64 levels and 16 KiB; one of more than 30 levels is not returned, as most clients could not
-   * decode it. Its numbers are doubles: what a double does not hold exactly, such as 9007199254740993, cannot be described.
+   * decode it. Its numbers are doubles: what a double does not hold exactly, such as 9007199254740993, cannot be described. A Value
+   * without a kind, at any depth, is refused; JSON null is `null_value`.
    */
   description:
     | { [key: string]: any }

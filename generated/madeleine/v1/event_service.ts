@@ -3798,8 +3798,8 @@ export const EventServiceDefinition = {
      * Pushes batches of events, many in flight, committed and answered in the order sent: the bulk path.
      *
      * An event that is refused is answered with its error; the stream goes on. The stream itself ends with an error only
-     * if a request cannot be decoded, or the server drains, loses its database (UNAVAILABLE) or is overloaded
-     * (RESOURCE_EXHAUSTED): send the unanswered batches again, with the same message ids.
+     * if a request cannot be decoded, has no event or more than 1,000 (INVALID_ARGUMENT), or the server drains, loses its database
+     * (UNAVAILABLE) or is overloaded (RESOURCE_EXHAUSTED): send the unanswered batches again, with the same message ids.
      */
     pushEventStream: {
       name: "PushEventStream",
@@ -3928,8 +3928,8 @@ export interface EventServiceImplementation<CallContextExt = {}> {
    * Pushes batches of events, many in flight, committed and answered in the order sent: the bulk path.
    *
    * An event that is refused is answered with its error; the stream goes on. The stream itself ends with an error only
-   * if a request cannot be decoded, or the server drains, loses its database (UNAVAILABLE) or is overloaded
-   * (RESOURCE_EXHAUSTED): send the unanswered batches again, with the same message ids.
+   * if a request cannot be decoded, has no event or more than 1,000 (INVALID_ARGUMENT), or the server drains, loses its database
+   * (UNAVAILABLE) or is overloaded (RESOURCE_EXHAUSTED): send the unanswered batches again, with the same message ids.
    */
   pushEventStream(
     request: AsyncIterable<PushEventStreamRequest>,
@@ -4023,8 +4023,8 @@ export interface EventServiceClient<CallOptionsExt = {}> {
    * Pushes batches of events, many in flight, committed and answered in the order sent: the bulk path.
    *
    * An event that is refused is answered with its error; the stream goes on. The stream itself ends with an error only
-   * if a request cannot be decoded, or the server drains, loses its database (UNAVAILABLE) or is overloaded
-   * (RESOURCE_EXHAUSTED): send the unanswered batches again, with the same message ids.
+   * if a request cannot be decoded, has no event or more than 1,000 (INVALID_ARGUMENT), or the server drains, loses its database
+   * (UNAVAILABLE) or is overloaded (RESOURCE_EXHAUSTED): send the unanswered batches again, with the same message ids.
    */
   pushEventStream(
     request: AsyncIterable<DeepPartial<PushEventStreamRequest>>,

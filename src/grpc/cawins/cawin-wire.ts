@@ -32,7 +32,7 @@ import { EVENT_STATUS, kindOfStatus } from '../../domain/events/event-status.js'
 import type { CallbackDraft, CawinChange, CawinTerms, NewCawin } from '../../engine/cawins/cawins.js';
 import type { PushCommand } from '../../engine/group/pushes.js';
 import { toPushCommand } from '../events/push-validation.js';
-import { durationMs, requestIdField, timeField, toDuration, toTimestamp } from '../wire/wire.js';
+import { durationMs, filterValues, requestIdField, timeField, toDuration, toTimestamp } from '../wire/wire.js';
 import type { DecodedCheck } from './check-decoder.js';
 
 /** An id of an event or a cawin: required, and beyond the exact numbers there is none. */
@@ -97,7 +97,7 @@ function timeoutFromWire(timeout: Callback['timeout']): number {
 
 /** Kinds of end; empty means all. */
 function kindsFromWire(field: string, statuses: readonly EventStatus[]): readonly EndKind[] {
-  const kinds = statuses.map((status, index) => {
+  const kinds = filterValues(field, statuses).map((status, index) => {
     const kind = kindOfStatus(status);
     if (kind === undefined || kind === EntryKind.AWAITED)
       throw fieldInvalid(`${field}[${index}]`, 'has to be OCCURRED, INVALIDATED or EXPIRED');
@@ -110,7 +110,7 @@ function kindsFromWire(field: string, statuses: readonly EventStatus[]): readonl
 export function cawinChangeFromWire(request: UpdateCawinRequest): CawinChange {
   const { updateMask } = request;
   if (updateMask === undefined || updateMask.length === 0) throw fieldInvalid('update_mask', 'is required');
-  const parts = updateMask.map((path, index) => {
+  const parts = filterValues('update_mask.paths', updateMask).map((path, index) => {
     const part = UPDATES.get(path);
     if (part === undefined) throw fieldInvalid(`update_mask.paths[${index}]`, 'is not a field that can be changed');
     return part(request);
@@ -167,7 +167,7 @@ const FIRING_STATES = {
 
 /** States of a list's filter; empty: all. */
 export function statesFromWire(field: string, states: readonly WireState[]): ReadonlySet<WireState> {
-  states.forEach((state, index) => {
+  filterValues(field, states).forEach((state, index) => {
     if (!(Object.values(STATES) as number[]).includes(state))
       throw fieldInvalid(`${field}[${index}]`, 'is not a state');
   });

@@ -44,6 +44,7 @@ import {
   descriptionFilter,
   durationMs,
   entryKinds,
+  filterValues,
   nameKey,
   nameList,
   requiredName,
@@ -157,7 +158,7 @@ export function updateFromWire(settings: WireSettings | undefined, mask: readonl
   const given = settingsFromWire(settings);
   const keys = Object.entries(SETTING_NAMES) as [keyof ConsumerSettings, string][];
   const patch: Record<string, unknown> = {};
-  mask.forEach((path, index) => {
+  filterValues('update_mask.paths', mask).forEach((path, index) => {
     const key = keys.find(([, name]) => name === path)?.[0];
     if (key === undefined) throw fieldInvalid(`update_mask.paths[${index}]`, `is not a setting: ${path}`);
     patch[key] = given[key] ?? DEFAULT_SETTINGS[key];

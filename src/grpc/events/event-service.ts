@@ -31,22 +31,23 @@ import { type DecodedBatch, type DecodedPush, decodeBatch, decodePush, decodePus
 import { pipelined, type Started } from './push-stream.js';
 import { type PushLimits, toPushCommand } from './push-validation.js';
 
-/** How many events one call may have. */
-const MAX_BATCH_EVENTS = 1_000;
 const MAX_REASON_BYTES = 1_024;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-export const EVENT_CODECS: Readonly<Record<string, MethodCodec>> = {
-  pushEvent: { decode: decodePush, ...encoded },
-  pushEvents: { decode: decodePushes, ...encoded },
-  pushEventStream: { decode: decodeBatch, ...encoded },
-  getEvent: encoded,
-  invalidateEvent: encoded,
-  listEvents: { decode: decodeListEvents, ...encoded },
-  peekEvent: encoded,
-  readEvents: { decode: decodeReadEvents, ...encoded },
-  watchEvents: encoded,
-};
+/** The codecs of the service's calls. What is pushed is decoded up to the limits. */
+export function eventCodecs({ maxEventBytes }: PushLimits): Readonly<Record<string, MethodCodec>> {
+  return {
+    pushEvent: { decode: (bytes) => decodePush(bytes, maxEventBytes), ...encoded },
+    pushEvents: { decode: (bytes) => decodePushes(bytes, maxEventBytes), ...encoded },
+    pushEventStream: { decode: (bytes) => decodeBatch(bytes, maxEventBytes), ...encoded },
+    getEvent: encoded,
+    invalidateEvent: encoded,
+    listEvents: { decode: decodeListEvents, ...encoded },
+    peekEvent: encoded,
+    readEvents: { decode: decodeReadEvents, ...encoded },
+    watchEvents: encoded,
+  };
+}
 
 export interface EventServiceOptions {
   readonly pushes: Pushes;
@@ -78,7 +79,7 @@ export class EventService {
   }
 
   async pushEvents(requests: DecodedPush[], { signal }: CallContext): Promise<Uint8Array> {
-    assertBatchSize(requests.length);
+    assertNotEmpty(requests);
     const commands = requests.map((request, index) => {
       const command = this.#command(request, `events[${index}].`);
       if (command instanceof MadeleineError) throw command;
@@ -97,6 +98,7 @@ export class EventService {
     const { draining } = this.#options;
     const start = async (batch: DecodedBatch): Promise<Started<Uint8Array>> => {
       if (draining.aborted) throw drainingError();
+      assertNotEmpty(batch.pushes);
       await this.#options.groupCommit.whenRoom(signal);
       const checked = this.#checked(batch);
       // What a description needs is made before the next batch begins: batches commit in their order.
@@ -175,10 +177,6 @@ export class EventService {
 
   /** The commands of a batch, and those that are to be pushed: none of an atomic batch with a fault. */
   #checked({ pushes, atomic }: DecodedBatch): CheckedBatch {
-    if (pushes.length > MAX_BATCH_EVENTS) {
-      const error = fieldInvalid('events', `has more than ${MAX_BATCH_EVENTS} members`);
-      return { commands: pushes.map(() => error), valid: [] };
-    }
     const commands = pushes.map((push, index) => this.#command(push, `events[${index}].`));
     const valid = commands.filter((command): command is PushCommand => !(command instanceof MadeleineError));
     return { commands, valid: atomic && valid.length < commands.length ? [] : valid };
@@ -244,9 +242,8 @@ function stored(result: PushedEvent): { entry: LogEntry; effect: PushEffect } {
   return result;
 }
 
-function assertBatchSize(count: number): void {
-  if (count === 0) throw fieldInvalid('events', 'is required');
-  if (count > MAX_BATCH_EVENTS) throw fieldInvalid('events', `has more than ${MAX_BATCH_EVENTS} members`);
+function assertNotEmpty(pushes: readonly DecodedPush[]): void {
+  if (pushes.length === 0) throw fieldInvalid('events', 'is required');
 }
 
 function assertDistinctMessageIds(commands: readonly PushCommand[]): void {

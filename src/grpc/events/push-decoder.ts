@@ -2,6 +2,7 @@
 // Field numbers are those of event.proto and event_service.proto.
 
 import type { Description } from '../../domain/descriptions/description.js';
+import { fieldInvalid } from '../../domain/errors.js';
 import {
   BLANK_ENVELOPE,
   type Envelope,
@@ -11,15 +12,25 @@ import {
 } from '../../domain/events/envelope.js';
 import type { EventDraft, Payload } from '../../domain/events/event.js';
 import { asBuffer } from '../../domain/json/bytes.js';
-import { JsonValueError, structToJsonText, valueToJsonText } from '../wire/json-value.js';
+import { JsonTooLongError, JsonValueError, valueToJsonText } from '../wire/json-value.js';
 import { readPair } from '../wire/pairs.js';
+import { descriptionText } from '../wire/struct-decoder.js';
 import { WireReader } from '../wire/wire-reader.js';
+
+/** How many events one call, or one batch of a stream, may have. */
+export const MAX_BATCH_EVENTS = 1_000;
+/** Properties that an event may have. */
+export const MAX_PROPERTIES = 64;
+/** Fields that a request may have, in all its events together, what lies in payloads and descriptions aside. */
+const MAX_FIELDS = 300_000;
 
 export interface DecodedPayload {
   contentType: string;
   /** The JSON text of `json`, or `data`; undefined: no body. */
   bytes: Buffer | undefined;
   isJsonArm: boolean;
+  /** The value's text has more characters than an event may have bytes: the rest of it was not looked at. */
+  isTooLong: boolean;
   /** Why the value is not JSON. */
   problem: string | undefined;
 }
@@ -82,36 +93,48 @@ export interface DecodedBatch {
   atomic: boolean;
 }
 
-/** Decodes a PushEventRequest. Throws WireError. */
-export function decodePush(bytes: Uint8Array): DecodedPush {
-  return readPush(new WireReader(asBuffer(bytes)));
+/**
+ * Decodes a PushEventRequest. Throws WireError. As soon as there is more of something than may be, what follows is made into
+ * nothing: a JSON payload of more than `maxEventBytes` is not read to its end.
+ */
+export function decodePush(bytes: Uint8Array, maxEventBytes = Number.POSITIVE_INFINITY): DecodedPush {
+  return readPush(readerOf(bytes), maxEventBytes);
 }
 
-/** Decodes a PushEventsRequest. Throws WireError. */
-export function decodePushes(bytes: Uint8Array): DecodedPush[] {
-  const reader = new WireReader(asBuffer(bytes));
+/** Decodes a PushEventsRequest; see `decodePush`. Throws FIELD_INVALID too, for too many events. */
+export function decodePushes(bytes: Uint8Array, maxEventBytes = Number.POSITIVE_INFINITY): DecodedPush[] {
+  const reader = readerOf(bytes);
   const pushes: DecodedPush[] = [];
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
-    if (tag === 10) pushes.push(readPush(reader.message()));
+    if (tag === 10) addPush(pushes, reader, maxEventBytes);
     else reader.skip(tag);
   }
   return pushes;
 }
 
-/** Decodes a PushEventStreamRequest. Throws WireError. */
-export function decodeBatch(bytes: Uint8Array): DecodedBatch {
-  const reader = new WireReader(asBuffer(bytes));
+/** Decodes a PushEventStreamRequest; see `decodePushes`. */
+export function decodeBatch(bytes: Uint8Array, maxEventBytes = Number.POSITIVE_INFINITY): DecodedBatch {
+  const reader = readerOf(bytes);
   const batch: DecodedBatch = { batchId: 0n, pushes: [], atomic: false };
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === 8) batch.batchId = reader.uint64();
-    else if (tag === 18) batch.pushes.push(readPush(reader.message()));
+    else if (tag === 18) addPush(batch.pushes, reader, maxEventBytes);
     else if (tag === 24) batch.atomic = reader.bool();
     else reader.skip(tag);
   }
   return batch;
 }
 
-function readPush(reader: WireReader): DecodedPush {
+function readerOf(bytes: Uint8Array): WireReader {
+  return new WireReader(asBuffer(bytes), { left: MAX_FIELDS });
+}
+
+function addPush(pushes: DecodedPush[], reader: WireReader, maxEventBytes: number): void {
+  if (pushes.length === MAX_BATCH_EVENTS) throw fieldInvalid('events', `has more than ${MAX_BATCH_EVENTS} members`);
+  pushes.push(readPush(reader.message(), maxEventBytes));
+}
+
+function readPush(reader: WireReader, maxEventBytes: number): DecodedPush {
   const push: DecodedPush = {
     event: undefined,
     expectedSequence: undefined,
@@ -119,7 +142,7 @@ function readPush(reader: WireReader): DecodedPush {
     since: undefined,
   };
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
-    if (tag === 10) push.event = readEvent(reader.message());
+    if (tag === 10) push.event = readEvent(reader.message(), maxEventBytes);
     else if (tag === 16) push.expectedSequence = reader.uint64();
     else if (tag === 26) push.waitTimeout = readTime(reader.message());
     else if (tag === 34) push.since = readTime(reader.message());
@@ -128,9 +151,12 @@ function readPush(reader: WireReader): DecodedPush {
   return push;
 }
 
-function readEvent(reader: WireReader): DecodedEvent {
+function readEvent(reader: WireReader, maxEventBytes: number): DecodedEvent {
   const event = emptyEvent();
-  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) readEventField(event, tag, reader);
+  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+    if (tag === PAYLOAD) event.payload = readPayload(reader.message(), maxEventBytes);
+    else readEventField(event, tag, reader);
+  }
   return event;
 }
 
@@ -149,6 +175,8 @@ export function emptyEvent(): DecodedEvent {
 }
 
 const STRING = 2;
+/** The field `payload`, as a tag. */
+const PAYLOAD = (10 << 3) | STRING;
 
 function readEventField(event: DecodedEvent, tag: number, reader: WireReader): void {
   if ((tag & 7) === STRING) readStringField(event, tag, reader);
@@ -168,10 +196,7 @@ function readStringField(event: DecodedEvent, tag: number, reader: WireReader): 
       draft.stream = reader.string();
       return;
     case 9:
-      event.description = readDescription(reader.message());
-      return;
-    case 10:
-      event.payload = readPayload(reader.message());
+      event.description = readDescription(reader.uncounted());
       return;
     case 11:
       draft.issuer = reader.string();
@@ -204,7 +229,9 @@ function readStringField(event: DecodedEvent, tag: number, reader: WireReader): 
       draft.unit = reader.string();
       return;
     case 22:
-      event.properties.push(readPair(reader.message()));
+      // One more than there may be is enough to refuse them.
+      if (event.properties.length > MAX_PROPERTIES) reader.skip(tag);
+      else event.properties.push(readPair(reader.message()));
       return;
     case 23:
       event.system = readSystem(reader.message());
@@ -231,41 +258,49 @@ function readNumberField(draft: DraftInProgress, tag: number, reader: WireReader
 
 /** The description in a Struct. */
 export function readDescription(struct: WireReader): DecodedDescription {
-  try {
-    return { text: Buffer.from(structToJsonText(struct)), problem: undefined };
-  } catch (error) {
-    if (!(error instanceof JsonValueError)) throw error;
-    return { text: undefined, problem: error.message };
-  }
+  const text = descriptionText(struct);
+  return typeof text === 'string'
+    ? { text: Buffer.from(text), problem: undefined }
+    : { text: undefined, problem: text.problem };
 }
 
-function readPayload(reader: WireReader): DecodedPayload {
+function readPayload(reader: WireReader, maxEventBytes: number): DecodedPayload {
   const payload: DecodedPayload = {
     contentType: '',
     bytes: undefined,
     isJsonArm: false,
+    isTooLong: false,
     problem: undefined,
   };
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === 10) payload.contentType = reader.string();
-    else if (tag === 18) readJson(payload, reader.message());
-    else if (tag === 26) {
-      payload.bytes = reader.bytes();
-      payload.isJsonArm = false;
-    } else reader.skip(tag);
+    else if (tag === 18) readJson(payload, reader.uncounted(), maxEventBytes);
+    else if (tag === 26) takeBody(payload, reader.bytes(), { isJsonArm: false });
+    else reader.skip(tag);
   }
   return payload;
 }
 
-function readJson(payload: DecodedPayload, value: WireReader): void {
-  payload.isJsonArm = true;
+/** Takes a body in the place of the one before: of the members of a oneof the last one counts. */
+function takeBody(payload: DecodedPayload, bytes: Buffer, { isJsonArm }: { readonly isJsonArm: boolean }): void {
+  payload.bytes = bytes;
+  payload.isJsonArm = isJsonArm;
+  payload.isTooLong = false;
+  payload.problem = undefined;
+}
+
+function readJson(payload: DecodedPayload, value: WireReader, maxBytes: number): void {
+  takeBody(payload, NO_BYTES, { isJsonArm: true });
   try {
-    payload.bytes = Buffer.from(valueToJsonText(value));
+    payload.bytes = Buffer.from(valueToJsonText(value, maxBytes));
   } catch (error) {
     if (!(error instanceof JsonValueError)) throw error;
-    payload.problem = error.message;
+    if (error instanceof JsonTooLongError) payload.isTooLong = true;
+    else payload.problem = error.problem;
   }
 }
+
+const NO_BYTES = Buffer.alloc(0);
 
 function readSystem(reader: WireReader): DecodedSystem {
   const system: DecodedSystem = { id: '', name: '', time: undefined, timezone: '' };

@@ -21,10 +21,16 @@ import { MAX_WAIT_MICROS } from '../../domain/waits/wait.js';
 import type { PushCommand } from '../../engine/group/pushes.js';
 import type { Micros } from '../../units.js';
 import { microsOf, Violations } from '../wire/wire.js';
-import type { DecodedEvent, DecodedPayload, DecodedPush, DecodedSystem, WireTime } from './push-decoder.js';
+import {
+  type DecodedEvent,
+  type DecodedPayload,
+  type DecodedPush,
+  type DecodedSystem,
+  MAX_PROPERTIES,
+  type WireTime,
+} from './push-decoder.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-const MAX_PROPERTIES = 64;
 const MAX_PROPERTY_VALUE_BYTES = 4_096;
 const MAX_PROPERTIES_BYTES = 16 * 1024;
 
@@ -54,10 +60,11 @@ export function toPushCommand(push: DecodedPush, path: string, limits: PushLimit
   checkParts(event, `${path}event.`, found);
   const description = checkDescription(event, `${path}event.description`, found);
   const { payload } = event;
-  if (payload !== undefined) checkPayload(payload, `${path}event.payload.`, found);
+  const sizeError = tooLarge(payload, path, limits);
+  if (payload !== undefined) checkPayload(payload, `${path}event.payload.`, { isRead: sizeError === undefined }, found);
   else if (event.description === undefined) found.add(`${path}event.payload`, 'or a description is required');
   const terms = payload === undefined ? checkTerms(push, event.draft, path, found) : checkNoTerms(push, path, found);
-  const error = found.error() ?? tooLarge(payload, path, limits) ?? notContained(event, description, path);
+  const error = found.error() ?? sizeError ?? notContained(event, description, path);
   if (error !== undefined) return error;
   return { draft: finished(event, description), expectedSequence, ...terms };
 }
@@ -144,19 +151,20 @@ function checkSequence({ event, expectedSequence }: DecodedPush, path: string, f
   return expectedSequence > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : Number(expectedSequence);
 }
 
-function checkPayload(payload: DecodedPayload, path: string, found: Violations): void {
-  found.add(`${path}content_type`, labelProblem(payload.contentType));
-  if (payload.problem !== undefined) found.add(`${path}json`, payload.problem);
-  else if (payload.bytes === undefined) found.add(path.slice(0, -1), 'has neither json nor data');
-  else checkBody(payload.bytes, payload, path, found);
-}
-
-function checkBody(bytes: Buffer, { contentType, isJsonArm }: DecodedPayload, path: string, found: Violations): void {
+/** `isRead`: whether the body is looked at. One that is too large is refused without. */
+function checkPayload(
+  { contentType, bytes, isJsonArm, problem }: DecodedPayload,
+  path: string,
+  { isRead }: { readonly isRead: boolean },
+  found: Violations,
+): void {
   const isJson = isJsonContentType(contentType);
-  if (isJsonArm && !isJson) found.add(`${path}content_type`, 'is not a JSON type, but the payload is json');
-  if (!isJsonArm && isJson && !isJsonText(bytes)) {
+  found.add(`${path}content_type`, labelProblem(contentType));
+  if (problem !== undefined) found.add(`${path}json`, problem);
+  else if (bytes === undefined) found.add(path.slice(0, -1), 'has neither json nor data');
+  else if (isJsonArm && !isJson) found.add(`${path}content_type`, 'is not a JSON type, but the payload is json');
+  else if (isRead && !isJsonArm && isJson && !isJsonText(bytes))
     found.add(`${path}data`, 'is not valid JSON; set content_type for other data');
-  }
 }
 
 function tooLarge(
@@ -164,9 +172,9 @@ function tooLarge(
   path: string,
   { maxEventBytes }: PushLimits,
 ): MadeleineError | undefined {
-  const size = payload?.bytes?.byteLength ?? 0;
-  if (size <= maxEventBytes) return undefined;
-  return fieldError('PAYLOAD_TOO_LARGE', `${path}event.payload`, `has ${size} bytes, more than ${maxEventBytes}`);
+  if (payload === undefined || (!payload.isTooLong && (payload.bytes?.byteLength ?? 0) <= maxEventBytes))
+    return undefined;
+  return fieldError('PAYLOAD_TOO_LARGE', `${path}event.payload`, `has more than ${maxEventBytes} bytes`);
 }
 
 /** Checks the members that have members of their own: after the others, as there may be more wrong with them than is told. */

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { type CallContext, ServerError, type ServerMiddleware, type ServerMiddlewareCall, Status } from 'nice-grpc';
 import { BadRequest, ErrorInfo, RetryInfo, RichServerError } from 'nice-grpc-error-details';
-import { fieldInvalid, MadeleineError, type Violation } from '../../domain/errors.js';
+import { MadeleineError, type Violation } from '../../domain/errors.js';
 import type { Logger } from '../../telemetry.js';
 import { Undecodable } from '../wire/definitions.js';
 import { STATUS } from '../wire/status.js';
@@ -78,8 +78,8 @@ export function errorsMiddleware(logger: Logger): ServerMiddleware {
 }
 
 function decoded<Request>(request: Request): Request {
-  if (!(request instanceof Undecodable)) return request;
-  throw fieldInvalid('request', `cannot be decoded: ${request.message}`);
+  if (request instanceof Undecodable) throw request.refusal;
+  return request;
 }
 
 async function* decodedOnly<Request>(requests: AsyncIterable<Request>): AsyncIterable<Request> {

@@ -2,13 +2,19 @@
 // requests that cannot be decoded carried into the handler, so that they are answered like any other bad request.
 
 import { BinaryReader } from '@bufbuild/protobuf/wire';
+import { fieldInvalid, MadeleineError } from '../../domain/errors.js';
 
-/** Stands in for a request whose bytes are not a message. */
+/** Numbers of 32 bits that a request may have, tags and lengths among them: ten thousand acknowledgements have 40,000. */
+const MAX_NUMBERS = 100_000;
+
+/** Stands in for a request whose bytes are not a message, or have more of something than may be. */
 export class Undecodable {
-  readonly message: string;
+  /** What the call is answered with. */
+  readonly refusal: MadeleineError;
 
   constructor(cause: unknown) {
-    this.message = cause instanceof Error ? cause.message : 'not a message of this type';
+    const what = cause instanceof Error ? cause.message : 'not a message of this type';
+    this.refusal = cause instanceof MadeleineError ? cause : fieldInvalid('request', `cannot be decoded: ${what}`);
   }
 }
 
@@ -75,12 +81,29 @@ export function serverDefinition(
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
+/** Counts what it reads: members of lists and maps are made only as far as there may be any. */
+class BoundedReader extends BinaryReader {
+  #left = MAX_NUMBERS;
+
+  constructor(bytes: Uint8Array) {
+    super(bytes, (text) => UTF8.decode(text));
+    // A member of each object: tags, lengths, and members of lists that are packed are read by it.
+    const read = this.uint32;
+    this.uint32 = () => {
+      this.#left -= 1;
+      if (this.#left < 0) throw fieldInvalid('request', `has more than ${MAX_NUMBERS} fields and members of lists`);
+      return read.call(this);
+    };
+  }
+}
+
 /**
  * Decodes with the generated code, which by itself is lenient: it would turn bytes that are not UTF-8 into U+FFFD, so that two
- * names become one, and would stop at the first byte that ends a group.
+ * names become one, would stop at the first byte that ends a group, and would make lists of millions of members, whatever is
+ * allowed.
  */
 export function decodeStrictly(type: GeneratedMethod['requestType'], bytes: Uint8Array): unknown {
-  const reader = new BinaryReader(bytes, (text) => UTF8.decode(text));
+  const reader = new BoundedReader(bytes);
   const message = type.decode(reader);
   if (reader.pos !== reader.len) throw new Error('the message ends before its bytes do');
   return message;

@@ -8,7 +8,7 @@ import {
 } from '../../../generated/madeleine/v1/consumer_service.js';
 import { ListEventsRequest, ReadEventsRequest } from '../../../generated/madeleine/v1/event_service.js';
 import { readPair } from './pairs.js';
-import { type Repair, repairedDecode, structObject } from './struct-decoder.js';
+import { descriptionObject, type Repair, repairedDecode } from './struct-decoder.js';
 
 const FILTER = 1;
 const FILTER_PROPERTIES = 15;
@@ -28,7 +28,7 @@ export const decodeListEvents = repairedDecode(ListEventsRequest, [
   {
     path: [FILTER, FILTER_DESCRIPTION],
     put: ({ filter }, structs) => {
-      if (filter !== undefined) filter.description = structObject(structs) ?? filter.description;
+      if (filter !== undefined) filter.description = descriptionObject(structs);
     },
   },
 ]);
@@ -37,7 +37,7 @@ export const decodeReadEvents = repairedDecode(ReadEventsRequest, [
   {
     path: [READ_DESCRIPTION],
     put: (request, structs) => {
-      request.description = structObject(structs) ?? request.description;
+      request.description = descriptionObject(structs);
     },
   },
 ]);
@@ -56,7 +56,7 @@ function ofSettings(settingsField: number): Repair<WithSettings> {
     path: [settingsField, SETTINGS_FILTER, CONSUMER_DESCRIPTION],
     put: ({ settings }, structs) => {
       const filter = settings?.filter;
-      if (filter !== undefined) filter.description = structObject(structs) ?? filter.description;
+      if (filter !== undefined) filter.description = descriptionObject(structs);
     },
   };
 }

@@ -8,13 +8,21 @@ export class WireError extends Error {
   override readonly name = 'WireError';
 }
 
+/** Fields that a request may still have, in all its messages together: two bytes may make a message of dozens of members. */
+export interface FieldBudget {
+  left: number;
+}
+
 export class WireReader {
   readonly #bytes: Buffer;
   readonly #end: number;
+  readonly #budget: FieldBudget | undefined;
   #at: number;
 
-  constructor(bytes: Buffer, start = 0, end = bytes.length) {
+  /** Counts, if there is a budget, the fields of the message and of those nested in it; beyond it the message is refused. */
+  constructor(bytes: Buffer, budget?: FieldBudget, start = 0, end = bytes.length) {
     this.#bytes = bytes;
+    this.#budget = budget;
     this.#at = start;
     this.#end = end;
   }
@@ -22,6 +30,7 @@ export class WireReader {
   /** The next field's tag (number << 3 | wire type), or 0 at the end. */
   tag(): number {
     if (this.#at >= this.#end) return 0;
+    if (this.#budget !== undefined) spend(this.#budget);
     const tag = this.uint32();
     if (tag >>> 3 === 0) throw new WireError('a field has the number 0');
     return tag;
@@ -83,7 +92,14 @@ export class WireReader {
   message(): WireReader {
     const length = this.uint32();
     const at = this.#advance(length);
-    return new WireReader(this.#bytes, at, at + length);
+    return new WireReader(this.#bytes, this.#budget, at, at + length);
+  }
+
+  /** A reader of the nested message whose fields do not count: what it makes of them is bounded by itself. */
+  uncounted(): WireReader {
+    const length = this.uint32();
+    const at = this.#advance(length);
+    return new WireReader(this.#bytes, undefined, at, at + length);
   }
 
   /** Passes over the field whose tag was just read. */
@@ -116,4 +132,9 @@ export class WireReader {
     this.#at = at + length;
     return at;
   }
+}
+
+function spend(budget: FieldBudget): void {
+  budget.left -= 1;
+  if (budget.left < 0) throw new WireError('the message has too many fields');
 }

@@ -19,6 +19,7 @@ import {
 } from '../../domain/names.js';
 import type { Micros } from '../../units.js';
 import type { PayloadForm } from './payload-form.js';
+import { UnreadableDescription } from './struct-decoder.js';
 
 const MAX_REQUEST_ID_BYTES = 64;
 
@@ -206,9 +207,6 @@ export function eventKinds(field: string, statuses: readonly number[]): readonly
 /** The text of a description that events are selected by; undefined if there is none. FIELD_INVALID as for any description. */
 export function descriptionFilter(field: string, value: object | undefined): string | undefined {
   if (value === undefined) return undefined;
-  const text = JSON.stringify(value, (_key, member: unknown) => {
-    if (typeof member === 'number' && !Number.isFinite(member)) throw fieldInvalid(field, `has the number ${member}`);
-    return member;
-  });
-  return parseDescription(Buffer.from(text), field).text;
+  if (value instanceof UnreadableDescription) throw fieldInvalid(field, value.problem);
+  return parseDescription(Buffer.from(JSON.stringify(value)), field).text;
 }

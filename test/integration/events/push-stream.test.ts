@@ -5,6 +5,7 @@ import {
   type PushEventStreamRequest,
   type PushEventStreamResponse,
 } from '../../../generated/madeleine/v1/event_service.js';
+import { refusalOf } from '../../support/contract/refusals.js';
 import { newEvent } from '../../support/events/builders.js';
 import { useServer } from '../../support/server/suite.js';
 
@@ -86,14 +87,31 @@ describe('PushEventStream', () => {
     expect(receiptOf(answers[2], 1)?.sequence).toBe(2n);
   });
 
-  it('answers an empty batch, and refuses one that is too large as a whole', async () => {
-    const [empty, large] = await send([
-      { batchId: 1n },
-      { batchId: 2n, events: Array.from({ length: 1001 }, () => ({ event: newEvent() })) },
-    ]);
-    expect(empty?.results).toEqual([]);
-    expect(large?.results).toHaveLength(1001);
-    expect(errorOf(large, 1000)?.reason).toBe('FIELD_INVALID');
+  it.each([
+    ['without an event', 0],
+    ['of more than 1,000', 1_001],
+    ['of a hundred thousand', 100_000],
+  ])('ends with one refusal at a batch %s, after the answers to what came before', async (_what, count) => {
+    async function* requests() {
+      yield { batchId: 1n, events: [{ event: newEvent({ topic: 'counted' }) }] };
+      yield { batchId: 2n, events: Array.from({ length: count }, () => ({})) };
+    }
+    const answers = suite.client.events.pushEventStream(requests())[Symbol.asyncIterator]();
+    expect((await answers.next()).value?.batchId).toBe(1n);
+    expect(await refusalOf(answers.next())).toMatchObject({
+      status: 'INVALID_ARGUMENT',
+      reason: 'FIELD_INVALID',
+      fields: ['events'],
+    });
+  });
+
+  it('tells of a batch that is undone what is stored, not what it would have been', async () => {
+    await suite.client.events.pushEvent({ event: newEvent({ stream: 'undone' }) });
+    const good = { event: newEvent({ stream: 'undone' }) };
+    const [answer] = await send([{ atomic: true, events: [good, good, { ...good, expectedSequence: 7n }] }]);
+    expect(errorOf(answer, 2)?.metadata).toMatchObject({ expected_sequence: '7', actual_sequence: '1' });
+    const [loose] = await send([{ events: [good, { ...good, expectedSequence: 7n }] }]);
+    expect(errorOf(loose, 1)?.metadata).toMatchObject({ expected_sequence: '7', actual_sequence: '2' });
   });
 
   it('keeps what a client sent before it went away', async () => {

@@ -177,6 +177,28 @@ describe('a bad request', () => {
   );
 });
 
+describe('a Value without a kind', () => {
+  const cases = descriptors.methods.flatMap((method) =>
+    mutations(descriptors, method.request)
+      .filter(({ what }) => what.startsWith('a value without a kind'))
+      .map((mutation) => ({ name: `${method.name}: ${mutation.what} at ${mutation.path}`, method, mutation })),
+  );
+
+  it('is tried wherever a request has a Value or a Struct', () => {
+    const calls = new Set(cases.map(({ method }) => method.name.split('/')[1]));
+    expect([...calls].sort()).toEqual([
+      ...['CheckOrWait', 'CreateConsumer', 'Fetch', 'ListEvents', 'PushEvent', 'PushEventStream', 'PushEvents'],
+      ...['ReadEvents', 'Subscribe', 'UpdateConsumer'],
+    ]);
+  });
+
+  it.each(cases)('is refused: $name', async ({ method, mutation }) => {
+    const refusal = await rawCall(suite.client, method, await encodedBase(method, mutation.apply));
+    expect(refusal).toMatchObject({ status: 'INVALID_ARGUMENT', reason: 'FIELD_INVALID', fields: [mutation.path] });
+    expect(refusal?.message).toContain('Value without a kind');
+  });
+});
+
 describe('bytes that are no request', () => {
   const random = randomBytesOf(20_260_101);
   const cases: [string, Buffer][] = [

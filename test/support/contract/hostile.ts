@@ -113,6 +113,9 @@ const STRUCTS: readonly Hostile[] = [
   ['an empty one', {}],
   ['a leaf', { fields: { a: { string_value: 'b' } } }],
   ['30 levels', { fields: { deep: nested(30) } }],
+  ['a value without a kind', { fields: { a: { number_value: 1 }, b: {} } }],
+  ['a value without a kind in the depth', { fields: { a: { list_value: { values: [{ bool_value: true }, {}] } } } }],
+  ['NaN', { fields: { a: { number_value: Number.NaN } } }],
 ];
 const WELL_KNOWN: Readonly<Record<string, readonly Hostile[]>> = {
   'google.protobuf.Timestamp': TIMESTAMPS,

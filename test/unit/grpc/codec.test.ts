@@ -7,7 +7,7 @@ import { EntryKind, type LogEntry } from '../../../src/domain/events/event.js';
 import { decodeCheckOrWait } from '../../../src/grpc/cawins/check-decoder.js';
 import { WireEventEncoder } from '../../../src/grpc/events/event-encoder.js';
 import { decodeBatch, decodePush } from '../../../src/grpc/events/push-decoder.js';
-import { JsonValueError, valueToJsonText } from '../../../src/grpc/wire/json-value.js';
+import { JsonTooLongError, JsonValueError, valueToJsonText } from '../../../src/grpc/wire/json-value.js';
 import { writeValue } from '../../../src/grpc/wire/value-writer.js';
 import { WireError, WireReader } from '../../../src/grpc/wire/wire-reader.js';
 import { WireWriter } from '../../../src/grpc/wire/wire-writer.js';
@@ -196,6 +196,13 @@ describe('JSON values', () => {
     const nested = (levels: number): unknown => JSON.parse(`${'['.repeat(levels)}${']'.repeat(levels)}`);
     expect(roundTrip(nested(64))).toBe(`${'['.repeat(64)}${']'.repeat(64)}`);
     expect(() => valueToJsonText(new WireReader(valueBytes(nested(65))))).toThrow(JsonValueError);
+  });
+
+  it('stop where they have more characters than they may, and are read no further', () => {
+    const value = valueBytes(Array.from({ length: 100_000 }, () => null));
+    const reader = new WireReader(value);
+    expect(() => valueToJsonText(reader, 4_000)).toThrow(JsonTooLongError);
+    expect(valueToJsonText(new WireReader(value), 500_001)).toHaveLength(500_001);
   });
 });
 
