@@ -257,7 +257,7 @@ class NaiveServer {
     const event = this.events[id - 1];
     if (event === undefined) return 'refused EVENT_UNKNOWN';
     if (event.state === 'AWAITED' && event.expiresAt <= now) this.end(event, 'EXPIRED');
-    if (event.state === 'EXPIRED') return 'refused FIELD_INVALID';
+    if (event.state === 'EXPIRED') return 'refused WRONG_STATE';
     if (event.state === 'AWAITED') this.end(event, 'INVALIDATED');
     if (event.state === 'OCCURRED') {
       const main = event.endedBy || event.id;

@@ -182,6 +182,16 @@ afterAll(() => {
   receiver.stop();
 });
 
+/** A description as it is awaited, with all that may be said of it. */
+function awaitedPush(n: number): Tree {
+  const description = { fields: { z: { number_value: n }, '10': { string_value: 'é' }, '9': { list_value: {} } } };
+  const envelope = { session_id: 's', to: 't', tag: 'g', version: 7, traceparent: 'tp', tracestate: 'ts' };
+  const system = { id: 'i', time: { seconds: 5n, nanos: 1_999 }, timezone: 'UTC' };
+  return {
+    event: { topic: 'never', issuer: 'shop', message_id: randomUUID(), description, system, trigger: {}, ...envelope },
+  };
+}
+
 /** Where the two differ, in hex. */
 function differences(one: Events, other: Events): string[] {
   return [...one].flatMap(([position, bytes]) => {
@@ -232,6 +242,24 @@ describe('an event as a live reader gets it', () => {
       events.delete(0n);
       const again = await allOf('CawinService/WaitForEvent', { event_id: BigInt(name.split(' ')[1] ?? 0) }, later);
       expect(differences(events, again)).toEqual([]);
+    }
+  });
+
+  it('is the same while it is awaited', async () => {
+    for (const n of [1, 2]) {
+      const [pushed] = (await answersOf('EventService/PushEvent', awaitedPush(n)).next()).value ?? [];
+      const id = Event.decode(pushed ?? Buffer.alloc(0)).id;
+      const ways: [string, Tree, ServerBeside][] = [
+        ['EventService/PushEvent', awaitedPush(n), suite],
+        ['EventService/GetEvent', { id }, later],
+        ['CawinService/WaitForEvent', { event_id: id }, later],
+      ];
+      for (const [call, tree, server] of ways) {
+        const [found] = (await answersOf(call, tree, server).next()).value ?? [];
+        expect(found?.toString('hex'), call).toBe(pushed?.toString('hex'));
+      }
+      const listed = await allOf('EventService/ListEvents', { filter: { statuses: [1], topics: ['never'] } }, later);
+      expect(listed.get(0n)).toBeDefined();
     }
   });
 
