@@ -4,6 +4,7 @@
 import fc from 'fast-check';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
+import { BLANK_ENVELOPE } from '../../src/domain/events/envelope.js';
 import { EntryKind, type LogEntry } from '../../src/domain/events/event.js';
 import { LogTail } from '../../src/engine/log/log-tail.js';
 import { systemClock } from '../../src/lib/clock.js';
@@ -59,7 +60,7 @@ class Place {
 }
 
 function entryAt(position: number): LogEntry {
-  return { position, eventId: position, kind: EntryKind.OCCURRED } as LogEntry;
+  return { ...BLANK_ENVELOPE, position, eventId: position, kind: EntryKind.OCCURRED } as LogEntry;
 }
 
 describe('the tail of the log', () => {

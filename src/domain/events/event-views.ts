@@ -3,7 +3,12 @@
 import { EntryKind, type LogEntry } from './event.js';
 
 /** A view is another message than its entry: the entry's encodings are not its own. */
-export const NO_ENCODINGS = { shared: false, encodedJson: undefined, encodedBytes: undefined } as const;
+export const NO_ENCODINGS = {
+  keeper: undefined,
+  restBytes: undefined,
+  encodedJson: undefined,
+  encodedBytes: undefined,
+} as const;
 
 /** An entry without its payload: for answers that have become too long for it. */
 export function withoutPayload(entry: LogEntry): LogEntry {

@@ -29,6 +29,12 @@ export interface EventDraft extends Envelope {
   readonly description: Description | undefined;
 }
 
+/** Who keeps entries in memory for many readers. */
+export interface EntryKeeper {
+  /** Takes note that an entry of it holds so many bytes more. */
+  grew(bytes: number): void;
+}
+
 /** An entry of the log. Immutable but for the encoder's memo and what decides whether there is one. */
 export interface LogEntry extends Envelope {
   /** 0 in the view of what is awaited. */
@@ -43,8 +49,10 @@ export interface LogEntry extends Envelope {
   readonly createdAt: Micros;
   /** Undefined in entries of an invalidation or expiry. */
   readonly payload: Payload | undefined;
-  /** Many are going to read it: the newest part of the log. Then its encodings are worth keeping. */
-  shared?: boolean;
+  /** Set while many are going to read it: the newest part of the log. Then its encodings are worth keeping. */
+  keeper?: EntryKeeper | undefined;
+  /** Memo of entryBytes. */
+  restBytes?: number | undefined;
   /** Memo of the wire encoder: the encoded Event, once per payload encoding. The domain gives it no meaning. */
   encodedJson?: Uint8Array | undefined;
   encodedBytes?: Uint8Array | undefined;
@@ -55,9 +63,4 @@ export function isJsonContentType(contentType: string): boolean {
   if (contentType === '' || contentType === 'application/json') return true;
   const type = (contentType.split(';', 1)[0] ?? '').trim().toLowerCase();
   return type === 'application/json' || type.endsWith('+json');
-}
-
-/** Size that counts for limits in frames and memory: the payload and a flat amount for the envelope. */
-export function entryBytes(entry: LogEntry): number {
-  return 256 + (entry.payload?.bytes.byteLength ?? 0);
 }

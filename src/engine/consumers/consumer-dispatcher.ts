@@ -9,7 +9,8 @@ import {
 } from '../../domain/consumers/consumer.js';
 import type { OfferedEvent, StreamReread } from '../../domain/consumers/delivery-types.js';
 import type { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
-import { entryBytes, type LogEntry } from '../../domain/events/event.js';
+import { entryBytes } from '../../domain/events/entry-size.js';
+import type { LogEntry } from '../../domain/events/event.js';
 import { compileCriteria } from '../../domain/events/event-filter.js';
 import { ALL_CONTEXTS, scopedKey } from '../../domain/names.js';
 import type { Clock } from '../../lib/clock.js';

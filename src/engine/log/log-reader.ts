@@ -1,7 +1,7 @@
 // LogSource over the tail and the stored log: from memory where it reaches, from pages behind it.
 
+import { entryBytes } from '../../domain/events/entry-size.js';
 import type { LogEntry } from '../../domain/events/event.js';
-import { entryBytes } from '../../domain/events/event.js';
 import type { Clock } from '../../lib/clock.js';
 import type { EventLog, PositionPage } from '../../storage/ports/log-storage.js';
 import type { Micros, Position } from '../../units.js';

@@ -6,12 +6,13 @@
 // | unknown | – | a group of ours commits it, or a poll finds the head above it |
 // | committed | the head row shows it | our COMMIT returned, or a barrier after the look returned: durable |
 // | visible | durable, and everything below it is visible | never |
-// | in memory | visible, and among the newest `maxBytes` | newer entries push it out |
+// | in memory | visible, and among the newest `maxBytes` | newer entries, or encodings that readers asked for, push it out |
 //
 // Invariant: `visible` only grows; memory holds exactly the stored entries of (memoryStart, visible].
 
 import { JITTER, spreadMs } from '../../domain/backoff.js';
-import { ENTRY_KINDS, type LogEntry } from '../../domain/events/event.js';
+import { entryMemory } from '../../domain/events/entry-size.js';
+import { ENTRY_KINDS, type EntryKeeper, type LogEntry } from '../../domain/events/event.js';
 import type { Clock, Timer } from '../../lib/clock.js';
 import type { DurableReads, EventLog, LogHead } from '../../storage/ports/log-storage.js';
 import type { Logger, Metrics } from '../../telemetry.js';
@@ -44,7 +45,7 @@ export interface LogTailOptions {
   readonly logger: Logger;
 }
 
-export class LogTail {
+export class LogTail implements EntryKeeper {
   readonly #options: LogTailOptions;
   /** Ascending; `#start` is the index of the first one that counts. */
   #entries: LogEntry[] = [];
@@ -103,6 +104,12 @@ export class LogTail {
     else this.#ahead.set(first.position, hidden);
   }
 
+  /** See EntryKeeper: an entry in memory was encoded for its first reader. */
+  grew(bytes: number): void {
+    this.#bytes += bytes;
+    this.#evict();
+  }
+
   /** The entries after a position, oldest first, at most `limit`; undefined when memory does not reach back that far. */
   after(position: Position, limit: number): readonly LogEntry[] | undefined {
     if (position < this.#memoryStart) return undefined;
@@ -152,9 +159,9 @@ export class LogTail {
   #append(entries: readonly LogEntry[]): void {
     for (let next: readonly LogEntry[] | undefined = entries; next !== undefined; ) {
       for (const entry of next) {
-        entry.shared = true;
+        entry.keeper = this;
         this.#entries.push(entry);
-        this.#bytes += memoryOf(entry);
+        this.#bytes += entryMemory(entry);
       }
       const end: Position = next.at(-1)?.position ?? this.#visible;
       this.#visible = end;
@@ -190,7 +197,7 @@ export class LogTail {
   #evict(): void {
     while (this.#bytes > this.#options.maxBytes && this.#start < this.#entries.length - 1) {
       const entry = this.#entries[this.#start] as LogEntry;
-      this.#bytes -= memoryOf(entry);
+      this.#forget(entry);
       this.#memoryStart = entry.position;
       this.#start += 1;
     }
@@ -199,6 +206,12 @@ export class LogTail {
       this.#entries = this.#entries.slice(this.#start);
       this.#start = 0;
     }
+  }
+
+  /** Lets go of an entry; who reads it still has it encoded for himself. */
+  #forget(entry: LogEntry): void {
+    this.#bytes -= entryMemory(entry);
+    entry.keeper = undefined;
   }
 
   /** Index of the first entry after the position. Positions are dense until retention deletes. */
@@ -287,6 +300,7 @@ export class LogTail {
   }
 
   #restartAt(position: Position): void {
+    for (const entry of this.#entries.slice(this.#start)) this.#forget(entry);
     this.#entries = [];
     this.#start = 0;
     this.#bytes = 0;
@@ -303,9 +317,4 @@ export class LogTail {
     if (up) this.#options.logger.info({}, 'database answers and stores again');
     else this.#options.logger.warn({ err: error }, 'database does not answer or store');
   }
-}
-
-/** What an entry may take in memory: its members, its payload, and both encodings of it. */
-function memoryOf(entry: LogEntry): number {
-  return 1_024 + 3 * (entry.payload?.bytes.byteLength ?? 0);
 }

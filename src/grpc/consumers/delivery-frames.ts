@@ -2,7 +2,8 @@
 // numbers are those of proto/madeleine/v1/consumer_service.proto; a test decodes the results with the generated code.
 
 import type { Delivery } from '../../domain/consumers/delivery-types.js';
-import { entryBytes, type LogEntry } from '../../domain/events/event.js';
+import { entryBytes } from '../../domain/events/entry-size.js';
+import type { LogEntry } from '../../domain/events/event.js';
 import type { DeliveryBatch } from '../../engine/consumers/pending-deliveries.js';
 import { type Clock, WallTime } from '../../lib/clock.js';
 import type { Position } from '../../units.js';

@@ -15,20 +15,22 @@ export class WireEventEncoder {
 
   /** The encoded `Event` message; remembered in the entry, so that the second reader of an entry pays nothing. */
   encode(entry: LogEntry, form: PayloadForm): Uint8Array {
-    if (form === 'bytes') {
-      entry.encodedBytes ??= this.#encode(entry, false);
-      return entry.encodedBytes;
-    }
-    entry.encodedJson ??= this.#encode(entry, true);
-    return entry.encodedJson;
+    const known = form === 'bytes' ? entry.encodedBytes : entry.encodedJson;
+    if (known !== undefined) return known;
+    const made = this.#encode(entry, form === 'json');
+    if (form === 'bytes') entry.encodedBytes = made;
+    else entry.encodedJson = made;
+    entry.keeper?.grew(made.byteLength);
+    return made;
   }
 
   /** Writes the encoded `Event`. What nobody else is going to read is not kept: writing it in place saves a copy. */
   write(w: WireWriter, entry: LogEntry, form: PayloadForm): void {
     const known = form === 'bytes' ? entry.encodedBytes : entry.encodedJson;
     if (known !== undefined) w.raw(known);
-    else if (entry.shared === true) w.raw(this.encode(entry, form));
+    else if (entry.keeper !== undefined) w.raw(this.encode(entry, form));
     else writeEvent(w, entry, form === 'json');
+    if (entry.keeper === undefined) forget(entry, form);
   }
 
   #encode(entry: LogEntry, asJson: boolean): Uint8Array {
@@ -36,6 +38,12 @@ export class WireEventEncoder {
     writeEvent(this.#writer, entry, asJson);
     return this.#writer.finish();
   }
+}
+
+/** Drops the encoding of an entry that was measured for its one frame, and is in that now. */
+function forget(entry: LogEntry, form: PayloadForm): void {
+  if (form === 'bytes') entry.encodedBytes = undefined;
+  else entry.encodedJson = undefined;
 }
 
 function writeEvent(w: WireWriter, entry: LogEntry, asJson: boolean): void {

@@ -108,7 +108,7 @@ export class EventFrames {
 
   #eventField(w: WireWriter, entry: LogEntry, form: PayloadForm): void {
     const mark = w.mark;
-    w.raw(this.encoded(entry, form));
+    this.#encoder.write(w, entry, form);
     w.close(1, mark);
   }
 

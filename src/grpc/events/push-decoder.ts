@@ -177,6 +177,8 @@ export function emptyEvent(): DecodedEvent {
 const STRING = 2;
 /** The field `payload`, as a tag. */
 const PAYLOAD = (10 << 3) | STRING;
+/** Node shares buffers of 8 KiB between small ones. */
+const SMALL_BUFFER = 16 * 1024;
 
 function readEventField(event: DecodedEvent, tag: number, reader: WireReader): void {
   if ((tag & 7) === STRING) readStringField(event, tag, reader);
@@ -275,10 +277,16 @@ function readPayload(reader: WireReader, maxEventBytes: number): DecodedPayload 
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === 10) payload.contentType = reader.string();
     else if (tag === 18) readJson(payload, reader.uncounted(), maxEventBytes);
-    else if (tag === 26) takeBody(payload, reader.bytes(), { isJsonArm: false });
+    else if (tag === 26) takeBody(payload, owned(reader.bytes()), { isJsonArm: false });
     else reader.skip(tag);
   }
   return payload;
+}
+
+/** Returns the bytes apart from a request that is much larger: whoever keeps an event would keep all of that with it. */
+function owned(bytes: Buffer): Buffer {
+  const request = bytes.buffer.byteLength;
+  return request > SMALL_BUFFER && request > 2 * bytes.byteLength ? Buffer.from(bytes) : bytes;
 }
 
 /** Takes a body in the place of the one before: of the members of a oneof the last one counts. */

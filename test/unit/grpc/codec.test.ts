@@ -131,7 +131,7 @@ describe('event encoder', () => {
     const writer = new WireWriter();
     encoder.write(writer, { ...entry }, 'bytes');
     const alone = writer.finish();
-    const shared = { ...entry, shared: true };
+    const shared = { ...entry, keeper: { grew: () => {} } };
     writer.reset();
     encoder.write(writer, shared, 'bytes');
     expect(writer.finish()).toEqual(alone);

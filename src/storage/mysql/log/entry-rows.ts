@@ -7,7 +7,7 @@ import {
   type EnvelopeRest,
   SPARSE_FIELDS,
 } from '../../../domain/events/envelope.js';
-import type { EntryKind, LogEntry, Payload } from '../../../domain/events/event.js';
+import type { EntryKeeper, EntryKind, LogEntry, Payload } from '../../../domain/events/event.js';
 import type { PlannedEntry } from '../../../domain/group/group-plan-types.js';
 import { asBuffer } from '../../../domain/json/bytes.js';
 import { uuidText } from '../../../lib/uuid-text.js';
@@ -48,8 +48,12 @@ export const COLUMNS_WITHOUT_LARGE = `${COLUMNS_READ.replace(
   ' IF(payload_bytes > ?, NULL, payload),',
 )}, payload_bytes`;
 
-export interface PayloadSize {
+/** What a row has in bytes: its payload, and the part of its envelope that may be long. */
+export const ROW_BYTES = 'payload_bytes + COALESCE(OCTET_LENGTH(envelope), 0) AS payload_bytes';
+
+export interface RowSize {
   readonly position: Position;
+  /** Bytes of payload and envelope. */
   readonly payload_bytes: number;
 }
 
@@ -120,9 +124,15 @@ function pushEnvelope(values: SqlValue[], entry: LogEntry): void {
   values.push(entry.rest === undefined ? null : JSON.stringify(entry.rest));
 }
 
-/** The position and the payload's bytes in a row that was read with COLUMNS_WITHOUT_LARGE. */
-export function rowSize(row: readonly unknown[]): PayloadSize {
-  return { position: row[0] as number, payload_bytes: row.at(-1) as number };
+/** The position and the bytes of a row that was read with COLUMNS_WITHOUT_LARGE. */
+export function rowSize(row: readonly unknown[]): RowSize {
+  const envelope = row[READ_CORE + SPARSE_FIELDS.length] as string | null;
+  return { position: row[0] as number, payload_bytes: payloadBytes(row) + (envelope?.length ?? 0) };
+}
+
+/** The payload's bytes in a row that was read with COLUMNS_WITHOUT_LARGE. */
+export function payloadBytes(row: readonly unknown[]): number {
+  return row.at(-1) as number;
 }
 
 /** The numbers of topic and stream in a row that was read. */
@@ -148,7 +158,7 @@ class StoredEntry extends EnvelopeMembers implements LogEntry {
   declare readonly messageIdBytes: Uint8Array;
   declare readonly createdAt: Micros;
   declare readonly payload: Payload | undefined;
-  declare shared: boolean;
+  declare keeper: EntryKeeper | undefined;
 
   constructor(row: readonly unknown[], topic: { readonly context: string; readonly name: string }, stream: string) {
     super(BLANK_ENVELOPE);
@@ -174,7 +184,7 @@ class StoredEntry extends EnvelopeMembers implements LogEntry {
     const rest = row[at] as string | null;
     if (rest !== null) this.rest = JSON.parse(rest) as EnvelopeRest;
     this.payload = payload === null ? undefined : { contentType: text(row[11]), bytes: payload };
-    this.shared = false;
+    this.keeper = undefined;
   }
 
   get messageId(): string {

@@ -13,7 +13,9 @@ import {
   COLUMNS_READ,
   COLUMNS_WITHOUT_LARGE,
   entryFromRow,
-  type PayloadSize,
+  payloadBytes,
+  ROW_BYTES,
+  type RowSize,
   rowNameIds,
   rowSize,
   uuidToBytes,
@@ -99,9 +101,10 @@ export class MysqlEventLog implements EventLog {
     const rows = await this.#database.executeRows(sql, [isLarge, after, scannedTo, ...query.values]);
     if (rows.length < (scannedTo - after) / DENSE_FRACTION) return undefined;
     const sizes = withinBytes(rows.map(rowSize), maxBytes);
-    const large = sizes.filter(({ payload_bytes }) => payload_bytes > isLarge).map(({ position }) => position);
+    const taken = rows.slice(0, sizes.length);
+    const large = taken.filter((row) => payloadBytes(row) > isLarge).map((row) => rowSize(row).position);
     const last = sizes.length < rows.length ? sizes.at(-1)?.position : undefined;
-    const entries = await this.#entries(rows.slice(0, sizes.length));
+    const entries = await this.#entries(taken);
     return { entries: await this.#withLarge(entries, large), scannedTo: last ?? scannedTo };
   }
 
@@ -208,12 +211,12 @@ export class MysqlEventLog implements EventLog {
     query: PageQuery,
     range: { after: number; upTo: number },
     options: ReadPageOptions,
-  ): Promise<PayloadSize[]> {
+  ): Promise<RowSize[]> {
     const order = `ORDER BY position ${options.newestFirst ? 'DESC' : 'ASC'} LIMIT ${Math.trunc(options.limit)}`;
     const conditions = ['position > ?', 'position <= ?', ...query.conditions];
     const values = [range.after, range.upTo, ...query.values];
     const select = (condition?: string) =>
-      `SELECT position, payload_bytes FROM log WHERE ${[...(condition === undefined ? [] : [condition]), ...conditions].join(' AND ')} ${order}`;
+      `SELECT position, ${ROW_BYTES} FROM log WHERE ${[...(condition === undefined ? [] : [condition]), ...conditions].join(' AND ')} ${order}`;
     if (query.sources.length === 0) return this.#database.execute(select(), values);
     if (query.sources.length === 1) {
       const [source] = query.sources as [PageQuery['sources'][number]];
@@ -273,8 +276,8 @@ function byPosition(a: LogEntry, b: LogEntry): number {
   return a.position - b.position;
 }
 
-/** The first candidates whose payloads stay within the bytes; at least one. */
-function withinBytes(candidates: readonly PayloadSize[], maxBytes: number): readonly PayloadSize[] {
+/** The first candidates that stay within the bytes; at least one. */
+function withinBytes(candidates: readonly RowSize[], maxBytes: number): readonly RowSize[] {
   let bytes = 0;
   const end = candidates.findIndex((candidate, index) => {
     bytes += candidate.payload_bytes;
