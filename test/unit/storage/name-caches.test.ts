@@ -3,22 +3,46 @@
 import { describe, expect, it } from 'vitest';
 import type { StreamState } from '../../../src/domain/events/stream.js';
 import { HeadCache } from '../../../src/storage/mysql/group/head-cache.js';
-import { NameCache } from '../../../src/storage/mysql/names/name-cache.js';
+import { Names } from '../../../src/storage/mysql/names/name-cache.js';
 
 const MANY = 250_000;
+const MANY_TOPICS = 60_000;
 
 describe('the cache of names', () => {
   it('knows what was added or asked for lately, and in time forgets the rest', () => {
-    const names = new NameCache();
-    names.addStream(1, { context: 'c', name: 'in use' });
-    names.addStream(2, { context: 'c', name: 'never used again' });
+    const cache = new Names();
+    cache.current.addStream(1, { context: 'c', name: 'in use' });
+    cache.current.addStream(2, { context: 'c', name: 'never used again' });
     for (let id = 3; id < MANY; id += 1) {
-      names.addStream(id, { context: 'c', name: `stream ${id}` });
-      if (names.streamName(id - 1) === undefined) expect.fail(`${id - 1} is forgotten at once`);
-      if (id % 50_000 === 0) expect(names.streamId('c', 'in use')).toBe(1);
+      cache.current.addStream(id, { context: 'c', name: `stream ${id}` });
+      if (cache.current.streamName(id - 1) === undefined) expect.fail(`${id - 1} is forgotten at once`);
+      if (id % 50_000 === 0) expect(cache.current.streamId('c', 'in use')).toBe(1);
     }
-    expect(names.streamName(1)).toBe('in use');
-    expect(names.streamId('c', 'never used again')).toBeUndefined();
+    expect(cache.current.streamName(1)).toBe('in use');
+    expect(cache.current.streamId('c', 'never used again')).toBeUndefined();
+  });
+});
+
+describe('the caches of contexts and topics', () => {
+  it('are bounded, whatever names clients make up', () => {
+    const cache = new Names();
+    for (let id = 1; id < MANY_TOPICS; id += 1) {
+      cache.current.addContext(id, `context ${id}`);
+      cache.current.addTopic(id, { context: 'c', name: `topic ${id}` });
+    }
+    expect(cache.size).toBeLessThanOrEqual(60_000);
+    expect(cache.current.topicId('c', `topic ${MANY_TOPICS - 1}`)).toBe(MANY_TOPICS - 1);
+    expect(cache.current.topicId('c', 'topic 1')).toBeUndefined();
+  });
+
+  it('keep for a piece of work what it has asked for, in both directions', () => {
+    const cache = new Names({ contexts: 10, topics: 10, streams: 10 });
+    const work = cache.current;
+    cache.current.addTopic(1, { context: 'c', name: 'first' });
+    expect(work.topicId('c', 'first')).toBe(1);
+    for (let id = 2; id < 30; id += 1) cache.current.addTopic(id, { context: 'c', name: `topic ${id}` });
+    expect(cache.current.topicId('c', 'first')).toBeUndefined();
+    expect([work.topicId('c', 'first'), work.topicScope(1)]).toEqual([1, { context: 'c', name: 'first' }]);
   });
 });
 

@@ -265,17 +265,20 @@ export class MysqlGroupCommitter implements GroupCommitter {
   async #ensureNames(queries: ConnectionQueries, writes: GroupWrites, minter: NameMinter): Promise<void> {
     const names = this.#names;
     const topics = new Map<string, { context: string; name: string }>();
+    // A topic may be known where its context is forgotten; what was only found names no topic at all.
+    const contexts = new Set<string>();
     for (const { entry } of writes.entries) {
+      if (names.contextId(entry.context) === undefined) contexts.add(entry.context);
       if (names.topicId(entry.context, entry.topic) !== undefined) continue;
       topics.set(scopedKey(entry.context, entry.topic), { context: entry.context, name: entry.topic });
     }
     for (const { context, name } of topicsOfWaits(writes)) {
+      contexts.add(context);
       if (names.topicId(context, name) === undefined) topics.set(scopedKey(context, name), { context, name });
     }
+    for (const { context } of [...writes.streams, ...(writes.waits?.ledger ?? [])]) contexts.add(context);
     await minter.ensure(queries, [...topics.values()], writes.streams);
-    // What was only found names no topic, and may be the first that this instance hears of its context.
-    const ledger = writes.waits?.ledger ?? [];
-    await minter.loadContexts(queries, new Set(ledger.map(({ context }) => context)));
+    await minter.loadContexts(queries, contexts);
   }
 
   async #insertEntries(

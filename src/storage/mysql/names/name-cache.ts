@@ -1,5 +1,6 @@
-// Contexts, topics and streams are rows referred to by number; this remembers which number is which. Stored names never
-// change their number, so the cache only grows; streams, of which there may be millions, are forgotten by halves at a bound.
+// Contexts, topics and streams are rows referred to by number; this remembers which number is which. Stored names never change
+// their number, so what is remembered is never wrong; as clients may make up names without end, it is forgotten by halves at a
+// bound. What a piece of work has asked for once stays for it: a group decides and writes by one and the same answer.
 
 import { scopedKey } from '../../../domain/names.js';
 import type { Queries, SqlValue } from '../sql/database.js';
@@ -10,7 +11,9 @@ export interface ScopedName {
   readonly name: string;
 }
 
-const MAX_STREAMS = 200_000;
+/** Names that are remembered; each takes up to a kilobyte. */
+const MAX_NAMES = { contexts: 10_000, topics: 50_000, streams: 200_000 };
+
 interface Generation {
   readonly ids: Map<string, number>;
   readonly names: Map<number, ScopedName>;
@@ -27,8 +30,13 @@ class NameTable {
   #young = newGeneration();
   #old = newGeneration();
 
-  constructor(max = Number.POSITIVE_INFINITY) {
+  constructor(max: number) {
     this.#maxGeneration = max / 2;
+  }
+
+  /** Names that are remembered, those twice that are in both generations. */
+  get size(): number {
+    return this.#young.ids.size + this.#old.ids.size;
   }
 
   idOf(context: string, name: string): number | undefined {
@@ -58,6 +66,54 @@ class NameTable {
   }
 }
 
+/** One kind of names as a piece of work knows them: all of the table, and what it has asked for even when that is forgotten. */
+class NamesInUse {
+  readonly #table: NameTable;
+  readonly #ids = new Map<string, number>();
+  readonly #names = new Map<number, ScopedName>();
+
+  constructor(table: NameTable) {
+    this.#table = table;
+  }
+
+  idOf(context: string, name: string): number | undefined {
+    const key = scopedKey(context, name);
+    const known = this.#ids.get(key);
+    if (known !== undefined) return known;
+    const id = this.#table.idOf(context, name);
+    if (id === undefined) return undefined;
+    this.#ids.set(key, id);
+    this.#names.set(id, { context, name });
+    return id;
+  }
+
+  nameOf(id: number): ScopedName | undefined {
+    const known = this.#names.get(id);
+    if (known !== undefined) return known;
+    const name = this.#table.nameOf(id);
+    if (name !== undefined) this.#names.set(id, name);
+    return name;
+  }
+
+  add(id: number, name: ScopedName): void {
+    this.#ids.set(scopedKey(name.context, name.name), id);
+    this.#names.set(id, name);
+    this.#table.add(id, name);
+  }
+}
+
+class NameTables {
+  readonly contexts: NameTable;
+  readonly topics: NameTable;
+  readonly streams: NameTable;
+
+  constructor(max: typeof MAX_NAMES) {
+    this.contexts = new NameTable(max.contexts);
+    this.topics = new NameTable(max.topics);
+    this.streams = new NameTable(max.streams);
+  }
+}
+
 /**
  * The names as the present life of the database has them. Names are also read before their commit is durable: a database that
  * crashes then may lose them and give their numbers to others. Whatever is shown or written in its next life comes after a
@@ -65,22 +121,40 @@ class NameTable {
  * later than a crash can then not come into names that are older, nor the other way round.
  */
 export class Names {
-  #current = new NameCache();
+  readonly #max: typeof MAX_NAMES;
+  #tables: NameTables;
+
+  constructor(max = MAX_NAMES) {
+    this.#max = max;
+    this.#tables = new NameTables(max);
+  }
 
   get current(): NameCache {
-    return this.#current;
+    return new NameCache(this.#tables);
+  }
+
+  /** Names that are remembered at present. */
+  get size(): number {
+    const { contexts, topics, streams } = this.#tables;
+    return contexts.size + topics.size + streams.size;
   }
 
   /** A connection was opened that groups or barriers rely on. */
   renew(): void {
-    this.#current = new NameCache();
+    this.#tables = new NameTables(this.#max);
   }
 }
 
 export class NameCache {
-  readonly #contexts = new NameTable();
-  readonly #topics = new NameTable();
-  readonly #streams = new NameTable(MAX_STREAMS);
+  readonly #contexts: NamesInUse;
+  readonly #topics: NamesInUse;
+  readonly #streams: NamesInUse;
+
+  constructor({ contexts, topics, streams }: NameTables) {
+    this.#contexts = new NamesInUse(contexts);
+    this.#topics = new NamesInUse(topics);
+    this.#streams = new NamesInUse(streams);
+  }
 
   contextId(context: string): number | undefined {
     return this.#contexts.idOf('', context);
