@@ -14,6 +14,7 @@ import type { ServerDefinition } from '../wire/definitions.js';
 import { accessLogMiddleware } from './access-log.js';
 import { drainMiddleware } from './drain.js';
 import { errorsMiddleware } from './errors.js';
+import { withHttp2Bounds } from './http2-server.js';
 
 /** Bytes that a request may have; above them gRPC itself answers RESOURCE_EXHAUSTED. */
 const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
@@ -74,7 +75,7 @@ export class GrpcServer {
   /** Begins to accept; resolves with the port. Rejects with ListenError. */
   async listen(address: string): Promise<number> {
     try {
-      return await this.#server.listen(address);
+      return await withHttp2Bounds(this.#clock, () => this.#server.listen(address));
     } catch (cause) {
       throw new ListenError(`cannot listen on ${address} for gRPC: ${cause instanceof Error ? cause.message : cause}`, {
         cause,
