@@ -33,10 +33,10 @@ export class EventParts {
 
   constructor({ surroundings, handle, log: parts }: EventPartsOptions) {
     const { clock, random, metrics, logger } = surroundings;
-    const { names, log, durableReads, shapeStore, catalog, tail, reader, groupCommit } = parts;
+    const { names, log, durableReads, shapeStore, catalog, tail, reader, pages, groupCommit } = parts;
     const store = new MysqlWaitStore({ database: handle.database, names });
     const topicStore = new MysqlTopicStore(handle.database);
-    this.queries = new EventQueries({ log, durableReads, waits: store, source: reader, tail });
+    this.queries = new EventQueries({ log, durableReads, waits: store, source: reader, tail, pages });
     this.waits = new Waits({ events: this.queries, source: reader, clock, logger });
     this.#shapes = new ShapeIndex({ store: shapeStore, catalog, groupCommit, log, clock, logger });
     this.#expiry = new WaitExpiry({ waits: store, groupCommit, clock, random, logger });

@@ -4,6 +4,7 @@ import { GroupCommit } from '../engine/group/group-commit.js';
 import { ShapeCatalogCache } from '../engine/group/shape-catalog-cache.js';
 import { LogReader } from '../engine/log/log-reader.js';
 import { LogTail } from '../engine/log/log-tail.js';
+import { FairGate } from '../lib/fair-gate.js';
 import { orAbort } from '../lib/or-abort.js';
 import { writeCawins } from '../storage/mysql/cawins/prepared-cawins.js';
 import { MysqlGroupCommitter } from '../storage/mysql/group/group-committer.js';
@@ -19,6 +20,8 @@ import type { Started } from './started.js';
 import type { Surroundings } from './surroundings.js';
 
 const COMMITTERS = 2;
+/** The part of the pool that pages of the log may take: what is short does not wait for them. */
+const PAGES_PART = 0.6;
 const MAX_QUEUED_EVENTS = 20_000;
 const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
 const MAX_GROUP_BYTES = 6 * 1024 * 1024;
@@ -38,6 +41,7 @@ export class LogParts {
   readonly shapeStore: ShapeStore;
   readonly catalog: ShapeCatalogCache;
   readonly tail: LogTail;
+  readonly pages: FairGate;
   readonly reader: LogReader;
   readonly groupCommit: GroupCommit;
 
@@ -51,7 +55,9 @@ export class LogParts {
     // The two know each other: the tail must not poll for what the groups will publish themselves.
     this.tail = this.#makeTail(options);
     this.groupCommit = this.#makeGroupCommit(options);
-    this.reader = new LogReader({ log: this.log, tail: this.tail, clock: options.surroundings.clock });
+    const { clock, config } = options.surroundings;
+    this.pages = new FairGate(Math.max(1, Math.floor(config.databasePool * PAGES_PART)));
+    this.reader = new LogReader({ log: this.log, tail: this.tail, pages: this.pages, clock });
   }
 
   /** Starts what has to run before anything is read or pushed. The signal gives it up. */

@@ -252,7 +252,7 @@ export class ConsumerDispatcher {
 
   #newReadAhead(): ReadAhead {
     return new ReadAhead({
-      read: (options) => this.#source.read(this.#selection, options),
+      read: (options) => this.#source.read(this.#selection, { ...options, caller: this.#caller }),
       visible: () => this.#source.visible,
       credit: () => this.#window.members.maxInFlight,
     });
@@ -317,6 +317,11 @@ export class ConsumerDispatcher {
 
   #offered(entry: LogEntry): OfferedEvent {
     return { position: entry.position, stream: this.#streamKey(entry), bytes: entryBytes(entry) };
+  }
+
+  /** Consumers take turns with each other, and with those who read without one. */
+  get #caller(): string {
+    return scopedKey(this.#key.context, this.#key.name);
   }
 
   #streamKey(entry: LogEntry): string | null {

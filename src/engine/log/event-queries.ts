@@ -6,6 +6,7 @@ import type { EventCriteria } from '../../domain/events/event-filter.js';
 import { compileCriteria } from '../../domain/events/event-filter.js';
 import { invalidatedView } from '../../domain/events/event-views.js';
 import { awaitedView, satisfiedView } from '../../domain/waits/wait.js';
+import type { FairGate } from '../../lib/fair-gate.js';
 import type { DurableReads, EventLog, Page } from '../../storage/ports/log-storage.js';
 import type { WaitStore } from '../../storage/ports/wait-storage.js';
 import type { EventId, Position } from '../../units.js';
@@ -25,6 +26,8 @@ export interface EventQueriesOptions {
   readonly waits: WaitStore;
   readonly source: LogSource;
   readonly tail: LogTail;
+  /** See LogReaderOptions. */
+  readonly pages: FairGate;
 }
 
 /** What an event is now, and what that rests on. */
@@ -41,6 +44,8 @@ export interface ListOptions {
   readonly upTo: Position;
   readonly limit: number;
   readonly newestFirst: boolean;
+  /** Callers take turns. */
+  readonly caller?: string;
 }
 
 export class EventQueries implements EventLookUp {
@@ -91,19 +96,26 @@ export class EventQueries implements EventLookUp {
   }
 
   /** A page of matching events in (after, upTo], about 3 MiB at most. */
-  list(criteria: EventCriteria, { after, upTo, limit, newestFirst }: ListOptions): Promise<Page> {
-    return this.#options.log.readPage(criteria, { after, upTo, limit, newestFirst, maxBytes: PAGE_BYTES });
+  list(criteria: EventCriteria, { caller = '', ...page }: ListOptions): Promise<Page> {
+    const { log, pages } = this.#options;
+    return pages.run(caller, () => log.readPage(criteria, { ...page, maxBytes: PAGE_BYTES }));
   }
 
   /** The first matching event after a position; without one, how far was looked, and whether that is everywhere. */
   async next(
     criteria: EventCriteria,
     after: Position,
+    caller = '',
   ): Promise<{ entry: LogEntry | undefined; scannedTo: Position; caughtUp: boolean }> {
     const selection = { criteria, matches: compileCriteria(criteria) };
     let scannedTo = after;
     for (let page = 0; page < PEEK_PAGES && scannedTo < this.#options.source.visible; page += 1) {
-      const batch = await this.#options.source.read(selection, { after: scannedTo, limit: 1, maxBytes: PAGE_BYTES });
+      const batch = await this.#options.source.read(selection, {
+        after: scannedTo,
+        limit: 1,
+        maxBytes: PAGE_BYTES,
+        caller,
+      });
       scannedTo = batch.scannedTo;
       const [entry] = batch.entries;
       if (entry !== undefined) return { entry, scannedTo: entry.position, caughtUp: false };

@@ -3,6 +3,7 @@
 import { entryBytes } from '../../domain/events/entry-size.js';
 import type { LogEntry } from '../../domain/events/event.js';
 import type { Clock } from '../../lib/clock.js';
+import type { FairGate } from '../../lib/fair-gate.js';
 import type { EventLog, PositionPage } from '../../storage/ports/log-storage.js';
 import type { Micros, Position } from '../../units.js';
 import type { LogSource, ReadBatch, Selection } from './log-source.js';
@@ -15,6 +16,8 @@ const MEMORY_SCAN = 4_096;
 export interface LogReaderOptions {
   readonly log: EventLog;
   readonly tail: LogTail;
+  /** Pages of the database that are read at a time: their readers take turns. */
+  readonly pages: FairGate;
   readonly clock: Clock;
 }
 
@@ -22,19 +25,22 @@ interface ReadOptions {
   readonly after: Position;
   readonly limit: number;
   readonly maxBytes: number;
+  readonly caller?: string | undefined;
 }
 
 export class LogReader implements LogSource {
   readonly clock: Clock;
   readonly #log: EventLog;
   readonly #tail: LogTail;
+  readonly #pages: FairGate;
   /** The oldest stored position, as last seen: once retention deletes, that only raises it. */
   #oldest: Position | undefined;
 
-  constructor({ log, tail, clock }: LogReaderOptions) {
+  constructor({ log, tail, pages, clock }: LogReaderOptions) {
     this.clock = clock;
     this.#log = log;
     this.#tail = tail;
+    this.#pages = pages;
   }
 
   get visible(): Position {
@@ -48,7 +54,9 @@ export class LogReader implements LogSource {
   /** See LogSource.read. */
   read(selection: Selection, options: ReadOptions): Promise<ReadBatch> | ReadBatch {
     const memory = this.#tail.after(options.after, MEMORY_SCAN);
-    return memory === undefined ? this.#readStored(selection, options) : fromMemory(memory, selection, options);
+    return memory === undefined
+      ? this.#pages.run(options.caller ?? '', () => this.#readStored(selection, options))
+      : fromMemory(memory, selection, options);
   }
 
   /** See LogSource.readPositions. */

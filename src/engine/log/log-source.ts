@@ -32,11 +32,16 @@ export interface LogSource {
   /**
    * The next matching entries after a position, up to `visible`, at most `limit` of them and about `maxBytes`. Synchronous
    * when memory holds everything after `after`; then it costs no query. Never waits for new entries: at the head it
-   * returns no entries and `scannedTo` = `visible`.
+   * returns no entries and `scannedTo` = `visible`. Where the database is read, callers take turns.
    */
   read(
     selection: Selection,
-    options: { readonly after: Position; readonly limit: number; readonly maxBytes: number },
+    options: {
+      readonly after: Position;
+      readonly limit: number;
+      readonly maxBytes: number;
+      readonly caller?: string | undefined;
+    },
   ): Promise<ReadBatch> | ReadBatch;
   /** The positions of the next matching entries, as `read`; much cheaper where they are stored. */
   readPositions(

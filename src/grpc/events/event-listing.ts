@@ -47,6 +47,7 @@ interface Listing {
   readonly afterPosition: bigint;
   readonly beforePosition: bigint | undefined;
   readonly signal: AbortSignal;
+  readonly caller: string;
 }
 
 /** Positions after one, up to and including the other. */
@@ -63,13 +64,13 @@ export class EventListing {
   }
 
   /** The encoded ListEventsResponse. */
-  async list(request: ListEventsRequest, signal: AbortSignal): Promise<Uint8Array> {
+  async list(request: ListEventsRequest, signal: AbortSignal, caller = ''): Promise<Uint8Array> {
     const { source, frames } = this.#options;
     const form = payloadForm('payload_encoding', request.payloadEncoding);
     const criteria = listCriteria(request.filter, 'filter.');
     const { newestFirst } = request;
     const { afterPosition = 0n, beforePosition } = request.filter ?? {};
-    const listing = { criteria, newestFirst, afterPosition, beforePosition, signal };
+    const listing = { criteria, newestFirst, afterPosition, beforePosition, signal, caller };
     const list = {
       of: ['ListEvents', criteria, newestFirst, Number(afterPosition), String(beforePosition)] as const,
       epoch: source.epoch,
@@ -92,9 +93,9 @@ export class EventListing {
   }
 
   async #log(listing: Listing, from: Position | undefined, limit: number): Promise<Part> {
-    const { criteria, newestFirst } = listing;
+    const { criteria, newestFirst, caller } = listing;
     const span = await this.#withinTimes(criteria, await this.#spanFrom(listing, from));
-    const { entries, scannedTo } = await this.#options.queries.list(criteria, { ...span, limit, newestFirst });
+    const { entries, scannedTo } = await this.#options.queries.list(criteria, { ...span, limit, newestFirst, caller });
     const isDone = newestFirst ? scannedTo <= span.after : scannedTo >= span.upTo;
     return {
       // Going down, the next page begins with the position below.

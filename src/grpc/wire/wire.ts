@@ -63,6 +63,11 @@ export function toTimestamp(micros: Micros): Timestamp {
   return { seconds: BigInt(seconds), nanos: (micros - seconds * 1_000_000) * 1000 };
 }
 
+/** Who calls, as far as callers take turns: the address, whatever its connections. */
+export function callerOf(peer: string): string {
+  return peer.slice(0, peer.lastIndexOf(':'));
+}
+
 /** Milliseconds of a Duration field within bounds (in milliseconds, both included). */
 export function durationMs(field: string, duration: Duration, bounds: { min: number; max: number }): number {
   const { seconds, nanos } = duration;
