@@ -51,6 +51,11 @@ export class LogReader implements LogSource {
     return this.#tail.epoch;
   }
 
+  /** See LogSource.storedHead. */
+  async storedHead(): Promise<Position> {
+    return (await this.#log.readHead()).position;
+  }
+
   /** See LogSource.read. */
   read(selection: Selection, options: ReadOptions): Promise<ReadBatch> | ReadBatch {
     const memory = this.#tail.after(options.after, MEMORY_SCAN);

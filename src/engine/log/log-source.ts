@@ -29,6 +29,8 @@ export interface LogSource {
   readonly visible: Position;
   /** Identity of the log. */
   readonly epoch: number;
+  /** The newest position that is stored, whether or not it may be shown yet. Rejects with STORAGE_UNAVAILABLE. */
+  storedHead(): Promise<Position>;
   /**
    * The next matching entries after a position, up to `visible`, at most `limit` of them and about `maxBytes`. Synchronous
    * when memory holds everything after `after`; then it costs no query. Never waits for new entries: at the head it

@@ -1,7 +1,8 @@
 // Positions that clients name. Another instance may have told one a moment before this instance shows it, so a position above
-// the head is waited for a little before it is refused: whoever reads on behind a balancer meets no refusal.
+// the head is waited for a little before it is refused: whoever reads on behind a balancer meets no refusal. It is refused by what
+// the database says then: while that is away, nobody knows where the head is.
 
-import { fieldError } from '../../domain/errors.js';
+import { fieldError, storageUnavailable } from '../../domain/errors.js';
 import type { Millis, Position } from '../../units.js';
 import type { LogSource } from './log-source.js';
 import { waitForMore } from './log-wait.js';
@@ -9,7 +10,7 @@ import { waitForMore } from './log-wait.js';
 /** How long a position above the head is waited for. */
 const PATIENCE_MS: Millis = 500;
 
-type GrowingLog = Pick<LogSource, 'clock' | 'visible' | 'waitBeyond'>;
+type GrowingLog = Pick<LogSource, 'clock' | 'visible' | 'storedHead' | 'waitBeyond'>;
 
 export interface NamedPosition {
   /** The field that names it. */
@@ -17,7 +18,10 @@ export interface NamedPosition {
   readonly position: bigint | Position;
 }
 
-/** Returns the position once this instance shows it. Rejects with POSITION_BEYOND_HEAD if that takes more than 500 ms. */
+/**
+ * Returns the position once this instance shows it. If that takes more than 500 ms it rejects: with POSITION_BEYOND_HEAD where no such
+ * position is stored, and with STORAGE_UNAVAILABLE where one is, or the database does not answer.
+ */
 export async function namedPosition(
   source: GrowingLog,
   { field, position }: NamedPosition,
@@ -25,7 +29,10 @@ export async function namedPosition(
 ): Promise<Position> {
   const named = Number(position);
   if (await isShown(source, named, signal)) return named;
-  const head = String(source.visible);
+  const isLost = signal?.aborted === true || !Number.isSafeInteger(named);
+  const stored = isLost ? source.visible : await source.storedHead();
+  if (named <= stored) throw storageUnavailable(`what is stored up to ${stored} cannot be shown yet`);
+  const head = String(stored);
   throw fieldError('POSITION_BEYOND_HEAD', field, `is above the head, ${head}`, { metadata: { head } });
 }
 

@@ -15,7 +15,7 @@ import { listCriteria } from './event-wire.js';
 
 export interface EventListingOptions {
   readonly queries: Pick<EventQueries, 'list' | 'awaited'>;
-  readonly source: Pick<LogSource, 'clock' | 'visible' | 'epoch' | 'waitBeyond' | 'positionAt'>;
+  readonly source: Pick<LogSource, 'clock' | 'visible' | 'epoch' | 'storedHead' | 'waitBeyond' | 'positionAt'>;
   readonly frames: EventFrames;
 }
 

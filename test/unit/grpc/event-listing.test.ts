@@ -24,6 +24,7 @@ const source: EventListingOptions['source'] = {
   visible: HEAD,
   epoch: 1,
   waitBeyond: (position, signal) => new Promise((resolve) => signal.addEventListener('abort', () => resolve(position))),
+  storedHead: async () => HEAD,
   positionAt: async () => HEAD,
 };
 

@@ -1,6 +1,7 @@
 // A position that a client names, against a log that grows under a clock of the test's.
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { storageUnavailable } from '../../../../src/domain/errors.js';
 import { namedPosition } from '../../../../src/engine/log/named-position.js';
 import { systemClock } from '../../../../src/lib/clock.js';
 
@@ -15,6 +16,8 @@ afterEach(() => {
 class GrowingLog {
   readonly clock = systemClock;
   visible = 10;
+  /** What the database says; undefined: it is away. */
+  stored: number | undefined = 10;
   #waiting: { position: number; wake: () => void }[] = [];
 
   waitBeyond(position: number, signal: AbortSignal): Promise<number> {
@@ -25,8 +28,13 @@ class GrowingLog {
     });
   }
 
+  storedHead(): Promise<number> {
+    return this.stored === undefined ? Promise.reject(storageUnavailable('away')) : Promise.resolve(this.stored);
+  }
+
   growTo(position: number): void {
     this.visible = position;
+    this.stored = position;
     for (const waiter of this.#waiting) if (waiter.position < position) waiter.wake();
   }
 }
@@ -56,6 +64,16 @@ describe('a position that a client names', () => {
     log.growTo(11);
     await vi.advanceTimersByTimeAsync(1);
     await named;
+  });
+
+  it('is not said to be above the head while the database is away, or shows less than it has', async () => {
+    for (const stored of [undefined, 12]) {
+      const log = new GrowingLog();
+      log.stored = stored;
+      const named = expect(namedPosition(log, place)).rejects.toMatchObject({ reason: 'STORAGE_UNAVAILABLE' });
+      await vi.advanceTimersByTimeAsync(500);
+      await named;
+    }
   });
 
   it('is refused at once where no log is so long, and when the caller is gone', async () => {
