@@ -3,6 +3,8 @@
 import type { Millis, Position } from '../../units.js';
 import type { EntryKind } from '../events/event.js';
 import type { EventCriteria } from '../events/event-filter.js';
+import { EVENT_STATUS } from '../events/event-status.js';
+import { subjectName } from '../events/subject.js';
 import { ALL_CONTEXTS } from '../names.js';
 
 /** Which order a consumer keeps; the values are the wire's and are stored. */
@@ -121,17 +123,29 @@ export interface SettingDifference {
 /** What the patch gives and the stored settings have otherwise; empty when they agree. */
 export function differingSettings(stored: ConsumerSettings, patch: SettingsPatch): readonly SettingDifference[] {
   const differences: SettingDifference[] = [];
-  const compare = (field: string, given: unknown, has: unknown) => {
+  const compare = (field: string, given: unknown, has: unknown, words: unknown) => {
     if (given === undefined || text(given) === text(has)) return;
-    differences.push({ field, stored: text(has) });
+    differences.push({ field, stored: typeof words === 'string' ? words : text(words) });
   };
+  const words = inWords(stored);
   for (const key of Object.keys(FILTER_NAMES) as (keyof ConsumerFilter)[]) {
-    compare(`filter.${FILTER_NAMES[key]}`, patch.filter && (patch.filter[key] ?? []), stored.filter[key] ?? []);
+    const given = patch.filter && (patch.filter[key] ?? []);
+    compare(`filter.${FILTER_NAMES[key]}`, given, stored.filter[key] ?? [], words.filter[key] ?? []);
   }
   for (const key of Object.keys(SETTING_NAMES) as (keyof ConsumerSettings)[]) {
-    if (key !== 'filter') compare(SETTING_NAMES[key], patch[key], stored[key]);
+    if (key !== 'filter') compare(SETTING_NAMES[key], patch[key], stored[key], words[key]);
   }
   return differences;
+}
+
+const ORDERING_WORDS = { [Ordering.BY_STREAM]: 'BY_STREAM', [Ordering.NONE]: 'NONE' } as const;
+
+/** The settings with their units, and by the names that the contract has for numbers. */
+function inWords({ filter, ...settings }: ConsumerSettings) {
+  const { subjects, kinds = [] } = filter;
+  const names = { subjects: subjects.map(subjectName), kinds: kinds.map((kind) => EVENT_STATUS[kind].name) };
+  const ackTimeoutMs = `${settings.ackTimeoutMs / 1000}s`;
+  return { ...settings, ackTimeoutMs, ordering: ORDERING_WORDS[settings.ordering], filter: { ...filter, ...names } };
 }
 
 function text(value: unknown): string {

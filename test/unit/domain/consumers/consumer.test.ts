@@ -9,6 +9,7 @@ import {
   selectsOtherwise,
   streamCriteria,
 } from '../../../../src/domain/consumers/consumer.js';
+import { EntryKind } from '../../../../src/domain/events/event.js';
 
 const key = { context: 'default', name: 'billing' };
 
@@ -28,7 +29,28 @@ describe('consumer settings', () => {
     expect(differingSettings(stored, stored)).toEqual([]);
     expect(differingSettings(stored, { filter: EVERY_EVENT, ackTimeoutMs: 1_000, ephemeral: false })).toEqual([
       { field: 'filter.topics', stored: '["a"]' },
-      { field: 'ack_timeout', stored: '60000' },
+      { field: 'ack_timeout', stored: '60s' },
+    ]);
+  });
+
+  it('that differ are told with their units and by their names', () => {
+    const filter = { ...EVERY_EVENT, subjects: [4], kinds: [EntryKind.INVALIDATED], description: '{"a":1}' };
+    const stored = { ...DEFAULT_SETTINGS, filter, ackTimeoutMs: 1_500 };
+    const other = {
+      filter: EVERY_EVENT,
+      ackTimeoutMs: 30_000,
+      ordering: Ordering.NONE,
+      maxAttempts: 3,
+      ignoreOwn: true,
+    };
+    expect(differingSettings(stored, other)).toEqual([
+      { field: 'filter.subjects', stored: '["CREATED"]' },
+      { field: 'filter.statuses', stored: '["INVALIDATED"]' },
+      { field: 'filter.description', stored: '{"a":1}' },
+      { field: 'ack_timeout', stored: '1.5s' },
+      { field: 'max_attempts', stored: '10' },
+      { field: 'ordering', stored: 'BY_STREAM' },
+      { field: 'ignore_own', stored: 'false' },
     ]);
   });
 
