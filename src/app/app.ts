@@ -19,6 +19,7 @@ import { assertFit, type DatabaseHandle, openDatabase } from './database.js';
 import { EventParts } from './events.js';
 import { inspect } from './inspection.js';
 import { beginRun } from './instance.js';
+import { assertListenable } from './listening.js';
 import { LogParts } from './log.js';
 import { type ServicesOptions, services } from './services.js';
 import { Started } from './started.js';
@@ -55,6 +56,8 @@ export class App {
   #starting: Promise<Addresses> | undefined;
   #undone: Promise<void> | undefined;
   #server: GrpcServer | undefined;
+  #handle: DatabaseHandle | undefined;
+  #listening = false;
   #databaseUp = true;
 
   constructor({ config, logger, clock = systemClock, random = Math.random, retryPolicy, killed }: AppOptions) {
@@ -67,7 +70,8 @@ export class App {
   }
 
   /**
-   * Starts everything, the database first, and logs the line `listening`. When something cannot start, what was started is
+   * Starts everything and logs the line `listening`: health first, so that it is heard how far the start is, then the database, the
+   * calls last. When something cannot start, what was started is
    * stopped again and the error is thrown: one sentence for the operator, where it is something that he can mend. A start that
    * stop() overtakes is given up, undone and rejects.
    */
@@ -99,15 +103,24 @@ export class App {
     const { config, logger } = this.#surroundings;
     const { signal } = this.#draining;
     assertSettings(config);
+    await assertListenable('httpListen', config);
+    const http = await this.#startAdmin();
+    // Before the database: the rest of a start may take minutes.
+    await assertListenable('listen', config);
+    signal.throwIfAborted();
     const handle = await openDatabase({ ...this.#surroundings, signal, killed: this.#killed });
-    this.#started.add('database', () => handle.close());
+    this.#handle = handle;
+    this.#started.add('database', () => {
+      this.#handle = undefined;
+      return handle.close();
+    });
     await orAbort(assertFit(handle.database, this.#surroundings), signal);
     const applied = await orAbort(migrate(handle.database), signal);
     if (applied.length > 0) logger.info({ applied }, 'schema migrated');
     const engine = await this.#startEngine(handle);
-    const http = await this.#startAdmin(handle);
     const grpc = await this.#startServer(engine, handle);
     signal.throwIfAborted();
+    this.#listening = true;
     this.#showHealth();
     logger.info({ grpc, http, database: handle.label }, 'listening');
     return { grpc, http };
@@ -136,10 +149,10 @@ export class App {
   }
 
   /** Serves health and metrics; returns where. */
-  async #startAdmin(handle: DatabaseHandle): Promise<string> {
+  async #startAdmin(): Promise<string> {
     const { config, clock, metrics, logger } = this.#surroundings;
     // However many ask at once, the database is asked once.
-    const inspection = new SharedRun(() => inspect(handle, () => clock.nowMs()));
+    const inspection = new SharedRun(async () => this.#handle && (await inspect(this.#handle, () => clock.nowMs())));
     collectDefaultMetrics({ register: metrics.registry });
     const admin = new AdminServer({
       listen: config.httpListen,
@@ -184,6 +197,7 @@ export class App {
   #unready(): readonly string[] {
     const reasons: string[] = [];
     if (this.#draining.signal.aborted) reasons.push('the server drains');
+    else if (!this.#listening) reasons.push('the server starts');
     if (!this.#databaseUp) reasons.push('the database does not answer or store');
     return reasons;
   }

@@ -15,8 +15,8 @@ const JSON_TYPE = 'application/json';
 export interface AdminRoutesOptions {
   /** Why this instance should get no calls now, a short sentence each; none: it is ready. */
   readonly readiness: () => Promise<readonly string[]> | readonly string[];
-  /** What the server finds of its database, as JSON; no secrets. */
-  readonly inspection: () => Promise<object>;
+  /** What the server finds of its database, as JSON; no secrets. Undefined: it has none yet. */
+  readonly inspection: () => Promise<object | undefined>;
   /** The registries whose metrics are given out together. Two must not have a metric of the same name. */
   readonly registries: readonly Registry[];
   readonly logger: Logger;
@@ -34,7 +34,7 @@ export function adminRoutes({ readiness, inspection, registries, logger }: Admin
     '/livez': () => text(200, 'ok'),
     '/readyz': async () => readinessAnswer(await reasonsAgainst(readiness, logger)),
     '/metrics': () => metrics(registries),
-    '/doctor': async () => json(200, await inspection()),
+    '/doctor': async () => inspectionAnswer(await inspection()),
   };
   const routes = new Hono();
   for (const [path, answer] of Object.entries(answers)) {
@@ -72,6 +72,10 @@ async function reasonsAgainst(readiness: AdminRoutesOptions['readiness'], logger
 
 function readinessAnswer(reasons: readonly string[]): Answer {
   return json(reasons.length === 0 ? 200 : 503, { ready: reasons.length === 0, reasons });
+}
+
+function inspectionAnswer(found: object | undefined): Answer {
+  return found === undefined ? json(503, { reason: 'the server has no database now' }) : json(200, found);
 }
 
 async function metrics(registries: readonly Registry[]): Promise<Answer> {

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
+import { listenWords, splitAddress } from '../settings/listen-address.js';
 import { type AdminRoutesOptions, adminRoutes } from './admin-routes.js';
 
 const MAX_CONNECTIONS = 256;
@@ -42,9 +43,8 @@ export class AdminServer {
     try {
       await once(this.#server, 'listening');
     } catch (cause) {
-      const { code } = cause as NodeJS.ErrnoException;
-      const why = code === 'EADDRINUSE' ? 'another program uses it' : String(code ?? cause);
-      throw new AdminListenError(`cannot listen on ${listen} for HTTP: ${why}`, { cause });
+      const { code, message } = cause as NodeJS.ErrnoException;
+      throw new AdminListenError(`cannot listen on ${listen} for HTTP: ${listenWords(code ?? message)}`, { cause });
     }
     return `${hostText}:${(this.#server.address() as AddressInfo).port}`;
   }
@@ -56,11 +56,4 @@ export class AdminServer {
     this.#server.closeAllConnections();
     await once(this.#server, 'close');
   }
-}
-
-/** Splits host and port. `host` is for the system, without the brackets that an IPv6 address has in a text. */
-function splitAddress(address: string): { host: string; hostText: string; port: number } {
-  const colon = address.lastIndexOf(':');
-  const hostText = address.slice(0, colon);
-  return { host: hostText.replace(/^\[|\]$/g, ''), hostText, port: Number(address.slice(colon + 1)) };
 }

@@ -151,6 +151,16 @@ describe('a signal during the start', () => {
       await expectEnd(server, [0], sinceMs);
     });
 
+    it('ends within its time, and says so, where the database falls silent for good', async () => {
+      const server = serve({ MADELEINE_DATABASE_URL: proxy.url });
+      await server.printed(/"msg":"listening"/, 60_000);
+      proxy.inject({ harm: { kind: 'hang' }, when: () => true, times: 10_000 });
+      const sinceMs = performance.now();
+      process.kill(server.pid, 'SIGTERM');
+      await expectEnd(server, [0, 1], sinceMs);
+      expect(server.output.trimEnd().split('\n').at(-1)).toMatch(/"msg":"(stopped|ended at once)"/);
+    });
+
     it('gives the start up where another one migrates', async () => {
       const holder = await createConnection(database.adminUrl);
       await holder.query('SELECT GET_LOCK(?, 0)', [migrationLock(database.name)]);

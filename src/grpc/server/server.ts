@@ -9,6 +9,7 @@ import { ServerReflection, ServerReflectionService } from 'nice-grpc-server-refl
 import type { Clock } from '../../lib/clock.js';
 import { within } from '../../lib/within.js';
 import type { Logger } from '../../telemetry.js';
+import { listenWords } from '../../settings/listen-address.js';
 import type { Millis } from '../../units.js';
 import type { ServerDefinition } from '../wire/definitions.js';
 import { accessLogMiddleware } from './access-log.js';
@@ -77,9 +78,7 @@ export class GrpcServer {
     try {
       return await withHttp2Bounds(this.#clock, () => this.#server.listen(address));
     } catch (cause) {
-      throw new ListenError(`cannot listen on ${address} for gRPC: ${cause instanceof Error ? cause.message : cause}`, {
-        cause,
-      });
+      throw new ListenError(`cannot listen on ${address} for gRPC: ${listenWords(codeOf(cause))}`, { cause });
     }
   }
 
@@ -109,6 +108,12 @@ export class GrpcServer {
     });
     this.#server.add(Object.fromEntries(alpha) as typeof ServerReflectionService, implementation);
   }
+}
+
+/** The system's code, which the library has in the middle of a sentence of its own. */
+function codeOf(cause: unknown): string {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return /\bE[A-Z_]{3,}\b/.exec(text)?.[0] ?? text;
 }
 
 /** The middleware, outermost first. What a handler throws is translated innermost, so that metrics see the status that goes out. */

@@ -17,7 +17,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
     lib outbound outbound/amqp outbound/grpc outbound/guard outbound/http storage/embedded storage/instance
     storage/mysql/cawins storage/mysql/consumers storage/mysql/group storage/mysql/log
     storage/mysql/names storage/mysql/sql storage/mysql/topics storage/mysql/waits storage/ports
-    telemetry`,
+    settings telemetry`,
 
   // Decisions, pure: no clock, no I/O, no other floor.
   domain: '',
@@ -80,12 +80,12 @@ export const HOUSE: Readonly<Record<string, string>> = {
     lib`,
   'grpc/events': `domain domain/descriptions domain/events domain/json domain/waits engine/group engine/log generated
     grpc/wire`,
-  'grpc/server': 'domain grpc/wire lib telemetry',
+  'grpc/server': 'domain grpc/wire lib settings telemetry',
   'grpc/topics': 'domain/topics engine/log engine/topics generated grpc/wire',
   'grpc/wire': 'domain domain/consumers domain/descriptions domain/events domain/json generated lib',
 
   // Health and metrics.
-  http: 'lib telemetry',
+  http: 'lib settings telemetry',
 
   // The command line, a client like any other.
   cli: 'config',
@@ -94,7 +94,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'cli/commands/cawins': 'cli cli/commands/events cli/connection cli/text generated lib',
   'cli/commands/consumers': 'cli cli/connection cli/text generated',
   'cli/commands/events': 'cli cli/connection cli/text domain domain/events generated lib',
-  'cli/commands/server': 'cli cli/connection cli/text config',
+  'cli/commands/server': 'cli cli/connection cli/text config settings',
   'cli/commands/topics': 'cli cli/connection cli/text generated',
   'cli/commands/waits': 'cli cli/connection cli/text generated lib',
   'cli/connection': 'cli cli/text config domain generated lib',

@@ -117,6 +117,12 @@ describe('admin server', () => {
     expect((await fetch(`${url}/livez`)).status).toBe(200);
   });
 
+  it('says that there is no database yet', async () => {
+    const { url } = await start({ inspection: async () => undefined });
+    const answer = await fetch(`${url}/doctor`);
+    expect([answer.status, await answer.json()]).toEqual([503, { reason: 'the server has no database now' }]);
+  });
+
   it('says which address is taken', async () => {
     const { url } = await start();
     const listen = new URL(url).host;

@@ -1,9 +1,9 @@
 // Whether the addresses that a server would listen on are free, taken by a madeleine server, or taken by something else.
 
-import { createServer } from 'node:net';
 import { createChannel, createClient } from 'nice-grpc';
 import { HealthDefinition } from 'nice-grpc-server-health';
 import { type Config, OPTIONS } from '../../../config.js';
+import { listenProblem } from '../../../settings/listen-address.js';
 import type { DoctorFinding } from '../../deps.js';
 
 const ANSWER_MS = 2000;
@@ -22,7 +22,7 @@ async function checkPort(
   flag: string,
   isOurs: (address: string) => Promise<boolean>,
 ): Promise<DoctorFinding> {
-  const problem = await bindProblem(address);
+  const problem = await listenProblem(address);
   if (problem === undefined) return { check, state: 'ok', detail: `${address} is free` };
   if (problem === 'EADDRINUSE') {
     if (await isOurs(address)) return { check, state: 'ok', detail: `a madeleine server answers at ${address}` };
@@ -31,19 +31,6 @@ async function checkPort(
   }
   const mend = `choose an address of this machine that you may listen on with ${flag}`;
   return { check, state: 'problem', detail: `cannot listen at ${address} (${problem})`, mend };
-}
-
-/** Why the address cannot be listened on, as the system's code; undefined if it can. */
-async function bindProblem(address: string): Promise<string | undefined> {
-  const colon = address.lastIndexOf(':');
-  const host = address.slice(0, colon).replace(/^\[|\]$/g, '');
-  const server = createServer();
-  return new Promise((resolve) => {
-    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
-    server.listen({ host, port: Number(address.slice(colon + 1)), exclusive: true }, () =>
-      server.close(() => resolve(undefined)),
-    );
-  });
 }
 
 /** Asks for the health of a service of ours; a server that does not know it answers NOT_FOUND. */
