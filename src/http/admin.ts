@@ -7,8 +7,12 @@ import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { listenWords, splitAddress } from '../settings/listen-address.js';
 import { type AdminRoutesOptions, adminRoutes } from './admin-routes.js';
+import { NewestSockets } from './newest-sockets.js';
 
+/** Connections that are kept; with one more the oldest goes, so that whoever comes is heard. */
 const MAX_CONNECTIONS = 256;
+/** How often the time limits of requests are looked at; Node's own 30 s let a request of no end last as long. */
+const LIMITS_CHECKED_MS = 1_000;
 
 export interface AdminServerOptions extends AdminRoutesOptions {
   /** The address, host:port; port 0 takes a free one. */
@@ -29,10 +33,14 @@ export class AdminServer {
     // What is global is not ours to replace: callbacks and libraries use the same Request.
     const listener = getRequestListener(adminRoutes(options).fetch, { overrideGlobalObjects: false });
     this.#server = createServer(
-      { requestTimeout: 10_000, headersTimeout: 5_000, keepAliveTimeout: 5_000, maxHeaderSize: 8_192 },
+      {
+        ...{ requestTimeout: 10_000, headersTimeout: 5_000, keepAliveTimeout: 5_000, maxHeaderSize: 8_192 },
+        connectionsCheckingInterval: LIMITS_CHECKED_MS,
+      },
       listener,
     );
-    this.#server.maxConnections = MAX_CONNECTIONS;
+    const sockets = new NewestSockets(MAX_CONNECTIONS);
+    this.#server.on('connection', (socket) => sockets.add(socket));
   }
 
   /** Resolves with the address, its port the real one. Rejects with AdminListenError. */

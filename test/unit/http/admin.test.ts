@@ -1,7 +1,7 @@
 // The HTTP side on a real socket of loopback.
 
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { Counter, Registry } from 'prom-client';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -115,6 +115,48 @@ describe('admin server', () => {
     socket.write('\x16\x03\x01 hello\r\n\r\n');
     expect(await text(socket)).toMatch(/^HTTP\/1\.1 400/);
     expect((await fetch(`${url}/livez`)).status).toBe(200);
+  });
+
+  describe('under more connections than it keeps', () => {
+    const sockets: Socket[] = [];
+
+    afterEach(() => {
+      for (const socket of sockets.splice(0)) socket.destroy();
+    });
+
+    /** Connections that have begun with these bytes. */
+    async function crowd(url: string, count: number, begin: string): Promise<void> {
+      const port = Number(new URL(url).port);
+      const made = Array.from({ length: count }, () => connect(port, '127.0.0.1').on('error', () => {}));
+      sockets.push(...made);
+      await Promise.all(made.map((socket) => once(socket, 'connect')));
+      for (const socket of made) socket.write(begin);
+    }
+
+    it.each([
+      ['say nothing', ''],
+      ['never end their request', 'GET /livez HTTP/1.1\r\nHost: here\r\n'],
+      ['never end their body', 'GET /livez HTTP/1.1\r\nHost: here\r\nContent-Length: 9\r\n\r\n'],
+      ['take no answer', 'GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n'.repeat(2)],
+      ['wait for an answer that takes long', 'GET /readyz HTTP/1.1\r\nHost: here\r\n\r\n'],
+    ])('answers who comes next, though those before %s', async (_, begin) => {
+      const { url } = await start({ readiness: () => new Promise(() => {}) });
+      await crowd(url, 300, begin);
+      for (let n = 0; n < 3; n++) {
+        // A second is promised, but not beside the other tests; the limits of requests would make room after five.
+        const answer = await fetch(`${url}/livez`, { signal: AbortSignal.timeout(4_000) });
+        expect([answer.status, await answer.text()]).toEqual([200, 'ok\n']);
+      }
+    });
+  });
+
+  it('cuts a request that does not end within its time, not half a minute later', { timeout: 15_000 }, async () => {
+    const { url } = await start();
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    socket.write('GET /livez HTTP/1.1\r\n');
+    const sinceMs = performance.now();
+    expect(await text(socket)).toMatch(/^HTTP\/1\.1 408/);
+    expect(performance.now() - sinceMs).toBeLessThan(9_000);
   });
 
   it('says that there is no database yet', async () => {
