@@ -168,6 +168,8 @@ export function readConfig(
   const entries = names.map((name) => {
     const option: Option = OPTIONS[name];
     const text = flags[name] || environment[option.variable] || option.default;
+    // Node reads bytes that are no UTF-8 so: another directory, or another password, than was meant.
+    if (text.includes('\ufffd')) throw new ConfigError(`${option.variable} (${option.flag}) has to be UTF-8`);
     return [name, parseOption(option, text)];
   });
   return Object.fromEntries(entries) as Config;

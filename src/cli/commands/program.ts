@@ -1,8 +1,9 @@
 // The command line `madeleine`: puts the commands together, and turns what they throw into a sentence and an exit code.
 
 import { Command, CommanderError } from 'commander';
-import { describeFailure, ExitCode, exitCodeOf } from '../connection/failures.js';
+import { describeFailure, ExitCode, exitCodeOf, UsageError } from '../connection/failures.js';
 import type { CliDeps } from '../deps.js';
+import { argumentProblem } from '../text/arguments.js';
 import { cawinsCommand } from './cawins/cawins.js';
 import { ackCommand } from './consumers/ack.js';
 import { consumersCommand } from './consumers/consumers.js';
@@ -74,6 +75,7 @@ export function buildProgram(deps: CliDeps): Command {
 /** Runs one command line (without node and script) and returns its exit code; never throws. */
 export async function runCli(argv: readonly string[], deps: CliDeps): Promise<number> {
   try {
+    assertReadable(argv);
     await buildProgram(deps).parseAsync(argv, { from: 'user' });
     return ExitCode.OK;
   } catch (error) {
@@ -81,6 +83,11 @@ export async function runCli(argv: readonly string[], deps: CliDeps): Promise<nu
     if (!(error instanceof CommanderError)) deps.stderr.write(`madeleine: ${describeFailure(error)}\n`);
     return exitCodeOf(error);
   }
+}
+
+function assertReadable(argv: readonly string[]): void {
+  const problem = argumentProblem(argv);
+  if (problem !== undefined) throw new UsageError(problem);
 }
 
 function forEachCommand(command: Command, visit: (command: Command) => void): void {

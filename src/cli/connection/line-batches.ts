@@ -4,15 +4,17 @@
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 
+const LINE_END = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+
 /** How much quiet sends a batch that is not full. */
 const QUIET_MS = 20;
 
 export interface Line {
   /** The line's number, from 1. */
   readonly number: number;
-  readonly text: string;
-  /** Bytes of the text in UTF-8. */
-  readonly bytes: number;
+  /** The line as it came, without its end. */
+  readonly bytes: Buffer;
 }
 
 export interface LineBatchesOptions {
@@ -28,7 +30,7 @@ export interface LineBatchesOptions {
 export async function* lineBatches(options: LineBatchesOptions): AsyncGenerator<readonly Line[]> {
   const { input, signal } = options;
   const collector = new BatchCollector(options);
-  const chunks = (input.setEncoding('utf8') as AsyncIterable<string>)[Symbol.asyncIterator]();
+  const chunks = (input as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
   const aborted = rejectWhenAborted(signal);
   let next = chunks.next();
   for (;;) {
@@ -69,10 +71,11 @@ function rejectWhenAborted(signal: AbortSignal): { readonly promise: Promise<nev
   return { promise, release };
 }
 
-/** Cuts text into lines, and lines into batches. */
+/** Cuts what comes into lines, and lines into batches. */
 class BatchCollector {
   readonly #options: LineBatchesOptions;
-  #rest = '';
+  /** The beginning of a line whose end did not come yet, in the pieces in which it came. */
+  #rest: Buffer[] = [];
   #number = 0;
   #lines: Line[] = [];
   #bytes = 0;
@@ -85,17 +88,19 @@ class BatchCollector {
     return this.#lines.length === 0;
   }
 
-  /** Takes text; returns the batches that it filled. */
-  *add(text: string): Generator<readonly Line[]> {
-    const lines = text.split('\n');
-    lines[0] = this.#rest + lines[0];
-    this.#rest = lines.pop() ?? '';
-    for (const line of lines) yield* this.#addLine(line);
+  /** Takes what came; returns the batches that it filled. */
+  *add(chunk: Buffer): Generator<readonly Line[]> {
+    let from = 0;
+    for (let end = chunk.indexOf(LINE_END); end >= 0; end = chunk.indexOf(LINE_END, from)) {
+      yield* this.#addLine(this.#joined(chunk.subarray(from, end)));
+      from = end + 1;
+    }
+    if (from < chunk.byteLength) this.#rest.push(chunk.subarray(from));
   }
 
   /** The last line, if it had no end, and what is left. */
   *end(): Generator<readonly Line[]> {
-    if (this.#rest !== '') yield* this.#addLine(this.#rest);
+    if (this.#rest.length > 0) yield* this.#addLine(this.#joined(Buffer.alloc(0)));
     if (!this.isEmpty) yield this.take();
   }
 
@@ -106,14 +111,25 @@ class BatchCollector {
     return lines;
   }
 
-  *#addLine(line: string): Generator<readonly Line[]> {
+  #joined(end: Buffer): Buffer {
+    if (this.#rest.length === 0) return end;
+    const line = Buffer.concat([...this.#rest, end]);
+    this.#rest = [];
+    return line;
+  }
+
+  *#addLine(line: Buffer): Generator<readonly Line[]> {
     this.#number += 1;
-    const text = line.endsWith('\r') ? line.slice(0, -1) : line;
-    if (text.trim() === '') return;
-    const bytes = Buffer.byteLength(text);
-    if (!this.isEmpty && this.#bytes + bytes > this.#options.maxBytes) yield this.take();
-    this.#lines.push({ number: this.#number, text, bytes });
-    this.#bytes += bytes;
+    const bytes = line.at(-1) === CARRIAGE_RETURN ? line.subarray(0, -1) : line;
+    if (isBlank(bytes)) return;
+    if (!this.isEmpty && this.#bytes + bytes.byteLength > this.#options.maxBytes) yield this.take();
+    this.#lines.push({ number: this.#number, bytes });
+    this.#bytes += bytes.byteLength;
     if (this.#lines.length >= this.#options.maxLines) yield this.take();
   }
+}
+
+/** Whether there is nothing but spaces and tabs. */
+function isBlank(bytes: Buffer): boolean {
+  return bytes.every((byte) => byte === 0x20 || (byte >= 0x09 && byte <= CARRIAGE_RETURN));
 }

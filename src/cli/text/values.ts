@@ -5,6 +5,7 @@ import { Ordering, type StartPosition } from '../../../generated/madeleine/v1/co
 import { EventStatus, Subject } from '../../../generated/madeleine/v1/event.js';
 import { parseDescription } from '../../domain/descriptions/description.js';
 import { MadeleineError } from '../../domain/errors.js';
+import { parseExactJson } from './exact-json.js';
 import { parseDuration, parseTime, type Seconds } from './time-text.js';
 
 const MAX_UINT64 = 2n ** 64n - 1n;
@@ -77,20 +78,25 @@ export function endStatuses(text: string, former: readonly EventStatus[] | undef
   return [...(former ?? []), EventStatus[`EVENT_STATUS_${name}`]];
 }
 
-/** A description as JSON. Numbers that a double cannot hold are refused here: they would be sent as others. */
-export function description(text: string): Readonly<Record<string, unknown>> {
+/** A description as JSON. What would be sent as something else is refused here, such as numbers that a double cannot hold. */
+export function description(given: string): Readonly<Record<string, unknown>> {
+  const text = given.replace(/^\ufeff/, '');
   try {
-    const { text: meant } = parseDescription(Buffer.from(text), 'it');
-    const value = JSON.parse(text) as Record<string, unknown>;
-    if (parseDescription(Buffer.from(JSON.stringify(value)), 'it').text === meant) return value;
+    parseDescription(Buffer.from(text), 'it');
   } catch (error) {
     if (error instanceof MadeleineError)
       throw new InvalidArgumentError(`It has to be a JSON object: ${error.message}.`);
     throw error;
   }
-  throw new InvalidArgumentError(
-    'It has a number that a double does not hold exactly: descriptions cannot have those.',
-  );
+  return exact(text);
+}
+
+function exact(text: string): Readonly<Record<string, unknown>> {
+  try {
+    return parseExactJson(text) as Record<string, unknown>;
+  } catch (error) {
+    throw new InvalidArgumentError(`It ${(error as Error).message}: descriptions cannot have those.`);
+  }
 }
 
 export function ordering(text: string): Ordering {

@@ -117,6 +117,21 @@ export class JsonCursor {
     return tokenAt(this.#bytes, start, this.#at);
   }
 
+  /** The text of the value that comes next, as it stands. */
+  text(): string {
+    this.peek();
+    const start = this.#at;
+    this.#skip();
+    return this.#bytes.toString('utf8', start, this.#at);
+  }
+
+  #skip(): void {
+    const first = this.peek();
+    if (first === OPEN_BRACKET) this.#items(CLOSE_BRACKET, () => this.#skip());
+    else if (first === OPEN_BRACE) this.members(() => this.#skip());
+    else this.#at = skipScalar(this.#bytes, this.#at);
+  }
+
   /** Calls back at each value of the object that comes next, with its key; the callback reads the value. */
   members(each: (key: string) => void): void {
     this.#items(CLOSE_BRACE, () => {

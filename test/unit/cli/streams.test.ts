@@ -170,7 +170,7 @@ describe('lines of stdin', () => {
     const input = Readable.from(chunks.map((chunk) => Buffer.from(chunk, 'latin1')));
     const found: string[][] = [];
     for await (const lines of lineBatches({ input, maxLines, maxBytes, signal })) {
-      found.push(lines.map(({ number, text }) => `${number}:${text}`));
+      found.push(lines.map(({ number, bytes }) => `${number}:${bytes}`));
     }
     return found;
   }
@@ -195,9 +195,12 @@ describe('lines of stdin', () => {
     const input = new PassThrough();
     const batchesOfLines = lineBatches({ input, maxLines: 100, maxBytes: 1000, signal });
     input.write('a\nb\nhalf');
-    expect((await batchesOfLines.next()).value).toMatchObject([{ text: 'a' }, { text: 'b' }]);
+    expect((await batchesOfLines.next()).value).toMatchObject([
+      { bytes: Buffer.from('a') },
+      { bytes: Buffer.from('b') },
+    ]);
     input.end(' line\n');
-    expect((await batchesOfLines.next()).value).toMatchObject([{ number: 3, text: 'half line' }]);
+    expect((await batchesOfLines.next()).value).toMatchObject([{ number: 3, bytes: Buffer.from('half line') }]);
     expect((await batchesOfLines.next()).done).toBe(true);
   });
 

@@ -1,10 +1,9 @@
 // The flags of a callback and of what fires it, shared by `cawins create|expect|update`.
 
-import { readFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import { type Callback, CawinState } from '../../../../generated/madeleine/v1/cawin_service.js';
 import type { EventStatus } from '../../../../generated/madeleine/v1/event.js';
-import { UsageError } from '../../connection/failures.js';
+import { readTextFile } from '../../connection/files.js';
 import type { ClientOptions } from '../../connection/run.js';
 import type { Seconds } from '../../text/time-text.js';
 import { duration, endStatuses, property } from '../../text/values.js';
@@ -24,19 +23,11 @@ export function addCallbackFlags(command: Command): Command {
     .option('--notify-on <status>', 'occurred, invalidated or expired; repeatable (default all three)', endStatuses);
 }
 
-/** The callback that the flags describe. Throws UsageError if the secret cannot be read. */
+/** The callback that the flags describe. Throws UsageError if the secret cannot be read, or is no text. */
 export async function callbackOf(url: string, flags: CallbackFlags): Promise<Callback> {
   const { secretFile, header, timeout } = flags;
-  const secret = secretFile === undefined ? '' : await secretOf(secretFile);
+  const secret = secretFile === undefined ? '' : (await readTextFile(secretFile)).toString().trim();
   return { url, secret, headers: header === false ? {} : { ...header }, timeout };
-}
-
-async function secretOf(path: string): Promise<string> {
-  try {
-    return (await readFile(path, 'utf8')).trim();
-  } catch (cause) {
-    throw new UsageError(`cannot read ${path}: ${(cause as NodeJS.ErrnoException).code}`, { cause });
-  }
 }
 
 /** A state of cawins, added to those of before. */

@@ -3,13 +3,15 @@
 import { Status } from 'nice-grpc';
 import type { NewEvent } from '../../../../generated/madeleine/v1/event.js';
 import { EventError, PushReceipt } from '../../../../generated/madeleine/v1/event_service.js';
+import { isJsonContentType } from '../../../domain/events/event.js';
 import { Uuid7Source } from '../../../lib/uuid7.js';
 import { type Batch, BatchPusher, type LineEvent } from '../../connection/batch-pusher.js';
 import { CommandFailed } from '../../connection/failures.js';
-import { lineBatches } from '../../connection/line-batches.js';
+import { type Line, lineBatches } from '../../connection/line-batches.js';
 import type { Session } from '../../connection/run.js';
 import { messageJson } from '../../text/event-json.js';
 import { parseNewEvent } from '../../text/new-event-json.js';
+import { isWideText, textProblem, withoutMark } from '../../text/input-text.js';
 import { type EnvelopeFlags, newEvent, withFlags } from './event-options.js';
 import { PushProgress } from './push-progress.js';
 import { eventErrorText, outcomeText } from './push-text.js';
@@ -69,25 +71,42 @@ async function* batchesOf(session: Session, flags: PushLinesFlags, refuse: Refus
   const { stdin: input, signal } = session;
   for await (const lines of lineBatches({ input, signal, maxLines: flags.batch, maxBytes: BATCH_BYTES })) {
     const events: LineEvent[] = [];
-    for (const { number, text, bytes } of lines) {
-      try {
-        if (bytes > MAX_LINE_BYTES) throw new Error('the line is longer than a request may be');
-        events.push({ line: number, event: { messageId: messageIds.next(), ...lineEvent(text, flags) } });
-      } catch (error) {
-        const { message } = error as Error;
-        await refuse(
-          number,
-          message,
-          JSON.stringify({ code: Status.INVALID_ARGUMENT, reason: 'FIELD_INVALID', message }),
-        );
-      }
+    for (const line of lines) {
+      const event = await eventOrRefusal(line, flags, refuse);
+      if (event !== undefined) events.push({ line: line.number, event: { messageId: messageIds.next(), ...event } });
     }
-    if (events.length > 0) yield { events, bytes: lines.reduce((sum, { bytes }) => sum + bytes + 1, 0) };
+    if (events.length > 0) yield { events, bytes: lines.reduce((sum, { bytes }) => sum + bytes.byteLength + 1, 0) };
   }
 }
 
-function lineEvent(text: string, flags: PushLinesFlags): Partial<NewEvent> {
-  return flags.events === true ? withFlags(parseNewEvent(text), flags) : newEvent(flags, Buffer.from(text));
+async function eventOrRefusal(
+  line: Line,
+  flags: PushLinesFlags,
+  refuse: Refuse,
+): Promise<Partial<NewEvent> | undefined> {
+  try {
+    return lineEvent(line, flags);
+  } catch (error) {
+    if (error instanceof CommandFailed) throw error;
+    const { message } = error as Error;
+    const json = JSON.stringify({ code: Status.INVALID_ARGUMENT, reason: 'FIELD_INVALID', message });
+    await refuse(line.number, message, json);
+    return undefined;
+  }
+}
+
+/** The event of a line, or undefined where there is only a byte order mark. Lines of other types than JSON are bytes as they came. */
+function lineEvent({ number, bytes }: Line, flags: PushLinesFlags): Partial<NewEvent> | undefined {
+  if (bytes.byteLength > MAX_LINE_BYTES) throw new Error('the line is longer than a request may be');
+  if (flags.events !== true && !isJsonContentType(flags.contentType ?? '')) return newEvent(flags, bytes);
+  // Cut at each byte 10, it would be refused line by line.
+  if (number === 1 && isWideText(bytes)) throw new CommandFailed(`stdin ${textProblem(bytes)}`);
+  // One stands before the lines of each file that went into the pipe.
+  const text = withoutMark(bytes);
+  const problem = textProblem(text);
+  if (problem !== undefined) throw new Error(`the line ${problem}`);
+  if (text.byteLength === 0) return undefined;
+  return flags.events === true ? withFlags(parseNewEvent(text.toString()), flags) : newEvent(flags, text);
 }
 
 /** Counts what became of the events. */

@@ -1,13 +1,15 @@
 // `madeleine push`: one event from an argument or a file, or many as NDJSON from stdin.
 
-import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { type PushEventResponse, PushReceipt } from '../../../../generated/madeleine/v1/event_service.js';
+import { isJsonContentType } from '../../../domain/events/event.js';
 import { Uuid7Source } from '../../../lib/uuid7.js';
 import { UsageError } from '../../connection/failures.js';
+import { readBytes, readTextFile } from '../../connection/files.js';
 import { type ClientOptions, clientCommand, runClient, type Session } from '../../connection/run.js';
 import type { CliDeps } from '../../deps.js';
 import { messageJson } from '../../text/event-json.js';
+import { withoutMark } from '../../text/input-text.js';
 import type { Seconds } from '../../text/time-text.js';
 import { count, defined, description, duration, time, uint64 } from '../../text/values.js';
 import { addEnvelopeFlags, type EnvelopeFlags, newEvent } from './event-options.js';
@@ -25,7 +27,8 @@ interface PushFlags extends ClientOptions, EnvelopeFlags {
 }
 
 const HELP = `
-A payload is JSON unless --content-type says otherwise; it is stored as the text or bytes given.
+A payload is JSON unless --content-type says otherwise; it is stored as the text or bytes given. JSON is UTF-8: other bytes are
+refused, and a byte order mark before it is left out.
 Without a payload and without --file, each line of stdin is a payload (with --events: an event as JSON, such as
 \`madeleine read --json\` prints; flags replace what it says). Message ids are minted here, so that what was
 not answered is sent again safely after a lost connection.
@@ -93,14 +96,12 @@ function checkLines({ messageId, expectedSequence, waitTimeout, since, batch }: 
   if (stdin.isTTY === true) throw new UsageError('give a payload, --file, --description, or lines on stdin');
 }
 
-async function singlePayload(payload: string | undefined, { file }: PushFlags): Promise<Uint8Array | undefined> {
-  if (payload !== undefined) return Buffer.from(payload);
-  if (file === undefined) return undefined;
-  try {
-    return await readFile(file);
-  } catch (cause) {
-    throw new UsageError(`cannot read ${file}: ${(cause as NodeJS.ErrnoException).code}`, { cause });
-  }
+async function singlePayload(payload: string | undefined, flags: PushFlags): Promise<Uint8Array | undefined> {
+  const { file, contentType = '' } = flags;
+  const isText = isJsonContentType(contentType);
+  if (file !== undefined) return isText ? readTextFile(file) : readBytes(file);
+  if (payload === undefined) return undefined;
+  return isText ? withoutMark(Buffer.from(payload)) : Buffer.from(payload);
 }
 
 async function pushOne({ client, output }: Session, flags: PushFlags, data: Uint8Array | undefined): Promise<void> {
