@@ -8,6 +8,7 @@ import { cawinsCommand } from './cawins/cawins.js';
 import { ackCommand } from './consumers/ack.js';
 import { consumersCommand } from './consumers/consumers.js';
 import { subscribeCommand } from './consumers/subscribe.js';
+import { getCommand } from './events/get.js';
 import { invalidateCommand } from './events/invalidate.js';
 import { pushCommand } from './events/push.js';
 import { readCommand } from './events/read.js';
@@ -28,6 +29,7 @@ const COMMANDS = [
   ...[
     pushCommand,
     readCommand,
+    getCommand,
     tailCommand,
     subscribeCommand,
     ackCommand,

@@ -96,10 +96,11 @@ function jsonText(payload: Payload): string | undefined {
     .trim();
 }
 
-/** An event as one line for people: position, time, topic, stream and sequence, issuer, payload or how it ended. */
+/** An event as one line for people: position, id, time, topic, stream and sequence, issuer, payload or how it ended. */
 export function eventLine(event: Event, columns?: number): string {
   const cells = [
     String(event.position).padStart(6),
+    `event ${event.id}`,
     timestampText(event.createdAt),
     event.topic,
     event.stream === '' ? '-' : `${event.stream}#${event.sequence}`,
@@ -128,7 +129,8 @@ function endText({ status, id, invalidationReason, description }: Event): string
   return `${statusText(status)} event ${id}${more === '' ? '' : `: ${more}`}`;
 }
 
-function payloadText(payload: Payload): string {
+/** A payload for people: its text, or how much it is. */
+export function payloadText(payload: Payload): string {
   const text = jsonText(payload);
   if (text !== undefined) return text;
   const data = payload.body?.$case === 'data' ? payload.body.value : new Uint8Array();

@@ -22,6 +22,13 @@ export function uint64(text: string): bigint {
   return value;
 }
 
+/** A position of an entry: the first is 1. */
+export function positiveUint64(text: string): bigint {
+  const value = uint64(text);
+  if (value === 0n || value === MAX_UINT64) throw new InvalidArgumentError('The first one is 1.');
+  return value;
+}
+
 /** A count from 1 up. */
 export function count(text: string): number {
   const value = Number(text);

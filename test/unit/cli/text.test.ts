@@ -214,7 +214,9 @@ describe('text for people', () => {
   });
 
   it('shows an event on one line, cut to the terminal', () => {
-    expect(eventLine(event('{"a":1}'))).toBe('    12  2026-11-21T10:45:03.123456Z  orders  order-7#3  shop  {"a":1}');
+    expect(eventLine(event('{"a":1}'))).toBe(
+      '    12  event 18446744073709551615  2026-11-21T10:45:03.123456Z  orders  order-7#3  shop  {"a":1}',
+    );
     expect(eventLine(event('{"a":1}'), 20)).toHaveLength(20);
   });
 });
