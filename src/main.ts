@@ -66,7 +66,7 @@ function maintenance(config: Config) {
 const code = await runCli(process.argv.slice(2), {
   serve,
   migrate: (config) => migrateSchema(maintenance(config)),
-  doctor: (config) => inspectServerSide(maintenance(config)),
+  doctor: (config, wish) => inspectServerSide({ ...maintenance(config), ...wish }),
   environment: process.env,
   stdout: process.stdout,
   stderr: process.stderr,

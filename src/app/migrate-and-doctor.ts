@@ -1,6 +1,6 @@
 // `madeleine migrate` and what `madeleine doctor` can only learn from the database itself, or from the server that has it.
 
-import type { DoctorFinding, MigrationReport } from '../cli/commands/program.js';
+import type { DoctorFinding, DoctorWish, MigrationReport } from '../cli/commands/program.js';
 import type { Config } from '../config.js';
 import { EmbeddedMariadb } from '../storage/embedded/embedded-mariadb.js';
 import { embeddedOutlook } from '../storage/embedded/embedded-outlook.js';
@@ -34,12 +34,12 @@ export async function migrateSchema(options: MaintenanceOptions): Promise<Migrat
  * Looks at the database that the running server has, or else at the one that the settings name. Starts and changes nothing, and
  * never rejects.
  */
-export async function inspectServerSide(options: MaintenanceOptions): Promise<readonly DoctorFinding[]> {
-  const { config } = options;
+export async function inspectServerSide(options: MaintenanceOptions & DoctorWish): Promise<readonly DoctorFinding[]> {
+  const { config, namesDatabase = config.databaseUrl !== '' } = options;
   const running = await askRunningServer(config.httpListen);
   if (running === undefined) return inspectNamed(options);
   const { inspection } = running;
-  const isNamed = config.databaseUrl === '' || inspection?.database === databaseName(config);
+  const isNamed = !namesDatabase || inspection?.database === databaseName(config);
   if (inspection !== undefined && isNamed) return [readinessFinding(running), ...inspection.findings];
   const named = await inspectNamed(options);
   return [readinessFinding(running), ...(inspection === undefined ? [] : [otherFinding(running)]), ...named];
@@ -56,7 +56,7 @@ function readinessFinding({ address, reasons }: RunningServer): DoctorFinding {
 
 function otherFinding({ address, inspection }: RunningServer): DoctorFinding {
   const detail = `the server at ${address} has ${inspection?.database}, which is not the one that is looked at here`;
-  return { check: 'running server', state: 'warning', detail, mend: 'give both the same --database-url' };
+  return { check: 'running server', state: 'warning', detail, mend: 'give both the same --database-url or --data-dir' };
 }
 
 /** Looks at the database that the settings name. */

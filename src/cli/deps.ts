@@ -10,7 +10,7 @@ export interface CliDeps {
   /** Brings the schema of the database up to date. */
   migrate(config: Config): Promise<MigrationReport>;
   /** Looks at the database; the command adds what it can see from outside. */
-  doctor(config: Config): Promise<readonly DoctorFinding[]>;
+  doctor(config: Config, wish: DoctorWish): Promise<readonly DoctorFinding[]>;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly stdout: Writable;
   readonly stderr: Writable;
@@ -18,6 +18,12 @@ export interface CliDeps {
   readonly stdin?: Readable;
   /** Ends the command as Ctrl-C does; for callers that have no signals. */
   readonly interrupt?: AbortSignal;
+}
+
+/** What doctor is asked for. */
+export interface DoctorWish {
+  /** Whether somebody named a database, which is then looked at; otherwise that of a running server is meant. */
+  readonly namesDatabase?: boolean;
 }
 
 /** What one check found. */

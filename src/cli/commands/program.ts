@@ -1,7 +1,17 @@
 // The command line `madeleine`: puts the commands together, and turns what they throw into a sentence and an exit code.
 
+import { readFileSync } from 'node:fs';
+import type { Writable } from 'node:stream';
 import { Command, CommanderError } from 'commander';
-import { describeFailure, ExitCode, exitCodeOf, UsageError } from '../connection/failures.js';
+import { PACKAGE_ROOT } from '../../lib/package-root.js';
+import {
+  CommandFailed,
+  describeFailure,
+  ExitCode,
+  exitCodeOf,
+  UsageError,
+  unwritable,
+} from '../connection/failures.js';
 import type { CliDeps } from '../deps.js';
 import { argumentProblem } from '../text/arguments.js';
 import { cawinsCommand } from './cawins/cawins.js';
@@ -22,7 +32,7 @@ import { awaitedCommand } from './waits/awaited.js';
 import { expectCommand } from './waits/expect.js';
 import { explainCommand } from './waits/explain.js';
 
-export type { CliDeps, DoctorFinding, MigrationReport } from '../deps.js';
+export type { CliDeps, DoctorFinding, DoctorWish, MigrationReport } from '../deps.js';
 
 const COMMANDS = [
   ...[serveCommand, migrateCommand, doctorCommand],
@@ -60,12 +70,14 @@ export function buildProgram(deps: CliDeps): Command {
     .description(
       'A business event server: push what happened, wait for what must happen, read it all as durable streams.',
     )
+    .version(`madeleine ${packageVersion()}`, '-V, --version', 'print the version')
     .addHelpText('after', HELP);
   for (const make of COMMANDS) program.addCommand(make(deps));
   forEachCommand(program, (command) => {
     command
       .exitOverride()
       .showHelpAfterError('(--help says more)')
+      .addHelpText('before', ({ error }) => (error ? '' : refuseUnknown(command)))
       .configureOutput({
         writeOut: (text) => void deps.stdout.write(text),
         writeErr: (text) => void deps.stderr.write(text),
@@ -76,15 +88,39 @@ export function buildProgram(deps: CliDeps): Command {
 
 /** Runs one command line (without node and script) and returns its exit code; never throws. */
 export async function runCli(argv: readonly string[], deps: CliDeps): Promise<number> {
+  // A reader that goes away ends help and lists as it ends everything else: without a word.
+  for (const stream of [deps.stdout, deps.stderr]) stream.on('error', () => {});
   try {
     assertReadable(argv);
     await buildProgram(deps).parseAsync(argv, { from: 'user' });
+    await assertWritten(deps.stdout);
     return ExitCode.OK;
   } catch (error) {
     // Commander has printed its own errors, and the help that was asked for.
     if (!(error instanceof CommanderError)) deps.stderr.write(`madeleine: ${describeFailure(error)}\n`);
     return exitCodeOf(error);
   }
+}
+
+/** Help is asked for of a command that there is: returns nothing, or throws what commander throws without --help. */
+function refuseUnknown(command: Command): string {
+  const [name = ''] = command.args;
+  const names = [...command.commands.map((child) => child.name()), 'help'];
+  const isUnknown = command.commands.length > 0 && /^[^-]/.test(name) && !names.includes(name);
+  return isUnknown ? command.error(`error: unknown command '${name}'`, { code: 'commander.unknownCommand' }) : '';
+}
+
+/** Throws CommandFailed where the last of what was printed could not be written. */
+async function assertWritten(stdout: Writable): Promise<void> {
+  if (!stdout.destroyed) await new Promise<void>((resolve) => stdout.write('', () => resolve()));
+  const error: NodeJS.ErrnoException | null = stdout.errored;
+  if (error !== null && error.code !== 'EPIPE') throw new CommandFailed(unwritable(error));
+}
+
+/** The version of the package that this is of. */
+function packageVersion(): string {
+  const { version } = JSON.parse(readFileSync(new URL('package.json', PACKAGE_ROOT), 'utf8')) as { version: string };
+  return version;
 }
 
 function assertReadable(argv: readonly string[]): void {

@@ -72,7 +72,9 @@ export class AckBatcher {
     for (;;) {
       try {
         const request = { context, consumer, acknowledgements };
-        const { results } = await client.callOnce((options) => client.consumers.acknowledge(request, options), signal);
+        const { results } = await client.callOnce((options) => client.consumers.acknowledge(request, options), {
+          signal,
+        });
         for (const { position, status } of results.filter(isRefused)) onRefused(position, status);
         return;
       } catch (error) {

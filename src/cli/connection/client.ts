@@ -5,7 +5,7 @@ import {
   type Channel,
   type Client,
   ClientError,
-  type ClientFactory,
+  type CompatServiceDefinition,
   createChannel,
   createClientFactory,
   Metadata,
@@ -19,13 +19,18 @@ import { EventServiceDefinition } from '../../../generated/madeleine/v1/event_se
 import { StreamServiceDefinition } from '../../../generated/madeleine/v1/stream_service.js';
 import { TopicServiceDefinition } from '../../../generated/madeleine/v1/topic_service.js';
 import { orAbort } from '../../lib/or-abort.js';
+import type { Millis } from '../../units.js';
 import { Backoff } from './backoff.js';
-import { CommandFailed, isTransient, refusalOf } from './failures.js';
+import { CommandFailed, describeFailure, isTransient, refusalOf } from './failures.js';
 
 /** How long a command waits for a server that does not answer yet. */
 const CONNECT_MS = 10_000;
 /** Deadline of one unary call. */
 const CALL_MS = 30_000;
+/** What eight digits can say. */
+const MAX_GRPC_MS = 99_999_999;
+/** How long nothing is said while a server does not answer. */
+const SILENCE_MS = 2_000;
 /** How long a unary call that is safe to repeat is repeated while the server is unavailable. */
 const RETRY_MS = 10_000;
 
@@ -45,6 +50,21 @@ export const CHANNEL_OPTIONS = {
   'grpc.max_receive_message_length': 64 * 1024 * 1024,
 } as const;
 
+export interface OnceOptions {
+  /** Stands in for the connection's own. */
+  readonly signal?: AbortSignal;
+  /** The deadline; 30 s, unless told. */
+  readonly timeoutMs?: Millis | undefined;
+}
+
+export interface ClientSurroundings {
+  readonly address: string;
+  /** Ends every wait and call, as Ctrl-C does. */
+  readonly signal: AbortSignal;
+  /** Tells people what takes so long. */
+  readonly notice?: (text: string) => void;
+}
+
 /** The services of a server, and the channel to it. */
 export class MadeleineClient {
   readonly address: string;
@@ -53,28 +73,38 @@ export class MadeleineClient {
   readonly topics: Client<typeof TopicServiceDefinition>;
   readonly consumers: Client<typeof ConsumerServiceDefinition>;
   readonly cawins: Client<typeof CawinServiceDefinition>;
+  /** Ends every wait and call. */
+  readonly signal: AbortSignal;
+  readonly #factory = createClientFactory().use(errorDetailsClientMiddleware);
   readonly #channel: Channel;
-  readonly #signal: AbortSignal;
+  readonly #notice: (text: string) => void;
 
-  /** Opens no connection yet. `signal` ends every wait and call, as Ctrl-C does. */
-  constructor(options: { readonly address: string; readonly signal: AbortSignal }) {
+  /** Opens no connection yet. */
+  constructor(options: ClientSurroundings) {
     this.address = options.address;
-    this.#signal = options.signal;
+    this.signal = options.signal;
+    this.#notice = options.notice ?? (() => {});
     this.#channel = createChannel(options.address, undefined, CHANNEL_OPTIONS);
-    const factory: ClientFactory = createClientFactory().use(errorDetailsClientMiddleware);
-    this.events = factory.create(EventServiceDefinition, this.#channel);
-    this.streams = factory.create(StreamServiceDefinition, this.#channel);
-    this.topics = factory.create(TopicServiceDefinition, this.#channel);
-    this.consumers = factory.create(ConsumerServiceDefinition, this.#channel);
-    this.cawins = factory.create(CawinServiceDefinition, this.#channel);
+    this.events = this.of(EventServiceDefinition);
+    this.streams = this.of(StreamServiceDefinition);
+    this.topics = this.of(TopicServiceDefinition);
+    this.consumers = this.of(ConsumerServiceDefinition);
+    this.cawins = this.of(CawinServiceDefinition);
+  }
+
+  /** The methods of a service. */
+  of<Service extends CompatServiceDefinition>(definition: Service): Client<Service> {
+    return this.#factory.create(definition, this.#channel);
   }
 
   /** Waits for the connection, a few seconds at most. Throws CommandFailed when nobody answers. */
   async connect(): Promise<void> {
+    const ready = waitForChannelReady(this.#channel, new Date(Date.now() + CONNECT_MS));
     try {
-      await orAbort(waitForChannelReady(this.#channel, new Date(Date.now() + CONNECT_MS)), this.#signal);
+      const why = () => `nobody answers at ${this.address} yet, still trying to connect`;
+      await this.#unlessSilent(why, () => orAbort(ready, this.signal));
     } catch (cause) {
-      if (this.#signal.aborted) throw cause;
+      if (this.signal.aborted) throw cause;
       const hint = 'is it running (madeleine serve), and is the address right (--server, MADELEINE_SERVER)?';
       throw new CommandFailed(`no server answers at ${this.address}: ${hint}`, { cause });
     }
@@ -85,30 +115,59 @@ export class MadeleineClient {
    * unavailable, at the pace that the server asks for.
    */
   async call<T>(invoke: (options: CallOptions) => Promise<T>): Promise<T> {
-    const giveUpAt = Date.now() + RETRY_MS;
-    const backoff = new Backoff({ signal: this.#signal });
-    for (;;) {
-      try {
-        return await this.callOnce(invoke);
-      } catch (error) {
-        if (this.#signal.aborted || !isTransient(error) || Date.now() > giveUpAt) throw error;
-        await backoff.wait(error instanceof ClientError ? refusalOf(error).retryAfterMs : undefined);
-      }
+    let why = this.#unanswered;
+    return this.#unlessSilent(
+      () => why,
+      async () => {
+        const giveUpAt = Date.now() + RETRY_MS;
+        const backoff = new Backoff({ signal: this.signal });
+        for (;;) {
+          try {
+            return await this.#once(invoke);
+          } catch (error) {
+            if (this.signal.aborted || !isTransient(error) || Date.now() > giveUpAt) throw error;
+            why = `${describeFailure(error)}; trying again`;
+            await backoff.wait(error instanceof ClientError ? refusalOf(error).retryAfterMs : undefined);
+          }
+        }
+      },
+    );
+  }
+
+  /** Makes a unary call once, with a deadline. */
+  async callOnce<T>(invoke: (options: CallOptions) => Promise<T>, options: OnceOptions = {}): Promise<T> {
+    return this.#unlessSilent(
+      () => this.#unanswered,
+      () => this.#once(invoke, options),
+    );
+  }
+
+  get #unanswered(): string {
+    return `${this.address} has not answered yet, still waiting`;
+  }
+
+  /** Works; says once what it waits for where that takes long. */
+  async #unlessSilent<T>(why: () => string, work: () => Promise<T>): Promise<T> {
+    const timer = setTimeout(() => this.#notice(why()), SILENCE_MS);
+    try {
+      return await work();
+    } finally {
+      clearTimeout(timer);
     }
   }
 
-  /** Makes a unary call once, with a deadline; `signal` stands in for the connection's own. */
-  async callOnce<T>(invoke: (options: CallOptions) => Promise<T>, signal = this.#signal): Promise<T> {
-    const deadline = AbortSignal.timeout(CALL_MS);
+  async #once<T>(invoke: (options: CallOptions) => Promise<T>, options: OnceOptions = {}): Promise<T> {
+    const { signal = this.signal, timeoutMs = CALL_MS } = options;
+    const deadline = AbortSignal.timeout(timeoutMs);
     try {
       return await invoke({
         signal: AbortSignal.any([signal, deadline]),
         // The server learns of the deadline too; nice-grpc itself sends none.
-        metadata: Metadata({ 'grpc-timeout': `${CALL_MS}m` }),
+        metadata: Metadata({ 'grpc-timeout': `${Math.min(Math.ceil(timeoutMs), MAX_GRPC_MS)}m` }),
       });
     } catch (error) {
       if (!deadline.aborted) throw error;
-      throw new CommandFailed(`${this.address} did not answer within ${CALL_MS / 1000} s`, { cause: error });
+      throw new CommandFailed(`${this.address} did not answer within ${timeoutMs / 1000} s`, { cause: error });
     }
   }
 

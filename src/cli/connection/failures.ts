@@ -76,6 +76,11 @@ export function exitCodeOf(error: unknown): number {
   return error instanceof UsageError || error instanceof ConfigError ? ExitCode.USAGE : ExitCode.FAILED;
 }
 
+/** Why stdout takes no more. */
+export function unwritable({ code, message }: NodeJS.ErrnoException): string {
+  return `cannot write to stdout: ${code ?? message}`;
+}
+
 /** One sentence for people, without a stack trace. */
 export function describeFailure(error: unknown): string {
   if (error instanceof ClientError) return describeRefusal(error);

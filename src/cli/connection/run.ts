@@ -8,7 +8,8 @@ import type { Millis } from '../../units.js';
 import type { CliDeps } from '../deps.js';
 import { Output } from '../text/output.js';
 import { isAborted, MadeleineClient } from './client.js';
-import { CommandFailed, ExitCode, UsageError } from './failures.js';
+import { CommandFailed, ExitCode, UsageError, unwritable } from './failures.js';
+import { ReaderWatch } from './reader-watch.js';
 
 export interface ClientOptions {
   readonly server?: string;
@@ -40,6 +41,11 @@ export interface RunOptions {
   readonly timeoutMs?: Millis | undefined;
   /** What is said after Ctrl-C and SIGTERM. */
   readonly interrupted?: string;
+  /**
+   * What becomes of it where nobody reads what it prints: it ends when it prints the next time, which is after its work for most;
+   * at once, where printing is all that it does; or not at all, where what it does counts.
+   */
+  readonly unread?: 'end' | 'end at once' | 'go on';
 }
 
 /** Work that keeps the time by itself says more than a deadline that passes. */
@@ -57,13 +63,13 @@ export async function runClient(
   deps: CliDeps,
   options: ClientOptions,
   work: (session: Session) => Promise<void>,
-  { endless = false, timeoutMs, interrupted = 'interrupted' }: RunOptions = {},
+  { endless = false, timeoutMs, interrupted = 'interrupted', unread = 'end' }: RunOptions = {},
 ): Promise<void> {
   const address = serverAddress(deps, options);
   const output = new Output({ stdout: deps.stdout, stderr: deps.stderr, json: options.json === true });
-  const interruption = new Interruption(deps, { timeoutMs, interrupted });
+  const interruption = new Interruption(deps, { timeoutMs, interrupted, unread });
   const { signal } = interruption;
-  const client = new MadeleineClient({ address, signal });
+  const client = new MadeleineClient({ address, signal, notice: (text) => output.notice(text) });
   let connected = false;
   const working = async () => {
     await client.connect();
@@ -75,12 +81,15 @@ export async function runClient(
   } catch (error) {
     if (!isAborted(error, signal)) throw error;
     const failure = interruption.failure();
-    if (failure !== undefined && !(endless && connected && failure.exitCode !== ExitCode.NOT_IN_TIME)) throw failure;
+    const isItsEnd = endless && connected && failure !== undefined && BY_SIGNAL.includes(failure.exitCode);
+    if (failure !== undefined && !isItsEnd) throw failure;
   } finally {
     client.close();
     interruption.stop();
   }
 }
+
+const BY_SIGNAL: readonly ExitCode[] = [ExitCode.INTERRUPTED, ExitCode.TERMINATED];
 
 /** How the work ends; where it goes on for long after an abort, the signal's reason. */
 async function ended(work: Promise<void>, signal: AbortSignal, farewellMs: Millis): Promise<void> {
@@ -101,22 +110,25 @@ function serverAddress(deps: CliDeps, options: ClientOptions): string {
   return address;
 }
 
+type InterruptionOptions = Pick<Required<RunOptions>, 'timeoutMs' | 'interrupted' | 'unread'>;
+
 /** Turns Ctrl-C, SIGTERM, a closed stdout and a time that is over into one signal; a second Ctrl-C ends the process at once. */
 class Interruption {
   readonly #controller = new AbortController();
   readonly #stdout: Writable;
   readonly #timer: NodeJS.Timeout | undefined;
-  readonly #options: Pick<Required<RunOptions>, 'timeoutMs' | 'interrupted'>;
+  readonly #watch: ReaderWatch | undefined;
+  readonly #options: InterruptionOptions;
   #failure: CommandFailed | undefined;
   readonly #onSigint = () => this.#interrupt(ExitCode.INTERRUPTED);
   readonly #onSigterm = () => this.#interrupt(ExitCode.TERMINATED);
   readonly #onStdoutError = (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    this.#abort(undefined);
+    if (error.code !== 'EPIPE') this.#abort(new CommandFailed(unwritable(error)));
+    else if (this.#options.unread !== 'go on') this.#abort(undefined);
   };
   readonly signal = this.#controller.signal;
 
-  constructor(deps: CliDeps, options: Pick<Required<RunOptions>, 'timeoutMs' | 'interrupted'>) {
+  constructor(deps: CliDeps, options: InterruptionOptions) {
     const { timeoutMs } = options;
     this.#stdout = deps.stdout;
     this.#options = options;
@@ -125,6 +137,7 @@ class Interruption {
     deps.interrupt?.addEventListener('abort', this.#onSigint, { once: true });
     process.once('SIGINT', this.#onSigint).once('SIGTERM', this.#onSigterm);
     this.#stdout.on('error', this.#onStdoutError);
+    if (options.unread === 'end at once') this.#watch = new ReaderWatch(this.#stdout, () => this.#abort(undefined));
   }
 
   /** What the command failed with; undefined where nobody reads what it prints, which is no failure. */
@@ -134,6 +147,7 @@ class Interruption {
 
   stop(): void {
     clearTimeout(this.#timer);
+    this.#watch?.stop();
     process.off('SIGINT', this.#onSigint).off('SIGTERM', this.#onSigterm);
     // The listener for errors stays: what was written last may still meet a closed pipe.
   }

@@ -70,10 +70,13 @@ export interface Column<T> {
   readonly right?: boolean;
 }
 
-/** The lines of a table with its header; columns are as wide as their longest cell. */
+/** What other rows leave room for, in characters: a longer cell stands out of its row alone. */
+const MAX_COLUMN = 40;
+
+/** The lines of a table with its header; columns are as wide as their longest cell, within bounds. */
 export function tableLines<T>(items: readonly T[], columns: readonly Column<T>[]): string[] {
   const rows = [columns.map(({ title }) => title), ...items.map((item) => columns.map((c) => printable(c.text(item))))];
-  const widths = columns.map((_, index) => Math.max(...rows.map((row) => row[index]?.length ?? 0)));
+  const widths = columns.map((_, index) => columnWidth(rows.map((row) => row[index]?.length ?? 0)));
   return rows.map((row) =>
     row
       .map((cell, index) => {
@@ -85,6 +88,10 @@ export function tableLines<T>(items: readonly T[], columns: readonly Column<T>[]
   );
 }
 
+function columnWidth(lengths: readonly number[]): number {
+  return lengths.reduce((widest, length) => (length > MAX_COLUMN ? widest : Math.max(widest, length)), 0);
+}
+
 /** Text that cannot steer a terminal: control characters are shown as their escapes. */
 export function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
@@ -93,7 +100,8 @@ export function printable(text: string): string {
   });
 }
 
-/** The text, cut at `width` with a mark where it was cut. */
+/** The text, cut at `width` with a mark where it was cut; not in the middle of a surrogate pair. */
 export function cut(text: string, width: number | undefined): string {
-  return width === undefined || text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
+  if (width === undefined || text.length <= width) return text;
+  return `${text.slice(0, Math.max(0, width - 1)).replace(/[\ud800-\udbff]$/, '')}…`;
 }

@@ -7,9 +7,10 @@ import { prometheusServerMiddleware } from 'nice-grpc-prometheus';
 import { HealthDefinition, HealthServiceImpl, HealthState } from 'nice-grpc-server-health';
 import { ServerReflection, ServerReflectionService } from 'nice-grpc-server-reflection';
 import type { Clock } from '../../lib/clock.js';
+import { PACKAGE_ROOT } from '../../lib/package-root.js';
 import { within } from '../../lib/within.js';
-import type { Logger } from '../../telemetry.js';
 import { listenWords } from '../../settings/listen-address.js';
+import type { Logger } from '../../telemetry.js';
 import type { Millis } from '../../units.js';
 import type { ServerDefinition } from '../wire/definitions.js';
 import { accessLogMiddleware } from './access-log.js';
@@ -100,7 +101,7 @@ export class GrpcServer {
 
   /** Adds reflection v1, and the same under its former name for tools that know only that. */
   #addReflection(services: readonly string[]): void {
-    const descriptors = readFileSync(descriptorSetUrl());
+    const descriptors = readFileSync(new URL('generated/descriptor.binpb', PACKAGE_ROOT));
     const implementation = ServerReflection(descriptors, [...services, 'grpc.health.v1.Health']);
     this.#server.add(ServerReflectionService, implementation);
     const alpha = Object.entries(ServerReflectionService).map(([method, definition]) => {
@@ -126,13 +127,4 @@ function middlewares(options: Pick<GrpcServerOptions, 'logger' | 'clock' | 'drai
     errorsMiddleware(options.logger),
     drainMiddleware(options),
   ];
-}
-
-/** Reads generated/descriptor.binpb beside the sources, also when this runs from dist/. */
-function descriptorSetUrl(): URL {
-  const inDist = import.meta.url.includes('/dist/src/');
-  return new URL(
-    inDist ? '../../../../generated/descriptor.binpb' : '../../../generated/descriptor.binpb',
-    import.meta.url,
-  );
 }

@@ -164,6 +164,24 @@ describe('the database that madeleine doctor looks at', { timeout: 60_000 }, () 
     expect(finding(same, 'running server')).toBeUndefined();
   });
 
+  it('is the one of the directory that is named, beside a server that has another', async () => {
+    const argv = ['doctor', '--json', '--listen', '127.0.0.1:0', '--http-listen', server.httpAddress];
+    const dataDir = join(directory, 'named');
+    const doctor = async (more: readonly string[], environment: Record<string, string> = {}) => {
+      const own = { MADELEINE_DATABASE_URL: undefined, MADELEINE_DATA_DIR: undefined, ...environment };
+      const process = new TestProcess({ file: 'src/main.ts', arguments: [...argv, ...more], environment: own });
+      await process.ended();
+      return ndjson(process.output) as unknown as DoctorFinding[];
+    };
+    const named = { check: 'database', state: 'ok', detail: `none yet in ${dataDir}: madeleine serve makes it` };
+    for (const findings of [await doctor(['--data-dir', dataDir]), await doctor([], { MADELEINE_DATA_DIR: dataDir })]) {
+      expect(findings).toContainEqual(named);
+      expect(finding(findings, 'running server')).toMatchObject({ state: 'warning' });
+    }
+    expect(finding(await doctor([]), 'database')?.detail).toContain(`/${database.name} answers`);
+    expect(await readdir(directory)).toEqual([]);
+  });
+
   it('does not hide that the server is not ready', async () => {
     const proxy = new FaultyProxy(database.url);
     await proxy.start();

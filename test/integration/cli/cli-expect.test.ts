@@ -88,7 +88,7 @@ describe('waits on the command line', () => {
 
     it('ends with 5 after --timeout and with 130 by Ctrl-C, says how to go on, and leaves the event awaited', async () => {
       const { wanted, payload } = order();
-      const over = await cli('expect', 'payments', wanted, '--timeout', '0s');
+      const over = await cli('expect', 'payments', wanted, '--timeout', '1ms');
       const { running, id } = await expecting('payments', wanted);
       expect(over.code).toBe(5);
       expect(over.stderr).toMatch(
@@ -100,6 +100,25 @@ describe('waits on the command line', () => {
       expect(interrupted.stderr).toMatch(new RegExp(`event ${id} stays awaited .* madeleine expect --id ${id}\n$`));
       await push('payments', payload);
       expect(await cli('expect', '--id', id)).toMatchObject({ code: 0, stdout: expect.stringContaining(payload) });
+    });
+
+    it('only looks with --timeout 0s, and leaves nothing that is awaited', async () => {
+      const { wanted, payload } = order();
+      const look = (...rest: string[]) => cli('expect', 'payments', wanted, '--timeout', '0s', ...rest);
+      const nothing = 'madeleine: no such event has occurred; nothing is awaited\n';
+      const before = (await cli('awaited', '--limit', '1000', '--json')).stdout;
+      expect(await look()).toEqual({ code: 5, stdout: '', stderr: nothing });
+      expect((await cli('awaited', '--limit', '1000', '--json')).stdout).toBe(before);
+      await push('payments', payload);
+      const { code, stdout } = await look('--json');
+      expect(code).toBe(0);
+      const [found] = ndjson(stdout);
+      expect(stdout).toContain(payload);
+      expect(await look('--since', String(found?.createdAt))).toMatchObject({ code: 5 });
+      await cli('invalidate', String(found?.id));
+      expect(await look()).toMatchObject({ code: 5, stdout: '' });
+      await push('payments', payload);
+      expect(await look()).toMatchObject({ code: 0 });
     });
 
     it.each(['1s', '700ms'])(

@@ -71,6 +71,74 @@ describe('the command line as a process', { timeout: 120_000 }, () => {
     expect(stderr).toBe('');
   });
 
+  describe('whose output nobody reads', () => {
+    const BUILT = fileURLToPath(new URL('../../../dist/src/main.js', import.meta.url));
+
+    /** Runs a line of bash in which `madeleine` is the program. */
+    const bash = (line: string) =>
+      promisify(execFile)('bash', ['-c', `madeleine() { "${process.execPath}" "${BUILT}" "$@"; }; ${line}`], {
+        env: environment(),
+        timeout: 60_000,
+      });
+    const codes = `echo "codes \${PIPESTATUS[@]}"`;
+
+    it.each(['--help', 'push --help', 'doctor --help', '--version', 'consumers'])(
+      'prints %s without a word about it',
+      async (argv) => {
+        for (const reader of ['head -1', 'true']) {
+          const { stdout, stderr } = await bash(`madeleine ${argv} | ${reader}; ${codes}`);
+          expect([stdout, stderr]).toEqual([expect.stringMatching(/codes 0 0\n$/), '']);
+        }
+      },
+    );
+
+    it('is quiet where nobody reads what went wrong, either', async () => {
+      const { stdout } = await bash(`madeleine nonsense 2>&1 | true; ${codes}`);
+      expect(stdout).toBe('codes 2 0\n');
+    });
+
+    it.each([
+      'tail -n 100',
+      'tail -n 100 --limit 5',
+      'read --follow',
+      'subscribe unread-consumer',
+    ])('ends %s before the next event comes', async (argv) => {
+      for (const n of [1, 2, 3]) await push(n);
+      const sinceMs = performance.now();
+      const { stdout, stderr } = await bash(`madeleine ${argv} | head -1; ${codes}`);
+      expect([stdout, stderr]).toEqual([expect.stringMatching(/\ncodes 0 0\n$/), '']);
+      expect(performance.now() - sinceMs).toBeLessThan(20_000);
+    });
+
+    it('does its work all the same, where that is more than printing', async () => {
+      const { stdout } = await bash(`madeleine consumers create made-unread | true; ${codes}`);
+      expect(stdout).toBe('codes 0 0\n');
+      expect(await runToEnd(['consumers', 'get', 'made-unread'], { server: address })).toMatchObject({ code: 0 });
+    });
+
+    it('pushes every line all the same', async () => {
+      const context = 'unread';
+      const lines = `seq 1 5000 | madeleine push --json --batch 10 --context ${context} --topic t --issuer i`;
+      const { stdout } = await bash(`${lines} | head -1; ${codes}`);
+      expect(stdout).toMatch(/\ncodes 0 0 0\n$/);
+      const read = await runToEnd(['read', '--json', '--context', context], { server: address });
+      expect(ndjson(read.stdout)).toHaveLength(5000);
+    });
+
+    it('says that it could not be written', async () => {
+      for (const argv of ['--help', 'consumers', 'read']) {
+        await push(1);
+        const failed = await bash(`madeleine ${argv} > /dev/full`).catch(
+          (error: { code: number; stderr: string }) => error,
+        );
+        expect(failed, argv).toMatchObject({
+          code: 1,
+          stderr: expect.stringMatching(/^madeleine: [^\n]*ENOSPC[^\n]*\n$/),
+        });
+      }
+    });
+  });
+
   it('ends a stream on SIGINT with code 0', async () => {
     const { child, printed, ended } = start('read', '--follow', '--json');
     await waitUntil(() => printed.stdout !== '', { what: 'a stored event is printed', timeoutMs: 40_000 });

@@ -1,12 +1,16 @@
 // The command line against a real server: push, read, tail, streams; what they print, and how they fail.
 
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { OPTIONS } from '../../../src/config.js';
 import { createTestDatabase, type TestDatabase } from '../../support/database/database.js';
+import { FaultyProxy } from '../../support/database/faulty-proxy.js';
 import { startServer, type TestServer } from '../../support/server/server.js';
 import { waitUntil } from '../../support/wait-until.js';
 import { ndjson, RunningCli, runToEnd } from './cli-run.js';
@@ -290,6 +294,10 @@ describe('the command line', () => {
     it('of the command line end with 2 and say what is wrong', async () => {
       const wrong: [readonly string[], RegExp][] = [
         [['nope'], /unknown command 'nope'/],
+        [['nope', '--help'], /unknown command 'nope'/],
+        [['--help', 'nope'], /unknown command 'nope'/],
+        [['streams', 'nope', '--help'], /unknown command 'nope'/],
+        [['help', 'nope'], /Usage: madeleine/],
         [['push', '--issuer', 'i', '1'], /--topic is required/],
         [
           ['push', '--topic', 't', '--issuer', 'i', '--file', '/does/not/exist'],
@@ -319,7 +327,74 @@ describe('the command line', () => {
     it('to reach a server end with 1 and name the address', async () => {
       const { code, stderr } = await runToEnd(['read'], { server: '127.0.0.1:1' });
       expect(code).toBe(1);
-      expect(stderr).toMatch(/^madeleine: no server answers at 127\.0\.0\.1:1: [^\n]*\n$/);
+      expect(stderr).toMatch(
+        /^madeleine: nobody answers at 127\.0\.0\.1:1 yet, [^\n]*\nmadeleine: no server answers at 127\.0\.0\.1:1: [^\n]*\n$/,
+      );
+    });
+
+    it('are told after two seconds, where nobody answers and where a server says nothing', async () => {
+      const silent = createServer(() => {}).listen(0, '127.0.0.1');
+      await once(silent, 'listening');
+      const { port } = silent.address() as AddressInfo;
+      for (const address of ['127.0.0.1:1', `127.0.0.1:${port}`]) {
+        const sinceMs = performance.now();
+        const running = new RunningCli(['read', '--json'], { server: address });
+        await waitUntil(() => running.notices !== '', { what: 'it says what it waits for' });
+        expect(performance.now() - sinceMs).toBeGreaterThan(1_900);
+        running.interrupt();
+        expect(await running.ended()).toMatchObject({
+          code: 130,
+          stderr: `madeleine: nobody answers at ${address} yet, still trying to connect\nmadeleine: interrupted\n`,
+        });
+      }
+      silent.close();
+    });
+
+    it('of a call that is tried again say why', async () => {
+      const database = await createTestDatabase();
+      const proxy = new FaultyProxy(database.url);
+      await proxy.start();
+      const cutOff = await startServer({ databaseUrl: proxy.url });
+      try {
+        proxy.refuse();
+        const running = new RunningCli(['push', '--topic', 't', '--issuer', 'i', '1'], { server: cutOff.address });
+        await waitUntil(() => running.notices !== '', { what: 'it says what it waits for', timeoutMs: 20_000 });
+        expect(running.notices).toMatch(
+          /^madeleine: ([A-Z_]+: .*; trying again|127\S+ has not answered yet, still waiting)\n/,
+        );
+        running.interrupt();
+        expect((await running.ended()).code).toBe(130);
+      } finally {
+        await cutOff.stop();
+        await proxy.stop();
+        await database.drop();
+      }
+    });
+  });
+
+  describe('help', () => {
+    const listed = async (...argv: string[]) => (await cli([...argv, '--help'])).stdout.match(/^ {2}--[a-z-]+/gm);
+
+    it('of migrate and doctor lists the settings that they heed', async () => {
+      const database = ['--database-url', '--data-dir', '--db-pool'];
+      const flags = (names: readonly string[]) => names.map((name) => `  ${name}`);
+      expect(await listed('migrate')).toEqual(flags([...database, '--json']));
+      expect(await listed('doctor')).toEqual(flags(['--listen', '--http-listen', ...database, '--json']));
+      expect(await listed('serve')).toHaveLength(Object.keys(OPTIONS).length);
+    });
+
+    it('is there, and the version, with code 0', async () => {
+      for (const argv of [['--help'], ['help'], ['help', 'push'], ['push', '--help'], ['streams', '--help']]) {
+        expect(await cli(argv)).toMatchObject({
+          code: 0,
+          stderr: '',
+          stdout: expect.stringContaining('Usage: madeleine'),
+        });
+      }
+      const { version } = JSON.parse(await readFile(new URL('../../../package.json', import.meta.url), 'utf8'));
+      for (const flag of ['--version', '-V']) {
+        expect(await cli([flag])).toEqual({ code: 0, stdout: `madeleine ${version}\n`, stderr: '' });
+      }
     });
   });
 });

@@ -90,7 +90,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   // The command line, a client like any other.
   cli: 'config',
   'cli/commands': `cli cli/commands/cawins cli/commands/consumers cli/commands/events cli/commands/server
-    cli/commands/topics cli/commands/waits cli/connection cli/text`,
+    cli/commands/topics cli/commands/waits cli/connection cli/text lib`,
   'cli/commands/cawins': 'cli cli/commands/events cli/connection cli/text generated lib',
   'cli/commands/consumers': 'cli cli/connection cli/text generated',
   'cli/commands/events': 'cli cli/connection cli/text domain domain/events generated lib',

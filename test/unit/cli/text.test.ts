@@ -7,7 +7,7 @@ import { settingsMask, settingsOf } from '../../../src/cli/commands/consumers/se
 import { Backoff } from '../../../src/cli/connection/backoff.js';
 import { deliveryJson, eventJson, eventLine, messageJson } from '../../../src/cli/text/event-json.js';
 import { parseNewEvent } from '../../../src/cli/text/new-event-json.js';
-import { printable, tableLines } from '../../../src/cli/text/output.js';
+import { cut, printable, tableLines } from '../../../src/cli/text/output.js';
 import { durationText, parseDuration, parseTime, timestampText } from '../../../src/cli/text/time-text.js';
 import { acknowledgement, property, startPosition, subject, uint64 } from '../../../src/cli/text/values.js';
 
@@ -208,6 +208,17 @@ describe('text for people', () => {
     ).toEqual(['NAME       N', 'orders     7', 'a       1234']);
   });
 
+  it('leaves no room in every row for one long name', () => {
+    const columns = [
+      { title: 'NAME', text: (name: string) => name },
+      { title: 'N', text: () => '7', right: true },
+    ];
+    const long = 'x'.repeat(255);
+    expect(tableLines(['orders', long], columns)).toEqual(['NAME    N', 'orders  7', `${long}  7`]);
+    const many = Array.from({ length: 200_000 }, () => 'a');
+    expect(tableLines(many, columns)).toHaveLength(200_001);
+  });
+
   it('never steers a terminal', () => {
     expect(printable('a\u001b[2Jb\u009bc\n')).toBe('a\\u001b[2Jb\\u009bc\\u000a');
     expect(eventLine({ ...event('"x"'), issuer: 'e\u001b]0;owned\u0007' })).toContain('e\\u001b]0;owned\\u0007');
@@ -218,6 +229,9 @@ describe('text for people', () => {
       '    12  event 18446744073709551615  2026-11-21T10:45:03.123456Z  orders  order-7#3  shop  {"a":1}',
     );
     expect(eventLine(event('{"a":1}'), 20)).toHaveLength(20);
+    const smile = '\u{1f600}';
+    expect(cut(`ab${smile}cd`, 4)).toBe('ab…');
+    expect(cut(`ab${smile}cd`, 5)).toBe(`ab${smile}…`);
   });
 });
 

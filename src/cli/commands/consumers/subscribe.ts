@@ -56,7 +56,7 @@ export function subscribeCommand(deps: CliDeps): Command {
             ...defined({ limit }),
           }).run();
         },
-        { endless: limit === undefined },
+        { endless: limit === undefined, unread: 'end at once' },
       );
     });
 }

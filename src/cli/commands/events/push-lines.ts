@@ -7,11 +7,12 @@ import { isJsonContentType } from '../../../domain/events/event.js';
 import { Uuid7Source } from '../../../lib/uuid7.js';
 import { type Batch, BatchPusher, type LineEvent } from '../../connection/batch-pusher.js';
 import { CommandFailed } from '../../connection/failures.js';
-import { type Line, lineBatches } from '../../connection/line-batches.js';
+import type { Line } from '../../connection/line-batches.js';
 import type { Session } from '../../connection/run.js';
+import { stdinLines } from '../../connection/stdin-lines.js';
 import { messageJson } from '../../text/event-json.js';
-import { parseNewEvent } from '../../text/new-event-json.js';
 import { isWideText, textProblem, withoutMark } from '../../text/input-text.js';
+import { parseNewEvent } from '../../text/new-event-json.js';
 import { type EnvelopeFlags, newEvent, withFlags } from './event-options.js';
 import { PushProgress } from './push-progress.js';
 import { eventErrorText, outcomeText } from './push-text.js';
@@ -60,7 +61,14 @@ export async function pushLines(session: Session, flags: PushLinesFlags): Promis
     progress.stop();
   }
   if (!output.json) await output.line(totals.text());
-  if (totals.refused > 0) throw new CommandFailed(`${totals.refused} of ${totals.all} events were refused`);
+  if (totals.refused > 0) throw new CommandFailed(refusedText(totals));
+}
+
+/** How many were refused; whoever gave one text of several lines meant something else. */
+function refusedText({ refused, all }: Totals): string {
+  const hint =
+    refused === all && all > 1 ? ': each line of stdin is one by itself, --file takes one of several lines' : '';
+  return `${refused} of ${all} ${all === 1 ? 'event was' : 'events were'} refused${hint}`;
 }
 
 type Refuse = (line: number, sentence: string, json: string) => Promise<void>;
@@ -68,8 +76,8 @@ type Refuse = (line: number, sentence: string, json: string) => Promise<void>;
 /** The lines as batches of events; lines that are no events are refused here. */
 async function* batchesOf(session: Session, flags: PushLinesFlags, refuse: Refuse): AsyncGenerator<Batch> {
   const messageIds = new Uuid7Source(Date.now);
-  const { stdin: input, signal } = session;
-  for await (const lines of lineBatches({ input, signal, maxLines: flags.batch, maxBytes: BATCH_BYTES })) {
+  const news = `reads ${flags.events === true ? 'events' : 'payloads'} from stdin, one a line`;
+  for await (const lines of stdinLines(session, news, { maxLines: flags.batch, maxBytes: BATCH_BYTES })) {
     const events: LineEvent[] = [];
     for (const line of lines) {
       const event = await eventOrRefusal(line, flags, refuse);
@@ -127,6 +135,6 @@ class Totals {
   text(): string {
     const seconds = ((performance.now() - this.#startedMs) / 1000).toFixed(1);
     const parts = [...this.#outcomes].map(([outcome, n]) => `${n} ${outcome}`);
-    return `${this.all} events in ${seconds} s: ${[...parts, `${this.refused} refused`].join(', ')}`;
+    return `${this.all} ${this.all === 1 ? 'event' : 'events'} in ${seconds} s: ${[...parts, `${this.refused} refused`].join(', ')}`;
   }
 }

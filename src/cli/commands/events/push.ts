@@ -61,10 +61,15 @@ export function pushCommand(deps: CliDeps): Command {
     .action(async (payload: string | undefined, flags: PushFlags) => {
       const single = payload !== undefined || flags.file !== undefined || flags.description !== undefined;
       checkFlags(payload, flags, single, deps);
-      await runClient(deps, flags, async (session) => {
-        if (single) await pushOne(session, flags, await singlePayload(payload, flags));
-        else await pushLines(session, flags);
-      });
+      await runClient(
+        deps,
+        flags,
+        async (session) => {
+          if (single) await pushOne(session, flags, await singlePayload(payload, flags));
+          else await pushLines(session, flags);
+        },
+        { unread: 'go on' },
+      );
     });
 }
 

@@ -38,6 +38,7 @@ export function readCommand(deps: CliDeps): Command {
       const request = { ...readRequest(flags), ...defined({ afterPosition, startTime, follow }) };
       await runClient(deps, flags, (session) => new EventReader({ session, request, ...defined({ limit }) }).run(), {
         endless: follow === true && limit === undefined,
+        unread: 'end at once',
       });
     });
 }

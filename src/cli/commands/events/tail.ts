@@ -42,7 +42,7 @@ export function tailCommand(deps: CliDeps): Command {
           const { limit } = flags;
           await new EventReader({ session, request, ...defined({ limit }) }).run();
         },
-        { endless: flags.limit === undefined },
+        { endless: flags.limit === undefined, unread: 'end at once' },
       );
     });
 }

@@ -15,10 +15,24 @@ const VALUE_NAMES: Readonly<Record<string, string>> = {
 
 const NAMES = Object.keys(OPTIONS) as OptionName[];
 
+/** The settings that say which database is meant. */
+export const DATABASE_SETTINGS: readonly OptionName[] = ['databaseUrl', 'dataDir', 'databasePool'];
+
+export interface ConfigCommand {
+  readonly name: string;
+  readonly summary: string;
+  /** The settings that it heeds; all, unless told. The others are taken, so that the flags of serve can be given to every command. */
+  readonly heeds?: readonly OptionName[];
+}
+
 /** A command that takes every setting as a flag; `work` gets the settings, read from flags, environment and defaults. */
-export function configCommand(name: string, summary: string, deps: CliDeps, work: ConfigWork): Command {
+export function configCommand(
+  { name, summary, heeds = NAMES }: ConfigCommand,
+  deps: CliDeps,
+  work: ConfigWork,
+): Command {
   const command = new Command(name).description(summary);
-  for (const setting of NAMES) command.addOption(settingOption(setting));
+  for (const setting of NAMES) command.addOption(settingOption(setting).hideHelp(!heeds.includes(setting)));
   return command.action(async (flags: Record<string, string | boolean>) => {
     await work(readConfig(settingFlags(flags), deps.environment), flags);
   });
@@ -39,4 +53,13 @@ function settingFlags(flags: Readonly<Record<string, string | boolean>>): Partia
   return Object.fromEntries(
     given.filter(([, value]) => value !== undefined).map(([name, value]) => [name, String(value)]),
   );
+}
+
+/** Whether somebody gave the setting, by its flag or its variable: what is left out is no wish. */
+export function isGiven(
+  name: OptionName,
+  flags: Readonly<Record<string, string | boolean>>,
+  { environment }: Pick<CliDeps, 'environment'>,
+): boolean {
+  return Boolean(settingFlags(flags)[name] || environment[OPTIONS[name].variable]);
 }

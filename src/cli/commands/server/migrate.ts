@@ -3,7 +3,7 @@
 import type { Command } from 'commander';
 import type { CliDeps, MigrationReport } from '../../deps.js';
 import { Output } from '../../text/output.js';
-import { configCommand } from './config-options.js';
+import { configCommand, DATABASE_SETTINGS } from './config-options.js';
 
 const HELP = `
 A server migrates at its start by itself; this is for those who want to do it before.
@@ -12,7 +12,8 @@ Examples:
   $ madeleine migrate --database-url mysql://madeleine:secret@db.internal:3306/madeleine`;
 
 export function migrateCommand(deps: CliDeps): Command {
-  return configCommand('migrate', 'bring the schema of the database up to date', deps, async (config, flags) => {
+  const command = { name: 'migrate', summary: 'bring the schema of the database up to date', heeds: DATABASE_SETTINGS };
+  return configCommand(command, deps, async (config, flags) => {
     const output = new Output({ stdout: deps.stdout, stderr: deps.stderr, json: flags.json === true });
     const report = await deps.migrate(config);
     await output.line(output.json ? JSON.stringify(report) : reportText(report));

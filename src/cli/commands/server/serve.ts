@@ -13,5 +13,8 @@ Examples:
   $ madeleine serve --listen 0.0.0.0:50051 --database-url mysql://madeleine:secret@db.internal:3306/madeleine`;
 
 export function serveCommand(deps: CliDeps): Command {
-  return configCommand('serve', 'run a server', deps, (config) => deps.serve(config)).addHelpText('after', HELP);
+  return configCommand({ name: 'serve', summary: 'run a server' }, deps, (config) => deps.serve(config)).addHelpText(
+    'after',
+    HELP,
+  );
 }

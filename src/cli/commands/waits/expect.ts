@@ -8,6 +8,7 @@ import type { CliDeps } from '../../deps.js';
 import type { Seconds } from '../../text/time-text.js';
 import { defined, description, duration, time, uint64 } from '../../text/values.js';
 import { Expectation } from './expectation.js';
+import { lookFor, printFound } from './look.js';
 
 type Description = Readonly<Record<string, unknown>>;
 
@@ -25,12 +26,15 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 /** What the server gets to say what is known, with a --timeout that is shorter. */
 const MIN_ANSWER_MS = 1_000;
+/** What it gets to look through the topic, event by event. */
+const LOOK_MS = 10_000;
 
 const HELP = `
 The description is the part of the payload by which the event is recognised: at each of its paths the payload has to have
 an equal value. An event that has occurred already is printed at once. Otherwise it is awaited in the server, together with
 all who describe it equally, and printed when it occurs. A lost connection is made again. Ctrl-C and --timeout end only this
-command: the event stays awaited, and the same command, or --id, goes on.
+command: the event stays awaited, and the same command, or --id, goes on. With --timeout 0s it only looks whether the event has
+occurred, and leaves nothing that is awaited.
 
 Exit codes: 0 it occurred and was printed, 1 refused or failed, 2 the command line cannot be used, 3 its wait expired,
 4 it was invalidated, 5 --timeout is over (whatever the server does, 1 s at least), 130 Ctrl-C. With --json the event is printed however it ended.
@@ -55,18 +59,19 @@ export function expectCommand(deps: CliDeps): Command {
     .addHelpText('after', HELP)
     .action(async (topic: string | undefined, wanted: Description | undefined, flags: ExpectFlags) => {
       checkFlags(topic, wanted, flags);
-      let met = false;
+      let met = isLook(flags);
       const endsAt = deadlineOf(flags);
       await runClient(
         deps,
         flags,
         async (session) => {
+          if (isLook(flags)) return printFound(session, await lookFor(session, topic ?? '', wanted ?? {}, flags));
           const id = flags.id ?? (await awaitEvent(session, topic ?? '', wanted ?? {}, flags));
           const timeoutMs = endsAt && Math.ceil(Math.max(0, endsAt - performance.now()));
           await new Expectation({ session, timeoutMs, again: (event) => againText(event, flags) }).run(id);
           met = true;
         },
-        { timeoutMs: patience(flags), interrupted: 'no longer waiting' },
+        { timeoutMs: patience(flags), interrupted: 'no longer waiting', unread: 'end at once' },
       );
       if (!met) throw new CommandFailed('no longer waiting', { exitCode: ExitCode.INTERRUPTED });
     });
@@ -88,9 +93,14 @@ function deadlineOf({ timeout }: ExpectFlags): number | undefined {
 }
 
 /** How long the server may take over everything; in a shorter time than this it could not answer at all. */
-function patience({ timeout }: ExpectFlags): number | undefined {
-  const ms = milliseconds(timeout);
-  return ms === undefined ? undefined : Math.max(ms, MIN_ANSWER_MS);
+function patience(flags: ExpectFlags): number | undefined {
+  const ms = milliseconds(flags.timeout);
+  return ms === undefined ? undefined : Math.max(ms, isLook(flags) ? LOOK_MS : MIN_ANSWER_MS);
+}
+
+/** Whether it only looks: who does not wait leaves nothing that is awaited. */
+function isLook({ id, timeout }: ExpectFlags): boolean {
+  return id === undefined && milliseconds(timeout) === 0;
 }
 
 function milliseconds(time: Seconds | undefined): number | undefined {
