@@ -74,6 +74,8 @@ describe('the npm package', () => {
 
   it('has a command that runs', async () => {
     expect((await npx('--help')).stdout).toContain('madeleine serve');
+    expect((await npx('--version')).stdout).toMatch(/^madeleine \d+\.\d+\.\d+\n$/);
+    expect((await npx('call', '--help')).stdout).toContain('EventService/PushEvent');
     await expect(npx('nonsense')).rejects.toMatchObject({ code: 2 });
   });
 
@@ -98,6 +100,8 @@ describe('the npm package', () => {
     await npx('push', '--server', grpc, '--topic', 'orders', '--issuer', 'shop', '{"total": 12.5}');
     const { stdout } = await npx('read', '--server', grpc, '--json');
     expect(JSON.parse(stdout)).toMatchObject({ position: '1', topic: 'orders', payload: { json: { total: 12.5 } } });
+    const called = await npx('call', 'EventService/GetEvent', '{"id": 1}', '--server', grpc);
+    expect(JSON.parse(called.stdout)).toMatchObject({ event: { id: '1', payload: { json: { total: 12.5 } } } });
     expect(await readdir(join(home, 'data'))).toContain('mariadb');
   });
 

@@ -24,6 +24,7 @@ import { pushCommand } from './events/push.js';
 import { readCommand } from './events/read.js';
 import { streamsCommand } from './events/streams.js';
 import { tailCommand } from './events/tail.js';
+import { callCommand } from './rpc/call.js';
 import { doctorCommand } from './server/doctor.js';
 import { migrateCommand } from './server/migrate.js';
 import { serveCommand } from './server/serve.js';
@@ -51,6 +52,7 @@ const COMMANDS = [
     explainCommand,
     invalidateCommand,
     cawinsCommand,
+    callCommand,
   ],
 ];
 

@@ -82,7 +82,7 @@ describe('the command line as a process', { timeout: 120_000 }, () => {
       });
     const codes = `echo "codes \${PIPESTATUS[@]}"`;
 
-    it.each(['--help', 'push --help', 'doctor --help', '--version', 'consumers'])(
+    it.each(['--help', 'push --help', 'doctor --help', 'call --help', '--version', 'consumers'])(
       'prints %s without a word about it',
       async (argv) => {
         for (const reader of ['head -1', 'true']) {
@@ -102,6 +102,7 @@ describe('the command line as a process', { timeout: 120_000 }, () => {
       'tail -n 100 --limit 5',
       'read --follow',
       'subscribe unread-consumer',
+      'call EventService/ReadEvents \'{"follow": true}\'',
     ])('ends %s before the next event comes', async (argv) => {
       for (const n of [1, 2, 3]) await push(n);
       const sinceMs = performance.now();

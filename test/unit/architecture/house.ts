@@ -89,11 +89,12 @@ export const HOUSE: Readonly<Record<string, string>> = {
 
   // The command line, a client like any other.
   cli: 'config',
-  'cli/commands': `cli cli/commands/cawins cli/commands/consumers cli/commands/events cli/commands/server
+  'cli/commands': `cli cli/commands/cawins cli/commands/consumers cli/commands/events cli/commands/rpc cli/commands/server
     cli/commands/topics cli/commands/waits cli/connection cli/text lib`,
   'cli/commands/cawins': 'cli cli/commands/events cli/connection cli/text generated lib',
   'cli/commands/consumers': 'cli cli/connection cli/text generated',
   'cli/commands/events': 'cli cli/connection cli/text domain domain/events generated lib',
+  'cli/commands/rpc': 'cli cli/connection cli/text lib',
   'cli/commands/server': 'cli cli/connection cli/text config settings',
   'cli/commands/topics': 'cli cli/connection cli/text generated',
   'cli/commands/waits': 'cli cli/connection cli/text generated lib',
@@ -130,5 +131,5 @@ export const OUTSIDE: Readonly<Record<string, Outside>> = {
   grpc: { packages: GRPC, io: false },
   'grpc/server': { packages: [...GRPC, 'prom-client'], io: true },
   http: { packages: ['@hono/node-server', 'hono', 'prom-client'], io: true },
-  cli: { packages: [...GRPC, 'commander', 'cli-progress'], io: true },
+  cli: { packages: [...GRPC, '@bufbuild/protobuf/wkt', '@grpc/proto-loader', 'commander', 'cli-progress'], io: true },
 };
