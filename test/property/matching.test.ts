@@ -2,7 +2,12 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Description, loadDescription, parseDescription } from '../../src/domain/descriptions/description.js';
+import {
+  checkedLeaves,
+  type Description,
+  loadDescription,
+  parseDescription,
+} from '../../src/domain/descriptions/description.js';
 import { DescriptionPaths } from '../../src/domain/descriptions/description-paths.js';
 import { decodeShape, encodeShape } from '../../src/domain/descriptions/shape.js';
 import { ShapeMatcher } from '../../src/domain/descriptions/shape-matcher.js';
@@ -71,7 +76,7 @@ describe('matching', { timeout: PROPERTY_TIMEOUT_MS }, () => {
         const bytes = bytesOf(payload, between);
         const expected = naivelyContains(payload, description);
         expect(parsed.isContainedIn(bytes)).toBe(expected);
-        const [match] = new ShapeMatcher([parsed.shape]).matchPushed(bytes, 'payload');
+        const [match] = new ShapeMatcher([parsed.shape]).match(bytes);
         expect(match?.hash.equals(parsed.hash) ?? false).toBe(expected);
         expect(match?.values === parsed.values).toBe(expected);
       }),
@@ -99,8 +104,8 @@ describe('matching', { timeout: PROPERTY_TIMEOUT_MS }, () => {
         const described = [...asks.map((taken) => near(payload, taken, [payload])), ...others];
         const shapes = described.filter((one) => !isEmpty(one)).map((one) => parse(one).shape);
         const bytes = bytesOf(payload);
-        const together = new ShapeMatcher(shapes).matchPushed(bytes, 'payload');
-        expect(together).toEqual(shapes.flatMap((shape) => new ShapeMatcher([shape]).matchStored(bytes)));
+        const together = new ShapeMatcher(shapes).match(bytes);
+        expect(together).toEqual(shapes.flatMap((shape) => new ShapeMatcher([shape]).match(bytes)));
       }),
       parameters,
     );
@@ -162,9 +167,10 @@ describe('matching', { timeout: PROPERTY_TIMEOUT_MS }, () => {
         const doubled: ObjectModel = { kind: 'object', members: members.toSpliced(to % (names.length + 1), 0, again) };
         const wrapped = (model: Model) => bytesOf(inArray ? { kind: 'array', items: [model] } : model);
         const matcher = new ShapeMatcher([loadDescription('{"a":1}').shape]);
-        expect(() => matcher.matchPushed(wrapped(object), 'payload')).not.toThrow();
-        expect(() => matcher.matchPushed(wrapped(doubled), 'payload')).toThrow(MadeleineError);
-        expect(matcher.matchStored(wrapped(doubled))).toEqual([]);
+        const [sound, broken] = [wrapped(object), wrapped(doubled)];
+        expect(() => checkedLeaves(sound, 'payload')).not.toThrow();
+        expect(() => checkedLeaves(broken, 'payload')).toThrow(MadeleineError);
+        expect(matcher.match(broken)).toEqual([]);
       }),
       parameters,
     );

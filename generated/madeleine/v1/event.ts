@@ -310,7 +310,11 @@ export interface NewEvent {
   description:
     | { [key: string]: any }
     | undefined;
-  /** What happened. Without it the push needs a description, and may not set stream, subject or properties. */
+  /**
+   * What happened. Without it the push needs a description, and may not set stream, subject or properties. JSON with a key twice in
+   * an object, more than 64 levels or more than 1,024 leaves cannot be indexed: it is stored like any other, and no description
+   * is contained in it.
+   */
   payload:
     | Payload
     | undefined;

@@ -31,7 +31,7 @@ export class DescriptionPaths {
   /**
    * The description of the JSON payload: its leaves at and below each path. A path that leads to an object takes all of it,
    * so another payload with one member more there is another event. FIELD_INVALID under `field` for a payload that has
-   * nothing at a path, breaks the limits of watched topics, or gives a description of more than 16 KiB.
+   * nothing at a path, breaks the limits of what can be indexed, or gives a description of more than 16 KiB.
    */
   describe(payload: Uint8Array, field: string): Description {
     const leaves = checkedLeaves(payload, field);

@@ -58,7 +58,7 @@ export class Description {
     return this.shape.paths.map(pointerOf);
   }
 
-  /** Whether the JSON payload contains it. One that breaks the limits of watched topics contains nothing. */
+  /** Whether the JSON payload contains it. One that cannot be indexed contains nothing. */
   isContainedIn(payload: Uint8Array): boolean {
     const found = this.#tokensOf(payload);
     return this.#tokens.every((token, index) => found[index] === token);

@@ -1,6 +1,5 @@
 // Which of a topic's shapes a payload has, and the hash of its values for each: one pass, whatever the number of shapes.
 
-import { fieldInvalid } from '../errors.js';
 import { NOT_A_LEAF, scanLeaves, type Tokens, WantedPaths } from '../json/json-scan.js';
 import { JsonProblem } from '../json/json-tokens.js';
 import { type Shape, valuesHash, valuesText } from './shape.js';
@@ -25,30 +24,20 @@ export class ShapeMatcher<S extends Shape = Shape> {
   }
 
   /**
-   * The shapes that the JSON payload has, in the order they were given. A payload that breaks the limits of watched topics
-   * (64 levels, 1,024 leaves, no key twice) is FIELD_INVALID under `field`; without shapes nothing is looked at.
+   * The shapes that the JSON payload has, in the order they were given. One that cannot be indexed (more than 64 levels or 1,024
+   * leaves, a key twice) has none, so that nobody's description stops somebody else's pushes; without shapes nothing is looked at.
    */
-  matchPushed(payload: Uint8Array, field: string): ShapeMatch<S>[] {
+  match(payload: Uint8Array): ShapeMatch<S>[] {
     if (this.#shapes.length === 0) return [];
     try {
-      return this.#match(scanLeaves(payload, this.#wanted));
-    } catch (error) {
-      throw error instanceof JsonProblem ? fieldInvalid(field, error.message) : error;
-    }
-  }
-
-  /** Keys of a payload of the log, as `keysOf` has them; one that breaks the limits, stored before anybody watched, matches nothing. */
-  matchStored(payload: Uint8Array): ShapeMatch<S>[] {
-    if (this.#shapes.length === 0) return [];
-    try {
-      return this.#match(scanLeaves(payload, this.#wanted));
+      return this.#matches(scanLeaves(payload, this.#wanted));
     } catch (error) {
       if (error instanceof JsonProblem) return [];
       throw error;
     }
   }
 
-  #match(tokens: Tokens): ShapeMatch<S>[] {
+  #matches(tokens: Tokens): ShapeMatch<S>[] {
     const matches: ShapeMatch<S>[] = [];
     for (const { shape, slots } of this.#shapes) {
       const found = leafTokens(tokens, slots);

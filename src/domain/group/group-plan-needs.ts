@@ -43,7 +43,7 @@ function matchOf({ draft }: Push, catalog: ShapeCatalog): PushMatch | undefined 
   const { matcher, identity } = watched;
   try {
     if (!isJsonContentType(payload.contentType)) return identity === undefined ? NO_KEYS : withoutIdentity(identity);
-    const matches = matcher.matchPushed(payload.bytes, 'event.payload');
+    const matches = matcher.match(payload.bytes);
     const keys = matches.map((match) => waitKey({ context, topic }, match.shape, match));
     return identity === undefined ? { keys } : { keys, identity: identity.describe(payload.bytes, 'event.payload') };
   } catch (error) {

@@ -42,7 +42,7 @@ export interface WaitTerms {
 export interface PushMatch {
   /** The shapes that the payload has, or the one of the description that is looked for. */
   readonly keys: readonly WaitKey[];
-  /** The payload breaks the limits of watched topics, or lacks what identifies the events of its topic. */
+  /** The payload lacks what identifies the events of its topic, or cannot be read for it. */
   readonly problem?: MadeleineError;
   /** What identifies the event by the description paths of its topic. */
   readonly identity?: Description;

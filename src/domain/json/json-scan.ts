@@ -2,7 +2,7 @@
 // Every push to a topic that somebody ever described an event of goes through here: what nobody wants is passed over
 // without making an object or a string of it.
 //
-// It looks at the whole text even when all that is wanted was found: whether a payload is taken must not depend on the
+// It looks at the whole text even when all that is wanted was found: whether a payload can be indexed must not depend on the
 // descriptions that happen to be asked for at present.
 
 import { asBuffer } from './bytes.js';

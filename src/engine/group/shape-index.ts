@@ -116,7 +116,7 @@ export class ShapeIndex {
 function rowsOf(entries: readonly LogEntry[], matcher: ShapeMatcher): IndexRow[] {
   return entries.flatMap(({ payload, position }) => {
     if (payload === undefined || !isJsonContentType(payload.contentType)) return [];
-    return matcher.matchStored(payload.bytes).map(({ hash }) => ({ hash, position }));
+    return matcher.match(payload.bytes).map(({ hash }) => ({ hash, position }));
   });
 }
 

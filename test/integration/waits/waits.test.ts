@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { ConsumerSettings } from '../../../generated/madeleine/v1/consumer_service.js';
-import { type Event, EventStatus, type NewEvent } from '../../../generated/madeleine/v1/event.js';
+import { type Event, EventStatus, type NewEvent, PayloadEncoding } from '../../../generated/madeleine/v1/event.js';
 import { Outcome, type PushEventRequest } from '../../../generated/madeleine/v1/event_service.js';
 import { refusalOf } from '../../support/contract/refusals.js';
 import { createTestDatabase } from '../../support/database/database.js';
@@ -37,6 +37,16 @@ async function push(event: NewEvent, terms: Partial<PushEventRequest> = {}) {
 const look = (topic: string, description: Json, terms: Partial<PushEventRequest> = {}) =>
   push(described(topic, description), terms);
 const occur = (topic: string, payload: Json, rest: Rest = {}) => push(happened(topic, payload, rest));
+/** Pushes the events as one atomic batch of a stream; returns which results they have. */
+const streamed = async (events: NewEvent[]) => {
+  const requests = async function* () {
+    yield { batchId: 1n, events: events.map((event) => ({ event })), atomic: true };
+  };
+  for await (const { results } of suite.client.events.pushEventStream(requests())) {
+    return results.map(({ result }) => result?.$case);
+  }
+  return [];
+};
 const get = async (id: bigint) =>
   (await suite.client.events.getEvent({ key: { $case: 'id', value: id } })).event as Event;
 const list = async (
@@ -243,7 +253,7 @@ describe('a push with a payload', () => {
     }
   });
 
-  it('matches to the limits of depth and leaves, and is refused beyond them', async () => {
+  it('matches to the limits of depth and leaves, and satisfies nothing beyond them', async () => {
     const nested = (depth: number): Json => (depth === 1 ? { a: 1 } : { a: nested(depth - 1) });
     const wide = (leaves: number) => Object.fromEntries(Array.from({ length: leaves }, (_, n) => [`k${n}`, n]));
     for (const make of [nested, wide]) {
@@ -251,10 +261,7 @@ describe('a push with a payload', () => {
       const topic = newTopic();
       const wait = await look(topic, make(most));
       const beyond = newEvent({ topic, payload: bytesPayload(JSON.stringify(make(most + 1))) });
-      expect(await refusalOf(suite.client.events.pushEvent({ event: beyond }))).toMatchObject({
-        reason: 'FIELD_INVALID',
-        fields: ['event.payload'],
-      });
+      expect((await push(beyond)).outcome).toBe(Outcome.OUTCOME_OCCURRED);
       const ended = await push(newEvent({ topic, payload: bytesPayload(JSON.stringify(make(most))) }));
       expect(ended).toMatchObject({ outcome: Outcome.OUTCOME_SATISFIED, id: wait.id });
       const refused = suite.client.events.pushEvent({ event: described(newTopic(), make(most + 1)) });
@@ -262,12 +269,42 @@ describe('a push with a payload', () => {
     }
   });
 
-  it('is refused in a watched topic when it breaks the limits', async () => {
+  const deep = (levels: number) => `${'['.repeat(levels)}1${']'.repeat(levels)}`;
+  const wide = Array.from({ length: 1_024 }, (_, n) => `"k${n}":${n}`).join(',');
+
+  it.each([
+    ['a key twice', '{"a":1,"a":1}'],
+    ['a key twice in an array', '{"a":1,"x":[{"y":1,"y":2}]}'],
+    ['65 levels', `{"a":1,"x":${deep(64)}}`],
+    ['1,025 leaves', `{"a":1,${wide}}`],
+  ])('with %s is stored and satisfies nothing, whoever describes events of its topic', async (_, text) => {
     const topic = newTopic();
-    const twice = newEvent({ topic, payload: bytesPayload('{"a":1,"a":2}') });
-    expect((await push(twice)).outcome).toBe(Outcome.OUTCOME_OCCURRED);
-    await look(topic, { a: 1 });
-    expect(await refusalOf(suite.client.events.pushEvent({ event: twice }))).toMatchObject({
+    const event = newEvent({ topic, payload: bytesPayload(text) });
+    const odd = async () => {
+      const stored = await push(event);
+      expect(stored.outcome).toBe(Outcome.OUTCOME_OCCURRED);
+      const key = { $case: 'id' as const, value: stored.id };
+      const payloadEncoding = PayloadEncoding.PAYLOAD_ENCODING_BYTES;
+      const { event: kept } = await suite.client.events.getEvent({ key, payloadEncoding });
+      expect(kept?.payload).toEqual(bytesPayload(text));
+    };
+    await odd();
+    const wait = await look(topic, { a: 1 });
+    expect(wait.outcome).toBe(Outcome.OUTCOME_AWAITED);
+    await odd();
+    const batch = await suite.client.events.pushEvents({ events: [{ event }, { event: happened(topic, { a: 2 }) }] });
+    expect(batch.results.map(({ outcome }) => outcome)).toEqual([Outcome.OUTCOME_OCCURRED, Outcome.OUTCOME_OCCURRED]);
+    expect(await streamed([event, happened(topic, { a: 3 })])).toEqual(['receipt', 'receipt']);
+    expect((await get(wait.id)).status).toBe(AWAITED);
+    expect(await occur(topic, { a: 1 })).toMatchObject({ outcome: Outcome.OUTCOME_SATISFIED, id: wait.id });
+    await odd();
+  });
+
+  it('that cannot be indexed is refused only where its topic is registered with description_paths', async () => {
+    const topic = newTopic();
+    await suite.client.topics.registerTopic({ name: topic, settings: { descriptionPaths: ['/a'] } });
+    const event = newEvent({ topic, payload: bytesPayload('{"a":1,"b":1,"b":2}') });
+    expect(await refusalOf(suite.client.events.pushEvent({ event }))).toMatchObject({
       reason: 'FIELD_INVALID',
       fields: ['event.payload'],
     });
