@@ -15,7 +15,7 @@ interface Tier {
 }
 
 const TIERS: readonly Tier[] = [
-  { name: 'unit', database: false, timeoutMs: 5_000 },
+  { name: 'unit', database: false, timeoutMs: 20_000 },
   { name: 'property', database: false, timeoutMs: 60_000 },
   { name: 'storage', database: true, timeoutMs: 30_000 },
   { name: 'integration', database: true, timeoutMs: 30_000 },
