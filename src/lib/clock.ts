@@ -15,11 +15,14 @@ export interface Clock {
   monotonicMs(): Millis;
   /** Milliseconds since 1970 UTC: for what people read. */
   nowMs(): Millis;
-  /** Calls back once, after so long on the clock that never jumps. */
+  /** Calls back once, after so long on the clock that never jumps: milliseconds or years. */
   after(delayMs: Millis, work: () => void): Timer;
   /** Calls back again and again, so long after the call before. */
   every(periodMs: Millis, work: () => void): Timer;
 }
+
+/** The longest delay of the runtime's timers, almost 25 days: a longer one they take for 1 ms. */
+export const MAX_DELAY_MS: Millis = 2 ** 31 - 1;
 
 class SystemTimer implements Timer {
   readonly #timeout: NodeJS.Timeout;
@@ -38,6 +41,45 @@ class SystemTimer implements Timer {
   }
 }
 
+/** Calls back once after a delay of any length, which it takes in parts that the runtime's timers can. */
+class FarTimer implements Timer {
+  readonly #work: () => void;
+  #leftMs: Millis;
+  #timer: Timer;
+  #isUnref = false;
+
+  constructor(delayMs: Millis, work: () => void) {
+    this.#work = work;
+    this.#leftMs = delayMs;
+    this.#timer = this.#next();
+  }
+
+  stop(): void {
+    this.#timer.stop();
+  }
+
+  unref(): this {
+    this.#isUnref = true;
+    this.#timer.unref();
+    return this;
+  }
+
+  #next(): Timer {
+    const partMs = Math.min(this.#leftMs, MAX_DELAY_MS);
+    this.#leftMs -= partMs;
+    return new SystemTimer(setTimeout(() => this.#goOn(), partMs));
+  }
+
+  #goOn(): void {
+    if (this.#leftMs === 0) {
+      this.#work();
+      return;
+    }
+    this.#timer = this.#next();
+    if (this.#isUnref) this.#timer.unref();
+  }
+}
+
 export class SystemClock implements Clock {
   monotonicMs(): Millis {
     return performance.now();
@@ -48,7 +90,7 @@ export class SystemClock implements Clock {
   }
 
   after(delayMs: Millis, work: () => void): Timer {
-    return new SystemTimer(setTimeout(work, delayMs));
+    return delayMs > MAX_DELAY_MS ? new FarTimer(delayMs, work) : new SystemTimer(setTimeout(work, delayMs));
   }
 
   every(periodMs: Millis, work: () => void): Timer {

@@ -3,6 +3,7 @@
 import type { Readable, Writable } from 'node:stream';
 import { Command } from 'commander';
 import { OPTIONS } from '../../config.js';
+import { systemClock, type Timer } from '../../lib/clock.js';
 import { orAbort } from '../../lib/or-abort.js';
 import type { Millis } from '../../units.js';
 import type { CliDeps } from '../deps.js';
@@ -116,7 +117,7 @@ type InterruptionOptions = Pick<Required<RunOptions>, 'timeoutMs' | 'interrupted
 class Interruption {
   readonly #controller = new AbortController();
   readonly #stdout: Writable;
-  readonly #timer: NodeJS.Timeout | undefined;
+  readonly #timer: Timer | undefined;
   readonly #watch: ReaderWatch | undefined;
   readonly #options: InterruptionOptions;
   #failure: CommandFailed | undefined;
@@ -132,7 +133,7 @@ class Interruption {
     const { timeoutMs } = options;
     this.#stdout = deps.stdout;
     this.#options = options;
-    if (timeoutMs !== undefined) this.#timer = setTimeout(() => this.#onTimeout(), timeoutMs + GRACE_MS);
+    if (timeoutMs !== undefined) this.#timer = systemClock.after(timeoutMs + GRACE_MS, () => this.#onTimeout());
     if (deps.interrupt?.aborted === true) this.#onSigint();
     deps.interrupt?.addEventListener('abort', this.#onSigint, { once: true });
     process.once('SIGINT', this.#onSigint).once('SIGTERM', this.#onSigterm);
@@ -146,7 +147,7 @@ class Interruption {
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.stop();
     this.#watch?.stop();
     process.off('SIGINT', this.#onSigint).off('SIGTERM', this.#onSigterm);
     // The listener for errors stays: what was written last may still meet a closed pipe.

@@ -16,6 +16,7 @@ import type { ServerDefinition } from '../wire/definitions.js';
 import { accessLogMiddleware } from './access-log.js';
 import { drainMiddleware } from './drain.js';
 import { errorsMiddleware } from './errors.js';
+import { takeFarDeadlines } from './far-deadlines.js';
 import { withHttp2Bounds } from './http2-server.js';
 
 /** Bytes that a request may have; above them gRPC itself answers RESOURCE_EXHAUSTED. */
@@ -55,6 +56,7 @@ export class GrpcServer {
     this.#clock = clock;
     this.#services = ['', ...services.map(({ name }) => name)];
     this.setServing(false);
+    takeFarDeadlines();
     // No `grpc-node.max_session_memory`: Node 20 never takes off what a call that is cut off had not sent yet (half a megabyte a
     // reader, measured), so that any limit ends in refusing every call of a connection that did nothing wrong.
     const server: Server = createServer({

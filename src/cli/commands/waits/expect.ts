@@ -21,9 +21,6 @@ interface ExpectFlags extends ClientOptions {
   readonly timeout?: Seconds;
 }
 
-/** The longest time of a timer of Node, in milliseconds. */
-const MAX_TIMEOUT_MS = 2 ** 31 - 1;
-
 /** What the server gets to say what is known, with a --timeout that is shorter. */
 const MIN_ANSWER_MS = 1_000;
 /** What it gets to look through the topic, event by event. */
@@ -78,12 +75,11 @@ export function expectCommand(deps: CliDeps): Command {
 }
 
 function checkFlags(topic: string | undefined, wanted: Description | undefined, flags: ExpectFlags): void {
-  const { id, issuer, context, since, waitTimeout, timeout } = flags;
+  const { id, issuer, context, since, waitTimeout } = flags;
   if (id !== undefined && [topic, issuer, context, since, waitTimeout].some((value) => value !== undefined)) {
     throw new UsageError('--id goes with --timeout only: the event is described already');
   }
   if (id === undefined && wanted === undefined) throw new UsageError('give a topic and a description, or --id');
-  if ((milliseconds(timeout) ?? 0) > MAX_TIMEOUT_MS) throw new UsageError('--timeout is 24d at most');
 }
 
 /** When the command is to end, by the monotonic clock. */

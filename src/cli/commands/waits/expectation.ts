@@ -2,6 +2,8 @@
 
 import type { WaitForEventResponse } from '../../../../generated/madeleine/v1/cawin_service.js';
 import { type Event, EventStatus, PayloadEncoding } from '../../../../generated/madeleine/v1/event.js';
+import { systemClock } from '../../../lib/clock.js';
+import { Deadline } from '../../../lib/deadline.js';
 import type { Millis } from '../../../units.js';
 import { answered } from '../../connection/calls.js';
 import { isAborted } from '../../connection/client.js';
@@ -53,7 +55,8 @@ export class Expectation {
     const { session, timeoutMs } = this.#options;
     const { client, output } = session;
     output.notice(`event ${awaited.id} is awaited until ${timestampText(awaited.expiresAt)}`);
-    this.#over = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
+    const deadline = timeoutMs === undefined ? undefined : new Deadline(systemClock, timeoutMs);
+    this.#over = deadline?.signal;
     const signal = this.#over === undefined ? session.signal : AbortSignal.any([session.signal, this.#over]);
     let last = awaited;
     // Its state comes at once, too: so a connection that was made again is noticed before the event ends.
@@ -72,6 +75,8 @@ export class Expectation {
       await stream.run();
     } catch (error) {
       if (!isAborted(error, signal)) throw error;
+    } finally {
+      deadline?.dispose();
     }
     return last;
   }
