@@ -18,8 +18,8 @@ ARGS ?=
 SOURCES := $(shell find src generated -name '*.ts' 2>/dev/null)
 
 .PHONY: help setup run demo demo-cawin test test-unit test-storage test-integration test-cluster test-fault test-property \
-  test-docs test-engines test-migrations update-schema check check-static bench soak generate check-generated build format check-format lint \
-  typecheck breaking migrate clean database-program broker-program
+  test-docs test-engines test-migrations test-stubs update-schema check check-static bench soak generate check-generated build format check-format lint \
+  typecheck breaking migrate clean database-program broker-program stub-programs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ database-program:
 
 broker-program: # for the tests of callbacks by AMQP only
 	@scripts/setup-rabbitmq.sh
+
+stub-programs: # for the tests of stubs of other languages only
+	@scripts/setup-stubs.sh
 
 run: build ## run a server with its embedded database (or MADELEINE_DATABASE_URL) until Ctrl-C
 	@[ -n "$${MADELEINE_DATABASE_URL:-}" ] || scripts/setup-database.sh
@@ -77,6 +80,9 @@ test-cluster: build database-program ## several instances on one database
 
 test-fault: build database-program ## kills, lost connections and frozen processes
 	@$(VITEST) --project fault $(PATTERN)
+
+test-stubs: setup stub-programs ## stubs of Go, Java, Python, C# and C++, made from proto/ and used; and grpcurl
+	@$(VITEST) --project stubs $(PATTERN)
 
 test-migrations: setup ## today's server on databases that earlier ones wrote
 	@$(VITEST) --project migrations $(PATTERN)

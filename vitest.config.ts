@@ -23,6 +23,7 @@ const TIERS: readonly Tier[] = [
   { name: 'docs', database: true, timeoutMs: 120_000, alone: true },
   { name: 'cluster', database: true, timeoutMs: 120_000, alone: true },
   { name: 'fault', database: true, timeoutMs: 120_000, alone: true },
+  { name: 'stubs', database: true, timeoutMs: 300_000, alone: true },
 ];
 
 /** These are about the MariaDB server that a madeleine starts by itself, and the same whatever else the tests run on. */

@@ -6,6 +6,8 @@ import { describe, expect, it } from 'vitest';
 
 const read = (file: string) => readFileSync(file, 'utf8');
 const FOLDERS = ['.ci', 'bin', 'docs', 'examples', 'proto', 'scripts', 'src', 'test'];
+/** What is indented by tabs. */
+const TABS = /(^Makefile|\.go|\/go\.mod)$/;
 /** As in the last section of .editorconfig, and what npm writes. */
 const GENERATED = /^(test\/migrations\/(dumps\/|schema\.sql$)|package-lock\.json$)/;
 
@@ -47,7 +49,7 @@ describe('.editorconfig', () => {
         ...(text.endsWith('\n') ? [] : [`${file} does not end with a line's end`]),
         ...(/[ \t]$/m.test(text) ? [`${file} has spaces at the end of a line`] : []),
         ...(/\r/.test(text) ? [`${file} has carriage returns`] : []),
-        ...(/^ *\t/m.test(text) !== (file === 'Makefile') ? [`${file} is not indented as it should be`] : []),
+        ...(/^ *\t/m.test(text) !== TABS.test(file) ? [`${file} is not indented as it should be`] : []),
       ];
     });
     expect(faults).toEqual([]);
