@@ -141,7 +141,7 @@ dist/.built: node_modules/.installed tsconfig.json tsconfig.build.json $(SOURCES
 
 generate: node_modules/.installed ## make generated/ from proto/
 	@$(BIN)/buf generate
-	@$(BIN)/buf build -o generated/descriptor.binpb --as-file-descriptor-set --exclude-source-info
+	@$(BIN)/buf build -o generated/descriptor.binpb --as-file-descriptor-set
 
 clean: ## remove what was built and measured; data/, node_modules/ and .engines/ stay
 	@rm -rf dist coverage

@@ -5,7 +5,7 @@ import { createServer, type Server, type ServerMiddleware } from 'nice-grpc';
 import { errorDetailsServerMiddleware } from 'nice-grpc-error-details';
 import { prometheusServerMiddleware } from 'nice-grpc-prometheus';
 import { HealthDefinition, HealthServiceImpl, HealthState } from 'nice-grpc-server-health';
-import { ServerReflection, ServerReflectionService } from 'nice-grpc-server-reflection';
+import { ServerReflectionService } from 'nice-grpc-server-reflection';
 import type { Clock } from '../../lib/clock.js';
 import { PACKAGE_ROOT } from '../../lib/package-root.js';
 import { within } from '../../lib/within.js';
@@ -18,6 +18,7 @@ import { drainMiddleware } from './drain.js';
 import { errorsMiddleware } from './errors.js';
 import { takeFarDeadlines } from './far-deadlines.js';
 import { withHttp2Bounds } from './http2-server.js';
+import { Reflection } from './reflection.js';
 
 /** Bytes that a request may have; above them gRPC itself answers RESOURCE_EXHAUSTED. */
 const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
@@ -104,7 +105,7 @@ export class GrpcServer {
   /** Adds reflection v1, and the same under its former name for tools that know only that. */
   #addReflection(services: readonly string[]): void {
     const descriptors = readFileSync(new URL('generated/descriptor.binpb', PACKAGE_ROOT));
-    const implementation = ServerReflection(descriptors, [...services, 'grpc.health.v1.Health']);
+    const implementation = new Reflection(descriptors, [...services, 'grpc.health.v1.Health']);
     this.#server.add(ServerReflectionService, implementation);
     const alpha = Object.entries(ServerReflectionService).map(([method, definition]) => {
       return [method, { ...definition, path: definition.path.replace('.v1.', '.v1alpha.') }];

@@ -195,7 +195,12 @@ describe('buf curl, by reflection', () => {
     const { code, stderr } = await curl('madeleine.v1.EventService/PushEvent', { event: { topic: 'orders' } });
     expect(code).toBe(24);
     expect(stderr).toContain('invalid_argument');
-    expect(stderr).toContain('event.issuer');
+    // What a detail says is there only if its message was found by reflection.
+    const { details } = JSON.parse(stderr) as { details: { type: string; debug?: unknown }[] };
+    expect(details).toMatchObject([
+      { type: 'google.rpc.ErrorInfo', debug: { reason: 'FIELD_INVALID', domain: 'madeleine' } },
+      { type: 'google.rpc.BadRequest', debug: { fieldViolations: [{ field: 'event.issuer' }] } },
+    ]);
   });
 
   it('fetches and acknowledges as a consumer', async () => {

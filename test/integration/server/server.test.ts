@@ -2,11 +2,18 @@ import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { promisify } from 'node:util';
+import { fromBinary } from '@bufbuild/protobuf';
+import { type FileDescriptorProto, FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import { Client, credentials, status } from '@grpc/grpc-js';
 import {
   HealthDefinition,
   HealthCheckResponse_ServingStatus as Serving,
 } from 'nice-grpc-server-health/lib/proto/grpc/health/v1/health.js';
+import { ServerReflectionService } from 'nice-grpc-server-reflection';
+import {
+  ServerReflectionRequest,
+  type ServerReflectionResponse,
+} from 'nice-grpc-server-reflection/lib/proto/grpc/reflection/v1/reflection_pb.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { refusalOf, take } from '../../support/contract/refusals.js';
 import { PrivateDatabase } from '../../support/database/private-database.js';
@@ -21,6 +28,10 @@ const SERVICES = [
   ...['Event', 'Stream', 'Topic', 'Consumer', 'Cawin'].map((service) => `madeleine.v1.${service}Service`),
 ];
 const run = promisify(execFile);
+
+async function* only<T>(item: T): AsyncGenerator<T> {
+  yield item;
+}
 
 describe('health', () => {
   it('is SERVING overall and for each service', async () => {
@@ -41,6 +52,43 @@ describe('reflection', () => {
       expect.arrayContaining(['madeleine.v1.EventService/PushEvent', 'grpc.health.v1.Health/Check']),
     );
     expect(methods.filter((method) => method.startsWith('madeleine.'))).toHaveLength(33);
+  });
+
+  async function fileOf(symbol: string): Promise<FileDescriptorProto> {
+    const request = new ServerReflectionRequest().setFileContainingSymbol(symbol);
+    const call = suite.client.of(ServerReflectionService).serverReflectionInfo(only(request));
+    for await (const answer of call as AsyncIterable<ServerReflectionResponse>) {
+      expect(answer.getOriginalRequest()?.getFileContainingSymbol()).toBe(symbol);
+      const [bytes] = answer.getFileDescriptorResponse()?.getFileDescriptorProtoList_asU8() ?? [];
+      if (bytes === undefined) throw new Error(`${symbol}: ${answer.getErrorResponse()?.getErrorMessage()}`);
+      return fromBinary(FileDescriptorProtoSchema, bytes);
+    }
+    throw new Error('no answer');
+  }
+
+  it.each([
+    ['madeleine.v1.EventService', 'madeleine/v1/event_service.proto'],
+    ['madeleine.v1.EventService.PushEvent', 'madeleine/v1/event_service.proto'],
+    ['madeleine.v1.Event.created_at', 'madeleine/v1/event.proto'],
+    ['madeleine.v1.Payload.body', 'madeleine/v1/event.proto'],
+    ['madeleine.v1.EVENT_STATUS_AWAITED', 'madeleine/v1/event.proto'],
+    ['madeleine.v1.CallbackService', 'madeleine/v1/callback_service.proto'],
+    ['google.rpc.Status', 'google/rpc/status.proto'],
+    ['google.rpc.ErrorInfo', 'google/rpc/error_details.proto'],
+    ['google.rpc.BadRequest.FieldViolation', 'google/rpc/error_details.proto'],
+    ['google.rpc.RetryInfo.retry_delay', 'google/rpc/error_details.proto'],
+    ['google.protobuf.Any', 'google/protobuf/any.proto'],
+    ['grpc.health.v1.Health', 'health/v1/health.proto'],
+  ])('finds the file of %s, with its comments', async (symbol, name) => {
+    const file = await fileOf(symbol);
+    expect(file.name).toBe(name);
+    const comments = file.sourceCodeInfo?.location.filter(({ leadingComments }) => leadingComments !== '') ?? [];
+    expect(comments.length).toBeGreaterThan(0);
+  });
+
+  it('knows nothing of what is not there', async () => {
+    for (const symbol of ['madeleine.v1.Event.nothing', 'madeleine.v1.EventStatus.EVENT_STATUS_AWAITED', ''])
+      await expect(fileOf(symbol)).rejects.toThrow(`Symbol not found: ${symbol}`);
   });
 
   it('answers under its former name as well', async () => {
