@@ -29,7 +29,15 @@ export interface OnEventRequest {
    * The entry of the log that says so: OCCURRED with its payload, the others without. Where the cawin's own deadline passed, the
    * awaited event as EXPIRED, with position 0.
    */
-  event: Event | undefined;
+  event:
+    | Event
+    | undefined;
+  /**
+   * Of calls that are signed: an encoded OnEventRequest with all of the above. The signature can be verified over these bytes wherever
+   * they come unchanged, while a message that was decoded cannot be encoded again to the same bytes. Verify them, decode
+   * them, and use what they say instead of the fields beside them, which this signature says nothing of.
+   */
+  signed: Buffer;
 }
 
 /** Taken. */
@@ -37,7 +45,15 @@ export interface OnEventResponse {
 }
 
 function createBaseOnEventRequest(): OnEventRequest {
-  return { deliveryId: "", attempt: 0, cawinId: 0n, awaitedEventId: 0n, outcome: 0, event: undefined };
+  return {
+    deliveryId: "",
+    attempt: 0,
+    cawinId: 0n,
+    awaitedEventId: 0n,
+    outcome: 0,
+    event: undefined,
+    signed: Buffer.alloc(0),
+  };
 }
 
 export const OnEventRequest: MessageFns<OnEventRequest> = {
@@ -65,6 +81,9 @@ export const OnEventRequest: MessageFns<OnEventRequest> = {
     }
     if (message.event !== undefined) {
       Event.encode(message.event, writer.uint32(50).fork()).join();
+    }
+    if (message.signed.length !== 0) {
+      writer.uint32(58).bytes(message.signed);
     }
     return writer;
   },
@@ -130,6 +149,14 @@ export const OnEventRequest: MessageFns<OnEventRequest> = {
             message.event = Event.decode(reader, reader.uint32());
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.signed = Buffer.from(reader.bytes());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -158,6 +185,7 @@ export const OnEventRequest: MessageFns<OnEventRequest> = {
         : 0n,
       outcome: isSet(object.outcome) ? eventStatusFromJSON(object.outcome) : 0,
       event: isSet(object.event) ? Event.fromJSON(object.event) : undefined,
+      signed: isSet(object.signed) ? Buffer.from(bytesFromBase64(object.signed)) : Buffer.alloc(0),
     };
   },
 
@@ -181,6 +209,9 @@ export const OnEventRequest: MessageFns<OnEventRequest> = {
     if (message.event !== undefined) {
       obj.event = Event.toJSON(message.event);
     }
+    if (message.signed.length !== 0) {
+      obj.signed = base64FromBytes(message.signed);
+    }
     return obj;
   },
 
@@ -197,6 +228,7 @@ export const OnEventRequest: MessageFns<OnEventRequest> = {
       : 0n;
     message.outcome = object.outcome ?? 0;
     message.event = (object.event !== undefined && object.event !== null) ? Event.fromPartial(object.event) : undefined;
+    message.signed = object.signed ?? Buffer.alloc(0);
     return message;
   },
 };
@@ -267,9 +299,10 @@ export const CallbackServiceDefinition = {
      * the key against duplicates.
      *
      * Calls carry the cawin's headers as metadata and a deadline, the cawin's timeout. With a secret they are signed after Standard
-     * Webhooks: `webhook-id`, `webhook-timestamp` (seconds, fresh for each attempt) and `webhook-signature`, one `v1,<base64>` for
-     * each secret, separated by spaces: HMAC-SHA256 over `<id>.<timestamp>.` and, as the libraries of that standard take text, the
-     * base64 (with padding) of the bytes of the OnEventRequest as they came.
+     * Webhooks: `webhook-id`, `webhook-timestamp` (seconds, fresh for each attempt) and `webhook-signature`, several `v1,<base64>`
+     * separated by spaces, of which one that is right is enough. Each is an HMAC-SHA256 over `<id>.<timestamp>.` and, as the libraries of
+     * that standard take text, the base64 (with padding) of bytes: for each secret, one of `OnEventRequest.signed`, which generated code
+     * can verify, and one of the whole OnEventRequest as it came.
      *
      * INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED, UNAUTHENTICATED, FAILED_PRECONDITION, OUT_OF_RANGE and
      * UNIMPLEMENTED mean that the same call will never be taken: the cawin is FAILED. After any other status, and without an
@@ -292,9 +325,10 @@ export interface CallbackServiceImplementation<CallContextExt = {}> {
    * the key against duplicates.
    *
    * Calls carry the cawin's headers as metadata and a deadline, the cawin's timeout. With a secret they are signed after Standard
-   * Webhooks: `webhook-id`, `webhook-timestamp` (seconds, fresh for each attempt) and `webhook-signature`, one `v1,<base64>` for
-   * each secret, separated by spaces: HMAC-SHA256 over `<id>.<timestamp>.` and, as the libraries of that standard take text, the
-   * base64 (with padding) of the bytes of the OnEventRequest as they came.
+   * Webhooks: `webhook-id`, `webhook-timestamp` (seconds, fresh for each attempt) and `webhook-signature`, several `v1,<base64>`
+   * separated by spaces, of which one that is right is enough. Each is an HMAC-SHA256 over `<id>.<timestamp>.` and, as the libraries of
+   * that standard take text, the base64 (with padding) of bytes: for each secret, one of `OnEventRequest.signed`, which generated code
+   * can verify, and one of the whole OnEventRequest as it came.
    *
    * INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED, UNAUTHENTICATED, FAILED_PRECONDITION, OUT_OF_RANGE and
    * UNIMPLEMENTED mean that the same call will never be taken: the cawin is FAILED. After any other status, and without an
@@ -309,15 +343,24 @@ export interface CallbackServiceClient<CallOptionsExt = {}> {
    * the key against duplicates.
    *
    * Calls carry the cawin's headers as metadata and a deadline, the cawin's timeout. With a secret they are signed after Standard
-   * Webhooks: `webhook-id`, `webhook-timestamp` (seconds, fresh for each attempt) and `webhook-signature`, one `v1,<base64>` for
-   * each secret, separated by spaces: HMAC-SHA256 over `<id>.<timestamp>.` and, as the libraries of that standard take text, the
-   * base64 (with padding) of the bytes of the OnEventRequest as they came.
+   * Webhooks: `webhook-id`, `webhook-timestamp` (seconds, fresh for each attempt) and `webhook-signature`, several `v1,<base64>`
+   * separated by spaces, of which one that is right is enough. Each is an HMAC-SHA256 over `<id>.<timestamp>.` and, as the libraries of
+   * that standard take text, the base64 (with padding) of bytes: for each secret, one of `OnEventRequest.signed`, which generated code
+   * can verify, and one of the whole OnEventRequest as it came.
    *
    * INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED, UNAUTHENTICATED, FAILED_PRECONDITION, OUT_OF_RANGE and
    * UNIMPLEMENTED mean that the same call will never be taken: the cawin is FAILED. After any other status, and without an
    * answer, it is tried again later; a google.rpc.RetryInfo in the status says how much later at least.
    */
   onEvent(request: DeepPartial<OnEventRequest>, options?: CallOptions & CallOptionsExt): Promise<OnEventResponse>;
+}
+
+function bytesFromBase64(b64: string): Uint8Array {
+  return Uint8Array.from(globalThis.Buffer.from(b64, "base64"));
+}
+
+function base64FromBytes(arr: Uint8Array): string {
+  return globalThis.Buffer.from(arr).toString("base64");
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;

@@ -116,7 +116,7 @@ export class Amqp {
 }
 
 function messageHeaders(attempt: CallbackAttempt, body: Buffer, nowMs: Millis): Record<string, string | number> {
-  return { ...callbackFields(attempt, body, nowMs), 'madeleine-attempt': attempt.attemptNumber };
+  return { ...callbackFields(attempt, [body], nowMs), 'madeleine-attempt': attempt.attemptNumber };
 }
 
 function unroutable(words: string): AttemptFailure {

@@ -6,14 +6,18 @@ import type { CallbackAttempt } from '../../engine/cawins/callback-sender.js';
 import type { Millis } from '../../units.js';
 import { signatureHeaders } from './signature.js';
 
-/** The headers, metadata or message headers of an attempt. `signed`: the bytes that the signature is over. */
-export function callbackFields(attempt: CallbackAttempt, signed: Buffer, nowMs: Millis): Record<string, string> {
+/** The headers, metadata or message headers of an attempt. `signed`: the bytes that the signature is over, each by itself. */
+export function callbackFields(
+  attempt: CallbackAttempt,
+  signed: readonly Uint8Array[],
+  nowMs: Millis,
+): Record<string, string> {
   const { headers, secrets, deliveryId: id, event } = attempt;
   const { traceparent, tracestate } = event.entry.rest ?? {};
   return {
     ...Object.fromEntries(Object.entries(headers).filter(([name]) => !isReservedHeader(name))),
     ...(traceparent === undefined ? {} : { traceparent }),
     ...(tracestate === undefined ? {} : { tracestate }),
-    ...signatureHeaders({ id, body: signed, secrets, nowMs }),
+    ...signatureHeaders({ id, bodies: signed, secrets, nowMs }),
   };
 }

@@ -1,5 +1,6 @@
 // Callbacks over gRPC: CallbackService/OnEvent, which the receiver implements, at a checked address.
 
+import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { type Client, Metadata, type ServiceError, status as Status } from '@grpc/grpc-js';
 import { RetryInfo } from 'nice-grpc-error-details';
 import { Status as RichStatus } from 'nice-grpc-error-details/lib/proto/google/rpc/status.js';
@@ -16,8 +17,10 @@ import type { AddressGuard } from '../guard/address-guard.js';
 import { GrpcChannels } from './grpc-channels.js';
 
 const PATH = `/${CallbackServiceDefinition.fullName}/${CallbackServiceDefinition.methods.onEvent.name}`;
-/** Field 6 of OnEventRequest, a message. */
+/** Fields 6 and 7 of OnEventRequest, which are a message and bytes. */
 const EVENT_TAG = (6 << 3) | 2;
+const SIGNED_TAG = (7 << 3) | 2;
+const NOTHING = Buffer.alloc(0);
 
 /** The statuses after which the same call will never be taken. */
 const REJECTING: ReadonlySet<number> = new Set([
@@ -47,8 +50,10 @@ export class GrpcCallback {
   async call(url: GrpcCallbackUrl, attempt: CallbackAttempt, signal: AbortSignal): Promise<Answer> {
     const { guard, clock } = this.#options;
     const addresses = await guard.resolve(url, signal);
-    const message = this.#encode(attempt);
-    const metadata = this.#metadata(attempt, message);
+    const content = this.#encode(attempt);
+    // Who does not verify needs no second copy.
+    const message = attempt.secrets.length === 0 ? content : withSigned(content);
+    const metadata = this.#metadata(attempt, [content, message]);
     const { client, release } = this.#channels.lend(url, addresses);
     try {
       const error = await call(client, message, metadata, attempt.timeoutMs, signal);
@@ -73,18 +78,25 @@ export class GrpcCallback {
       awaitedEventId: BigInt(event.awaitedId),
       outcome: EVENT_STATUS[event.entry.kind].wire,
       event: undefined,
+      signed: NOTHING,
     });
     return Buffer.from(writer.uint32(EVENT_TAG).bytes(encoded).finish());
   }
 
-  #metadata(attempt: CallbackAttempt, message: Buffer): Metadata {
+  #metadata(attempt: CallbackAttempt, forms: readonly Buffer[]): Metadata {
     // The libraries that verify take text and would break other bytes.
-    const signed = Buffer.from(message.toString('base64'));
+    const signed = forms.map((bytes) => Buffer.from(bytes.toString('base64')));
     const metadata = new Metadata();
     const fields = callbackFields(attempt, signed, this.#options.clock.nowMs());
     for (const [name, value] of Object.entries(fields)) metadata.set(name, value);
     return metadata;
   }
+}
+
+/** The message with its own bytes as its last field: they come to a receiver as they are, while a message comes decoded. */
+function withSigned(content: Buffer): Buffer {
+  const signed = new BinaryWriter().uint32(SIGNED_TAG).bytes(content).finish();
+  return Buffer.concat([content, signed]);
 }
 
 /** Makes the call. Undefined for OK, else the call's status. Rejects with the signal's reason. */

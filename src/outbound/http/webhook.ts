@@ -73,7 +73,7 @@ export class Webhook {
 
   #headers(attempt: CallbackAttempt, body: Buffer): Record<string, string | number> {
     return {
-      ...callbackFields(attempt, body, this.#options.clock.nowMs()),
+      ...callbackFields(attempt, [body], this.#options.clock.nowMs()),
       'content-type': CLOUD_EVENT_CONTENT_TYPE,
       'content-length': body.length,
       'user-agent': 'madeleine',

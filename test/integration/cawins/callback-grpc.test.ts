@@ -6,6 +6,7 @@ import { Any, RetryInfo } from 'nice-grpc-error-details';
 import { Status as RichStatus } from 'nice-grpc-error-details/lib/proto/google/rpc/status.js';
 import { Webhook as Verifier } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { OnEventRequest } from '../../../generated/madeleine/v1/callback_service.js';
 import { EventStatus } from '../../../generated/madeleine/v1/event.js';
 import { EntryKind } from '../../../src/domain/events/event.js';
 import { callbackAttempt, logEntry, SECRET } from '../../support/cawins/callback-attempt.js';
@@ -65,9 +66,28 @@ describe('a callback over gRPC', () => {
       new Verifier(SECRET).verify(signed.toString('base64'), metadata, { jsonParse: false });
     expect(() => verify(bytes)).not.toThrow();
     expect(() => verify(Buffer.concat([bytes, Buffer.of(0)]))).toThrow('No matching signature');
+    expect(() => verify(Buffer.from(request.signed))).not.toThrow();
+    expect(OnEventRequest.decode(request.signed)).toEqual({ ...request, signed: Buffer.alloc(0) });
     expect(host).toBe(`127.0.0.1:${receiver.port}`);
     expect(deadlineMs - Date.now()).toBeLessThan(2_000);
     expect(deadlineMs - Date.now()).toBeGreaterThan(0);
+  });
+
+  it('is signed by both secrets while one replaces the other', async () => {
+    const former = `whsec_${Buffer.alloc(32, 'f').toString('base64')}`;
+    await send({ secrets: [SECRET, former] });
+    const { request, bytes, metadata } = receiver.received[0]!;
+    for (const secret of [SECRET, former])
+      for (const signed of [bytes, Buffer.from(request.signed)]) {
+        const text = signed.toString('base64');
+        expect(() => new Verifier(secret).verify(text, metadata, { jsonParse: false })).not.toThrow();
+      }
+  });
+
+  it('carries its bytes once where nobody verifies them', async () => {
+    await send({ secrets: [] });
+    expect(receiver.received[0]!.request.signed).toHaveLength(0);
+    expect(receiver.received[0]!.metadata).not.toHaveProperty('webhook-signature');
   });
 
   it.each([

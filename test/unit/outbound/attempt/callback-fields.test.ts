@@ -13,15 +13,15 @@ describe('what a callback carries beside its body', () => {
       headers: { Authorization: 'Bearer x', Host: 'b.example', 'Webhook-Id': 'forged', traceparent: 'forged' },
       event: { entry: logEntry({ rest }), cawinId: 5, awaitedId: 7 },
     });
-    expect(callbackFields(attempt, BODY, NOW)).toEqual({
+    expect(callbackFields(attempt, [BODY], NOW)).toEqual({
       Authorization: 'Bearer x',
       ...rest,
-      ...signatureHeaders({ id: 'dlv_5_1', body: BODY, secrets: [SECRET], nowMs: NOW }),
+      ...signatureHeaders({ id: 'dlv_5_1', bodies: [BODY], secrets: [SECRET], nowMs: NOW }),
     });
   });
 
   it('has no trace where the event has none', () => {
-    const fields = callbackFields(callbackAttempt('https://a.example', { secrets: [] }), BODY, NOW);
+    const fields = callbackFields(callbackAttempt('https://a.example', { secrets: [] }), [BODY], NOW);
     expect(Object.keys(fields)).toEqual(['webhook-id', 'webhook-timestamp']);
   });
 });

@@ -11,7 +11,7 @@ describe('the signature of a callback', () => {
   it('is the one of the published example', () => {
     const headers = signatureHeaders({
       id: 'msg_p5jXN8AQM9LWM0D4loKWxJek',
-      body: Buffer.from('{"test": 2432232314}'),
+      bodies: [Buffer.from('{"test": 2432232314}')],
       secrets: ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'],
       nowMs: 1_614_265_330_999,
     });
@@ -28,7 +28,7 @@ describe('the signature of a callback', () => {
       string,
       string,
     ];
-    const headers = signatureHeaders({ id: 'd', body, secrets: [former, next], nowMs });
+    const headers = signatureHeaders({ id: 'd', bodies: [body], secrets: [former, next], nowMs });
     expect(headers['webhook-signature']).toMatch(/^v1,[A-Za-z0-9+/]{43}= v1,[A-Za-z0-9+/]{43}=$/);
     for (const secret of [former, next]) expect(new Webhook(secret).verify(body, headers)).toEqual({ name: 'Zoë' });
     expect(() => new Webhook(other).verify(body, headers)).toThrow('No matching signature');
@@ -36,8 +36,18 @@ describe('the signature of a callback', () => {
     expect(() => new Webhook(next).verify(body, { ...headers, 'webhook-id': 'e' })).toThrow('No matching signature');
   });
 
+  it('is made of each form of the body by itself', () => {
+    const secrets = [mintCallbackSecret(randomBytes), mintCallbackSecret(randomBytes)];
+    const forms = [Buffer.from('{"form":1}'), Buffer.from('{"form":2}')];
+    const headers = signatureHeaders({ id: 'd', bodies: forms, secrets, nowMs });
+    expect(headers['webhook-signature']?.split(' ')).toHaveLength(4);
+    for (const secret of secrets)
+      for (const form of forms) expect(() => new Webhook(secret).verify(form, headers)).not.toThrow();
+    expect(() => new Webhook(secrets[0] ?? '').verify(Buffer.concat(forms), headers)).toThrow('No matching signature');
+  });
+
   it('is left out without a secret', () => {
-    expect(signatureHeaders({ id: 'd', body, secrets: [], nowMs: 5_000 })).toEqual({
+    expect(signatureHeaders({ id: 'd', bodies: [body], secrets: [], nowMs: 5_000 })).toEqual({
       'webhook-id': 'd',
       'webhook-timestamp': '5',
     });
