@@ -28,6 +28,10 @@ export interface OnEventRequest {
   /**
    * The entry of the log that says so: OCCURRED with its payload, the others without. Where the cawin's own deadline passed, the
    * awaited event as EXPIRED, with position 0.
+   *
+   * A JSON payload is always `data`, the bytes as they were pushed, and never `json`: nobody asked whether this receiver can decode it.
+   * Of an event that was awaited, `description` is what it was awaited by, and `expires_at` the deadline of the wait, or of this cawin
+   * where that passed; `invalidation_reason` says why it was withdrawn. Webhooks and AMQP messages carry the same.
    */
   event:
     | Event

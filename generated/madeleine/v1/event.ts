@@ -437,7 +437,7 @@ export interface Event {
     | undefined;
   /** Why it was invalidated. */
   invalidationReason: string;
-  /** When its wait ends; only of awaited and expired events. */
+  /** When its wait ends; only of awaited and expired events, and in callbacks, of every event that was awaited. */
   expiresAt:
     | Timestamp
     | undefined;

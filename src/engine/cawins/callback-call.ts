@@ -5,9 +5,11 @@ import type { AttemptRecord } from '../../domain/cawins/cawin-attempt.js';
 import type { EndpointHealth } from '../../domain/cawins/endpoint-circuit.js';
 import { type RetryPolicy, retryDelayMs } from '../../domain/cawins/retry-policy.js';
 import { EntryKind, type LogEntry } from '../../domain/events/event.js';
+import { type AwaitTerms, toldView } from '../../domain/waits/wait.js';
 import type { Clock } from '../../lib/clock.js';
 import type { ClaimedFiring, Verdict } from '../../storage/ports/cawin-storage.js';
 import type { Logger, Metrics } from '../../telemetry.js';
+import type { EventId } from '../../units.js';
 import type { EventLookUp } from '../log/event-look-up.js';
 import type { LogSource } from '../log/log-source.js';
 import type { AttemptResult, CallbackAttempt, CallbackSender } from './callback-sender.js';
@@ -33,6 +35,8 @@ export interface AttemptEnd {
 
 export class CallbackCall {
   readonly #options: CallbackCallOptions;
+  /** What is told of entries, by the awaited event: many may wait for one, and share what is encoded of it. */
+  readonly #told = new WeakMap<LogEntry, Map<EventId, LogEntry>>();
 
   constructor(options: CallbackCallOptions) {
     this.#options = options;
@@ -80,11 +84,22 @@ export class CallbackCall {
   }
 
   /** The entry that ended the wait; where the cawin's own deadline did, the event as an expiry of that time. */
-  async #entryOf({ position, eventId, createdAt }: ClaimedFiring): Promise<LogEntry | undefined> {
+  async #entryOf({ position, eventId, createdAt, awaited }: ClaimedFiring): Promise<LogEntry | undefined> {
     const { source, events } = this.#options;
-    if (position > 0) return (await source.readAt([position]))[0];
-    const event = await events.byId(eventId);
-    return event && expiryOf(event, createdAt);
+    if (position === 0) {
+      const event = await events.byId(eventId);
+      return event && expiryOf(event, createdAt, awaited);
+    }
+    const [entry] = await source.readAt([position]);
+    return entry === undefined || awaited === undefined ? entry : this.#toldOf(entry, eventId, awaited);
+  }
+
+  #toldOf(entry: LogEntry, awaitedId: EventId, awaited: AwaitTerms): LogEntry {
+    const known = this.#told.get(entry) ?? new Map<EventId, LogEntry>();
+    this.#told.set(entry, known);
+    const told = known.get(awaitedId) ?? toldView(entry, awaited);
+    known.set(awaitedId, told);
+    return told;
   }
 
   #verdict({ roundAttempt }: ClaimedFiring, { outcome, reason, retryAfterMs }: AttemptResult): Verdict {
@@ -113,10 +128,13 @@ const GONE: AttemptResult = {
   error: 'the event was deleted by its retention before it could be told',
 };
 
-function expiryOf(event: LogEntry, at: number): LogEntry {
+/** The event as an expiry, whatever became of it after the cawin's own deadline. */
+function expiryOf(event: LogEntry, at: number, awaited: AwaitTerms | undefined): LogEntry {
+  const { endedById: _ended, satisfiedIds: _satisfied, occurredAt: _at, reason: _why, ...rest } = event.rest ?? {};
   return {
     ...event,
     messageId: event.messageId,
+    rest: { ...rest, ...awaited },
     position: 0,
     kind: EntryKind.EXPIRED,
     createdAt: at,

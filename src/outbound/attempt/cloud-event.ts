@@ -9,7 +9,7 @@ import {
   TEXT_FIELDS,
   type Trigger,
 } from '../../domain/events/envelope.js';
-import { isJsonContentType, type LogEntry, type Payload } from '../../domain/events/event.js';
+import { EntryKind, isJsonContentType, type LogEntry, type Payload } from '../../domain/events/event.js';
 import { EVENT_STATUS } from '../../domain/events/event-status.js';
 import { subjectName } from '../../domain/events/subject.js';
 import { asBuffer, isJsonText } from '../../domain/json/bytes.js';
@@ -35,7 +35,7 @@ const encodedEntries = new WeakMap<LogEntry, Buffer>();
 function encodedEntry(entry: LogEntry): Buffer {
   let encoded = encodedEntries.get(entry);
   if (encoded === undefined) {
-    const attributes = contextAttributes(entry) + ownAttributes(entry) + envelopeAttributes(entry);
+    const attributes = ATTRIBUTES.map((of) => of(entry)).join('');
     encoded = Buffer.concat([Buffer.from(attributes), ...dataMembers(entry.payload), Buffer.from('}')]);
     encodedEntries.set(entry, encoded);
   }
@@ -47,11 +47,15 @@ function member(name: string, value: string | undefined): string {
   return value === undefined || value === '' ? '' : `,"${name}":${JSON.stringify(value)}`;
 }
 
+function timeMember(name: string, at: Micros | undefined): string {
+  return member(name, at === undefined ? undefined : timeText(at));
+}
+
 function contextAttributes(entry: LogEntry): string {
   return (
     member('source', `/madeleine/contexts/${encodeURIComponent(entry.context)}`) +
     member('type', `${entry.topic}.${EVENT_STATUS[entry.kind].name.toLowerCase()}`) +
-    member('time', timeText(entry.createdAt))
+    timeMember('time', entry.createdAt)
   );
 }
 
@@ -67,11 +71,28 @@ function ownAttributes(entry: LogEntry): string {
   );
 }
 
+/** What was awaited, and how that ended: all that is known of an event that has no payload. */
+function waitAttributes({ kind, createdAt, rest }: LogEntry): string {
+  const hasOccurred = kind === EntryKind.OCCURRED;
+  return (
+    // A JSON text, as an object has no form among attributes.
+    member('description', rest?.description) +
+    timeMember('deadline', rest?.expiresAt) +
+    member('reason', rest?.reason) +
+    timeMember('occurredat', hasOccurred ? createdAt : rest?.occurredAt) +
+    timeMember('invalidatedat', kind === EntryKind.INVALIDATED ? createdAt : undefined) +
+    member('satisfiedids', rest?.satisfiedIds?.join(','))
+  );
+}
+
 function envelopeAttributes(entry: LogEntry): string {
   const texts = TEXT_FIELDS.map((field) => member(ENVELOPE[field].cloudEvent, ENVELOPE[field].of(entry)));
   const others = Object.values(OTHER_FIELDS).map((attributes) => attributes(entry));
   return [...texts, ...others].join('');
 }
+
+/** The attributes, in the order in which they are written. */
+const ATTRIBUTES = [contextAttributes, ownAttributes, waitAttributes, envelopeAttributes];
 
 /** The attributes of what is no text. */
 const OTHER_FIELDS = {
@@ -88,7 +109,7 @@ function systemAttributes(prefix: string, { id, name, time, timezone }: SystemIn
   return (
     member(`${prefix}id`, id) +
     member(`${prefix}name`, name) +
-    member(`${prefix}time`, time === undefined ? '' : timeText(time)) +
+    timeMember(`${prefix}time`, time) +
     member(`${prefix}timezone`, timezone)
   );
 }

@@ -8,6 +8,7 @@ import type { Cawin, EndKind, WaitEnd } from '../../domain/cawins/cawin.js';
 import type { AttemptRecord } from '../../domain/cawins/cawin-attempt.js';
 import type { Circuit, CircuitTurn, EndpointHealth } from '../../domain/cawins/endpoint-circuit.js';
 import type { CallbackRecord, Seal } from '../../domain/cawins/prepared-cawin.js';
+import type { AwaitTerms } from '../../domain/waits/wait.js';
 import type { EventId, Micros, Millis, Position } from '../../units.js';
 import type { EndedRuns } from './log-storage.js';
 
@@ -137,6 +138,8 @@ export interface ClaimedFiring {
   readonly url: string;
   readonly timeoutMs: Millis;
   readonly sealed: Buffer | undefined;
+  /** How its event was awaited; undefined: it occurred unawaited. */
+  readonly awaited: AwaitTerms | undefined;
 }
 
 /** What becomes of a firing after an attempt. */

@@ -8,7 +8,10 @@ import {
   type DescMessage,
   type DescService,
   fromBinary,
+  type JsonValue,
+  type Registry,
   ScalarType,
+  toJson,
 } from '@bufbuild/protobuf';
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 
@@ -54,11 +57,13 @@ export interface Tree {
 export type Node = string | number | bigint | boolean | Uint8Array | RawField | Tree | readonly Node[];
 
 export class Descriptors {
+  readonly #registry: Registry;
   readonly #messages = new Map<string, readonly FieldInfo[]>();
   readonly methods: readonly MethodInfo[];
 
   constructor(file = new URL('../../../generated/descriptor.binpb', import.meta.url)) {
     const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, readFileSync(file)));
+    this.#registry = registry;
     const types = [...registry];
     for (const type of types) {
       if (type.kind !== 'message') continue;
@@ -73,6 +78,13 @@ export class Descriptors {
     const fields = this.#messages.get(message);
     if (fields === undefined) throw new Error(`there is no message ${message}`);
     return fields;
+  }
+
+  /** A message in protobuf's JSON. */
+  toJSON(message: string, bytes: Uint8Array): JsonValue {
+    const type = this.#registry.getMessage(message);
+    if (type === undefined) throw new Error(`there is no message ${message}`);
+    return toJson(type, fromBinary(type, bytes));
   }
 
   /** The bytes of a message. */

@@ -63,6 +63,9 @@ interface TargetRow {
   readonly url: Buffer;
   readonly timeout_ms: number;
   readonly sealed: Buffer | null;
+  readonly expires_at: Micros | null;
+  readonly description: string | null;
+  readonly awaited_until: Micros | null;
 }
 
 export class MysqlCallbackStore implements CallbackStore {
@@ -166,7 +169,14 @@ function claimedOf(
     url: target.url.toString(),
     timeoutMs: target.timeout_ms,
     sealed: target.sealed ?? undefined,
+    awaited: awaitedOf(row, target),
   };
+}
+
+/** The deadline is the cawin's own where that one passed. */
+function awaitedOf(row: DueRow, { description, awaited_until, expires_at }: TargetRow): ClaimedFiring['awaited'] {
+  const expiresAt = row.position === null ? (expires_at ?? awaited_until) : awaited_until;
+  return description === null || expiresAt === null ? undefined : { description, expiresAt };
 }
 
 function circuitOf(row: EndpointRow): Circuit {
@@ -178,7 +188,8 @@ async function readTargets(queries: Queries, due: readonly DueRow[]): Promise<Re
   if (due.length === 0) return new Map();
   const ids = due.map((row) => row.cawin_id);
   const rows = await queries.query<TargetRow>(
-    `SELECT id, event_id, active, url, timeout_ms, sealed FROM cawin WHERE id IN (${placeholders(ids.length)})`,
+    `SELECT c.id, c.event_id, c.active, c.url, c.timeout_ms, c.sealed, c.expires_at, w.description, w.expires_at AS awaited_until
+     FROM cawin c LEFT JOIN wait w ON w.event_id = c.event_id WHERE c.id IN (${placeholders(ids.length)})`,
     ids,
   );
   return new Map(rows.map((row) => [row.id, row]));
