@@ -1,8 +1,12 @@
 // A consumer of the demo with several members: reads, acknowledges, and counts what was acknowledged, by topic.
 
+import { setTimeout as delay } from 'node:timers/promises';
 import { AckStatus, type Delivery } from '../generated/madeleine/v1/consumer_service.js';
 import { PayloadEncoding } from '../generated/madeleine/v1/event.js';
 import type { MadeleineClient } from '../src/cli/connection/client.js';
+import { isTransient } from '../src/cli/connection/failures.js';
+
+const RECONNECT_MS = 200;
 
 export interface DemoConsumerOptions {
   readonly client: MadeleineClient;
@@ -74,12 +78,16 @@ export class DemoConsumer {
     const { signal } = this.#ended;
     const payloadEncoding = PayloadEncoding.PAYLOAD_ENCODING_BYTES;
     const request = { context, consumer, member, maxInFlight: 50, payloadEncoding };
-    try {
-      for await (const { deliveries } of client.consumers.subscribe(request, { signal })) {
-        if (deliveries.length > 0) await this.#acknowledge(member, deliveries);
+    while (!signal.aborted) {
+      try {
+        for await (const { deliveries } of client.consumers.subscribe(request, { signal })) {
+          if (deliveries.length > 0) await this.#acknowledge(member, deliveries);
+        }
+      } catch (error) {
+        // What it held goes to other members, or comes again.
+        if (!signal.aborted && !isTransient(error)) throw error;
       }
-    } catch (error) {
-      if (!signal.aborted) throw error;
+      await delay(RECONNECT_MS, undefined, { signal }).catch(() => undefined);
     }
   }
 

@@ -37,6 +37,11 @@ export class Pipe {
   /** Cuts every connection and takes no more. */
   cut(): void {
     this.#server.close();
+    this.reset();
+  }
+
+  /** Cuts every connection; new ones are taken. */
+  reset(): void {
     for (const socket of this.#sockets) socket.resetAndDestroy();
   }
 }
