@@ -515,7 +515,11 @@ export interface NearMiss {
   /** Leaves of the description. */
   leaves: number;
   /** The first leaf that differs. */
-  difference: LeafDifference | undefined;
+  difference:
+    | LeafDifference
+    | undefined;
+  /** The event is not given whole, as the answer would be longer than the 4 MiB that clients take: GetEvent returns it. */
+  shortened: boolean;
 }
 
 /** A leaf of the description that an event does not have. */
@@ -3774,7 +3778,7 @@ export const ExplainWaitResponse: MessageFns<ExplainWaitResponse> = {
 };
 
 function createBaseNearMiss(): NearMiss {
-  return { event: undefined, matchingLeaves: 0, leaves: 0, difference: undefined };
+  return { event: undefined, matchingLeaves: 0, leaves: 0, difference: undefined, shortened: false };
 }
 
 export const NearMiss: MessageFns<NearMiss> = {
@@ -3790,6 +3794,9 @@ export const NearMiss: MessageFns<NearMiss> = {
     }
     if (message.difference !== undefined) {
       LeafDifference.encode(message.difference, writer.uint32(34).fork()).join();
+    }
+    if (message.shortened !== false) {
+      writer.uint32(40).bool(message.shortened);
     }
     return writer;
   },
@@ -3839,6 +3846,14 @@ export const NearMiss: MessageFns<NearMiss> = {
             message.difference = LeafDifference.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.shortened = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3861,6 +3876,7 @@ export const NearMiss: MessageFns<NearMiss> = {
         : 0,
       leaves: isSet(object.leaves) ? globalThis.Number(object.leaves) : 0,
       difference: isSet(object.difference) ? LeafDifference.fromJSON(object.difference) : undefined,
+      shortened: isSet(object.shortened) ? globalThis.Boolean(object.shortened) : false,
     };
   },
 
@@ -3878,6 +3894,9 @@ export const NearMiss: MessageFns<NearMiss> = {
     if (message.difference !== undefined) {
       obj.difference = LeafDifference.toJSON(message.difference);
     }
+    if (message.shortened !== false) {
+      obj.shortened = message.shortened;
+    }
     return obj;
   },
 
@@ -3892,6 +3911,7 @@ export const NearMiss: MessageFns<NearMiss> = {
     message.difference = (object.difference !== undefined && object.difference !== null)
       ? LeafDifference.fromPartial(object.difference)
       : undefined;
+    message.shortened = object.shortened ?? false;
     return message;
   },
 };

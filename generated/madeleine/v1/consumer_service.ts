@@ -322,7 +322,7 @@ export interface Consumer {
   parked: bigint;
   /** The oldest delivered and unacknowledged position; 0: none, or another instance runs it. */
   oldestUnacknowledged: bigint;
-  /** Its members now; known to the instance that runs it. */
+  /** Its members now, at most 1,000 of them; known to the instance that runs it. */
   members: ConsumerMember[];
   /** When the offset last moved. */
   movedAt:
@@ -342,6 +342,8 @@ export interface Consumer {
   generation: bigint;
   /** Address of the instance that runs it; empty: none. */
   owner: string;
+  /** How many members it has now, also where `members` does not name them all. */
+  memberCount: number;
 }
 
 /** Subscribes one member. */
@@ -1483,6 +1485,7 @@ function createBaseConsumer(): Consumer {
     activityCause: "",
     generation: 0n,
     owner: "",
+    memberCount: 0,
   };
 }
 
@@ -1565,6 +1568,9 @@ export const Consumer: MessageFns<Consumer> = {
     }
     if (message.owner !== "") {
       writer.uint32(154).string(message.owner);
+    }
+    if (message.memberCount !== 0) {
+      writer.uint32(160).uint32(message.memberCount);
     }
     return writer;
   },
@@ -1734,6 +1740,14 @@ export const Consumer: MessageFns<Consumer> = {
             message.owner = reader.string();
             continue;
           }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.memberCount = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1797,6 +1811,11 @@ export const Consumer: MessageFns<Consumer> = {
         : "",
       generation: isSet(object.generation) ? BigInt(object.generation) : 0n,
       owner: isSet(object.owner) ? globalThis.String(object.owner) : "",
+      memberCount: isSet(object.memberCount)
+        ? globalThis.Number(object.memberCount)
+        : isSet(object.member_count)
+        ? globalThis.Number(object.member_count)
+        : 0,
     };
   },
 
@@ -1859,6 +1878,9 @@ export const Consumer: MessageFns<Consumer> = {
     if (message.owner !== "") {
       obj.owner = message.owner;
     }
+    if (message.memberCount !== 0) {
+      obj.memberCount = Math.round(message.memberCount);
+    }
     return obj;
   },
 
@@ -1896,6 +1918,7 @@ export const Consumer: MessageFns<Consumer> = {
       ? BigInt(object.generation)
       : 0n;
     message.owner = object.owner ?? "";
+    message.memberCount = object.memberCount ?? 0;
     return message;
   },
 };

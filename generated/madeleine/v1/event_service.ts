@@ -41,7 +41,7 @@ export enum Outcome {
   OUTCOME_AWAITED = 3,
   /**
    * OUTCOME_FOUND - An event that fits the description was there already. Of one call at most 3 MiB of payloads are returned of such events and of
-   * duplicates; those after are without: GetEvent has them.
+   * duplicates; those after are without, as `shortened` says.
    */
   OUTCOME_FOUND = 4,
   /** OUTCOME_DUPLICATE - The same push was stored before; this is its first result. */
@@ -135,6 +135,11 @@ export interface PushEventResponse {
     | undefined;
   /** What the push did. */
   outcome: Outcome;
+  /**
+   * The event is not given whole, as the answer would be longer than the 4 MiB that clients take: it lacks its payload or, where
+   * envelopes alone are too long, all but ids, names and times. GetEvent returns it whole. Only of PushEvents.
+   */
+  shortened: boolean;
 }
 
 /** Events to push in one transaction. */
@@ -585,7 +590,7 @@ export const PushEventRequest: MessageFns<PushEventRequest> = {
 };
 
 function createBasePushEventResponse(): PushEventResponse {
-  return { event: undefined, outcome: 0 };
+  return { event: undefined, outcome: 0, shortened: false };
 }
 
 export const PushEventResponse: MessageFns<PushEventResponse> = {
@@ -595,6 +600,9 @@ export const PushEventResponse: MessageFns<PushEventResponse> = {
     }
     if (message.outcome !== 0) {
       writer.uint32(16).int32(message.outcome);
+    }
+    if (message.shortened !== false) {
+      writer.uint32(24).bool(message.shortened);
     }
     return writer;
   },
@@ -628,6 +636,14 @@ export const PushEventResponse: MessageFns<PushEventResponse> = {
             message.outcome = reader.int32() as any;
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.shortened = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -644,6 +660,7 @@ export const PushEventResponse: MessageFns<PushEventResponse> = {
     return {
       event: isSet(object.event) ? Event.fromJSON(object.event) : undefined,
       outcome: isSet(object.outcome) ? outcomeFromJSON(object.outcome) : 0,
+      shortened: isSet(object.shortened) ? globalThis.Boolean(object.shortened) : false,
     };
   },
 
@@ -655,6 +672,9 @@ export const PushEventResponse: MessageFns<PushEventResponse> = {
     if (message.outcome !== 0) {
       obj.outcome = outcomeToJSON(message.outcome);
     }
+    if (message.shortened !== false) {
+      obj.shortened = message.shortened;
+    }
     return obj;
   },
 
@@ -665,6 +685,7 @@ export const PushEventResponse: MessageFns<PushEventResponse> = {
     const message = createBasePushEventResponse();
     message.event = (object.event !== undefined && object.event !== null) ? Event.fromPartial(object.event) : undefined;
     message.outcome = object.outcome ?? 0;
+    message.shortened = object.shortened ?? false;
     return message;
   },
 };

@@ -1,5 +1,6 @@
 // Entries as they are shown where they are not shown as they are stored.
 
+import { EMPTY_ENVELOPE, type EnvelopeRest } from './envelope.js';
 import { EntryKind, type LogEntry } from './event.js';
 
 /** A view is another message than its entry: the entry's encodings are not its own. */
@@ -13,6 +14,26 @@ export const NO_ENCODINGS = {
 /** An entry without its payload: for answers that have become too long for it. */
 export function withoutPayload(entry: LogEntry): LogEntry {
   return { ...entry, messageId: entry.messageId, payload: undefined, ...NO_ENCODINGS };
+}
+
+/** An entry with nothing but what says which it is and when it was: for answers that have become too long for more. */
+export function bareView(entry: LogEntry): LogEntry {
+  const { position, kind, eventId, sequence, createdAt, context, topic, version, stream, issuer, messageId } = entry;
+  const rest = bareRest(entry.rest);
+  return {
+    ...EMPTY_ENVELOPE,
+    ...{ position, kind, eventId, sequence, createdAt, context, topic, version, stream, issuer, messageId, rest },
+    payload: undefined,
+  };
+}
+
+function bareRest({ expiresAt, endedById, occurredAt, invalidatedAt }: EnvelopeRest = {}): EnvelopeRest {
+  return {
+    ...(expiresAt === undefined ? {} : { expiresAt }),
+    ...(endedById === undefined ? {} : { endedById }),
+    ...(occurredAt === undefined ? {} : { occurredAt }),
+    ...(invalidatedAt === undefined ? {} : { invalidatedAt }),
+  };
 }
 
 /** An occurred event that was invalidated later, as it is now. */

@@ -32,6 +32,7 @@ import { joinSignals } from '../../engine/log/log-wait.js';
 import type { ExplainWait } from '../../engine/waits/explain-wait.js';
 import type { Waits } from '../../engine/waits/waits.js';
 import type { WireEventEncoder } from '../events/event-encoder.js';
+import { type FittedEntry, fitting } from '../events/fitting.js';
 import { encoded, type MethodCodec } from '../wire/definitions.js';
 import { listPage } from '../wire/pages.js';
 import { payloadForm, readContext, sizeField } from '../wire/wire.js';
@@ -159,11 +160,15 @@ export class CawinService {
     const form = payloadForm('payload_encoding', request.payloadEncoding);
     const limit = sizeField('limit', request.limit, NEAR_MISSES);
     const { event, nearMisses, lookedAt } = await explainWait.run(idFromWire('event_id', request.eventId), limit);
-    const toWire = (entry: LogEntry) => Event.decode(encoder.encode(entry, form));
+    const encode = (entry: LogEntry) => encoder.encode(entry, form);
+    const entries = [event, ...nearMisses.map((miss) => miss.event)];
+    const [own, ...others] = fitting(entries, (entry) => encode(entry).byteLength);
+    const toWire = (fitted: FittedEntry | undefined) => fitted && Event.decode(encode(fitted.entry));
     return {
-      event: toWire(event),
-      nearMisses: nearMisses.map((miss) => ({
-        event: toWire(miss.event),
+      event: toWire(own),
+      nearMisses: nearMisses.map((miss, index) => ({
+        event: toWire(others[index]),
+        shortened: others[index]?.isShortened ?? false,
         matchingLeaves: miss.difference.matching,
         leaves: miss.difference.leaves,
         difference: {

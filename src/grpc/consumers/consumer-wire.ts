@@ -242,6 +242,9 @@ const ACTIVITIES = {
   NO_MEMBER: ConsumerActivity.CONSUMER_ACTIVITY_NO_MEMBER,
 } as const satisfies Record<DomainActivity, ConsumerActivity>;
 
+/** Members that an answer has: with names of any length they are far below what clients take. */
+const MAX_MEMBERS_SHOWN = 1_000;
+
 /** Writes a consumer. Without `pending` it was not counted: at least one wherever there is a lag. */
 export function consumerToWire(view: ConsumerView, pending?: EventCount): Consumer {
   const lag = view.head - view.offset;
@@ -257,7 +260,7 @@ export function consumerToWire(view: ConsumerView, pending?: EventCount): Consum
     inFlight: view.inFlight,
     parked: BigInt(view.parked),
     oldestUnacknowledged: BigInt(view.oldestUnacknowledged),
-    members: view.members.map((member) => ({
+    members: view.members.slice(0, MAX_MEMBERS_SHOWN).map((member) => ({
       name: member.name,
       inFlight: member.inFlight,
       inFlightBytes: BigInt(member.inFlightBytes),
@@ -272,6 +275,7 @@ export function consumerToWire(view: ConsumerView, pending?: EventCount): Consum
     activityCause: view.activityCause,
     generation: BigInt(view.generation),
     owner: view.owner,
+    memberCount: view.members.length,
   };
 }
 

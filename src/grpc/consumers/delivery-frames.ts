@@ -21,9 +21,9 @@ export class DeliveryFrames {
     this.#wallTime = new WallTime(clock);
   }
 
-  /** Bytes of an entry in a frame, to within its names. Where they cannot be told without encoding it, it is encoded. */
+  /** Bytes of an entry in a frame, to within a few short names. Where they cannot be told without encoding it, it is encoded. */
   measure(entry: LogEntry, form: PayloadForm): number {
-    if (form === 'bytes' && entry.rest === undefined) return entryBytes(entry);
+    if (form === 'bytes' && entry.rest === undefined && hasShortNames(entry)) return entryBytes(entry);
     return this.#encoder.encode(entry, form).byteLength;
   }
 
@@ -64,4 +64,15 @@ export class DeliveryFrames {
       w.close(1, mark);
     }
   }
+}
+
+/** Characters of names beyond which they count: a thousand events of a Fetch may be this much longer than measured. */
+const SHORT_NAMES = 256;
+
+function hasShortNames(e: LogEntry): boolean {
+  const named = e.context.length + e.topic.length + e.stream.length + e.issuer.length + e.sessionId.length;
+  if (named > SHORT_NAMES) return false;
+  const labels = e.correlationId.length + e.to.length + e.replyTo.length + e.tag.length + e.entityType.length;
+  const others = e.organization.length + e.unit.length + (e.payload?.contentType.length ?? 0);
+  return named + labels + others <= SHORT_NAMES;
 }

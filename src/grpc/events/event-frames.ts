@@ -7,10 +7,12 @@ import type { PushEffect, PushedEvent } from '../../engine/group/pushes.js';
 import type { Position } from '../../units.js';
 import { messageEnd } from '../wire/pages.js';
 import type { PayloadForm } from '../wire/payload-form.js';
+import { shortError } from '../wire/short-error.js';
 import { STATUS } from '../wire/status.js';
 import { WireWriter } from '../wire/wire-writer.js';
 import type { WireEventEncoder } from './event-encoder.js';
 import { timeField } from './event-encoder.js';
+import { type FittedEntry, fitting } from './fitting.js';
 
 /** The wire's number of each outcome. */
 const OUTCOMES = { occurred: 1, satisfied: 2, awaited: 3, found: 4, duplicate: 5 } as const satisfies Record<
@@ -33,15 +35,21 @@ export class EventFrames {
 
   /** Encodes a PushEventResponse. */
   pushed(entry: LogEntry, effect: PushEffect, form: PayloadForm): Uint8Array {
-    return this.#frame((w) => this.#pushedFields(w, entry, effect, form));
+    return this.#frame((w) => this.#pushedFields(w, { entry, isShortened: false }, effect, form));
   }
 
-  /** Encodes a PushEventsResponse. */
+  /** Encodes a PushEventsResponse; what does not fit into an answer is cut. */
   pushedAll(results: readonly { entry: LogEntry; effect: PushEffect; form: PayloadForm }[]): Uint8Array {
+    const formOf = (index: number) => results[index]?.form ?? 'json';
+    const fitted = fitting(
+      results.map(({ entry }) => entry),
+      (entry, index) => this.encoded(entry, formOf(index)).byteLength,
+    );
     return this.#frame((w) => {
-      for (const { entry, effect, form } of results.toReversed()) {
+      for (let index = results.length - 1; index >= 0; index -= 1) {
         const mark = w.mark;
-        this.#pushedFields(w, entry, effect, form);
+        const { effect, form } = results[index] as { effect: PushEffect; form: PayloadForm };
+        this.#pushedFields(w, fitted[index] as FittedEntry, effect, form);
         w.close(1, mark);
       }
     });
@@ -101,7 +109,8 @@ export class EventFrames {
     });
   }
 
-  #pushedFields(w: WireWriter, entry: LogEntry, effect: PushEffect, form: PayloadForm): void {
+  #pushedFields(w: WireWriter, { entry, isShortened }: FittedEntry, effect: PushEffect, form: PayloadForm): void {
+    if (isShortened) w.numberField(3, 1);
     w.numberField(2, OUTCOMES[effect]);
     this.#eventField(w, entry, form);
   }
@@ -132,13 +141,7 @@ function writeReceipt(w: WireWriter, { entry, effect }: PushedEvent & { kind: 's
 
 function writeError(w: WireWriter, error: MadeleineError): void {
   const mark = w.mark;
-  const message: EventError = {
-    code: STATUS[error.reason],
-    reason: error.reason,
-    message: error.message,
-    violations: error.violations.map((violation) => ({ ...violation })),
-    metadata: { ...error.metadata },
-  };
+  const message: EventError = { code: STATUS[error.reason], reason: error.reason, ...shortError(error) };
   w.raw(EventError.encode(message).finish());
   w.close(2, mark);
 }

@@ -6,7 +6,7 @@ import { sizeField } from './wire.js';
 
 const PAGE_SIZE = { default: 100, max: 1_000 };
 /** Bytes of items that a message may have; clients take 4 MiB unless told otherwise. */
-const MAX_MESSAGE_BYTES = 3.5 * 1024 * 1024;
+export const MAX_MESSAGE_BYTES = 3.5 * 1024 * 1024;
 /** Tag and length before each item. */
 const ITEM_HEAD_BYTES = 6;
 

@@ -28,7 +28,7 @@ export const LIST_COLUMNS: readonly Column<Consumer>[] = [
   number('LAG', ({ lag }) => lag),
   { title: 'PENDING', text: pendingText, right: true },
   number('IN FLIGHT', ({ inFlight }) => inFlight),
-  number('MEMBERS', ({ members }) => members.length),
+  number('MEMBERS', ({ members, memberCount }) => Math.max(members.length, memberCount)),
 ];
 
 export const CONSUMER_COLUMNS: readonly Column<Consumer>[] = [
