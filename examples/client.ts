@@ -48,7 +48,7 @@ await persistently(async () => {
     // Only an acknowledgement moves the consumer's offset; it is answered once it is durable, so one for all of a frame is far
     // faster than one for each event. What a lost connection leaves without one is delivered again.
     const acknowledgements = deliveries.map(({ event, lease }) => ({ position: event?.position ?? 0n, lease }));
-    await consumers.acknowledge({ consumer: 'greeter', acknowledgements });
+    await persistently(() => consumers.acknowledge({ consumer: 'greeter', acknowledgements }));
     if (deliveries.some(({ event }) => event?.position === pushed?.position)) return;
   }
 });
