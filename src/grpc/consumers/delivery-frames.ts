@@ -2,7 +2,7 @@
 // numbers are those of proto/madeleine/v1/consumer_service.proto; a test decodes the results with the generated code.
 
 import type { Delivery } from '../../domain/consumers/delivery-types.js';
-import { entryBytes } from '../../domain/events/entry-size.js';
+import { entryBytes, namesLength } from '../../domain/events/entry-size.js';
 import type { LogEntry } from '../../domain/events/event.js';
 import type { DeliveryBatch } from '../../engine/consumers/pending-deliveries.js';
 import { type Clock, WallTime } from '../../lib/clock.js';
@@ -10,6 +10,9 @@ import type { Position } from '../../units.js';
 import { timeField, type WireEventEncoder } from '../events/event-encoder.js';
 import type { PayloadForm } from '../wire/payload-form.js';
 import { WireWriter } from '../wire/wire-writer.js';
+
+/** Characters of names beyond which they count: a thousand events of a Fetch may be this much longer than measured. */
+const SHORT_NAMES = 256;
 
 export class DeliveryFrames {
   readonly #encoder: WireEventEncoder;
@@ -23,7 +26,7 @@ export class DeliveryFrames {
 
   /** Bytes of an entry in a frame, to within a few short names. Where they cannot be told without encoding it, it is encoded. */
   measure(entry: LogEntry, form: PayloadForm): number {
-    if (form === 'bytes' && entry.rest === undefined && hasShortNames(entry)) return entryBytes(entry);
+    if (form === 'bytes' && entry.rest === undefined && namesLength(entry) <= SHORT_NAMES) return entryBytes(entry);
     return this.#encoder.encode(entry, form).byteLength;
   }
 
@@ -64,15 +67,4 @@ export class DeliveryFrames {
       w.close(1, mark);
     }
   }
-}
-
-/** Characters of names beyond which they count: a thousand events of a Fetch may be this much longer than measured. */
-const SHORT_NAMES = 256;
-
-function hasShortNames(e: LogEntry): boolean {
-  const named = e.context.length + e.topic.length + e.stream.length + e.issuer.length + e.sessionId.length;
-  if (named > SHORT_NAMES) return false;
-  const labels = e.correlationId.length + e.to.length + e.replyTo.length + e.tag.length + e.entityType.length;
-  const others = e.organization.length + e.unit.length + (e.payload?.contentType.length ?? 0);
-  return named + labels + others <= SHORT_NAMES;
 }
