@@ -3,7 +3,13 @@
 import { readFileSync } from 'node:fs';
 import { type Channel, type ChannelModel, connect } from 'amqplib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Callback, CheckOrWaitRequest } from '../../../generated/madeleine/v1/cawin_service.js';
+import {
+  type Callback,
+  CheckOrWaitRequest,
+  CreateCawinRequest,
+} from '../../../generated/madeleine/v1/cawin_service.js';
+import { EventStatus, NewEvent } from '../../../generated/madeleine/v1/event.js';
+import { PushEventRequest } from '../../../generated/madeleine/v1/event_service.js';
 import { code, rowsOf } from '../../docs/markdown-tables.js';
 import { CAWIN_SETTINGS, callbackTo, SECRET } from '../../support/cawins/cawin-scene.js';
 import { GrpcReceiver } from '../../support/cawins/grpc-receiver.js';
@@ -127,6 +133,67 @@ describe.each(ENDS)('what is told of an event that has %s', (how) => {
       if (told === undefined || VARIABLE.test(code(attribute))) continue;
       expect(steady(same), field).toBe(steady(wireText(field, told)));
     }
+  });
+});
+
+describe('what is told', () => {
+  const callback = () => callbackTo(webhooks.url());
+  const received = async (count: number, from: number): Promise<Json[]> => {
+    await waitUntil(() => webhooks.received.length >= from + count, { what: `${count} webhooks` });
+    return webhooks.received.slice(from).map(({ body }) => JSON.parse(body.toString()));
+  };
+  const wait = async (context: string, description: object) => {
+    const request = { context, topic: 'payments', issuer: 'shop', description, callback: callback() };
+    const { event } = await client.cawins.checkOrWait(CheckOrWaitRequest.fromPartial(request as never));
+    return event?.id ?? 0n;
+  };
+  const occur = async (context: string) => {
+    const payload = { contentType: '', body: { $case: 'data', value: Buffer.from(PAYLOAD) } } as const;
+    const { event } = await client.events.pushEvent({ event: { context, topic: 'payments', issuer: 'bank', payload } });
+    return event?.id ?? 0n;
+  };
+
+  it('is the own description of each who waited, where one push ended several waits', async () => {
+    const from = webhooks.received.length;
+    const ids = [await wait('several', { order: 7 }), await wait('several', { state: 'paid' })];
+    await occur('several');
+    const told = await received(2, from);
+    const descriptions = new Map(told.map(({ awaitedid, description }) => [awaitedid, description]));
+    expect(descriptions).toEqual(
+      new Map([
+        [String(ids[0]), '{"order":7}'],
+        [String(ids[1]), '{"state":"paid"}'],
+      ]),
+    );
+    expect(new Set(told.map(({ eventid }) => eventid))).toEqual(new Set([String(ids[0])]));
+    expect(told.map(({ satisfiedids }) => satisfiedids)).toEqual([String(ids[1]), String(ids[1])]);
+  });
+
+  it('is the own deadline of a cawin, where that one passed', async () => {
+    const event = NewEvent.fromPartial({ context: 'own', topic: 'payments', issuer: 'shop', description: DESCRIPTION });
+    const { event: awaited } = await client.events.pushEvent(PushEventRequest.fromPartial({ event }));
+    const from = webhooks.received.length;
+    const expiresAt = { seconds: BigInt(Math.floor(Date.now() / 1_000)) + 1n, nanos: 500_000_000 };
+    const request = { eventId: awaited?.id ?? 0n, callback: callback(), expiresAt };
+    await client.cawins.createCawin(CreateCawinRequest.fromPartial(request));
+    const [told] = await received(1, from);
+    expect(told).toMatchObject({ outcome: 'EXPIRED', position: '0', issuer: 'shop', awaitedid: String(awaited?.id) });
+    expect(told).toMatchObject({ description: '{"order":7,"state":"paid"}' });
+    const deadline = new Date(Number(expiresAt.seconds) * 1_000 + 500).toISOString();
+    expect(told?.['deadline']).toBe(deadline.replace('Z', '000Z'));
+  });
+
+  it('is why and when something was withdrawn that had occurred, though nobody awaited it', async () => {
+    const eventId = await occur('unawaited');
+    const from = webhooks.received.length;
+    const notifyOn = [EventStatus.EVENT_STATUS_INVALIDATED];
+    await client.cawins.createCawin(CreateCawinRequest.fromPartial({ eventId, callback: callback(), notifyOn }));
+    await client.events.invalidateEvent({ id: eventId, reason: REASON });
+    const [told] = await received(1, from);
+    expect(told).toMatchObject({ outcome: 'INVALIDATED', issuer: 'bank', reason: REASON });
+    expect(Date.parse(String(told?.['occurredat']))).toBeLessThanOrEqual(Date.parse(String(told?.['invalidatedat'])));
+    expect(told).not.toHaveProperty('description');
+    expect(told).not.toHaveProperty('deadline');
   });
 });
 

@@ -126,6 +126,9 @@ const LARGEST: Readonly<Record<string, () => Promise<unknown>>> = {
     await expectPart(results.at(-1)?.event);
   },
   'EventService/GetEvent': async () => {
+    // As a Value each of these zeros takes eleven bytes.
+    const zeros = await hugeEvent({ payload: bytesPayload(`[${'0,'.repeat(MIB / 2 - 2)}0]`) });
+    await suite.client.events.getEvent({ key: { $case: 'id', value: zeros.id } });
     const { id } = await hugeEvent();
     return suite.client.events.getEvent({ key: { $case: 'id', value: id } });
   },
