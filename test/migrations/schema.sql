@@ -72,6 +72,7 @@ CREATE TABLE `consumer` (
   `owner_address` varbinary(255) NOT NULL,
   `owner_epoch` bigint(20) unsigned NOT NULL,
   `lease_until` datetime(6) NOT NULL,
+  `generation_offset` bigint(20) unsigned DEFAULT NULL,
   KEY `consumer_ephemeral` (`ephemeral`,`deleted_at`,`lease_until`),
   KEY `consumer_owner` (`owner`),
   PRIMARY KEY (`id`),

@@ -133,14 +133,15 @@ function listStreams({ streams }: ContractClient, context: string) {
   );
 }
 
-/** Without who runs them at present. */
+/** Without who runs them at present, and what is pending: once a list did not count it. */
 function listConsumers({ consumers }: ContractClient, context: string) {
   return pages(
     (page) => consumers.listConsumers({ context, ...page }),
     (response) =>
-      response.consumers.map(
-        ({ owner: _owner, members: _members, activity: _, activityCause: _cause, ...kept }) => kept,
-      ),
+      response.consumers.map(({ pending: _pending, pendingIsMinimum: _least, ...consumer }) => {
+        const { owner: _owner, members: _members, activity: _, activityCause: _cause, ...kept } = consumer;
+        return kept;
+      }),
   );
 }
 
