@@ -21,8 +21,8 @@ import { WireReader } from '../wire/wire-reader.js';
 export const MAX_BATCH_EVENTS = 1_000;
 /** Properties that an event may have. */
 export const MAX_PROPERTIES = 64;
-/** Fields that a request may have, in all its events together, what lies in payloads and descriptions aside. */
-const MAX_FIELDS = 300_000;
+/** Messages that a request may have nested in it, payloads' and descriptions' content aside: a thousand full events have 73,000. */
+const MAX_PARTS = 100_000;
 
 export interface DecodedPayload {
   contentType: string;
@@ -126,7 +126,7 @@ export function decodeBatch(bytes: Uint8Array, maxEventBytes = Number.POSITIVE_I
 }
 
 function readerOf(bytes: Uint8Array): WireReader {
-  return new WireReader(asBuffer(bytes), { left: MAX_FIELDS });
+  return new WireReader(asBuffer(bytes), { left: MAX_PARTS });
 }
 
 function addPush(pushes: DecodedPush[], reader: WireReader, maxEventBytes: number): void {
@@ -231,9 +231,7 @@ function readStringField(event: DecodedEvent, tag: number, reader: WireReader): 
       draft.unit = reader.string();
       return;
     case 22:
-      // One more than there may be is enough to refuse them.
-      if (event.properties.length > MAX_PROPERTIES) reader.skip(tag);
-      else event.properties.push(readPair(reader.message()));
+      addProperty(event.properties, reader.message());
       return;
     case 23:
       event.system = readSystem(reader.message());
@@ -250,6 +248,11 @@ function readStringField(event: DecodedEvent, tag: number, reader: WireReader): 
     default:
       reader.skip(tag);
   }
+}
+
+/** Adds a property; one more than there may be is enough to refuse them. */
+function addProperty(properties: [string, string][], property: WireReader): void {
+  if (properties.length <= MAX_PROPERTIES) properties.push(readPair(property));
 }
 
 function readNumberField(draft: DraftInProgress, tag: number, reader: WireReader): void {

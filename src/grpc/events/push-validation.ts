@@ -61,7 +61,7 @@ export function toPushCommand(push: DecodedPush, path: string, limits: PushLimit
   const description = checkDescription(event, `${path}event.description`, found);
   const { payload } = event;
   const sizeError = tooLarge(payload, path, limits);
-  if (payload !== undefined) checkPayload(payload, `${path}event.payload.`, { isRead: sizeError === undefined }, found);
+  if (payload !== undefined) checkPayload(payload, `${path}event.payload.`, sizeError, found);
   else if (event.description === undefined) found.add(`${path}event.payload`, 'or a description is required');
   const terms = payload === undefined ? checkTerms(push, event.draft, path, found) : checkNoTerms(push, path, found);
   const error = found.error() ?? sizeError ?? notContained(event, description, path);
@@ -151,11 +151,11 @@ function checkSequence({ event, expectedSequence }: DecodedPush, path: string, f
   return expectedSequence > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : Number(expectedSequence);
 }
 
-/** `isRead`: whether the body is looked at. One that is too large is refused without. */
+/** Checks a payload; one that is too large is not looked at further. */
 function checkPayload(
   { contentType, bytes, isJsonArm, problem }: DecodedPayload,
   path: string,
-  { isRead }: { readonly isRead: boolean },
+  sizeError: MadeleineError | undefined,
   found: Violations,
 ): void {
   const isJson = isJsonContentType(contentType);
@@ -163,7 +163,7 @@ function checkPayload(
   if (problem !== undefined) found.add(`${path}json`, problem);
   else if (bytes === undefined) found.add(path.slice(0, -1), 'has neither json nor data');
   else if (isJsonArm && !isJson) found.add(`${path}content_type`, 'is not a JSON type, but the payload is json');
-  else if (isRead && !isJsonArm && isJson && !isJsonText(bytes))
+  else if (sizeError === undefined && !isJsonArm && isJson && !isJsonText(bytes))
     found.add(`${path}data`, 'is not valid JSON; set content_type for other data');
 }
 

@@ -7,6 +7,8 @@ import type { WireReader } from './wire-reader.js';
 
 /** Characters of a text that are looked at one by one. */
 const SHORT_TEXT = 40;
+/** Members of an object that are put in order as they come. */
+const MAX_INSERTED = 32;
 /** Characters of a path that a refusal shows. */
 const MAX_SHOWN_PATH = 200;
 
@@ -93,19 +95,12 @@ class ValueText {
 
   struct(struct: WireReader, depth: number): string {
     const members: Member[] = [];
-    let sorted = true;
     this.#take(2);
     for (let tag = struct.tag(); tag !== 0; tag = struct.tag()) {
-      if (tag !== 10) {
-        struct.skip(tag);
-        continue;
-      }
-      const member = this.#member(struct.message(), depth);
-      const last = members.at(-1);
-      if (last !== undefined && last.key >= member.key) sorted = false;
-      members.push(member);
+      if (tag === 10) insert(members, this.#member(struct.message(), depth));
+      else struct.skip(tag);
     }
-    return membersText(sorted ? members : members.sort(byKey));
+    return membersText(members.length > MAX_INSERTED ? members.sort(byKey) : members);
   }
 
   #member(field: WireReader, depth: number): Member {
@@ -188,6 +183,15 @@ function quoted(text: string): string {
     if (code < 0x20 || code === 0x22 || code === 0x5c || code > 0x7e) return JSON.stringify(text);
   }
   return `"${text}"`;
+}
+
+/** Puts a member in its place by its key, behind those with the same one; of many it only puts it last. */
+function insert(members: Member[], member: Member): void {
+  let at = members.length;
+  if (at < MAX_INSERTED) {
+    for (; at > 0 && (members[at - 1] as Member).key > member.key; at -= 1) members[at] = members[at - 1] as Member;
+  }
+  members[at] = member;
 }
 
 function byKey(a: Member, b: Member): number {

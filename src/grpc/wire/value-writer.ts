@@ -168,9 +168,7 @@ class ValueWriter {
     if (start < 0) return false;
     this.#end = start;
     if (!this.#escaped) {
-      w.slice(this.#bytes, start + 1, end);
-      w.varint(end - start - 1);
-      w.tag(field, 2);
+      w.sliceField(field, this.#bytes, start + 1, end);
       return true;
     }
     const text = parsed(this.#bytes.toString('utf8', start, end + 1));
@@ -223,8 +221,9 @@ class ValueWriter {
   /** The number that these digits are; NaN: no JSON. */
   #whole(start: number, end: number): number {
     if (start === end || (this.#bytes[start] === ZERO && end - start > 1)) return Number.NaN;
+    const bytes = this.#bytes;
     let number = 0;
-    for (let at = start; at < end; at += 1) number = number * 10 + ((this.#bytes[at] as number) - ZERO);
+    for (let at = start; at < end; at += 1) number = number * 10 + ((bytes[at] as number) - ZERO);
     return number;
   }
 

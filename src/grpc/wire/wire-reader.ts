@@ -8,19 +8,19 @@ export class WireError extends Error {
   override readonly name = 'WireError';
 }
 
-/** Fields that a request may still have, in all its messages together: two bytes may make a message of dozens of members. */
-export interface FieldBudget {
+/** Messages that a request may still have nested in it: two bytes may make one of dozens of members. */
+export interface MessageBudget {
   left: number;
 }
 
 export class WireReader {
   readonly #bytes: Buffer;
   readonly #end: number;
-  readonly #budget: FieldBudget | undefined;
+  readonly #budget: MessageBudget | undefined;
   #at: number;
 
-  /** Counts, if there is a budget, the fields of the message and of those nested in it; beyond it the message is refused. */
-  constructor(bytes: Buffer, budget?: FieldBudget, start = 0, end = bytes.length) {
+  /** Counts, if there is a budget, the messages nested in it, however deep; beyond it the message is refused. */
+  constructor(bytes: Buffer, budget?: MessageBudget, start = 0, end = bytes.length) {
     this.#bytes = bytes;
     this.#budget = budget;
     this.#at = start;
@@ -30,7 +30,6 @@ export class WireReader {
   /** The next field's tag (number << 3 | wire type), or 0 at the end. */
   tag(): number {
     if (this.#at >= this.#end) return 0;
-    if (this.#budget !== undefined) spend(this.#budget);
     const tag = this.uint32();
     if (tag >>> 3 === 0) throw new WireError('a field has the number 0');
     return tag;
@@ -90,12 +89,13 @@ export class WireReader {
 
   /** A reader of the nested message. */
   message(): WireReader {
+    if (this.#budget !== undefined) spend(this.#budget);
     const length = this.uint32();
     const at = this.#advance(length);
     return new WireReader(this.#bytes, this.#budget, at, at + length);
   }
 
-  /** A reader of the nested message whose fields do not count: what it makes of them is bounded by itself. */
+  /** A reader of the nested message in which none counts: what is made of it has a bound of its own. */
   uncounted(): WireReader {
     const length = this.uint32();
     const at = this.#advance(length);
@@ -134,7 +134,7 @@ export class WireReader {
   }
 }
 
-function spend(budget: FieldBudget): void {
+function spend(budget: MessageBudget): void {
   budget.left -= 1;
-  if (budget.left < 0) throw new WireError('the message has too many fields');
+  if (budget.left < 0) throw new WireError('it has too many parts');
 }

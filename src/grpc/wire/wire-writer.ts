@@ -43,9 +43,10 @@ export class WireWriter {
 
   /** A hash of what was written since the mark: of a short text, such as a key. */
   hashSince(mark: number): number {
+    const bytes = this.#bytes;
+    const end = bytes.length - mark;
     let hash = HASH_START;
-    for (let at = this.#at; at < this.#bytes.length - mark; at += 1)
-      hash = Math.imul(hash ^ (this.#bytes[at] as number), HASH_FACTOR);
+    for (let at = this.#at; at < end; at += 1) hash = Math.imul(hash ^ (bytes[at] as number), HASH_FACTOR);
     return hash;
   }
 
@@ -99,14 +100,6 @@ export class WireWriter {
     this.#bytes.set(bytes, at);
   }
 
-  /** Writes bytes from `start` to `end`. A short text is copied without a call into the runtime. */
-  slice(bytes: Buffer, start: number, end: number): void {
-    const length = end - start;
-    const at = this.#reserve(length);
-    if (length > SHORT_TEXT) bytes.copy(this.#bytes, at, start, end);
-    else for (let index = 0; index < length; index += 1) this.#bytes[at + index] = bytes[start + index] as number;
-  }
-
   text(text: string): number {
     if (text.length <= SHORT_TEXT && this.#shortText(text)) return text.length;
     const length = Buffer.byteLength(text);
@@ -138,8 +131,18 @@ export class WireWriter {
 
   /** Writes a string field even when it is empty. */
   presentString(field: number, text: string): void {
-    this.varint(this.text(text));
-    this.tag(field, 2);
+    this.#head(field, this.text(text));
+  }
+
+  /** Writes a string field of bytes that are UTF-8, from `start` to `end`, even when it is empty. */
+  sliceField(field: number, bytes: Buffer, start: number, end: number): void {
+    const length = end - start;
+    const at = this.#reserve(length);
+    const own = this.#bytes;
+    // A short text is copied without a call into the runtime.
+    if (length > SHORT_TEXT) bytes.copy(own, at, start, end);
+    else for (let index = 0; index < length; index += 1) own[at + index] = bytes[start + index] as number;
+    this.#head(field, length);
   }
 
   /** Writes a string field with the text of a UUID's 16 bytes. */
@@ -168,8 +171,20 @@ export class WireWriter {
 
   /** Closes a message or bytes field whose content was written since the mark. */
   close(field: number, mark: number): void {
-    this.varint(this.mark - mark);
-    this.tag(field, 2);
+    this.#head(field, this.mark - mark);
+  }
+
+  /** Writes what stands before the content of a message, string or bytes field: its tag and its length. */
+  #head(field: number, length: number): void {
+    if (field > 15 || length > 0x7f) {
+      this.varint(length);
+      this.tag(field, 2);
+      return;
+    }
+    // Most are a byte each.
+    const at = this.#reserve(2);
+    this.#bytes[at] = (field << 3) | 2;
+    this.#bytes[at + 1] = length;
   }
 
   #reserve(length: number): number {
