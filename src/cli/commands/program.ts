@@ -4,14 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { Command, CommanderError } from 'commander';
 import { PACKAGE_ROOT } from '../../lib/package-root.js';
-import {
-  CommandFailed,
-  describeFailure,
-  ExitCode,
-  exitCodeOf,
-  UsageError,
-  unwritable,
-} from '../connection/failures.js';
+import { describeFailure, ExitCode, exitCodeOf, UsageError, unwritable } from '../connection/failures.js';
 import type { CliDeps } from '../deps.js';
 import { argumentProblem } from '../text/arguments.js';
 import { cawinsCommand } from './cawins/cawins.js';
@@ -91,11 +84,22 @@ export function buildProgram(deps: CliDeps): Command {
 /** Runs one command line (without node and script) and returns its exit code; never throws. */
 export async function runCli(argv: readonly string[], deps: CliDeps): Promise<number> {
   // A reader that goes away ends help and lists as it ends everything else: without a word.
-  for (const stream of [deps.stdout, deps.stderr]) stream.on('error', () => {});
+  deps.stderr.on('error', () => {});
+  let unwritten: NodeJS.ErrnoException | undefined;
+  deps.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') unwritten ??= error;
+  });
+  const code = await exitCodeFor(argv, deps);
+  await flushed(deps.stdout);
+  if (unwritten === undefined || code !== ExitCode.OK) return code;
+  deps.stderr.write(`madeleine: ${unwritable(unwritten)}\n`);
+  return ExitCode.FAILED;
+}
+
+async function exitCodeFor(argv: readonly string[], deps: CliDeps): Promise<number> {
   try {
     assertReadable(argv);
     await buildProgram(deps).parseAsync(argv, { from: 'user' });
-    await assertWritten(deps.stdout);
     return ExitCode.OK;
   } catch (error) {
     // Commander has printed its own errors, and the help that was asked for.
@@ -112,11 +116,9 @@ function refuseUnknown(command: Command): string {
   return isUnknown ? command.error(`error: unknown command '${name}'`, { code: 'commander.unknownCommand' }) : '';
 }
 
-/** Throws CommandFailed where the last of what was printed could not be written. */
-async function assertWritten(stdout: Writable): Promise<void> {
+/** Resolves when everything printed is written, or cannot be. */
+async function flushed(stdout: Writable): Promise<void> {
   if (!stdout.destroyed) await new Promise<void>((resolve) => stdout.write('', () => resolve()));
-  const error: NodeJS.ErrnoException | null = stdout.errored;
-  if (error !== null && error.code !== 'EPIPE') throw new CommandFailed(unwritable(error));
 }
 
 /** The version of the package that this is of. */

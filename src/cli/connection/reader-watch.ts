@@ -1,20 +1,28 @@
-// Notices that nobody reads a pipe any more, without writing to it: `tail | head -1` has to end before the next event comes.
+// Notices that nobody reads a pipe any more, without writing to it: `tail | head -1` has to end before the next event comes. Node tells
+// only who writes; Linux tells which processes have the other end.
 
-import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { fstatSync, lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 
 const LOOK_MS = 200;
-const { O_WRONLY, O_NONBLOCK } = constants;
+const READABLE = 0o400;
 
 export class ReaderWatch {
   readonly #timer: NodeJS.Timeout | undefined;
 
-  /** Calls back once nobody reads `stdout`; never where it is no pipe, and where the system does not tell. */
+  /**
+   * Calls back once nobody reads `stdout` any more; never where it is no pipe, and where no reader is to be seen from the start: of
+   * another user, or on another system.
+   */
   constructor(stdout: Writable, onGone: () => void) {
     const { fd } = stdout as { readonly fd?: number };
-    if (fd === undefined || !isPipe(fd)) return;
+    const pipe = fd === undefined ? undefined : pipeOf(fd);
+    let reader = pipe && readerOf(pipe);
+    if (pipe === undefined || reader === undefined) return;
     this.#timer = setInterval(() => {
-      if (isRead(fd)) return;
+      if (reader !== undefined && reads(reader, pipe)) return;
+      reader = readerOf(pipe);
+      if (reader !== undefined) return;
       this.stop();
       onGone();
     }, LOOK_MS);
@@ -26,20 +34,32 @@ export class ReaderWatch {
   }
 }
 
-function isPipe(fd: number): boolean {
-  try {
-    return fstatSync(fd).isFIFO();
-  } catch {
-    return false;
-  }
+/** The pipe's name among the files of processes. */
+function pipeOf(fd: number): string | undefined {
+  const stat = orNothing(() => fstatSync(fd));
+  return stat?.isFIFO() === true ? `pipe:[${stat.ino}]` : undefined;
 }
 
-/** Linux refuses to open a pipe for writing, without waiting, that has no reader. */
-function isRead(fd: number): boolean {
+/** The path of a file that is the pipe's other end, of any process but this one. */
+function readerOf(pipe: string): string | undefined {
+  const processes = (orNothing(() => readdirSync('/proc')) ?? []).filter((name) => /^\d+$/.test(name));
+  for (const pid of processes.filter((name) => Number(name) !== process.pid)) {
+    const files = orNothing(() => readdirSync(`/proc/${pid}/fd`)) ?? [];
+    const reader = files.map((file) => `/proc/${pid}/fd/${file}`).find((path) => reads(path, pipe));
+    if (reader !== undefined) return reader;
+  }
+  return undefined;
+}
+
+function reads(path: string, pipe: string): boolean {
+  return orNothing(() => readlinkSync(path) === pipe && (lstatSync(path).mode & READABLE) !== 0) ?? false;
+}
+
+/** What comes and goes meanwhile, or is not for this user to see. */
+function orNothing<T>(look: () => T): T | undefined {
   try {
-    closeSync(openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_NONBLOCK));
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ENXIO';
+    return look();
+  } catch {
+    return undefined;
   }
 }
