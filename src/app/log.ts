@@ -11,7 +11,9 @@ import { MysqlGroupCommitter } from '../storage/mysql/group/group-committer.js';
 import { HeadCache } from '../storage/mysql/group/head-cache.js';
 import { MysqlDurableReads } from '../storage/mysql/log/durable-reads.js';
 import { MysqlEventLog } from '../storage/mysql/log/event-log.js';
+import { forgetEndedRuns } from '../storage/mysql/log/instance-rows.js';
 import { Names } from '../storage/mysql/names/name-cache.js';
+import type { Database } from '../storage/mysql/sql/database.js';
 import { MysqlShapeStore } from '../storage/mysql/waits/shape-store.js';
 import type { Instance } from '../storage/ports/log-storage.js';
 import type { ShapeStore } from '../storage/ports/wait-storage.js';
@@ -35,6 +37,7 @@ export interface LogPartsOptions {
 }
 
 export class LogParts {
+  readonly #database: Database;
   readonly names = new Names();
   readonly log: MysqlEventLog;
   readonly durableReads: MysqlDurableReads;
@@ -48,6 +51,7 @@ export class LogParts {
   constructor(options: LogPartsOptions) {
     const { database, url, serverChange } = options.handle;
     const { names } = this;
+    this.#database = database;
     this.log = new MysqlEventLog({ database, names });
     this.durableReads = new MysqlDurableReads({ url, names, instance: options.instance, serverChange });
     this.shapeStore = new MysqlShapeStore({ database, names });
@@ -63,6 +67,7 @@ export class LogParts {
   /** Starts what has to run before anything is read or pushed. The signal gives it up. */
   async start(started: Started, signal: AbortSignal): Promise<void> {
     started.add('barriers', () => this.durableReads.close());
+    await orAbort(forgetEndedRuns(this.#database), signal);
     await orAbort(this.catalog.reload(), signal);
     started.add('log tail', () => this.tail.stop());
     await orAbort(this.tail.start(), signal);
