@@ -7,17 +7,14 @@ import type { AttemptResult, CallbackAttempt, CallbackSender } from '../engine/c
 import type { Clock } from '../lib/clock.js';
 import { Deadline } from '../lib/deadline.js';
 import type { Logger } from '../telemetry.js';
-import type { Millis } from '../units.js';
 import type { Amqp } from './amqp/amqp.js';
 import { type Answer, AttemptFailure } from './attempt/attempt-failure.js';
-import { cutText, Redactor } from './attempt/redaction.js';
+import { MAX_FIRST_BYTES, resultOf, resultOfFailure } from './attempt/attempt-result.js';
+import { Redactor } from './attempt/redaction.js';
 import type { GrpcCallback } from './grpc/grpc-callback.js';
 import type { AddressGuard } from './guard/address-guard.js';
 import type { Webhook } from './http/webhook.js';
 
-/** Bytes of an answer in the attempt log. */
-const MAX_FIRST_BYTES = 1024;
-const MAX_ERROR_BYTES = 512;
 const NO_BROKER = 'this server has no broker: the operator may name one with MADELEINE_AMQP_URL';
 
 export interface CallbacksOptions {
@@ -101,28 +98,4 @@ export class Callbacks implements CallbackSender {
     );
     return new AttemptFailure('internal', 'a fault of this server', { cause: error });
   }
-}
-
-function resultOf(answer: Answer, startedMs: Millis, redactor: Redactor): AttemptResult {
-  const { bytes, answeredAtMs, error, ...rest } = answer;
-  return {
-    ...rest,
-    latencyMs: answeredAtMs - startedMs,
-    firstBytes: redactor.beginning(bytes, MAX_FIRST_BYTES),
-    ...(error === undefined ? {} : { error: cutText(redactor.text(error), MAX_ERROR_BYTES) }),
-  };
-}
-
-function resultOfFailure(failure: AttemptFailure, latencyMs: Millis, redactor: Redactor): AttemptResult {
-  const { outcome, reason, status, retryAfterMs } = failure;
-  return {
-    outcome,
-    reason,
-    status,
-    statusCode: 0,
-    latencyMs,
-    firstBytes: '',
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-    error: cutText(redactor.text(failure.message), MAX_ERROR_BYTES),
-  };
 }

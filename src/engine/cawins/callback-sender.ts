@@ -60,7 +60,10 @@ export type AttemptReason =
   /** A fault of this server. */
   | 'internal';
 
-/** What the attempt log keeps. No member holds a secret or a header's value. */
+/** The highest number that a status has in any protocol: HTTP's have three digits. */
+export const MAX_STATUS_CODE = 999;
+
+/** What the attempt log keeps. Whatever the receiver answered, numbers are finite and texts valid and bounded. No member holds a secret or a header's value. */
 export interface AttemptResult {
   readonly outcome: AttemptOutcome;
   readonly reason: AttemptReason;

@@ -1,21 +1,28 @@
 // The one connection to the operator's broker: made when it is needed, made again with back-off when it broke, and a channel of its
 // own for each exchange, as the broker closes the channel over which something was published to an exchange that does not exist.
 
+import { lookup } from 'node:dns/promises';
+import { isIP, type Socket } from 'node:net';
 import { type ChannelModel, type ConfirmChannel, connect } from 'amqplib';
 import { type Backoff, backoffMs, JITTER } from '../../domain/backoff.js';
 import type { Clock } from '../../lib/clock.js';
+import { Deadline } from '../../lib/deadline.js';
 import { orAbort } from '../../lib/or-abort.js';
 import { SharedRun } from '../../lib/shared-run.js';
 import { within } from '../../lib/within.js';
 import { type BrokerTarget, parseBrokerUrl } from '../../settings/broker-url.js';
 import type { Logger } from '../../telemetry.js';
 import { AttemptFailure } from '../attempt/attempt-failure.js';
+import { firstConnection, type PinnedAddress } from '../connection/first-connection.js';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const BACKOFF: Backoff = { baseMs: 250, capMs: 15_000, jitter: JITTER.full };
 /** How long a polite farewell may take. */
 const CLOSE_TIMEOUT_MS = 2_000;
 const MAX_CHANNELS = 64;
+/** What a broker may say besides its confirmations, and for each message, which may come back as a whole with its headers. */
+const MAX_IDLE_BYTES = 64 * 1024;
+const MAX_MESSAGE_BYTES = 16 * 1024;
 
 export interface AmqpConnectionOptions {
   /** The broker's URL: `amqp://` or `amqps://`, with user, password and virtual host. */
@@ -46,6 +53,9 @@ export class AmqpConnection {
   readonly #connects = new SharedRun(() => this.#connect());
   /** Channels by exchange, in the order of last use. */
   readonly #channels = new Map<string, KeptChannel>();
+  /** Bytes that came before the last message was sent or confirmed, and that those on their way may bring back. */
+  #counted = 0;
+  #expected = 0;
   #failures = 0;
   #lastFailure = '';
   #retryAtMs = 0;
@@ -58,10 +68,15 @@ export class AmqpConnection {
   }
 
   /**
-   * Uses the channel of an exchange, which stays open meanwhile. Rejects with an AttemptFailure (broker) at once while a new
-   * connection is not due, with the signal's reason, or with what the use rejects with.
+   * Uses the channel of an exchange, which stays open meanwhile, for a message of so many bytes. Rejects with an AttemptFailure
+   * (broker) at once while a new connection is not due, with the signal's reason, or with what the use rejects with.
    */
-  async use<T>(exchange: string, signal: AbortSignal, use: (channel: ExchangeChannel) => Promise<T>): Promise<T> {
+  async use<T>(
+    exchange: string,
+    bytes: number,
+    signal: AbortSignal,
+    use: (channel: ExchangeChannel) => Promise<T>,
+  ): Promise<T> {
     const model = await orAbort(this.#connected(), signal);
     if (this.#blockedBecause !== undefined) {
       throw new AttemptFailure('broker', `the broker takes no messages: ${this.#blockedBecause}`);
@@ -70,10 +85,12 @@ export class AmqpConnection {
     this.#channels.delete(exchange);
     this.#channels.set(exchange, kept);
     kept.users += 1;
+    this.#expect(model, bytes + MAX_MESSAGE_BYTES);
     try {
       return await use(await orAbort(kept.opening, signal));
     } finally {
       kept.users -= 1;
+      if (this.#model === model) this.#expect(model, -bytes - MAX_MESSAGE_BYTES);
       this.#closeUnused();
     }
   }
@@ -102,11 +119,7 @@ export class AmqpConnection {
 
   async #connect(): Promise<ChannelModel> {
     try {
-      const model = await connect(this.#target, {
-        timeout: CONNECT_TIMEOUT_MS,
-        noDelay: true,
-        clientProperties: CLIENT_PROPERTIES,
-      });
+      const model = await this.#dial();
       this.#watch(model);
       if (this.#stopped) {
         destroy(model);
@@ -122,8 +135,40 @@ export class AmqpConnection {
     }
   }
 
+  /** Connects to the first of the broker's addresses that takes us. All of it has the one time. */
+  async #dial(): Promise<ChannelModel> {
+    const { clock } = this.#options;
+    const late = () => Object.assign(new Error('connect ETIMEDOUT'), { code: 'ETIMEDOUT' });
+    const deadline = new Deadline(clock, CONNECT_TIMEOUT_MS, { late });
+    try {
+      const addresses = await orAbort(addressesOf(this.#target.hostname), deadline.signal);
+      return await firstConnection({
+        addresses,
+        connect: (address, signal) => openAt(this.#target, address, signal),
+        discard: destroy,
+        ...{ timeMs: CONNECT_TIMEOUT_MS, signal: deadline.signal },
+      });
+    } finally {
+      deadline.dispose();
+    }
+  }
+
+  /** More, or less, may come from now on. What was not used is not saved for later. */
+  #expect(model: ChannelModel, bytes: number): void {
+    this.#expected += bytes;
+    this.#counted = socketOf(model).bytesRead;
+  }
+
   #watch(model: ChannelModel): void {
     let cause = 'the connection was closed';
+    this.#expected = 0;
+    this.#counted = socketOf(model).bytesRead;
+    // A broker that sends without an end would keep the server busy: nobody asked for so much.
+    const socket = socketOf(model);
+    socket.on('readable', () => {
+      const most = this.#counted + this.#expected + MAX_IDLE_BYTES;
+      if (socket.bytesRead > most) socket.destroy(new Error('the broker sent more than anybody asked for'));
+    });
     // Without a listener an error would end the process; `close` follows it.
     model.on('error', (error: Error) => {
       cause = error.message;
@@ -136,7 +181,7 @@ export class AmqpConnection {
     });
     model.on('blocked', (reason) => {
       this.#blockedBecause = reason;
-      this.#options.logger.warn({ reason }, 'the broker takes no messages');
+      this.#options.logger.warn({ reason: this.#blockedBecause }, 'the broker takes no messages');
     });
     model.on('unblocked', () => {
       this.#blockedBecause = undefined;
@@ -207,6 +252,31 @@ function closed(model: ChannelModel): Promise<void> {
 
 /** Breaks a connection off, for which the library has no way. */
 function destroy(model: ChannelModel): void {
-  const { stream } = model.connection as unknown as { stream?: { destroy(): void } };
-  stream?.destroy();
+  socketOf(model).destroy();
+}
+
+/** The socket of a connection, of which the library's types say nothing. */
+function socketOf(model: ChannelModel): Socket {
+  return (model.connection as unknown as { readonly stream: Socket }).stream;
+}
+
+async function addressesOf(host: string): Promise<readonly PinnedAddress[]> {
+  if (isIP(host) !== 0) return [{ address: host, family: isIP(host) === 6 ? 6 : 4 }];
+  const found = await lookup(host, { all: true, verbatim: true });
+  return found.map(({ address, family }) => ({ address, family: family === 6 ? 6 : 4 }));
+}
+
+/** Opens a connection at one address. The signal destroys it until it is open, whatever the broker says meanwhile. */
+async function openAt(target: BrokerTarget, { address }: PinnedAddress, signal: AbortSignal): Promise<ChannelModel> {
+  const broken = new AbortController();
+  const onAbort = () => broken.abort();
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    const options = { noDelay: true, clientProperties: CLIENT_PROPERTIES, signal: broken.signal };
+    // What a certificate has to be for is the name.
+    const identity = isIP(target.hostname) === 0 ? { servername: target.hostname } : {};
+    return await connect({ ...target, hostname: address }, { ...options, ...identity });
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
 }

@@ -1,7 +1,7 @@
 // Callbacks through the operator's broker. An attempt has succeeded when the broker confirmed the message and had a queue for it;
 // a message that comes back, a refusal, and silence are failures.
 
-import type { Message } from 'amqplib';
+import type { Message, Options } from 'amqplib';
 import type { AmqpCallbackUrl } from '../../domain/cawins/callback-url.js';
 import type { CallbackAttempt } from '../../engine/cawins/callback-sender.js';
 import type { Millis } from '../../units.js';
@@ -19,6 +19,11 @@ const NACKED = 'message nacked';
 export interface AmqpOptions extends AmqpConnectionOptions {
   /** Messages that may wait for their confirmation; 1,000 unless told. */
   readonly maxOutstanding?: number;
+}
+
+interface OutgoingMessage {
+  readonly body: Buffer;
+  readonly properties: Options.Publish;
 }
 
 interface Outstanding {
@@ -48,10 +53,11 @@ export class Amqp {
     const key = String(this.#publishes);
     const outstanding: Outstanding = { returned: undefined };
     this.#outstanding.set(key, outstanding);
+    const body = encodeCloudEvent(attempt.deliveryId, attempt.event);
     try {
-      await this.#connection.use(url.exchange, signal, (channel) => {
+      await this.#connection.use(url.exchange, body.length, signal, (channel) => {
         this.#listen(channel);
-        return this.#publish(channel, url, attempt, key, signal);
+        return this.#publish(channel, url, this.#message(attempt, body, key), signal);
       });
     } finally {
       this.#outstanding.delete(key);
@@ -77,15 +83,7 @@ export class Amqp {
     });
   }
 
-  /** Resolves when the broker confirmed. */
-  #publish(
-    exchange: ExchangeChannel,
-    { exchange: name, routingKey }: AmqpCallbackUrl,
-    attempt: CallbackAttempt,
-    key: string,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const body = encodeCloudEvent(attempt.deliveryId, attempt.event);
+  #message(attempt: CallbackAttempt, body: Buffer, key: string): OutgoingMessage {
     const nowMs = this.#options.clock.nowMs();
     const properties = {
       mandatory: true,
@@ -96,6 +94,16 @@ export class Amqp {
       appId: 'madeleine',
       headers: { ...messageHeaders(attempt, body, nowMs), [PUBLISH_HEADER]: key },
     };
+    return { body, properties };
+  }
+
+  /** Resolves when the broker confirmed. */
+  #publish(
+    exchange: ExchangeChannel,
+    { exchange: name, routingKey }: AmqpCallbackUrl,
+    { body, properties }: OutgoingMessage,
+    signal: AbortSignal,
+  ): Promise<void> {
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
       const onAbort = () => reject(signal.reason);

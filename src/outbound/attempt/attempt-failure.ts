@@ -11,8 +11,9 @@ export interface AttemptFailureDetails {
   /** The attempt's outcome, `failed` unless told: most failures pass. */
   readonly outcome?: AttemptOutcome;
   readonly retryAfterMs?: Millis;
-  /** A word for the attempt log beside the sentence, such as the broker's. */
+  /** A word for the attempt log beside the sentence, such as the broker's, and its number. */
   readonly status?: string;
+  readonly statusCode?: number;
   readonly cause?: unknown;
 }
 
@@ -21,6 +22,7 @@ export class AttemptFailure extends Error {
   readonly reason: AttemptReason;
   readonly outcome: AttemptOutcome;
   readonly status: string;
+  readonly statusCode: number;
   readonly retryAfterMs: Millis | undefined;
 
   constructor(reason: AttemptReason, message: string, details: AttemptFailureDetails = {}) {
@@ -28,6 +30,7 @@ export class AttemptFailure extends Error {
     this.reason = reason;
     this.outcome = details.outcome ?? 'failed';
     this.status = details.status ?? '';
+    this.statusCode = details.statusCode ?? 0;
     this.retryAfterMs = details.retryAfterMs;
   }
 }
@@ -46,7 +49,7 @@ export interface Answer {
   readonly error?: string;
 }
 
-/** The wait that a receiver asks for, within bounds. */
-export function retryAfter(delayMs: Millis): Millis {
-  return Math.min(Math.max(Math.ceil(delayMs), 0), MAX_RETRY_AFTER_MS);
+/** The wait that a receiver asks for, within bounds; undefined for what is no number. */
+export function retryAfter(delayMs: Millis): Millis | undefined {
+  return Number.isNaN(delayMs) ? undefined : Math.min(Math.max(Math.ceil(delayMs), 0), MAX_RETRY_AFTER_MS);
 }

@@ -93,9 +93,9 @@ function escapeRegExp(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&');
 }
 
-/** Control characters would act in a terminal, and NUL ends texts elsewhere. */
-function readable(text: string): string {
-  return text.replace(/[^\P{Cc}\t\n\r]/gu, '\ufffd');
+/** Returns the text without control characters, which would act in a terminal, NUL, which ends texts elsewhere, and half characters. */
+export function readable(text: string): string {
+  return text.replace(/[^\P{Cc}\t\n\r]|\p{Cs}/gu, '\ufffd');
 }
 
 /** Returns the text, or as much of it as has so many bytes of UTF-8, cut between characters. */

@@ -1,72 +1,67 @@
 // Connections for gRPC callbacks, kept for the next call: one channel for each receiver and set of checked addresses, the longest
 // unused closed first. A channel dials addresses only, never names.
 
-import { isIP } from 'node:net';
-import { ChannelCredentials, Client, type ClientOptions } from '@grpc/grpc-js';
+import type { OutgoingHttpHeaders } from 'node:http2';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import type { GrpcCallbackUrl } from '../../domain/cawins/callback-url.js';
-import type { PinnedAddress } from '../guard/address-guard.js';
+import { orAbort } from '../../lib/or-abort.js';
+import type { Millis } from '../../units.js';
+import { AttemptFailure } from '../attempt/attempt-failure.js';
+import { connectionFailure } from '../attempt/connection-failure.js';
+import { firstConnection, type PinnedAddress } from '../connection/first-connection.js';
+import { readySocket } from '../connection/sockets.js';
+import { type GrpcReply, GrpcSession } from './grpc-session.js';
 
-/** Channels kept; each holds at most one connection, which closes by itself when nothing is sent for a minute. */
+/** Channels kept; each holds at most one connection for further calls. */
 const MAX_CHANNELS = 256;
-const IDLE_MS = 60_000;
-/** What a receiver may answer: an empty message and a status. */
-const MAX_ANSWER_BYTES = 16 * 1024;
 
 export interface GrpcChannelsOptions {
   /** Certificates of authorities in PEM, in place of the runtime's. */
   readonly ca?: string;
 }
 
-/** A client lent for one call. */
-export interface LentClient {
-  readonly client: Client;
-  /** Gives it back; once. */
-  release(): void;
-}
-
-class Channel {
-  readonly client: Client;
-  users = 0;
-
-  constructor(client: Client) {
-    this.client = client;
-  }
+export interface GrpcRequest {
+  readonly headers: OutgoingHttpHeaders;
+  readonly body: Buffer;
+  /** The time for all of it; the signal is what ends it. */
+  readonly timeMs: Millis;
 }
 
 export class GrpcChannels {
-  readonly #secure: ChannelCredentials;
+  readonly #options: GrpcChannelsOptions;
   /** Channels in the order of last use. */
   readonly #channels = new Map<string, Channel>();
+  #isStopped = false;
 
-  constructor({ ca }: GrpcChannelsOptions = {}) {
-    this.#secure = ChannelCredentials.createSsl(ca === undefined ? null : Buffer.from(ca));
+  constructor(options: GrpcChannelsOptions) {
+    this.#options = options;
   }
 
-  lend(url: GrpcCallbackUrl, addresses: readonly PinnedAddress[]): LentClient {
-    const target = targetOf(url.port, addresses);
-    const key = `${url.origin} ${target}`;
-    const channel = this.#channels.get(key) ?? new Channel(this.#dial(url, target));
+  /** Makes a call to one of the addresses. Rejects with an AttemptFailure, or with the signal's reason. */
+  async call(
+    url: GrpcCallbackUrl,
+    addresses: readonly PinnedAddress[],
+    request: GrpcRequest,
+    signal: AbortSignal,
+  ): Promise<GrpcReply> {
+    if (this.#isStopped) throw new AttemptFailure('cancelled', 'the server stops');
+    const key = `${url.origin} ${addresses
+      .map(({ address }) => address)
+      .sort()
+      .join()}`;
+    const channel = this.#channels.get(key) ?? new Channel(url, addresses, this.#options);
     this.#channels.delete(key);
     this.#channels.set(key, channel);
-    channel.users += 1;
     this.#closeUnused();
-    return {
-      client: channel.client,
-      release: () => {
-        channel.users -= 1;
-      },
-    };
+    return channel.call(request, signal);
   }
 
   /** Closes every channel; calls under way end with an error. */
   stop(): void {
-    for (const { client } of this.#channels.values()) client.close();
+    this.#isStopped = true;
+    for (const channel of this.#channels.values()) channel.destroy();
     this.#channels.clear();
-  }
-
-  #dial({ scheme, host, port }: GrpcCallbackUrl, target: string): Client {
-    const credentials = scheme === 'grpcs' ? this.#secure : ChannelCredentials.createInsecure();
-    return new Client(target, credentials, { ...CHANNEL_OPTIONS, ...identityOptions(host, port) });
   }
 
   /** Closes channels beyond the bound. Those in use stay, even where there are too many: calls are bounded elsewhere. */
@@ -75,44 +70,100 @@ export class GrpcChannels {
       if (this.#channels.size <= MAX_CHANNELS) return;
       if (channel.users > 0) continue;
       this.#channels.delete(key);
-      channel.client.close();
+      channel.destroy();
     }
   }
 }
 
-const CHANNEL_OPTIONS: ClientOptions = {
-  // A proxy of the environment would resolve and dial by itself, past the guard.
-  'grpc.enable_http_proxy': 0,
-  // Attempts are counted and logged: none is made behind our back.
-  'grpc.enable_retries': 0,
-  'grpc.use_local_subchannel_pool': 1,
-  'grpc.max_receive_message_length': MAX_ANSWER_BYTES,
-  'grpc.max_send_message_length': -1,
-  'grpc.client_idle_timeout_ms': IDLE_MS,
-  'grpc.keepalive_time_ms': 30_000,
-  'grpc.keepalive_timeout_ms': 10_000,
-  // The runner has the back-off that counts; a channel's own would answer for a receiver that is back already.
-  'grpc.initial_reconnect_backoff_ms': 100,
-  'grpc.max_reconnect_backoff_ms': 1_000,
-  'grpc.primary_user_agent': 'madeleine',
-};
+/** The connection to one receiver, made when it is needed. */
+class Channel {
+  readonly #url: GrpcCallbackUrl;
+  readonly #addresses: readonly PinnedAddress[];
+  readonly #options: GrpcChannelsOptions;
+  #session: GrpcSession | undefined;
+  /** The connection that is being made, for all who wait for it: it is given up when nobody does any more. */
+  #opening: { readonly session: Promise<GrpcSession>; readonly over: AbortController; waiting: number } | undefined;
+  users = 0;
 
-/** What the other side has to prove to be, and is told to be: the name, not the address. */
-function identityOptions(host: string, port: number): ClientOptions {
-  if (isIP(host) !== 0) return { 'grpc.default_authority': isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}` };
-  return { 'grpc.default_authority': `${host}:${port}`, 'grpc.ssl_target_name_override': host };
-}
+  constructor(url: GrpcCallbackUrl, addresses: readonly PinnedAddress[], options: GrpcChannelsOptions) {
+    this.#url = url;
+    this.#addresses = addresses;
+    this.#options = options;
+  }
 
-/** The library's form of a list of addresses, which are of one family: IPv4 if there are any. */
-function targetOf(port: number, addresses: readonly PinnedAddress[]): string {
-  const v4 = addresses.filter(({ family }) => family === 4);
-  if (v4.length > 0)
-    return `ipv4:${v4
-      .map(({ address }) => `${address}:${port}`)
-      .sort()
-      .join(',')}`;
-  return `ipv6:${addresses
-    .map(({ address }) => `[${address}]:${port}`)
-    .sort()
-    .join(',')}`;
+  async call(request: GrpcRequest, signal: AbortSignal): Promise<GrpcReply> {
+    this.users += 1;
+    try {
+      const session = await this.#open(request, signal);
+      const { isUsed } = session;
+      try {
+        return await session.call(request.headers, request.body, signal);
+      } catch (error) {
+        if (!isUsed || !(error instanceof AttemptFailure) || error.reason !== 'connection') throw error;
+      }
+      // A kept connection that was closed by the other side a moment ago is no failure of the receiver.
+      session.retire();
+      return await (await this.#open(request, signal)).call(request.headers, request.body, signal);
+    } finally {
+      this.users -= 1;
+    }
+  }
+
+  destroy(): void {
+    this.#opening?.over.abort(new AttemptFailure('cancelled', 'the server stops'));
+    this.#session?.destroy();
+  }
+
+  async #open({ timeMs }: GrpcRequest, signal: AbortSignal): Promise<GrpcSession> {
+    if (this.#session?.isOpen === true) return this.#session;
+    this.#opening ??= this.#start(timeMs);
+    const opening = this.#opening;
+    opening.waiting += 1;
+    try {
+      return await orAbort(opening.session, signal);
+    } finally {
+      opening.waiting -= 1;
+      if (opening.waiting === 0) opening.over.abort(new AttemptFailure('cancelled', 'nobody waits for it'));
+    }
+  }
+
+  #start(timeMs: Millis) {
+    const over = new AbortController();
+    const session = this.#connect(timeMs, over.signal).finally(() => {
+      this.#opening = undefined;
+    });
+    // Nobody may be left who hears of it.
+    session.catch(() => {});
+    return { session, over, waiting: 0 };
+  }
+
+  async #connect(timeMs: Millis, signal: AbortSignal): Promise<GrpcSession> {
+    const { scheme, host, port } = this.#url;
+    const ready = scheme === 'grpcs' ? 'secureConnect' : 'connect';
+    try {
+      const socket = await firstConnection({
+        addresses: this.#addresses,
+        connect: (address, over) => readySocket(this.#dial(address), ready, over),
+        discard: (late) => late.destroy(),
+        ...{ timeMs, signal },
+      });
+      const authority = isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
+      this.#session = new GrpcSession(socket, `${scheme === 'grpcs' ? 'https' : 'http'}://${authority}`);
+      return this.#session;
+    } catch (error) {
+      if (error instanceof AttemptFailure) throw error;
+      const failure = connectionFailure(error as NodeJS.ErrnoException);
+      throw new AttemptFailure(failure.reason, failure.message, { status: 'UNAVAILABLE', cause: error });
+    }
+  }
+
+  #dial({ address }: PinnedAddress): Socket {
+    const { scheme, host, port } = this.#url;
+    if (scheme === 'grpc') return connectTcp({ host: address, port, noDelay: true });
+    const { ca } = this.#options;
+    // What the other side has to prove to be: the name, not the address.
+    const servername = isIP(host) === 0 ? host : '';
+    const trust = ca === undefined ? {} : { ca };
+    return connectTls({ host: address, port, servername, ALPNProtocols: ['h2'], ...trust }).setNoDelay(true);
+  }
 }

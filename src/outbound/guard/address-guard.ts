@@ -4,6 +4,7 @@
 import { isIP } from 'node:net';
 import { orAbort } from '../../lib/or-abort.js';
 import { AttemptFailure } from '../attempt/attempt-failure.js';
+import type { PinnedAddress } from '../connection/first-connection.js';
 import { isPublicAddress } from './address-ranges.js';
 import type { CallbackAllow } from './callback-allow.js';
 import type { NameResolver } from './name-resolver.js';
@@ -16,11 +17,6 @@ const WEB_PORTS = new Set([80, 443]);
 export interface Target {
   readonly host: string;
   readonly port: number;
-}
-
-export interface PinnedAddress {
-  readonly address: string;
-  readonly family: 4 | 6;
 }
 
 export interface AddressGuardOptions {

@@ -1,13 +1,20 @@
 // What the answer to a webhook means, and how little of it is read.
 
-import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import { type ClientRequest, type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Millis } from '../../units.js';
 import { type Answer, AttemptFailure, retryAfter } from '../attempt/attempt-failure.js';
+import { connectionFailure } from '../attempt/connection-failure.js';
 
 /** How long a body is waited for; the status is what counts. */
 const BODY_WAIT_MS = 1_000;
-/** The bytes of a body that are thrown away; where there are more, the connection is closed. */
+/** The bytes of a body that are thrown away, and the pieces that it comes in; where there are more, the connection is closed. */
 const MAX_DISCARDED_BYTES = 64 * 1024;
+const MAX_PIECES = 1_024;
+/** All that may come over the connection for one call, whatever it is: interim answers, head, chunks with extensions, trailers. */
+const MAX_ANSWER_BYTES = 128 * 1024;
+/** Interim answers (1xx) before the answer. */
+const MAX_INTERIM = 16;
 
 /** Statuses below 500 after which the same request may be taken later. */
 const RETRYABLE = new Set([408, 425, 429]);
@@ -54,6 +61,7 @@ export function readBeginning(response: IncomingMessage, keepBytes: number, sign
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
+    let pieces = 0;
     const finish = () => {
       clearTimeout(timer);
       signal.removeEventListener('abort', finish);
@@ -66,7 +74,8 @@ export function readBeginning(response: IncomingMessage, keepBytes: number, sign
     response.on('data', (chunk: Buffer) => {
       if (bytes < keepBytes) chunks.push(chunk);
       bytes += chunk.length;
-      if (bytes > MAX_DISCARDED_BYTES) finish();
+      pieces += 1;
+      if (bytes > MAX_DISCARDED_BYTES || pieces > MAX_PIECES) finish();
     });
     response.on('error', finish);
     response.once('close', finish);
@@ -75,6 +84,28 @@ export function readBeginning(response: IncomingMessage, keepBytes: number, sign
   });
 }
 
+/**
+ * Breaks off an answer without an end: the time of an attempt alone would let a receiver keep the server busy for as long. Once
+ * the head has come, what is cut off is the rest of a body that nobody reads.
+ */
+export function boundAnswer(request: ClientRequest): void {
+  let interim = 0;
+  request.on('information', () => {
+    interim += 1;
+    if (interim > MAX_INTERIM) request.destroy(ENDLESS);
+  });
+  request.once('socket', (socket: Socket) => {
+    let bytes = 0;
+    const count = (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > MAX_ANSWER_BYTES) request.destroy(ENDLESS);
+    };
+    socket.on('data', count);
+    request.once('close', () => socket.off('data', count));
+  });
+}
+
+const ENDLESS = new AttemptFailure('answer', 'the receiver sent more than an answer may have');
 const STALE = new AttemptFailure('connection', 'the kept connection was closed');
 
 /** Whether the request met a connection that had been closed while it was kept. */
@@ -83,28 +114,12 @@ export function isStaleConnection(error: unknown): boolean {
 }
 
 /** What went wrong before an answer, in words that name neither the URL nor what was sent. */
-export function connectionFailure(error: NodeJS.ErrnoException, reusedSocket: boolean): AttemptFailure {
-  const code = error.code ?? '';
+export function requestFailure(error: NodeJS.ErrnoException, reusedSocket: boolean): AttemptFailure {
+  if (error instanceof AttemptFailure) return error;
+  const { code = '' } = error;
   if (reusedSocket && (code === 'ECONNRESET' || code === 'EPIPE')) return STALE;
   if (code.startsWith('HPE_')) {
     return new AttemptFailure('answer', `not an HTTP answer (${code})`, { cause: error });
   }
-  const known = CONNECTION_FAILURES[code];
-  if (known !== undefined) return new AttemptFailure('connection', known, { cause: error });
-  if (isTlsCode(code)) return new AttemptFailure('tls', `${code}: ${error.message}`, { cause: error });
-  return new AttemptFailure('connection', `the connection failed (${code || error.name})`, { cause: error });
-}
-
-const CONNECTION_FAILURES: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'the connection was refused',
-  ECONNRESET: 'the connection was closed before an answer',
-  EPIPE: 'the connection was closed before an answer',
-  ETIMEDOUT: 'no connection within the time',
-  EHOSTUNREACH: 'the host is not reachable',
-  ENETUNREACH: 'the network is not reachable',
-};
-
-/** OpenSSL's verdicts on certificates have no prefix in common. */
-function isTlsCode(code: string): boolean {
-  return /CERT|TLS|SSL|EPROTO|CRL|SIGNATURE|ISSUER|INVALID_CA|CHAIN/.test(code);
+  return connectionFailure(error);
 }

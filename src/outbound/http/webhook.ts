@@ -3,20 +3,15 @@
 
 import http, { type IncomingMessage } from 'node:http';
 import https, { type RequestOptions } from 'node:https';
-import type { LookupFunction } from 'node:net';
 import type { HttpCallbackUrl } from '../../domain/cawins/callback-url.js';
 import type { CallbackAttempt } from '../../engine/cawins/callback-sender.js';
 import type { Clock } from '../../lib/clock.js';
 import { type Answer, AttemptFailure } from '../attempt/attempt-failure.js';
 import { callbackFields } from '../attempt/callback-fields.js';
 import { CLOUD_EVENT_CONTENT_TYPE, encodeCloudEvent } from '../attempt/cloud-event.js';
-import type { AddressGuard, PinnedAddress } from '../guard/address-guard.js';
-import { answerOfStatus, connectionFailure, isStaleConnection, readBeginning } from './webhook-answer.js';
-
-/** How long a connection is kept that nothing is sent over. */
-const IDLE_MS = 10_000;
-/** Idle connections kept of one receiver. */
-const MAX_IDLE_SOCKETS = 64;
+import type { AddressGuard } from '../guard/address-guard.js';
+import { SecureWebhookAgent, type WayOptions, WebhookAgent } from './webhook-agent.js';
+import { answerOfStatus, boundAnswer, isStaleConnection, readBeginning, requestFailure } from './webhook-answer.js';
 
 export interface WebhookOptions {
   readonly guard: AddressGuard;
@@ -27,8 +22,8 @@ export interface WebhookOptions {
 
 export class Webhook {
   readonly #options: WebhookOptions;
-  readonly #http = new http.Agent({ keepAlive: true, maxFreeSockets: MAX_IDLE_SOCKETS, timeout: IDLE_MS });
-  readonly #https = new https.Agent({ keepAlive: true, maxFreeSockets: MAX_IDLE_SOCKETS, timeout: IDLE_MS });
+  readonly #http = new WebhookAgent();
+  readonly #https = new SecureWebhookAgent();
 
   constructor(options: WebhookOptions) {
     this.#options = options;
@@ -41,7 +36,8 @@ export class Webhook {
   async call(url: HttpCallbackUrl, attempt: CallbackAttempt, keepBytes: number, signal: AbortSignal): Promise<Answer> {
     const addresses = await this.#options.guard.resolve(url, signal);
     const body = encodeCloudEvent(attempt.deliveryId, attempt.event);
-    const request = { ...this.#requestOptions(url, addresses), headers: this.#headers(attempt, body), signal };
+    const way = { addresses, timeMs: attempt.timeoutMs, signal };
+    const request = { ...this.#requestOptions(url), way, headers: this.#headers(attempt, body), signal };
     const response = await this.#postAgainIfStale(request, body, signal);
     const answeredAtMs = this.#options.clock.monotonicMs();
     const bytes = await readBeginning(response, keepBytes, signal);
@@ -54,18 +50,17 @@ export class Webhook {
     this.#https.destroy();
   }
 
-  #requestOptions(url: HttpCallbackUrl, addresses: readonly PinnedAddress[]): RequestOptions {
+  #requestOptions(url: HttpCallbackUrl): RequestOptions {
     const { scheme, host, port, path } = url;
     const { ca } = this.#options;
     return {
       method: 'POST',
       protocol: `${scheme}:`,
-      // The name, not the address, so that Host, SNI and the certificate's check are of the name; the look-up that the socket makes
-      // knows the checked addresses only. A kept connection was made the same way.
+      // The name, not the address, so that Host, SNI and the certificate's check are of the name; the agent connects to the checked
+      // addresses only. A kept connection was made the same way.
       hostname: host,
       port,
       path,
-      lookup: lookupIn(addresses),
       agent: scheme === 'https' ? this.#https : this.#http,
       ...(ca === undefined ? {} : { ca }),
     };
@@ -84,12 +79,18 @@ export class Webhook {
   }
 
   /** Posts, and again where a kept connection was closed by the other side a moment ago: that is no failure of the receiver. */
-  async #postAgainIfStale(options: RequestOptions, body: Buffer, signal: AbortSignal): Promise<IncomingMessage> {
+  async #postAgainIfStale(
+    options: WayOptions<RequestOptions>,
+    body: Buffer,
+    signal: AbortSignal,
+  ): Promise<IncomingMessage> {
     try {
       return await post(options, body, signal);
     } catch (error) {
       if (!isStaleConnection(error)) throw error;
-      return post({ ...options, agent: false }, body, signal);
+      // By an agent of its own, which keeps nothing.
+      const agent = options.protocol === 'https:' ? SecureWebhookAgent : WebhookAgent;
+      return post({ ...options, agent: new agent({ keepAlive: false }) }, body, signal);
     }
   }
 }
@@ -99,13 +100,14 @@ function post(options: RequestOptions, body: Buffer, signal: AbortSignal): Promi
   return new Promise((resolve, reject) => {
     const request = (options.protocol === 'https:' ? https : http).request(options);
     let isAnswered = false;
+    boundAnswer(request);
     request.once('response', (response) => {
       isAnswered = true;
       resolve(response);
     });
     // Also after the head: an error that nobody listens to ends the process.
     request.on('error', (error) => {
-      reject(signal.aborted ? signal.reason : connectionFailure(error, request.reusedSocket));
+      reject(signal.aborted ? signal.reason : requestFailure(error, request.reusedSocket));
     });
     request.once('close', () => {
       if (isAnswered) return;
@@ -114,16 +116,4 @@ function post(options: RequestOptions, body: Buffer, signal: AbortSignal): Promi
     });
     request.end(body);
   });
-}
-
-/** Makes a look-up for sockets that knows the checked addresses, whatever is asked. */
-function lookupIn(addresses: readonly PinnedAddress[]): LookupFunction {
-  return (_host, options, callback) => {
-    const { family } = options;
-    const wanted = family === 4 || family === 6 ? addresses.filter((one) => one.family === family) : addresses;
-    const [first] = wanted;
-    if (first === undefined) callback(new Error('no checked address of this family'), '');
-    else if (options.all) callback(null, [...wanted]);
-    else callback(null, first.address, first.family);
-  };
 }

@@ -4,9 +4,10 @@ import { type Channel, type ChannelModel, connect, type GetMessage } from 'amqpl
 import { HTTP } from 'cloudevents';
 import { Webhook as Verifier } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { callbackAttempt, SECRET } from '../../support/cawins/callback-attempt.js';
+import { callbackAttempt, logEntry, SECRET } from '../../support/cawins/callback-attempt.js';
 import { type CallbackScene, callbackScene } from '../../support/cawins/callback-scene.js';
 import { PrivateRabbitmq } from '../../support/cawins/private-rabbitmq.js';
+import { RawReceiver, writeForever } from '../../support/cawins/raw-receiver.js';
 import { freePort } from '../../support/database/private-database.js';
 import { waitUntil } from '../../support/wait-until.js';
 
@@ -174,6 +175,53 @@ describe('a broker', () => {
     await channel.purgeQueue('payments');
   });
 
+  it('that sends without an end is left, and found again', async () => {
+    const own = proxied(proxy.port);
+    expect(await send('amqp:events/payment.x', {}, own)).toMatchObject({ outcome: 'delivered' });
+    // A heartbeat: the one frame that nobody asks for and everybody takes.
+    const flooded = proxy.flood(Buffer.from([8, 0, 0, 0, 0, 0, 0, 0xce]));
+    expect(await flooded, 'bytes that were taken').toBeLessThan(16 * 1024 * 1024);
+    await waitUntil(() => own.logged.some((line) => line.includes('more than anybody asked for')), {
+      what: 'the log says why',
+    });
+    await waitUntil(async () => (await send('amqp:events/payment.x', {}, own)).outcome === 'delivered', {
+      what: 'a new connection',
+    });
+    await own.callbacks.stop();
+    await channel.purgeQueue('payments');
+  });
+
+  it('may return what it was sent, as large as it is', async () => {
+    const payload = { contentType: '', bytes: Buffer.from(JSON.stringify('x'.repeat(900_000))) };
+    const event = { entry: logEntry({ payload }), cawinId: 5, awaitedId: 7 };
+    const results = await Promise.all(
+      Array.from({ length: 8 }, () => send('amqp:events/nobody.listens', { event, timeoutMs: 10_000 })),
+    );
+    for (const result of results) expect(result).toMatchObject({ reason: 'unroutable' });
+    expect(await send('amqp:events/payment.x')).toMatchObject({ outcome: 'delivered' });
+    await channel.purgeQueue('payments');
+  });
+
+  it('is found at whichever of its addresses answers', async () => {
+    // Nothing listens at ::1.
+    const own = callbackScene({ amqpUrl: `amqp://guest:guest@localhost:${broker.port}` });
+    expect(await send('amqp:events/payment.x', {}, own)).toMatchObject({ outcome: 'delivered' });
+    await own.callbacks.stop();
+    await channel.purgeQueue('payments');
+  });
+
+  it('that says something for ever before it is ready costs an attempt no more than its time', async () => {
+    const endless = new RawReceiver((socket) => writeForever(socket, Buffer.from([8, 0, 0, 0, 0, 0, 0, 0xce])));
+    await endless.start();
+    const own = proxied(endless.port);
+    const startedMs = performance.now();
+    expect(await send('amqp:events/payment.x', { timeoutMs: 30_000 }, own)).toMatchObject({ reason: 'broker' });
+    expect(performance.now() - startedMs).toBeLessThan(8_000);
+    await waitUntil(() => endless.sockets.size === 0, { what: 'the connection is closed' });
+    await own.callbacks.stop();
+    await endless.stop();
+  });
+
   it('whose connection breaks fails what was not confirmed, and is found again', async () => {
     const own = proxied(proxy.port);
     await send('amqp:events/payment.x', {}, own);
@@ -302,6 +350,18 @@ class TcpProxy {
     this.#frozen = false;
     for (const release of this.#waiting.splice(0)) release();
     this.held = 0;
+  }
+
+  /** Sends the bytes to us again and again until the connection is closed; how many of them were taken. */
+  async flood(bytes: Buffer): Promise<number> {
+    const [pair] = this.#pairs;
+    if (pair === undefined) return 0;
+    const [inner] = pair;
+    const before = inner.bytesWritten;
+    writeForever(inner, bytes);
+    // Not `once`, which an error would end: it is broken off.
+    await new Promise((resolve) => inner.on('close', resolve));
+    return inner.bytesWritten - before;
   }
 
   cut(): void {

@@ -2,8 +2,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { callbackAttempt } from '../../support/cawins/callback-attempt.js';
 import { type CallbackScene, callbackScene } from '../../support/cawins/callback-scene.js';
 import { TestAuthority } from '../../support/cawins/certificates.js';
+import { GrpcReceiver } from '../../support/cawins/grpc-receiver.js';
 import { HttpReceiver } from '../../support/cawins/http-receiver.js';
 import { NameServer } from '../../support/cawins/name-server.js';
+import { SlowHost } from '../../support/cawins/slow-host.js';
 
 // Two machines behind one port: 127.0.0.1, which callbacks may reach, and 127.0.0.2, which they may not.
 const OPEN = '127.0.0.1';
@@ -141,5 +143,42 @@ describe('the address guard of callbacks', () => {
       await secure.stop();
     }
     await authority.stop();
+  });
+});
+
+describe('a host with several addresses', () => {
+  it.each([
+    ['http', '::1', { outcome: 'delivered', statusCode: 200 }],
+    ['http', '127.0.0.3', { outcome: 'delivered', statusCode: 200 }],
+    // It speaks no HTTP/2: that it was reached is what counts.
+    ['grpc', '::1', { outcome: 'failed', reason: 'answer' }],
+  ])(
+    'is called by %s at the one whose handshake takes seconds, where nobody listens at %s',
+    async (scheme, other, expected) => {
+      const slow = new SlowHost();
+      await slow.start();
+      const own = callbackScene({ allow: `${OPEN} [::1] 127.0.0.3`, nameServer: names.address });
+      names.set('slow.test', [OPEN, other]);
+      await slow.standStill(1_000);
+      const attempt = callbackAttempt(`${scheme}://slow.test:${slow.port}`, { timeoutMs: 20_000 });
+      const result = await own.callbacks.send(attempt, never);
+      expect(result).toMatchObject(expected);
+      await own.callbacks.stop();
+      await slow.stop();
+    },
+    30_000,
+  );
+
+  it('is called at the second family where nobody listens at the first', async () => {
+    const own = callbackScene({ allow: '127.0.0.0/8 [::1]', nameServer: names.address });
+    names.set('both.test', ['127.0.0.9', '127.0.0.8', '::1', OPEN]);
+    const at = (scheme: string, port: number) =>
+      own.callbacks.send(callbackAttempt(`${scheme}://both.test:${port}`, { timeoutMs: 5_000 }), never);
+    expect(await at('http', open.port)).toMatchObject({ outcome: 'delivered' });
+    const receiver = new GrpcReceiver();
+    await receiver.start();
+    expect(await at('grpc', receiver.port)).toMatchObject({ outcome: 'delivered' });
+    receiver.stop();
+    await own.callbacks.stop();
   });
 });

@@ -66,12 +66,15 @@ export const HOUSE: Readonly<Record<string, string>> = {
   // Callbacks, by protocol.
   outbound: `domain domain/cawins engine/cawins/callback-sender lib outbound/amqp outbound/attempt outbound/grpc
     outbound/guard outbound/http telemetry`,
-  'outbound/amqp': 'domain domain/cawins engine/cawins/callback-sender lib outbound/attempt settings telemetry',
+  'outbound/amqp': `domain domain/cawins engine/cawins/callback-sender lib outbound/attempt outbound/connection
+    settings telemetry`,
   'outbound/attempt': 'domain/cawins domain/events domain/json engine/cawins/callback-sender',
+  'outbound/connection': '',
   'outbound/grpc': `domain/cawins domain/events engine/cawins/callback-sender generated lib outbound/attempt
-    outbound/guard`,
-  'outbound/guard': 'config lib outbound/attempt',
-  'outbound/http': 'domain/cawins engine/cawins/callback-sender lib outbound/attempt outbound/guard',
+    outbound/connection outbound/guard`,
+  'outbound/guard': 'config lib outbound/attempt outbound/connection',
+  'outbound/http':
+    'domain/cawins engine/cawins/callback-sender lib outbound/attempt outbound/connection outbound/guard',
 
   // The contract for others to call.
   'grpc/cawins': `domain domain/cawins domain/events domain/json engine/cawins engine/group engine/log engine/waits
