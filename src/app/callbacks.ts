@@ -63,7 +63,7 @@ export class CallbackParts {
     const { database } = handle;
     const { groupCommit, log, durableReads, reader: source } = options.log;
     const { queries, pushes } = options.events;
-    const claims = new MysqlCallbackStore({ database });
+    const claims = new MysqlCallbackStore({ database, random });
     const sender = makeCallbacks(options);
     const policy = options.retryPolicy ?? DEFAULT_RETRY_POLICY;
     this.#callbacks = sender;

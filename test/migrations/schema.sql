@@ -115,6 +115,9 @@ CREATE TABLE `endpoint` (
   `ready_at` bigint(20) unsigned NOT NULL,
   `next_probe_at` bigint(20) unsigned NOT NULL,
   `changed_at` bigint(20) unsigned NOT NULL,
+  `host_id` bigint(20) unsigned DEFAULT NULL,
+  `probed` varbinary(16) NOT NULL DEFAULT '',
+  KEY `endpoint_host` (`host_id`,`state`),
   KEY `endpoint_ready` (`ready_at`),
   PRIMARY KEY (`id`),
   UNIQUE KEY `endpoint_origin` (`origin`)

@@ -110,7 +110,7 @@ function parseAmqp(text: string, field: string): AmqpCallbackUrl {
   const exchange = decodePart(text.slice(0, slash), field);
   const routingKey = decodePart(text.slice(slash + 1), field);
   if (exchange === '' && routingKey === '') throw fieldInvalid(field, form);
-  return { scheme: 'amqp', exchange, routingKey, origin: `amqp:${text.slice(0, slash)}` };
+  return { scheme: 'amqp', exchange, routingKey, origin: `amqp:${text}` };
 }
 
 /** Percent-encoded characters stand for themselves, so that an exchange's name may hold a slash. */

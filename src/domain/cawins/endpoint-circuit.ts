@@ -1,5 +1,8 @@
 // The circuit of an endpoint: whether its callbacks go out, or are held until a probe gets through. Pure.
 //
+// An endpoint is a host, which fails where nothing answers. A URL whose answers fail, ten in a row, gets an endpoint of its own, so
+// that its callbacks are held and its neighbours' are not; of that one every failure counts.
+//
 // | state  | entered when                                   | left when                                                   |
 // |--------|------------------------------------------------|-------------------------------------------------------------|
 // | CLOSED | at first; any call was answered                | FAILURES_TO_OPEN calls in a row failed: OPEN                 |
@@ -26,6 +29,18 @@ export const CLOSED_CIRCUIT: Circuit = { state: CircuitState.CLOSED, failures: 0
 
 /** What an attempt says about the health of its endpoint. */
 export type EndpointHealth = 'answers' | 'fails' | 'nothing';
+
+/** What an attempt says of the host and the URL together; `refuses`: something answers, but will not take the call now. */
+export type AttemptHealth = EndpointHealth | 'refuses';
+
+/** What an endpoint is: a host, or one URL on it. */
+export type EndpointScope = 'host' | 'url';
+
+/** What an attempt says of the host, or of the URL. */
+export function healthOf(scope: EndpointScope, health: AttemptHealth): EndpointHealth {
+  if (health !== 'refuses') return health;
+  return scope === 'host' ? 'answers' : 'fails';
+}
 
 export const FAILURES_TO_OPEN = 10;
 /** Failures at which people are told, on the way to it. */

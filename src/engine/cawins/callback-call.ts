@@ -2,7 +2,7 @@
 
 import { deliveryIdOf } from '../../domain/cawins/cawin.js';
 import type { AttemptRecord } from '../../domain/cawins/cawin-attempt.js';
-import type { EndpointHealth } from '../../domain/cawins/endpoint-circuit.js';
+import type { AttemptHealth } from '../../domain/cawins/endpoint-circuit.js';
 import { type RetryPolicy, retryDelayMs } from '../../domain/cawins/retry-policy.js';
 import { EntryKind, type LogEntry } from '../../domain/events/event.js';
 import { type AwaitTerms, toldView } from '../../domain/waits/wait.js';
@@ -12,7 +12,7 @@ import type { Logger, Metrics } from '../../telemetry.js';
 import type { EventId } from '../../units.js';
 import type { EventLookUp } from '../log/event-look-up.js';
 import type { LogSource } from '../log/log-source.js';
-import type { AttemptResult, CallbackAttempt, CallbackSender } from './callback-sender.js';
+import type { AttemptReason, AttemptResult, CallbackAttempt, CallbackSender } from './callback-sender.js';
 import { type CawinVault, signingSecrets } from './cawin-secrets.js';
 
 export interface CallbackCallOptions {
@@ -30,7 +30,7 @@ export interface CallbackCallOptions {
 export interface AttemptEnd {
   readonly attempt: AttemptRecord;
   readonly verdict: Verdict;
-  readonly health: EndpointHealth;
+  readonly health: AttemptHealth;
 }
 
 export class CallbackCall {
@@ -158,8 +158,12 @@ function recordOf(firing: ClaimedFiring, startedAt: number, result: AttemptResul
   };
 }
 
-/** An endpoint that refuses a call answers; one that says 5xx, or nothing, fails. */
-function healthOf({ outcome, reason }: AttemptResult): EndpointHealth {
+/** What an answer says concerns the URL, whatever it is; where nothing answers, the host. What is refused for good is not held. */
+function healthOf({ outcome, reason }: AttemptResult): AttemptHealth {
   if (reason === 'cancelled' || reason === 'internal' || reason === 'not_allowed') return 'nothing';
-  return outcome === 'failed' ? 'fails' : 'answers';
+  if (outcome !== 'failed') return 'answers';
+  return ANSWERED.has(reason) ? 'refuses' : 'fails';
 }
+
+/** The reasons of failures where something answered. */
+const ANSWERED: ReadonlySet<AttemptReason> = new Set(['answered', 'gone', 'answer', 'unroutable']);

@@ -6,6 +6,7 @@
 
 import { JITTER, spreadMs } from '../../domain/backoff.js';
 import { callsAtOnce } from '../../domain/cawins/endpoint-circuit.js';
+import { UrlFailures } from '../../domain/cawins/url-failures.js';
 import type { Clock } from '../../lib/clock.js';
 import { pause } from '../../lib/pause.js';
 import { within } from '../../lib/within.js';
@@ -48,6 +49,7 @@ export class CallbackRunner {
   /** Calls that an endpoint may have at a time, as last seen. */
   readonly #most = new Map<number, number>();
   readonly #underWay = new Set<Promise<void>>();
+  readonly #urlFailures = new UrlFailures();
   #wakeUp = new AbortController();
   #running: Promise<void> | undefined;
 
@@ -166,6 +168,7 @@ export class CallbackRunner {
 
   async #make(firing: ClaimedFiring): Promise<void> {
     const end = await this.#options.call.make(firing, this.#cutting.signal);
-    await this.#options.results.write({ firing, ...end });
+    const urlFailures = this.#urlFailures.note(firing.url, end.health);
+    await this.#options.results.write({ firing, ...end, urlFailures });
   }
 }

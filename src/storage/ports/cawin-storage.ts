@@ -6,7 +6,7 @@
 
 import type { Cawin, EndKind, WaitEnd } from '../../domain/cawins/cawin.js';
 import type { AttemptRecord } from '../../domain/cawins/cawin-attempt.js';
-import type { Circuit, CircuitTurn, EndpointHealth } from '../../domain/cawins/endpoint-circuit.js';
+import type { AttemptHealth, Circuit, CircuitTurn } from '../../domain/cawins/endpoint-circuit.js';
 import type { CallbackRecord, Seal } from '../../domain/cawins/prepared-cawin.js';
 import type { AwaitTerms } from '../../domain/waits/wait.js';
 import type { EventId, Micros, Millis, Position } from '../../units.js';
@@ -128,6 +128,8 @@ export interface ClaimedFiring {
   readonly position: Position;
   readonly eventId: EventId;
   readonly endpointId: number;
+  /** The endpoint's host, where it is that of one URL. */
+  readonly hostId: number | undefined;
   readonly token: number;
   /** The attempt's number over the firing's life, from 1. */
   readonly attemptNumber: number;
@@ -153,7 +155,9 @@ export interface AttemptReport {
   readonly firing: ClaimedFiring;
   readonly attempt: AttemptRecord;
   readonly verdict: Verdict;
-  readonly health: EndpointHealth;
+  readonly health: AttemptHealth;
+  /** Failures in a row of its URL before, where its host answered. */
+  readonly urlFailures: number;
 }
 
 export interface CircuitChange {

@@ -4,8 +4,15 @@
 // itself.
 
 import { type EndKind, FiringState } from '../../../domain/cawins/cawin.js';
-import { afterAttempt, type Circuit, CircuitState, turnOf } from '../../../domain/cawins/endpoint-circuit.js';
-import type { EventId, Micros, Position } from '../../../units.js';
+import {
+  afterAttempt,
+  type Circuit,
+  CircuitState,
+  CLOSED_CIRCUIT,
+  healthOf,
+  turnOf,
+} from '../../../domain/cawins/endpoint-circuit.js';
+import type { Micros } from '../../../units.js';
 import {
   type AttemptReport,
   type CallbackStore,
@@ -17,18 +24,17 @@ import type { Database, Queries, SqlValue } from '../sql/database.js';
 import { NEVER, NOW_MICROS } from '../sql/database-time.js';
 import { placeholders } from '../sql/placeholders.js';
 import { ATTEMPT_COLUMNS, attemptValues } from './cawin-rows.js';
+import { type ClaimedEndpoint, type DueRow, onRows, readDue, type TargetRow } from './due-firings.js';
+import { hostOriginOf, isUrlOpen, openUrl } from './url-endpoints.js';
 
 /** Reads the index endpoint_ready in its order: one statement for what is ready and what is next. */
 const READY = `
   SELECT id, state, failures, next_probe_at, CAST(ready_at AS SIGNED) - CAST(${NOW_MICROS} AS SIGNED) AS ready_in
   FROM endpoint WHERE ready_at < ${NEVER}`;
 const LOCK_ENDPOINT = `
-  SELECT id, state, failures, next_probe_at, ${NOW_MICROS} AS now_micros FROM endpoint
-  WHERE id = ? AND ready_at <= ${NOW_MICROS} FOR UPDATE`;
-/** Reads the index firing_due in its order. */
-const SELECT_DUE = `
-  SELECT cawin_id, kind, position, attempts, round_start, created_at, due_at FROM firing
-  WHERE endpoint_id = ? AND due_at <= ${NOW_MICROS} ORDER BY due_at LIMIT ? FOR UPDATE`;
+  SELECT id, origin, state, failures, next_probe_at, host_id, probed, ${NOW_MICROS} AS now_micros,
+    (SELECT COUNT(*) FROM endpoint u WHERE u.host_id = endpoint.id AND u.state = ${CircuitState.OPEN}) AS open_urls
+  FROM endpoint WHERE id = ? AND ready_at <= ${NOW_MICROS} FOR UPDATE`;
 /** Reads one row of the index firing_due, however many are held. */
 const SELECT_NEXT = 'SELECT due_at FROM firing WHERE endpoint_id = ? AND due_at > 0 ORDER BY due_at LIMIT 1';
 const SET_READY = 'UPDATE endpoint SET next_probe_at = ?, ready_at = ? WHERE id = ?';
@@ -46,33 +52,13 @@ interface EndpointRow {
   readonly next_probe_at: number;
 }
 
-interface DueRow {
-  readonly cawin_id: number;
-  readonly kind: number;
-  readonly position: Position | null;
-  readonly attempts: number;
-  readonly round_start: number;
-  readonly created_at: Micros;
-  readonly due_at: number;
-}
-
-interface TargetRow {
-  readonly id: number;
-  readonly event_id: EventId;
-  readonly active: number;
-  readonly url: Buffer;
-  readonly timeout_ms: number;
-  readonly sealed: Buffer | null;
-  readonly expires_at: Micros | null;
-  readonly description: string | null;
-  readonly awaited_until: Micros | null;
-}
-
 export class MysqlCallbackStore implements CallbackStore {
   readonly #database: Database;
+  readonly #random: () => number;
 
-  constructor({ database }: { readonly database: Database }) {
+  constructor({ database, random = Math.random }: { readonly database: Database; readonly random?: () => number }) {
     this.#database = database;
+    this.#random = random;
   }
 
   /** See CallbackStore.readyEndpoints. */
@@ -92,18 +78,16 @@ export class MysqlCallbackStore implements CallbackStore {
   /** See CallbackStore.claim. */
   async claim(endpointId: number, { limit, token }: { readonly limit: number; readonly token: number }) {
     return this.#database.transaction(async (queries): Promise<readonly ClaimedFiring[]> => {
-      const [row] = await queries.execute<EndpointRow & { now_micros: Micros }>(LOCK_ENDPOINT, [endpointId]);
+      const [row] = await queries.execute<EndpointRow & ClaimedEndpoint>(LOCK_ENDPOINT, [endpointId]);
       if (row === undefined) return [];
       const isProbe = row.state === CircuitState.OPEN;
-      const most = isProbe ? 1 : limit;
-      const found = await queries.query<DueRow>(SELECT_DUE, [endpointId, most + 1]);
-      const due = found.slice(0, most);
-      const targets = await readTargets(queries, due);
-      const claimed = await this.#take(queries, due, targets, { endpointId, token, isProbe });
+      const { due, targets, nextDueAt } = await readDue(queries, row, isProbe ? 1 : limit, this.#random);
+      const hostId = row.host_id ?? undefined;
+      const claimed = await this.#take(queries, due, targets, { endpointId, hostId, token, isProbe });
       // A probe that dies with its instance is made again when its lease ends.
       const leaseMs = Math.max(0, ...claimed.map(({ timeoutMs }) => timeoutMs + CLAIM_GRACE_MS));
       const probeAt = isProbe && claimed.length > 0 ? row.now_micros + leaseMs * 1000 : row.next_probe_at;
-      await setReady(queries, endpointId, { nextProbeAt: probeAt, isOpen: isProbe, nextDueAt: found[most]?.due_at });
+      await setReady(queries, endpointId, { nextProbeAt: probeAt, isOpen: isProbe, nextDueAt });
       return claimed;
     });
   }
@@ -115,16 +99,9 @@ export class MysqlCallbackStore implements CallbackStore {
       await settle(queries, reports);
       await storeAttempts(queries, reports);
       const changes: CircuitChange[] = [];
-      for (const { id, origin, before, now } of endpoints) {
-        const own = reports.filter(({ firing }) => firing.endpointId === id);
-        const after = own.reduce<Circuit>(
-          (circuit, { health, firing }) => afterAttempt(circuit, { health, isProbe: firing.isProbe }, now, random),
-          before,
-        );
-        await storeCircuit(queries, id, before, after);
-        const turn = turnOf(before, after);
-        const nextProbeAt = after.state === CircuitState.OPEN ? after.nextProbeAt : undefined;
-        if (turn !== undefined) changes.push({ origin, turn, failures: after.failures, nextProbeAt });
+      for (const endpoint of endpoints) {
+        changes.push(...(await changeCircuit(queries, endpoint, reports, random)));
+        changes.push(...(await changeUrls(queries, endpoint, reports, random)));
       }
       return changes;
     });
@@ -134,7 +111,7 @@ export class MysqlCallbackStore implements CallbackStore {
     queries: Queries,
     due: readonly DueRow[],
     targets: ReadonlyMap<number, TargetRow>,
-    claim: { readonly endpointId: number; readonly token: number; readonly isProbe: boolean },
+    claim: Claim,
   ): Promise<ClaimedFiring[]> {
     const active = due.filter((row) => targets.get(row.cawin_id)?.active === 1);
     const inactive = due.filter((row) => targets.get(row.cawin_id)?.active === 0);
@@ -152,11 +129,9 @@ export class MysqlCallbackStore implements CallbackStore {
   }
 }
 
-function claimedOf(
-  row: DueRow,
-  target: TargetRow,
-  claim: { readonly endpointId: number; readonly token: number; readonly isProbe: boolean },
-): ClaimedFiring {
+type Claim = Pick<ClaimedFiring, 'endpointId' | 'hostId' | 'token' | 'isProbe'>;
+
+function claimedOf(row: DueRow, target: TargetRow, claim: Claim): ClaimedFiring {
   return {
     ...claim,
     cawinId: row.cawin_id,
@@ -184,37 +159,17 @@ function circuitOf(row: EndpointRow): Circuit {
   return { state, failures: row.failures, nextProbeAt: row.next_probe_at };
 }
 
-async function readTargets(queries: Queries, due: readonly DueRow[]): Promise<ReadonlyMap<number, TargetRow>> {
-  if (due.length === 0) return new Map();
-  const ids = due.map((row) => row.cawin_id);
-  const rows = await queries.query<TargetRow>(
-    `SELECT c.id, c.event_id, c.active, c.url, c.timeout_ms, c.sealed, c.expires_at, w.description, w.expires_at AS awaited_until
-     FROM cawin c LEFT JOIN wait w ON w.event_id = c.event_id WHERE c.id IN (${placeholders(ids.length)})`,
-    ids,
-  );
-  return new Map(rows.map((row) => [row.id, row]));
-}
-
-async function onRows(
-  queries: Queries,
-  change: string,
-  rows: readonly { readonly cawin_id: number; readonly kind: number }[],
-  values: readonly SqlValue[] = [],
-): Promise<void> {
-  if (rows.length === 0) return;
-  const keys = rows.map(() => '(cawin_id = ? AND kind = ?)').join(' OR ');
-  await queries.query(`${change} WHERE ${keys}`, [...values, ...rows.flatMap((row) => [row.cawin_id, row.kind])]);
-}
-
 /**
  * The endpoints that the reports change. Answered calls of one that has not failed lately change nothing: its row, which claims and
  * the making of firings wait for, is left alone, and comes up for a look too early rather than too late.
  */
 async function changedEndpoints(queries: Queries, reports: readonly AttemptReport[]): Promise<number[]> {
-  const isChange = ({ health, verdict, firing }: AttemptReport) =>
-    health === 'fails' || verdict.kind === 'retry' || firing.isProbe;
-  const changed = new Set(reports.filter(isChange).map(({ firing }) => firing.endpointId));
-  const others = [...new Set(reports.map(({ firing }) => firing.endpointId))].filter((id) => !changed.has(id));
+  const isChange = ({ health, verdict, firing, urlFailures }: AttemptReport) =>
+    health === 'fails' || health === 'refuses' || verdict.kind === 'retry' || firing.isProbe || urlFailures > 0;
+  const idsOf = ({ firing: { endpointId, hostId } }: AttemptReport) =>
+    hostId === undefined ? [endpointId] : [endpointId, hostId];
+  const changed = new Set(reports.filter(isChange).flatMap(idsOf));
+  const others = [...new Set(reports.flatMap(idsOf))].filter((id) => !changed.has(id));
   if (others.length > 0) {
     const rows = await queries.query<{ id: number }>(
       `SELECT id FROM endpoint WHERE id IN (${placeholders(others.length)}) AND (state <> ${CircuitState.CLOSED} OR failures > 0)`,
@@ -225,7 +180,14 @@ async function changedEndpoints(queries: Queries, reports: readonly AttemptRepor
   return [...changed].sort((a, b) => a - b);
 }
 
-async function lockEndpoints(queries: Queries, reports: readonly AttemptReport[]) {
+interface LockedEndpoint {
+  readonly id: number;
+  readonly origin: string;
+  readonly before: Circuit;
+  readonly now: Micros;
+}
+
+async function lockEndpoints(queries: Queries, reports: readonly AttemptReport[]): Promise<LockedEndpoint[]> {
   const ids = await changedEndpoints(queries, reports);
   if (ids.length === 0) return [];
   const rows = await queries.query<EndpointRow & { origin: Buffer; now_micros: Micros }>(
@@ -239,6 +201,51 @@ async function lockEndpoints(queries: Queries, reports: readonly AttemptReport[]
     before: circuitOf(row),
     now: row.now_micros,
   }));
+}
+
+/** The circuit of an endpoint after its attempts; of a host also after those of its URLs that have endpoints of their own. */
+async function changeCircuit(
+  queries: Queries,
+  { id, origin, before, now }: LockedEndpoint,
+  reports: readonly AttemptReport[],
+  random: () => number,
+): Promise<readonly CircuitChange[]> {
+  const own = reports.filter(({ firing }) => firing.endpointId === id || firing.hostId === id);
+  const newsOf = ({ health, firing }: AttemptReport) => {
+    const isOfUrl = firing.hostId !== undefined && firing.hostId !== id;
+    return { health: healthOf(isOfUrl ? 'url' : 'host', health), isProbe: firing.isProbe && firing.endpointId === id };
+  };
+  const after = own.reduce<Circuit>((circuit, report) => afterAttempt(circuit, newsOf(report), now, random), before);
+  await storeCircuit(queries, id, before, after);
+  return changeOf(origin, before, after);
+}
+
+/** The circuits of URLs of a host that have no endpoints of their own, up to where they need one. */
+async function changeUrls(
+  queries: Queries,
+  { id, origin, now }: LockedEndpoint,
+  reports: readonly AttemptReport[],
+  random: () => number,
+): Promise<readonly CircuitChange[]> {
+  const changes: CircuitChange[] = [];
+  for (const { firing, health, urlFailures } of reports) {
+    if (firing.endpointId !== id || firing.hostId !== undefined) continue;
+    if (health !== 'refuses' && health !== 'answers') continue;
+    const before = { ...CLOSED_CIRCUIT, failures: urlFailures };
+    const after = afterAttempt(before, { health: healthOf('url', health), isProbe: false }, now, random);
+    // What was under way when it opened says nothing new.
+    if (turnOf(before, after) === undefined || (await isUrlOpen(queries, origin, firing.url))) continue;
+    if (after.state === CircuitState.OPEN && !(await openUrl(queries, { id, origin }, firing.url, after))) continue;
+    changes.push(...changeOf(origin, before, after));
+  }
+  return changes;
+}
+
+function changeOf(origin: string, before: Circuit, after: Circuit): readonly CircuitChange[] {
+  const turn = turnOf(before, after);
+  if (turn === undefined) return [];
+  const nextProbeAt = after.state === CircuitState.OPEN ? after.nextProbeAt : undefined;
+  return [{ origin: hostOriginOf(origin), turn, failures: after.failures, nextProbeAt }];
 }
 
 /** Writes those that end the same way in one statement: most are delivered. */

@@ -17,6 +17,7 @@ import { Gate } from '../../../lib/gate.js';
 import type { AttemptKey, CawinPatch, CawinStore, ListCawinsOptions, StoredCawin } from '../../ports/cawin-storage.js';
 import type { Database, Queries, SqlValue } from '../sql/database.js';
 import { NOW_MICROS } from '../sql/database-time.js';
+import { placeholders } from '../sql/placeholders.js';
 import { raiseWait } from '../waits/raise-wait.js';
 import { endpointId, expectWork } from './cawin-endpoints.js';
 import { readOutcome } from './cawin-outcome.js';
@@ -32,6 +33,7 @@ import {
 } from './cawin-rows.js';
 import { addFirings, asked, kinds, type NewFiring, namesColumn } from './cawin-writes.js';
 import { type HeadView, underHead } from './under-head.js';
+import { urlOrigin } from './url-endpoints.js';
 
 const SELECT = `SELECT ${CAWIN_COLUMNS}, c.sealed FROM ${CAWIN_TABLES} WHERE c.id = ?`;
 /** What is not pending stays: only its row's lock is taken, so that a claim cannot slip in between. */
@@ -42,10 +44,10 @@ const UNHOLD = `
   UPDATE firing SET due_at = IF(state = ${FiringState.HELD}, ${NOW_MICROS}, due_at),
     state = IF(state = ${FiringState.HELD}, ${FiringState.PENDING}, state) WHERE cawin_id = ?`;
 const RETRY = `
-  UPDATE firing SET state = ${FiringState.PENDING}, due_at = ${NOW_MICROS}, round_start = attempts, token = 0
+  UPDATE firing SET state = ${FiringState.PENDING}, due_at = ${NOW_MICROS}, round_start = attempts, token = 0, endpoint_id = ?
   WHERE cawin_id = ? AND state IN (${FiringState.PENDING}, ${FiringState.FAILED})`;
 /** A person who asks for a retry is not told to wait for the probe. */
-const PROBE_NOW = `UPDATE endpoint SET ready_at = ${NOW_MICROS}, next_probe_at = LEAST(next_probe_at, ${NOW_MICROS}) WHERE id = ?`;
+const PROBE_NOW = `UPDATE endpoint SET ready_at = ${NOW_MICROS}, next_probe_at = LEAST(next_probe_at, ${NOW_MICROS}) WHERE id IN`;
 
 /** They wait for the head row, each on a connection of the pool that others need too. */
 const UPDATES_AT_ONCE = 2;
@@ -122,14 +124,20 @@ export class MysqlCawinStore implements CawinStore {
 
   async retry(id: number): Promise<number | undefined> {
     return this.#database.transaction(async (queries) => {
-      const [row] = await queries.execute<Pick<CawinRow, 'active' | 'endpoint_id'>>(
-        'SELECT active, endpoint_id FROM cawin WHERE id = ? FOR UPDATE',
+      const [row] = await queries.execute<Pick<CawinRow, 'active' | 'endpoint_id' | 'url'> & { origin: Buffer }>(
+        'SELECT active, endpoint_id, url, origin FROM cawin c JOIN endpoint e ON e.id = c.endpoint_id WHERE c.id = ? FOR UPDATE',
         [id],
       );
       if (row === undefined) return undefined;
       if (row.active === 0) return 0;
-      await queries.write(PROBE_NOW, [row.endpoint_id]);
-      return (await queries.write(RETRY, [id])).affectedRows;
+      const { endpoint_id: endpoint } = row;
+      const ofUrl = await queries.execute<{ id: number }>('SELECT id FROM endpoint WHERE origin = ?', [
+        Buffer.from(urlOrigin(row.origin.toString(), row.url.toString())),
+      ]);
+      const ids = [endpoint, ...ofUrl.map((one) => one.id)];
+      await queries.write(`${PROBE_NOW} (${placeholders(ids.length)})`, ids);
+      // From the host's endpoint: that of its URL may be another one's by now.
+      return (await queries.write(RETRY, [endpoint, id])).affectedRows;
     });
   }
 

@@ -9,6 +9,7 @@ import { cawinsMigration } from './0004-cawins.js';
 import { topicsMigration } from './0005-topics.js';
 import { lateAdditionsMigration } from './0006-late-additions.js';
 import { consumerGenerationsMigration } from './0007-consumer-generations.js';
+import { urlEndpointsMigration } from './0008-url-endpoints.js';
 
 export interface Migration {
   readonly name: string;
@@ -24,4 +25,5 @@ export const MIGRATIONS: readonly Migration[] = [
   topicsMigration,
   lateAdditionsMigration,
   consumerGenerationsMigration,
+  urlEndpointsMigration,
 ];

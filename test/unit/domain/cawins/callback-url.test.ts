@@ -37,10 +37,10 @@ describe('a callback URL', () => {
   });
 
   it.each([
-    ['amqp:events/payment.done', 'events', 'payment.done', 'amqp:events'],
-    ['amqp:/orders', '', 'orders', 'amqp:'],
-    ['amqp:fan/', 'fan', '', 'amqp:fan'],
-    ['amqp:a%2Fb/c/d%20e', 'a/b', 'c/d e', 'amqp:a%2Fb'],
+    ['amqp:events/payment.done', 'events', 'payment.done', 'amqp:events/payment.done'],
+    ['amqp:/orders', '', 'orders', 'amqp:/orders'],
+    ['amqp:fan/', 'fan', '', 'amqp:fan/'],
+    ['amqp:a%2Fb/c/d%20e', 'a/b', 'c/d e', 'amqp:a%2Fb/c/d%20e'],
   ])('%s is read', (text, exchange, routingKey, origin) => {
     expect(parseCallbackUrl(text)).toEqual({ scheme: 'amqp', exchange, routingKey, origin });
   });
