@@ -37,6 +37,22 @@ export function textProblem(text: string, maxBytes: number): string | undefined 
   return undefined;
 }
 
+const ASCII = /^[ -~]*$/;
+
+/** Says what is wrong with a text that is sent on as a header: its alphabet is printable ASCII. */
+export function headerProblem(text: string, maxBytes: number): string | undefined {
+  return textProblem(text, maxBytes) ?? (ASCII.test(text) ? undefined : 'has other characters than printable ASCII');
+}
+
+/** A type and a subtype, as RFC 2045 has them, and parameters. */
+const MEDIA_TYPE = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+\/[!#$%&'*+.^_`|~0-9A-Za-z-]+ *(;[ -~]*)?$/;
+
+/** Says what is wrong with a text that may be empty, or else names a media type. */
+export function mediaTypeProblem(text: string): string | undefined {
+  if (text === '') return undefined;
+  return labelProblem(text) ?? (MEDIA_TYPE.test(text) ? undefined : 'is not a media type, such as text/plain');
+}
+
 /** Says what is wrong with the name of a context that something is written to; `all` is reserved. */
 export function ownContextProblem(context: string): string | undefined {
   return context === ALL_CONTEXTS ? '"all" is reserved for reading' : nameProblem(context);

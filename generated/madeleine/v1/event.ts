@@ -241,8 +241,8 @@ export function payloadEncodingToJSON(object: PayloadEncoding): string {
 /** The content of an event: JSON, or any bytes. */
 export interface Payload {
   /**
-   * Media type, at most 255 bytes. Empty, application/json and types that end in +json mean JSON; then `data`
-   * has to be valid JSON in UTF-8 (else INVALID_ARGUMENT, FIELD_INVALID).
+   * Media type such as `text/plain; charset=utf-8`, at most 255 bytes. Empty, application/json and types that end in
+   * +json mean JSON; then `data` has to be valid JSON in UTF-8 (else INVALID_ARGUMENT, FIELD_INVALID).
    */
   contentType: string;
   /**
@@ -354,9 +354,9 @@ export interface NewEvent {
   trigger:
     | Trigger
     | undefined;
-  /** W3C trace context, carried to every delivery; at most 255 bytes. */
+  /** W3C trace context, carried to every delivery; printable ASCII, at most 255 bytes. */
   traceparent: string;
-  /** W3C trace state, carried to every delivery; at most 512 bytes. */
+  /** W3C trace state, carried to every delivery; printable ASCII, at most 512 bytes. */
   tracestate: string;
 }
 

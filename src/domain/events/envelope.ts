@@ -2,7 +2,7 @@
 // by hand stay only the constructor below, the wire's reader and its writer.
 
 import type { EventId, Micros } from '../../units.js';
-import { labelProblem, nameProblem, ownContextProblem, textProblem } from '../names.js';
+import { headerProblem, labelProblem, nameProblem, ownContextProblem, textProblem } from '../names.js';
 
 export interface SystemInfo {
   readonly id: string;
@@ -292,7 +292,7 @@ export const ENVELOPE = {
   },
   traceparent: {
     of: ({ rest }) => rest?.traceparent,
-    problem: labelProblem,
+    problem: (text) => headerProblem(text, 255),
     kept: 'rest',
     digest: { leftOut: 'each attempt is a span of its own', formerly: 'by place' },
     cloudEvent: 'traceparent',
@@ -301,7 +301,7 @@ export const ENVELOPE = {
   },
   tracestate: {
     of: ({ rest }) => rest?.tracestate,
-    problem: (text) => textProblem(text, 512),
+    problem: (text) => headerProblem(text, 512),
     kept: 'rest',
     digest: { leftOut: 'each attempt is a span of its own', formerly: 'by place' },
     cloudEvent: 'tracestate',

@@ -16,7 +16,7 @@ import {
 import { type EventDraft, isJsonContentType } from '../../domain/events/event.js';
 import { subjectName } from '../../domain/events/subject.js';
 import { isJsonText } from '../../domain/json/bytes.js';
-import { DEFAULT_CONTEXT, labelProblem, nameProblem } from '../../domain/names.js';
+import { DEFAULT_CONTEXT, labelProblem, mediaTypeProblem, nameProblem } from '../../domain/names.js';
 import { MAX_WAIT_MICROS } from '../../domain/waits/wait.js';
 import type { PushCommand } from '../../engine/group/pushes.js';
 import type { Micros } from '../../units.js';
@@ -159,7 +159,7 @@ function checkPayload(
   found: Violations,
 ): void {
   const isJson = isJsonContentType(contentType);
-  found.add(`${path}content_type`, labelProblem(contentType));
+  found.add(`${path}content_type`, mediaTypeProblem(contentType));
   if (problem !== undefined) found.add(`${path}json`, problem);
   else if (bytes === undefined) found.add(path.slice(0, -1), 'has neither json nor data');
   else if (isJsonArm && !isJson) found.add(`${path}content_type`, 'is not a JSON type, but the payload is json');

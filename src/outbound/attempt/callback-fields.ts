@@ -1,7 +1,7 @@
 // What every callback carries beside its body, whatever the protocol: the headers that its cawin asks for, the event's trace, and
 // the signature.
 
-import { isReservedHeader } from '../../domain/cawins/callback-headers.js';
+import { isHeaderValue, isReservedHeader } from '../../domain/cawins/callback-headers.js';
 import type { CallbackAttempt } from '../../engine/cawins/callback-sender.js';
 import type { Millis } from '../../units.js';
 import { signatureHeaders } from './signature.js';
@@ -15,9 +15,19 @@ export function callbackFields(
   const { headers, secrets, deliveryId: id, event } = attempt;
   const { traceparent, tracestate } = event.entry.rest ?? {};
   return {
-    ...Object.fromEntries(Object.entries(headers).filter(([name]) => !isReservedHeader(name))),
-    ...(traceparent === undefined ? {} : { traceparent }),
-    ...(tracestate === undefined ? {} : { tracestate }),
+    ...Object.fromEntries(Object.entries(headers).filter(([name, value]) => isAllowed(name, value))),
+    ...(isSendable(traceparent) ? { traceparent } : {}),
+    ...(isSendable(tracestate) ? { tracestate } : {}),
     ...signatureHeaders({ id, bodies: signed, secrets, nowMs }),
   };
+}
+
+/** Whether a header of a cawin may be sent: earlier versions kept more of them. */
+function isAllowed(name: string, value: string): boolean {
+  return !isReservedHeader(name) && isHeaderValue(value);
+}
+
+/** Whether a text that was stored with an event, by whatever version or program, can be a header: the call goes out without it. */
+function isSendable(value: string | undefined): value is string {
+  return value !== undefined && isHeaderValue(value);
 }

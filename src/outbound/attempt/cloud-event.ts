@@ -13,6 +13,7 @@ import { EntryKind, isJsonContentType, type LogEntry, type Payload } from '../..
 import { EVENT_STATUS } from '../../domain/events/event-status.js';
 import { subjectName } from '../../domain/events/subject.js';
 import { asBuffer, isJsonText } from '../../domain/json/bytes.js';
+import { mediaTypeProblem } from '../../domain/names.js';
 import type { CallbackEvent } from '../../engine/cawins/callback-sender.js';
 import type { Micros } from '../../units.js';
 
@@ -121,10 +122,16 @@ function triggerAttributes(prefix: string, { type, name }: Trigger): string {
 function dataMembers(payload: Payload | undefined): Buffer[] {
   if (payload === undefined) return [];
   const bytes = asBuffer(payload.bytes);
-  const type = member('datacontenttype', payload.contentType === '' ? 'application/json' : payload.contentType);
+  const type = member('datacontenttype', dataContentType(payload.contentType));
   // Should another program have written the row, its bytes must not break out of the body.
   if (isJsonContentType(payload.contentType) && isJsonText(bytes)) return [Buffer.from(`${type},"data":`), bytes];
   return [Buffer.from(`${type},"data_base64":"${bytes.toString('base64')}"`)];
+}
+
+/** The media type of the data; what was stored before types were checked, and is none, says no more than that these are bytes. */
+function dataContentType(contentType: string): string {
+  if (contentType === '') return 'application/json';
+  return mediaTypeProblem(contentType) === undefined ? contentType : 'application/octet-stream';
 }
 
 /** RFC 3339 with microseconds. */

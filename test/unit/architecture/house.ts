@@ -68,7 +68,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
     outbound/guard outbound/http telemetry`,
   'outbound/amqp': `domain domain/cawins engine/cawins/callback-sender lib outbound/attempt outbound/connection
     settings telemetry`,
-  'outbound/attempt': 'domain/cawins domain/events domain/json engine/cawins/callback-sender',
+  'outbound/attempt': 'domain domain/cawins domain/events domain/json engine/cawins/callback-sender',
   'outbound/connection': '',
   'outbound/grpc': `domain/cawins domain/events engine/cawins/callback-sender generated lib outbound/attempt
     outbound/connection outbound/guard`,

@@ -19,6 +19,43 @@ describe('the refusal of a push', () => {
     const event = { issuer: ' ', properties, payload: { data: Buffer.from('{}') } };
     expect(violationsOf(event).slice(0, 3)).toEqual(['event.topic', 'event.issuer', 'event.properties']);
   });
+
+  it.each([
+    ['tracestate', 'vendor=’'],
+    ['tracestate', 'a=b\u00a0c'],
+    ['tracestate', '\u2028'],
+    ['tracestate', 'a\r\nx: y'],
+    ['traceparent', '00-é'],
+    ['traceparent', 'trace\u{1f4a5}'],
+    ['traceparent', '\u0000'],
+    ['payload.content_type', 'text/plain; charset=’'],
+    ['payload.content_type', 'text'],
+    ['payload.content_type', '/json'],
+    ['payload.content_type', 'text/'],
+    ['payload.content_type', 'text/pla in'],
+    ['payload.content_type', 'ünter/text'],
+    ['payload.content_type', 'text/plain\nx: y'],
+  ])('names %s that is sent on in an alphabet which %j is not of', (field, text) => {
+    const payload = { data: Buffer.from('{}') };
+    const [first = '', inner] = field.split('.');
+    const changes = inner === undefined ? { [first]: text } : { payload: { ...payload, [inner]: text } };
+    const event = { topic: 't', issuer: 'i', payload, ...changes };
+    expect(violationsOf(event)).toContain(`event.${field}`);
+  });
+
+  it.each([
+    'text/plain',
+    'text/plain; charset=utf-8',
+    'application/vnd.bank+json',
+    'a/b',
+    'multipart/x;boundary="a b"',
+    '',
+  ])('is not for the content type %j', (text) => {
+    const payload = { content_type: text, data: Buffer.from('{}') };
+    expect(violationsOf({ topic: 't', issuer: 'i', payload, traceparent: '00-1-2-3', tracestate: 'a=b,c=d' })).toEqual(
+      [],
+    );
+  });
 });
 
 describe('a Value without a kind', () => {

@@ -20,6 +20,17 @@ describe('what a callback carries beside its body', () => {
     });
   });
 
+  it.each(['vendor=’', 'a\nb', 'a\u0000', '\ud800', 'é', ' x', ''])(
+    'leaves out what is stored and no header: %j',
+    (text) => {
+      const attempt = callbackAttempt('https://a.example', {
+        ...{ secrets: [], headers: { 'x-own': text, connection: 'close', ok: 'yes' } },
+        event: { entry: logEntry({ rest: { traceparent: text, tracestate: text } }), cawinId: 5, awaitedId: 7 },
+      });
+      expect(Object.keys(callbackFields(attempt, [BODY], NOW))).toEqual(['ok', 'webhook-id', 'webhook-timestamp']);
+    },
+  );
+
   it('has no trace where the event has none', () => {
     const fields = callbackFields(callbackAttempt('https://a.example', { secrets: [] }), [BODY], NOW);
     expect(Object.keys(fields)).toEqual(['webhook-id', 'webhook-timestamp']);

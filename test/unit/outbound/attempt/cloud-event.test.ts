@@ -103,6 +103,15 @@ describe('the CloudEvent of a callback', () => {
     expect(event.data_base64).toBe(bytes.toString('base64'));
   });
 
+  it.each(['text', 'ünter/text', 'a/b\nc', '/'])(
+    'has no content type %j, which was stored before such were refused',
+    (contentType) => {
+      const bytes = Buffer.from('x');
+      const event = parsed({ entry: logEntry({ payload: { contentType, bytes } }), cawinId: 1, awaitedId: 1 });
+      expect(event.datacontenttype).toBe('application/octet-stream');
+    },
+  );
+
   it.each(['{"a":1},"id":"forged"', '', '{', '1}'])('does not let %j break out of the body', (text) => {
     const entry = logEntry({ payload: { contentType: 'application/json', bytes: Buffer.from(text) } });
     const body = JSON.parse(encodeCloudEvent('d', { entry, cawinId: 1, awaitedId: 1 }).toString());
