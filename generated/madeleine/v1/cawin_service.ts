@@ -158,8 +158,8 @@ export interface Callback {
   secret: string;
   /**
    * HTTP headers, gRPC metadata or AMQP message headers to send along; at most 32, 8 KiB together. Names that the server sets
-   * itself, such as `content-type`, `traceparent` or `webhook-*`, are refused; values are printable ASCII, kept encrypted and never
-   * returned.
+   * itself, such as `content-type`, `traceparent` or `webhook-*`, and those that a protocol or a broker takes as an order, such as
+   * `connection`, `CC` or `x-delay`, are refused; values are printable ASCII, kept encrypted and never returned.
    */
   headers: { [key: string]: string };
   /** Time for one call, from the look-up of the name to the answer: 1 s to 60 s, default 10 s. */
@@ -207,8 +207,13 @@ export interface Firing {
   createdAt:
     | Timestamp
     | undefined;
-  /** The receiver's address fails altogether: attempts are held until a probe of it succeeds. */
+  /** The receiver's host, or the URL, fails altogether: attempts are held until a probe succeeds. */
   held: boolean;
+  /**
+   * What went wrong with the newest attempt that was written down: its error, or its status. Empty if it was taken, and before
+   * the first one.
+   */
+  lastError: string;
 }
 
 /** A callback on one event. */
@@ -921,6 +926,7 @@ function createBaseFiring(): Firing {
     nextAttemptAt: undefined,
     createdAt: undefined,
     held: false,
+    lastError: "",
   };
 }
 
@@ -952,6 +958,9 @@ export const Firing: MessageFns<Firing> = {
     }
     if (message.held !== false) {
       writer.uint32(64).bool(message.held);
+    }
+    if (message.lastError !== "") {
+      writer.uint32(74).string(message.lastError);
     }
     return writer;
   },
@@ -1033,6 +1042,14 @@ export const Firing: MessageFns<Firing> = {
             message.held = reader.bool();
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.lastError = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1067,6 +1084,11 @@ export const Firing: MessageFns<Firing> = {
         ? fromJsonTimestamp(object.created_at)
         : undefined,
       held: isSet(object.held) ? globalThis.Boolean(object.held) : false,
+      lastError: isSet(object.lastError)
+        ? globalThis.String(object.lastError)
+        : isSet(object.last_error)
+        ? globalThis.String(object.last_error)
+        : "",
     };
   },
 
@@ -1096,6 +1118,9 @@ export const Firing: MessageFns<Firing> = {
     if (message.held !== false) {
       obj.held = message.held;
     }
+    if (message.lastError !== "") {
+      obj.lastError = message.lastError;
+    }
     return obj;
   },
 
@@ -1116,6 +1141,7 @@ export const Firing: MessageFns<Firing> = {
       ? Timestamp.fromPartial(object.createdAt)
       : undefined;
     message.held = object.held ?? false;
+    message.lastError = object.lastError ?? "";
     return message;
   },
 };

@@ -36,6 +36,8 @@ export interface Firing {
   readonly createdAt: Micros;
   /** Its endpoint's circuit is open. */
   readonly held: boolean;
+  /** What went wrong with the newest attempt that was written down; empty: nothing. */
+  readonly lastError: string;
 }
 
 /** A cawin as it is shown: neither secrets nor headers' values are in it. */

@@ -207,6 +207,7 @@ function firingToWire(cawinId: number, firing: Firing): WireFiring {
     nextAttemptAt: firing.dueAt === undefined ? undefined : toTimestamp(firing.dueAt),
     createdAt: toTimestamp(firing.createdAt),
     held: firing.held,
+    lastError: firing.lastError,
   };
 }
 

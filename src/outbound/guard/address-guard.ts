@@ -39,8 +39,9 @@ export class AddressGuard {
     const { allow } = this.#options;
     if (allow.allowsHost(host, port)) return undefined;
     if (isIP(host) !== 0) return this.#allowsAddress(host, port) ? undefined : refusal(host, port);
-    // A network that is allowed may still be what the name resolves to, on any port.
-    return undefined;
+    if (UNRESOLVED.test(host)) return localName(host, port);
+    // A network that is allowed may still be what the name resolves to.
+    return isPublicPort(port) || allow.allowsSomeAddress(port) ? undefined : refusal(host, port);
   }
 
   /**
@@ -62,8 +63,20 @@ export class AddressGuard {
 
   #allowsAddress(address: string, port: number): boolean {
     if (this.#options.allow.allowsAddress(address, port)) return true;
-    return isPublicAddress(address) && (port >= FIRST_FREE_PORT || WEB_PORTS.has(port));
+    return isPublicAddress(address) && isPublicPort(port);
   }
+}
+
+function isPublicPort(port: number): boolean {
+  return port >= FIRST_FREE_PORT || WEB_PORTS.has(port);
+}
+
+/** Names that are of this machine, or of nobody's, in every network: name servers are not asked for them, and know none of them. */
+const UNRESOLVED = /(^|\.)(localhost|localhost\.localdomain|ip6-localhost|ip6-loopback|invalid|onion)$/;
+
+function localName(host: string, port: number): string {
+  const setting = `MADELEINE_CALLBACK_ALLOW=${host}:${port}`;
+  return `${host}:${port} is not a public address: name servers know no ${host}; the operator may allow it with ${setting}`;
 }
 
 function refusal(host: string, port: number): string {

@@ -31,6 +31,11 @@ export class CallbackAllow {
     return this.#entries.some((entry) => entry.host === host && fits(entry, port));
   }
 
+  /** Whether some address is allowed on the port, so that a name may lead there. */
+  allowsSomeAddress(port: number): boolean {
+    return this.#entries.some((entry) => entry.networks !== undefined && fits(entry, port));
+  }
+
   /** A network allows its addresses also where a name resolved to them. */
   allowsAddress(address: string, port: number): boolean {
     return this.#entries.some((entry) => fits(entry, port) && entry.networks?.has(address));

@@ -90,6 +90,37 @@ describe('the address guard of callbacks', () => {
     expect(names.questions.size).toBe(0);
   });
 
+  it.each([
+    'localhost',
+    'LOCALHOST.',
+    'api.localhost',
+    'localhost.localdomain',
+    'ip6-localhost',
+    'x.invalid',
+    'x.onion',
+  ])('refuses %s without asking anyone, as no name server knows it', async (host) => {
+    expect(scene.callbacks.refusalOf(`http://${host}:${open.port}/`)).toContain('is not a public address');
+    expect(scene.callbacks.refusalOf(`grpc://${host}:${open.port}`)).toContain('MADELEINE_CALLBACK_ALLOW=');
+    const allowing = callbackScene({ allow: host.replace(/\.$/, '') });
+    expect(allowing.callbacks.refusalOf(`http://${host}:${open.port}/`)).toBeUndefined();
+    await allowing.callbacks.stop();
+    expect(names.questions.size).toBe(0);
+  });
+
+  it('refuses a port at once where no address is allowed on it', async () => {
+    const strict = callbackScene({ allow: '10.0.0.0/8:8080 named.test:22' });
+    for (const [url, isRefused] of [
+      ['http://hooks.test:22/', true],
+      ['grpc://hooks.test:25', true],
+      ['http://hooks.test:8080/', false],
+      ['https://hooks.test/', false],
+      ['http://named.test:22/', false],
+    ] as const) {
+      expect(strict.callbacks.refusalOf(url) !== undefined, url).toBe(isRefused);
+    }
+    await strict.callbacks.stop();
+  });
+
   it('does not know names of the hosts file unless they are allowed', async () => {
     expect(await send('localhost')).toMatchObject({ outcome: 'failed', reason: 'name' });
     const allowing = callbackScene({ allow: `localhost:${open.port}`, nameServer: names.address });

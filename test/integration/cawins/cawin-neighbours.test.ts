@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { AttemptOutcome, type Cawin, CawinState } from '../../../generated/madeleine/v1/cawin_service.js';
 import { callbackTo, created, useCawins } from '../../support/cawins/cawin-scene.js';
 import { answerGrpc, Http2Receiver } from '../../support/cawins/raw-receiver.js';
+import { freePort } from '../../support/database/private-database.js';
 import { waitUntil } from '../../support/wait-until.js';
 
 const scene = useCawins();
@@ -88,4 +89,31 @@ describe('a receiver that answers what no column takes', () => {
     await connection.end();
     expect(Number(rows[0]?.['count'])).toBe(84);
   }, 60_000);
+});
+
+describe('a cawin', () => {
+  it.each(['http://localhost:8080/x', 'https://api.localhost/', 'grpc://localhost:50051'])(
+    'is refused at once where its URL can never be called: %s',
+    async (url) => {
+      const eventId = await scene.occurred();
+      await expect(created(scene.client, { eventId, callback: callbackTo(url) })).rejects.toThrow(
+        /callback\.url: .* is not a public address.*MADELEINE_CALLBACK_ALLOW/,
+      );
+    },
+  );
+
+  it('shows what went wrong with its newest attempt', async () => {
+    scene.receiver.respond = (response) => response.writeHead(503).end();
+    const cawin = await scene.create(await scene.occurred());
+    const failed = await scene.reaches(cawin.id, CawinState.CAWIN_STATE_FAILED);
+    expect(failed.firings).toMatchObject([{ lastError: '503 Service Unavailable' }]);
+    scene.receiver.respond = (response) => response.end();
+    await scene.client.cawins.retryCawin({ id: cawin.id });
+    const fired = await scene.reaches(cawin.id, CawinState.CAWIN_STATE_FIRED);
+    expect(fired.firings).toMatchObject([{ lastError: '' }]);
+    const callback = callbackTo(`http://127.0.0.1:${await freePort()}/`);
+    const refused = await created(scene.client, { eventId: await scene.occurred(), callback });
+    const gone = await scene.reaches(refused.id, CawinState.CAWIN_STATE_FAILED);
+    expect(gone.firings).toMatchObject([{ lastError: 'the connection was refused' }]);
+  }, 30_000);
 });

@@ -47,7 +47,8 @@ export const ATTEMPT = messageView(Attempt, [
   { title: 'ANSWER', text: ({ error, firstBytes }) => error || firstBytes },
 ]);
 
-function firingText({ kind, state, attempts, held }: Firing): string {
+function firingText({ kind, state, attempts, held, lastError }: Firing): string {
   const told = `${statusText(kind)} ${enumText(CawinState, 'CAWIN_STATE_', state)} after ${attempts} attempts`;
-  return held ? `${told}, held while its endpoint fails` : told;
+  const error = lastError === '' ? '' : `, the last one: ${lastError}`;
+  return held ? `${told}${error}, held while its endpoint fails` : told + error;
 }

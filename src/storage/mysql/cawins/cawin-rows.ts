@@ -61,7 +61,11 @@ interface FiringRow {
   readonly due_at: number | null;
   readonly attempts: number;
   readonly created_at: Micros;
-  readonly circuit: number;
+  readonly circuit: number | null;
+  readonly outcome: number | null;
+  readonly status: Buffer | null;
+  readonly reason: Buffer | null;
+  readonly error: Buffer | null;
 }
 
 /** The firings of cawins, by cawin. */
@@ -69,8 +73,11 @@ export async function readFirings(queries: Queries, ids: readonly number[]): Pro
   const firings = new Map<number, Firing[]>();
   if (ids.length === 0) return firings;
   const rows = await queries.query<FiringRow>(
-    `SELECT f.cawin_id, f.kind, f.position, f.state, f.due_at, f.attempts, f.created_at, e.state AS circuit
-     FROM firing f JOIN endpoint e ON e.id = f.endpoint_id WHERE f.cawin_id IN (${placeholders(ids.length)}) ORDER BY f.cawin_id, f.kind`,
+    `SELECT f.cawin_id, f.kind, f.position, f.state, f.due_at, f.attempts, f.created_at, e.state AS circuit,
+       a.outcome, a.status, a.reason, a.error
+     FROM firing f JOIN endpoint e ON e.id = f.endpoint_id LEFT JOIN attempt a ON a.cawin_id = f.cawin_id AND a.kind = f.kind
+       AND a.number = (SELECT MAX(l.number) FROM attempt l WHERE l.cawin_id = f.cawin_id AND l.kind = f.kind)
+     WHERE f.cawin_id IN (${placeholders(ids.length)}) ORDER BY f.cawin_id, f.kind`,
     ids,
   );
   for (const row of rows) firings.set(row.cawin_id, [...(firings.get(row.cawin_id) ?? []), firingOf(row)]);
@@ -86,7 +93,14 @@ function firingOf(row: FiringRow): Firing {
     attempts: row.attempts,
     createdAt: row.created_at,
     held: row.due_at !== null && row.circuit === CircuitState.OPEN,
+    lastError: lastErrorOf(row),
   };
+}
+
+/** Returns what an attempt that was not taken is told as: its error, or else what the receiver answered. */
+function lastErrorOf({ outcome, error, status, reason }: FiringRow): string {
+  if (outcome === null || OUTCOMES[outcome - 1] === 'delivered') return '';
+  return [error, status, reason].map((text) => text?.toString() ?? '').find((text) => text !== '') ?? '';
 }
 
 export const ATTEMPT_COLUMNS =

@@ -20,7 +20,16 @@ const end = (kind: typeof OCCURRED | typeof INVALIDATED | typeof EXPIRED, create
 
 function cawin(states: readonly FiringState[], changes: Partial<Cawin> = {}) {
   const firings = states.map((state, n): Firing => {
-    return { kind: END_KINDS[n]!, position: 1, state, dueAt: undefined, attempts: 1, createdAt: 1, held: false };
+    return {
+      kind: END_KINDS[n]!,
+      position: 1,
+      state,
+      dueAt: undefined,
+      attempts: 1,
+      createdAt: 1,
+      held: false,
+      lastError: '',
+    };
   });
   return { active: true, closed: false, firings, ...changes };
 }
