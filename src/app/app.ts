@@ -6,6 +6,7 @@ import { collectDefaultMetrics } from 'prom-client';
 import type { Config } from '../config.js';
 import type { RetryPolicy } from '../domain/cawins/retry-policy.js';
 import { WireEventEncoder } from '../grpc/events/event-encoder.js';
+import { LibraryLog } from '../grpc/server/library-log.js';
 import { GrpcServer } from '../grpc/server/server.js';
 import { AdminServer } from '../http/admin.js';
 import { type Clock, systemClock } from '../lib/clock.js';
@@ -76,6 +77,7 @@ export class App {
    * stop() overtakes is given up, undone and rejects.
    */
   async start(): Promise<Addresses> {
+    new LibraryLog(this.#surroundings).install();
     this.#starting = this.#start();
     try {
       return await this.#starting;
