@@ -200,6 +200,15 @@ function differences(one: Events, other: Events): string[] {
   });
 }
 
+/** The same without what was awaited and until when, which callbacks tell of every event: their receivers know no other call. */
+function withoutAwaited(events: Events): Events {
+  const bare = [...events].map(([position, bytes]): [bigint, Buffer] => {
+    const event = { ...Event.decode(bytes), description: undefined, expiresAt: undefined };
+    return [position, Buffer.from(Event.encode(event).finish())];
+  });
+  return new Map(bare);
+}
+
 describe('an event as a live reader gets it', () => {
   const stored = (form: number) =>
     allOf('EventService/ReadEvents', { context: 'all', statuses: ALL_STATUSES, payload_encoding: form }, later);
@@ -247,10 +256,11 @@ describe('an event as a live reader gets it', () => {
 
   it('is the same while it is awaited', async () => {
     for (const n of [1, 2]) {
+      await answersOf('EventService/PushEvent', awaitedPush(n)).next();
+      // Who asks for the same later raises its deadline.
       const [pushed] = (await answersOf('EventService/PushEvent', awaitedPush(n)).next()).value ?? [];
       const id = Event.decode(pushed ?? Buffer.alloc(0)).id;
       const ways: [string, Tree, ServerBeside][] = [
-        ['EventService/PushEvent', awaitedPush(n), suite],
         ['EventService/GetEvent', { id }, later],
         ['CawinService/WaitForEvent', { event_id: id }, later],
       ];
@@ -267,7 +277,7 @@ describe('an event as a live reader gets it', () => {
     const called: Events = new Map();
     for (const { bytes } of receiver.received) keep(called, fieldsOf(bytes, 6));
     expect(called.size).toBe(5);
-    expect(differences(called, await stored(BYTES_FORM))).toEqual([]);
+    expect(differences(withoutAwaited(called), withoutAwaited(await stored(BYTES_FORM)))).toEqual([]);
   });
 
   it('can be decoded by clients that take 100 nested messages', async () => {
