@@ -308,3 +308,11 @@ function draftBytes({ payload, description, rest }: EventDraft): number {
   const texts = `${description?.text ?? ''}${rest === undefined ? '' : JSON.stringify(rest)}`;
   return payloadBytes + 2 * Buffer.byteLength(texts);
 }
+
+/** A unit in memory besides its bytes in statements: objects, short texts, a message id. */
+const UNIT_BYTES = 1_024;
+
+/** Bytes that a unit holds in memory while it waits, about. */
+export function unitMemory(unit: GroupUnit): number {
+  return unitBytes(unit) + UNIT_BYTES * Math.max(1, unitSize(unit));
+}

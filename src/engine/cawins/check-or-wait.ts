@@ -6,7 +6,7 @@ import type { Cawin } from '../../domain/cawins/cawin.js';
 import { bug } from '../../domain/errors.js';
 import type { LogEntry } from '../../domain/events/event.js';
 import { DEFAULT_WAIT_MICROS } from '../../domain/waits/wait.js';
-import type { PushCommand, Pushes } from '../group/pushes.js';
+import type { PushCommand, PushedBy, Pushes } from '../group/pushes.js';
 import type { EventLookUp } from '../log/event-look-up.js';
 import type { CawinSubject, Cawins, CawinTerms } from './cawins.js';
 
@@ -30,7 +30,7 @@ export class CheckOrWait {
   }
 
   /** Rejects as Cawins.create does, and as a push with a description is refused. */
-  async run(push: PushCommand, given: CawinTerms, signal?: AbortSignal): Promise<CheckedOrWaiting> {
+  async run(push: PushCommand, given: CawinTerms, by: PushedBy = {}): Promise<CheckedOrWaiting> {
     const { cawins, pushes } = this.#options;
     const { context } = push.draft;
     const subject = subjectOf(push);
@@ -38,7 +38,7 @@ export class CheckOrWait {
     if (former !== undefined) return this.#answer(former);
     const waitMicros = push.waitMicros ?? DEFAULT_WAIT_MICROS;
     const cawin = await cawins.prepare(given, { subject, waitMicros });
-    const [result] = await pushes.push([{ ...push, cawin }], true, signal);
+    const [result] = await pushes.push([{ ...push, cawin }], true, by);
     if (result === undefined) throw bug('a push without a result');
     if (result.kind === 'refused') throw result.error;
     return this.#answer(await cawins.prepared(result.cawin, given, subject));

@@ -3,11 +3,13 @@
 //
 // | state of a unit | entered when | left when |
 // |---|---|---|
-// | queued | submitted, or its group failed in a way that may be repeated | a committer takes it; its caller gives up; its patience ends |
+// | waiting | submitted | it is its caller's turn; its caller gives up; its patience ends |
+// | queued | admitted, or its group failed in a way that may be repeated | a committer takes it; its caller gives up; its patience ends |
 // | in a group | a committer took it | the group's COMMIT returned, or failed |
 // | settled | outcome known | – |
 //
-// Invariants: units commit in the order of their submission (so that the batches of one PushEventStream do): a group goes on
+// Invariants: units of one caller commit in the order of their submission (so that the batches of one PushEventStream do), all in
+// the order of their admission: a group goes on
 // under the lock only if every earlier group of this instance is settled or seen committed, and no earlier unit is queued
 // again. A unit whose COMMIT was not answered is run again as a rerun, which looks its message ids up, and is never answered
 // from a guess.
@@ -23,12 +25,15 @@ import {
   type GroupUnit,
   standsAlone,
   unitBytes,
+  unitMemory,
   unitSize,
 } from '../../domain/group/group-plan-types.js';
 import { plannedBefore, recognised, unitAgain } from '../../domain/group/group-rerun.js';
 import type { Clock, Timer } from '../../lib/clock.js';
+import { FairQueue, TURN } from '../../lib/fair-queue.js';
 import { type GroupCommitter, GroupFailure } from '../../storage/ports/log-storage.js';
 import type { Logger, Metrics } from '../../telemetry.js';
+import type { Millis } from '../../units.js';
 import type { LogTail } from '../log/log-tail.js';
 import type { ShapeCatalogCache } from './shape-catalog-cache.js';
 
@@ -44,6 +49,15 @@ const AWAY: Backoff = { baseMs: 100, capMs: 1_000, jitter: JITTER.withinHalf };
  * out together then do not all wait for the next group together. */
 const MIN_TAKE = 32;
 const MAX_GROUP_EVENTS = 1_000;
+/** Events that are admitted and wait for a group: of one caller alone, and while others push too, who then wait for no more. */
+const MAX_ADMITTED = { alone: MAX_GROUP_EVENTS, shared: 512 };
+/** How long after two callers pushed in turn the queue counts as shared. */
+const SHARED_MS = 1_000;
+/** The part of what may wait that one caller may have, and that those leave free who wait before they submit. */
+const CALLER_PART = 0.5;
+const WAITING_PART = 0.75;
+/** The caller of what the server does by itself. */
+const SERVER = '';
 
 export interface GroupCommitOptions {
   readonly committers: readonly GroupCommitter[];
@@ -62,9 +76,13 @@ export interface GroupCommitOptions {
 }
 
 interface Waiting {
-  readonly sequence: number;
+  readonly caller: string;
+  /** Its place among the admitted ones; 0 before. */
+  sequence: number;
   readonly unit: GroupUnit;
   readonly bytes: number;
+  /** Bytes that it holds while it waits. */
+  readonly memory: number;
   readonly giveUpAt: number;
   readonly resolve: (outcome: UnitOutcome) => void;
   readonly reject: (error: unknown) => void;
@@ -75,6 +93,12 @@ interface Waiting {
   alone: boolean;
   /** Groups with it that were decided and then met the lock of another. */
   blocked: number;
+}
+
+/** What waits, of one caller or of all. */
+interface Load {
+  events: number;
+  bytes: number;
 }
 
 interface Group {
@@ -89,13 +113,19 @@ interface Group {
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
   readonly #idleCommitters: GroupCommitter[];
-  /** Ascending by sequence; `#head` is the index of the first that counts. */
+  /** What waits to be admitted. */
+  readonly #waiting = new FairQueue<Waiting>(({ unit }) => (standsAlone(unit) ? TURN : unitSize(unit)));
+  /** What is admitted, ascending by sequence. */
   #queue: Waiting[] = [];
+  #admittedEvents = 0;
+  #lastCaller = SERVER;
+  #sharedUntilMs = 0;
   /** The members in the order in which they were taken. */
   #groups: Group[] = [];
   #nextSequence = 1;
-  #queuedEvents = 0;
-  #queuedBytes = 0;
+  /** What waits or is queued. */
+  readonly #load: Load = { events: 0, bytes: 0 };
+  readonly #loads = new Map<string, Load>();
   #inGroupEvents = 0;
   #failures = 0;
   #retryTimer: Timer | undefined;
@@ -117,33 +147,31 @@ export class GroupCommit {
 
   /** Events that wait or are being committed. */
   get outstanding(): number {
-    return this.#queuedEvents + this.#inGroupEvents;
+    return this.#load.events + this.#inGroupEvents;
   }
 
   /**
-   * Commits the unit with whatever else is there. Resolves with its outcome once that is durable and visible; a refusal is an
+   * Commits the unit with whatever else is there, callers taking turns. Resolves with its outcome once that is durable and visible; a refusal is an
    * outcome too. Rejects with OVERLOADED at once, with STORAGE_UNAVAILABLE after about 10 s without a commit, or
    * with the signal's reason while it has not been taken into a group.
    */
-  submit<U extends GroupUnit>(unit: U, signal?: AbortSignal): Promise<OutcomeOf<U>> {
-    const bytes = unitBytes(unit);
-    if (
-      this.#queuedEvents + unitSize(unit) > this.#options.maxQueuedEvents ||
-      this.#queuedBytes + bytes > this.#options.maxQueuedBytes
-    ) {
+  submit<U extends GroupUnit>(unit: U, signal?: AbortSignal, caller = SERVER): Promise<OutcomeOf<U>> {
+    const memory = unitMemory(unit);
+    if (!this.#fits(caller, { events: unitSize(unit), bytes: memory })) {
       return Promise.reject(
         new MadeleineError('OVERLOADED', 'too many pushes wait to be stored', { retryAfterMs: 250 }),
       );
     }
     return new Promise((resolve, reject) => {
-      const sequence = this.#nextSequence;
-      this.#nextSequence += 1;
-      const giveUpAt = this.#options.clock.monotonicMs() + PATIENCE_MS;
+      const now = this.#options.clock.monotonicMs();
+      const giveUpAt = now + PATIENCE_MS;
       const alone = standsAlone(unit);
-      this.#queue.push({
-        sequence,
+      const waiting: Waiting = {
+        caller,
+        sequence: 0,
         unit,
-        bytes,
+        bytes: unitBytes(unit),
+        memory,
         giveUpAt,
         // The queue holds units of all kinds; the plan answers each with an outcome of its kind.
         resolve: resolve as Waiting['resolve'],
@@ -152,9 +180,11 @@ export class GroupCommit {
         sent: undefined,
         alone,
         blocked: 0,
-      });
-      this.#queuedEvents += unitSize(unit);
-      this.#queuedBytes += bytes;
+      };
+      this.#count(waiting, 1);
+      this.#noteCaller(caller, now);
+      this.#waiting.push(caller, waiting);
+      this.#admit(now);
       this.#sweeper ??= this.#options.clock.every(SWEEP_MS, () => this.#dropHopeless()).unref();
       this.#schedulePump();
     });
@@ -164,8 +194,8 @@ export class GroupCommit {
    * Resolves once there is room for more, at once if there is: for callers that can wait where `submit` would refuse. Also
    * when the signal aborts.
    */
-  async whenRoom(signal: AbortSignal): Promise<void> {
-    while (!this.#hasRoom() && !signal.aborted) await this.#change(signal);
+  async whenRoom(signal: AbortSignal, caller = SERVER): Promise<void> {
+    while (!this.#hasRoom(caller) && !signal.aborted) await this.#change(signal);
   }
 
   /** Callers that wait for room. */
@@ -185,14 +215,55 @@ export class GroupCommit {
     this.#roomWaiters.delete(wake);
   }
 
-  #hasRoom(): boolean {
+  /** Who can wait leaves a part of the room to those who cannot, a caller half of its own. */
+  #hasRoom(caller: string): boolean {
+    const own = this.#loads.get(caller) ?? NO_LOAD;
+    return this.#isWithin(this.#load, NO_LOAD, WAITING_PART) && this.#isWithin(own, NO_LOAD, partOf(caller) / 2);
+  }
+
+  #fits(caller: string, more: Load): boolean {
+    const own = this.#loads.get(caller) ?? NO_LOAD;
+    return this.#isWithin(this.#load, more, 1) && this.#isWithin(own, more, partOf(caller));
+  }
+
+  #isWithin(load: Load, more: Load, part: number): boolean {
     const { maxQueuedEvents, maxQueuedBytes } = this.#options;
-    return this.#queuedEvents <= maxQueuedEvents / 2 && this.#queuedBytes <= maxQueuedBytes / 2;
+    return load.events + more.events <= maxQueuedEvents * part && load.bytes + more.bytes <= maxQueuedBytes * part;
+  }
+
+  /** Counts what waits: 1 adds it, -1 takes it off. */
+  #count({ caller, unit, memory }: Waiting, sign: 1 | -1): void {
+    const own = this.#loads.get(caller) ?? { events: 0, bytes: 0 };
+    for (const load of [own, this.#load]) {
+      load.events += sign * unitSize(unit);
+      load.bytes += sign * memory;
+    }
+    if (own.events > 0) this.#loads.set(caller, own);
+    else this.#loads.delete(caller);
+  }
+
+  #noteCaller(caller: string, now: Millis): void {
+    if (caller === this.#lastCaller || caller === SERVER) return;
+    this.#sharedUntilMs = now + SHARED_MS;
+    this.#lastCaller = caller;
+  }
+
+  /** Admits what may be, callers taking turns. */
+  #admit(now: Millis): void {
+    const most = now < this.#sharedUntilMs ? MAX_ADMITTED.shared : MAX_ADMITTED.alone;
+    while (this.#admittedEvents < most) {
+      const waiting = this.#waiting.shift();
+      if (waiting === undefined) return;
+      waiting.sequence = this.#nextSequence;
+      this.#nextSequence += 1;
+      this.#admittedEvents += unitSize(waiting.unit);
+      this.#queue.push(waiting);
+    }
   }
 
   /** Resolves when nothing waits or is being committed. */
   async idle(): Promise<void> {
-    while (this.#queue.length > 0 || this.#groups.length > 0) {
+    while (this.#load.events > 0 || this.#groups.length > 0) {
       await new Promise<void>((resolve) => this.#options.clock.after(5, resolve));
     }
   }
@@ -200,7 +271,8 @@ export class GroupCommit {
   async close(): Promise<void> {
     this.#retryTimer?.stop();
     this.#sweeper?.stop();
-    for (const waiting of this.#queue.splice(0)) waiting.reject(storageUnavailable('closing'));
+    const left = [...this.#queue.splice(0), ...this.#waiting.drop(() => false)];
+    for (const waiting of left) waiting.reject(storageUnavailable('closing'));
     await Promise.all(this.#options.committers.map((committer) => committer.close()));
   }
 
@@ -234,19 +306,17 @@ export class GroupCommit {
   #dropHopeless(): void {
     const now = this.#options.clock.monotonicMs();
     const isHopeless = (w: Waiting) => w.giveUpAt <= now || (w.signal?.aborted === true && w.sent === undefined);
-    if (!this.#queue.some(isHopeless)) return;
-    const kept: Waiting[] = [];
-    for (const waiting of this.#queue) {
-      if (!isHopeless(waiting)) {
-        kept.push(waiting);
-        continue;
-      }
-      this.#unqueue(waiting);
+    const dropped = this.#waiting.drop((waiting) => !isHopeless(waiting));
+    const queued = this.#queue.filter(isHopeless);
+    if (queued.length > 0) this.#queue = this.#queue.filter((waiting) => !isHopeless(waiting));
+    for (const waiting of queued) this.#admittedEvents -= unitSize(waiting.unit);
+    for (const waiting of [...queued, ...dropped]) {
+      this.#count(waiting, -1);
       waiting.reject(
         waiting.signal?.aborted === true ? waiting.signal.reason : storageUnavailable('no group committed in time'),
       );
     }
-    this.#queue = kept;
+    this.#madeRoom(now);
   }
 
   #take(): Group {
@@ -265,16 +335,17 @@ export class GroupCommit {
       count += 1;
     }
     const members = this.#queue.splice(0, count);
-    for (const waiting of members) this.#unqueue(waiting);
+    for (const waiting of members) this.#count(waiting, -1);
+    this.#admittedEvents -= events;
+    this.#madeRoom(this.#options.clock.monotonicMs());
     this.#inGroupEvents += events;
     const token = Math.floor(this.#options.random() * 2 ** 52) + 1;
     return { members, token, rerun: first.sent !== undefined, plan: undefined, locked: false, settled: false };
   }
 
-  #unqueue(waiting: Waiting): void {
-    this.#queuedEvents -= unitSize(waiting.unit);
-    this.#queuedBytes -= waiting.bytes;
-    if (this.#roomWaiters.size > 0 && this.#hasRoom()) for (const wake of this.#roomWaiters) wake();
+  #madeRoom(now: Millis): void {
+    this.#admit(now);
+    for (const wake of this.#roomWaiters) wake();
   }
 
   async #run(committer: GroupCommitter, group: Group): Promise<void> {
@@ -390,8 +461,8 @@ export class GroupCommit {
 
   #requeue(members: readonly Waiting[]): void {
     for (const waiting of members) {
-      this.#queuedEvents += unitSize(waiting.unit);
-      this.#queuedBytes += waiting.bytes;
+      this.#count(waiting, 1);
+      this.#admittedEvents += unitSize(waiting.unit);
     }
     this.#queue = [...members, ...this.#queue].sort((a, b) => a.sequence - b.sequence);
   }
@@ -406,3 +477,10 @@ export class GroupCommit {
     });
   }
 }
+
+/** The part of what may wait that is for one caller; what the server does by itself has no bound of its own. */
+function partOf(caller: string): number {
+  return caller === SERVER ? 1 : CALLER_PART;
+}
+
+const NO_LOAD: Load = Object.freeze({ events: 0, bytes: 0 });

@@ -64,6 +64,12 @@ export interface PushesOptions {
   readonly metrics: Metrics;
 }
 
+/** Who pushes: callers take turns. Without one it is the server itself. */
+export interface PushedBy {
+  readonly caller?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 export class Pushes {
   readonly #options: PushesOptions;
 
@@ -75,9 +81,13 @@ export class Pushes {
    * Pushes events and resolves once they are durable, one result an event, in order. `atomic`: all are stored or none.
    * Rejects with OVERLOADED, STORAGE_UNAVAILABLE, or the signal's reason while nothing was sent to the database.
    */
-  async push(commands: readonly PushCommand[], atomic: boolean, signal?: AbortSignal): Promise<readonly PushedEvent[]> {
+  async push(
+    commands: readonly PushCommand[],
+    atomic: boolean,
+    { signal, caller }: PushedBy = {},
+  ): Promise<readonly PushedEvent[]> {
     const prepared = await this.#whenPrepared(commands, signal);
-    return this.pushPrepared(prepared, atomic, signal);
+    return this.pushPrepared(prepared, atomic, { signal, caller });
   }
 
   /**
@@ -93,7 +103,7 @@ export class Pushes {
   async pushPrepared(
     prepared: readonly Prepared[],
     atomic: boolean,
-    signal?: AbortSignal,
+    by: PushedBy = {},
   ): Promise<readonly PushedEvent[]> {
     const fault = prepared.findIndex((one) => 'error' in one);
     if (fault !== -1 && atomic) {
@@ -101,7 +111,7 @@ export class Pushes {
       return prepared.map(() => this.#counted({ kind: 'refused', error, fault }));
     }
     const pushes = prepared.flatMap((one) => ('push' in one ? [one.push] : []));
-    const outcomes = pushes.length === 0 ? [] : await this.#submit(pushes, atomic, signal);
+    const outcomes = pushes.length === 0 ? [] : await this.#submit(pushes, atomic, by);
     const before = await this.#storedBefore(outcomes);
     let next = 0;
     const made = prepared.map((one, index) =>
@@ -114,8 +124,12 @@ export class Pushes {
     return results;
   }
 
-  async #submit(pushes: readonly Push[], atomic: boolean, signal?: AbortSignal): Promise<readonly PushOutcome[]> {
-    return (await this.#options.groupCommit.submit({ kind: 'push', pushes, atomic }, signal)).pushes;
+  async #submit(
+    pushes: readonly Push[],
+    atomic: boolean,
+    { signal, caller }: PushedBy,
+  ): Promise<readonly PushOutcome[]> {
+    return (await this.#options.groupCommit.submit({ kind: 'push', pushes, atomic }, signal, caller)).pushes;
   }
 
   async #whenPrepared(commands: readonly PushCommand[], signal?: AbortSignal): Promise<readonly Prepared[]> {

@@ -35,7 +35,7 @@ import type { WireEventEncoder } from '../events/event-encoder.js';
 import { type FittedEntry, fitting } from '../events/fitting.js';
 import { encoded, type MethodCodec } from '../wire/definitions.js';
 import { listPage } from '../wire/pages.js';
-import { payloadForm, readContext, sizeField } from '../wire/wire.js';
+import { callerOf, payloadForm, readContext, sizeField } from '../wire/wire.js';
 import { CawinFrames } from './cawin-frames.js';
 import {
   attemptToWire,
@@ -81,9 +81,12 @@ export class CawinService {
     return { cawin: cawinToWire(cawin), created };
   }
 
-  async checkOrWait(request: DecodedCheck, { signal }: CallContext): Promise<Uint8Array> {
+  async checkOrWait(request: DecodedCheck, { signal, peer }: CallContext): Promise<Uint8Array> {
     const { push, terms } = checkOrWaitFromWire(request);
-    const { cawin, event, isAwaited } = await this.#options.checkOrWait.run(push, terms, signal);
+    const { cawin, event, isAwaited } = await this.#options.checkOrWait.run(push, terms, {
+      signal,
+      caller: callerOf(peer),
+    });
     return this.#frames.checked(cawinToWire(cawin), event, isAwaited);
   }
 

@@ -23,7 +23,7 @@ import type { Position } from '../../units.js';
 import { encoded, type MethodCodec } from '../wire/definitions.js';
 import { decodeListEvents, decodeReadEvents } from '../wire/filter-decoders.js';
 import type { PayloadForm } from '../wire/payload-form.js';
-import { nameList, oneName, payloadForm, readContext, sizeField, textField } from '../wire/wire.js';
+import { callerOf, nameList, oneName, payloadForm, readContext, sizeField, textField } from '../wire/wire.js';
 import type { EventFrames } from './event-frames.js';
 import { EventListing } from './event-listing.js';
 import { readCriteria, readNewsFrame, watchNewsFrame } from './event-wire.js';
@@ -70,15 +70,15 @@ export class EventService {
     this.#listing = new EventListing(options);
   }
 
-  async pushEvent(request: DecodedPush, { signal }: CallContext): Promise<Uint8Array> {
+  async pushEvent(request: DecodedPush, { signal, peer }: CallContext): Promise<Uint8Array> {
     const command = this.#command(request, '');
     if (command instanceof MadeleineError) throw command;
-    const [result] = await this.#options.pushes.push([command], true, signal);
+    const [result] = await this.#options.pushes.push([command], true, { signal, caller: callerOf(peer) });
     const { entry, effect } = stored(result as PushedEvent);
     return this.#options.frames.pushed(entry, effect, armOf(request));
   }
 
-  async pushEvents(requests: DecodedPush[], { signal }: CallContext): Promise<Uint8Array> {
+  async pushEvents(requests: DecodedPush[], { signal, peer }: CallContext): Promise<Uint8Array> {
     assertNotEmpty(requests);
     const commands = requests.map((request, index) => {
       const command = this.#command(request, `events[${index}].`);
@@ -86,7 +86,7 @@ export class EventService {
       return command;
     });
     assertDistinctMessageIds(commands);
-    const results = await this.#options.pushes.push(commands, true, signal);
+    const results = await this.#options.pushes.push(commands, true, { signal, caller: callerOf(peer) });
     const refused = results.find((result) => result.kind === 'refused');
     if (refused !== undefined) throw located(refused.error, refused.fault);
     return this.#options.frames.pushedAll(
@@ -94,16 +94,20 @@ export class EventService {
     );
   }
 
-  async *pushEventStream(requests: AsyncIterable<DecodedBatch>, { signal }: CallContext): AsyncGenerator<Uint8Array> {
+  async *pushEventStream(
+    requests: AsyncIterable<DecodedBatch>,
+    { signal, peer }: CallContext,
+  ): AsyncGenerator<Uint8Array> {
     const { draining } = this.#options;
+    const caller = callerOf(peer);
     const start = async (batch: DecodedBatch): Promise<Started<Uint8Array>> => {
       if (draining.aborted) throw drainingError();
       assertNotEmpty(batch.pushes);
-      await this.#options.groupCommit.whenRoom(signal);
+      await this.#options.groupCommit.whenRoom(signal, caller);
       const checked = this.#checked(batch);
       // What a description needs is made before the next batch begins: batches commit in their order.
       const prepared = await this.#options.pushes.prepare(checked.valid, signal);
-      return { answer: this.#pushBatch(batch, checked, prepared) };
+      return { answer: this.#pushBatch(batch, checked, { prepared, caller }) };
     };
     yield* pipelined(requests, start, { cancelled: signal, draining });
   }
@@ -115,24 +119,25 @@ export class EventService {
     return this.#options.frames.event(entry, form);
   }
 
-  async invalidateEvent(request: InvalidateEventRequest, { signal }: CallContext): Promise<Uint8Array> {
+  async invalidateEvent(request: InvalidateEventRequest, { signal, peer }: CallContext): Promise<Uint8Array> {
     const form = payloadForm('payload_encoding', request.payloadEncoding);
     if (request.id === 0n) throw fieldInvalid('id', 'is required');
     const reason = textField('reason', request.reason, MAX_REASON_BYTES);
-    return this.#options.frames.event(await this.#options.invalidations.invalidate(request.id, reason, signal), form);
+    const by = { signal, caller: callerOf(peer) };
+    return this.#options.frames.event(await this.#options.invalidations.invalidate(request.id, reason, by), form);
   }
 
-  listEvents(request: ListEventsRequest, { signal }: CallContext): Promise<Uint8Array> {
-    return this.#listing.list(request, signal);
+  listEvents(request: ListEventsRequest, { signal, peer }: CallContext): Promise<Uint8Array> {
+    return this.#listing.list(request, signal, callerOf(peer));
   }
 
-  async peekEvent(request: PeekEventRequest, { signal }: CallContext): Promise<Uint8Array> {
+  async peekEvent(request: PeekEventRequest, { signal, peer }: CallContext): Promise<Uint8Array> {
     const form = payloadForm('payload_encoding', request.payloadEncoding);
     const context = readContext('context', request.context);
     const topics = oneName('topic', request.topic);
     const criteria = { context, ...(topics.length === 0 ? {} : { topics }) };
     const after = await this.#afterPosition(request, signal);
-    const { entry, scannedTo, caughtUp } = await this.#options.queries.next(criteria, after);
+    const { entry, scannedTo, caughtUp } = await this.#options.queries.next(criteria, after, callerOf(peer));
     return this.#options.frames.peeked(entry, { position: scannedTo, caughtUp }, form);
   }
 
@@ -169,7 +174,7 @@ export class EventService {
     return command;
   }
 
-  async #pushBatch(batch: DecodedBatch, checked: CheckedBatch, prepared: readonly Prepared[]): Promise<Uint8Array> {
+  async #pushBatch(batch: DecodedBatch, checked: CheckedBatch, prepared: PreparedBatch): Promise<Uint8Array> {
     const results = await this.#batchResults(batch, checked, prepared);
     const minted = (index: number) => batch.pushes[index]?.event?.draft.messageId === '';
     return this.#options.frames.batch(batch.batchId, results, minted);
@@ -186,7 +191,7 @@ export class EventService {
   async #batchResults(
     { atomic }: DecodedBatch,
     { commands, valid }: CheckedBatch,
-    prepared: readonly Prepared[],
+    { prepared, caller }: PreparedBatch,
   ): Promise<readonly PushedEvent[]> {
     const fault = commands.findIndex((command) => command instanceof MadeleineError);
     if (fault !== -1 && atomic) {
@@ -194,7 +199,7 @@ export class EventService {
       return commands.map((command, index) => (command instanceof MadeleineError ? refusal(command, index) : blamed));
     }
     // Not tied to the call: what was read from the stream is committed even if the client goes away meanwhile.
-    const pushed = valid.length === 0 ? [] : await this.#options.pushes.pushPrepared(prepared, atomic);
+    const pushed = valid.length === 0 ? [] : await this.#options.pushes.pushPrepared(prepared, atomic, { caller });
     let next = 0;
     return commands.map((command, index) =>
       command instanceof MadeleineError
@@ -225,6 +230,12 @@ export class EventService {
 interface CheckedBatch {
   readonly commands: readonly (PushCommand | MadeleineError)[];
   readonly valid: readonly PushCommand[];
+}
+
+/** What of a batch may be pushed, and by whom. */
+interface PreparedBatch {
+  readonly prepared: readonly Prepared[];
+  readonly caller: string;
 }
 
 function selectionOf(criteria: EventCriteria) {

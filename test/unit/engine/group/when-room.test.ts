@@ -23,7 +23,7 @@ function fullQueue(): GroupCommit {
     random: Math.random,
     maxGroupBytes: 1_000,
     maxQueuedEvents: 2,
-    maxQueuedBytes: 1_000,
+    maxQueuedBytes: 100_000,
     metrics: new Metrics(),
     logger: pino({ level: 'silent' }),
   });
