@@ -37,6 +37,14 @@ export class Metrics {
     [],
   );
   readonly tailWaiters = this.#gauge('madeleine_tail_waiters', 'Readers and consumers that wait for new events.', []);
+  /** Tells the bytes on their way when somebody asks: they change with every message. */
+  outgoing: () => number = () => 0;
+  readonly outgoingBytes: Gauge = new Gauge({
+    name: 'madeleine_outgoing_bytes',
+    help: 'Bytes of answers of streams that wait for their clients to read.',
+    registers: [this.registry],
+    collect: () => this.outgoingBytes.set(this.outgoing()),
+  });
   readonly consumerOffset = this.#gauge('madeleine_consumer_offset', 'Offset of a consumer run here.', [
     'context',
     'consumer',

@@ -19,6 +19,7 @@ import { StreamService } from '../grpc/events/stream-service.js';
 import type { RegisteredService } from '../grpc/server/server.js';
 import { TopicService } from '../grpc/topics/topic-service.js';
 import { serverDefinition } from '../grpc/wire/definitions.js';
+import { Outgoing } from '../grpc/wire/outgoing.js';
 import { MysqlStreamStore } from '../storage/mysql/log/stream-store.js';
 import type { CallbackParts } from './callbacks.js';
 import type { DatabaseHandle } from './database.js';
@@ -39,11 +40,13 @@ export interface ServicesOptions {
 }
 
 export function services(options: ServicesOptions): RegisteredService[] {
+  const outgoing = new Outgoing(options.draining);
+  options.surroundings.metrics.outgoing = () => outgoing.bytes;
   return [
-    registered(EventServiceDefinition, eventCodecs(pushLimits(options)), eventService(options)),
+    registered(EventServiceDefinition, eventCodecs(pushLimits(options)), eventService(options, outgoing)),
     registered(StreamServiceDefinition, {}, streamService(options)),
     registered(TopicServiceDefinition, {}, topicService(options)),
-    registered(ConsumerServiceDefinition, CONSUMER_CODECS, consumerService(options)),
+    registered(ConsumerServiceDefinition, CONSUMER_CODECS, consumerService(options, outgoing)),
     registered(CawinServiceDefinition, CAWIN_CODECS, cawinService(options)),
   ];
 }
@@ -52,7 +55,7 @@ function pushLimits({ surroundings }: ServicesOptions): PushLimits {
   return { maxEventBytes: surroundings.config.maxEventBytes };
 }
 
-function eventService(options: ServicesOptions): EventService {
+function eventService(options: ServicesOptions, outgoing: Outgoing): EventService {
   const { log, events, encoder, draining } = options;
   const { pushes, queries, invalidations } = events;
   return new EventService({
@@ -62,6 +65,7 @@ function eventService(options: ServicesOptions): EventService {
     invalidations,
     source: log.reader,
     frames: new EventFrames(encoder),
+    outgoing,
     limits: pushLimits(options),
     draining,
   });
@@ -77,8 +81,11 @@ function topicService({ log, events }: ServicesOptions): TopicService {
   return new TopicService({ topics: events.topics, source: log.reader });
 }
 
-function consumerService({ surroundings, log, consumers, encoder }: ServicesOptions): ConsumerService {
-  return new ConsumerService({ consumers, source: log.reader, encoder, clock: surroundings.clock });
+function consumerService(
+  { surroundings, log, consumers, encoder }: ServicesOptions,
+  outgoing: Outgoing,
+): ConsumerService {
+  return new ConsumerService({ consumers, source: log.reader, encoder, outgoing, clock: surroundings.clock });
 }
 
 function cawinService({ log, events, callbacks, encoder, draining }: ServicesOptions): CawinService {

@@ -15,8 +15,6 @@ export type SubscribeFrame =
 
 /** Deliveries in one frame at most. */
 export const FRAME_EVENTS = 256;
-/** Bytes of the deliveries in one frame, about. */
-const FRAME_BYTES = 1024 * 1024;
 /** Silence after which a heartbeat is sent. */
 const SILENCE_MS = 10_000;
 /** Gaps that are told one by one; more become one. */
@@ -28,7 +26,11 @@ export interface SubscriptionOptions {
   readonly measure: MeasureEntry;
 }
 
+/** Reserves room for a frame; returns how many bytes it may have, about. */
+export type RoomForFrame = () => number;
+
 interface Waiting {
+  readonly room: RoomForFrame;
   readonly resolve: (frame: SubscribeFrame | undefined) => void;
   readonly reject: (error: Error) => void;
 }
@@ -74,13 +76,13 @@ export class Subscription implements SessionMember {
   }
 
   /**
-   * Returns the next frame; undefined when the subscription ended in order. Rejects with what ended it otherwise. It
+   * Returns the next frame, with deliveries as far as there is room; undefined when the subscription ended in order. Rejects with what ended it otherwise. It
    * waits until there is something to say, at most 10 s, or until `close`. One call at a time.
    */
-  next(): Promise<SubscribeFrame | undefined> {
+  next(room: RoomForFrame): Promise<SubscribeFrame | undefined> {
     if (this.#waiting !== undefined) throw bug('two calls of next at once');
     return new Promise((resolve, reject) => {
-      this.#waiting = { resolve, reject };
+      this.#waiting = { room, resolve, reject };
       if (this.#answerEnd()) return;
       // A consumer that catches up would otherwise make frame after frame, and neither sockets nor acknowledgements nor other
       // consumers would get a turn of the event loop before its credit is used up.
@@ -159,7 +161,7 @@ export class Subscription implements SessionMember {
 
   #answer(): boolean {
     if (this.#waiting === undefined || this.#hadTurn) return false;
-    const frame = this.#takeFrame();
+    const frame = this.#takeFrame(this.#waiting.room);
     if (frame === undefined) return false;
     const { resolve } = this.#waiting;
     this.#waiting = undefined;
@@ -169,13 +171,13 @@ export class Subscription implements SessionMember {
     return true;
   }
 
-  #takeFrame(): SubscribeFrame | undefined {
+  #takeFrame(room: RoomForFrame): SubscribeFrame | undefined {
     if (this.#leaving !== undefined) return this.#leave(this.#leaving);
     const gap = this.#gaps.shift();
     if (gap !== undefined) return { kind: 'gap', ...gap };
     this.#host.prune(this.pending);
     if (this.pending.size > 0) {
-      return { kind: 'deliveries', ...this.pending.take(FRAME_EVENTS, FRAME_BYTES, this.#measure) };
+      return { kind: 'deliveries', ...this.pending.take(FRAME_EVENTS, room(), this.#measure) };
     }
     const position = this.#caughtUp;
     this.#caughtUp = undefined;

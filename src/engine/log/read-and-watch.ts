@@ -2,9 +2,11 @@
 // Both keep nothing: whoever reads remembers the position.
 
 import type { LogEntry } from '../../domain/events/event.js';
+import { othersTurn } from '../../lib/others-turn.js';
 import type { Position } from '../../units.js';
-import type { LogSource, Selection } from './log-source.js';
+import type { LogSource, ReadBatch, Selection } from './log-source.js';
 import { joinSignals, waitForMore } from './log-wait.js';
+import type { Recipient } from './recipient.js';
 
 export type ReadFrame =
   | { readonly kind: 'events'; readonly entries: readonly LogEntry[] }
@@ -26,8 +28,6 @@ export interface StreamSignals {
   readonly draining: AbortSignal;
 }
 
-/** Bytes of events in a frame, about. */
-const FRAME_BYTES = 1024 * 1024;
 /** Silence after which a frame says how far the stream is. */
 const SILENCE_MS = 10_000;
 /** Positions scanned without a match before a frame says so. */
@@ -37,6 +37,7 @@ const WATCH_MAX_LAG = 10_000;
 const WATCH_BATCH = 256;
 
 export interface ReadOptions {
+  readonly recipient: Recipient;
   readonly after: Position;
   /** Go on live instead of ending at the head. */
   readonly follow: boolean;
@@ -59,7 +60,10 @@ export async function* readEvents(
     while (!cancelled.aborted) {
       if (draining.aborted) return yield { kind: 'going_away', position: reader.position };
       yield* await reader.next();
-      if (!reader.atHead) continue;
+      if (!reader.atHead) {
+        await othersTurn();
+        continue;
+      }
       if (!options.follow) return;
       reader.pass(
         await waitForMore(source, reader.position, { signal: stop.signal, timeoutMs: SILENCE_MS, selection }),
@@ -76,6 +80,7 @@ class EventReader {
   readonly #source: LogSource;
   readonly #selection: Selection;
   readonly #batchSize: number;
+  readonly #recipient: Recipient;
   #position: Position;
   #toldPosition: Position;
   #live = false;
@@ -84,6 +89,7 @@ class EventReader {
     this.#source = source;
     this.#selection = selection;
     this.#batchSize = options.batchSize;
+    this.#recipient = options.recipient;
     this.#position = options.after;
     this.#toldPosition = options.after;
   }
@@ -108,8 +114,8 @@ class EventReader {
 
   /** The frames of the next batch: none when nothing matched and there is nothing to tell. */
   async next(): Promise<ReadFrame[]> {
-    const limits = { limit: this.#batchSize, maxBytes: FRAME_BYTES };
-    const { entries, scannedTo, gap } = await this.#source.read(this.#selection, { after: this.#position, ...limits });
+    const options = { after: this.#position, limit: this.#batchSize };
+    const { entries, scannedTo, gap } = await readFor(this.#recipient, this.#source, this.#selection, options);
     this.#position = scannedTo;
     const frames: ReadFrame[] = gap === undefined ? [] : [{ kind: 'gap', ...gap }];
     if (entries.length > 0) {
@@ -129,10 +135,25 @@ class EventReader {
   }
 }
 
+/** Reads what there is room to send, once there is some. */
+async function readFor(
+  recipient: Recipient,
+  source: LogSource,
+  selection: Selection,
+  options: { readonly after: Position; readonly limit: number },
+): Promise<ReadBatch> {
+  await recipient.ready();
+  const { caller } = recipient;
+  const batch = await source.read(selection, { ...options, maxBytes: recipient.reserve(), caller });
+  if (batch.entries.length === 0) recipient.unused();
+  return batch;
+}
+
 /** Watches what occurs from now on. Never falls further behind than WATCH_MAX_LAG: then it says what it left out. */
 export async function* watchEvents(
   source: LogSource,
   selection: Selection,
+  recipient: Recipient,
   { cancelled, draining }: StreamSignals,
 ): AsyncGenerator<WatchFrame, void> {
   const stop = joinSignals([cancelled, draining]);
@@ -141,15 +162,19 @@ export async function* watchEvents(
     yield { kind: 'watching', position: after };
     while (!cancelled.aborted) {
       if (draining.aborted) return yield { kind: 'going_away', position: after };
+      await recipient.ready();
       const head = source.visible;
       if (head - after > WATCH_MAX_LAG) {
         yield { kind: 'missed', first: after + 1, last: head };
         after = head;
       }
-      const batch = await source.read(selection, { after, limit: WATCH_BATCH, maxBytes: FRAME_BYTES });
+      const batch = await readFor(recipient, source, selection, { after, limit: WATCH_BATCH });
       after = batch.scannedTo;
       if (batch.entries.length > 0) yield { kind: 'events', entries: batch.entries };
-      if (after < source.visible) continue;
+      if (after < source.visible) {
+        await othersTurn();
+        continue;
+      }
       after = await waitForMore(source, after, { signal: stop.signal, timeoutMs: SILENCE_MS, selection });
       if (source.visible === after && !stop.signal.aborted) yield { kind: 'watching', position: after };
     }

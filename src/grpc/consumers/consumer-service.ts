@@ -26,8 +26,9 @@ import type { LogSource } from '../../engine/log/log-source.js';
 import { namedPosition } from '../../engine/log/named-position.js';
 import type { Clock } from '../../lib/clock.js';
 import type { WireEventEncoder } from '../events/event-encoder.js';
-import { encoded, type MethodCodec } from '../wire/definitions.js';
+import { encoded, type MethodCodec, outgoing } from '../wire/definitions.js';
 import { decodeCreateConsumer, decodeFetch, decodeSubscribe, decodeUpdateConsumer } from '../wire/filter-decoders.js';
+import type { Outgoing, OutgoingMessage } from '../wire/outgoing.js';
 import { BY_NAME, listPage } from '../wire/pages.js';
 import type { PayloadForm } from '../wire/payload-form.js';
 import { durationMs, nameKey, payloadForm, prefixField, readContext, requestIdField, sizeField } from '../wire/wire.js';
@@ -52,7 +53,7 @@ const FETCH_LIMIT = { default: 100, max: 1_000 };
 
 /** Calls whose answers the service encodes itself. */
 export const CONSUMER_CODECS: Readonly<Record<string, MethodCodec>> = {
-  subscribe: { decode: decodeSubscribe, ...encoded },
+  subscribe: { decode: decodeSubscribe, ...outgoing },
   fetch: { decode: decodeFetch, ...encoded },
   createConsumer: { decode: decodeCreateConsumer },
   updateConsumer: { decode: decodeUpdateConsumer },
@@ -62,6 +63,7 @@ export interface ConsumerServiceOptions {
   readonly consumers: Consumers;
   readonly source: LogSource;
   readonly encoder: WireEventEncoder;
+  readonly outgoing: Outgoing;
   readonly clock: Clock;
 }
 
@@ -69,23 +71,31 @@ export class ConsumerService {
   readonly #consumers: Consumers;
   readonly #source: LogSource;
   readonly #frames: DeliveryFrames;
+  readonly #outgoing: Outgoing;
 
-  constructor({ consumers, source, encoder, clock }: ConsumerServiceOptions) {
+  constructor({ consumers, source, encoder, outgoing: sent, clock }: ConsumerServiceOptions) {
     this.#consumers = consumers;
     this.#source = source;
     this.#frames = new DeliveryFrames(encoder, clock);
+    this.#outgoing = sent;
   }
 
-  async *subscribe(request: SubscribeRequest, context: CallContext): AsyncGenerator<Uint8Array, void> {
+  async *subscribe(request: SubscribeRequest, context: CallContext): AsyncGenerator<OutgoingMessage, void> {
     const form = payloadForm('payload_encoding', request.payloadEncoding);
     const { subscription, opened } = await this.#open(request, form, context.signal);
+    const lane = this.#outgoing.open(context.peer, context.signal);
     try {
-      yield opened;
-      // `next` ends by itself when the signal aborts: the engine closes the subscription then.
-      for (let frame = await subscription.next(); frame !== undefined; frame = await subscription.next()) {
-        yield frame.kind === 'deliveries' ? this.#frames.deliveries(frame, form) : subscribeNewsFrame(frame);
+      yield lane.message(opened);
+      for (;;) {
+        // `next` ends by itself when the signal aborts: the engine closes the subscription then.
+        await lane.ready();
+        const frame = await subscription.next(() => lane.reserve());
+        if (frame === undefined) return;
+        const isNews = frame.kind !== 'deliveries';
+        yield lane.message(isNews ? subscribeNewsFrame(frame) : this.#frames.deliveries(frame, form));
       }
     } finally {
+      lane.close();
       subscription.close({ lost: context.signal.aborted });
     }
   }

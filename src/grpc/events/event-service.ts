@@ -20,8 +20,9 @@ import type { LogSource } from '../../engine/log/log-source.js';
 import { namedPosition } from '../../engine/log/named-position.js';
 import { readEvents, watchEvents } from '../../engine/log/read-and-watch.js';
 import type { Position } from '../../units.js';
-import { encoded, type MethodCodec } from '../wire/definitions.js';
+import { encoded, type MethodCodec, outgoing } from '../wire/definitions.js';
 import { decodeListEvents, decodeReadEvents } from '../wire/filter-decoders.js';
+import type { Outgoing, OutgoingLane, OutgoingMessage } from '../wire/outgoing.js';
 import type { PayloadForm } from '../wire/payload-form.js';
 import { callerOf, nameList, oneName, payloadForm, readContext, sizeField, textField } from '../wire/wire.js';
 import type { EventFrames } from './event-frames.js';
@@ -39,13 +40,13 @@ export function eventCodecs({ maxEventBytes }: PushLimits): Readonly<Record<stri
   return {
     pushEvent: { decode: (bytes) => decodePush(bytes, maxEventBytes), ...encoded },
     pushEvents: { decode: (bytes) => decodePushes(bytes, maxEventBytes), ...encoded },
-    pushEventStream: { decode: (bytes) => decodeBatch(bytes, maxEventBytes), ...encoded },
+    pushEventStream: { decode: (bytes) => decodeBatch(bytes, maxEventBytes), ...outgoing },
     getEvent: encoded,
     invalidateEvent: encoded,
     listEvents: { decode: decodeListEvents, ...encoded },
     peekEvent: encoded,
-    readEvents: { decode: decodeReadEvents, ...encoded },
-    watchEvents: encoded,
+    readEvents: { decode: decodeReadEvents, ...outgoing },
+    watchEvents: outgoing,
   };
 }
 
@@ -56,6 +57,7 @@ export interface EventServiceOptions {
   readonly invalidations: Invalidations;
   readonly source: LogSource;
   readonly frames: EventFrames;
+  readonly outgoing: Outgoing;
   readonly limits: PushLimits;
   /** Aborts when the server drains: streams then say good-bye. */
   readonly draining: AbortSignal;
@@ -97,9 +99,10 @@ export class EventService {
   async *pushEventStream(
     requests: AsyncIterable<DecodedBatch>,
     { signal, peer }: CallContext,
-  ): AsyncGenerator<Uint8Array> {
+  ): AsyncGenerator<OutgoingMessage> {
     const { draining } = this.#options;
     const caller = callerOf(peer);
+    const lane = this.#options.outgoing.open(peer, signal);
     const start = async (batch: DecodedBatch): Promise<Started<Uint8Array>> => {
       if (draining.aborted) throw drainingError();
       assertNotEmpty(batch.pushes);
@@ -107,9 +110,16 @@ export class EventService {
       const checked = this.#checked(batch);
       // What a description needs is made before the next batch begins: batches commit in their order.
       const prepared = await this.#options.pushes.prepare(checked.valid, signal);
-      return { answer: this.#pushBatch(batch, checked, { prepared, caller }) };
+      return { answer: this.#pushBatch(batch, checked, { prepared, caller }), size: batch.pushes.length };
     };
-    yield* pipelined(requests, start, { cancelled: signal, draining });
+    try {
+      for await (const answer of pipelined(requests, start, { cancelled: signal, draining })) {
+        yield lane.message(answer);
+        await lane.ready();
+      }
+    } finally {
+      lane.close();
+    }
   }
 
   async getEvent(request: GetEventRequest): Promise<Uint8Array> {
@@ -141,30 +151,53 @@ export class EventService {
     return this.#options.frames.peeked(entry, { position: scannedTo, caughtUp }, form);
   }
 
-  async *readEvents(request: ReadEventsRequest, { signal }: CallContext): AsyncGenerator<Uint8Array> {
-    const { source, frames, draining } = this.#options;
+  async *readEvents(request: ReadEventsRequest, { signal, peer }: CallContext): AsyncGenerator<OutgoingMessage> {
+    const { source, draining } = this.#options;
     const form = payloadForm('payload_encoding', request.payloadEncoding);
     const criteria = readCriteria(request);
     const batchSize = sizeField('batch_size', request.batchSize, { default: 256, max: 1_000 });
-    const options = { after: await this.#startOf(request, criteria, signal), follow: request.follow, batchSize };
-    for await (const frame of readEvents(source, selectionOf(criteria), options, { cancelled: signal, draining })) {
-      if (frame.kind === 'events')
-        for (const part of frames.parts(frame.entries, form)) yield frames.events(part, form);
-      else yield readNewsFrame(frame);
-      if (frame.kind === 'going_away') throw drainingError();
+    const after = await this.#startOf(request, criteria, signal);
+    const lane = this.#options.outgoing.open(peer, signal);
+    const options = { after, follow: request.follow, batchSize, recipient: lane };
+    try {
+      for await (const frame of readEvents(source, selectionOf(criteria), options, { cancelled: signal, draining })) {
+        if (frame.kind === 'events') yield* this.#sent(frame.entries, form, lane);
+        else yield lane.message(readNewsFrame(frame));
+        if (frame.kind === 'going_away') throw drainingError();
+      }
+    } finally {
+      lane.close();
     }
   }
 
-  async *watchEvents(request: WatchEventsRequest, { signal }: CallContext): AsyncGenerator<Uint8Array> {
-    const { source, frames, draining } = this.#options;
+  async *watchEvents(request: WatchEventsRequest, { signal, peer }: CallContext): AsyncGenerator<OutgoingMessage> {
+    const { source, draining } = this.#options;
     const form = payloadForm('payload_encoding', request.payloadEncoding);
     const topics = nameList('topics', request.topics);
     const criteria = { context: readContext('context', request.context), ...(topics.length === 0 ? {} : { topics }) };
-    for await (const frame of watchEvents(source, selectionOf(criteria), { cancelled: signal, draining })) {
-      if (frame.kind === 'events')
-        for (const part of frames.parts(frame.entries, form)) yield frames.events(part, form);
-      else yield watchNewsFrame(frame);
-      if (frame.kind === 'going_away') throw drainingError();
+    const lane = this.#options.outgoing.open(peer, signal);
+    try {
+      for await (const frame of watchEvents(source, selectionOf(criteria), lane, {
+        cancelled: signal,
+        draining,
+      })) {
+        if (frame.kind === 'events') yield* this.#sent(frame.entries, form, lane);
+        else yield lane.message(watchNewsFrame(frame));
+        if (frame.kind === 'going_away') throw drainingError();
+      }
+    } finally {
+      lane.close();
+    }
+  }
+
+  /** The messages of one frame: more than one where its events take more bytes encoded than stored. */
+  async *#sent(entries: readonly LogEntry[], form: PayloadForm, lane: OutgoingLane): AsyncGenerator<OutgoingMessage> {
+    const { frames } = this.#options;
+    const [first = [], ...others] = frames.parts(entries, form);
+    yield lane.message(frames.events(first, form));
+    for (const part of others) {
+      await lane.ready();
+      yield lane.message(frames.events(part, form));
     }
   }
 

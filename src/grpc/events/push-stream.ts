@@ -3,12 +3,15 @@
 
 import { drainingError } from '../../domain/errors.js';
 
-/** Batches of one stream that may be under way. */
+/** Batches of one stream that may be under way, and events in them: an answer has some bytes for each. */
 const MAX_IN_FLIGHT = 256;
+const MAX_EVENTS_IN_FLIGHT = 20_000;
 
 /** Work that is under way; boxed, because an async function would wait for a bare promise that it returns. */
 export interface Started<Answer> {
   readonly answer: Promise<Answer>;
+  /** Events that it answers. */
+  readonly size: number;
 }
 
 /**
@@ -73,7 +76,7 @@ async function readAhead<Request, Answer>(
       queue.add(await start(next.value));
     }
   } catch (error) {
-    queue.add({ answer: Promise.reject(error) });
+    queue.add({ answer: Promise.reject(error), size: 0 });
   } finally {
     queue.end();
   }
@@ -85,6 +88,7 @@ interface Slot<Answer> extends Started<Answer> {
 
 class AnswerQueue<Answer> {
   readonly #answers: Slot<Answer>[] = [];
+  #events = 0;
   #ended = false;
   #closed = false;
   #wake: (() => void)[] = [];
@@ -93,9 +97,10 @@ class AnswerQueue<Answer> {
     signal.addEventListener('abort', () => this.close(), { once: true });
   }
 
-  add({ answer }: Started<Answer>): void {
-    const slot = { answer, settled: false };
+  add({ answer, size }: Started<Answer>): void {
+    const slot = { answer, size, settled: false };
     this.#answers.push(slot);
+    this.#events += size;
     // A failure is looked at in its turn; until then it is not "unhandled".
     const settle = () => {
       slot.settled = true;
@@ -121,6 +126,7 @@ class AnswerQueue<Answer> {
     while (!this.#closed && !this.#isNextKnown()) await this.#change();
     if (this.#closed) return undefined;
     const next = this.#answers.shift();
+    this.#events -= next?.size ?? 0;
     this.#notify();
     return next;
   }
@@ -132,8 +138,12 @@ class AnswerQueue<Answer> {
 
   /** Resolves when another request may be started; false when nobody wants it any more. */
   async room(): Promise<boolean> {
-    while (this.#answers.length >= MAX_IN_FLIGHT && !this.#closed) await this.#change();
+    while (this.#isFull() && !this.#closed) await this.#change();
     return !this.#closed;
+  }
+
+  #isFull(): boolean {
+    return this.#answers.length >= MAX_IN_FLIGHT || this.#events >= MAX_EVENTS_IN_FLIGHT;
   }
 
   #change(): Promise<void> {

@@ -3,6 +3,7 @@
 
 import { BinaryReader } from '@bufbuild/protobuf/wire';
 import { fieldInvalid, MadeleineError } from '../../domain/errors.js';
+import type { OutgoingMessage } from './outgoing.js';
 
 /** Numbers of 32 bits that a request may have, tags and lengths among them: ten thousand acknowledgements have 40,000. */
 const MAX_NUMBERS = 100_000;
@@ -39,6 +40,9 @@ export interface MethodCodec {
 
 /** The encoder of handlers that answer with encoded messages. */
 export const encoded: Pick<Required<MethodCodec>, 'encode'> = { encode: (bytes: Uint8Array) => bytes };
+
+/** The encoder of handlers that send encoded messages by a lane. */
+export const outgoing: Pick<Required<MethodCodec>, 'encode'> = { encode: (message: OutgoingMessage) => message.take() };
 
 /** A definition in the form that nice-grpc takes, method by method. */
 export interface ServerDefinition {

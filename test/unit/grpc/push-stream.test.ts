@@ -29,7 +29,10 @@ const never = { cancelled: new AbortController().signal, draining };
 describe('works in a pipeline', () => {
   it('are answered in order, whichever ends first', async () => {
     const ends: (() => void)[] = [];
-    const start = async (n: number) => ({ answer: new Promise<number>((resolve) => ends.push(() => resolve(n))) });
+    const start = async (n: number) => ({
+      answer: new Promise<number>((resolve) => ends.push(() => resolve(n))),
+      size: 1,
+    });
     const answers = all(pipelined(requestsOf(1, 2, 3), start, never));
     while (ends.length < 3) await new Promise(setImmediate);
     for (const end of ends.reverse()) end();
@@ -37,7 +40,10 @@ describe('works in a pipeline', () => {
   });
 
   it('are answered up to the one that fails', async () => {
-    const start = async (n: number) => ({ answer: n === 2 ? Promise.reject(new Error('two')) : Promise.resolve(n) });
+    const start = async (n: number) => ({
+      answer: n === 2 ? Promise.reject(new Error('two')) : Promise.resolve(n),
+      size: 1,
+    });
     expect(await all(pipelined(requestsOf(1, 2, 3), start, never))).toEqual({ answers: [1], error: 'two' });
   });
 
@@ -46,13 +52,13 @@ describe('works in a pipeline', () => {
       yield 1;
       throw new Error('cut');
     }
-    const start = async (n: number) => ({ answer: Promise.resolve(n) });
+    const start = async (n: number) => ({ answer: Promise.resolve(n), size: 1 });
     expect(await all(pipelined(failing(), start, never))).toEqual({ answers: [1], error: 'cut' });
   });
 
   it('are not waited for when their caller has gone', async () => {
     const leaving = new AbortController();
-    const start = async () => ({ answer: new Promise<number>(() => {}) });
+    const start = async () => ({ answer: new Promise<number>(() => {}), size: 1 });
     const answers = all(pipelined(endless(leaving.signal), start, { cancelled: leaving.signal, draining }));
     await new Promise(setImmediate);
     leaving.abort();
