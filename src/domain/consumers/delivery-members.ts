@@ -23,9 +23,9 @@ export class DeliveryMembers {
     return this.#state.pool.size;
   }
 
-  /** Events that all members together may have in flight. */
-  get maxInFlight(): number {
-    return this.#state.pool.maxInFlight;
+  /** What all members together may have in flight. */
+  get credit(): MemberCredit {
+    return this.#state.pool.credit;
   }
 
   /** Whether any member could take an event of no bytes: false saves the reading. */

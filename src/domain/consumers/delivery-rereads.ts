@@ -114,7 +114,7 @@ export class DeliveryRereads {
       const { heldBytes } = stream;
       const member = pool.taker(holder, heldBytes);
       if (member !== undefined) {
-        rereads.push(this.#reread(stream, member.free));
+        rereads.push(this.#reread(stream, member));
         credit--;
       } else {
         tooLarge.push(stream);
@@ -123,8 +123,8 @@ export class DeliveryRereads {
     }
   }
 
-  #reread(stream: StreamQueue, room: number): StreamReread {
+  #reread(stream: StreamQueue, { free: room, freeBytes: bytes }: DeliveryMember): StreamReread {
     stream.rereadStopped = false;
-    return { stream: stream.key, era: this.#state.era, from: stream.heldFrom, room };
+    return { stream: stream.key, era: this.#state.era, from: stream.heldFrom, room, bytes };
   }
 }

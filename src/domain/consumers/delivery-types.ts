@@ -143,6 +143,8 @@ export interface StreamReread {
   readonly from: Position;
   /** How many of them a member could take at present; at least 1. */
   readonly room: number;
+  /** Bytes that the member could take at present; the first event may have more. */
+  readonly bytes: number;
 }
 
 /** What an answer is answered with. */

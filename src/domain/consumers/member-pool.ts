@@ -10,7 +10,9 @@ export class MemberPool {
   /** Made for the first delivery: most of many thousand consumers are idle. */
   #busy: Set<DeliveryMember> | undefined;
   #maxInFlight = 0;
+  #maxInFlightBytes = 0;
   #totalFree = 0;
+  #totalFreeBytes = 0;
 
   get size(): number {
     return this.#heap.length;
@@ -20,9 +22,9 @@ export class MemberPool {
     return this.#byName.get(name);
   }
 
-  /** Credit of all members in events. */
-  get maxInFlight(): number {
-    return this.#maxInFlight;
+  /** The credit of all members together. */
+  get credit(): MemberCredit {
+    return { maxInFlight: this.#maxInFlight, maxInFlightBytes: this.#maxInFlightBytes };
   }
 
   /** All members, in the order they came. */
@@ -35,7 +37,9 @@ export class MemberPool {
     member.index = this.#heap.length;
     this.#heap.push(member);
     this.#maxInFlight += member.maxInFlight;
+    this.#maxInFlightBytes += member.maxInFlightBytes;
     this.#totalFree += member.free;
+    this.#totalFreeBytes += member.freeBytes;
     this.changed(member);
   }
 
@@ -56,6 +60,7 @@ export class MemberPool {
   /** Gives a member other credit; what is in flight stays. */
   setCredit(member: DeliveryMember, { maxInFlight, maxInFlightBytes }: MemberCredit): void {
     this.#maxInFlight += maxInFlight - member.maxInFlight;
+    this.#maxInFlightBytes += maxInFlightBytes - member.maxInFlightBytes;
     member.maxInFlight = maxInFlight;
     member.maxInFlightBytes = maxInFlightBytes;
     this.changed(member);
@@ -65,7 +70,9 @@ export class MemberPool {
   remove(member: DeliveryMember): void {
     this.#byName.delete(member.name);
     this.#maxInFlight -= member.maxInFlight;
+    this.#maxInFlightBytes -= member.maxInFlightBytes;
     this.#totalFree -= member.free;
+    this.#totalFreeBytes -= member.freeBytes;
     const last = this.#heap.pop() as DeliveryMember;
     if (last === member) return;
     last.index = member.index;
@@ -81,6 +88,11 @@ export class MemberPool {
   /** Free credit of all members in events. */
   get totalFree(): number {
     return this.#totalFree;
+  }
+
+  /** Free credit of all members in bytes. */
+  get totalFreeBytes(): number {
+    return this.#totalFreeBytes;
   }
 
   /** Whether a member besides this one has credit. */
@@ -144,6 +156,9 @@ export class MemberPool {
     const full =
       member.reservedFor !== undefined || (member.inFlight > 0 && member.inFlightBytes >= member.maxInFlightBytes);
     const free = full ? 0 : Math.max(0, member.maxInFlight - member.inFlight);
+    const freeBytes = free === 0 ? 0 : Math.max(0, member.maxInFlightBytes - member.inFlightBytes);
+    this.#totalFreeBytes += freeBytes - member.freeBytes;
+    member.freeBytes = freeBytes;
     if (free === member.free) return;
     this.#totalFree += free - member.free;
     member.free = free;

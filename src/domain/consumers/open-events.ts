@@ -189,8 +189,9 @@ export class DeliveryMember {
   readonly held = new Set<StreamQueue>();
   /** What it has to take next, once that fits; undefined: whatever comes. */
   reservedFor: DeliveryUnit | undefined;
-  /** Free credit in events as the pool sorts it, and where the pool has it. */
+  /** Free credit in events as the pool sorts it, in bytes, and where the pool has it. */
   free = 0;
+  freeBytes = 0;
   index = 0;
 
   constructor(name: string, credit: MemberCredit) {

@@ -14,6 +14,8 @@ const MAX_MISSES = 16;
 interface Taken {
   readonly now: number;
   readonly limit: number;
+  /** Bytes that the members could take besides: whoever reads the events reads no more than can go. */
+  bytesLeft: number;
   readonly positions: Position[];
   /** First waiting events of units for which no member has the bytes now. */
   readonly tooLarge: DeliveryRecord[];
@@ -64,7 +66,7 @@ export class RedeliveryQueue {
   /** Positions that could be delivered now, ascending. */
   next(pool: MemberPool, now: number, limit: number): Position[] {
     this.promote(now);
-    const taken: Taken = { now, limit, positions: [], tooLarge: [] };
+    const taken: Taken = { now, limit, bytesLeft: pool.totalFreeBytes, positions: [], tooLarge: [] };
     for (const member of this.#holders ?? []) {
       if (member.ready.size === 0) this.#holders?.delete(member);
       else if (member.free > 0) this.#takeOwn(member, taken);
@@ -81,12 +83,12 @@ export class RedeliveryQueue {
   #takeOwn(member: DeliveryMember, taken: Taken): void {
     const seen: DeliveryRecord[] = [];
     let credit = member.free;
-    while (credit > 0 && taken.positions.length < taken.limit && member.ready.size > 0) {
+    while (credit > 0 && hasRoom(taken) && member.ready.size > 0) {
       const record = this.#popHead(member.ready);
       if (record === undefined) continue;
       seen.push(record);
       if (member.canTake(record.bytes)) {
-        credit -= addRun(record, credit, taken);
+        credit -= addRun(record, { events: credit, bytes: member.freeBytes }, taken);
       } else {
         taken.tooLarge.push(record);
         break;
@@ -100,13 +102,13 @@ export class RedeliveryQueue {
     const seen: DeliveryRecord[] = [];
     let credit = pool.totalFree;
     let misses = 0;
-    while (credit > 0 && misses < MAX_MISSES && taken.positions.length < taken.limit && this.#free.size > 0) {
+    while (credit > 0 && misses < MAX_MISSES && hasRoom(taken) && this.#free.size > 0) {
       const record = this.#popHead(this.#free);
       if (record === undefined) continue;
       seen.push(record);
       const member = pool.choose(record.bytes, record.failedWith);
       if (member !== undefined) {
-        credit -= addRun(record, Math.min(credit, member.free), taken);
+        credit -= addRun(record, { events: Math.min(credit, member.free), bytes: member.freeBytes }, taken);
       } else {
         taken.tooLarge.push(record);
         misses++;
@@ -133,14 +135,27 @@ export class RedeliveryQueue {
   }
 }
 
-/** Adds a unit's first waiting event and those after it that are due, at most `credit`; returns how many. */
-function addRun(first: DeliveryRecord, credit: number, taken: Taken): number {
-  const end = Math.min(taken.limit, taken.positions.length + credit);
-  const start = taken.positions.length;
+/** Whether one more may be named; the first one always, as a larger event is delivered alone. */
+function hasRoom({ positions, limit, bytesLeft }: Taken): boolean {
+  return positions.length < limit && (positions.length === 0 || bytesLeft > 0);
+}
+
+/** Adds a unit's first waiting event and those after it that are due, as far as the member has room; returns how many. */
+function addRun(
+  first: DeliveryRecord,
+  room: { readonly events: number; readonly bytes: number },
+  taken: Taken,
+): number {
+  let { bytes } = room;
+  let events = 0;
   let record: DeliveryRecord | undefined = first;
-  while (record !== undefined && taken.positions.length < end && record.notBeforeMs <= taken.now) {
+  while (record !== undefined && record.notBeforeMs <= taken.now && events < room.events && hasRoom(taken)) {
+    if (events > 0 && record.bytes > bytes) break;
     taken.positions.push(record.position);
+    taken.bytesLeft -= record.bytes;
+    bytes -= record.bytes;
+    events += 1;
     record = record.streamLink?.next?.value;
   }
-  return taken.positions.length - start;
+  return events;
 }

@@ -219,7 +219,8 @@ export class ConsumerDispatcher {
       const batch = await this.#source.read(this.#streamSelection(reread.stream), {
         after: reread.from - 1,
         limit: Math.min(reread.room, REREAD_EVENTS),
-        maxBytes: REREAD_BYTES,
+        maxBytes: Math.min(reread.bytes, REREAD_BYTES),
+        caller: this.#caller,
       });
       if (this.#window.era !== era || this.#stopped || !this.#host.mayDeliver) return;
       this.#offerHeld(reread, batch);
@@ -254,7 +255,7 @@ export class ConsumerDispatcher {
     return new ReadAhead({
       read: (options) => this.#source.read(this.#selection, { ...options, caller: this.#caller }),
       visible: () => this.#source.visible,
-      credit: () => this.#window.members.maxInFlight,
+      credit: () => this.#window.members.credit,
     });
   }
 

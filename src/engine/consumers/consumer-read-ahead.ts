@@ -1,13 +1,14 @@
 // Stored pages of the log that a consumer is going to need, read while earlier ones are delivered. How much it holds follows the
 // consumer's credit: one that takes little at a time holds little.
 
+import type { MemberCredit } from '../../domain/consumers/delivery-types.js';
 import type { Position } from '../../units.js';
 import type { ReadBatch } from '../log/log-source.js';
 
 /** Events of one read: what the members may have in flight, within these bounds. */
 const PAGE_EVENTS = { least: 128, most: 1_024 };
-/** Bytes of one read, about. */
-const PAGE_BYTES = 2 * 1024 * 1024;
+/** Bytes of one read, about, within these bounds. */
+const PAGE_BYTES = { least: 256 * 1024, most: 2 * 1024 * 1024 };
 /** Pages besides the one that is delivered. With one alone the consumer waits whenever the database takes longer than usual. */
 const MAX_PAGES = 2;
 
@@ -20,8 +21,8 @@ export interface ReadAheadOptions {
   }) => Promise<ReadBatch> | ReadBatch;
   /** The position up to which everything may be read. */
   readonly visible: () => Position;
-  /** Events that the members may have in flight, all together. */
-  readonly credit: () => number;
+  /** What the members may have in flight, all together. */
+  readonly credit: () => MemberCredit;
 }
 
 export class ReadAhead {
@@ -67,7 +68,7 @@ export class ReadAhead {
   /** Reads what follows the newest page, if there is room for it. */
   #readOn(): void {
     const newest = this.#newest;
-    const room = this.#options.credit() >= MAX_PAGES * PAGE_EVENTS.most ? MAX_PAGES : 1;
+    const room = this.#options.credit().maxInFlight >= MAX_PAGES * PAGE_EVENTS.most ? MAX_PAGES : 1;
     if (newest === undefined || this.#pages.length >= room) return;
     newest.then(
       ({ scannedTo }) => {
@@ -83,7 +84,12 @@ export class ReadAhead {
   }
 
   #read(after: Position): Promise<ReadBatch> | ReadBatch {
-    const limit = Math.min(PAGE_EVENTS.most, Math.max(PAGE_EVENTS.least, this.#options.credit()));
-    return this.#options.read({ after, limit, maxBytes: PAGE_BYTES });
+    const { maxInFlight, maxInFlightBytes } = this.#options.credit();
+    const limit = within(PAGE_EVENTS, maxInFlight);
+    return this.#options.read({ after, limit, maxBytes: within(PAGE_BYTES, maxInFlightBytes) });
   }
+}
+
+function within({ least, most }: { readonly least: number; readonly most: number }, wanted: number): number {
+  return Math.min(most, Math.max(least, wanted));
 }

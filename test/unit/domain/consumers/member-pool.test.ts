@@ -193,3 +193,48 @@ describe('delivery members: being lost', () => {
     expect(failures.map(({ position }) => position)).toEqual(Array.from({ length: 1_000 }, (_, index) => index + 1));
   });
 });
+
+describe('redeliveries', () => {
+  const MIB = 1024 * 1024;
+  /** A driver in which so many events wait that a former member had. */
+  function waiting(options: { readonly log: readonly (string | null)[]; readonly bytes: number }): DeliveryDriver {
+    const driver = new DeliveryDriver({ ...options, settings: { ...BY_STREAM, parking: false } });
+    driver.join('former', { maxInFlight: 1_000, maxInFlightBytes: 1_000 * MIB });
+    expect(driver.deliver()).toHaveLength(options.log.length);
+    driver.window.members.remove('former', { lost: false }, driver.now);
+    return driver;
+  }
+
+  it.each([
+    ['without a stream', Array.from({ length: 200 }, () => null)],
+    ['of one stream', Array.from({ length: 200 }, () => 's')],
+    ['of many streams', Array.from({ length: 200 }, (_, n) => `s${n}`)],
+  ])('%s are named as far as the members have the bytes, before anything is read', (_, log) => {
+    const driver = waiting({ log, bytes: MIB });
+    driver.join('ada', { maxInFlightBytes: MIB });
+    expect(driver.window.redeliveries.next(driver.now, 256)).toEqual([1]);
+    driver.join('bob', { maxInFlightBytes: 5 * MIB });
+    expect(driver.window.redeliveries.next(driver.now, 256).length).toBeLessThanOrEqual(6);
+    let read = 0;
+    for (let delivered = 0; delivered < 200; ) {
+      read += driver.window.redeliveries.next(driver.now, 256).length;
+      const deliveries = driver.deliver();
+      delivered += deliveries.length;
+      driver.ack(...deliveries);
+    }
+    // Hardly more than is delivered.
+    expect(read).toBeLessThanOrEqual(220);
+  });
+
+  it('are named by number where they are small', () => {
+    const driver = waiting({ log: Array.from({ length: 200 }, () => null), bytes: 100 });
+    driver.join('ada', { maxInFlight: 150, maxInFlightBytes: MIB });
+    expect(driver.window.redeliveries.next(driver.now, 256)).toHaveLength(150);
+  });
+
+  it('of what was passed over say how many bytes may be read', () => {
+    const driver = waiting({ log: Array.from({ length: 3 }, () => 's'), bytes: MIB });
+    driver.join('ada', { maxInFlight: 1, maxInFlightBytes: 3 * MIB });
+    for (const { bytes } of driver.window.rereads.next(10)) expect(bytes).toBeLessThanOrEqual(3 * MIB);
+  });
+});

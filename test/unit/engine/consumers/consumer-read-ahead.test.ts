@@ -36,7 +36,7 @@ class SlowLog {
       });
     },
     visible: () => this.visible,
-    credit: () => this.credit,
+    credit: () => ({ maxInFlight: this.credit, maxInFlightBytes: 64 * 1024 * 1024 }),
   });
 
   get afters(): number[] {
