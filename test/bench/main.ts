@@ -7,6 +7,7 @@ import { History, type Settings } from './history.js';
 import { type BenchOptions, HELP, readOptions, UsageError } from './options.js';
 import { figureLine, publishedText, reportText } from './report.js';
 import { type Figure, isReached, type Row } from './row.js';
+import { ABUSE_ROWS } from './rows/abuse.js';
 import { CALLBACK_ROWS } from './rows/callbacks.js';
 import { CawinsRow } from './rows/cawins.js';
 import { CONSUMER_ROWS } from './rows/consumers.js';
@@ -28,13 +29,14 @@ const SOME_WAITS = 10_000;
 /** As the embedded database: a quarter of the memory. */
 const BUFFER_POOL_MIB = Math.floor(totalmem() / 2 ** 20 / 4);
 
-function rowsOf({ only, growth, waits }: BenchOptions): readonly Row[] {
-  const rows = [
+function rowsOf({ only, abuse, growth, waits }: BenchOptions): readonly Row[] {
+  const usual = [
     ...[...PUSH_ROWS, ...CONSUMER_ROWS, ...LATENCY_ROWS, ...IDLE_ROWS, ...FAR_DATABASE_ROWS, ...INSTANCE_ROWS],
     ...[...MATCHING_ROWS, new WaitsRow(SOME_WAITS), ...CALLBACK_ROWS],
     ...(waits === undefined ? [] : [new WaitsRow(waits), new CawinsRow(waits)]),
     ...(growth === undefined ? [] : [new GrowthRow(growth)]),
   ];
+  const rows = abuse ? ABUSE_ROWS : usual;
   const wanted = only.toLowerCase();
   return rows.filter(({ figures }) => figures.some((figure) => figure.toLowerCase().includes(wanted)));
 }

@@ -11,6 +11,7 @@ Measures pushes and consumers as ratios to what this machine can do. Prints a ta
   --rounds N      how often each figure is measured; the medians count (3)
   --growth [N]    also what growth costs: with N events stored against a tenth of them (10,000,000; takes many minutes)
   --waits [N]     also with N waits open in a topic, and N cawins fired by one event (1,000,000; takes some minutes)
+  --abuse         only what a caller that does harm, at 127.0.0.2, costs the others: their p99 with it and without it
   --publish       also write the table into docs/performance.md
   --strict        exit code 1 when a figure misses what it must reach
   --help          this text
@@ -25,6 +26,8 @@ export interface BenchOptions {
   readonly growth: number | undefined;
   /** Open waits and cawins, if that many are measured. */
   readonly waits: number | undefined;
+  /** Whether callers that do harm are measured, and nothing else. */
+  readonly abuse: boolean;
   readonly publish: boolean;
   readonly strict: boolean;
 }
@@ -41,11 +44,13 @@ export function readOptions(args: readonly string[]): BenchOptions | undefined {
   });
   const { values } = parse(whole);
   if (values.help === true) return undefined;
-  const { only = '', publish = false, strict = false } = values;
+  const { only = '', abuse = false, publish = false, strict = false } = values;
   const growth = values.growth === undefined ? undefined : number('--growth', values.growth, 10_000);
   const waits = values.waits === undefined ? undefined : number('--waits', values.waits, 1_000);
-  if (publish && only !== '') throw new UsageError('--publish writes the whole table: leave --only out');
-  return { only, publish, strict, growth, waits, rounds: number('--rounds', values.rounds ?? '3', 1) };
+  if (publish && (only !== '' || abuse)) {
+    throw new UsageError('--publish writes the whole table: leave --only and --abuse out');
+  }
+  return { only, abuse, publish, strict, growth, waits, rounds: number('--rounds', values.rounds ?? '3', 1) };
 }
 
 function parse(args: string[]) {
@@ -54,7 +59,10 @@ function parse(args: string[]) {
   try {
     return parseArgs({
       args,
-      options: { only: text, rounds: text, growth: text, waits: text, publish: flag, strict: flag, help: flag },
+      options: {
+        ...{ only: text, rounds: text, growth: text, waits: text },
+        ...{ abuse: flag, publish: flag, strict: flag, help: flag },
+      },
     });
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));

@@ -140,6 +140,11 @@ export function startClient(): Promise<BenchProcess> {
   return BenchProcess.start(pathOf('client-process.js'));
 }
 
+/** A caller that does harm; see abuser.ts for what it may be asked. */
+export function startAbuser(): Promise<BenchProcess> {
+  return BenchProcess.start(pathOf('abuser.js'));
+}
+
 function pathOf(module: string): string {
   return fileURLToPath(new URL(module, import.meta.url));
 }

@@ -8,6 +8,7 @@ import { RawClient } from './load.js';
 import {
   type BenchProcess,
   serverFlags,
+  startAbuser,
   startClient,
   startDelayProxy,
   startNoop,
@@ -66,6 +67,11 @@ export class Stage {
   /** A receiver that takes every callback. */
   receiver(): Promise<BenchProcess> {
     return once(this.#processes, 'receiver', startReceiver);
+  }
+
+  /** A caller that does harm, from an address of its own. */
+  abuser(): Promise<BenchProcess> {
+    return once(this.#processes, 'abuser', startAbuser);
   }
 
   /** The client process of a number. */
