@@ -19,7 +19,7 @@ import type { Position } from '../../units.js';
 import type { LogSource, ReadBatch, Selection } from '../log/log-source.js';
 import type { ConsumerMembers } from './consumer-members.js';
 import type { ConsumerProgress } from './consumer-progress.js';
-import { ReadAhead } from './consumer-read-ahead.js';
+import { type HeldPages, ownBytes, ReadAhead } from './consumer-read-ahead.js';
 import type { DeliveryLeaseReserve } from './ownership/delivery-lease-reserve.js';
 
 const REDELIVERIES = 256;
@@ -51,6 +51,7 @@ export interface ConsumerDispatcherOptions {
   readonly progress: ConsumerProgress;
   readonly leases: DeliveryLeaseReserve;
   readonly source: LogSource;
+  readonly held: HeldPages;
   readonly clock: Clock;
   readonly host: DispatchHost;
 }
@@ -61,6 +62,7 @@ type Step = 'more' | 'idle';
 interface Page {
   readonly batch: ReadBatch;
   readonly era: number;
+  readonly bytes: number;
 }
 
 export class ConsumerDispatcher {
@@ -70,6 +72,7 @@ export class ConsumerDispatcher {
   readonly #members: ConsumerMembers;
   readonly #progress: ConsumerProgress;
   readonly #leases: DeliveryLeaseReserve;
+  readonly #held: HeldPages;
   readonly #clock: Clock;
   readonly #host: DispatchHost;
   #settings: ConsumerSettings;
@@ -96,6 +99,7 @@ export class ConsumerDispatcher {
     this.#members = options.members;
     this.#progress = options.progress;
     this.#leases = options.leases;
+    this.#held = options.held;
     this.#clock = options.clock;
     this.#host = options.host;
     this.#settings = settings;
@@ -123,9 +127,20 @@ export class ConsumerDispatcher {
     // It may begin before where it waits, or wait for something else.
     this.#endWait?.();
     this.#endWait = undefined;
-    this.#page = undefined;
-    this.#ahead?.clear();
+    this.#dropPages();
     this.#live = false;
+  }
+
+  /** Lets go of what was read: the scan goes on after what it has passed, by reading again. */
+  #dropPages(): void {
+    this.#setPage(undefined);
+    this.#ahead?.clear();
+  }
+
+  #setPage(page: Page | undefined): void {
+    this.#held.count((page?.bytes ?? 0) - (this.#page?.bytes ?? 0));
+    this.#page = page;
+    this.#pageIndex = 0;
   }
 
   stop(): void {
@@ -174,6 +189,7 @@ export class ConsumerDispatcher {
     }
     this.#pumping = false;
     this.#tellPassed();
+    if (this.#held.isFull) this.#dropPages();
     if (!this.#stopped) this.#host.roundDone(true);
   }
 
@@ -247,8 +263,8 @@ export class ConsumerDispatcher {
     if (scanned >= this.#source.visible) return this.#atHead(scanned);
     this.#ahead ??= this.#newReadAhead();
     const batch = this.#ahead.take(scanned);
-    if (!(batch instanceof Promise)) return this.#takePage({ batch, era });
-    return batch.then((stored) => this.#takePage({ batch: stored, era }));
+    if (!(batch instanceof Promise)) return this.#takePage(batch, era);
+    return batch.then((stored) => this.#takePage(stored, era));
   }
 
   #newReadAhead(): ReadAhead {
@@ -256,14 +272,14 @@ export class ConsumerDispatcher {
       read: (options) => this.#source.read(this.#selection, { ...options, caller: this.#caller }),
       visible: () => this.#source.visible,
       credit: () => this.#window.members.credit,
+      held: this.#held,
     });
   }
 
-  #takePage(page: Page): Step {
-    if (page.era !== this.#window.era || this.#stopped) return 'more';
-    this.#page = page;
-    this.#pageIndex = 0;
-    const { gap } = page.batch;
+  #takePage(batch: ReadBatch, era: number): Step {
+    if (era !== this.#window.era || this.#stopped) return 'more';
+    this.#setPage({ batch, era, bytes: ownBytes(batch) });
+    const { gap } = batch;
     if (gap !== undefined) this.#members.tellGap(gap.first, gap.last);
     return 'more';
   }
@@ -283,7 +299,7 @@ export class ConsumerDispatcher {
       this.#members.deliver(entry, result);
       if (!this.#members.wanted) return this.#rest(entry.position);
     }
-    this.#page = undefined;
+    this.#setPage(undefined);
     window.scan.passedTo(scannedTo);
     return 'more';
   }

@@ -2,6 +2,7 @@
 // consumer's credit: one that takes little at a time holds little.
 
 import type { MemberCredit } from '../../domain/consumers/delivery-types.js';
+import { entryBytes } from '../../domain/events/entry-size.js';
 import type { Position } from '../../units.js';
 import type { ReadBatch } from '../log/log-source.js';
 
@@ -9,8 +10,38 @@ import type { ReadBatch } from '../log/log-source.js';
 const PAGE_EVENTS = { least: 128, most: 1_024 };
 /** Bytes of one read, about, within these bounds. */
 const PAGE_BYTES = { least: 256 * 1024, most: 2 * 1024 * 1024 };
+/** The credit that makes reads small, for those who may have to let go of what they read. */
+const NO_CREDIT: MemberCredit = { maxInFlight: 0, maxInFlightBytes: 0 };
 /** Pages besides the one that is delivered. With one alone the consumer waits whenever the database takes longer than usual. */
 const MAX_PAGES = 2;
+
+/** Bytes that all consumers of an instance hold of stored pages. Past it nobody reads ahead, and whoever has to wait lets go of its page: it is read again. */
+export const MAX_HELD_BYTES = 64 * 1024 * 1024;
+
+/** Stored pages in memory that were read and not delivered yet, of all consumers together. */
+export class HeldPages {
+  #bytes = 0;
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get isFull(): boolean {
+    return this.#bytes > MAX_HELD_BYTES;
+  }
+
+  /** Counts bytes that are held, or with a minus no longer. */
+  count(bytes: number): void {
+    this.#bytes += bytes;
+  }
+}
+
+/** Bytes of a page that are nobody else's: what is in the tail is counted there. */
+export function ownBytes({ entries }: ReadBatch): number {
+  let bytes = 0;
+  for (const entry of entries) if (entry.keeper === undefined) bytes += entryBytes(entry);
+  return bytes;
+}
 
 export interface ReadAheadOptions {
   /** The next matching events after a position: at once from memory, else from the database. */
@@ -23,12 +54,21 @@ export interface ReadAheadOptions {
   readonly visible: () => Position;
   /** What the members may have in flight, all together. */
   readonly credit: () => MemberCredit;
+  /** What all consumers hold. */
+  readonly held: HeldPages;
+}
+
+interface PageAhead {
+  readonly after: Position;
+  readonly batch: Promise<ReadBatch>;
+  /** What it holds; 0 while it is not there yet. */
+  bytes: number;
 }
 
 export class ReadAhead {
   readonly #options: ReadAheadOptions;
   /** Each begins where the one before it ends. */
-  #pages: { readonly after: Position; readonly batch: Promise<ReadBatch> }[] = [];
+  #pages: PageAhead[] = [];
   /** The newest read, in `#pages` or taken already. */
   #newest: Promise<ReadBatch> | undefined;
 
@@ -41,6 +81,7 @@ export class ReadAhead {
     const page = this.#pages[0];
     if (page?.after === after) {
       this.#pages.shift();
+      this.#options.held.count(-page.bytes);
       this.#readOn();
       return page.batch;
     }
@@ -52,8 +93,22 @@ export class ReadAhead {
 
   /** Forgets what was read: the consumer goes on elsewhere, or selects otherwise. */
   clear(): void {
+    for (const { bytes } of this.#pages) this.#options.held.count(-bytes);
     this.#pages = [];
     this.#newest = undefined;
+  }
+
+  #add(page: PageAhead): void {
+    this.#pages.push(page);
+    page.batch.then(
+      (batch) => {
+        if (!this.#pages.includes(page)) return;
+        page.bytes = ownBytes(batch);
+        this.#options.held.count(page.bytes);
+      },
+      () => {},
+    );
+    this.#began(page.batch);
   }
 
   #began(batch: Promise<ReadBatch>): void {
@@ -69,22 +124,22 @@ export class ReadAhead {
   #readOn(): void {
     const newest = this.#newest;
     const room = this.#options.credit().maxInFlight >= MAX_PAGES * PAGE_EVENTS.most ? MAX_PAGES : 1;
-    if (newest === undefined || this.#pages.length >= room) return;
+    if (newest === undefined || this.#pages.length >= room || this.#options.held.isFull) return;
     newest.then(
       ({ scannedTo }) => {
         if (this.#newest !== newest || scannedTo >= this.#options.visible()) return;
         const batch = this.#read(scannedTo);
         // What is in memory now will be so then, or is read then.
         if (!(batch instanceof Promise)) return;
-        this.#pages.push({ after: scannedTo, batch });
-        this.#began(batch);
+        this.#add({ after: scannedTo, batch, bytes: 0 });
       },
       () => {},
     );
   }
 
   #read(after: Position): Promise<ReadBatch> | ReadBatch {
-    const { maxInFlight, maxInFlightBytes } = this.#options.credit();
+    const { held, credit } = this.#options;
+    const { maxInFlight, maxInFlightBytes } = held.isFull ? NO_CREDIT : credit();
     const limit = within(PAGE_EVENTS, maxInFlight);
     return this.#options.read({ after, limit, maxBytes: within(PAGE_BYTES, maxInFlightBytes) });
   }

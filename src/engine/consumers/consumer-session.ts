@@ -17,6 +17,7 @@ import { ConsumerDispatcher, type DispatchHost } from './consumer-dispatcher.js'
 import { ConsumerLife } from './consumer-life.js';
 import { ConsumerMembers } from './consumer-members.js';
 import { ConsumerProgress, failuresFromStorage } from './consumer-progress.js';
+import type { HeldPages } from './consumer-read-ahead.js';
 import { ConsumerReport, type ConsumerReportOptions } from './consumer-view.js';
 import type { OffsetFlusher } from './offset-flusher.js';
 import { ConsumerHold } from './ownership/consumer-hold.js';
@@ -32,6 +33,7 @@ export interface ConsumerSessionOptions {
   readonly leases: LeaseBlock;
   readonly failures: readonly FailureRecord[];
   readonly source: LogSource;
+  readonly held: HeldPages;
   readonly store: Pick<ConsumerStore, 'reserveLeases' | 'configure' | 'delete'>;
   readonly flusher: OffsetFlusher;
   readonly clock: Clock;
@@ -66,7 +68,8 @@ export class ConsumerSession implements DispatchHost {
   #waitingBefore = 0;
 
   constructor(options: ConsumerSessionOptions) {
-    const { record, ownership, clock, logger, store, source, flusher, address, onEmpty, onLost } = options;
+    const { record, ownership, clock, logger, store, source, held, flusher, address } = options;
+    const { onEmpty, onLost } = options;
     const { settings, createdAt } = record;
     const key = { context: record.context, name: record.name };
     const life = new ConsumerLife(clock);
@@ -83,7 +86,8 @@ export class ConsumerSession implements DispatchHost {
     const progress = new ConsumerProgress({ record, hold, window, flusher, clock });
     this.progress = progress;
     this.#leases = new DeliveryLeaseReserve({ leases: window.leases, hold, store });
-    const dispatching = { key, settings, window, members, progress, leases: this.#leases, source, clock, host: this };
+    const leases = this.#leases;
+    const dispatching = { key, settings, window, members, progress, leases, source, held, clock, host: this };
     const dispatcher = new ConsumerDispatcher(dispatching);
     this.#dispatcher = dispatcher;
     const onDeleted = (error: Error) => this.end(error);

@@ -12,6 +12,7 @@ import type { Logger, Metrics } from '../../telemetry.js';
 import type { Millis } from '../../units.js';
 import type { LogSource } from '../log/log-source.js';
 import { ConsumerGauges } from './consumer-gauges.js';
+import { HeldPages } from './consumer-read-ahead.js';
 import { ConsumerSession } from './consumer-session.js';
 import { OffsetFlusher } from './offset-flusher.js';
 import { ownedElsewhere } from './ownership/consumer-errors.js';
@@ -36,6 +37,7 @@ export class ConsumerSessions {
   readonly #ownership: ConsumerOwnership;
   readonly #flusher: OffsetFlusher;
   readonly #gauges: ConsumerGauges;
+  readonly #held = new HeldPages();
   readonly #sessions = new Map<string, ConsumerSession>();
   /** Consumers that are being acquired or let go of: whoever comes meanwhile waits and looks again. */
   readonly #busy = new Map<string, Promise<unknown>>();
@@ -130,6 +132,7 @@ export class ConsumerSessions {
       ...this.#options,
       ...{ record: acquired.record, leases: acquired.leases, failures: acquired.failures, ownership },
       flusher: this.#flusher,
+      held: this.#held,
       address: this.#options.instance.address,
       onEmpty: (emptied) => this.#emptied(emptied),
       onLost: (lost) => this.#forget(lost),

@@ -26,8 +26,13 @@ export interface SubscriptionOptions {
   readonly measure: MeasureEntry;
 }
 
-/** Reserves room for a frame; returns how many bytes it may have, about. */
-export type RoomForFrame = () => number;
+/** Bytes that a frame may have, about. */
+export interface RoomForFrame {
+  /** What it would have now. */
+  readonly left: number;
+  /** Reserves it; returns how much it is. */
+  reserve(): number;
+}
 
 interface Waiting {
   readonly room: RoomForFrame;
@@ -72,7 +77,8 @@ export class Subscription implements SessionMember {
   /** See SessionMember.hungry. */
   get hungry(): boolean {
     if (this.#waiting === undefined || this.#hadTurn || this.#leaving !== undefined) return false;
-    return this.pending.size < FRAME_EVENTS;
+    const { size, bytes } = this.pending;
+    return size === 0 || (size < FRAME_EVENTS && bytes < this.#waiting.room.left);
   }
 
   /**
@@ -177,7 +183,7 @@ export class Subscription implements SessionMember {
     if (gap !== undefined) return { kind: 'gap', ...gap };
     this.#host.prune(this.pending);
     if (this.pending.size > 0) {
-      return { kind: 'deliveries', ...this.pending.take(FRAME_EVENTS, room(), this.#measure) };
+      return { kind: 'deliveries', ...this.pending.take(FRAME_EVENTS, room.reserve(), this.#measure) };
     }
     const position = this.#caughtUp;
     this.#caughtUp = undefined;

@@ -2,6 +2,7 @@
 // in flight for the delivery window.
 
 import type { Delivery } from '../../domain/consumers/delivery-types.js';
+import { entryBytes } from '../../domain/events/entry-size.js';
 import type { LogEntry } from '../../domain/events/event.js';
 
 /** Deliveries on their way, in parallel: `deliveries[i]` is of `entries[i]`. */
@@ -21,12 +22,19 @@ export class PendingDeliveries {
   #stale = false;
   /** What its owner counts by when it was looked through last. */
   era = 0;
+  #bytes = 0;
 
   get size(): number {
     return this.#entries.length - this.#start;
   }
 
+  /** Bytes of its events, about. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   push(entry: LogEntry, delivery: Delivery): void {
+    this.#bytes += entryBytes(entry);
     this.#entries.push(entry);
     this.#deliveries.push(delivery);
   }
@@ -36,6 +44,7 @@ export class PendingDeliveries {
     this.#deliveries = [];
     this.#start = 0;
     this.#stale = false;
+    this.#bytes = 0;
   }
 
   /** Takes note that some deliveries in here may have ended: their clock ran out, or they were answered unseen. */
@@ -66,6 +75,7 @@ export class PendingDeliveries {
       entries: this.#entries.slice(this.#start, end),
       deliveries: this.#deliveries.slice(this.#start, end),
     };
+    for (const entry of taken.entries) this.#bytes -= entryBytes(entry);
     this.#start = end;
     if (this.size === 0) this.clear();
     return taken;

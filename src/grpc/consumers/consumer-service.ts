@@ -89,7 +89,7 @@ export class ConsumerService {
       for (;;) {
         // `next` ends by itself when the signal aborts: the engine closes the subscription then.
         await lane.ready();
-        const frame = await subscription.next(() => lane.reserve());
+        const frame = await subscription.next(lane);
         if (frame === undefined) return;
         const isNews = frame.kind !== 'deliveries';
         yield lane.message(isNews ? subscribeNewsFrame(frame) : this.#frames.deliveries(frame, form));

@@ -110,10 +110,15 @@ export class OutgoingLane {
     return this.#isReady() ? undefined : this.#whenReady();
   }
 
+  /** Bytes that the next message would have. */
+  get left(): number {
+    return Math.max(this.#left(), MESSAGE_BYTES.least);
+  }
+
   /** Reserves room for the next message; returns how many bytes it may have, about. */
   reserve(): number {
     this.unused();
-    this.#reserved = Math.max(this.#left(), MESSAGE_BYTES.least);
+    this.#reserved = this.left;
     this.#outgoing.count(this.#account, this.#reserved);
     return this.#reserved;
   }

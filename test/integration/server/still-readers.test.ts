@@ -116,6 +116,7 @@ describe('300 readers that stand still', () => {
       expect(bytes).toBeLessThan(CONNECTION_BYTES + 300 * 2 * LEAST_BYTES);
       expect(await readAll(0n)).toBe(EVENTS + WIDE);
     },
+    120_000,
   );
 });
 

@@ -1,7 +1,7 @@
 // How far a consumer reads ahead: never without bound, never twice, and nothing of before when it goes elsewhere.
 
 import { describe, expect, it } from 'vitest';
-import { ReadAhead } from '../../../../src/engine/consumers/consumer-read-ahead.js';
+import { HeldPages, MAX_HELD_BYTES, ReadAhead } from '../../../../src/engine/consumers/consumer-read-ahead.js';
 import type { ReadBatch } from '../../../../src/engine/log/log-source.js';
 
 interface Read {
@@ -19,6 +19,7 @@ class SlowLog {
   /** Positions from here on are in memory. */
   memoryFrom = Number.POSITIVE_INFINITY;
 
+  readonly held = new HeldPages();
   readonly ahead = new ReadAhead({
     read: ({ after, limit }) => {
       if (after >= this.memoryFrom) return { entries: [], scannedTo: this.visible };
@@ -37,6 +38,7 @@ class SlowLog {
     },
     visible: () => this.visible,
     credit: () => ({ maxInFlight: this.credit, maxInFlightBytes: 64 * 1024 * 1024 }),
+    held: this.held,
   });
 
   get afters(): number[] {
@@ -112,5 +114,20 @@ describe('reading ahead', () => {
     void log.ahead.take(1_000);
     await log.reads[2]?.answer(2_000);
     expect(log.afters).toEqual([0, 1_000, 1_000, 2_000]);
+  });
+
+  it('stops, and reads little, where all consumers together hold too much', async () => {
+    const log = new SlowLog();
+    void log.ahead.take(0);
+    log.held.count(MAX_HELD_BYTES + 1);
+    await log.reads[0]?.answer(1_000);
+    expect(log.afters).toEqual([0]);
+    void log.ahead.take(1_000);
+    expect(log.reads[1]?.limit).toBe(128);
+    log.held.count(-MAX_HELD_BYTES - 1);
+    await log.reads[1]?.answer(1_128);
+    expect(log.afters).toEqual([0, 1_000, 1_128]);
+    log.ahead.clear();
+    expect(log.held.bytes).toBe(0);
   });
 });

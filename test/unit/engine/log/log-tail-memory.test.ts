@@ -59,7 +59,7 @@ const WIDE: Readonly<Record<string, Partial<LogEntry>>> = {
     },
   },
   'JSON that is six times as long as a Value': {
-    payload: { contentType: '', bytes: Buffer.from(JSON.stringify(Array.from({ length: 10_000 }, () => 0))) },
+    payload: { contentType: '', bytes: Buffer.from(JSON.stringify(Array.from({ length: 3_000 }, () => 0))) },
   },
 };
 
