@@ -10,6 +10,15 @@ export interface Logger {
   error(fields: object, message: string): void;
 }
 
+/** A gauge of what changes all the time: it is asked when somebody looks. */
+export class AskedGauge {
+  ask: () => number = () => 0;
+
+  constructor(registry: Registry, options: { readonly name: string; readonly help: string }) {
+    const gauge: Gauge = new Gauge({ ...options, registers: [registry], collect: () => gauge.set(this.ask()) });
+  }
+}
+
 /** The metrics of one instance. Names are public: dashboards rely on them. */
 export class Metrics {
   readonly registry = new Registry();
@@ -37,13 +46,9 @@ export class Metrics {
     [],
   );
   readonly tailWaiters = this.#gauge('madeleine_tail_waiters', 'Readers and consumers that wait for new events.', []);
-  /** Tells the bytes on their way when somebody asks: they change with every message. */
-  outgoing: () => number = () => 0;
-  readonly outgoingBytes: Gauge = new Gauge({
+  readonly outgoingBytes = new AskedGauge(this.registry, {
     name: 'madeleine_outgoing_bytes',
     help: 'Bytes of answers of streams that wait for their clients to read.',
-    registers: [this.registry],
-    collect: () => this.outgoingBytes.set(this.outgoing()),
   });
   readonly consumerOffset = this.#gauge('madeleine_consumer_offset', 'Offset of a consumer run here.', [
     'context',

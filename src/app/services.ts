@@ -41,7 +41,7 @@ export interface ServicesOptions {
 
 export function services(options: ServicesOptions): RegisteredService[] {
   const outgoing = new Outgoing(options.draining);
-  options.surroundings.metrics.outgoing = () => outgoing.bytes;
+  options.surroundings.metrics.outgoingBytes.ask = () => outgoing.bytes;
   return [
     registered(EventServiceDefinition, eventCodecs(pushLimits(options)), eventService(options, outgoing)),
     registered(StreamServiceDefinition, {}, streamService(options)),
