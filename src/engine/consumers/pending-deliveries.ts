@@ -11,6 +11,9 @@ export interface DeliveryBatch {
   readonly deliveries: readonly Delivery[];
 }
 
+/** Places of what was taken that are kept. */
+const KEPT_PLACES = 64;
+
 /** Bytes of an entry in the form in which the member gets it. */
 export type MeasureEntry = (entry: LogEntry) => number;
 
@@ -78,7 +81,15 @@ export class PendingDeliveries {
     for (const entry of taken.entries) this.#bytes -= entryBytes(entry);
     this.#start = end;
     if (this.size === 0) this.clear();
+    else if (end >= KEPT_PLACES) this.#dropTaken();
     return taken;
+  }
+
+  /** Lets go of what was taken: a subscriber that is never done would keep all that it ever got. */
+  #dropTaken(): void {
+    this.#entries = this.#entries.slice(this.#start);
+    this.#deliveries = this.#deliveries.slice(this.#start);
+    this.#start = 0;
   }
 
   #endOf(limit: number, maxBytes: number, measure: MeasureEntry): number {

@@ -48,7 +48,7 @@ export interface LogTailOptions {
 export class LogTail implements EntryKeeper {
   readonly #options: LogTailOptions;
   /** Ascending; `#start` is the index of the first one that counts. */
-  #entries: LogEntry[] = [];
+  #entries: (LogEntry | undefined)[] = [];
   #start = 0;
   #bytes = 0;
   /** Everything at or below is not in memory. */
@@ -114,7 +114,7 @@ export class LogTail implements EntryKeeper {
   after(position: Position, limit: number): readonly LogEntry[] | undefined {
     if (position < this.#memoryStart) return undefined;
     const from = this.#indexAfter(position);
-    return this.#entries.slice(from, from + limit);
+    return this.#entries.slice(from, from + limit) as LogEntry[];
   }
 
   /** The entry at a position if it is in memory. */
@@ -199,6 +199,8 @@ export class LogTail implements EntryKeeper {
       const entry = this.#entries[this.#start] as LogEntry;
       this.#forget(entry);
       this.#memoryStart = entry.position;
+      // What is not counted any more is not held here either until its place goes.
+      this.#entries[this.#start] = undefined;
       this.#start += 1;
     }
     // Dropped in bulk: a shift an entry would copy the whole array each time.
@@ -300,7 +302,7 @@ export class LogTail implements EntryKeeper {
   }
 
   #restartAt(position: Position): void {
-    for (const entry of this.#entries.slice(this.#start)) this.#forget(entry);
+    for (const entry of this.#entries) if (entry !== undefined) this.#forget(entry);
     this.#entries = [];
     this.#start = 0;
     this.#bytes = 0;

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import type { Delivery } from '../../../../src/domain/consumers/delivery-types.js';
 import type { LogEntry } from '../../../../src/domain/events/event.js';
@@ -10,6 +12,8 @@ const fill = (count: number) => {
   }
   return pending;
 };
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 const positions = (batch: { entries: readonly LogEntry[] }) => batch.entries.map(({ position }) => position);
 
 describe('pending deliveries', () => {
@@ -38,5 +42,18 @@ describe('pending deliveries', () => {
     pending.markStale();
     pending.prune(current);
     expect(positions(pending.take(10, 100, () => 1))).toEqual([2, 4]);
+  });
+
+  it('keep nothing of what was taken, even where they are never done', async () => {
+    const pending = fill(3);
+    const given: WeakRef<LogEntry>[] = [];
+    for (let position = 4; position <= 1_000; position += 1) {
+      pending.push({ position } as LogEntry, { position } as Delivery);
+      given.push(new WeakRef(pending.take(1, 1_000, () => 1).entries[0] as LogEntry));
+    }
+    await new Promise((turn) => setImmediate(turn));
+    collectGarbage();
+    expect(given.filter((entry) => entry.deref() !== undefined).length).toBeLessThan(100);
+    expect(pending.size).toBe(3);
   });
 });

@@ -1,6 +1,8 @@
 // What the newest part of the log may hold in memory: all of each entry counts, its encodings from when they are made.
 
 import { randomUUID } from 'node:crypto';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { BLANK_ENVELOPE, type EnvelopeRest } from '../../../../src/domain/events/envelope.js';
@@ -34,6 +36,16 @@ function entryAt(position: number, changes: Partial<LogEntry>): LogEntry {
   const own = { position, eventId: position, kind: EntryKind.OCCURRED, sequence: 0, createdAt: 1, payload: undefined };
   return { ...envelope, messageId: randomUUID(), ...own, ...changes };
 }
+
+/** An entry that nobody but the tail holds. */
+function publishedAt(tail: LogTail, position: number): LogEntry {
+  const entry = entryAt(position, { rest: rest(16 * 1024) });
+  tail.publish([entry]);
+  return entry;
+}
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 /** What is in memory of so many positions. */
 function keptOf(tail: LogTail, positions: number): LogEntry[] {
@@ -78,6 +90,18 @@ describe('the tail of the log', () => {
     expect(heldBytes(kept)).toBeLessThanOrEqual(4 * MIB);
     // Not bounded by keeping next to nothing either.
     expect(heldBytes(kept)).toBeGreaterThan(MIB);
+  });
+
+  it('holds none of those that it has let go of, which are not counted any more', async () => {
+    const tail = tailOf(MIB);
+    const entries = Array.from({ length: EVENTS }, (_, n) => new WeakRef(publishedAt(tail, n + 1)));
+    const kept = keptOf(tail, EVENTS).length;
+    // References that were looked at stay until the turn is over.
+    await new Promise((turn) => setImmediate(turn));
+    collectGarbage();
+    expect(entries.filter((entry) => entry.deref() !== undefined).length).toBeLessThanOrEqual(kept + 2);
+    expect(kept).toBeLessThan(EVENTS / 4);
+    expect(tail.visible).toBe(EVENTS);
   });
 
   it('counts encodings of those that it keeps, and of nobody else', () => {
