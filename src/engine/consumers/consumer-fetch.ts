@@ -5,11 +5,10 @@ import type { Delivery } from '../../domain/consumers/delivery-types.js';
 import type { Millis, Position } from '../../units.js';
 import type { MemberHost, SessionMember } from './consumer-member.js';
 import { type DeliveryBatch, type MeasureEntry, PendingDeliveries } from './pending-deliveries.js';
+import { RememberedCalls } from './remembered-calls.js';
 
 /** Bytes of one answer, about. */
 const ANSWER_BYTES = 3 * 1024 * 1024;
-/** Request ids that are remembered for one member; the oldest are forgotten first. */
-const MAX_REQUESTS = 1_000;
 
 export interface FetchOptions {
   /** Events at most. */
@@ -39,16 +38,15 @@ export class FetchMember implements SessionMember {
   isTouched = false;
   wakeAtMs: Millis = Number.POSITIVE_INFINITY;
   readonly #host: MemberHost;
-  readonly #rememberMs: Millis;
   readonly #callers: Caller[] = [];
-  readonly #requests = new Map<string, { readonly batch: Promise<DeliveryBatch>; readonly untilMs: Millis }>();
+  readonly #remembered: RememberedCalls;
   #usedAtMs: Millis;
 
   /** Makes a member that remembers request ids for `rememberMs`, the ack time-out. */
   constructor({ name, host, rememberMs }: { name: string; host: MemberHost; rememberMs: Millis }) {
     this.name = name;
     this.#host = host;
-    this.#rememberMs = rememberMs;
+    this.#remembered = new RememberedCalls(host.clock, rememberMs);
     this.subscribedAtMs = host.clock.nowMs();
     this.#usedAtMs = host.clock.monotonicMs();
   }
@@ -70,11 +68,11 @@ export class FetchMember implements SessionMember {
    * caller's to leave out.
    */
   fetch(options: FetchOptions): { readonly batch: Promise<DeliveryBatch>; readonly repeated: boolean } {
-    const former = options.requestId === '' ? undefined : this.#requests.get(options.requestId);
-    if (former !== undefined && former.untilMs > this.#host.clock.monotonicMs())
-      return { batch: former.batch, repeated: true };
+    const { requestId } = options;
+    const former = requestId === '' ? undefined : this.#remembered.get(requestId);
+    if (former !== undefined) return { batch: former, repeated: true };
     const batch = this.#enqueue(options);
-    if (options.requestId !== '') this.#remember(options.requestId, batch);
+    if (requestId !== '') this.#remembered.add(requestId, batch);
     this.#host.pull(this);
     return { batch, repeated: false };
   }
@@ -153,16 +151,6 @@ export class FetchMember implements SessionMember {
       maxInFlight: room === 0 ? 0 : events + room,
       maxInFlightBytes: room === 0 ? 0 : bytes + ANSWER_BYTES,
     });
-  }
-
-  #remember(requestId: string, batch: Promise<DeliveryBatch>): void {
-    this.#requests.delete(requestId);
-    this.#requests.set(requestId, { batch, untilMs: this.#host.clock.monotonicMs() + this.#rememberMs });
-    const [oldest] = this.#requests.keys();
-    if (this.#requests.size > MAX_REQUESTS && oldest !== undefined) this.#requests.delete(oldest);
-    const forget = (): boolean => this.#requests.delete(requestId);
-    // A call that leased nothing may as well be made anew.
-    batch.then((given) => given.deliveries.length > 0 || forget(), forget);
   }
 }
 
