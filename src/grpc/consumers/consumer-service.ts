@@ -90,7 +90,10 @@ export class ConsumerService {
         // `next` ends by itself when the signal aborts: the engine closes the subscription then.
         await lane.ready();
         const frame = await subscription.next(lane);
-        if (frame === undefined) return;
+        if (frame === undefined) {
+          await lane.finished();
+          return;
+        }
         const isNews = frame.kind !== 'deliveries';
         yield lane.message(isNews ? subscribeNewsFrame(frame) : this.#frames.deliveries(frame, form));
       }

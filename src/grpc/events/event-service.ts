@@ -117,6 +117,7 @@ export class EventService {
         yield lane.message(answer);
         await lane.ready();
       }
+      await lane.finished();
     } finally {
       lane.close();
     }
@@ -165,6 +166,7 @@ export class EventService {
         else yield lane.message(readNewsFrame(frame));
         if (frame.kind === 'going_away') throw drainingError();
       }
+      await lane.finished();
     } finally {
       lane.close();
     }

@@ -107,7 +107,12 @@ export class OutgoingLane {
 
   /** Resolves when what was sent before leaves room for more, or the call is over; undefined: at once. */
   ready(): Promise<void> | undefined {
-    return this.#isReady() ? undefined : this.#whenReady();
+    return this.#isReady() ? undefined : this.#until(() => this.#isReady());
+  }
+
+  /** Resolves when all is written, or the call is over. A stream ends after that: what it has left is counted as long as it is open. */
+  finished(): Promise<void> {
+    return this.#until(() => this.#bytes === 0);
   }
 
   /** Bytes that the next message would have. */
@@ -157,15 +162,19 @@ export class OutgoingLane {
   }
 
   #isReady(): boolean {
-    const isOver = this.#signal.aborted || this.#outgoing.draining.aborted;
-    return this.#bytes === 0 || this.#left() >= MESSAGE_BYTES.least || isOver;
+    return this.#bytes === 0 || this.#left() >= MESSAGE_BYTES.least || this.#isOver();
   }
 
-  async #whenReady(): Promise<void> {
+  /** Nobody waits any more for a client to read. */
+  #isOver(): boolean {
+    return this.#signal.aborted || this.#outgoing.draining.aborted;
+  }
+
+  async #until(isMet: () => boolean): Promise<void> {
     const signals = [this.#signal, this.#outgoing.draining];
     const onAbort = () => this.#wake?.();
     for (const signal of signals) signal.addEventListener('abort', onAbort);
-    while (!this.#isReady()) {
+    while (!isMet() && !this.#isOver()) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });

@@ -73,6 +73,36 @@ describe('messages on their way', () => {
     await last;
   });
 
+  it('are counted until they are written, also where nothing comes after them', async () => {
+    const outgoing = new Outgoing(never());
+    const call = new AbortController();
+    const lane = outgoing.open('a:1', call.signal);
+    const message = lane.message(new Uint8Array(1_000));
+    let isFinished = false;
+    const finished = lane.finished().then(() => {
+      isFinished = true;
+    });
+    await new Promise((turn) => setImmediate(turn));
+    expect(isFinished).toBe(false);
+    message.written();
+    await finished;
+    lane.message(new Uint8Array(1_000));
+    const cut = lane.finished();
+    call.abort();
+    await cut;
+    await outgoing.open('a:1', never()).finished();
+  });
+
+  it('are waited for by nobody when the server drains', async () => {
+    const draining = new AbortController();
+    const lane = new Outgoing(draining.signal).open('a:1', never());
+    fill(lane);
+    const ready = lane.ready();
+    draining.abort();
+    await ready;
+    await lane.finished();
+  });
+
   it('are nobody’s any more when their stream is over', () => {
     const outgoing = new Outgoing(never());
     const lane = outgoing.open('a:1', never());
