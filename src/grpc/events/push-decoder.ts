@@ -15,14 +15,14 @@ import { asBuffer } from '../../domain/json/bytes.js';
 import { JsonTooLongError, JsonValueError, valueToJsonText } from '../wire/json-value.js';
 import { readPair } from '../wire/pairs.js';
 import { descriptionText } from '../wire/struct-decoder.js';
-import { WireReader } from '../wire/wire-reader.js';
+import { type MessageBudget, WireReader } from '../wire/wire-reader.js';
 
 /** How many events one call, or one batch of a stream, may have. */
 export const MAX_BATCH_EVENTS = 1_000;
 /** Properties that an event may have. */
 export const MAX_PROPERTIES = 64;
-/** Messages that a request may have nested in it, payloads' and descriptions' content aside: a thousand full events have 73,000. */
-const MAX_PARTS = 100_000;
+/** Messages that a push may have nested in it, its payload's and description's content aside: one with all properties has 74. */
+const MAX_PARTS = 80;
 
 export interface DecodedPayload {
   contentType: string;
@@ -98,15 +98,16 @@ export interface DecodedBatch {
  * nothing: a JSON payload of more than `maxEventBytes` is not read to its end.
  */
 export function decodePush(bytes: Uint8Array, maxEventBytes = Number.POSITIVE_INFINITY): DecodedPush {
-  return readPush(readerOf(bytes), maxEventBytes);
+  return readPush(new WireReader(asBuffer(bytes), { left: MAX_PARTS }), maxEventBytes);
 }
 
 /** Decodes a PushEventsRequest; see `decodePush`. Throws FIELD_INVALID too, for too many events. */
 export function decodePushes(bytes: Uint8Array, maxEventBytes = Number.POSITIVE_INFINITY): DecodedPush[] {
-  const reader = readerOf(bytes);
+  const budget = { left: 0 };
+  const reader = new WireReader(asBuffer(bytes), budget);
   const pushes: DecodedPush[] = [];
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
-    if (tag === 10) addPush(pushes, reader, maxEventBytes);
+    if (tag === 10) addPush(pushes, reader, budget, maxEventBytes);
     else reader.skip(tag);
   }
   return pushes;
@@ -114,23 +115,22 @@ export function decodePushes(bytes: Uint8Array, maxEventBytes = Number.POSITIVE_
 
 /** Decodes a PushEventStreamRequest; see `decodePushes`. */
 export function decodeBatch(bytes: Uint8Array, maxEventBytes = Number.POSITIVE_INFINITY): DecodedBatch {
-  const reader = readerOf(bytes);
+  const budget = { left: 0 };
+  const reader = new WireReader(asBuffer(bytes), budget);
   const batch: DecodedBatch = { batchId: 0n, pushes: [], atomic: false };
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === 8) batch.batchId = reader.uint64();
-    else if (tag === 18) addPush(batch.pushes, reader, maxEventBytes);
+    else if (tag === 18) addPush(batch.pushes, reader, budget, maxEventBytes);
     else if (tag === 24) batch.atomic = reader.bool();
     else reader.skip(tag);
   }
   return batch;
 }
 
-function readerOf(bytes: Uint8Array): WireReader {
-  return new WireReader(asBuffer(bytes), { left: MAX_PARTS });
-}
-
-function addPush(pushes: DecodedPush[], reader: WireReader, maxEventBytes: number): void {
+function addPush(pushes: DecodedPush[], reader: WireReader, budget: MessageBudget, maxEventBytes: number): void {
   if (pushes.length === MAX_BATCH_EVENTS) throw fieldInvalid('events', `has more than ${MAX_BATCH_EVENTS} members`);
+  // The push itself is one.
+  budget.left = MAX_PARTS + 1;
   pushes.push(readPush(reader.message(), maxEventBytes));
 }
 
@@ -231,7 +231,9 @@ function readStringField(event: DecodedEvent, tag: number, reader: WireReader): 
       draft.unit = reader.string();
       return;
     case 22:
-      addProperty(event.properties, reader.message());
+      // One more than there may be is enough to refuse them: the others are passed over.
+      if (event.properties.length > MAX_PROPERTIES) reader.skip(tag);
+      else event.properties.push(readPair(reader.message()));
       return;
     case 23:
       event.system = readSystem(reader.message());
@@ -248,11 +250,6 @@ function readStringField(event: DecodedEvent, tag: number, reader: WireReader): 
     default:
       reader.skip(tag);
   }
-}
-
-/** Adds a property; one more than there may be is enough to refuse them. */
-function addProperty(properties: [string, string][], property: WireReader): void {
-  if (properties.length <= MAX_PROPERTIES) properties.push(readPair(property));
 }
 
 function readNumberField(draft: DraftInProgress, tag: number, reader: WireReader): void {

@@ -95,8 +95,9 @@ export class WireReader {
     return new WireReader(this.#bytes, this.#budget, at, at + length);
   }
 
-  /** A reader of the nested message in which none counts: what is made of it has a bound of its own. */
+  /** A reader of the nested message, of which nothing inside counts: what is made of it has a bound of its own. */
   uncounted(): WireReader {
+    if (this.#budget !== undefined) spend(this.#budget);
     const length = this.uint32();
     const at = this.#advance(length);
     return new WireReader(this.#bytes, undefined, at, at + length);
