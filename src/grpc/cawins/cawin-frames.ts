@@ -1,7 +1,12 @@
-// Encodes the responses that carry one event: its own bytes are spliced in. What the generated code makes of a payload is another
+// Encodes the responses that carry events: their own bytes are spliced in. What the generated code makes of a payload is another
 // one: it loses members named `__proto__`.
 
-import { type Cawin, CheckOrWaitResponse } from '../../../generated/madeleine/v1/cawin_service.js';
+import {
+  type Cawin,
+  CheckOrWaitResponse,
+  ExplainWaitResponse,
+  NearMiss,
+} from '../../../generated/madeleine/v1/cawin_service.js';
 import { Outcome } from '../../../generated/madeleine/v1/event_service.js';
 import type { LogEntry } from '../../domain/events/event.js';
 import type { WireEventEncoder } from '../events/event-encoder.js';
@@ -10,6 +15,16 @@ import { WireWriter } from '../wire/wire-writer.js';
 
 /** The field `event` of CheckOrWaitResponse, as a tag. */
 const CHECKED_EVENT = (2 << 3) | 2;
+/** The field `event` of ExplainWaitResponse and of NearMiss. */
+const EXPLAINED_EVENT = (1 << 3) | 2;
+/** The field `near_misses` of ExplainWaitResponse. */
+const NEAR_MISS = (2 << 3) | 2;
+
+/** An event that nearly matched, and what is said of it. */
+export interface FramedMiss {
+  readonly entry: LogEntry;
+  readonly said: Omit<NearMiss, 'event'>;
+}
 
 export class CawinFrames {
   readonly #encoder: WireEventEncoder;
@@ -24,6 +39,20 @@ export class CawinFrames {
     const outcome = isAwaited ? Outcome.OUTCOME_AWAITED : Outcome.OUTCOME_FOUND;
     const rest = CheckOrWaitResponse.encode({ cawin, event: undefined, outcome });
     return rest.uint32(CHECKED_EVENT).bytes(this.#encoder.encode(event, 'json')).finish();
+  }
+
+  /** Encodes an ExplainWaitResponse. */
+  explained(event: LogEntry, misses: readonly FramedMiss[], lookedAt: number, form: PayloadForm): Uint8Array {
+    const encode = (entry: LogEntry) => this.#encoder.encode(entry, form);
+    const response = ExplainWaitResponse.encode({ event: undefined, nearMisses: [], lookedAt });
+    response.uint32(EXPLAINED_EVENT).bytes(encode(event));
+    for (const { entry, said } of misses) {
+      const miss = NearMiss.encode({ ...said, event: undefined })
+        .uint32(EXPLAINED_EVENT)
+        .bytes(encode(entry));
+      response.uint32(NEAR_MISS).bytes(miss.finish());
+    }
+    return response.finish();
   }
 
   /** Encodes a WaitForEventResponse. */

@@ -9,7 +9,6 @@ import {
   type DeleteCawinRequest,
   type DeleteCawinResponse,
   type ExplainWaitRequest,
-  type ExplainWaitResponse,
   type GetCawinRequest,
   type GetCawinResponse,
   type ListAttemptsRequest,
@@ -22,9 +21,8 @@ import {
   type UpdateCawinResponse,
   type WaitForEventRequest,
 } from '../../../generated/madeleine/v1/cawin_service.js';
-import { Event } from '../../../generated/madeleine/v1/event.js';
 import { drainingError } from '../../domain/errors.js';
-import { EntryKind, type LogEntry } from '../../domain/events/event.js';
+import { EntryKind } from '../../domain/events/event.js';
 import type { Cawins } from '../../engine/cawins/cawins.js';
 import type { CheckOrWait } from '../../engine/cawins/check-or-wait.js';
 import type { LogSource } from '../../engine/log/log-source.js';
@@ -32,7 +30,7 @@ import { joinSignals } from '../../engine/log/log-wait.js';
 import type { ExplainWait } from '../../engine/waits/explain-wait.js';
 import type { Waits } from '../../engine/waits/waits.js';
 import type { WireEventEncoder } from '../events/event-encoder.js';
-import { type FittedEntry, fitting } from '../events/fitting.js';
+import { fitting } from '../events/fitting.js';
 import { encoded, type MethodCodec } from '../wire/definitions.js';
 import { listPage } from '../wire/pages.js';
 import { callerOf, payloadForm, readContext, sizeField } from '../wire/wire.js';
@@ -43,6 +41,7 @@ import {
   cawinToWire,
   checkOrWaitFromWire,
   idFromWire,
+  nearMissToWire,
   newCawinFromWire,
   statesFromWire,
 } from './cawin-wire.js';
@@ -54,6 +53,7 @@ const NEAR_MISSES = { default: 5, max: 20 };
 export const CAWIN_CODECS: Readonly<Record<string, MethodCodec>> = {
   checkOrWait: { decode: decodeCheckOrWait, ...encoded },
   waitForEvent: encoded,
+  explainWait: encoded,
 };
 
 export interface CawinServiceOptions {
@@ -158,29 +158,17 @@ export class CawinService {
     return { cawin: cawinToWire(cawin), retried };
   }
 
-  async explainWait(request: ExplainWaitRequest): Promise<ExplainWaitResponse> {
+  async explainWait(request: ExplainWaitRequest): Promise<Uint8Array> {
     const { explainWait, encoder } = this.#options;
     const form = payloadForm('payload_encoding', request.payloadEncoding);
     const limit = sizeField('limit', request.limit, NEAR_MISSES);
     const { event, nearMisses, lookedAt } = await explainWait.run(idFromWire('event_id', request.eventId), limit);
-    const encode = (entry: LogEntry) => encoder.encode(entry, form);
     const entries = [event, ...nearMisses.map((miss) => miss.event)];
-    const [own, ...others] = fitting(entries, (entry) => encode(entry).byteLength);
-    const toWire = (fitted: FittedEntry | undefined) => fitted && Event.decode(encode(fitted.entry));
-    return {
-      event: toWire(own),
-      nearMisses: nearMisses.map((miss, index) => ({
-        event: toWire(others[index]),
-        shortened: others[index]?.isShortened ?? false,
-        matchingLeaves: miss.difference.matching,
-        leaves: miss.difference.leaves,
-        difference: {
-          path: miss.difference.path,
-          expected: miss.difference.expected,
-          actual: miss.difference.found,
-        },
-      })),
-      lookedAt,
-    };
+    const [own, ...others] = fitting(entries, (entry) => encoder.encode(entry, form).byteLength);
+    const misses = nearMisses.map((miss, index) => {
+      const { entry, isShortened } = others[index] ?? { entry: miss.event, isShortened: false };
+      return { entry, said: nearMissToWire(miss, isShortened) };
+    });
+    return this.#frames.explained(own?.entry ?? event, misses, lookedAt, form);
   }
 }

@@ -5,6 +5,7 @@ import {
   AttemptOutcome,
   type Callback,
   type CreateCawinRequest,
+  type NearMiss,
   type UpdateCawinRequest,
   type Cawin as WireCawin,
   type Firing as WireFiring,
@@ -31,6 +32,7 @@ import { EntryKind } from '../../domain/events/event.js';
 import { EVENT_STATUS, kindOfStatus } from '../../domain/events/event-status.js';
 import type { CallbackDraft, CawinChange, CawinTerms, NewCawin } from '../../engine/cawins/cawins.js';
 import type { PushCommand } from '../../engine/group/pushes.js';
+import type { NearMiss as FoundMiss } from '../../engine/waits/explain-wait.js';
 import { toPushCommand } from '../events/push-validation.js';
 import { durationMs, filterValues, requestIdField, timeField, toDuration, toTimestamp } from '../wire/wire.js';
 import type { DecodedCheck } from './check-decoder.js';
@@ -172,6 +174,12 @@ export function statesFromWire(field: string, states: readonly WireState[]): Rea
       throw fieldInvalid(`${field}[${index}]`, 'is not a state');
   });
   return new Set(states);
+}
+
+/** What is said of an event that nearly matched. */
+export function nearMissToWire({ difference }: FoundMiss, shortened: boolean): Omit<NearMiss, 'event'> {
+  const { matching, leaves, path, expected, found } = difference;
+  return { shortened, matchingLeaves: matching, leaves, difference: { path, expected, actual: found } };
 }
 
 export function cawinToWire(cawin: Cawin): WireCawin {
