@@ -17,9 +17,9 @@ interface Tier {
 const TIERS: readonly Tier[] = [
   { name: 'unit', database: false, timeoutMs: 20_000 },
   { name: 'property', database: false, timeoutMs: 60_000 },
-  { name: 'storage', database: true, timeoutMs: 30_000 },
-  { name: 'integration', database: true, timeoutMs: 30_000 },
-  { name: 'migrations', database: true, timeoutMs: 30_000 },
+  { name: 'storage', database: true, timeoutMs: 60_000 },
+  { name: 'integration', database: true, timeoutMs: 60_000 },
+  { name: 'migrations', database: true, timeoutMs: 60_000 },
   { name: 'docs', database: true, timeoutMs: 120_000, alone: true },
   { name: 'cluster', database: true, timeoutMs: 120_000, alone: true },
   { name: 'fault', database: true, timeoutMs: 120_000, alone: true },

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type Client, credentials, type GrpcObject, loadPackageDefinition, type ServiceError } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
+import { BadRequest, ErrorInfo } from 'nice-grpc-error-details';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../support/database/database.js';
 import { startServer, type TestServer } from '../../support/server/server.js';
@@ -195,12 +196,13 @@ describe('buf curl, by reflection', () => {
     const { code, stderr } = await curl('madeleine.v1.EventService/PushEvent', { event: { topic: 'orders' } });
     expect(code).toBe(24);
     expect(stderr).toContain('invalid_argument');
-    // What a detail says is there only if its message was found by reflection.
-    const { details } = JSON.parse(stderr) as { details: { type: string; debug?: unknown }[] };
-    expect(details).toMatchObject([
-      { type: 'google.rpc.ErrorInfo', debug: { reason: 'FIELD_INVALID', domain: 'madeleine' } },
-      { type: 'google.rpc.BadRequest', debug: { fieldViolations: [{ field: 'event.issuer' }] } },
-    ]);
+    // It shows what a detail says as it is encoded; grpcurl, which asks for its message by reflection, in clear.
+    const { details } = JSON.parse(stderr) as { details: { type: string; value: string }[] };
+    expect(details.map(({ type }) => type)).toEqual(['google.rpc.ErrorInfo', 'google.rpc.BadRequest']);
+    const [info, request] = details.map(({ value }) => Buffer.from(value, 'base64'));
+    expect(ErrorInfo.decode(info ?? Buffer.alloc(0))).toMatchObject({ reason: 'FIELD_INVALID', domain: 'madeleine' });
+    const { fieldViolations } = BadRequest.decode(request ?? Buffer.alloc(0));
+    expect(fieldViolations.map(({ field }) => field)).toContain('event.issuer');
   });
 
   it('fetches and acknowledges as a consumer', async () => {
