@@ -151,6 +151,9 @@ describe('the command line for consumers', () => {
       const positions = await pushed(3);
       expect((await cli('consumers', 'create', 'mailer', '--topic', 'orders', '--ordering', 'none')).code).toBe(0);
       const { stdout: list } = await cli('consumers');
+      expect(list).toMatch(
+        /OFFSET +HEAD +LAG +PENDING +IN FLIGHT +MEMBERS\n.* mailer +no-member +\d+ +\d+ +\d+ +\d+ +0 +0\n/,
+      );
       expect(list.split('\n')[1]).toMatch(new RegExp(`^${context} +mailer +no-member +0 `));
       const updated = await cli('consumers', 'update', 'mailer', '--max-attempts', '3', '--any-event', '--json');
       expect(ndjson(updated.stdout)).toMatchObject([{ settings: { maxAttempts: 3, ordering: 'ORDERING_NONE' } }]);
