@@ -10,6 +10,7 @@ import { Subscription } from '../../../src/engine/consumers/consumer-subscriptio
 import { LogReader } from '../../../src/engine/log/log-reader.js';
 import { useScenes } from '../../support/consumers/consumer-scene.js';
 import { useServer } from '../../support/server/suite.js';
+import { waitUntil } from '../../support/wait-until.js';
 
 const suite = useServer();
 const scene = useScenes(suite);
@@ -23,7 +24,7 @@ describe('members that get nothing', () => {
     await Promise.all(members.map((member) => member.opened()));
     // The whole stream goes to the member that has its first event.
     await push(1, { stream: 'busy' });
-    await vi.waitUntil(() => members.some(({ deliveries }) => deliveries.length > 0));
+    await waitUntil(() => members.some(({ deliveries }) => deliveries.length > 0), { what: 'the first delivery' });
     const busy = members.find(({ deliveries }) => deliveries.length > 0);
     const work = [
       vi.spyOn(Subscription.prototype, 'roundDone'),
