@@ -52,32 +52,31 @@ export class ConsumerAnswers {
     const now = clock.monotonicMs();
     const statuses = window.answers.ack(answers, now);
     const passed = upTo === undefined ? [] : window.answers.ackUpTo(upTo, member, now);
+    const withoutLease = answers.some((answer) => answer.lease === 0);
     // Only without a lease can one acknowledge what was not handed out yet.
-    if (upTo !== undefined || answers.some((answer) => answer.lease === 0)) members.markStale();
+    if (upTo !== undefined || withoutLease) members.markStale();
     members.wake();
-    await dispatcher.passAnswered();
-    const foreign = await this.#findForeign(answers, statuses);
+    if (window.scan.isBehindAnswers) await dispatcher.passAnswered();
+    if (withoutLease) await this.#tellForeign(answers, statuses);
     await progress.flush();
     life.assertRunning();
-    const told = statuses.map((status, index) => (foreign.has(index) ? 'UNKNOWN' : status));
-    return { offset: progress.storedOffset, statuses: told, upTo: passed.length };
+    return { offset: progress.storedOffset, statuses, upTo: passed.length };
   }
 
   /**
-   * Finds among answers that count as repeated those for events that the consumer never gets: the offset passed them. A lease
-   * proves the delivery, so only answers without one are looked up. What is not stored any more cannot be told.
+   * Finds among answers that count as repeated those for events that the consumer never gets, as the offset passed them, and has
+   * them UNKNOWN. A lease proves the delivery, so only answers without one are looked up. What is not stored any more cannot be
+   * told.
    */
-  async #findForeign(answers: readonly Answer[], statuses: readonly AckStatus[]): Promise<ReadonlySet<number>> {
+  async #tellForeign(answers: readonly Answer[], statuses: AckStatus[]): Promise<void> {
     const { source, dispatcher } = this.#options;
     const { matches } = dispatcher.selection;
     const asked = [...answers.keys()].filter((index) => answers[index]?.lease === 0 && statuses[index] === 'ALREADY');
-    const foreign = new Set<number>();
     for (let at = 0; at < Math.min(asked.length, MAX_LOOKED_UP); at += LOOKED_UP_AT_ONCE) {
       const some = asked.slice(at, at + LOOKED_UP_AT_ONCE);
       const entries = await source.readAt([...new Set(some.map((index) => answers[index]?.position ?? 0))]);
       const strange = new Set(entries.filter((entry) => !matches(entry)).map(({ position }) => position));
-      for (const index of some) if (strange.has(answers[index]?.position ?? 0)) foreign.add(index);
+      for (const index of some) if (strange.has(answers[index]?.position ?? 0)) statuses[index] = 'UNKNOWN';
     }
-    return foreign;
   }
 }
