@@ -52,7 +52,11 @@ class Race<T> {
   async run(): Promise<T> {
     const { signal } = this.#options;
     signal.throwIfAborted();
-    const onAbort = () => this.#settle?.reject(signal.reason);
+    const onAbort = () => {
+      this.#settle?.reject(signal.reason);
+      // What is ready a moment later has nobody to go to.
+      this.#over.abort();
+    };
     signal.addEventListener('abort', onAbort, { once: true });
     try {
       return await new Promise<T>((resolve, reject) => {

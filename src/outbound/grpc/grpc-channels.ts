@@ -75,14 +75,20 @@ export class GrpcChannels {
   }
 }
 
+/** A connection that is being made, for all who wait for it: it is given up when nobody does any more. */
+interface Opening {
+  readonly session: Promise<GrpcSession>;
+  readonly over: AbortController;
+  waiting: number;
+}
+
 /** The connection to one receiver, made when it is needed. */
 class Channel {
   readonly #url: GrpcCallbackUrl;
   readonly #addresses: readonly PinnedAddress[];
   readonly #options: GrpcChannelsOptions;
   #session: GrpcSession | undefined;
-  /** The connection that is being made, for all who wait for it: it is given up when nobody does any more. */
-  #opening: { readonly session: Promise<GrpcSession>; readonly over: AbortController; waiting: number } | undefined;
+  #opening: Opening | undefined;
   users = 0;
 
   constructor(url: GrpcCallbackUrl, addresses: readonly PinnedAddress[], options: GrpcChannelsOptions) {
@@ -123,18 +129,26 @@ class Channel {
       return await orAbort(opening.session, signal);
     } finally {
       opening.waiting -= 1;
-      if (opening.waiting === 0) opening.over.abort(new AttemptFailure('cancelled', 'nobody waits for it'));
+      if (opening.waiting === 0) this.#giveUp(opening);
     }
   }
 
-  #start(timeMs: Millis) {
+  /** Ends what nobody waits for any more; it may be ready. */
+  #giveUp(opening: Opening): void {
+    if (this.#opening === opening) this.#opening = undefined;
+    opening.over.abort(new AttemptFailure('cancelled', 'nobody waits for it'));
+  }
+
+  #start(timeMs: Millis): Opening {
     const over = new AbortController();
-    const session = this.#connect(timeMs, over.signal).finally(() => {
-      this.#opening = undefined;
-    });
-    // Nobody may be left who hears of it.
-    session.catch(() => {});
-    return { session, over, waiting: 0 };
+    const session = this.#connect(timeMs, over.signal);
+    const opening = { session, over, waiting: 0 };
+    const end = () => {
+      if (this.#opening === opening) this.#opening = undefined;
+    };
+    // Nobody may be left who hears of its failure.
+    session.then(end, end);
+    return opening;
   }
 
   async #connect(timeMs: Millis, signal: AbortSignal): Promise<GrpcSession> {

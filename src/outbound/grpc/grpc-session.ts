@@ -48,6 +48,7 @@ export class GrpcSession {
     });
     // Calls hear of it by themselves; without a listener it would end the process.
     this.#session.on('error', () => {});
+    this.#session.on('goaway', () => this.retire());
     this.#session.setTimeout(IDLE_MS, () => this.retire());
   }
 
@@ -74,7 +75,7 @@ export class GrpcSession {
     this.#allow();
     const { received } = this.#socket;
     try {
-      return await new Call(this.#session.request(headers), body, signal).reply;
+      return await new Call(this.#session.request(headers), body, { signal, isLost: () => this.#isLost }).reply;
     } catch (error) {
       // Nothing at all came for as long as the call lasted: the connection may be dead without anybody's having said so.
       if (signal.aborted && this.#socket.received === received) this.retire();
@@ -82,13 +83,15 @@ export class GrpcSession {
     } finally {
       this.#calls -= 1;
       this.#allow();
+      if (!this.isOpen) this.retire();
     }
   }
 
-  /** Makes no further calls; those under way end. */
+  /** Makes no further calls, and closes it once those under way have ended. */
   retire(): void {
     this.#isRetired = true;
-    if (!this.#session.destroyed) this.#session.close();
+    // A polite close would wait for the other side's, for ever where nobody is there.
+    if (this.#calls === 0) this.#session.destroy();
   }
 
   /** Closes it; calls under way fail. */
@@ -97,10 +100,19 @@ export class GrpcSession {
     this.#session.destroy();
   }
 
+  get #isLost(): boolean {
+    return this.#session.destroyed || this.#socket.destroyed;
+  }
+
   /** What was not used by one call is not saved for later ones. */
   #allow(): void {
     this.#socket.allowed = this.#socket.received + MAX_CALL_BYTES * (this.#calls + 1);
   }
+}
+
+interface CallOptions {
+  readonly signal: AbortSignal;
+  readonly isLost: () => boolean;
 }
 
 /** One call: its answer as it comes in, up to what it may have. */
@@ -115,7 +127,8 @@ class Call {
   #failure: unknown;
   #isComplete = false;
 
-  constructor(stream: ClientHttp2Stream, body: Buffer, signal: AbortSignal) {
+  /** `isLost`: whether there is no connection any more. */
+  constructor(stream: ClientHttp2Stream, body: Buffer, { signal, isLost }: CallOptions) {
     this.#stream = stream;
     const onAbort = () => this.#breakOff(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
@@ -139,7 +152,8 @@ class Call {
       stream.once('close', () => {
         signal.removeEventListener('abort', onAbort);
         const head = this.#head;
-        if (head === undefined || !this.#isComplete) reject(this.#failure ?? resetFailure(stream.rstCode));
+        if (head === undefined || !this.#isComplete)
+          reject(this.#failure ?? (isLost() ? LOST : resetFailure(stream.rstCode)));
         else resolve({ head, trailers: this.#trailers, body: Buffer.concat(this.#pieces) });
       });
     });
@@ -203,6 +217,7 @@ function failureOf(error: unknown): AttemptFailure {
     return resetFailure((constants as unknown as Record<string, number>)[`NGHTTP2_${reset}`]);
   }
   if (code === 'ERR_HTTP2_ERROR') return new AttemptFailure('answer', 'not an HTTP/2 answer', { cause: error });
-  const status = 'UNAVAILABLE';
-  return new AttemptFailure('connection', 'the connection was closed before an answer', { status, cause: error });
+  return LOST;
 }
+
+const LOST = new AttemptFailure('connection', 'the connection was closed before an answer', { status: 'UNAVAILABLE' });

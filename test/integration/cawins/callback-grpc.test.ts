@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type Socket } from 'node:net';
+import { createServer, connect as dial, type Socket } from 'node:net';
 import { promisify } from 'node:util';
 import { Metadata, Server, ServerCredentials, status as Status } from '@grpc/grpc-js';
 import { Any, RetryInfo } from 'nice-grpc-error-details';
@@ -170,8 +170,42 @@ describe('a callback over gRPC', () => {
     await once(silent, 'listening');
     const url = `grpc://127.0.0.1:${(silent.address() as { port: number }).port}`;
     expect(await send({ timeoutMs: 300 }, url)).toMatchObject({ outcome: 'failed', reason: 'timeout' });
+    // Nothing came at all: the connection may be dead, and the next call does not wait for it.
+    await waitUntil(() => sockets.every(({ readableEnded, closed }) => readableEnded || closed), {
+      what: 'it is closed',
+    });
     for (const socket of sockets) socket.destroy();
     silent.close();
+  });
+
+  it('has failed where the connection breaks in the middle of it, and goes over a new one afterwards', async () => {
+    const sockets: Socket[] = [];
+    const proxy = createServer((socket) => {
+      const outer = dial(receiver.port, '127.0.0.1');
+      for (const [from, to] of [
+        [socket, outer],
+        [outer, socket],
+      ] as const) {
+        from.on('error', () => {});
+        from.on('close', () => to.destroy());
+        from.pipe(to);
+      }
+      sockets.push(socket);
+    });
+    proxy.listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    const url = `grpc://127.0.0.1:${(proxy.address() as { port: number }).port}`;
+    receiver.respond = () => new Promise(() => {});
+    const broken = send({ timeoutMs: 10_000 }, url);
+    await waitUntil(() => receiver.received.length === 1, { what: 'the call is under way' });
+    for (const socket of sockets.splice(0)) socket.destroy();
+    expect(await broken).toMatchObject({ outcome: 'failed', reason: 'connection', status: 'UNAVAILABLE' });
+    receiver.respond = () => undefined;
+    expect(await send({}, url)).toMatchObject({ outcome: 'delivered' });
+    // A kept connection that was closed is no failure of the receiver.
+    for (const socket of sockets) socket.destroy();
+    expect(await send({}, url)).toMatchObject({ outcome: 'delivered' });
+    proxy.close();
   });
 
   it('has failed where nobody listens, and goes through once somebody does', async () => {
