@@ -12,6 +12,8 @@ export interface NameResolver {
 /** The time of one try of a look-up that gets no answer. */
 const DNS_TIMEOUT_MS = 2_000;
 const DNS_TRIES = 2;
+/** How long the addresses of one family wait for those of the other. */
+const FAMILY_MS = 500;
 
 export interface DnsResolverOptions {
   /** Name servers as `address` or `address:port`; the system's unless told. */
@@ -29,14 +31,37 @@ export class DnsResolver implements NameResolver {
     if (servers !== undefined) this.#resolver.setServers(servers);
   }
 
-  /** See NameResolver. One of the two families is enough, as not every name server answers for both. */
+  /**
+   * See NameResolver. One of the two families is enough, as not every name server answers for both: once there are addresses of
+   * one, the other is waited for only a moment.
+   */
   async resolve(host: string): Promise<readonly string[]> {
-    const answers = await Promise.allSettled([this.#resolver.resolve4(host), this.#resolver.resolve6(host)]);
+    const questions = [this.#resolver.resolve4(host), this.#resolver.resolve6(host)];
+    const answers = await Promise.allSettled(questions.map((one, index) => orLate(one, questions[1 - index])));
     const addresses = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
     if (addresses.length > 0) return addresses;
     const failures = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason] : []));
     // ENODATA only says that the other question was the one to ask.
     throw nameFailure(failures.find((error) => error.code !== 'ENODATA') ?? failures[0]);
+  }
+}
+
+/** The answer, or, when the other question has had addresses for a moment, none. */
+async function orLate(answer: Promise<string[]>, other: Promise<string[]> | undefined): Promise<string[]> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<string[]>((resolve) => {
+    const wait = () => {
+      timer = setTimeout(() => resolve([]), FAMILY_MS);
+    };
+    // One that fails is no reason to give this one up.
+    other?.then(wait, () => {});
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+    // The answer may come when nobody waits for it any more.
+    answer.catch(() => {});
   }
 }
 

@@ -139,6 +139,18 @@ describe('the address guard of callbacks', () => {
     expect(await send('silent.test', 200)).toMatchObject({ outcome: 'failed', reason: 'timeout' });
   });
 
+  it.each(['A', 'AAAA'])('does not wait for an answer to the question for %s that never comes', async (type) => {
+    const own = callbackScene({ allow: `${OPEN} [::1]`, nameServer: names.address });
+    names.set('half.test', [OPEN, '::1']);
+    names.silent.add(`half.test ${type}`);
+    const startedMs = performance.now();
+    const attempt = callbackAttempt(`http://half.test:${open.port}`, { timeoutMs: 4_000 });
+    const expected = type === 'A' ? { outcome: 'failed', reason: 'connection' } : { outcome: 'delivered' };
+    expect(await own.callbacks.send(attempt, never)).toMatchObject(expected);
+    expect(performance.now() - startedMs).toBeLessThan(3_000);
+    await own.callbacks.stop();
+  });
+
   it('is not led astray by a proxy of the environment', async () => {
     process.env['http_proxy'] = inner.url();
     process.env['grpc_proxy'] = inner.url();
@@ -181,19 +193,19 @@ describe('a host with several addresses', () => {
   it.each([
     ['http', '::1', { outcome: 'delivered', statusCode: 200 }],
     ['http', '127.0.0.3', { outcome: 'delivered', statusCode: 200 }],
-    // It speaks no HTTP/2: that it was reached is what counts.
-    ['grpc', '::1', { outcome: 'failed', reason: 'answer' }],
+    ['grpc', '::1', { outcome: 'delivered', status: 'OK' }],
   ])(
     'is called by %s at the one whose handshake takes seconds, where nobody listens at %s',
     async (scheme, other, expected) => {
       const slow = new SlowHost();
-      await slow.start();
+      await slow.start(scheme);
       const own = callbackScene({ allow: `${OPEN} [::1] 127.0.0.3`, nameServer: names.address });
       names.set('slow.test', [OPEN, other]);
-      await slow.standStill(1_000);
+      await slow.standStill(1_500);
       const attempt = callbackAttempt(`${scheme}://slow.test:${slow.port}`, { timeoutMs: 20_000 });
       const result = await own.callbacks.send(attempt, never);
       expect(result).toMatchObject(expected);
+      expect(result.latencyMs).toBeGreaterThan(500);
       await own.callbacks.stop();
       await slow.stop();
     },

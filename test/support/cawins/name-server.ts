@@ -16,7 +16,7 @@ export class NameServer {
   readonly #names = new Map<string, Answers>();
   /** How often each name was asked for, by type: `hooks.test A`. */
   readonly questions = new Map<string, number>();
-  /** Asked, but never answers. */
+  /** Asked, but never answers: names, or questions by name and type: `hooks.test AAAA`. */
   readonly silent = new Set<string>();
   #port = 0;
 
@@ -48,7 +48,7 @@ export class NameServer {
     const key = `${name} ${type === TYPE_A ? 'A' : 'AAAA'}`;
     const times = this.questions.get(key) ?? 0;
     this.questions.set(key, times + 1);
-    if (this.silent.has(name)) return undefined;
+    if (this.silent.has(name) || this.silent.has(key)) return undefined;
     const answers = this.#names.get(name);
     const addresses = answers?.[Math.min(times, answers.length - 1)] ?? [];
     const fitting = addresses.filter(

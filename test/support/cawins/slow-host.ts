@@ -5,9 +5,17 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { waitUntil } from '../wait-until.js';
 
-/** Answers every request, and stands still for as long as it is told. */
+/** Answers every request over HTTP, or every call over gRPC, and stands still for as long as it is told. */
 const PROGRAM = `
-  const server = require('node:http').createServer((_, response) => response.end('late'));
+  const trailers = { 'grpc-status': '0' };
+  const onStream = (stream) => {
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+    stream.on('wantTrailers', () => stream.sendTrailers(trailers));
+    stream.end(Buffer.alloc(5));
+  };
+  const server = process.argv[1] === 'grpc'
+    ? require('node:http2').createServer().on('stream', onStream)
+    : require('node:http').createServer((_, response) => response.end('late'));
   server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => process.send(server.address().port));
   process.on('message', (ms) => {
     process.send('still');
@@ -22,8 +30,8 @@ export class SlowHost {
   readonly #waiting: Socket[] = [];
   port = 0;
 
-  async start(): Promise<void> {
-    this.#child = spawn(process.execPath, ['-e', PROGRAM], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  async start(scheme: string): Promise<void> {
+    this.#child = spawn(process.execPath, ['-e', PROGRAM, scheme], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     const [port] = await once(this.#child, 'message');
     this.port = Number(port);
   }
@@ -32,11 +40,18 @@ export class SlowHost {
   async standStill(ms: number): Promise<void> {
     this.#child?.send(ms);
     if (this.#child !== undefined) await once(this.#child, 'message');
+    let lastMs = performance.now();
     const sockets = Array.from({ length: WAITING }, () => connect(this.port, '127.0.0.1').on('error', () => {}));
+    for (const socket of sockets) {
+      socket.on('connect', () => {
+        lastMs = performance.now();
+      });
+    }
     this.#waiting.push(...sockets);
     // The first ones get in, the others wait.
-    await once(sockets[0]!, 'connect');
-    await waitUntil(() => sockets.some(({ connecting }) => connecting), { what: 'a handshake that waits' });
+    await waitUntil(() => performance.now() - lastMs > 200 && sockets.some(({ connecting }) => connecting), {
+      what: 'handshakes that wait',
+    });
   }
 
   async stop(): Promise<void> {
