@@ -4,9 +4,9 @@
 import { pino } from 'pino';
 import { App } from './app/app.js';
 import { inspectServerSide, migrateSchema } from './app/migrate-and-doctor.js';
+import { ProcessLines } from './app/process-lines.js';
 import { runCli } from './cli/commands/program.js';
 import type { Config } from './config.js';
-import type { Logger } from './telemetry.js';
 
 const SIGNALS = { SIGTERM: 143, SIGINT: 130 } as const;
 type Signal = keyof typeof SIGNALS;
@@ -21,12 +21,6 @@ function createLogger(config: Config, destination: 1 | 2) {
   return pino(options, pino.destination({ dest: destination, sync: true }));
 }
 
-/** Has what the runtime would print on the standard error in the log. */
-function takeWarnings(logger: Logger): void {
-  process.removeAllListeners('warning');
-  process.on('warning', ({ name, message }) => logger.warn({ name, warning: message }, 'the runtime warns'));
-}
-
 function onSignals(listener: (signal: Signal) => void): void {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => listener(signal));
 }
@@ -37,7 +31,7 @@ function onSignals(listener: (signal: Signal) => void): void {
  */
 async function serve(config: Config): Promise<void> {
   const logger = createLogger(config, 1);
-  takeWarnings(logger);
+  new ProcessLines(logger).take();
   const killed = new AbortController();
   const app = new App({ config, logger, killed: killed.signal });
   const breakOff = (why: string) => {

@@ -4,7 +4,7 @@
 /** Rooms by their path in src, each with the rooms that it may import. A room may also be one file. */
 export const HOUSE: Readonly<Record<string, string>> = {
   // The process, its settings, and the words for metrics and logs.
-  main: 'app cli/commands config telemetry',
+  main: 'app cli/commands config',
   config: 'lib settings',
   settings: '',
   telemetry: '',
