@@ -9,9 +9,12 @@ export interface NameResolver {
   resolve(host: string): Promise<readonly string[]>;
 }
 
-/** The time of one try of a look-up that gets no answer. */
+/**
+ * The time of the first try of a look-up that gets no answer; each further one has twice as long. Together they outlast every call,
+ * whose own time is what ends the wait.
+ */
 const DNS_TIMEOUT_MS = 2_000;
-const DNS_TRIES = 2;
+const DNS_TRIES = 5;
 /** How long the addresses of one family wait for those of the other. */
 const FAMILY_MS = 500;
 

@@ -139,6 +139,13 @@ describe('the address guard of callbacks', () => {
     expect(await send('silent.test', 200)).toMatchObject({ outcome: 'failed', reason: 'timeout' });
   });
 
+  it('waits for a slow name server for as long as the call has time', async () => {
+    names.set('late.test', [OPEN]);
+    names.delayMs = 5_000;
+    const attempt = callbackAttempt(`http://late.test:${open.port}`, { timeoutMs: 25_000 });
+    expect(await scene.callbacks.send(attempt, never)).toMatchObject({ outcome: 'delivered' });
+  }, 30_000);
+
   it.each(['A', 'AAAA'])('does not wait for an answer to the question for %s that never comes', async (type) => {
     const own = callbackScene({ allow: `${OPEN} [::1]`, nameServer: names.address });
     names.set('half.test', [OPEN, '::1']);

@@ -18,12 +18,15 @@ export class NameServer {
   readonly questions = new Map<string, number>();
   /** Asked, but never answers: names, or questions by name and type: `hooks.test AAAA`. */
   readonly silent = new Set<string>();
+  #isStopped = false;
+  /** Milliseconds that every answer takes. */
+  delayMs = 0;
   #port = 0;
 
   async start(): Promise<void> {
     this.#socket.on('message', (question, { port, address }) => {
       const answer = this.#answer(question);
-      if (answer !== undefined) this.#socket.send(answer, port, address);
+      if (answer !== undefined) setTimeout(() => this.#send(answer, port, address), this.delayMs);
     });
     this.#socket.bind(0, '127.0.0.1');
     await once(this.#socket, 'listening');
@@ -40,7 +43,12 @@ export class NameServer {
   }
 
   stop(): void {
+    this.#isStopped = true;
     this.#socket.close();
+  }
+
+  #send(answer: Buffer, port: number, address: string): void {
+    if (!this.#isStopped) this.#socket.send(answer, port, address);
   }
 
   #answer(question: Buffer): Buffer | undefined {
