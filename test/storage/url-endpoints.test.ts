@@ -83,7 +83,7 @@ async function endpoints(): Promise<{ id: number; state: number; failures: numbe
 async function openBad(): Promise<number> {
   const [firing] = await claim(HOST, 1);
   const changes = await store.finish([report(firing!, { urlFailures: FAILURES_TO_OPEN - 1 })], half);
-  expect(changes).toMatchObject([{ origin: 'http://a', turn: 'open', failures: FAILURES_TO_OPEN }]);
+  expect(changes).toMatchObject([{ origin: 'http://a', cawinId: 1, turn: 'open', failures: FAILURES_TO_OPEN }]);
   const [, ofUrl] = await endpoints();
   return ofUrl!.id;
 }
@@ -122,7 +122,7 @@ describe('a URL whose answers fail', () => {
     await later();
     const [second] = await claim(bad);
     const closed = await store.finish([report(second!, { verdict: { kind: 'delivered' }, health: 'answers' })], half);
-    expect(closed).toMatchObject([{ origin: 'http://a', turn: 'closed' }]);
+    expect(closed).toMatchObject([{ origin: 'http://a', cawinId: expect.any(Number), turn: 'closed' }]);
     await later();
     expect(await claim(bad)).toHaveLength(32);
   });

@@ -36,11 +36,12 @@ export class EndpointReports {
     if (changes.length > 0) void this.#push(changes);
   }
 
-  #log({ origin, turn, failures }: CircuitChange): void {
+  #log({ origin, cawinId: cawin, turn, failures }: CircuitChange): void {
     const { logger } = this.#options;
-    if (turn === 'open') logger.warn({ origin, failures }, 'callbacks are held: the receiver fails; it is probed');
-    else if (turn === 'failing') logger.warn({ origin, failures }, 'callbacks fail');
-    else logger.info({ origin }, 'callbacks go out again: the receiver answers');
+    if (turn === 'open')
+      logger.warn({ origin, cawin, failures }, 'callbacks are held: the receiver fails; it is probed');
+    else if (turn === 'failing') logger.warn({ origin, cawin, failures }, 'callbacks fail');
+    else logger.info({ origin, cawin }, 'callbacks go out again: the receiver answers');
   }
 
   async #push(changes: readonly CircuitChange[]): Promise<void> {
@@ -57,11 +58,12 @@ export class EndpointReports {
   }
 }
 
-function draftOf({ origin, turn, failures, nextProbeAt }: CircuitChange): EventDraft {
+function draftOf({ origin, cawinId, turn, failures, nextProbeAt }: CircuitChange): EventDraft {
   const content = {
     endpoint: origin,
     state: turn,
     failures,
+    ...(cawinId === undefined ? {} : { cawin_id: String(cawinId) }),
     ...(nextProbeAt === undefined ? {} : { next_probe_at: new Date(nextProbeAt / 1000).toISOString() }),
   };
   return {

@@ -162,6 +162,8 @@ export interface AttemptReport {
 
 export interface CircuitChange {
   readonly origin: string;
+  /** A cawin with the URL, where it is the circuit of one; URLs may hold tokens, and are not told. */
+  readonly cawinId: number | undefined;
   readonly turn: CircuitTurn;
   /** Failures in a row. */
   readonly failures: number;

@@ -217,7 +217,8 @@ async function changeCircuit(
   };
   const after = own.reduce<Circuit>((circuit, report) => afterAttempt(circuit, newsOf(report), now, random), before);
   await storeCircuit(queries, id, before, after);
-  return changeOf(origin, before, after);
+  const ofUrl = own.find(({ firing }) => firing.endpointId === id && firing.hostId !== undefined);
+  return changeOf({ origin, cawinId: ofUrl?.firing.cawinId }, before, after);
 }
 
 /** The circuits of URLs of a host that have no endpoints of their own, up to where they need one. */
@@ -236,16 +237,20 @@ async function changeUrls(
     // What was under way when it opened says nothing new.
     if (turnOf(before, after) === undefined || (await isUrlOpen(queries, origin, firing.url))) continue;
     if (after.state === CircuitState.OPEN && !(await openUrl(queries, { id, origin }, firing.url, after))) continue;
-    changes.push(...changeOf(origin, before, after));
+    changes.push(...changeOf({ origin, cawinId: firing.cawinId }, before, after));
   }
   return changes;
 }
 
-function changeOf(origin: string, before: Circuit, after: Circuit): readonly CircuitChange[] {
+function changeOf(
+  { origin, cawinId }: Pick<CircuitChange, 'origin' | 'cawinId'>,
+  before: Circuit,
+  after: Circuit,
+): readonly CircuitChange[] {
   const turn = turnOf(before, after);
   if (turn === undefined) return [];
   const nextProbeAt = after.state === CircuitState.OPEN ? after.nextProbeAt : undefined;
-  return [{ origin: hostOriginOf(origin), turn, failures: after.failures, nextProbeAt }];
+  return [{ origin: hostOriginOf(origin), cawinId, turn, failures: after.failures, nextProbeAt }];
 }
 
 /** Writes those that end the same way in one statement: most are delivered. */
