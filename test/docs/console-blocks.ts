@@ -9,7 +9,7 @@ export interface Step {
 
 export interface Block {
   /**
-   * The word after `console`: `server`, `watch`, `expect`, `demo`, `grpcurl`, `sql`, or empty for commands that are run as they are.
+   * The word after `console`: `server`, `watch`, `expect`, `receiver`, `demo`, `grpcurl`, `sql`, or empty for commands that are run as they are.
    */
   readonly kind: string;
   readonly steps: readonly Step[];

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../support/database/private-database.js';
 import { waitUntil } from '../support/wait-until.js';
 import { type Block, consoleBlocks, type Step, steady } from './console-blocks.js';
 import { generatedParts, partOf } from './generated-parts.js';
@@ -17,6 +18,8 @@ import { generatedParts, partOf } from './generated-parts.js';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const DEFAULT_GRPC = 'localhost:50051';
 const STOP_MS = 15_000;
+/** Where examples/webhook-receiver.ts listens unless told. */
+const DEFAULT_RECEIVER = '127.0.0.1:4000';
 
 /** The pages that go on where the README ends, in the order in which they are linked to. */
 const FURTHER_PAGES = ['docs/grpcurl.md', 'docs/waits.md'];
@@ -28,12 +31,16 @@ const block = (kind: string) => readmeBlocks.find((one) => one.kind === kind) as
 /** A program that runs beside the commands; what it prints is kept. */
 class Background {
   readonly #child: ChildProcess;
+  readonly #isGroup: boolean;
   output = '';
 
-  constructor(command: string, environment: NodeJS.ProcessEnv) {
+  /** `isGroup`: signals go to all that it starts, as those of a terminal do. */
+  constructor(command: string, environment: NodeJS.ProcessEnv, isGroup = false) {
+    this.#isGroup = isGroup;
     this.#child = spawn('bash', ['-c', command], {
       cwd: ROOT,
       env: environment,
+      detached: isGroup,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
@@ -54,7 +61,8 @@ class Background {
   async stop(signal: NodeJS.Signals): Promise<void> {
     if (this.ended) return;
     const ended = once(this.#child, 'exit');
-    this.#child.kill(signal);
+    if (this.#isGroup) process.kill(-(this.#child.pid ?? 0), signal);
+    else this.#child.kill(signal);
     await ended;
   }
 }
@@ -82,7 +90,9 @@ describe('the pages', () => {
   let server: Background;
   let watch: Background;
   const waiting: { program: Background; step: Step }[] = [];
+  const receivers: { program: Background; step: Step }[] = [];
   let environment: NodeJS.ProcessEnv;
+  let receiver: string;
   let listening: Listening;
 
   beforeAll(async () => {
@@ -91,6 +101,8 @@ describe('the pages', () => {
       MADELEINE_LISTEN: '127.0.0.1:0',
       MADELEINE_HTTP_LISTEN: '127.0.0.1:0',
       MADELEINE_DATABASE_URL: '',
+      // As docs/waits.md starts it for the receiver.
+      MADELEINE_CALLBACK_ALLOW: '127.0.0.1',
     };
     const { MADELEINE_SERVER: _, ...own } = process.env;
     server = new Background(block('server').steps[0]?.command ?? '', {
@@ -105,12 +117,15 @@ describe('the pages', () => {
       },
       { what: 'make run says that it listens', timeoutMs: 100_000 },
     );
-    environment = { ...own, MADELEINE_SERVER: listening.grpc };
+    const receiverPort = await freePort();
+    receiver = `127.0.0.1:${receiverPort}`;
+    environment = { ...own, MADELEINE_SERVER: listening.grpc, PORT: String(receiverPort) };
   });
 
   afterAll(async () => {
     await watch?.stop('SIGKILL');
-    for (const { program } of waiting) await program.stop('SIGKILL');
+    for (const { program } of [...waiting, ...receivers]) await program.stop('SIGKILL');
+    await rm(join(ROOT, 'webhook.secret'), { force: true });
     await server?.stop('SIGTERM');
     await rm(dataDir, { recursive: true, force: true });
   });
@@ -156,6 +171,25 @@ describe('the pages', () => {
     });
   }
 
+  /** A receiver goes on beside the others until all that it promises has come. */
+  async function receive(step: Step): Promise<void> {
+    const program = new Background(step.command, environment, true);
+    receivers.push({ program, step });
+    await waitUntil(() => program.output.includes('\n'), { what: 'the receiver listens', timeoutMs: 30_000 });
+  }
+
+  /** What was received is what was promised; Ctrl-C ends it. */
+  async function expectReceived(): Promise<void> {
+    for (const { program, step } of receivers.splice(0)) {
+      await waitUntil(() => program.output.split('\n').length > step.output.length, {
+        what: `${step.command} prints ${step.output.at(-1)}`,
+        timeoutMs: 30_000,
+      });
+      await program.stop('SIGINT');
+      expect(program.output.replace(receiver, DEFAULT_RECEIVER).trimEnd()).toBe(step.output.join('\n'));
+    }
+  }
+
   /** What went on beside the others has ended well, with what it promised. */
   async function expectEnded(): Promise<void> {
     for (const { program, step } of waiting) {
@@ -177,12 +211,18 @@ describe('the pages', () => {
     }
   }
 
+  /** The command with the addresses and the directory of this run. */
+  function here(command: string): string {
+    return command.replace('--socket=data/', `--socket=${dataDir}/`).replace(DEFAULT_RECEIVER, receiver);
+  }
+
   async function perform({ kind, steps }: Block): Promise<void> {
     for (const step of steps) {
       if (kind === 'grpcurl') await expectJson(step);
+      else if (kind === 'receiver') await receive(step);
       else if (kind === 'expect') await begin(step);
       else if (kind === 'demo') await expectExcerpt(step);
-      else await expectText(step, step.command.replace('--socket=data/', `--socket=${dataDir}/`));
+      else await expectText(step, here(step.command));
     }
   }
 
@@ -207,6 +247,7 @@ describe('the pages', () => {
     expect(blocks).not.toEqual([]);
     for (const one of blocks) await perform(one);
     await expectEnded();
+    await expectReceived();
   });
 
   it('leave nothing behind: SIGTERM stops everything', async () => {
