@@ -59,8 +59,8 @@ function membersOf({ typeName, fields, oneofs }: DescMessage): [string, string][
   return [...fields, ...oneofs].map(({ name }) => [`${typeName}.${name}`, typeName]);
 }
 
-/** The values of an enum are named beside it, not in it. */
+/** The values of an enum are named beside it, and by some tools, grpcurl among them, in it. */
 function valuesOf({ typeName, values }: DescEnum): [string, string][] {
-  const scope = typeName.slice(0, typeName.lastIndexOf('.') + 1);
-  return values.map(({ name }) => [`${scope}${name}`, typeName]);
+  const scopes = [typeName.slice(0, typeName.lastIndexOf('.')), typeName];
+  return values.flatMap(({ name }) => scopes.map((scope): [string, string] => [`${scope}.${name}`, typeName]));
 }

@@ -72,6 +72,7 @@ describe('reflection', () => {
     ['madeleine.v1.Event.created_at', 'madeleine/v1/event.proto'],
     ['madeleine.v1.Payload.body', 'madeleine/v1/event.proto'],
     ['madeleine.v1.EVENT_STATUS_AWAITED', 'madeleine/v1/event.proto'],
+    ['madeleine.v1.EventStatus.EVENT_STATUS_AWAITED', 'madeleine/v1/event.proto'],
     ['madeleine.v1.CallbackService', 'madeleine/v1/callback_service.proto'],
     ['google.rpc.Status', 'google/rpc/status.proto'],
     ['google.rpc.ErrorInfo', 'google/rpc/error_details.proto'],
@@ -87,7 +88,7 @@ describe('reflection', () => {
   });
 
   it('knows nothing of what is not there', async () => {
-    for (const symbol of ['madeleine.v1.Event.nothing', 'madeleine.v1.EventStatus.EVENT_STATUS_AWAITED', ''])
+    for (const symbol of ['madeleine.v1.Event.nothing', 'madeleine.v1.EventStatus.NOTHING', ''])
       await expect(fileOf(symbol)).rejects.toThrow(`Symbol not found: ${symbol}`);
   });
 
