@@ -190,21 +190,26 @@ describe.each(RECEIVERS)('a receiver in $name', ({ lacks, start }) => {
     });
     return scene.callbacks.send({ ...attempt, timeoutMs: 10_000 }, never);
   };
+  /** What it prints comes by a pipe, perhaps later than its answer. */
+  const expectTold = async (times: number) => {
+    await waitUntil(() => (receiver?.told().length ?? 0) >= times, { what: `it says ${times} times what it was told` });
+    expect(receiver?.told()).toEqual(Array(times).fill(TOLD));
+  };
   const unless = lacks.length === 0 ? '' : ` (no ${lacks.join(', ')} here)`;
 
   it.skipIf(lacks.length > 0)(`verifies what it is told${unless}`, async () => {
     expect(await send([SECRET])).toMatchObject({ outcome: 'delivered', status: 'OK' });
-    expect(receiver?.told()).toEqual([TOLD]);
+    await expectTold(1);
   });
 
   it.skipIf(lacks.length > 0)(`verifies while one secret replaces the other${unless}`, async () => {
     expect(await send([OTHER_SECRET, SECRET])).toMatchObject({ outcome: 'delivered' });
-    expect(receiver?.told()).toEqual([TOLD, TOLD]);
+    await expectTold(2);
   });
 
   it.skipIf(lacks.length > 0)(`refuses another secret's signature, and none${unless}`, async () => {
     expect(await send([OTHER_SECRET])).toMatchObject({ outcome: 'rejected', status: 'UNAUTHENTICATED' });
-    expect(receiver?.told()).toEqual([TOLD, TOLD]);
+    await expectTold(2);
   });
 
   it.skipIf(lacks.length > 0)(`refuses what was changed on the way${unless}`, async () => {
@@ -224,7 +229,6 @@ describe.each(RECEIVERS)('a receiver in $name', ({ lacks, start }) => {
     const beside = Buffer.from(OnEventRequest.encode({ ...request, deliveryId: 'dlv_6_1' }).finish());
     expect(await forward(receiver?.port ?? 0, beside, metadata)).toBeUndefined();
     expect(await forward(receiver?.port ?? 0, bytes, metadata)).toBeUndefined();
-    await waitUntil(() => receiver?.told().length === 4, { what: 'it says what it was told' });
-    expect(new Set(receiver?.told())).toEqual(new Set([TOLD]));
+    await expectTold(4);
   });
 });
