@@ -110,9 +110,9 @@ async function exitCodeFor(argv: readonly string[], deps: CliDeps): Promise<numb
 
 /** Help is asked for of a command that there is: returns nothing, or throws what commander throws without --help. */
 function refuseUnknown(command: Command): string {
-  const [name = ''] = command.args;
+  const name = command.args.find((argument) => !argument.startsWith('-')) ?? 'help';
   const names = [...command.commands.map((child) => child.name()), 'help'];
-  const isUnknown = command.commands.length > 0 && /^[^-]/.test(name) && !names.includes(name);
+  const isUnknown = command.commands.length > 0 && !names.includes(name);
   return isUnknown ? command.error(`error: unknown command '${name}'`, { code: 'commander.unknownCommand' }) : '';
 }
 
