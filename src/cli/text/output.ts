@@ -22,7 +22,10 @@ export class Output {
     return (this.#stdout as Partial<NodeJS.WriteStream>).columns;
   }
 
-  /** Prints a line of result, or several with line ends between them; resolves when stdout takes more. */
+  /**
+   * Prints a line of result, or several with line ends between them; resolves when stdout takes more, or nobody reads it any more:
+   * whether that ends the command is not for its lines to say.
+   */
   async line(text: string): Promise<void> {
     if (this.#stdout.destroyed || this.#stdout.write(`${text}\n`)) return;
     const settled = new AbortController();
@@ -30,6 +33,8 @@ export class Output {
     try {
       // A reader that went away closes the stream, and then there is nothing left to wait for.
       await Promise.race([once(this.#stdout, 'drain', { signal }), once(this.#stdout, 'close', { signal })]);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
     } finally {
       settled.abort();
     }

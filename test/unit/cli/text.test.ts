@@ -1,5 +1,6 @@
 // How the command line reads values and writes results: no server, no network.
 
+import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { Consumer, Delivery, SubscribeResponse } from '../../../generated/madeleine/v1/consumer_service.js';
 import { Event, Subject } from '../../../generated/madeleine/v1/event.js';
@@ -7,7 +8,7 @@ import { settingsMask, settingsOf } from '../../../src/cli/commands/consumers/se
 import { Backoff } from '../../../src/cli/connection/backoff.js';
 import { deliveryJson, eventJson, eventLine, messageJson } from '../../../src/cli/text/event-json.js';
 import { parseNewEvent } from '../../../src/cli/text/new-event-json.js';
-import { cut, printable, tableLines } from '../../../src/cli/text/output.js';
+import { cut, Output, printable, tableLines } from '../../../src/cli/text/output.js';
 import { durationText, parseDuration, parseTime, timestampText } from '../../../src/cli/text/time-text.js';
 import { acknowledgement, property, startPosition, subject, uint64 } from '../../../src/cli/text/values.js';
 
@@ -232,6 +233,20 @@ describe('text for people', () => {
     const smile = '\u{1f600}';
     expect(cut(`ab${smile}cd`, 4)).toBe('ab…');
     expect(cut(`ab${smile}cd`, 5)).toBe(`ab${smile}…`);
+  });
+});
+
+describe('output', () => {
+  const brokenBy = (code: string) => {
+    const stdout = new Writable({ write: (_chunk, _encoding, done) => done(Object.assign(new Error(code), { code })) });
+    stdout.on('error', () => {});
+    return new Output({ stdout, stderr: stdout, json: true });
+  };
+
+  it('goes on where nobody reads it, and fails where it cannot be written', async () => {
+    const unread = brokenBy('EPIPE');
+    for (let n = 0; n < 3; n++) await unread.line('x'.repeat(100_000));
+    await expect(brokenBy('ENOSPC').line('x'.repeat(100_000))).rejects.toThrow('ENOSPC');
   });
 });
 
