@@ -3,7 +3,10 @@
 import { Invalidations } from '../engine/group/invalidations.js';
 import { LookBack } from '../engine/group/look-back.js';
 import { Pushes } from '../engine/group/pushes.js';
+import { ShapeDirectory } from '../engine/group/shape-directory.js';
 import { ShapeIndex } from '../engine/group/shape-index.js';
+import { ShapeRelease } from '../engine/group/shape-release.js';
+import { ShapeUses } from '../engine/group/shape-uses.js';
 import { EventQueries } from '../engine/log/event-queries.js';
 import { Topics } from '../engine/topics/topics.js';
 import { WaitExpiry } from '../engine/waits/wait-expiry.js';
@@ -28,7 +31,9 @@ export class EventParts {
   readonly pushes: Pushes;
   readonly invalidations: Invalidations;
   readonly topics: Topics;
-  readonly #shapes: ShapeIndex;
+  readonly shapes: ShapeDirectory;
+  readonly #shapeIndex: ShapeIndex;
+  readonly #shapeRelease: ShapeRelease;
   readonly #expiry: WaitExpiry;
 
   constructor({ surroundings, handle, log: parts }: EventPartsOptions) {
@@ -38,8 +43,19 @@ export class EventParts {
     const topicStore = new MysqlTopicStore(handle.database);
     this.queries = new EventQueries({ log, durableReads, waits: store, source: reader, tail, pages });
     this.waits = new Waits({ events: this.queries, source: reader, clock, logger });
-    this.#shapes = new ShapeIndex({ store: shapeStore, catalog, groupCommit, log, clock, logger });
+    this.#shapeRelease = new ShapeRelease({ store: shapeStore, catalog, groupCommit, durableReads, clock, logger });
+    this.#shapeIndex = new ShapeIndex({
+      store: shapeStore,
+      release: this.#shapeRelease,
+      uses: new ShapeUses({ store: shapeStore, clock, logger }),
+      catalog,
+      groupCommit,
+      log,
+      clock,
+      logger,
+    });
     this.#expiry = new WaitExpiry({ waits: store, groupCommit, clock, random, logger });
+    this.shapes = new ShapeDirectory({ store: shapeStore, catalog, groupCommit, durableReads });
     this.topics = new Topics({ store: topicStore, groupCommit, catalog, durableReads, tail });
     this.invalidations = new Invalidations({ groupCommit, events: this.queries });
     this.pushes = new Pushes({
@@ -48,7 +64,7 @@ export class EventParts {
       tail,
       metrics,
       events: this.queries,
-      shapes: this.#shapes,
+      shapes: this.#shapeIndex,
       lookBack: new LookBack({ source: reader, clock }),
       uuids: new Uuid7Source(() => clock.nowMs()),
     });
@@ -58,10 +74,12 @@ export class EventParts {
   start(started: Started): void {
     this.waits.start();
     this.#expiry.start();
+    this.#shapeRelease.start();
     started.add('waits', () => this.#stop());
   }
 
   async #stop(): Promise<void> {
-    await Promise.all([this.waits.stop(), this.#expiry.stop(), this.#shapes.stop()]);
+    const parts = [this.waits, this.#expiry, this.#shapeIndex, this.#shapeRelease];
+    await Promise.all(parts.map((part) => part.stop()));
   }
 }

@@ -78,7 +78,7 @@ function streamService({ handle, log }: ServicesOptions): StreamService {
 }
 
 function topicService({ log, events }: ServicesOptions): TopicService {
-  return new TopicService({ topics: events.topics, source: log.reader });
+  return new TopicService({ topics: events.topics, shapes: events.shapes, source: log.reader });
 }
 
 function consumerService(

@@ -187,6 +187,11 @@ CREATE TABLE `firing_cursor` (
   PRIMARY KEY (`id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
+CREATE TABLE `freed_shape` (
+  `id` int(10) unsigned NOT NULL,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
 CREATE TABLE `instance` (
   `id` varbinary(64) NOT NULL,
   `address` varbinary(255) NOT NULL,
@@ -292,6 +297,8 @@ CREATE TABLE `shape` (
   `ready` tinyint(3) unsigned NOT NULL,
   `watched_after` bigint(20) unsigned NOT NULL,
   `built_to` bigint(20) unsigned NOT NULL,
+  `needed_at` bigint(20) unsigned NOT NULL DEFAULT 0,
+  `indexed_from` bigint(20) unsigned DEFAULT NULL,
   PRIMARY KEY (`id`),
   UNIQUE KEY `shape_paths` (`topic_id`,`digest`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
@@ -351,6 +358,7 @@ CREATE TABLE `wait` (
   KEY `wait_entry` (`entry_event_id`),
   KEY `wait_match` (`shape_id`,`value_hash`,`state`),
   KEY `wait_open` (`state`,`event_id`),
+  KEY `wait_shape` (`shape_id`,`state`,`expires_at`),
   KEY `wait_topic` (`topic_id`,`state`,`event_id`),
   PRIMARY KEY (`event_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;

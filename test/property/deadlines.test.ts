@@ -22,7 +22,7 @@ const CATALOG = new ShapeCatalog(1, [
   {
     context: 'c',
     topic: 't',
-    shape: { ...DESCRIPTION.shape, id: 1, ready: true, watchedAfter: 0, builtTo: 0 },
+    shape: { ...DESCRIPTION.shape, id: 1, ready: true, watchedAfter: 0, builtTo: 0, neededAt: 0 },
   },
 ]);
 
@@ -73,6 +73,7 @@ class World {
       awaited: new Map(open.map((wait) => [waitKeyText(wait.shapeId, wait.hash), wait])),
       found: new Map(),
       identities: new Map(),
+      shapes: new Map(),
       events: new Map(events),
     };
     const { writes } = planGroup(

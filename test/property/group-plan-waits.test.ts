@@ -34,7 +34,7 @@ type Json = Readonly<Record<string, number>>;
 
 function watched(id: number, example: Json): WatchedShape {
   const { shape } = parseDescription(Buffer.from(JSON.stringify(example)), 'd');
-  return { ...shape, id, ready: true, watchedAfter: 0, builtTo: 0 };
+  return { ...shape, id, ready: true, watchedAfter: 0, builtTo: 0, neededAt: 0 };
 }
 const WATCHED = [watched(1, { a: 1 }), watched(2, { b: 1 }), watched(3, { a: 1, b: 1 })].map((shape) => ({
   context: CONTEXT,
@@ -374,7 +374,13 @@ class Stored {
         return wait === undefined && entries.length === 0 ? [] : [[id, { wait, entries }] as const];
       }),
     );
-    return { awaited: new Map([...awaited].filter(([text]) => wanted.has(text))), found, identities, events };
+    return {
+      awaited: new Map([...awaited].filter(([text]) => wanted.has(text))),
+      found,
+      identities,
+      events,
+      shapes: new Map(),
+    };
   }
 
   #write(writes: WaitWrites): void {
@@ -385,6 +391,11 @@ class Stored {
       this.pushed.set(scopedKey(context, messageId), { position: 0, eventId: id, issuer, digest });
     }
     for (const { key, position } of writes.indexed) this.indexed.push({ text: key.text, position });
+    for (const { key, position } of writes.unindexed) {
+      const at = this.indexed.findIndex((row) => row.text === key.text && row.position === position);
+      expect(at).toBeGreaterThanOrEqual(0);
+      this.indexed.splice(at, 1);
+    }
     this.identities = [...this.identities, ...writes.identities];
     const rows = this.identities.map(({ identity, occurrence }) => `${identity.text} ${occurrence.eventId}`);
     expect(new Set(rows).size).toBe(rows.length);

@@ -105,6 +105,67 @@ export interface ListTopicsResponse {
   nextPageToken: string;
 }
 
+/** A set of paths by which events of a topic are described, and looked for. */
+export interface Shape {
+  /** Its number, unique on the server; never used again. */
+  id: bigint;
+  /** Context of the topic. */
+  context: string;
+  /** Topic that watches it. */
+  topic: string;
+  /** Its paths as JSON Pointers, sorted: at each of them a description has a value. */
+  paths: string[];
+  /** Whether the topic is indexed for it as far back as it has to be; until then descriptions wait. */
+  ready: boolean;
+  /** Its index holds what was stored after this position; unset: not begun, or not known. */
+  indexedFrom?:
+    | bigint
+    | undefined;
+  /** When an event was described by it, to the hour, or to the minute where all places of the topic are taken. */
+  neededAt:
+    | Timestamp
+    | undefined;
+  /** The latest deadline of what is awaited by it; unset: nothing is. */
+  awaitedUntil:
+    | Timestamp
+    | undefined;
+  /**
+   * From when on it is given back unless it is used again; what is awaited may end before. Unset: never, as its topic is
+   * registered with its paths.
+   */
+  freeAt: Timestamp | undefined;
+}
+
+/** Which shapes. */
+export interface ListShapesRequest {
+  /** Context. Empty means `default`; `all` means every context. */
+  context: string;
+  /** One topic; empty: every topic. */
+  topic: string;
+  /** Shapes a page: default 100, at most 1,000. */
+  pageSize: number;
+  /** Where to go on: the `next_page_token` of the former page. */
+  pageToken: string;
+}
+
+/** A page of shapes. */
+export interface ListShapesResponse {
+  /** The shapes, by id. */
+  shapes: Shape[];
+  /** Token of the next page; empty at the end. */
+  nextPageToken: string;
+}
+
+/** Which shape. */
+export interface DropShapeRequest {
+  /** Number of the shape, required. */
+  id: bigint;
+}
+
+/** The shape was given back. */
+export interface DropShapeResponse {
+}
+
 function createBaseTopicSettings(): TopicSettings {
   return { descriptionPaths: [] };
 }
@@ -877,6 +938,579 @@ export const ListTopicsResponse: MessageFns<ListTopicsResponse> = {
   },
 };
 
+function createBaseShape(): Shape {
+  return {
+    id: 0n,
+    context: "",
+    topic: "",
+    paths: [],
+    ready: false,
+    indexedFrom: undefined,
+    neededAt: undefined,
+    awaitedUntil: undefined,
+    freeAt: undefined,
+  };
+}
+
+export const Shape: MessageFns<Shape> = {
+  encode(message: Shape, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0n) {
+      if (BigInt.asUintN(64, message.id) !== message.id) {
+        throw new globalThis.Error("value provided for field message.id of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.id);
+    }
+    if (message.context !== "") {
+      writer.uint32(18).string(message.context);
+    }
+    if (message.topic !== "") {
+      writer.uint32(26).string(message.topic);
+    }
+    for (const v of message.paths) {
+      writer.uint32(34).string(v!);
+    }
+    if (message.ready !== false) {
+      writer.uint32(40).bool(message.ready);
+    }
+    if (message.indexedFrom !== undefined) {
+      if (BigInt.asUintN(64, message.indexedFrom) !== message.indexedFrom) {
+        throw new globalThis.Error("value provided for field message.indexedFrom of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.indexedFrom);
+    }
+    if (message.neededAt !== undefined) {
+      Timestamp.encode(message.neededAt, writer.uint32(58).fork()).join();
+    }
+    if (message.awaitedUntil !== undefined) {
+      Timestamp.encode(message.awaitedUntil, writer.uint32(66).fork()).join();
+    }
+    if (message.freeAt !== undefined) {
+      Timestamp.encode(message.freeAt, writer.uint32(74).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Shape {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseShape();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.paths.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.ready = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.indexedFrom = reader.uint64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.neededAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.awaitedUntil = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.freeAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Shape {
+    return {
+      id: isSet(object.id) ? BigInt(object.id) : 0n,
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
+      paths: globalThis.Array.isArray(object?.paths) ? object.paths.map((e: any) => globalThis.String(e)) : [],
+      ready: isSet(object.ready) ? globalThis.Boolean(object.ready) : false,
+      indexedFrom: isSet(object.indexedFrom)
+        ? BigInt(object.indexedFrom)
+        : isSet(object.indexed_from)
+        ? BigInt(object.indexed_from)
+        : undefined,
+      neededAt: isSet(object.neededAt)
+        ? fromJsonTimestamp(object.neededAt)
+        : isSet(object.needed_at)
+        ? fromJsonTimestamp(object.needed_at)
+        : undefined,
+      awaitedUntil: isSet(object.awaitedUntil)
+        ? fromJsonTimestamp(object.awaitedUntil)
+        : isSet(object.awaited_until)
+        ? fromJsonTimestamp(object.awaited_until)
+        : undefined,
+      freeAt: isSet(object.freeAt)
+        ? fromJsonTimestamp(object.freeAt)
+        : isSet(object.free_at)
+        ? fromJsonTimestamp(object.free_at)
+        : undefined,
+    };
+  },
+
+  toJSON(message: Shape): unknown {
+    const obj: any = {};
+    if (message.id !== 0n) {
+      obj.id = message.id.toString();
+    }
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.topic !== "") {
+      obj.topic = message.topic;
+    }
+    if (message.paths?.length) {
+      obj.paths = message.paths;
+    }
+    if (message.ready !== false) {
+      obj.ready = message.ready;
+    }
+    if (message.indexedFrom !== undefined) {
+      obj.indexedFrom = message.indexedFrom.toString();
+    }
+    if (message.neededAt !== undefined) {
+      obj.neededAt = fromTimestamp(message.neededAt).toISOString();
+    }
+    if (message.awaitedUntil !== undefined) {
+      obj.awaitedUntil = fromTimestamp(message.awaitedUntil).toISOString();
+    }
+    if (message.freeAt !== undefined) {
+      obj.freeAt = fromTimestamp(message.freeAt).toISOString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Shape>): Shape {
+    return Shape.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Shape>): Shape {
+    const message = createBaseShape();
+    message.id = (object.id !== undefined && object.id !== null) ? BigInt(object.id) : 0n;
+    message.context = object.context ?? "";
+    message.topic = object.topic ?? "";
+    message.paths = object.paths?.map((e) => e) || [];
+    message.ready = object.ready ?? false;
+    message.indexedFrom = (object.indexedFrom !== undefined && object.indexedFrom !== null)
+      ? BigInt(object.indexedFrom)
+      : undefined;
+    message.neededAt = (object.neededAt !== undefined && object.neededAt !== null)
+      ? Timestamp.fromPartial(object.neededAt)
+      : undefined;
+    message.awaitedUntil = (object.awaitedUntil !== undefined && object.awaitedUntil !== null)
+      ? Timestamp.fromPartial(object.awaitedUntil)
+      : undefined;
+    message.freeAt = (object.freeAt !== undefined && object.freeAt !== null)
+      ? Timestamp.fromPartial(object.freeAt)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseListShapesRequest(): ListShapesRequest {
+  return { context: "", topic: "", pageSize: 0, pageToken: "" };
+}
+
+export const ListShapesRequest: MessageFns<ListShapesRequest> = {
+  encode(message: ListShapesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== "") {
+      writer.uint32(10).string(message.context);
+    }
+    if (message.topic !== "") {
+      writer.uint32(18).string(message.topic);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(24).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(34).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListShapesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListShapesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListShapesRequest {
+    return {
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListShapesRequest): unknown {
+    const obj: any = {};
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.topic !== "") {
+      obj.topic = message.topic;
+    }
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListShapesRequest>): ListShapesRequest {
+    return ListShapesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListShapesRequest>): ListShapesRequest {
+    const message = createBaseListShapesRequest();
+    message.context = object.context ?? "";
+    message.topic = object.topic ?? "";
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListShapesResponse(): ListShapesResponse {
+  return { shapes: [], nextPageToken: "" };
+}
+
+export const ListShapesResponse: MessageFns<ListShapesResponse> = {
+  encode(message: ListShapesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.shapes) {
+      Shape.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListShapesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListShapesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.shapes.push(Shape.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListShapesResponse {
+    return {
+      shapes: globalThis.Array.isArray(object?.shapes) ? object.shapes.map((e: any) => Shape.fromJSON(e)) : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListShapesResponse): unknown {
+    const obj: any = {};
+    if (message.shapes?.length) {
+      obj.shapes = message.shapes.map((e) => Shape.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListShapesResponse>): ListShapesResponse {
+    return ListShapesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListShapesResponse>): ListShapesResponse {
+    const message = createBaseListShapesResponse();
+    message.shapes = object.shapes?.map((e) => Shape.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseDropShapeRequest(): DropShapeRequest {
+  return { id: 0n };
+}
+
+export const DropShapeRequest: MessageFns<DropShapeRequest> = {
+  encode(message: DropShapeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0n) {
+      if (BigInt.asUintN(64, message.id) !== message.id) {
+        throw new globalThis.Error("value provided for field message.id of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.id);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DropShapeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDropShapeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DropShapeRequest {
+    return { id: isSet(object.id) ? BigInt(object.id) : 0n };
+  },
+
+  toJSON(message: DropShapeRequest): unknown {
+    const obj: any = {};
+    if (message.id !== 0n) {
+      obj.id = message.id.toString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DropShapeRequest>): DropShapeRequest {
+    return DropShapeRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DropShapeRequest>): DropShapeRequest {
+    const message = createBaseDropShapeRequest();
+    message.id = (object.id !== undefined && object.id !== null) ? BigInt(object.id) : 0n;
+    return message;
+  },
+};
+
+function createBaseDropShapeResponse(): DropShapeResponse {
+  return {};
+}
+
+export const DropShapeResponse: MessageFns<DropShapeResponse> = {
+  encode(_: DropShapeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DropShapeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDropShapeResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): DropShapeResponse {
+    return {};
+  },
+
+  toJSON(_: DropShapeResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<DropShapeResponse>): DropShapeResponse {
+    return DropShapeResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<DropShapeResponse>): DropShapeResponse {
+    const message = createBaseDropShapeResponse();
+    return message;
+  },
+};
+
 /**
  * Tells about topics, the categories of events, and registers them. A topic need not be registered: the first push to it, or the
  * first description that is looked for in it, makes it.
@@ -924,6 +1558,36 @@ export const TopicServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * Lists the shapes that topics watch, by id, in pages: the sets of paths by which events were described, each with an index of
+     * its topic. A topic has 16 places for them, besides the one for its registered `description_paths`.
+     *
+     * A shape is given back by itself once nothing is awaited by it and nobody has described an event by it for a day, or, where
+     * all 16 places are taken and another set of paths needs one, for an hour.
+     */
+    listShapes: {
+      name: "ListShapes",
+      requestType: ListShapesRequest as typeof ListShapesRequest,
+      requestStream: false,
+      responseType: ListShapesResponse as typeof ListShapesResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Gives a shape back at once, whoever used it last. A description with its paths makes it anew, under another id, and
+     * waits until its topic is indexed for it again. Nothing else changes: what was found and awaited by it stays.
+     *
+     * Errors: NOT_FOUND (SHAPE_UNKNOWN); FAILED_PRECONDITION (SHAPE_IN_USE) while an event is awaited by it, or its topic is
+     * registered with its paths; RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
+     */
+    dropShape: {
+      name: "DropShape",
+      requestType: DropShapeRequest as typeof DropShapeRequest,
+      requestStream: false,
+      responseType: DropShapeResponse as typeof DropShapeResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
@@ -951,6 +1615,25 @@ export interface TopicServiceImplementation<CallContextExt = {}> {
     request: ListTopicsRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListTopicsResponse>>;
+  /**
+   * Lists the shapes that topics watch, by id, in pages: the sets of paths by which events were described, each with an index of
+   * its topic. A topic has 16 places for them, besides the one for its registered `description_paths`.
+   *
+   * A shape is given back by itself once nothing is awaited by it and nobody has described an event by it for a day, or, where
+   * all 16 places are taken and another set of paths needs one, for an hour.
+   */
+  listShapes(
+    request: ListShapesRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ListShapesResponse>>;
+  /**
+   * Gives a shape back at once, whoever used it last. A description with its paths makes it anew, under another id, and
+   * waits until its topic is indexed for it again. Nothing else changes: what was found and awaited by it stays.
+   *
+   * Errors: NOT_FOUND (SHAPE_UNKNOWN); FAILED_PRECONDITION (SHAPE_IN_USE) while an event is awaited by it, or its topic is
+   * registered with its paths; RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
+   */
+  dropShape(request: DropShapeRequest, context: CallContext & CallContextExt): Promise<DeepPartial<DropShapeResponse>>;
 }
 
 export interface TopicServiceClient<CallOptionsExt = {}> {
@@ -977,6 +1660,25 @@ export interface TopicServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<ListTopicsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListTopicsResponse>;
+  /**
+   * Lists the shapes that topics watch, by id, in pages: the sets of paths by which events were described, each with an index of
+   * its topic. A topic has 16 places for them, besides the one for its registered `description_paths`.
+   *
+   * A shape is given back by itself once nothing is awaited by it and nobody has described an event by it for a day, or, where
+   * all 16 places are taken and another set of paths needs one, for an hour.
+   */
+  listShapes(
+    request: DeepPartial<ListShapesRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ListShapesResponse>;
+  /**
+   * Gives a shape back at once, whoever used it last. A description with its paths makes it anew, under another id, and
+   * waits until its topic is indexed for it again. Nothing else changes: what was found and awaited by it stays.
+   *
+   * Errors: NOT_FOUND (SHAPE_UNKNOWN); FAILED_PRECONDITION (SHAPE_IN_USE) while an event is awaited by it, or its topic is
+   * registered with its paths; RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
+   */
+  dropShape(request: DeepPartial<DropShapeRequest>, options?: CallOptions & CallOptionsExt): Promise<DropShapeResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;

@@ -21,6 +21,7 @@ import { callCommand } from './rpc/call.js';
 import { doctorCommand } from './server/doctor.js';
 import { migrateCommand } from './server/migrate.js';
 import { serveCommand } from './server/serve.js';
+import { shapesCommand } from './topics/shapes.js';
 import { topicsCommand } from './topics/topics.js';
 import { awaitedCommand } from './waits/awaited.js';
 import { expectCommand } from './waits/expect.js';
@@ -39,6 +40,7 @@ const COMMANDS = [
     ackCommand,
     streamsCommand,
     topicsCommand,
+    shapesCommand,
     consumersCommand,
     expectCommand,
     awaitedCommand,

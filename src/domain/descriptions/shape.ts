@@ -24,6 +24,11 @@ export function shapeOf(paths: readonly JsonPath[]): Shape {
   return { paths: sorted, digest: versionedHash(JSON.stringify(sorted)) };
 }
 
+/** Whether values are hashed now as they were for the shape with this stored digest. */
+export function isHashedAsNow(digest: Uint8Array): boolean {
+  return digest[0] === HASH_VERSION;
+}
+
 /** The stored form: a version byte and the paths as JSON, which people can read. */
 export function encodeShape(shape: Shape): Buffer {
   return Buffer.concat([Buffer.from([STORED_VERSION]), Buffer.from(JSON.stringify(shape.paths))]);

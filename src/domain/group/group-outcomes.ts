@@ -15,6 +15,7 @@ interface OutcomeByKind {
   readonly expire: Expired;
   readonly watch: Watching | Refused;
   readonly ready: Ready;
+  readonly drop: Dropped | Refused;
   readonly register: Registered | Refused;
 }
 
@@ -51,8 +52,11 @@ export type PushOutcome =
       readonly own?: boolean;
       readonly satisfied?: boolean;
     }
-  /** `fault`: index in the unit of the push that is to blame; in an atomic unit it may be another one. */
-  | (Refused & { readonly fault: number });
+  /**
+   * `fault`: index in the unit of the push that is to blame; in an atomic unit it may be another one. `isUnindexed`: there is no index
+   * to look for its description in; once it is made, the push may come again.
+   */
+  | (Refused & { readonly fault: number; readonly isUnindexed?: boolean });
 
 export interface Observed extends WithCawin {
   readonly kind: 'observed';
@@ -77,6 +81,12 @@ export interface Watching {
 
 export interface Ready {
   readonly kind: 'ready';
+}
+
+/** These shapes are watched no more. */
+export interface Dropped {
+  readonly kind: 'dropped';
+  readonly shapeIds: readonly number[];
 }
 
 /** The topic has these settings, by this unit (`created`) or before. */

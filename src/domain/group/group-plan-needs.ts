@@ -3,6 +3,7 @@
 
 import { loadDescription } from '../descriptions/description.js';
 import type { DescriptionPaths } from '../descriptions/description-paths.js';
+import type { ShapeMatcher } from '../descriptions/shape-matcher.js';
 import { bug, fieldInvalid, MadeleineError } from '../errors.js';
 import { isJsonContentType } from '../events/event.js';
 import { asBuffer } from '../json/bytes.js';
@@ -22,6 +23,7 @@ import {
 import type { ShapeCatalog, WatchedShape } from './shape-catalog.js';
 
 const NO_KEYS: PushMatch = { keys: [] };
+const UNINDEXED: PushMatch = { keys: [], isUnindexed: true };
 
 /** Sets the match of every push that has to do with waits, by this version of the catalogue. */
 export function matchPushes(units: readonly GroupUnit[], catalog: ShapeCatalog): void {
@@ -35,21 +37,29 @@ function matchOf({ draft }: Push, catalog: ShapeCatalog): PushMatch | undefined 
   const { context, topic, payload, description } = draft;
   const watched = catalog.isEmpty ? undefined : catalog.of(context, topic);
   if (payload === undefined) {
-    const shape = description && catalog.find(context, topic, description.shape);
-    if (description === undefined || shape?.ready !== true) throw bug('a description is looked for without its index');
+    if (description === undefined) throw bug('a push of nothing');
+    const shape = catalog.find(context, topic, description.shape);
+    if (shape?.ready !== true) return UNINDEXED;
     return { keys: [waitKey({ context, topic }, shape, description)] };
   }
   if (watched === undefined) return undefined;
   const { matcher, identity } = watched;
   try {
     if (!isJsonContentType(payload.contentType)) return identity === undefined ? NO_KEYS : withoutIdentity(identity);
-    const matches = matcher.match(payload.bytes);
-    const keys = matches.map((match) => waitKey({ context, topic }, match.shape, match));
+    const keys = keysOf({ context, topic, payload: payload.bytes }, matcher);
     return identity === undefined ? { keys } : { keys, identity: identity.describe(payload.bytes, 'event.payload') };
   } catch (error) {
     if (error instanceof MadeleineError) return { keys: [], problem: error };
     throw error;
   }
+}
+
+/** The values that the JSON payload has for the shapes of its topic. */
+export function keysOf(
+  { context, topic, payload }: { readonly context: string; readonly topic: string; readonly payload: Uint8Array },
+  matcher: ShapeMatcher<WatchedShape>,
+): readonly WaitKey[] {
+  return matcher.match(payload).map((match) => waitKey({ context, topic }, match.shape, match));
 }
 
 function withoutIdentity({ pointers }: DescriptionPaths): never {
@@ -107,15 +117,17 @@ class WaitNeedsGatherer {
   readonly #finds = new Map<string, Find>();
   readonly #identities = new Map<string, Identity>();
   readonly #eventIds = new Set<number>();
+  readonly #shapeIds = new Set<number>();
   hasLedgered = false;
 
   addPush(push: Push): void {
     const { draft, match, digest } = push;
     for (const key of match?.keys ?? []) this.#keys.set(key.text, key);
     if (draft.payload === undefined) {
+      if (digest !== undefined) this.hasLedgered = true;
+      if (match?.isUnindexed === true) return;
       const find = findOf(push);
       this.#finds.set(find.text, find);
-      if (digest !== undefined) this.hasLedgered = true;
     } else if (match?.problem === undefined) {
       for (const identity of identitiesOf(push)) this.#identities.set(identity.text, identity);
     }
@@ -124,6 +136,7 @@ class WaitNeedsGatherer {
   addUnit(unit: Exclude<GroupUnit, { kind: 'push' }>): void {
     if (unit.kind === 'expire') for (const id of unit.eventIds) this.#eventIds.add(id);
     else if (unit.kind === 'observe' || unit.kind === 'invalidate') this.#eventIds.add(unit.eventId);
+    else if (unit.kind === 'drop') for (const id of unit.shapeIds) this.#shapeIds.add(id);
   }
 
   needs(): WaitNeeds | undefined {
@@ -132,6 +145,7 @@ class WaitNeedsGatherer {
       finds: [...this.#finds.values()],
       identities: [...this.#identities.values()],
       eventIds: [...this.#eventIds],
+      shapeIds: [...this.#shapeIds],
     };
     return Object.values(needs).every((list) => list.length === 0) ? undefined : needs;
   }

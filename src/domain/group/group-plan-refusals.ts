@@ -1,9 +1,14 @@
 // Why a group refuses what is pushed, or asked of waits. What a refusal tells is stored: of a call that is stored as a whole or not
 // at all, what was there before it.
 
+import type { Micros } from '../../units.js';
+import { MAX_SHAPES, type Shape } from '../descriptions/shape.js';
+import type { ShapeLife } from '../descriptions/shape-life.js';
 import { fieldError, fieldInvalid, MadeleineError } from '../errors.js';
 import type { EventDraft } from '../events/event.js';
 import type { StreamState } from '../events/stream.js';
+import { instantText } from '../instant-text.js';
+import { pointerOf } from '../json/json-path.js';
 import type { Occurrence, Push, PushedBefore } from './group-plan-types.js';
 
 /** `before`: undefined for another event of the same call. */
@@ -65,6 +70,55 @@ function equalTo(other: string, isTaken: boolean) {
   return isTaken
     ? { field: 'event.payload', description: `has what identifies ${other}` }
     : { field: 'event.description', description: `is that of ${other}` };
+}
+
+/** The index of its description was given back after it was prepared for the push; the error of a push that met that again and again. */
+export function unindexed(): MadeleineError {
+  return new MadeleineError('SEARCH_TOO_WIDE', 'the index of this description is being made anew', {
+    retryAfterMs: 1_000,
+  });
+}
+
+export function unknownShape(): MadeleineError {
+  return new MadeleineError('SHAPE_UNKNOWN', 'no topic watches a shape of this id');
+}
+
+export function shapeInUse(why: string): MadeleineError {
+  return new MadeleineError('SHAPE_IN_USE', `the shape is in use: ${why}`);
+}
+
+/** A shape that takes a place in its topic, and when it leaves it unless it is used again. */
+interface TakenPlace extends ShapeLife {
+  readonly id: number;
+  readonly shape: Shape;
+  readonly freeAt: Micros;
+}
+
+/** `taken`: those who have the places, the first to leave first. */
+export function tooManyShapes(
+  { context, topic }: { readonly context: string; readonly topic: string },
+  taken: readonly TakenPlace[],
+): MadeleineError {
+  const count = `the topic "${topic}" has ${MAX_SHAPES} shapes of descriptions already`;
+  const each = taken.map((place) => [`shape_${place.id}`, placeText(place)]);
+  const when = each.length === 0 ? '' : `: ${each.map(([key, text]) => `${key} ${text}`).join('; ')}`;
+  return new MadeleineError('TOO_MANY_SHAPES', `${count}${when}`, {
+    violations: [{ field: 'event.description', description: 'has other paths than all of them; DropShape makes room' }],
+    metadata: { context, topic, shapes: String(MAX_SHAPES), ...Object.fromEntries(each) },
+  });
+}
+
+/** Characters of the paths of one shape: there are 16, and an error has to stay short. */
+const MAX_PATHS_TEXT = 60;
+
+/** What is awaited may end before its deadline. */
+function placeText({ shape, freeAt, awaitedUntil }: TakenPlace): string {
+  return `${pathsText(shape)} ${freeAt === awaitedUntil ? 'awaited, free by' : 'free at'} ${instantText(freeAt)}`;
+}
+
+function pathsText({ paths }: Shape): string {
+  const text = paths.map(pointerOf).join(',');
+  return text.length <= MAX_PATHS_TEXT ? text : `${text.slice(0, MAX_PATHS_TEXT)}…`;
 }
 
 /** Why an awaited event gets no cawin with this deadline. */

@@ -5,6 +5,7 @@ import type { EventId, Micros, Position } from '../../units.js';
 import type { PreparedCawin } from '../cawins/prepared-cawin.js';
 import type { Description } from '../descriptions/description.js';
 import type { Shape } from '../descriptions/shape.js';
+import type { ShapeLife } from '../descriptions/shape-life.js';
 import type { MadeleineError } from '../errors.js';
 import type { EventDraft, LogEntry } from '../events/event.js';
 import type { StreamState } from '../events/stream.js';
@@ -44,6 +45,8 @@ export interface PushMatch {
   readonly keys: readonly WaitKey[];
   /** The payload lacks what identifies the events of its topic, or cannot be read for it. */
   readonly problem?: MadeleineError;
+  /** The description is looked for in an index that is not there, or not complete: its shape was given back meanwhile. */
+  readonly isUnindexed?: boolean;
   /** What identifies the event by the description paths of its topic. */
   readonly identity?: Description;
 }
@@ -95,12 +98,21 @@ export interface WatchUnit {
   readonly context: string;
   readonly topic: string;
   readonly shape: Shape;
+  readonly neededAt: Micros;
 }
 
 /** The index of a shape is complete. A group of its own. */
 export interface ReadyUnit {
   readonly kind: 'ready';
   readonly shapeId: number;
+}
+
+/** Shapes are watched no more. A group of its own. */
+export interface DropUnit {
+  readonly kind: 'drop';
+  readonly shapeIds: readonly number[];
+  /** A shape that was needed later than this is kept. */
+  readonly unusedSince: Micros;
 }
 
 /** A topic gets its settings. A group of its own. */
@@ -112,7 +124,10 @@ export interface RegisterUnit {
 }
 
 /** What a group is made of. */
-export type GroupUnit = PushUnit | ObserveUnit | InvalidateUnit | ExpireUnit | WatchUnit | ReadyUnit | RegisterUnit;
+export type GroupUnit = PushUnit | ObserveUnit | InvalidateUnit | ExpireUnit | CatalogUnit;
+
+/** What changes the catalogue. */
+export type CatalogUnit = WatchUnit | ReadyUnit | DropUnit | RegisterUnit;
 
 /** What a group has to read under the lock. */
 export interface GroupNeeds {
@@ -133,6 +148,8 @@ export interface WaitNeeds {
   readonly identities: readonly Identity[];
   /** Events by any of their ids. */
   readonly eventIds: readonly EventId[];
+  /** What keeps the shapes with these ids? */
+  readonly shapeIds: readonly number[];
 }
 
 export interface Find {
@@ -182,6 +199,7 @@ export interface LockedWaits {
   readonly found: ReadonlyMap<string, Occurrence>;
   readonly identities: ReadonlyMap<string, Occurrence>;
   readonly events: ReadonlyMap<number, StoredEvent>;
+  readonly shapes: ReadonlyMap<number, ShapeLife>;
 }
 
 export interface HeadState {
@@ -230,14 +248,23 @@ export interface WaitWrites {
   readonly changed: readonly Wait[];
   readonly ledger: readonly LedgerRow[];
   /** Which values the group's events have. */
-  readonly indexed: readonly { readonly key: WaitKey; readonly position: Position }[];
+  readonly indexed: readonly IndexedValues[];
+  /** Which values an event had that was invalidated: searches pass it by. */
+  readonly unindexed: readonly IndexedValues[];
   readonly identities: readonly { readonly identity: Identity; readonly occurrence: Occurrence }[];
   /** An event that was invalidated: its identities are free, what it ended is INVALIDATED. */
   readonly freed: { readonly eventId: EventId; readonly position: Position } | undefined;
   readonly watched: { readonly id: number; readonly unit: WatchUnit } | undefined;
   readonly readyShapeId: number | undefined;
+  readonly droppedShapeIds: readonly number[];
   readonly registered: { readonly unit: RegisterUnit; readonly registeredAt: Micros } | undefined;
   readonly cawins: readonly PlannedCawin[];
+}
+
+/** Values of a shape that the event at the position has. */
+export interface IndexedValues {
+  readonly key: WaitKey;
+  readonly position: Position;
 }
 
 /** A cawin that is to be made, and what its event is after the group. */

@@ -13,14 +13,15 @@ import type { PreparedCawin } from '../cawins/prepared-cawin.js';
 import type { UndoLog } from '../collections/undo-log.js';
 import { loadDescription } from '../descriptions/description.js';
 import { bug, type MadeleineError } from '../errors.js';
-import { EntryKind, type LogEntry } from '../events/event.js';
+import { EntryKind, isJsonContentType, type LogEntry } from '../events/event.js';
 import { type EventOutcome, outcomeOf, outcomeOfEntries, type Wait } from '../waits/wait.js';
 import type { Expired, Invalidated, Observed, PushOutcome, Refused } from './group-outcomes.js';
 import type { CatalogWrites } from './group-plan-catalog.js';
-import { findOf, isFor, waitKeyText } from './group-plan-needs.js';
-import { alreadyOccurred, equalInCall, isOver, pastDeadline, unknownEvent } from './group-plan-refusals.js';
+import { findOf, isFor, keysOf, waitKeyText } from './group-plan-needs.js';
+import { alreadyOccurred, equalInCall, isOver, pastDeadline, unindexed, unknownEvent } from './group-plan-refusals.js';
 import {
   type Identity,
+  type IndexedValues,
   identitiesOf,
   identityOf,
   type LedgerRow,
@@ -33,6 +34,7 @@ import {
   type WaitKey,
   type WaitWrites,
 } from './group-plan-types.js';
+import type { ShapeCatalog } from './shape-catalog.js';
 
 /** An entry that ends a wait or an event without a payload. */
 export interface EndingEntry {
@@ -44,6 +46,8 @@ export interface EndingEntry {
 
 export interface WaitPlannerOptions {
   readonly locked: LockedWaits | undefined;
+  /** The version of the catalogue in the locked head. */
+  readonly catalog: ShapeCatalog;
   /** The time of the group: a wait that ends at or before it is over. */
   readonly time: Micros;
   readonly undo: UndoLog;
@@ -69,7 +73,8 @@ export class WaitPlanner {
   readonly #identities = new Map<string, Occurrence>();
   readonly #identified: { identity: Identity; occurrence: Occurrence }[] = [];
   readonly #ledger: LedgerRow[] = [];
-  readonly #indexed: { key: WaitKey; position: Position }[] = [];
+  readonly #indexed: IndexedValues[] = [];
+  readonly #unindexed: IndexedValues[] = [];
   readonly #cawins: PlannedCawin[] = [];
   #freed: WaitWrites['freed'];
 
@@ -85,6 +90,7 @@ export class WaitPlanner {
       changed: touched.filter(({ isNew }) => !isNew).map(({ wait }) => wait),
       ledger: this.#ledger,
       indexed: this.#indexed,
+      unindexed: this.#unindexed,
       identities: this.#identified,
       freed: this.#freed,
       cawins: this.#cawins,
@@ -96,10 +102,14 @@ export class WaitPlanner {
     return nothing ? undefined : writes;
   }
 
-  /** Why a push with a payload cannot occur. `isKept`: whether the event that is in its way is stored if the push is not. */
+  /**
+   * Why a push with a payload cannot occur, and one without cannot be looked for. `isKept`: whether the event that is in its way is stored
+   * if the push is not.
+   */
   refusal(push: Push, isKept: (occurrence: Occurrence) => boolean): MadeleineError | undefined {
     const { draft, match } = push;
     if (match?.problem !== undefined) return match.problem;
+    if (match?.isUnindexed === true) return unindexed();
     if (draft.payload === undefined) return undefined;
     for (const [index, { text }] of identitiesOf(push).entries()) {
       const before = this.#identities.get(text) ?? this.#options.locked?.identities.get(text);
@@ -323,6 +333,15 @@ export class WaitPlanner {
     const rest = { ...occurred.rest, reason, occurredAt: createdAt };
     const entry = this.#options.append({ envelope: occurred, kind: EntryKind.INVALIDATED, eventId, rest });
     this.#freed = { eventId, position: entry.position };
+    this.#unindex(occurred);
+  }
+
+  /** What was indexed of the event; a build that is under way may index it again, so searches look for invalidations too. */
+  #unindex({ context, topic, payload, position }: LogEntry): void {
+    const watched = this.#options.catalog.of(context, topic);
+    if (watched === undefined || payload === undefined || !isJsonContentType(payload.contentType)) return;
+    const keys = keysOf({ context, topic, payload: payload.bytes }, watched.matcher);
+    for (const key of keys) this.#unindexed.push({ key, position });
   }
 }
 

@@ -59,9 +59,10 @@ class GroupPlanner {
     // The first entry gets max(head + 1 µs, now), each further one 1 µs more.
     this.#lastCreatedAt = Math.max(locked.head.createdAt, locked.now - 1);
     const time = this.#lastCreatedAt + 1;
-    this.#catalog = new CatalogPlanner({ catalog, time, nextShapeId: locked.head.nextShapeId });
+    this.#catalog = new CatalogPlanner({ catalog, locked: locked.waits, time, nextShapeId: locked.head.nextShapeId });
     this.#waits = new WaitPlanner({
       locked: locked.waits,
+      catalog,
       time,
       undo: this.#undo,
       mintEventId: () => this.#mintEventId(),
@@ -84,6 +85,8 @@ class GroupPlanner {
         return this.#catalog.watch(unit);
       case 'ready':
         return this.#catalog.ready(unit.shapeId);
+      case 'drop':
+        return this.#catalog.drop(unit);
       case 'register':
         return this.#catalog.register(unit);
       default:
@@ -160,7 +163,8 @@ class GroupPlanner {
       this.#streamRefusal(push, stream) ?? this.#waits.refusal(push, (occurrence) => this.#isKept(occurrence));
     if (error !== undefined) {
       this.#doubt(push);
-      return { kind: 'refused', error, fault: index };
+      const isUnindexed = push.match?.isUnindexed === true;
+      return { kind: 'refused', error, fault: index, isUnindexed };
     }
     if (draft.payload === undefined) return this.#look(push, idKey);
     const satisfied = push.match === undefined ? NO_WAITS : this.#waits.takeSatisfied(push);

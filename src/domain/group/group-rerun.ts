@@ -13,8 +13,14 @@ export function unitAgain(unit: GroupUnit, sent: UnitOutcome): GroupUnit {
 /** Marks what in the outcome of a rerun the unanswered COMMIT itself had stored. */
 export function recognised(outcome: UnitOutcome, sent: UnitOutcome): UnitOutcome {
   if (outcome.kind === 'registered' && sent.kind === 'registered') return sent;
+  // Ids are never used again: what is gone was dropped by that COMMIT, or by somebody else.
+  if (sent.kind === 'dropped' && isGone(outcome)) return sent;
   if (outcome.kind !== 'pushed' || sent.kind !== 'pushed') return outcome;
   return { ...outcome, pushes: outcome.pushes.map((push, index) => recognisedPush(push, sent.pushes[index])) };
+}
+
+function isGone(outcome: UnitOutcome): boolean {
+  return outcome.kind === 'refused' && outcome.error.reason === 'SHAPE_UNKNOWN';
 }
 
 function recognisedPush(outcome: PushOutcome, before: PushOutcome | undefined): PushOutcome {

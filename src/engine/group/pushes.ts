@@ -21,6 +21,8 @@ import type { ShapeIndex } from './shape-index.js';
 
 /** Payloads that one call is given back of events that were there before: a few bytes may ask for a thousand large ones. */
 const MAX_FOUND_BYTES = 3 * 1024 * 1024;
+/** How often pushes are sent whose index is given back between being made and being looked into. */
+const ROUNDS = 3;
 /** Entries that were there before and are read together. */
 const READ_TOGETHER = 32;
 
@@ -54,14 +56,14 @@ export type PushedEvent =
 export type Prepared = { readonly push: Push } | { readonly error: MadeleineError };
 
 export interface PushesOptions {
-  readonly groupCommit: GroupCommit;
-  readonly shapes: ShapeIndex;
-  readonly lookBack: LookBack;
+  readonly groupCommit: Pick<GroupCommit, 'submit'>;
+  readonly shapes: Pick<ShapeIndex, 'ensure'>;
+  readonly lookBack: Pick<LookBack, 'from'>;
   readonly events: EventLookUp;
-  readonly reader: LogReader;
-  readonly tail: LogTail;
+  readonly reader: Pick<LogReader, 'readAt'>;
+  readonly tail: Pick<LogTail, 'reach'>;
   readonly uuids: Uuid7Source;
-  readonly metrics: Metrics;
+  readonly metrics: Pick<Metrics, 'pushes'>;
 }
 
 /** Who pushes: callers take turns. Without one it is the server itself. */
@@ -124,12 +126,44 @@ export class Pushes {
     return results;
   }
 
-  async #submit(
+  async #submit(pushes: readonly Push[], atomic: boolean, by: PushedBy): Promise<readonly PushOutcome[]> {
+    let outcomes = await this.#submitOnce(pushes, atomic, by);
+    for (let round = 1; round < ROUNDS && outcomes.some(isUnindexed); round += 1) {
+      const again = pushes.filter((_, index) => isUnindexed(outcomes[index]));
+      if (!(await this.#indexAgain(again, by.signal))) return outcomes;
+      const anew = await this.#submitOnce(atomic ? pushes : again, atomic, by);
+      let next = 0;
+      outcomes = atomic
+        ? anew
+        : outcomes.map((former) => (isUnindexed(former) ? (anew[next++] as PushOutcome) : former));
+    }
+    return outcomes;
+  }
+
+  async #submitOnce(
     pushes: readonly Push[],
     atomic: boolean,
     { signal, caller }: PushedBy,
   ): Promise<readonly PushOutcome[]> {
     return (await this.#options.groupCommit.submit({ kind: 'push', pushes, atomic }, signal, caller)).pushes;
+  }
+
+  /** Makes the indexes of the pushes; false: they stay refused, with an error that says to repeat them. */
+  async #indexAgain(pushes: readonly Push[], signal?: AbortSignal): Promise<boolean> {
+    try {
+      for (const { draft } of pushes) await this.#ensureIndex(draft, signal);
+      return true;
+    } catch (error) {
+      // Others of the same call may be stored.
+      if (error instanceof MadeleineError) return false;
+      throw error;
+    }
+  }
+
+  /** Makes the index that the description of a push without a payload is looked for in. */
+  async #ensureIndex(draft: EventDraft, signal?: AbortSignal): Promise<void> {
+    if (draft.payload !== undefined || draft.description === undefined) return;
+    await this.#options.shapes.ensure(draft, draft.description.shape, signal);
   }
 
   async #whenPrepared(commands: readonly PushCommand[], signal?: AbortSignal): Promise<readonly Prepared[]> {
@@ -148,7 +182,7 @@ export class Pushes {
     const { draft, since, waitMicros = DEFAULT_WAIT_MICROS } = command;
     if (draft.payload !== undefined || draft.description === undefined) return { push: this.#toPush(command) };
     try {
-      await this.#options.shapes.ensure(draft, draft.description.shape, signal);
+      await this.#ensureIndex(draft, signal);
       return { push: this.#toPush(command, { waitMicros, ...(await this.#options.lookBack.from(since)) }) };
     } catch (error) {
       if (error instanceof MadeleineError) return { error };
@@ -249,6 +283,11 @@ export class Pushes {
 async function allOf(results: readonly (Promise<PushedEvent> | PushedEvent)[]): Promise<readonly PushedEvent[]> {
   const isReady = (result: Promise<PushedEvent> | PushedEvent): result is PushedEvent => !(result instanceof Promise);
   return results.every(isReady) ? results : Promise.all(results);
+}
+
+/** Whether the push was refused only because its index, or that of another push of its unit, was given back meanwhile. */
+function isUnindexed(outcome: PushOutcome | undefined): boolean {
+  return outcome?.kind === 'refused' && outcome.isUnindexed === true;
 }
 
 const NONE: ReadonlyMap<Position, LogEntry> = new Map();

@@ -2,12 +2,13 @@
 //
 // | state of a shape | entered when | left when |
 // |---|---|---|
-// | unknown | – | a watch unit has committed |
+// | unknown | –, or it was given back (shape-release.ts) | a watch unit has committed |
 // | building | every group since indexes its events by it | all before, as far as the look-back goes, is indexed |
-// | ready | a ready unit has committed | never |
+// | ready | a ready unit has committed | it is given back |
 //
 // Misses nothing: an event is either at or below the position at which the shape was watched, and found by the build, or above it,
-// and its group met the newer catalogue. Two instances may build at the same time: index rows are the same, progress only grows.
+// and its group met the newer catalogue. Two instances may build at the same time: index rows are the same, progress only grows. A
+// build whose shape is given back ends with its page, and begins anew with another shape of the same paths.
 
 import type { Shape } from '../../domain/descriptions/shape.js';
 import { ShapeMatcher } from '../../domain/descriptions/shape-matcher.js';
@@ -25,18 +26,26 @@ import type { Logger } from '../../telemetry.js';
 import type { Position } from '../../units.js';
 import type { GroupCommit } from './group-commit.js';
 import type { ShapeCatalogCache } from './shape-catalog-cache.js';
+import type { ShapeRelease } from './shape-release.js';
+import type { ShapeUses } from './shape-uses.js';
 
 /** Events of a topic that are looked back on, at most. */
 const MAX_LOOKBACK_EVENTS = 1_000_000;
 const PAGE = { limit: 1_000, maxBytes: 4 * 1024 * 1024 };
+/** How often a shape is made that is given back before it is ready; a shape that is wanted seldom is. */
+const ROUNDS = 3;
+/** How often room is made for a shape: others may take the place. */
+const ROOM_ROUNDS = 3;
 /** How long a call waits for an index that is being built; the build goes on without it. */
 const PATIENCE_MS = 8_000;
 
 export interface ShapeIndexOptions {
-  readonly store: ShapeStore;
-  readonly catalog: ShapeCatalogCache;
-  readonly groupCommit: GroupCommit;
-  readonly log: EventLog;
+  readonly store: Pick<ShapeStore, 'index' | 'positionBefore'>;
+  readonly catalog: Pick<ShapeCatalogCache, 'current' | 'reload'>;
+  readonly groupCommit: Pick<GroupCommit, 'submit'>;
+  readonly release: Pick<ShapeRelease, 'makeRoom'>;
+  readonly uses: Pick<ShapeUses, 'note' | 'idle'>;
+  readonly log: Pick<EventLog, 'readPage' | 'positionAt'>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -59,6 +68,7 @@ export class ShapeIndex {
   async stop(): Promise<void> {
     this.#stopped = true;
     await Promise.allSettled(this.#builds.values());
+    await this.#options.uses.idle();
   }
 
   /**
@@ -66,7 +76,7 @@ export class ShapeIndex {
    * after 8 s, or the signal's reason; the build goes on.
    */
   async ensure({ context, topic }: Topic, shape: Shape, signal?: AbortSignal): Promise<void> {
-    if (this.#options.catalog.current.find(context, topic, shape)?.ready === true) return;
+    if (this.#isReady({ context, topic }, shape)) return;
     const key = `${scopedKey(context, topic)}\u0000${shape.digest.toString('latin1')}`;
     const known = this.#builds.get(key);
     const build = known ?? this.#make({ context, topic }, shape).finally(() => this.#builds.delete(key));
@@ -74,26 +84,45 @@ export class ShapeIndex {
     await within(this.#options.clock, PATIENCE_MS, signal === undefined ? build : orAbort(build, signal), takesLong);
   }
 
+  /** Whether the topic's index for the shape is complete; then it is used. */
+  #isReady({ context, topic }: Topic, shape: Shape): boolean {
+    const { catalog, uses } = this.#options;
+    const known = catalog.current.find(context, topic, shape);
+    if (known?.ready !== true) return false;
+    uses.note(known, catalog.current.of(context, topic)?.isFull === true);
+    return true;
+  }
+
   async #make(topic: Topic, shape: Shape): Promise<void> {
-    const watched = await this.#watch(topic, shape);
-    if (watched.ready) return;
-    await this.#build(topic, watched);
-    await this.#options.groupCommit.submit({ kind: 'ready', shapeId: watched.id });
-    await this.#options.catalog.reload();
-    this.#options.logger.info({ ...topic, paths: shape.paths.length }, 'descriptions with these paths are indexed');
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const watched = await this.#watch(topic, shape);
+      if (watched?.ready === true) return;
+      if (watched === undefined || !(await this.#build(topic, watched))) continue;
+      await this.#options.groupCommit.submit({ kind: 'ready', shapeId: watched.id });
+      await this.#options.catalog.reload();
+      if (!this.#isReady(topic, shape)) continue;
+      this.#options.logger.info({ ...topic, paths: shape.paths.length }, 'descriptions with these paths are indexed');
+      return;
+    }
+    takesLong();
   }
 
-  async #watch({ context, topic }: Topic, shape: Shape): Promise<WatchedShape> {
-    const { catalog, groupCommit } = this.#options;
-    const outcome = await groupCommit.submit({ kind: 'watch', context, topic, shape });
-    if (outcome.kind === 'refused') throw outcome.error;
+  /** The shape as it is watched; undefined: it was given back at once. */
+  async #watch({ context, topic }: Topic, shape: Shape): Promise<WatchedShape | undefined> {
+    const { catalog, groupCommit, release, clock } = this.#options;
+    for (let round = 0; ; round += 1) {
+      const neededAt = clock.nowMs() * 1_000;
+      const outcome = await groupCommit.submit({ kind: 'watch', context, topic, shape, neededAt });
+      if (outcome.kind === 'watching') break;
+      if (round === ROOM_ROUNDS) throw outcome.error;
+      await release.makeRoom({ context, topic });
+    }
     await catalog.reload();
-    const watched = catalog.current.find(context, topic, shape);
-    if (watched === undefined) throw new Error('invariant broken: a watched shape is not in the catalogue');
-    return watched;
+    return catalog.current.find(context, topic, shape);
   }
 
-  async #build({ context, topic }: Topic, shape: WatchedShape): Promise<void> {
+  /** False: the shape was given back meanwhile. */
+  async #build({ context, topic }: Topic, shape: WatchedShape): Promise<boolean> {
     const { log, store } = this.#options;
     const upTo = shape.watchedAfter;
     const matcher = new ShapeMatcher([shape]);
@@ -101,9 +130,11 @@ export class ShapeIndex {
     while (after < upTo) {
       if (this.#stopped) throw drainingError();
       const page = await log.readPage({ context, topics: [topic] }, { after, upTo, ...PAGE });
-      await store.index(shape.id, rowsOf(page.entries, matcher), page.scannedTo);
+      const rows = rowsOf(page.entries, matcher);
+      if (!(await store.index(shape.id, { after, upTo: page.scannedTo, rows }))) return false;
       after = page.scannedTo;
     }
+    return true;
   }
 
   async #lookBack({ context, topic }: Topic, upTo: Position): Promise<Position> {

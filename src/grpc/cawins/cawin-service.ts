@@ -33,14 +33,13 @@ import type { WireEventEncoder } from '../events/event-encoder.js';
 import { fitting } from '../events/fitting.js';
 import { encoded, type MethodCodec } from '../wire/definitions.js';
 import { listPage } from '../wire/pages.js';
-import { callerOf, payloadForm, readContext, sizeField } from '../wire/wire.js';
+import { callerOf, idField, payloadForm, readContext, sizeField } from '../wire/wire.js';
 import { CawinFrames } from './cawin-frames.js';
 import {
   attemptToWire,
   cawinChangeFromWire,
   cawinToWire,
   checkOrWaitFromWire,
-  idFromWire,
   nearMissToWire,
   newCawinFromWire,
   statesFromWire,
@@ -93,7 +92,7 @@ export class CawinService {
   async *waitForEvent(request: WaitForEventRequest, context: CallContext): AsyncGenerator<Uint8Array, void> {
     const { waits, draining } = this.#options;
     const form = payloadForm('payload_encoding', request.payloadEncoding);
-    const eventId = idFromWire('event_id', request.eventId);
+    const eventId = idField('event_id', request.eventId);
     const now = await waits.current(eventId);
     const hasEnded = now.kind !== EntryKind.AWAITED;
     if (hasEnded || !request.endOnly) yield this.#frames.waited(now, hasEnded, form);
@@ -109,7 +108,7 @@ export class CawinService {
   }
 
   async getCawin(request: GetCawinRequest): Promise<GetCawinResponse> {
-    return { cawin: cawinToWire(await this.#options.cawins.get(idFromWire('id', request.id))) };
+    return { cawin: cawinToWire(await this.#options.cawins.get(idField('id', request.id))) };
   }
 
   async listCawins(request: ListCawinsRequest): Promise<ListCawinsResponse> {
@@ -130,18 +129,18 @@ export class CawinService {
   }
 
   async updateCawin(request: UpdateCawinRequest): Promise<UpdateCawinResponse> {
-    const id = idFromWire('id', request.id);
+    const id = idField('id', request.id);
     return { cawin: cawinToWire(await this.#options.cawins.update(id, cawinChangeFromWire(request))) };
   }
 
   async deleteCawin(request: DeleteCawinRequest): Promise<DeleteCawinResponse> {
-    await this.#options.cawins.delete(idFromWire('id', request.id));
+    await this.#options.cawins.delete(idField('id', request.id));
     return {};
   }
 
   async listAttempts(request: ListAttemptsRequest): Promise<ListAttemptsResponse> {
     const { cawins, source } = this.#options;
-    const id = idFromWire('cawin_id', request.cawinId);
+    const id = idField('cawin_id', request.cawinId);
     const { items, nextPageToken } = await listPage(request, {
       of: ['ListAttempts', id],
       epoch: source.epoch,
@@ -154,7 +153,7 @@ export class CawinService {
   }
 
   async retryCawin(request: RetryCawinRequest): Promise<RetryCawinResponse> {
-    const { cawin, retried } = await this.#options.cawins.retry(idFromWire('id', request.id));
+    const { cawin, retried } = await this.#options.cawins.retry(idField('id', request.id));
     return { cawin: cawinToWire(cawin), retried };
   }
 
@@ -162,7 +161,7 @@ export class CawinService {
     const { explainWait, encoder } = this.#options;
     const form = payloadForm('payload_encoding', request.payloadEncoding);
     const limit = sizeField('limit', request.limit, NEAR_MISSES);
-    const { event, nearMisses, lookedAt } = await explainWait.run(idFromWire('event_id', request.eventId), limit);
+    const { event, nearMisses, lookedAt } = await explainWait.run(idField('event_id', request.eventId), limit);
     const entries = [event, ...nearMisses.map((miss) => miss.event)];
     const [own, ...others] = fitting(entries, (entry) => encoder.encode(entry, form).byteLength);
     const misses = nearMisses.map((miss, index) => {

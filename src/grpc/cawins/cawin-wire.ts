@@ -34,19 +34,13 @@ import type { CallbackDraft, CawinChange, CawinTerms, NewCawin } from '../../eng
 import type { PushCommand } from '../../engine/group/pushes.js';
 import type { NearMiss as FoundMiss } from '../../engine/waits/explain-wait.js';
 import { toPushCommand } from '../events/push-validation.js';
-import { durationMs, filterValues, requestIdField, timeField, toDuration, toTimestamp } from '../wire/wire.js';
+import { durationMs, filterValues, idField, requestIdField, timeField, toDuration, toTimestamp } from '../wire/wire.js';
 import type { DecodedCheck } from './check-decoder.js';
-
-/** An id of an event or a cawin: required, and beyond the exact numbers there is none. */
-export function idFromWire(field: string, id: bigint): number {
-  if (id === 0n) throw fieldInvalid(field, 'is required');
-  return Number(id);
-}
 
 export function newCawinFromWire(request: CreateCawinRequest): NewCawin {
   return {
     ...termsFromWire(request),
-    eventId: idFromWire('event_id', request.eventId),
+    eventId: idField('event_id', request.eventId),
     active: request.active ?? true,
     expiresAt: timeField('expires_at', request.expiresAt),
   };

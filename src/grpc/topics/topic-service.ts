@@ -2,22 +2,38 @@
 
 import type { CallContext } from 'nice-grpc';
 import {
+  type DropShapeRequest,
+  type DropShapeResponse,
   type GetTopicRequest,
   type GetTopicResponse,
+  type ListShapesRequest,
+  type ListShapesResponse,
   type ListTopicsRequest,
   type ListTopicsResponse,
   type RegisterTopicRequest,
   type RegisterTopicResponse,
+  Shape as WireShape,
   Topic as WireTopic,
 } from '../../../generated/madeleine/v1/topic_service.js';
 import { type Topic, topicSettings } from '../../domain/topics/topic.js';
+import type { ListedShape, ShapeDirectory } from '../../engine/group/shape-directory.js';
 import type { LogSource } from '../../engine/log/log-source.js';
 import type { Topics } from '../../engine/topics/topics.js';
 import { BY_NAME, listPage } from '../wire/pages.js';
-import { nameKey, ownContext, prefixField, readContext, requiredName, toTimestamp } from '../wire/wire.js';
+import {
+  idField,
+  labelField,
+  nameKey,
+  ownContext,
+  prefixField,
+  readContext,
+  requiredName,
+  toTimestamp,
+} from '../wire/wire.js';
 
 export interface TopicServiceOptions {
   readonly topics: Topics;
+  readonly shapes: ShapeDirectory;
   readonly source: LogSource;
 }
 
@@ -54,6 +70,40 @@ export class TopicService {
     });
     return { topics: items, nextPageToken };
   }
+
+  async listShapes(request: ListShapesRequest): Promise<ListShapesResponse> {
+    const { shapes, source } = this.#options;
+    const filter = { context: readContext('context', request.context), topic: labelField('topic', request.topic) };
+    const { items, nextPageToken } = await listPage(request, {
+      of: ['ListShapes', filter],
+      epoch: source.epoch,
+      key: { id: 'position' },
+      read: (after, limit) => shapes.list({ ...filter, after: after?.id ?? 0, limit }),
+      toWire: shapeToWire,
+      codec: WireShape,
+    });
+    return { shapes: items, nextPageToken };
+  }
+
+  async dropShape(request: DropShapeRequest, { signal }: CallContext): Promise<DropShapeResponse> {
+    await this.#options.shapes.drop(idField('id', request.id), signal);
+    return {};
+  }
+}
+
+function shapeToWire({ id, context, topic, paths, ready, indexedFrom, neededAt, ...times }: ListedShape): WireShape {
+  const { awaitedUntil, freeAt } = times;
+  return {
+    id: BigInt(id),
+    context,
+    topic,
+    paths: [...paths],
+    ready,
+    indexedFrom: indexedFrom === undefined ? undefined : BigInt(indexedFrom),
+    neededAt: toTimestamp(neededAt),
+    awaitedUntil: awaitedUntil === undefined ? undefined : toTimestamp(awaitedUntil),
+    freeAt: freeAt === undefined ? undefined : toTimestamp(freeAt),
+  };
 }
 
 function toWire({ context, name, registration }: Topic): WireTopic {

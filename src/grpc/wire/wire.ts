@@ -100,6 +100,12 @@ export function ownContext(field: string, context: string): string {
   return context === '' ? DEFAULT_CONTEXT : checked(field, context, ownContextProblem(context));
 }
 
+/** An id of an event, a cawin or a shape: required, and beyond the exact numbers there is none. */
+export function idField(field: string, id: bigint): number {
+  if (id === 0n) throw fieldInvalid(field, 'is required');
+  return Number(id);
+}
+
 /** A required name. */
 export function requiredName(field: string, name: string): string {
   return checked(field, name, nameProblem(name));

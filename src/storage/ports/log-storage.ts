@@ -7,7 +7,7 @@
 //
 // Names, log, stream, wait and topic are locked under log_head only, so they need no order among themselves, and one who has a cawin
 // under log_head may take its wait. The others are locked without it too; rows of one table by ascending id. Apart from those, and never
-// together with them: index rows -> shape (a build); consumer by ascending id -> consumer_trouble; ledger (what is too old).
+// together with them: shape -> index rows (a build); consumer by ascending id -> consumer_trouble; ledger (what is too old).
 //
 // Every method rejects with MadeleineError STORAGE_UNAVAILABLE when the database is away, does not answer in time or
 // refuses work (connections, read-only, disk); nothing of the driver's errors is thrown upwards.

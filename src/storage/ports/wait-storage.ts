@@ -1,10 +1,11 @@
 // The ports of waits besides what groups do: reading what is awaited, the shapes that topics watch, and their indexes. `storage/mysql`
-// implements them and points back here. Waits and shapes are written by groups, index rows of the past and how far they go by `index`;
-// a cawin with a later deadline raises that of its wait, under the head row as well.
+// implements them and points back here. Waits and shapes are written by groups; besides, `index` writes index rows of the past and how
+// far they go, `touch` when a shape was needed, `clear` takes away what is left of one that was given back, and a cawin with a later
+// deadline raises that of its wait, under the head row as well.
 //
 // Every method rejects with MadeleineError STORAGE_UNAVAILABLE when the database is away.
 
-import type { ShapeCatalog } from '../../domain/group/shape-catalog.js';
+import type { ShapeCatalog, StoredShape } from '../../domain/group/shape-catalog.js';
 import type { Wait } from '../../domain/waits/wait.js';
 import type { EventId, Micros, Millis, Position } from '../../units.js';
 
@@ -39,10 +40,28 @@ export interface WaitStore {
   forgetPushes(ageMicros: Micros, limit: number): Promise<number>;
 }
 
+export interface ListShapesOptions {
+  /** A context, or `all`. */
+  readonly context: string;
+  /** Empty: every topic. */
+  readonly topic: string;
+  /** The id after which the list begins. */
+  readonly after: number;
+  readonly limit: number;
+}
+
 /** Values of a shape that a stored event has. */
 export interface IndexRow {
   readonly hash: Uint8Array;
   readonly position: Position;
+}
+
+/** A part of what was stored before a shape was watched. */
+export interface IndexPage {
+  /** Everything after this position, up to `upTo`, was looked at. */
+  readonly after: Position;
+  readonly upTo: Position;
+  readonly rows: readonly IndexRow[];
 }
 
 export interface ShapeStore {
@@ -50,6 +69,17 @@ export interface ShapeStore {
   load(): Promise<ShapeCatalog>;
   /** The position before the newest `maxEvents` events of the topic at or below `upTo`; 0 if there are fewer. */
   positionBefore(topic: { context: string; name: string }, upTo: Position, maxEvents: number): Promise<Position>;
-  /** Adds rows to the index of a shape, which may be there already, and notes that everything up to `builtTo` is done. */
-  index(shapeId: number, rows: readonly IndexRow[], builtTo: Position): Promise<void>;
+  /**
+   * Adds a page to the index of a shape, whose rows may be there already, and notes how far it goes. False: the shape was given back,
+   * and nothing is stored.
+   */
+  index(shapeId: number, page: IndexPage): Promise<boolean>;
+  /** Shapes by id, as they are committed. */
+  list(options: ListShapesOptions): Promise<readonly StoredShape[]>;
+  /** Ids of shapes, after an id, that were not needed since the time and by which nothing is awaited: at most so many. */
+  idle(since: Micros, after: number, limit: number): Promise<readonly number[]>;
+  /** Notes that the shape was needed at the time. */
+  touch(shapeId: number, neededAt: Micros): Promise<void>;
+  /** Deletes index rows of a shape that was given back, at most so many; once none are left its id is forgotten, and it returns true. */
+  clear(freedId: number, limit: number): Promise<boolean>;
 }

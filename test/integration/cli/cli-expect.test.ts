@@ -223,6 +223,22 @@ describe('waits on the command line', () => {
     });
   });
 
+  describe('shapes', () => {
+    it('lists the sets of paths of a topic, and drops one that nobody needs', async () => {
+      await push('parcels', '--description', '{"parcel":{"id":1},"state":"sent"}');
+      const { stdout } = await cli('shapes', '--topic', 'parcels');
+      const [head, row] = stdout.split('\n');
+      expect(head).toMatch(/^SHAPE +CONTEXT +TOPIC +PATHS +READY +NEEDED AT +AWAITED UNTIL +FREE AT$/);
+      expect(row).toMatch(/^ *\d+ +default +parcels +\/parcel\/id,\/state +yes +20\S+Z +20\S+Z +20\S+Z$/);
+      const id = /\d+/.exec(row ?? '')?.[0] ?? '';
+      const refused = await cli('shapes', 'drop', id);
+      expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('madeleine: SHAPE_IN_USE: the shape') });
+      await push('parcels', '{"parcel":{"id":1},"state":"sent"}');
+      expect(await cli('shapes', 'drop', id)).toMatchObject({ code: 0, stdout: `deleted ${id}\n` });
+      expect((await cli('shapes', 'list', '--topic', 'parcels', '--json')).stdout).toBe('');
+    });
+  });
+
   describe('explain', () => {
     it('shows the closest events and where they differ', async () => {
       await push('refunds', '{"order":7,"state":"open"}');

@@ -50,6 +50,15 @@ async function awaitedEvent(): Promise<bigint> {
   return answer.event?.id ?? 0n;
 }
 
+/** A shape that nobody needs. */
+async function newShape(): Promise<bigint> {
+  const event = newEvent({ topic: 'shapes', payload: undefined, description: { [newName()]: true } });
+  const { event: stored } = await suite.client.events.pushEvent({ event });
+  await suite.client.events.invalidateEvent({ id: stored?.id ?? 0n });
+  const { shapes } = await suite.client.topics.listShapes({ topic: 'shapes' });
+  return shapes.at(-1)?.id ?? 0n;
+}
+
 /** A valid request of each call. What a call may create gets a new name each time, so that no former case decides this one. */
 const BASES: Readonly<Record<string, () => Tree | Promise<Tree>>> = {
   'EventService/PushEvent': () => PUSH,
@@ -99,6 +108,8 @@ const BASES: Readonly<Record<string, () => Tree | Promise<Tree>>> = {
   'TopicService/RegisterTopic': () => ({ name: newName(), settings: { description_paths: ['/order/id', '/state'] } }),
   'TopicService/GetTopic': () => ({ name: 'orders' }),
   'TopicService/ListTopics': () => ({}),
+  'TopicService/ListShapes': () => ({}),
+  'TopicService/DropShape': async () => ({ id: await newShape() }),
 };
 
 /** What refused calls may not change. */

@@ -8,7 +8,7 @@ import { ConsumerSettings, ListConsumersResponse } from '../../../generated/made
 import { EventStatus } from '../../../generated/madeleine/v1/event.js';
 import { ListEventsResponse } from '../../../generated/madeleine/v1/event_service.js';
 import { ListStreamsResponse } from '../../../generated/madeleine/v1/stream_service.js';
-import { ListTopicsResponse } from '../../../generated/madeleine/v1/topic_service.js';
+import { ListShapesResponse, ListTopicsResponse } from '../../../generated/madeleine/v1/topic_service.js';
 import { Descriptors } from '../../support/contract/descriptors.js';
 import { refusalOf } from '../../support/contract/refusals.js';
 import { numbers } from '../../support/database/numbers.js';
@@ -17,6 +17,7 @@ import { useServer } from '../../support/server/suite.js';
 
 const { EVENT_STATUS_AWAITED: AWAITED, EVENT_STATUS_OCCURRED: OCCURRED } = EventStatus;
 const CONTEXT = 'lists';
+const SHAPES_CONTEXT = 'shapes';
 /** Items of each list: two more than a page has unless told otherwise. */
 const TOTAL = 102;
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
@@ -64,6 +65,15 @@ async function topics(context: string, paging: Paging) {
   return listed(answer, names(answer.topics), ListTopicsResponse);
 }
 
+async function shapes(context: string, paging: Paging) {
+  const answer = await suite.client.topics.listShapes({ context, ...paging });
+  return listed(
+    answer,
+    answer.shapes.map(({ id }) => id),
+    ListShapesResponse,
+  );
+}
+
 async function consumers(context: string, paging: Paging) {
   const answer = await suite.client.consumers.listConsumers({ context, ...paging });
   return listed(answer, names(answer.consumers), ListConsumersResponse);
@@ -103,6 +113,7 @@ const awaited = { ...filter, statuses: [AWAITED] };
 const LISTS: readonly ListCall[] = [
   { name: 'ListStreams', list: (p) => streams(CONTEXT, p), other: (p) => streams('all', p) },
   { name: 'ListTopics', list: (p) => topics(CONTEXT, p), other: (p) => topics('all', p) },
+  { name: 'ListShapes', list: (p) => shapes(SHAPES_CONTEXT, p), other: (p) => shapes('all', p) },
   { name: 'ListConsumers', list: (p) => consumers(CONTEXT, p), other: (p) => consumers('all', p) },
   { name: 'ListCawins', list: (p) => cawins(CONTEXT, p), other: (p) => cawins('all', p) },
   { name: 'ListAttempts', list: (p) => attempts(cawinId, p), other: (p) => attempts(cawinId + 1n, p) },
@@ -172,6 +183,12 @@ beforeAll(async () => {
   for (const n of all) await client.consumers.createConsumer({ context: CONTEXT, name: `c${n}` });
   for (const _ of all)
     cawinId = (await client.cawins.createCawin({ eventId, callback: callback(), active: false })).cawin?.id ?? 0n;
+  await client.events.pushEvent({ event: newEvent({ context: SHAPES_CONTEXT, topic: 'shapely' }) });
+  const shape = `SELECT 1000 + seq, (SELECT id FROM topic WHERE name = 'shapely'), CONCAT(CHAR(1), LPAD(seq, 16, '0')),
+    CONCAT(CHAR(1), '[["a"]]'), 1, 0, 0, ${Date.now() * 1_000}`;
+  await sql(
+    `INSERT INTO shape (id, topic_id, digest, paths, ready, watched_after, built_to, needed_at) ${shape} FROM ${numbers(1, TOTAL)}`,
+  );
   const attempt = `SELECT ${cawinId}, 1, seq, 1, 1, '', '', 500, 7, '', ''`;
   await sql(`INSERT INTO attempt ${attempt} FROM ${numbers(1, TOTAL)}`);
 });

@@ -38,8 +38,8 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'engine/cawins/callback-sender': 'domain/events',
   'engine/consumers': `domain domain/collections domain/consumers domain/events engine/consumers/ownership engine/log lib storage/ports telemetry`,
   'engine/consumers/ownership': 'domain domain/consumers lib storage/ports telemetry',
-  'engine/group': `domain domain/cawins domain/descriptions domain/events domain/group domain/waits engine/log lib
-    storage/ports telemetry`,
+  'engine/group': `domain domain/cawins domain/descriptions domain/events domain/group domain/json domain/waits
+    engine/log lib storage/ports telemetry`,
   'engine/log': 'domain domain/events domain/waits lib storage/ports telemetry',
   'engine/topics': 'domain domain/topics engine/group engine/log storage/ports',
   'engine/waits': 'domain domain/descriptions domain/events engine/group engine/log lib storage/ports telemetry',
@@ -84,7 +84,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'grpc/events': `domain domain/descriptions domain/events domain/json domain/waits engine/group engine/log generated
     grpc/wire`,
   'grpc/server': 'domain grpc/wire lib settings telemetry',
-  'grpc/topics': 'domain/topics engine/log engine/topics generated grpc/wire',
+  'grpc/topics': 'domain/topics engine/group engine/log engine/topics generated grpc/wire',
   'grpc/wire': 'domain domain/consumers domain/descriptions domain/events domain/json generated lib',
 
   // Health and metrics.

@@ -418,7 +418,7 @@ function headUpdate(
   { found, token }: { readonly found: number; readonly token: number },
 ): string {
   const ledgeredAt = waits?.ledger.at(-1)?.createdAt;
-  const changes = [waits?.watched, waits?.readyShapeId, waits?.registered];
+  const changes = [waits?.watched, waits?.readyShapeId, waits?.droppedShapeIds[0], waits?.registered];
   const recatalogued = changes.some((change) => change !== undefined);
   const more = [
     // It rises even where the clock was set back: see HeadCache.

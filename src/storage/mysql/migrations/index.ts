@@ -10,6 +10,7 @@ import { topicsMigration } from './0005-topics.js';
 import { lateAdditionsMigration } from './0006-late-additions.js';
 import { consumerGenerationsMigration } from './0007-consumer-generations.js';
 import { urlEndpointsMigration } from './0008-url-endpoints.js';
+import { shapeLivesMigration } from './0009-shape-lives.js';
 
 export interface Migration {
   readonly name: string;
@@ -26,4 +27,5 @@ export const MIGRATIONS: readonly Migration[] = [
   lateAdditionsMigration,
   consumerGenerationsMigration,
   urlEndpointsMigration,
+  shapeLivesMigration,
 ];

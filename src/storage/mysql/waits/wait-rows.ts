@@ -1,7 +1,6 @@
 // Waits and what belongs to them as rows: what a group reads of them under the lock, and what it writes, each in one round trip of
 // several statements.
 
-import { encodeShape } from '../../../domain/descriptions/shape.js';
 import { EntryKind, type LogEntry } from '../../../domain/events/event.js';
 import { isFor, waitKeyText } from '../../../domain/group/group-plan-needs.js';
 import type {
@@ -23,6 +22,7 @@ import type { NameMinter } from '../names/name-minter.js';
 import type { Queries, SqlValue } from '../sql/database.js';
 import { placeholders } from '../sql/placeholders.js';
 import { Statements } from '../sql/statements.js';
+import { addShapeWrites, LIFE_COLUMNS, lifeFromRow, type ShapeLifeRow } from './shape-rows.js';
 import { waitEnvelope, waitEnvelopeText } from './wait-envelope.js';
 import { addFinds, addOpenWaits, type FoundRow, occurrenceOf, readFound, WAIT_COLUMNS } from './wait-searches.js';
 
@@ -76,7 +76,7 @@ export async function readWaits(
   needs: WaitNeeds,
   onTrip: () => void,
 ): Promise<LockedWaits> {
-  const { keys, finds, eventIds } = needs;
+  const { keys, finds, eventIds, shapeIds } = needs;
   const contexts = new Set(needs.identities.map(({ context }) => context));
   await names.load(queries, { contexts });
   await names.load(queries, { topics: needs.identities.map(({ context, topic }) => ({ context, name: topic })) });
@@ -85,7 +85,7 @@ export async function readWaits(
     return topicId === undefined ? [] : [{ topicId, identity }];
   });
   const statements = new Statements();
-  const parts: ('keys' | 'finds' | 'identities' | 'waits' | 'entries')[] = [];
+  const parts: ('keys' | 'finds' | 'identities' | 'waits' | 'entries' | 'shapes')[] = [];
   if (keys.length > 0) {
     parts.push('keys');
     addOpenWaits(statements, keys);
@@ -112,6 +112,10 @@ export async function readWaits(
       [...eventIds, ...eventIds],
     );
   }
+  if (shapeIds.length > 0) {
+    parts.push('shapes');
+    statements.add(`SELECT ${LIFE_COLUMNS} FROM shape s WHERE s.id IN (${placeholders(shapeIds.length)})`, shapeIds);
+  }
   if (statements.isEmpty) return NOTHING;
   onTrip();
   const results = await statements.run(queries);
@@ -122,10 +126,17 @@ export async function readWaits(
     found: await readFound(queries, finds, rowsOf<FoundRow>('finds'), onTrip),
     identities: identifiedBy(rowsOf<IdentityRow>('identities'), identities),
     events: await storedEvents(queries, names, rowsOf<WaitRow>('waits'), rowsOf<object>('entries'), eventIds),
+    shapes: new Map(rowsOf<ShapeLifeRow>('shapes').map((row) => [row.id, lifeFromRow(row)])),
   };
 }
 
-const NOTHING: LockedWaits = { awaited: new Map(), found: new Map(), identities: new Map(), events: new Map() };
+const NOTHING: LockedWaits = {
+  awaited: new Map(),
+  found: new Map(),
+  identities: new Map(),
+  events: new Map(),
+  shapes: new Map(),
+};
 
 interface IdentityRow {
   topic_id: number;
@@ -240,15 +251,14 @@ export async function writeWaits(
       eventId,
     ]);
   }
-  if (writes.watched !== undefined) {
-    const { id, unit } = writes.watched;
-    statements.addRows('INSERT INTO shape (id, topic_id, digest, paths, ready, watched_after, built_to)', [
-      [id, minter.topicId(unit.context, unit.topic), unit.shape.digest, encodeShape(unit.shape), 0, headPosition, 0],
+  for (const { key, position } of writes.unindexed) {
+    statements.add('DELETE FROM shape_index WHERE shape_id = ? AND value_hash = ? AND position = ?', [
+      key.shapeId,
+      asBuffer(key.hash),
+      position,
     ]);
   }
-  if (writes.readyShapeId !== undefined) {
-    statements.add('UPDATE shape SET ready = 1, built_to = watched_after WHERE id = ?', [writes.readyShapeId]);
-  }
+  addShapeWrites(statements, writes, { minter, headPosition });
   if (statements.isEmpty) return;
   onTrip();
   await statements.run(queries);

@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { EntryKind } from '../../../../src/domain/events/event.js';
 import { type PushOutcome, type UnitOutcome, withCawins } from '../../../../src/domain/group/group-outcomes.js';
+import { shapeInUse, unknownShape } from '../../../../src/domain/group/group-plan-refusals.js';
 import type { ObserveUnit } from '../../../../src/domain/group/group-plan-types.js';
 import { plannedBefore, recognised, unitAgain } from '../../../../src/domain/group/group-rerun.js';
 import type { EventOutcome } from '../../../../src/domain/waits/wait.js';
@@ -57,6 +58,10 @@ describe('a unit whose COMMIT was not answered', () => {
     expect(plannedBefore(pushed(duplicate(7)), sent)).toEqual(sent);
     const registered = { kind: 'registered', created: true } as const;
     expect(recognised({ ...registered, created: false }, registered)).toBe(registered);
+    const dropped = { kind: 'dropped', shapeIds: [3] } as const;
+    expect(recognised({ kind: 'refused', error: unknownShape() }, dropped)).toBe(dropped);
+    const inUse = { kind: 'refused', error: shapeInUse('awaited') } as const;
+    expect(recognised(inUse, dropped)).toBe(inUse);
   });
 
   it('is answered with what the rerun did where nothing of it was stored', () => {

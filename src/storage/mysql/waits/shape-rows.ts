@@ -1,0 +1,54 @@
+// Shapes as rows: what groups read and write of them under the head row.
+
+import { encodeShape } from '../../../domain/descriptions/shape.js';
+import type { ShapeLife } from '../../../domain/descriptions/shape-life.js';
+import { EntryKind } from '../../../domain/events/event.js';
+import type { WaitWrites } from '../../../domain/group/group-plan-types.js';
+import type { Micros, Position } from '../../../units.js';
+import type { NameMinter } from '../names/name-minter.js';
+import { fixedInSubquery } from '../sql/dialect.js';
+import { placeholders } from '../sql/placeholders.js';
+import type { Statements } from '../sql/statements.js';
+
+/** What keeps the shape `s`: reads one row of the index wait_shape. */
+export const LIFE_COLUMNS = `s.id, s.needed_at,
+  (SELECT w.expires_at FROM wait w WHERE w.shape_id = s.id AND w.state = ${EntryKind.AWAITED}
+   ORDER BY ${fixedInSubquery('w.shape_id DESC, w.state DESC')} w.expires_at DESC LIMIT 1) AS awaited_until`;
+
+export interface ShapeLifeRow {
+  id: number;
+  needed_at: Micros;
+  awaited_until: Micros | null;
+}
+
+export function lifeFromRow(row: ShapeLifeRow): ShapeLife {
+  return { neededAt: row.needed_at, awaitedUntil: row.awaited_until ?? undefined };
+}
+
+/** Adds what a group does to shapes. */
+export function addShapeWrites(
+  statements: Statements,
+  { watched, readyShapeId, droppedShapeIds }: WaitWrites,
+  { minter, headPosition }: { readonly minter: NameMinter; readonly headPosition: Position },
+): void {
+  if (watched !== undefined) {
+    const { id, unit } = watched;
+    const topicId = minter.topicId(unit.context, unit.topic);
+    statements.addRows('INSERT INTO shape (id, topic_id, digest, paths, ready, watched_after, built_to, needed_at)', [
+      [id, topicId, unit.shape.digest, encodeShape(unit.shape), 0, headPosition, 0, unit.neededAt],
+    ]);
+  }
+  if (readyShapeId !== undefined) {
+    // Of a topic without a past no page was ever indexed.
+    statements.add(
+      `UPDATE shape SET ready = 1, built_to = watched_after, indexed_from = COALESCE(indexed_from, watched_after) WHERE id = ?`,
+      [readyShapeId],
+    );
+  }
+  if (droppedShapeIds.length === 0) return;
+  statements.add(`DELETE FROM shape WHERE id IN (${placeholders(droppedShapeIds.length)})`, droppedShapeIds);
+  statements.addRows(
+    'INSERT INTO freed_shape (id)',
+    droppedShapeIds.map((id) => [id]),
+  );
+}
