@@ -304,8 +304,8 @@ export interface NewEvent {
   /**
    * Partial payload by which the event is recognised. With a payload: what identifies this event. Without one: what to look for
    * or await. At least one leaf, at most 1,024, 64 levels and 16 KiB; one of more than 30 levels is not returned, as most clients could not
-   * decode it. Its numbers are doubles: what a double does not hold exactly, such as 9007199254740993, cannot be described. A Value
-   * without a kind, at any depth, is refused; JSON null is `null_value`.
+   * decode it. Its numbers are doubles: integers from 2^53 on, which a double may hold for others, are refused. A Value without a kind, at any
+   * depth, is refused; JSON null is `null_value`.
    */
   description:
     | { [key: string]: any }
@@ -502,11 +502,11 @@ export interface EventFilter {
   description:
     | { [key: string]: any }
     | undefined;
-  /** Created strictly later than this. */
+  /** Created strictly later than this, to the nanosecond. Any time will do: before all that is stored, it is no bound. */
   startTime:
     | Timestamp
     | undefined;
-  /** Created strictly earlier than this. */
+  /** Created strictly earlier than this, to the nanosecond. Any time will do: after all that is stored, it is no bound. */
   endTime:
     | Timestamp
     | undefined;

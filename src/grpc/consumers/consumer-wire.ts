@@ -45,11 +45,11 @@ import {
   durationMs,
   entryKinds,
   filterValues,
+  laterThanField,
   nameKey,
   nameList,
   requiredName,
   subjectList,
-  timeField,
   toDuration,
   toTimestamp,
 } from '../wire/wire.js';
@@ -182,7 +182,7 @@ export function positionFromWire(field: string, start: WireStart | undefined): S
       // Beyond the exact range it is above any head, and refused as such.
       return { kind: 'after-position', position: Number(start.at.value) };
     case 'afterTime':
-      return { kind: 'after-time', time: timeField(`${field}.after_time`, start.at.value) ?? 0 };
+      return { kind: 'after-time', time: laterThanField(`${field}.after_time`, start.at.value) ?? 0 };
     default:
       throw fieldInvalid(field, 'has to name one of earliest, latest, after_position and after_time');
   }

@@ -13,15 +13,16 @@ import { nameProblem } from '../../domain/names.js';
 import type { ReadFrame, WatchFrame } from '../../engine/log/read-and-watch.js';
 import {
   descriptionFilter,
+  earlierThanField,
   entryKinds,
   eventKinds,
   labelField,
+  laterThanField,
   nameList,
   oneName,
   oneSubject,
   readContext,
   subjectList,
-  timeField,
 } from '../wire/wire.js';
 
 const MAX_FILTER_PROPERTIES = 16;
@@ -53,8 +54,8 @@ export function listCriteria(filter: EventFilter | undefined, path: string): Eve
       ...oneCriteria(path, filter),
       properties: propertiesFilter(`${path}properties`, filter.properties),
       description: descriptionFilter(`${path}description`, filter.description),
-      startTime: timeField(`${path}start_time`, filter.startTime),
-      endTime: timeField(`${path}end_time`, filter.endTime),
+      startTime: laterThanField(`${path}start_time`, filter.startTime),
+      endTime: earlierThanField(`${path}end_time`, filter.endTime),
     }),
   };
 }
@@ -85,7 +86,7 @@ export function readCriteria(request: ReadEventsRequest): EventCriteria {
       tags: nameList('tags', request.tags),
       entityTypes: nameList('entity_types', request.entityTypes),
       description: descriptionFilter('description', request.description),
-      startTime: timeField('start_time', request.startTime),
+      startTime: laterThanField('start_time', request.startTime),
     }),
   };
 }

@@ -1,6 +1,6 @@
 // From a decoded push to a draft that the engine may trust, or to everything that is wrong with it.
 
-import { type Description, parseDescription } from '../../domain/descriptions/description.js';
+import type { Description } from '../../domain/descriptions/description.js';
 import { fieldError, fieldInvalid, MadeleineError } from '../../domain/errors.js';
 import {
   ENVELOPE,
@@ -20,7 +20,7 @@ import { DEFAULT_CONTEXT, labelProblem, mediaTypeProblem, nameProblem } from '..
 import { MAX_WAIT_MICROS } from '../../domain/waits/wait.js';
 import type { PushCommand } from '../../engine/group/pushes.js';
 import type { Micros } from '../../units.js';
-import { microsOf, Violations } from '../wire/wire.js';
+import { laterThan, microsOf, Violations, wireDescription } from '../wire/wire.js';
 import {
   type DecodedEvent,
   type DecodedPayload,
@@ -75,7 +75,7 @@ function checkDescription({ description }: DecodedEvent, field: string, found: V
   found.add(field, description.problem);
   if (description.text === undefined) return undefined;
   try {
-    return parseDescription(description.text, field);
+    return wireDescription(description.text, field);
   } catch (error) {
     if (!(error instanceof MadeleineError)) throw error;
     for (const violation of error.violations) found.add(violation.field, violation.description);
@@ -90,7 +90,7 @@ function checkTerms(push: DecodedPush, draft: EventDraft, path: string, found: V
     if (isSet(ENVELOPE[field].of(draft))) found.add(`${path}event.${wireName(field)}`, 'needs a payload');
   }
   if (expectedSequence !== undefined) found.add(`${path}expected_sequence`, 'needs a payload');
-  const sinceMicros = since === undefined ? undefined : microsOf(since);
+  const sinceMicros = since === undefined ? undefined : laterThan(since);
   if (typeof sinceMicros === 'string') found.add(`${path}since`, sinceMicros);
   return {
     waitMicros: waitTimeout === undefined ? undefined : waitMicrosOf(waitTimeout, `${path}wait_timeout`, found),

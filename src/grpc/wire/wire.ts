@@ -4,7 +4,7 @@ import type { Duration } from '../../../generated/google/protobuf/duration.js';
 import type { Timestamp } from '../../../generated/google/protobuf/timestamp.js';
 import { PayloadEncoding } from '../../../generated/madeleine/v1/event.js';
 import { MAX_FILTER_VALUES } from '../../domain/consumers/consumer.js';
-import { parseDescription } from '../../domain/descriptions/description.js';
+import { type Description, parseDescription } from '../../domain/descriptions/description.js';
 import { fieldInvalid, MadeleineError, type Violation } from '../../domain/errors.js';
 import { EntryKind } from '../../domain/events/event.js';
 import { EVENT_STATUS, kindOfStatus } from '../../domain/events/event-status.js';
@@ -42,20 +42,63 @@ export class Violations {
   }
 }
 
+type WireInstant = Pick<Timestamp, 'seconds' | 'nanos'>;
+
+const MAX_MICROS = BigInt(Number.MAX_SAFE_INTEGER);
+
 /** Microseconds of a Timestamp, or what is wrong with it. */
-export function microsOf(time: { seconds: bigint; nanos: number }): Micros | string {
-  if (time.nanos < 0 || time.nanos > 999_999_999) return 'has nanos outside 0 to 999999999';
-  const micros = time.seconds * 1_000_000n + BigInt(Math.trunc(time.nanos / 1000));
-  const limit = BigInt(Number.MAX_SAFE_INTEGER);
-  return micros > limit || micros < -limit ? 'is outside the years 1685 to 2255' : Number(micros);
+export function microsOf(time: WireInstant): Micros | string {
+  const problem = nanosProblem(time);
+  if (problem !== undefined) return problem;
+  const micros = wholeMicros(time);
+  return micros > MAX_MICROS || micros < -MAX_MICROS ? 'is outside the years 1685 to 2255' : Number(micros);
 }
 
 /** Microseconds of an optional Timestamp field. */
 export function timeField(field: string, time: Timestamp | undefined): Micros | undefined {
-  if (time === undefined) return undefined;
-  const micros = microsOf(time);
+  return time && orInvalid(field, microsOf(time));
+}
+
+/**
+ * The time that events have to be later than, or what is wrong with it. One that is earlier or later than any event can be is no more
+ * of a bound than the earliest or latest that can be told.
+ */
+export function laterThan(time: WireInstant): Micros | string {
+  return nanosProblem(time) ?? boundOf(wholeMicros(time));
+}
+
+/** The time that events have to be earlier than, or what is wrong with it: rounded up, so that its nanoseconds count. */
+export function earlierThan(time: WireInstant): Micros | string {
+  const isWithin = time.nanos % 1_000 > 0;
+  return nanosProblem(time) ?? boundOf(wholeMicros(time) + (isWithin ? 1n : 0n));
+}
+
+/** An optional Timestamp field that events have to be later than. */
+export function laterThanField(field: string, time: Timestamp | undefined): Micros | undefined {
+  return time && orInvalid(field, laterThan(time));
+}
+
+/** An optional Timestamp field that events have to be earlier than. */
+export function earlierThanField(field: string, time: Timestamp | undefined): Micros | undefined {
+  return time && orInvalid(field, earlierThan(time));
+}
+
+function orInvalid(field: string, micros: Micros | string): Micros {
   if (typeof micros === 'string') throw fieldInvalid(field, micros);
   return micros;
+}
+
+function nanosProblem({ nanos }: WireInstant): string | undefined {
+  return nanos < 0 || nanos > 999_999_999 ? 'has nanos outside 0 to 999999999' : undefined;
+}
+
+function wholeMicros({ seconds, nanos }: WireInstant): bigint {
+  return seconds * 1_000_000n + BigInt(Math.trunc(nanos / 1_000));
+}
+
+function boundOf(micros: bigint): Micros {
+  if (micros > MAX_MICROS) return Number(MAX_MICROS);
+  return micros < 0n ? 0 : Number(micros);
 }
 
 export function toTimestamp(micros: Micros): Timestamp {
@@ -219,5 +262,27 @@ export function eventKinds(field: string, statuses: readonly number[]): readonly
 export function descriptionFilter(field: string, value: object | undefined): string | undefined {
   if (value === undefined) return undefined;
   if (value instanceof UnreadableDescription) throw fieldInvalid(field, value.problem);
-  return parseDescription(Buffer.from(JSON.stringify(value)), field).text;
+  return wireDescription(Buffer.from(JSON.stringify(value)), field).text;
+}
+
+/**
+ * The description in the JSON text of a Struct. FIELD_INVALID as parseDescription, and for an integer beyond 2^53: the client may have
+ * meant one beside it, which a double does not hold.
+ */
+export function wireDescription(text: Buffer, field: string): Description {
+  const description = parseDescription(text, field);
+  const number = inexactInteger(JSON.parse(description.text));
+  if (number === undefined) return description;
+  throw fieldInvalid(field, `has the number ${number}: integers from 2^53 are not exact as doubles`);
+}
+
+/** A number of the JSON value that stands for several integers; undefined if there is none. */
+function inexactInteger(value: unknown): number | undefined {
+  if (typeof value === 'number') return Math.abs(value) > Number.MAX_SAFE_INTEGER ? value : undefined;
+  if (typeof value !== 'object' || value === null) return undefined;
+  for (const member of Object.values(value)) {
+    const found = inexactInteger(member);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
