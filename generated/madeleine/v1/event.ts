@@ -383,7 +383,7 @@ export interface Event {
   sequence: bigint;
   /** AWAITED, OCCURRED, INVALIDATED or EXPIRED. In the log an entry keeps the status that it was written with. */
   status: EventStatus;
-  /** Partial payload by which the event was recognised or is awaited. */
+  /** Partial payload by which the event was recognised, or is or was awaited. */
   description:
     | { [key: string]: any }
     | undefined;
@@ -456,6 +456,13 @@ export interface Event {
   traceparent: string;
   /** W3C trace state. */
   tracestate: string;
+  /**
+   * Who awaited it before it occurred, expired or was withdrawn: the issuer of the push that began to. While it is awaited that is its
+   * `issuer`. Who awaited it under another id is told by the answer about that id (`satisfied_ids`).
+   */
+  awaitedBy: string;
+  /** Since when it was awaited. */
+  awaitedAt: Timestamp | undefined;
 }
 
 export interface Event_PropertiesEntry {
@@ -1449,6 +1456,8 @@ function createBaseEvent(): Event {
     createdBy: "",
     traceparent: "",
     tracestate: "",
+    awaitedBy: "",
+    awaitedAt: undefined,
   };
 }
 
@@ -1574,6 +1583,12 @@ export const Event: MessageFns<Event> = {
     }
     if (message.tracestate !== "") {
       writer.uint32(274).string(message.tracestate);
+    }
+    if (message.awaitedBy !== "") {
+      writer.uint32(282).string(message.awaitedBy);
+    }
+    if (message.awaitedAt !== undefined) {
+      Timestamp.encode(message.awaitedAt, writer.uint32(290).fork()).join();
     }
     return writer;
   },
@@ -1876,6 +1891,22 @@ export const Event: MessageFns<Event> = {
             message.tracestate = reader.string();
             continue;
           }
+          case 35: {
+            if (tag !== 282) {
+              break;
+            }
+
+            message.awaitedBy = reader.string();
+            continue;
+          }
+          case 36: {
+            if (tag !== 290) {
+              break;
+            }
+
+            message.awaitedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1989,6 +2020,16 @@ export const Event: MessageFns<Event> = {
         : "",
       traceparent: isSet(object.traceparent) ? globalThis.String(object.traceparent) : "",
       tracestate: isSet(object.tracestate) ? globalThis.String(object.tracestate) : "",
+      awaitedBy: isSet(object.awaitedBy)
+        ? globalThis.String(object.awaitedBy)
+        : isSet(object.awaited_by)
+        ? globalThis.String(object.awaited_by)
+        : "",
+      awaitedAt: isSet(object.awaitedAt)
+        ? fromJsonTimestamp(object.awaitedAt)
+        : isSet(object.awaited_at)
+        ? fromJsonTimestamp(object.awaited_at)
+        : undefined,
     };
   },
 
@@ -2102,6 +2143,12 @@ export const Event: MessageFns<Event> = {
     if (message.tracestate !== "") {
       obj.tracestate = message.tracestate;
     }
+    if (message.awaitedBy !== "") {
+      obj.awaitedBy = message.awaitedBy;
+    }
+    if (message.awaitedAt !== undefined) {
+      obj.awaitedAt = fromTimestamp(message.awaitedAt).toISOString();
+    }
     return obj;
   },
 
@@ -2168,6 +2215,10 @@ export const Event: MessageFns<Event> = {
     message.createdBy = object.createdBy ?? "";
     message.traceparent = object.traceparent ?? "";
     message.tracestate = object.tracestate ?? "";
+    message.awaitedBy = object.awaitedBy ?? "";
+    message.awaitedAt = (object.awaitedAt !== undefined && object.awaitedAt !== null)
+      ? Timestamp.fromPartial(object.awaitedAt)
+      : undefined;
     return message;
   },
 };

@@ -28,8 +28,12 @@ export interface PushedRest {
 /** What else that column holds is the server's own. */
 export interface EnvelopeRest extends PushedRest {
   readonly createdBy?: string;
-  /** The description that the event was pushed with, or is awaited by: its stored text. */
+  /** The description that the event was pushed with, or is or was awaited by: its stored text. */
   readonly description?: string;
+  /** Who awaited the event under its own id, in what ended the wait. */
+  readonly awaitedBy?: string;
+  /** Since when it was awaited. */
+  readonly awaitedAt?: Micros;
   /** The other awaited events that the entry ended. Set, though perhaps empty, wherever the entry ended a wait. */
   readonly satisfiedIds?: readonly EventId[];
   /** Why it was invalidated. */

@@ -14,7 +14,7 @@ import type { UndoLog } from '../collections/undo-log.js';
 import { loadDescription } from '../descriptions/description.js';
 import { bug, type MadeleineError } from '../errors.js';
 import { EntryKind, isJsonContentType, type LogEntry } from '../events/event.js';
-import { type EventOutcome, outcomeOf, outcomeOfEntries, type Wait } from '../waits/wait.js';
+import { askerOf, type EventOutcome, outcomeOf, outcomeOfEntries, type Wait } from '../waits/wait.js';
 import type { Expired, Invalidated, Observed, PushOutcome, Refused } from './group-outcomes.js';
 import type { CatalogWrites } from './group-plan-catalog.js';
 import { findOf, isFor, keysOf, waitKeyText } from './group-plan-needs.js';
@@ -314,14 +314,14 @@ export class WaitPlanner {
 
   #expire(wait: Wait): void {
     const { eventId, description, expiresAt } = wait;
-    const rest = { ...wait.envelope.rest, description, expiresAt };
+    const rest = { ...wait.envelope.rest, ...askerOf(wait), description, expiresAt };
     const entry = this.#options.append({ envelope: wait.envelope, kind: EntryKind.EXPIRED, eventId, rest });
     this.#end(wait, { state: EntryKind.EXPIRED, endedById: undefined, position: entry.position });
   }
 
   #withdraw(wait: Wait, reason: string): void {
     const { eventId, description } = wait;
-    const rest = { ...wait.envelope.rest, description, reason };
+    const rest = { ...wait.envelope.rest, ...askerOf(wait), description, reason };
     const entry = this.#options.append({ envelope: wait.envelope, kind: EntryKind.INVALIDATED, eventId, rest });
     this.#end(wait, { state: EntryKind.INVALIDATED, endedById: undefined, position: entry.position });
   }

@@ -13,7 +13,7 @@ import { EnvelopeMembers } from '../events/envelope.js';
 import { EntryKind, type EventDraft, type LogEntry, type Payload } from '../events/event.js';
 import { extendStream, type StreamState } from '../events/stream.js';
 import { scopedKey } from '../names.js';
-import type { Wait } from '../waits/wait.js';
+import { askerOf, type Wait } from '../waits/wait.js';
 import type { Pushed, PushOutcome, UnitOutcome } from './group-outcomes.js';
 import { CatalogPlanner } from './group-plan-catalog.js';
 import { idReused, sequenceConflict, streamOwned } from './group-plan-refusals.js';
@@ -317,17 +317,19 @@ class NewEntry extends EnvelopeMembers implements LogEntry {
   }
 }
 
-/** What an entry says of waits: its own description, and the other events that it ended. */
+/**
+ * What an entry says of waits: its own description, or that by which it was awaited under its id; who awaited it, and the other events
+ * that it ended.
+ */
 function waitRest(
   rest: LogEntry['rest'],
-  description: Description | undefined,
-  satisfied: readonly Wait[],
+  own: Description | undefined,
+  [first, ...others]: readonly Wait[],
 ): LogEntry['rest'] {
-  return {
-    ...rest,
-    ...(description === undefined ? {} : { description: description.text }),
-    ...(satisfied.length === 0 ? {} : { satisfiedIds: satisfied.slice(1).map(({ eventId }) => eventId) }),
-  };
+  const described = own === undefined ? rest : { ...rest, description: own.text };
+  if (first === undefined) return described;
+  const satisfiedIds = others.map(({ eventId }) => eventId);
+  return { description: first.description, ...described, ...askerOf(first), satisfiedIds };
 }
 
 /** Answers a message id that comes again: the first result, or a refusal when it stands for something else. */

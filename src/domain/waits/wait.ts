@@ -71,6 +71,11 @@ export function outcomeOfEntries(eventId: EventId, entries: readonly LogEntry[])
   return { eventId, state, entryEventId: last.eventId, position, expiresAt: undefined, context, topic };
 }
 
+/** Who awaited the event, and since when: what the entry that ends the wait keeps of it. */
+export function askerOf({ envelope, createdAt }: Wait): { readonly awaitedBy: string; readonly awaitedAt: Micros } {
+  return { awaitedBy: envelope.issuer, awaitedAt: createdAt };
+}
+
 /** The awaited event as readers are shown it. */
 export function awaitedView(wait: Wait): LogEntry {
   const { envelope, description, expiresAt } = wait;
@@ -91,11 +96,14 @@ export function awaitedView(wait: Wait): LogEntry {
 export function satisfiedView(wait: Wait, entry: LogEntry): LogEntry {
   const { eventId, description } = wait;
   const satisfiedIds = entry.rest?.satisfiedIds?.filter((id) => id !== eventId);
+  // Entries of before do not say who awaited their event, and stay as they are.
+  const asker = entry.rest?.awaitedAt === undefined ? {} : askerOf(wait);
+  const own = { ...(satisfiedIds && { satisfiedIds }), ...asker, description, endedById: entry.eventId };
   return {
     ...entry,
     messageId: entry.messageId,
     eventId,
-    rest: { ...entry.rest, ...(satisfiedIds && { satisfiedIds }), description, endedById: entry.eventId },
+    rest: { ...entry.rest, ...own },
     ...NO_ENCODINGS,
   };
 }

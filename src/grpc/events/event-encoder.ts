@@ -48,6 +48,8 @@ function forget(entry: LogEntry, form: PayloadForm): void {
 
 function writeEvent(w: WireWriter, entry: LogEntry, asJson: boolean): void {
   const { rest } = entry;
+  if (rest?.awaitedAt !== undefined) timeField(w, 36, rest.awaitedAt);
+  w.stringField(35, rest?.awaitedBy ?? '');
   w.stringField(34, rest?.tracestate ?? '');
   w.stringField(33, rest?.traceparent ?? '');
   w.stringField(32, rest?.createdBy ?? '');

@@ -61,6 +61,8 @@ const entry: LogEntry = {
     traceparent: 'tp',
     tracestate: 'ts',
     createdBy: 'me',
+    awaitedBy: 'mailer',
+    awaitedAt: 1_763_000_000_000_001,
   },
   payload: { contentType: '', bytes: Buffer.from('{"a":[1,null,"x"],"b":{}}') },
 };
@@ -103,6 +105,8 @@ describe('event encoder', () => {
       createdBy: 'me',
       traceparent: 'tp',
       tracestate: 'ts',
+      awaitedBy: 'mailer',
+      awaitedAt: { seconds: 1_763_000_000n, nanos: 1_000 },
     });
   });
 

@@ -40,6 +40,8 @@ const KEEP_ALIVE_MS = 1_000;
 /** Rows an insert: exact up to this, above it in steps, so that few statements are prepared. */
 const EXACT_ROWS = 64;
 const ROW_STEP = 50;
+/** Descriptions of ended waits in one insert: a packet for the database has at least 16 MiB, of which a group's own bytes take a part. */
+const MAX_DESCRIPTIONS_BYTES = 4 * 1024 * 1024;
 
 const LOCK_HEAD = `START TRANSACTION; SELECT position, next_event_id, next_context_id, next_topic_id, next_stream_id, created_at,
   catalog_version, group_token, next_shape_id, ledgered_at, CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS UNSIGNED) AS now
@@ -290,7 +292,7 @@ export class MysqlGroupCommitter implements GroupCommitter {
     while (inserted.rows < entries.length) {
       const start = inserted.rows;
       const left = entries.length - start;
-      const count = left <= EXACT_ROWS ? left : left - (left % ROW_STEP);
+      const count = fitting(entries, start, left <= EXACT_ROWS ? left : left - (left % ROW_STEP));
       const insert = new EntryInsert(entries.slice(start, start + count), (entry) => minter.idsOf(entry));
       this.#trip();
       await queries.execute(insert.sql, insert.values);
@@ -392,6 +394,19 @@ interface LookedAhead {
   readonly ledgeredAt: number;
   /** The values of the group that are awaited. */
   readonly keys: readonly WaitKey[];
+}
+
+/** How many of the entries fit into one statement: those that end waits have descriptions that nobody measured when they were queued. */
+function fitting(entries: readonly PlannedEntry[], start: number, count: number): number {
+  let bytes = 0;
+  for (let n = 0; n < count; n += 1) {
+    const rest = entries[start + n]?.entry.rest;
+    if (rest?.awaitedAt === undefined) continue;
+    // Quoted once, as JSON.
+    bytes += 2 * Buffer.byteLength(rest.description ?? '');
+    if (bytes > MAX_DESCRIPTIONS_BYTES && n > 0) return n;
+  }
+  return count;
 }
 
 const STREAM_MARK = `(${placeholders(10)})`;

@@ -1,6 +1,7 @@
 // Waits and what belongs to them as rows: what a group reads of them under the lock, and what it writes, each in one round trip of
 // several statements.
 
+import { EMPTY_ENVELOPE } from '../../../domain/events/envelope.js';
 import { EntryKind, type LogEntry } from '../../../domain/events/event.js';
 import { isFor, waitKeyText } from '../../../domain/group/group-plan-needs.js';
 import type {
@@ -209,10 +210,10 @@ export async function writeWaits(
     `INSERT INTO wait (context_id, ${WAIT_COLUMNS})`,
     writes.added.map((wait) => waitValues(wait, minter)),
   );
-  // All are there already: one statement for many rows.
+  // All are there already: one statement for many rows, without what does not change and may be long.
   statements.addRows(
     `INSERT INTO wait (context_id, ${WAIT_COLUMNS})`,
-    writes.changed.map((wait) => waitValues(wait, minter)),
+    writes.changed.map((wait) => waitValues({ ...wait, description: '', envelope: bare(wait.envelope) }, minter)),
     `ON DUPLICATE KEY UPDATE state = VALUES(state), expires_at = VALUES(expires_at), entry_event_id = VALUES(entry_event_id),
        position = VALUES(position)`,
   );
@@ -262,6 +263,11 @@ export async function writeWaits(
   if (statements.isEmpty) return;
   onTrip();
   await statements.run(queries);
+}
+
+/** An envelope whose row has only the columns that each has. */
+function bare({ context, topic, version, issuer }: Wait['envelope']): Wait['envelope'] {
+  return { ...EMPTY_ENVELOPE, context, topic, version, issuer };
 }
 
 function waitValues(wait: Wait, minter: NameMinter): SqlValue[] {

@@ -102,7 +102,7 @@ const ANY_VALUE = {
 /** What the server says of an event. */
 const SERVERS_OWN = [
   ...['id', 'position', 'sequence', 'status', 'created_at', 'occurred_at', 'invalidated_at', 'invalidation_reason'],
-  ...['expires_at', 'satisfied_ids', 'ended_by_id', 'created_by'],
+  ...['expires_at', 'satisfied_ids', 'ended_by_id', 'created_by', 'awaited_by', 'awaited_at'],
 ];
 
 describe('a field of an event', () => {
