@@ -38,10 +38,10 @@ export class EventParts {
 
   constructor({ surroundings, handle, log: parts }: EventPartsOptions) {
     const { clock, random, metrics, logger } = surroundings;
-    const { names, log, durableReads, shapeStore, catalog, tail, reader, pages, groupCommit } = parts;
+    const { names, log, durableReads, shapeStore, catalog, tail, reader, pages, groupCommit, slices } = parts;
     const store = new MysqlWaitStore({ database: handle.database, names });
     const topicStore = new MysqlTopicStore(handle.database);
-    this.queries = new EventQueries({ log, durableReads, waits: store, source: reader, tail, pages });
+    this.queries = new EventQueries({ log, durableReads, waits: store, source: reader, tail, pages, slices });
     this.waits = new Waits({ events: this.queries, source: reader, clock, logger });
     this.#shapeRelease = new ShapeRelease({ store: shapeStore, catalog, groupCommit, durableReads, clock, logger });
     this.#shapeIndex = new ShapeIndex({
@@ -51,6 +51,8 @@ export class EventParts {
       catalog,
       groupCommit,
       log,
+      pages,
+      slices,
       clock,
       logger,
     });

@@ -5,6 +5,7 @@ import { ShapeCatalogCache } from '../engine/group/shape-catalog-cache.js';
 import { LogReader } from '../engine/log/log-reader.js';
 import { LogTail } from '../engine/log/log-tail.js';
 import { FairGate } from '../lib/fair-gate.js';
+import { LoopSlices } from '../lib/loop-slices.js';
 import { orAbort } from '../lib/or-abort.js';
 import { writeCawins } from '../storage/mysql/cawins/prepared-cawins.js';
 import { MysqlGroupCommitter } from '../storage/mysql/group/group-committer.js';
@@ -39,6 +40,7 @@ export interface LogPartsOptions {
 export class LogParts {
   readonly #database: Database;
   readonly names = new Names();
+  readonly slices: LoopSlices;
   readonly log: MysqlEventLog;
   readonly durableReads: MysqlDurableReads;
   readonly shapeStore: ShapeStore;
@@ -52,7 +54,8 @@ export class LogParts {
     const { database, url, serverChange } = options.handle;
     const { names } = this;
     this.#database = database;
-    this.log = new MysqlEventLog({ database, names });
+    this.slices = new LoopSlices(options.surroundings.clock);
+    this.log = new MysqlEventLog({ database, names, slices: this.slices });
     this.durableReads = new MysqlDurableReads({ url, names, instance: options.instance, serverChange });
     this.shapeStore = new MysqlShapeStore({ database, names });
     this.catalog = new ShapeCatalogCache({ store: this.shapeStore, durableReads: this.durableReads });
@@ -61,7 +64,7 @@ export class LogParts {
     this.groupCommit = this.#makeGroupCommit(options);
     const { clock, config } = options.surroundings;
     this.pages = new FairGate(Math.max(1, Math.floor(config.databasePool * PAGES_PART)));
-    this.reader = new LogReader({ log: this.log, tail: this.tail, pages: this.pages, clock });
+    this.reader = new LogReader({ log: this.log, tail: this.tail, pages: this.pages, slices: this.slices, clock });
   }
 
   /** Starts what has to run before anything is read or pushed. The signal gives it up. */

@@ -66,6 +66,7 @@ function eventService(options: ServicesOptions, outgoing: Outgoing): EventServic
     source: log.reader,
     frames: new EventFrames(encoder),
     outgoing,
+    slices: log.slices,
     limits: pushLimits(options),
     draining,
   });
@@ -95,7 +96,7 @@ function cawinService({ log, events, callbacks, encoder, draining }: ServicesOpt
   return new CawinService({
     cawins,
     checkOrWait: new CheckOrWait({ cawins, pushes, events: queries }),
-    explainWait: new ExplainWait({ queries, source }),
+    explainWait: new ExplainWait({ queries, source, slices: log.slices }),
     waits,
     source,
     encoder,

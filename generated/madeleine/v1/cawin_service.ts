@@ -505,7 +505,7 @@ export interface ExplainWaitResponse {
     | undefined;
   /** The closest events that did not match, the closest first, among them the newest. */
   nearMisses: NearMiss[];
-  /** How many events of the topic were looked at, the newest 2,000 at most. */
+  /** How many events of the topic were looked at: the newest 2,000, or 64 MiB of them, at most. */
   lookedAt: number;
 }
 

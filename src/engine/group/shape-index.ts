@@ -13,11 +13,14 @@
 import type { Shape } from '../../domain/descriptions/shape.js';
 import { ShapeMatcher } from '../../domain/descriptions/shape-matcher.js';
 import { drainingError, MadeleineError } from '../../domain/errors.js';
+import { entryBytes } from '../../domain/events/entry-size.js';
 import { isJsonContentType, type LogEntry } from '../../domain/events/event.js';
 import type { WatchedShape } from '../../domain/group/shape-catalog.js';
 import { scopedKey } from '../../domain/names.js';
 import { DEFAULT_LOOKBACK_MICROS } from '../../domain/waits/wait.js';
 import type { Clock } from '../../lib/clock.js';
+import type { FairGate } from '../../lib/fair-gate.js';
+import type { LoopSlices } from '../../lib/loop-slices.js';
 import { orAbort } from '../../lib/or-abort.js';
 import { within } from '../../lib/within.js';
 import type { EventLog } from '../../storage/ports/log-storage.js';
@@ -46,6 +49,10 @@ export interface ShapeIndexOptions {
   readonly release: Pick<ShapeRelease, 'makeRoom'>;
   readonly uses: Pick<ShapeUses, 'note' | 'idle'>;
   readonly log: Pick<EventLog, 'readPage' | 'positionAt'>;
+  /** See LogReaderOptions. */
+  readonly pages: FairGate;
+  /** Shared by all who look at many payloads. */
+  readonly slices: LoopSlices;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -123,18 +130,31 @@ export class ShapeIndex {
 
   /** False: the shape was given back meanwhile. */
   async #build({ context, topic }: Topic, shape: WatchedShape): Promise<boolean> {
-    const { log, store } = this.#options;
+    const { log, store, pages } = this.#options;
+    const caller = `index of ${scopedKey(context, topic)}`;
     const upTo = shape.watchedAfter;
     const matcher = new ShapeMatcher([shape]);
     let after = Math.max(shape.builtTo, await this.#lookBack({ context, topic }, upTo));
     while (after < upTo) {
       if (this.#stopped) throw drainingError();
-      const page = await log.readPage({ context, topics: [topic] }, { after, upTo, ...PAGE });
-      const rows = rowsOf(page.entries, matcher);
+      const span = { after, upTo, ...PAGE };
+      const page = await pages.run(caller, () => log.readPage({ context, topics: [topic] }, span));
+      const rows = await this.#rowsOf(page.entries, matcher, caller);
       if (!(await store.index(shape.id, { after, upTo: page.scannedTo, rows }))) return false;
       after = page.scannedTo;
     }
     return true;
+  }
+
+  async #rowsOf(entries: readonly LogEntry[], matcher: ShapeMatcher, caller: string): Promise<IndexRow[]> {
+    const rows: IndexRow[] = [];
+    const look = ({ payload, position }: LogEntry) => {
+      if (payload === undefined || !isJsonContentType(payload.contentType)) return true;
+      for (const { hash } of matcher.match(payload.bytes)) rows.push({ hash, position });
+      return true;
+    };
+    await this.#options.slices.each(caller, { items: entries, bytesOf: entryBytes, look });
+    return rows;
   }
 
   async #lookBack({ context, topic }: Topic, upTo: Position): Promise<Position> {
@@ -142,13 +162,6 @@ export class ShapeIndex {
     const byTime = await log.positionAt(clock.nowMs() * 1000 - DEFAULT_LOOKBACK_MICROS);
     return Math.max(byTime, await store.positionBefore({ context, name: topic }, upTo, MAX_LOOKBACK_EVENTS));
   }
-}
-
-function rowsOf(entries: readonly LogEntry[], matcher: ShapeMatcher): IndexRow[] {
-  return entries.flatMap(({ payload, position }) => {
-    if (payload === undefined || !isJsonContentType(payload.contentType)) return [];
-    return matcher.match(payload.bytes).map(({ hash }) => ({ hash, position }));
-  });
 }
 
 function takesLong(): never {

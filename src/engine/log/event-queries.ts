@@ -1,12 +1,14 @@
 // Single answers about stored events: one event, a page, the next one. All keep to what is visible; an answer that rests on a row
 // above the durable mark raises the mark first.
 
+import { entryBytes } from '../../domain/events/entry-size.js';
 import { EntryKind, type LogEntry } from '../../domain/events/event.js';
 import type { EventCriteria } from '../../domain/events/event-filter.js';
 import { compileCriteria } from '../../domain/events/event-filter.js';
 import { invalidatedView } from '../../domain/events/event-views.js';
 import { awaitedView, satisfiedView } from '../../domain/waits/wait.js';
 import type { FairGate } from '../../lib/fair-gate.js';
+import { LoopSlices } from '../../lib/loop-slices.js';
 import type { DurableReads, EventLog, Page } from '../../storage/ports/log-storage.js';
 import type { WaitStore } from '../../storage/ports/wait-storage.js';
 import type { EventId, Position } from '../../units.js';
@@ -19,6 +21,8 @@ const PEEK_PAGES = 50;
 const PAGE_BYTES = 3 * 1024 * 1024;
 /** Awaited events that a page looks at, at most. */
 const MAX_SCANNED_WAITS = 5_000;
+/** Awaited events whose descriptions a page looks at, at most: each may have 16 KiB. */
+const MAX_DESCRIBED_WAITS = 500;
 
 export interface EventQueriesOptions {
   readonly log: EventLog;
@@ -28,6 +32,8 @@ export interface EventQueriesOptions {
   readonly tail: LogTail;
   /** See LogReaderOptions. */
   readonly pages: FairGate;
+  /** Shared by all who look at many payloads. */
+  readonly slices?: LoopSlices;
 }
 
 /** What an event is now, and what that rests on. */
@@ -46,13 +52,17 @@ export interface ListOptions {
   readonly newestFirst: boolean;
   /** Callers take turns. */
   readonly caller?: string;
+  /** Payload bytes of a page, about; 3 MiB unless told. */
+  readonly maxBytes?: number;
 }
 
 export class EventQueries implements EventLookUp {
   readonly #options: EventQueriesOptions;
+  readonly #slices: LoopSlices;
 
   constructor(options: EventQueriesOptions) {
     this.#options = options;
+    this.#slices = options.slices ?? new LoopSlices();
   }
 
   /**
@@ -77,28 +87,29 @@ export class EventQueries implements EventLookUp {
   }
 
   /**
-   * What is awaited now and matches, by id, after the cursor; at most 5,000 are looked at. `next`: the last that was looked at, if
+   * What is awaited now and matches, by id, after the cursor; at most 5,000 are looked at, or 500 by their descriptions. `next`: the last that was looked at, if
    * there may be more.
    */
   async awaited(
     criteria: EventCriteria,
-    options: { readonly after: number | undefined; readonly newestFirst: boolean },
+    options: { readonly after: number | undefined; readonly newestFirst: boolean; readonly caller?: string },
   ): Promise<{ entries: readonly LogEntry[]; next: number | undefined }> {
-    const { context, topics = [] } = criteria;
+    const { context, topics = [], description } = criteria;
+    const limit = description === undefined ? MAX_SCANNED_WAITS : MAX_DESCRIBED_WAITS;
     const matches = compileCriteria({ ...criteria, kinds: [EntryKind.AWAITED] });
-    const scan = { context, topics, after: options.after, newestFirst: options.newestFirst, limit: MAX_SCANNED_WAITS };
+    const scan = { context, topics, after: options.after, newestFirst: options.newestFirst, limit };
     const found = await this.#options.durableReads.durable(
       () => this.#options.waits.list(scan),
       (waits) => waits.length > 0,
     );
-    const entries = found.map(awaitedView).filter(matches);
-    return { entries, next: found.length === MAX_SCANNED_WAITS ? found.at(-1)?.eventId : undefined };
+    const entries = await this.#slices.filter(options.caller ?? '', found.map(awaitedView), entryBytes, matches);
+    return { entries, next: found.length === limit ? found.at(-1)?.eventId : undefined };
   }
 
   /** A page of matching events in (after, upTo], about 3 MiB at most. */
   list(criteria: EventCriteria, { caller = '', ...page }: ListOptions): Promise<Page> {
     const { log, pages } = this.#options;
-    return pages.run(caller, () => log.readPage(criteria, { ...page, maxBytes: PAGE_BYTES }));
+    return pages.run(caller, () => log.readPage(criteria, { maxBytes: PAGE_BYTES, ...page, caller }));
   }
 
   /** The first matching event after a position; without one, how far was looked, and whether that is everywhere. */

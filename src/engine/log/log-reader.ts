@@ -4,6 +4,7 @@ import { entryBytes } from '../../domain/events/entry-size.js';
 import type { LogEntry } from '../../domain/events/event.js';
 import type { Clock } from '../../lib/clock.js';
 import type { FairGate } from '../../lib/fair-gate.js';
+import { LoopSlices } from '../../lib/loop-slices.js';
 import type { EventLog, PositionPage } from '../../storage/ports/log-storage.js';
 import type { Micros, Position } from '../../units.js';
 import type { LogSource, ReadBatch, Selection } from './log-source.js';
@@ -19,6 +20,8 @@ export interface LogReaderOptions {
   /** Pages of the database that are read at a time: their readers take turns. */
   readonly pages: FairGate;
   readonly clock: Clock;
+  /** Shared by all who look at many payloads. */
+  readonly slices?: LoopSlices;
 }
 
 interface ReadOptions {
@@ -33,10 +36,12 @@ export class LogReader implements LogSource {
   readonly #log: EventLog;
   readonly #tail: LogTail;
   readonly #pages: FairGate;
+  readonly #slices: LoopSlices;
   /** The oldest stored position, as last seen: once retention deletes, that only raises it. */
   #oldest: Position | undefined;
 
-  constructor({ log, tail, pages, clock }: LogReaderOptions) {
+  constructor({ log, tail, pages, clock, slices = new LoopSlices(clock) }: LogReaderOptions) {
+    this.#slices = slices;
     this.clock = clock;
     this.#log = log;
     this.#tail = tail;
@@ -61,7 +66,7 @@ export class LogReader implements LogSource {
     const memory = this.#tail.after(options.after, MEMORY_SCAN);
     return memory === undefined
       ? this.#pages.run(options.caller ?? '', () => this.#readStored(selection, options))
-      : fromMemory(memory, selection, options);
+      : this.#fromMemory(memory, selection, options);
   }
 
   /** See LogSource.readPositions. */
@@ -73,8 +78,21 @@ export class LogReader implements LogSource {
     if (memory === undefined) {
       return this.#log.readPositions(selection.criteria, { after, upTo: this.visible, limit });
     }
-    const { entries, scannedTo } = fromMemory(memory, selection, { after, limit, maxBytes: Number.POSITIVE_INFINITY });
-    return { positions: entries.map(({ position }) => position), scannedTo };
+    const batch = this.#fromMemory(memory, selection, { after, limit, maxBytes: Number.POSITIVE_INFINITY });
+    return batch instanceof Promise ? batch.then(positionsOf) : positionsOf(batch);
+  }
+
+  /** Takes what matches at once, or, where payloads have to be looked at, in slices. */
+  #fromMemory(memory: readonly LogEntry[], selection: Selection, options: ReadOptions): Promise<ReadBatch> | ReadBatch {
+    const scan = new MemoryScan(selection, options);
+    return selection.criteria.description === undefined
+      ? scan.all(memory)
+      : this.#inSlices(memory, scan, options.caller ?? '');
+  }
+
+  async #inSlices(memory: readonly LogEntry[], scan: MemoryScan, caller: string): Promise<ReadBatch> {
+    await this.#slices.each(caller, { items: memory, bytesOf: entryBytes, look: (entry) => scan.add(entry) });
+    return scan.batch;
   }
 
   /** See LogSource.readAt. */
@@ -110,11 +128,11 @@ export class LogReader implements LogSource {
     return Math.min(await this.#log.oldestPosition(), this.visible);
   }
 
-  async #readStored(selection: Selection, { after, limit, maxBytes }: ReadOptions): Promise<ReadBatch> {
+  async #readStored(selection: Selection, { after, limit, maxBytes, caller }: ReadOptions): Promise<ReadBatch> {
     const upTo = this.visible;
     const gap = await this.#gapAfter(after);
     const from = gap === undefined ? after : gap.last;
-    const page = await this.#log.readPage(selection.criteria, { after: from, upTo, limit, maxBytes });
+    const page = await this.#log.readPage(selection.criteria, { after: from, upTo, limit, maxBytes, caller });
     return gap === undefined ? page : { ...page, gap };
   }
 
@@ -129,21 +147,43 @@ export class LogReader implements LogSource {
   }
 }
 
-function fromMemory(
-  memory: readonly LogEntry[],
-  selection: Selection,
-  { after, limit, maxBytes }: ReadOptions,
-): ReadBatch {
-  const entries: LogEntry[] = [];
-  let bytes = 0;
-  let scannedTo = after;
-  for (const entry of memory) {
-    if (selection.matches(entry)) {
-      bytes += entryBytes(entry);
-      if (entries.length === limit || (entries.length > 0 && bytes > maxBytes)) break;
+function positionsOf({ entries, scannedTo }: ReadBatch): PositionPage {
+  return { positions: entries.map(({ position }) => position), scannedTo };
+}
+
+/** What one call takes from memory. */
+class MemoryScan {
+  readonly #selection: Selection;
+  readonly #options: ReadOptions;
+  readonly #entries: LogEntry[] = [];
+  #bytes = 0;
+  #scannedTo: Position;
+
+  constructor(selection: Selection, options: ReadOptions) {
+    this.#selection = selection;
+    this.#options = options;
+    this.#scannedTo = options.after;
+  }
+
+  get batch(): ReadBatch {
+    return { entries: this.#entries, scannedTo: this.#scannedTo };
+  }
+
+  all(memory: readonly LogEntry[]): ReadBatch {
+    for (const entry of memory) if (!this.add(entry)) break;
+    return this.batch;
+  }
+
+  /** Looks at the next entry; false: it matches, and there is no more room. */
+  add(entry: LogEntry): boolean {
+    const entries = this.#entries;
+    if (this.#selection.matches(entry)) {
+      const { limit, maxBytes } = this.#options;
+      this.#bytes += entryBytes(entry);
+      if (entries.length === limit || (entries.length > 0 && this.#bytes > maxBytes)) return false;
       entries.push(entry);
     }
-    scannedTo = entry.position;
+    this.#scannedTo = entry.position;
+    return true;
   }
-  return { entries, scannedTo };
 }

@@ -33,7 +33,7 @@ export interface LogSource {
   storedHead(): Promise<Position>;
   /**
    * The next matching entries after a position, up to `visible`, at most `limit` of them and about `maxBytes`. Synchronous
-   * when memory holds everything after `after`; then it costs no query. Never waits for new entries: at the head it
+   * when memory holds everything after `after` and no payload has to be looked at; then it costs no query. Never waits for new entries: at the head it
    * returns no entries and `scannedTo` = `visible`. Where the database is read, callers take turns.
    */
   read(

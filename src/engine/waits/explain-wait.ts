@@ -1,15 +1,19 @@
 // Why an awaited event is still awaited: the newest events of its topic, by how much of its description they have.
 
-import { type Difference, loadDescription } from '../../domain/descriptions/description.js';
+import { type Description, type Difference, loadDescription } from '../../domain/descriptions/description.js';
 import { MadeleineError } from '../../domain/errors.js';
+import { entryBytes } from '../../domain/events/entry-size.js';
 import { isJsonContentType, type LogEntry } from '../../domain/events/event.js';
+import { LoopSlices } from '../../lib/loop-slices.js';
 import type { EventId } from '../../units.js';
 import type { EventQueries } from '../log/event-queries.js';
 import type { LogSource } from '../log/log-source.js';
 
-/** Events that are looked at, in pages of so many. */
+/** What is looked at: so many events, or about so many bytes of them, in pages. */
 const MAX_EVENTS = 2_000;
+const MAX_BYTES = 64 * 1024 * 1024;
 const PAGE = 500;
+const PAGE_BYTES = 1024 * 1024;
 
 export interface NearMiss {
   readonly event: LogEntry;
@@ -25,19 +29,23 @@ export interface Explanation {
 }
 
 export interface ExplainWaitOptions {
-  readonly queries: EventQueries;
-  readonly source: LogSource;
+  readonly queries: Pick<EventQueries, 'byId' | 'list'>;
+  readonly source: Pick<LogSource, 'visible'>;
+  /** Shared by all who look at many payloads. */
+  readonly slices?: LoopSlices;
 }
 
 export class ExplainWait {
   readonly #options: ExplainWaitOptions;
+  readonly #slices: LoopSlices;
 
   constructor(options: ExplainWaitOptions) {
     this.#options = options;
+    this.#slices = options.slices ?? new LoopSlices();
   }
 
   /** EVENT_UNKNOWN for an event that was never awaited. */
-  async run(eventId: EventId, limit: number): Promise<Explanation> {
+  async run(eventId: EventId, limit: number, caller = '', signal?: AbortSignal): Promise<Explanation> {
     const event = await this.#options.queries.byId(eventId);
     const text = event?.rest?.description;
     if (event === undefined || text === undefined) {
@@ -46,30 +54,38 @@ export class ExplainWait {
     const description = loadDescription(text);
     let misses: NearMiss[] = [];
     let lookedAt = 0;
-    for await (const entries of this.#newest(event)) {
+    const look = (entry: LogEntry) => {
+      const difference = differenceOf(description, entry);
+      if (difference !== undefined) misses.push({ event: entry, difference });
+      return true;
+    };
+    for await (const entries of this.#newest(event, caller)) {
       lookedAt += entries.length;
-      for (const entry of entries) {
-        if (entry.payload === undefined || !isJsonContentType(entry.payload.contentType)) continue;
-        const difference = description.differenceTo(entry.payload.bytes);
-        if (difference !== undefined) misses.push({ event: entry, difference });
-      }
+      await this.#slices.each(caller, { items: entries, bytesOf: entryBytes, look }, signal);
       misses = misses.sort(byCloseness).slice(0, limit);
     }
     return { event, nearMisses: misses, lookedAt };
   }
 
   /** Pages of what occurred in the event's topic, newest first. */
-  async *#newest({ context, topic }: LogEntry): AsyncGenerator<readonly LogEntry[], void> {
+  async *#newest({ context, topic }: LogEntry, caller: string): AsyncGenerator<readonly LogEntry[], void> {
     const { queries, source } = this.#options;
     let upTo = source.visible;
-    for (let seen = 0; seen < MAX_EVENTS && upTo > 0; ) {
-      const options = { after: 0, upTo, limit: Math.min(PAGE, MAX_EVENTS - seen), newestFirst: true };
+    for (let seen = 0, bytes = 0; seen < MAX_EVENTS && bytes < MAX_BYTES && upTo > 0; ) {
+      const limit = Math.min(PAGE, MAX_EVENTS - seen);
+      const options = { after: 0, upTo, limit, maxBytes: PAGE_BYTES, newestFirst: true, caller };
       const { entries, scannedTo } = await queries.list({ context, topics: [topic] }, options);
       yield entries;
       seen += entries.length;
+      bytes += entries.reduce((sum, entry) => sum + entryBytes(entry), 0);
       upTo = scannedTo;
     }
   }
+}
+
+function differenceOf(description: Description, { payload }: LogEntry): Difference | undefined {
+  if (payload === undefined || !isJsonContentType(payload.contentType)) return undefined;
+  return description.differenceTo(payload.bytes);
 }
 
 function byCloseness(a: NearMiss, b: NearMiss): number {

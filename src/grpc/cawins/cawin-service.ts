@@ -157,11 +157,12 @@ export class CawinService {
     return { cawin: cawinToWire(cawin), retried };
   }
 
-  async explainWait(request: ExplainWaitRequest): Promise<Uint8Array> {
+  async explainWait(request: ExplainWaitRequest, { peer, signal }: CallContext): Promise<Uint8Array> {
     const { explainWait, encoder } = this.#options;
     const form = payloadForm('payload_encoding', request.payloadEncoding);
     const limit = sizeField('limit', request.limit, NEAR_MISSES);
-    const { event, nearMisses, lookedAt } = await explainWait.run(idField('event_id', request.eventId), limit);
+    const eventId = idField('event_id', request.eventId);
+    const { event, nearMisses, lookedAt } = await explainWait.run(eventId, limit, callerOf(peer), signal);
     const entries = [event, ...nearMisses.map((miss) => miss.event)];
     const [own, ...others] = fitting(entries, (entry) => encoder.encode(entry, form).byteLength);
     const misses = nearMisses.map((miss, index) => {

@@ -2,11 +2,13 @@
 // first where the newest come first.
 
 import type { ListEventsRequest } from '../../../generated/madeleine/v1/event_service.js';
+import { entryBytes } from '../../domain/events/entry-size.js';
 import { EntryKind, type LogEntry } from '../../domain/events/event.js';
 import type { EventCriteria } from '../../domain/events/event-filter.js';
 import type { EventQueries } from '../../engine/log/event-queries.js';
 import type { LogSource } from '../../engine/log/log-source.js';
 import { isShown, namedPosition } from '../../engine/log/named-position.js';
+import { LoopSlices } from '../../lib/loop-slices.js';
 import type { Position } from '../../units.js';
 import { listPage, type Read } from '../wire/pages.js';
 import { payloadForm } from '../wire/wire.js';
@@ -17,6 +19,8 @@ export interface EventListingOptions {
   readonly queries: Pick<EventQueries, 'list' | 'awaited'>;
   readonly source: Pick<LogSource, 'clock' | 'visible' | 'epoch' | 'storedHead' | 'waitBeyond' | 'positionAt'>;
   readonly frames: EventFrames;
+  /** Shared by all who look at many payloads. */
+  readonly slices?: LoopSlices;
 }
 
 /** Parts of a listing, as its tokens name them. */
@@ -48,6 +52,8 @@ interface Listing {
   readonly beforePosition: bigint | undefined;
   readonly signal: AbortSignal;
   readonly caller: string;
+  /** Encodes an entry as it is answered, which is kept with it. */
+  readonly encode: (entry: LogEntry) => boolean;
 }
 
 /** Positions after one, up to and including the other. */
@@ -58,9 +64,11 @@ interface Span {
 
 export class EventListing {
   readonly #options: EventListingOptions;
+  readonly #slices: LoopSlices;
 
   constructor(options: EventListingOptions) {
     this.#options = options;
+    this.#slices = options.slices ?? new LoopSlices();
   }
 
   /** The encoded ListEventsResponse. */
@@ -70,7 +78,8 @@ export class EventListing {
     const criteria = listCriteria(request.filter, 'filter.');
     const { newestFirst } = request;
     const { afterPosition = 0n, beforePosition } = request.filter ?? {};
-    const listing = { criteria, newestFirst, afterPosition, beforePosition, signal, caller };
+    const encode = (entry: LogEntry) => frames.encoded(entry, form).byteLength > 0;
+    const listing = { criteria, newestFirst, afterPosition, beforePosition, signal, caller, encode };
     const list = {
       of: ['ListEvents', criteria, newestFirst, Number(afterPosition), String(beforePosition)] as const,
       epoch: source.epoch,
@@ -93,9 +102,11 @@ export class EventListing {
   }
 
   async #log(listing: Listing, from: Position | undefined, limit: number): Promise<Part> {
-    const { criteria, newestFirst, caller } = listing;
+    const { criteria, newestFirst, caller, encode } = listing;
     const span = await this.#withinTimes(criteria, await this.#spanFrom(listing, from));
     const { entries, scannedTo } = await this.#options.queries.list(criteria, { ...span, limit, newestFirst, caller });
+    // Kept with each entry. A page may be as much work as what slices are for.
+    await this.#slices.each(caller, { items: entries, bytesOf: entryBytes, look: encode }, listing.signal);
     const isDone = newestFirst ? scannedTo <= span.after : scannedTo >= span.upTo;
     return {
       // Going down, the next page begins with the position below.
@@ -110,10 +121,10 @@ export class EventListing {
 
   /** What is awaited, after an event id; newest first the log comes after it. */
   async #awaited(listing: Listing, from: number | undefined): Promise<Part> {
-    const { criteria, newestFirst } = listing;
+    const { criteria, newestFirst, caller } = listing;
     const { upTo } = await this.#span(listing);
     const after = from === 0 ? undefined : from;
-    const { entries, next } = await this.#options.queries.awaited(criteria, { after, newestFirst });
+    const { entries, next } = await this.#options.queries.awaited(criteria, { after, newestFirst, caller });
     const log = newestFirst && showsLog(criteria) ? { part: LOG_PART, after: upTo } : undefined;
     return {
       items: entries.map((entry) => ({ entry, part: AWAITED_PART, after: entry.eventId })),

@@ -19,6 +19,7 @@ import type { EventQueries } from '../../engine/log/event-queries.js';
 import type { LogSource } from '../../engine/log/log-source.js';
 import { namedPosition } from '../../engine/log/named-position.js';
 import { readEvents, watchEvents } from '../../engine/log/read-and-watch.js';
+import type { LoopSlices } from '../../lib/loop-slices.js';
 import type { Position } from '../../units.js';
 import { encoded, type MethodCodec, outgoing } from '../wire/definitions.js';
 import { decodeListEvents, decodeReadEvents } from '../wire/filter-decoders.js';
@@ -58,6 +59,8 @@ export interface EventServiceOptions {
   readonly source: LogSource;
   readonly frames: EventFrames;
   readonly outgoing: Outgoing;
+  /** Shared by all who look at many payloads. */
+  readonly slices: LoopSlices;
   readonly limits: PushLimits;
   /** Aborts when the server drains: streams then say good-bye. */
   readonly draining: AbortSignal;

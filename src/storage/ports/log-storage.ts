@@ -41,6 +41,8 @@ export interface ReadPageOptions {
   readonly maxBytes: number;
   /** Newest first: then the page begins at `upTo` and goes down. */
   readonly newestFirst?: boolean;
+  /** Whose turns it takes where payloads have to be looked at. */
+  readonly caller?: string | undefined;
 }
 
 export interface Page {

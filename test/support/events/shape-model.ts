@@ -21,6 +21,8 @@ import { Pushes } from '../../../src/engine/group/pushes.js';
 import { ShapeDirectory } from '../../../src/engine/group/shape-directory.js';
 import { ShapeIndex } from '../../../src/engine/group/shape-index.js';
 import { systemClock } from '../../../src/lib/clock.js';
+import { FairGate } from '../../../src/lib/fair-gate.js';
+import { LoopSlices } from '../../../src/lib/loop-slices.js';
 import { Uuid7Source } from '../../../src/lib/uuid7.js';
 import type { ReadPageOptions } from '../../../src/storage/ports/log-storage.js';
 import type { IndexPage } from '../../../src/storage/ports/wait-storage.js';
@@ -222,6 +224,8 @@ export class ShapeInstance {
           readPage: (_criteria, options) => this.#after('read', () => database.readPage(options)),
           positionAt: async () => 0,
         },
+        pages: new FairGate(2),
+        slices: new LoopSlices(),
         clock: systemClock,
         logger: SILENT,
       }),

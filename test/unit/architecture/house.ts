@@ -82,7 +82,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'grpc/consumers': `domain domain/consumers domain/events engine/consumers engine/log generated grpc/events grpc/wire
     lib`,
   'grpc/events': `domain domain/descriptions domain/events domain/json domain/waits engine/group engine/log generated
-    grpc/wire`,
+    grpc/wire lib`,
   'grpc/server': 'domain grpc/wire lib settings telemetry',
   'grpc/topics': 'domain/topics engine/group engine/log engine/topics generated grpc/wire',
   'grpc/wire': 'domain domain/consumers domain/descriptions domain/events domain/json generated lib',

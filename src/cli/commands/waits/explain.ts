@@ -32,7 +32,7 @@ const COLUMNS: readonly Column<NearMiss>[] = [
 ];
 
 const HELP = `
-Looks at the newest 2,000 events of the topic and shows those that have most of the description, each with the first path
+Looks at the newest 2,000 events of the topic, or 64 MiB of them, and shows those that have most of the description, each with the first path
 at which it differs.
 
 Examples:

@@ -2,8 +2,10 @@
 // themselves, so that neither a wide filter nor large payloads make a page unbounded. Where most events match, as for a consumer
 // that catches up, one statement reads all but large payloads.
 
+import { entryBytes } from '../../../domain/events/entry-size.js';
 import type { LogEntry } from '../../../domain/events/event.js';
-import type { EventCriteria } from '../../../domain/events/event-filter.js';
+import type { EntryMatcher, EventCriteria } from '../../../domain/events/event-filter.js';
+import { LoopSlices } from '../../../lib/loop-slices.js';
 import type { EventId, Micros, Position } from '../../../units.js';
 import type { EventLog, LogHead, Page, PositionPage, ReadPageOptions } from '../../ports/log-storage.js';
 import type { NameCache, Names } from '../names/name-cache.js';
@@ -28,6 +30,8 @@ export const MAX_SCANNED_ROWS = 20_000;
 export interface MysqlEventLogOptions {
   readonly database: Database;
   readonly names: Names;
+  /** Shared by all who look at many payloads. */
+  readonly slices?: LoopSlices;
 }
 
 /** Bytes of payloads that one look for positions reads, where SQL does not decide which ones match. */
@@ -40,10 +44,12 @@ const DENSE_FRACTION = 4;
 export class MysqlEventLog implements EventLog {
   readonly #database: Database;
   readonly #names: Names;
+  readonly #slices: LoopSlices;
 
-  constructor({ database, names }: MysqlEventLogOptions) {
+  constructor({ database, names, slices = new LoopSlices() }: MysqlEventLogOptions) {
     this.#database = database;
     this.#names = names;
+    this.#slices = slices;
   }
 
   /** See EventLog.readHead. */
@@ -65,7 +71,7 @@ export class MysqlEventLog implements EventLog {
     if (options.after >= options.upTo) return { entries: [], scannedTo: end };
     const query = await planPage(this.#database, this.#names.current, criteria);
     if (query === undefined) return { entries: [], scannedTo: end };
-    return (await this.#densePage(query, options)) ?? this.#page(query, options);
+    return (await this.#densePage(query, options)) ?? this.#page(query, criteria, options);
   }
 
   /** See EventLog.readPositions. */
@@ -79,7 +85,7 @@ export class MysqlEventLog implements EventLog {
     if (query === undefined) return none;
     const options = { after, upTo, limit, maxBytes: UNDECIDED_BYTES };
     if (query.undecided !== undefined) {
-      const { entries, scannedTo } = await this.#page(query, options);
+      const { entries, scannedTo } = await this.#page(query, criteria, options);
       return { positions: entries.map(({ position }) => position), scannedTo };
     }
     const range = await this.#scanRange(query, options);
@@ -116,7 +122,7 @@ export class MysqlEventLog implements EventLog {
     return [...entries.filter(({ position }) => !large.has(position)), ...whole].sort(byPosition);
   }
 
-  async #page(query: PageQuery, options: ReadPageOptions): Promise<Page> {
+  async #page(query: PageQuery, criteria: EventCriteria, options: ReadPageOptions): Promise<Page> {
     const range = await this.#scanRange(query, options);
     const candidates = await this.#candidates(query, range, options);
     const taken = withinBytes(candidates, options.maxBytes);
@@ -127,8 +133,20 @@ export class MysqlEventLog implements EventLog {
     const lastTaken = taken.at(-1)?.position ?? rangeEnd;
     // Going down, the position itself was looked at as well.
     const scannedTo = full ? (options.newestFirst ? lastTaken - 1 : lastTaken) : rangeEnd;
-    const matching = query.undecided === undefined ? entries : entries.filter(query.undecided);
+    const { undecided } = query;
+    const matching = undecided === undefined ? entries : await this.#matching(entries, undecided, criteria, options);
     return { entries: matching, scannedTo };
+  }
+
+  /** The entries that match. Where payloads have to be looked at, in slices. */
+  async #matching(
+    entries: readonly LogEntry[],
+    matches: EntryMatcher,
+    criteria: EventCriteria,
+    { caller = '' }: ReadPageOptions,
+  ): Promise<readonly LogEntry[]> {
+    if (criteria.description === undefined) return entries.filter(matches);
+    return this.#slices.filter(caller, entries, entryBytes, matches);
   }
 
   /** See EventLog.readAt. */
