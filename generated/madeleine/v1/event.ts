@@ -503,8 +503,9 @@ export interface EventFilter {
   /** Custom properties that the event has to have with these values; at most 16. */
   properties: { [key: string]: string };
   /**
-   * Partial payload that the event's payload contains; of an entry without a payload, such as EXPIRED, its own description
-   * contains it. At least one leaf, at most 16 KiB. Payloads are looked at one by one, so name topics too.
+   * Partial payload that the event's payload contains. An INVALIDATED entry of what had occurred is selected by the payload that it
+   * withdraws; of another entry without a payload, such as EXPIRED, its own description contains it. At least one leaf, at most
+   * 16 KiB, no integers from 2^53. Payloads are looked at one by one, so name topics too.
    */
   description:
     | { [key: string]: any }

@@ -350,8 +350,9 @@ export interface ReadEventsRequest {
   /** Statuses of the entries: OCCURRED, INVALIDATED, EXPIRED; empty: OCCURRED. AWAITED has no entry: FIELD_INVALID. */
   statuses: EventStatus[];
   /**
-   * Partial payload that the event's payload contains; of an entry without a payload, such as EXPIRED, its own description
-   * contains it. At least one leaf, at most 16 KiB. Payloads are looked at one by one, so name topics too.
+   * Partial payload that the event's payload contains. An INVALIDATED entry of what had occurred is selected by the payload that it
+   * withdraws; of another entry without a payload, such as EXPIRED, its own description contains it. At least one leaf, at most
+   * 16 KiB, no integers from 2^53. Payloads are looked at one by one, so name topics too.
    */
   description:
     | { [key: string]: any }

@@ -24,7 +24,10 @@ export interface EventCriteria extends ManyCriteria, OneCriteria {
   /** Kinds of entries; empty: OCCURRED. */
   readonly kinds?: readonly EntryKind[];
   readonly properties?: Readonly<Record<string, string>>;
-  /** Text of a description that the payload contains; of an event without a payload, its own description. */
+  /**
+   * Text of a description that the payload contains; of what withdraws an event that had occurred, that event's payload; of another
+   * entry without a payload, its own description.
+   */
   readonly description?: string;
   /** Created strictly later. */
   readonly startTime?: Micros;
@@ -40,6 +43,19 @@ export interface EventCriteria extends ManyCriteria, OneCriteria {
 }
 
 export type EntryMatcher = (entry: LogEntry) => boolean;
+
+/**
+ * Whether it takes the payload of another entry to tell whether the entry matches: it withdraws an event that had occurred, and
+ * events are selected by a description.
+ */
+export function needsWithdrawn({ description, kinds }: EventCriteria, entry: LogEntry): boolean {
+  return description !== undefined && kinds?.includes(EntryKind.INVALIDATED) === true && isWithdrawal(entry);
+}
+
+/** Whether the entry withdraws an event that had occurred: it has no payload, and that event has. */
+function isWithdrawal({ kind, payload, rest }: LogEntry): boolean {
+  return kind === EntryKind.INVALIDATED && payload === undefined && rest?.occurredAt !== undefined;
+}
 
 /** The matcher of the criteria; each criterion that is not set costs nothing per entry. */
 export function compileCriteria(criteria: EventCriteria): EntryMatcher {

@@ -2,6 +2,7 @@
 
 import { entryBytes } from '../../domain/events/entry-size.js';
 import type { LogEntry } from '../../domain/events/event.js';
+import { needsWithdrawn } from '../../domain/events/event-filter.js';
 import type { Clock } from '../../lib/clock.js';
 import type { FairGate } from '../../lib/fair-gate.js';
 import { LoopSlices } from '../../lib/loop-slices.js';
@@ -63,7 +64,7 @@ export class LogReader implements LogSource {
 
   /** See LogSource.read. */
   read(selection: Selection, options: ReadOptions): Promise<ReadBatch> | ReadBatch {
-    const memory = this.#tail.after(options.after, MEMORY_SCAN);
+    const memory = this.#inMemory(selection, options.after);
     return memory === undefined
       ? this.#pages.run(options.caller ?? '', () => this.#readStored(selection, options))
       : this.#fromMemory(memory, selection, options);
@@ -74,12 +75,19 @@ export class LogReader implements LogSource {
     selection: Selection,
     { after, limit }: { readonly after: Position; readonly limit: number },
   ): Promise<PositionPage> | PositionPage {
-    const memory = this.#tail.after(after, MEMORY_SCAN);
+    const memory = this.#inMemory(selection, after);
     if (memory === undefined) {
       return this.#log.readPositions(selection.criteria, { after, upTo: this.visible, limit });
     }
     const batch = this.#fromMemory(memory, selection, { after, limit, maxBytes: Number.POSITIVE_INFINITY });
     return batch instanceof Promise ? batch.then(positionsOf) : positionsOf(batch);
+  }
+
+  /** The entries after a position, where memory reaches and tells which of them match: what is withdrawn is not beside what withdraws it. */
+  #inMemory({ criteria }: Selection, after: Position): readonly LogEntry[] | undefined {
+    const memory = this.#tail.after(after, MEMORY_SCAN);
+    if (memory === undefined || criteria.description === undefined) return memory;
+    return memory.some((entry) => needsWithdrawn(criteria, entry)) ? undefined : memory;
   }
 
   /** Takes what matches at once, or, where payloads have to be looked at, in slices. */

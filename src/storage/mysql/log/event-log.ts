@@ -3,8 +3,8 @@
 // that catches up, one statement reads all but large payloads.
 
 import { entryBytes } from '../../../domain/events/entry-size.js';
-import type { LogEntry } from '../../../domain/events/event.js';
-import type { EntryMatcher, EventCriteria } from '../../../domain/events/event-filter.js';
+import { EntryKind, type LogEntry } from '../../../domain/events/event.js';
+import { type EntryMatcher, type EventCriteria, needsWithdrawn } from '../../../domain/events/event-filter.js';
 import { LoopSlices } from '../../../lib/loop-slices.js';
 import type { EventId, Micros, Position } from '../../../units.js';
 import type { EventLog, LogHead, Page, PositionPage, ReadPageOptions } from '../../ports/log-storage.js';
@@ -32,6 +32,11 @@ export interface MysqlEventLogOptions {
   readonly names: Names;
   /** Shared by all who look at many payloads. */
   readonly slices?: LoopSlices;
+}
+
+/** Where an event occurred. */
+interface EventPlace extends RowSize {
+  readonly event_id: EventId;
 }
 
 /** Bytes of payloads that one look for positions reads, where SQL does not decide which ones match. */
@@ -138,15 +143,43 @@ export class MysqlEventLog implements EventLog {
     return { entries: matching, scannedTo };
   }
 
-  /** The entries that match. Where payloads have to be looked at, in slices. */
+  /** The entries that match: what withdraws an event by the payload of that event. */
   async #matching(
     entries: readonly LogEntry[],
     matches: EntryMatcher,
     criteria: EventCriteria,
-    { caller = '' }: ReadPageOptions,
+    { maxBytes, caller = '' }: ReadPageOptions,
   ): Promise<readonly LogEntry[]> {
     if (criteria.description === undefined) return entries.filter(matches);
-    return this.#slices.filter(caller, entries, entryBytes, matches);
+    const withdrawing = new Map(
+      entries.filter((entry) => needsWithdrawn(criteria, entry)).map((entry) => [entry.eventId, entry]),
+    );
+    const places = await this.#placesOf([...withdrawing.keys()]);
+    const matching = new Set<EventId>();
+    for (let rest = places; rest.length > 0; ) {
+      const some = withinBytes(rest, maxBytes);
+      rest = rest.slice(some.length);
+      const occurred = await this.#readRows(some.map(({ position }) => position));
+      const views = occurred.map(({ eventId, payload }) => ({ ...(withdrawing.get(eventId) as LogEntry), payload }));
+      for (const { eventId } of await this.#slices.filter(caller, views, entryBytes, matches)) matching.add(eventId);
+    }
+    const isFound = new Set(places.map(({ event_id: eventId }) => eventId));
+    const isMatch = (entry: LogEntry) =>
+      withdrawing.get(entry.eventId) === entry && isFound.has(entry.eventId)
+        ? matching.has(entry.eventId)
+        : matches(entry);
+    return this.#slices.filter(caller, entries, entryBytes, isMatch);
+  }
+
+  /** Where events occurred and how large they are, in the order of the log. */
+  async #placesOf(eventIds: readonly EventId[]): Promise<readonly EventPlace[]> {
+    const places: EventPlace[] = [];
+    await inChunks(eventIds, async (chunk) => {
+      const sql = `SELECT event_id, position, ${ROW_BYTES} FROM log
+        WHERE kind = ${EntryKind.OCCURRED} AND event_id IN (${placeholders(chunk.length)})`;
+      places.push(...(await this.#database.query<EventPlace>(sql, chunk)));
+    });
+    return places.sort((a, b) => a.position - b.position);
   }
 
   /** See EventLog.readAt. */
@@ -295,7 +328,7 @@ function byPosition(a: LogEntry, b: LogEntry): number {
 }
 
 /** The first candidates that stay within the bytes; at least one. */
-function withinBytes(candidates: readonly RowSize[], maxBytes: number): readonly RowSize[] {
+function withinBytes<T extends RowSize>(candidates: readonly T[], maxBytes: number): readonly T[] {
   let bytes = 0;
   const end = candidates.findIndex((candidate, index) => {
     bytes += candidate.payload_bytes;
