@@ -52,10 +52,12 @@ async function awaitedEvent(): Promise<bigint> {
 
 /** A shape that nobody needs. */
 async function newShape(): Promise<bigint> {
-  const event = newEvent({ topic: 'shapes', payload: undefined, description: { [newName()]: true } });
+  // A topic has places for 16.
+  const topic = newName();
+  const event = newEvent({ topic, payload: undefined, description: { never: true } });
   const { event: stored } = await suite.client.events.pushEvent({ event });
   await suite.client.events.invalidateEvent({ id: stored?.id ?? 0n });
-  const { shapes } = await suite.client.topics.listShapes({ topic: 'shapes' });
+  const { shapes } = await suite.client.topics.listShapes({ topic });
   return shapes.at(-1)?.id ?? 0n;
 }
 
