@@ -189,6 +189,8 @@ const LARGEST: Readonly<Record<string, () => Promise<unknown>>> = {
   'TopicService/RegisterTopic': () => topic(),
   'TopicService/GetTopic': async () => suite.client.topics.getTopic({ name: await topic() }),
   'TopicService/ListTopics': () => suite.client.topics.listTopics({ pageSize: 1_000 }),
+  'TopicService/ListShapes': () => suite.client.topics.listShapes({ pageSize: 1_000 }),
+  'TopicService/DropShape': async () => suite.client.topics.dropShape({ id: await wideShape() }),
   'CawinService/CreateCawin': cawin,
   'CawinService/CheckOrWait': async () => {
     const topic = fresh('checked');
@@ -225,6 +227,16 @@ async function topic(): Promise<string> {
   const own = name(fresh('topic'));
   await suite.client.topics.registerTopic({ name: own, settings: { descriptionPaths } });
   return own;
+}
+
+/** A shape whose paths are as long as a description may have them, and that nothing is awaited by. */
+async function wideShape(): Promise<bigint> {
+  const topic = fresh('shaped');
+  const description = Object.fromEntries(Array.from({ length: 15 }, (_, n) => [String(n).padStart(1_000, 'p'), n]));
+  const { event } = await suite.client.events.pushEvent(requestOf({ topic, payload: undefined as never, description }));
+  await suite.client.events.invalidateEvent({ id: event?.id ?? 0n });
+  const { shapes } = await suite.client.topics.listShapes({ topic });
+  return shapes[0]?.id ?? 0n;
 }
 
 const unary = new Descriptors().methods.filter(
