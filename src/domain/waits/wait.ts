@@ -34,11 +34,13 @@ export interface Wait {
   readonly position: Position;
 }
 
-/** What an event was awaited by, and until when. */
+/** What an event was awaited by, and by whom, since and until when. */
 export interface AwaitTerms {
   /** The stored text of the description. */
   readonly description: string;
   readonly expiresAt: Micros;
+  readonly awaitedBy: string;
+  readonly awaitedAt: Micros;
 }
 
 /** What became of an event, by an id that may be one of several that its entry ended. */
@@ -109,8 +111,6 @@ export function satisfiedView(wait: Wait, entry: LogEntry): LogEntry {
 }
 
 /** The entry that ended a wait, as those are told who waited: it may be about several waits, or about none in its own words. */
-export function toldView(entry: LogEntry, { description, expiresAt }: AwaitTerms): LogEntry {
-  const { rest } = entry;
-  if (rest?.description === description && rest.expiresAt === expiresAt) return entry;
-  return { ...entry, messageId: entry.messageId, rest: { ...rest, description, expiresAt }, ...NO_ENCODINGS };
+export function toldView(entry: LogEntry, terms: AwaitTerms): LogEntry {
+  return { ...entry, messageId: entry.messageId, rest: { ...entry.rest, ...terms }, ...NO_ENCODINGS };
 }

@@ -78,6 +78,8 @@ function waitAttributes({ kind, createdAt, rest }: LogEntry): string {
   return (
     // A JSON text, as an object has no form among attributes.
     member('description', rest?.description) +
+    member('awaitedby', rest?.awaitedBy) +
+    timeMember('awaitedat', rest?.awaitedAt) +
     timeMember('deadline', rest?.expiresAt) +
     member('reason', rest?.reason) +
     timeMember('occurredat', hasOccurred ? createdAt : rest?.occurredAt) +

@@ -149,9 +149,11 @@ function claimedOf(row: DueRow, target: TargetRow, claim: Claim): ClaimedFiring 
 }
 
 /** The deadline is the cawin's own where that one passed. */
-function awaitedOf(row: DueRow, { description, awaited_until, expires_at }: TargetRow): ClaimedFiring['awaited'] {
-  const expiresAt = row.position === null ? (expires_at ?? awaited_until) : awaited_until;
-  return description === null || expiresAt === null ? undefined : { description, expiresAt };
+function awaitedOf(row: DueRow, target: TargetRow): ClaimedFiring['awaited'] {
+  const { description, awaited_until, awaited_by, awaited_at } = target;
+  const expiresAt = row.position === null ? (target.expires_at ?? awaited_until) : awaited_until;
+  if (description === null || expiresAt === null || awaited_by === null || awaited_at === null) return undefined;
+  return { description, expiresAt, awaitedBy: awaited_by.toString(), awaitedAt: awaited_at };
 }
 
 function circuitOf(row: EndpointRow): Circuit {

@@ -42,6 +42,8 @@ export interface TargetRow {
   readonly expires_at: Micros | null;
   readonly description: string | null;
   readonly awaited_until: Micros | null;
+  readonly awaited_by: Buffer | null;
+  readonly awaited_at: Micros | null;
 }
 
 /** The endpoint that is claimed from, its row locked. */
@@ -177,7 +179,7 @@ async function readTargets(queries: Queries, due: readonly DueRow[]): Promise<re
   const ids = due.map((row) => row.cawin_id);
   return queries.query<TargetRow>(
     `SELECT c.id, c.event_id, c.endpoint_id, c.active, c.url, c.timeout_ms, c.sealed, c.expires_at, w.description,
-       w.expires_at AS awaited_until
+       w.expires_at AS awaited_until, w.issuer AS awaited_by, w.created_at AS awaited_at
      FROM cawin c LEFT JOIN wait w ON w.event_id = c.event_id WHERE c.id IN (${placeholders(ids.length)})`,
     ids,
   );
