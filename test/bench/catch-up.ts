@@ -11,9 +11,21 @@ import type { RawClient } from './load.js';
 const SUBSCRIBE = '/madeleine.v1.ConsumerService/Subscribe';
 const ACKNOWLEDGE = '/madeleine.v1.ConsumerService/Acknowledge';
 
-function subscribeRequest(consumer: string): Buffer {
+export interface CatchUp {
+  /** The consumer, which is made by this. */
+  readonly consumer: string;
+  readonly events: number;
+  /** Where it begins; at the beginning unless told. */
+  readonly after?: number;
+  /** Its filter; none unless told. */
+  readonly topics?: readonly string[];
+}
+
+function subscribeRequest({ consumer, after = 0, topics }: Omit<CatchUp, 'events'>): Buffer {
   const request = {
     consumer,
+    start: { at: { $case: 'afterPosition', value: BigInt(after) } } as const,
+    ...(topics && { settings: { filter: { topics: [...topics] } } }),
     maxInFlight: 4096,
     maxInFlightBytes: 64n << 20n,
     payloadEncoding: PayloadEncoding.PAYLOAD_ENCODING_BYTES,
@@ -21,10 +33,11 @@ function subscribeRequest(consumer: string): Buffer {
   return Buffer.from(SubscribeRequest.encode(SubscribeRequest.fromPartial(request)).finish());
 }
 
-/** Subscribes from the beginning, decodes and acknowledges that many events; returns events a second. */
-export function catchUp(client: RawClient, consumer: string, events: number): Promise<number> {
+/** Subscribes, decodes and acknowledges that many events; returns events a second. */
+export function catchUp(client: RawClient, { events, ...subscription }: CatchUp): Promise<number> {
+  const { consumer } = subscription;
   return new Promise((resolve, reject) => {
-    const stream = client.serverStream(SUBSCRIBE, subscribeRequest(consumer));
+    const stream = client.serverStream(SUBSCRIBE, subscribeRequest(subscription));
     const acknowledger = new Acknowledger(client, consumer);
     let seen = 0;
     const startedAt = performance.now();
@@ -44,7 +57,7 @@ export function catchUp(client: RawClient, consumer: string, events: number): Pr
 /** Decodes the same frames from a server that does nothing else; returns events a second. */
 export function noopStream(client: RawClient, events: number): Promise<number> {
   return new Promise((resolve, reject) => {
-    const stream = client.serverStream(SUBSCRIBE, subscribeRequest(String(events)));
+    const stream = client.serverStream(SUBSCRIBE, subscribeRequest({ consumer: String(events) }));
     let seen = 0;
     const startedAt = performance.now();
     stream.on('data', (bytes: Buffer) => {

@@ -29,6 +29,21 @@ function entryAt(position: number): LogEntry {
   };
 }
 
+/** Rows a second, each an insert that commits for itself, one after the other. The database has to be migrated. */
+export async function loneInserts(url: string, rows: number): Promise<number> {
+  const connection = await createConnection(connectionOptions(url));
+  const [[last]] = await connection.query<RowDataPacket[]>('SELECT COALESCE(MAX(position), 0) AS position FROM log');
+  const first = Number(last?.['position']) + 1;
+  const startedAt = performance.now();
+  for (let position = first; position < first + rows; position += 1) {
+    const insert = new EntryInsert([{ entry: entryAt(position), digest: undefined }], () => IDS);
+    await connection.execute(insert.sql, insert.values as string[]);
+  }
+  const rate = (rows / (performance.now() - startedAt)) * 1000;
+  await connection.end();
+  return rate;
+}
+
 /** Rows a second. The database has to be migrated. */
 export async function rawInserts(
   url: string,

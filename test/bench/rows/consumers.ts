@@ -1,6 +1,6 @@
 // Consumers: one that is far behind, and many at the head.
 
-import { catchUp, noopStream } from '../catch-up.js';
+import { type CatchUp, catchUp, noopStream } from '../catch-up.js';
 import { Crowd, pushPaced } from '../fan-out.js';
 import { batchRequest } from '../load.js';
 import type { BenchProcess } from '../processes.js';
@@ -9,6 +9,9 @@ import { withClient } from '../stage.js';
 import { PUSH_STREAM } from './push.js';
 
 const CATCH_UP_EVENTS = 200_000;
+/** Events of an old topic, and how many of them a consumer gets. */
+const OLD_EVENTS = 1_200_000;
+const PART_EVENTS = 100_000;
 const FAN_OUT_RATE = 2_000;
 const FAN_OUT_SECONDS = 4;
 
@@ -24,12 +27,44 @@ class CatchUpRow implements Row {
       rounds,
       () => {
         consumers += 1;
-        return withClient(server, (client) => catchUp(client, `late-${consumers}`, CATCH_UP_EVENTS));
+        return withClient(server, (client) =>
+          catchUp(client, { consumer: `late-${consumers}`, events: CATCH_UP_EVENTS }),
+        );
       },
       () => withClient(noop, (client) => noopStream(client, CATCH_UP_EVENTS)),
     );
     const limit = 'no-op stream of the same frames';
     return [{ figure: this.figures[0], ...measured, limit, unit: 'events/s', bounds: { must: 0.45, aim: 0.7 } }];
+  }
+}
+
+/** Consumers of one topic that has been there for long: what they cost does not depend on where in it they are. */
+class OldTopicRow implements Row {
+  readonly figures = [
+    `consumer of a topic, at the beginning of ${count(OLD_EVENTS)} events`,
+    `consumer of a topic, at the end of ${count(OLD_EVENTS)} events`,
+  ] as const;
+
+  async measure({ stage, rounds }: RowContext): Promise<Figure[]> {
+    await stage.clear();
+    const server = await stage.server('old topic', { database: 'old_topic' });
+    await fill(server, OLD_EVENTS);
+    let consumers = 0;
+    const measure = (subscription: Omit<CatchUp, 'consumer' | 'events'>) => {
+      consumers += 1;
+      const consumer = `old-${consumers}`;
+      return withClient(server, (client) => catchUp(client, { consumer, events: PART_EVENTS, ...subscription }));
+    };
+    const topics = ['orders'];
+    const atBeginning = () => measure({ topics });
+    const beginning = await inTurns(rounds, atBeginning, () => measure({}));
+    const end = await inTurns(rounds, () => measure({ topics, after: OLD_EVENTS - PART_EVENTS }), atBeginning);
+    await stage.clear();
+    const unit = 'events/s';
+    return [
+      { figure: this.figures[0], ...beginning, limit: 'the same without a filter', unit },
+      { figure: this.figures[1], ...end, limit: 'the same at its beginning', unit, bounds: { must: 0.8, aim: 0.95 } },
+    ];
   }
 }
 
@@ -65,6 +100,10 @@ class FanOutRow implements Row {
   }
 }
 
+function count(events: number): string {
+  return events.toLocaleString('en-US');
+}
+
 async function fill(server: BenchProcess, events: number): Promise<void> {
   const options = { inFlight: 4, count: Math.ceil(events / 500) };
   await withClient(server, (client) => client.saturateStream(PUSH_STREAM, batchRequest('bytes', 500), options));
@@ -72,6 +111,7 @@ async function fill(server: BenchProcess, events: number): Promise<void> {
 
 export const CONSUMER_ROWS: readonly Row[] = [
   new CatchUpRow(),
+  new OldTopicRow(),
   new FanOutRow(1),
   new FanOutRow(10),
   new FanOutRow(100, { must: 4, aim: 1.5, atMost: true }),

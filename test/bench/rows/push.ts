@@ -2,7 +2,7 @@
 
 import { type Arm, batchRequest, pushRequest } from '../load.js';
 import type { BenchProcess } from '../processes.js';
-import { rawInserts } from '../raw-inserts.js';
+import { loneInserts, rawInserts } from '../raw-inserts.js';
 import { type Figure, inTurns, type Row, type RowContext } from '../row.js';
 import { withClient } from '../stage.js';
 
@@ -10,6 +10,7 @@ export const PUSH = '/madeleine.v1.EventService/PushEvent';
 export const PUSH_STREAM = '/madeleine.v1.EventService/PushEventStream';
 const CALLS = 10_000;
 const IN_FLIGHT = 64;
+const LONE_CALLS = 1_500;
 const BATCHES = 1_000;
 const BATCH_EVENTS = 100;
 
@@ -33,6 +34,23 @@ class UnaryRow implements Row {
     );
     const limit = 'no-op call, same middlewares';
     return [{ figure: this.figures[0], ...measured, limit, unit: 'calls/s', bounds: { must: 0.75, aim: 0.9 } }];
+  }
+}
+
+/** One push after the other: what a client gets that waits for each answer. */
+class LoneRow implements Row {
+  readonly figures = ['PushEvent, one at a time, bytes'] as const;
+
+  async measure({ stage, rounds }: RowContext): Promise<Figure[]> {
+    const server = await stage.server();
+    const tables = await stage.tables('lone');
+    const request = pushRequest('bytes');
+    const measured = await inTurns(
+      rounds,
+      () => withClient(server, (client) => client.saturate(PUSH, request, { inFlight: 1, count: LONE_CALLS })),
+      () => loneInserts(tables, LONE_CALLS),
+    );
+    return [{ figure: this.figures[0], ...measured, limit: 'one durable insert of the same row', unit: 'calls/s' }];
   }
 }
 
@@ -79,6 +97,7 @@ async function groupsOf(server: BenchProcess): Promise<{ groups: number; events:
 export const PUSH_ROWS: readonly Row[] = [
   new UnaryRow('PushEvent, 64 in flight, bytes', 'bytes'),
   new UnaryRow('PushEvent, 64 in flight, Value', 'value'),
+  new LoneRow(),
   new StreamRow('PushEventStream, 100 x 8, bytes', 'bytes', { must: 0.6, aim: 0.8 }),
   new StreamRow('PushEventStream, 100 x 8, Value', 'value', { must: 0.45, aim: 0.7 }),
 ];
