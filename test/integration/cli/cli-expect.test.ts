@@ -42,7 +42,7 @@ describe('waits on the command line', () => {
       await push('payments', payload);
       const { code, stdout, stderr } = await cli('expect', 'payments', wanted);
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-      expect(stdout).toMatch(/^ +\d+ {2}20\S+Z {2}payments {2}- {2}bank {2}/);
+      expect(stdout).toMatch(/^ +\d+ {2}event \d+ {2}20\S+Z {2}payments {2}- {2}bank {2}/);
       expect(stdout).toContain(payload);
       const [json] = ndjson((await cli('expect', 'payments', wanted, '--json')).stdout);
       expect(json).toMatchObject({
