@@ -9,7 +9,9 @@ BIN := node_modules/.bin
 VITEST := $(BIN)/vitest run $(VITEST_FLAGS)
 # Tests by name, the seed and number of runs of property and fault tests: make test-property FILTER=window SEED=7 RUNS=1000
 FILTER ?=
-PATTERN = $(if $(FILTER),-t "$(FILTER)")
+# Parts of names of files: make test-fault FILES="kill lost-commit"
+FILES ?=
+PATTERN = $(FILES) $(if $(FILTER),-t "$(FILTER)")
 # Database engines of test-engines: see test/support/database/engines.ts
 ENGINES ?= mysql mariadb-binlog
 # Options of `run`, `demo`, `migrate`, `bench` and `soak`: make run ARGS="--listen 127.0.0.1:6000"
@@ -18,13 +20,13 @@ ARGS ?=
 SOURCES := $(shell find src generated -name '*.ts' 2>/dev/null)
 
 .PHONY: help setup run demo demo-cawin test test-unit test-storage test-integration test-cluster test-fault test-property \
-  test-docs test-engines test-migrations test-stubs update-schema check check-static bench soak generate check-generated build format check-format lint \
+  test-docs test-plans test-engines test-migrations test-stubs update-schema check check-static bench soak generate check-generated build format check-format lint \
   typecheck breaking migrate clean database-program broker-program stub-programs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo '  FILTER="part of a test name"  SEED=n  RUNS=n  with the test targets;  ARGS="…" with run, demo, migrate, bench, soak'
+	@echo '  FILTER="part of a test name"  FILES="parts of file names"  SEED=n  RUNS=n  with the test targets;  ARGS="…" with run, demo, migrate, bench, soak'
 
 ## Getting and running
 
@@ -84,6 +86,10 @@ test-fault: build database-program ## kills, lost connections and frozen process
 test-stubs: setup stub-programs ## stubs of Go, Java, Python, C# and C++, made from proto/ and used; and grpcurl
 	@$(VITEST) --project stubs $(PATTERN)
 
+test-plans: setup ## the rows that statements examine in a log of a million events (MADELEINE_TEST_ENGINE=mysql)
+	@[ "$${MADELEINE_TEST_ENGINE:-}" != mysql ] || scripts/setup-mysql.sh
+	@$(VITEST) --project plans $(PATTERN)
+
 test-migrations: setup ## today's server on databases that earlier ones wrote
 	@$(VITEST) --project migrations $(PATTERN)
 
@@ -106,7 +112,7 @@ soak: setup build ## let everything come and go for half an hour, and tell what 
 
 ## Checks
 
-check: check-static test test-migrations ## everything that CI checks
+check: check-static test test-migrations ## what a change has to pass; CI also runs cluster, plans and a part of fault
 
 check-static: check-format lint typecheck breaking check-generated build
 

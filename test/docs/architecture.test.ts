@@ -68,7 +68,7 @@ const NAMES_ALL_REASONS = /^src\/(domain\/errors\.ts|grpc\/wire\/status\.ts|cli\
 
 /** A statement that changes rows of the table. */
 function writes(table: string): RegExp {
-  return new RegExp(`(INSERT (IGNORE )?INTO|UPDATE|DELETE FROM)\\s+${table}\\b`);
+  return new RegExp(`(INSERT (IGNORE )?INTO|UPDATE|DELETE( \\w)? FROM)\\s+${table}\\b`);
 }
 
 /** Rows of the index under the heading, by name. */

@@ -100,18 +100,30 @@ describe('a page of the log is read', () => {
 
   it('by topic', async () => {
     const work = () => readFrom(1, { topics: ['topic 3'] });
-    const plan = await planOf(work, /payload_bytes FROM log WHERE topic_id = \?/, [4, 1, ROWS]);
+    const plan = await planOf(work, /payload_bytes FROM log FORCE INDEX \(log_topic\) WHERE topic_id = \?/, [
+      4,
+      1,
+      ROWS,
+    ]);
     expectIndex(plan, 'log', 'log_topic', ['range', 'ref'], ROWS / 10);
   });
 
   it('by stream', async () => {
     const work = () => readFrom(1, { stream: 'stream 3' });
-    const plan = await planOf(work, /payload_bytes FROM log WHERE stream_id = \?/, [4, 1, ROWS]);
+    const plan = await planOf(work, /payload_bytes FROM log FORCE INDEX \(log_stream\) WHERE stream_id = \?/, [
+      4,
+      1,
+      ROWS,
+    ]);
     expectIndex(plan, 'log', 'log_stream', ['range', 'ref'], ROWS / 50);
   });
 
   it('and its rows by a range of positions', async () => {
-    const plan = await planOf(() => readFrom(1, { pageSize: 10 }), /FROM log WHERE position BETWEEN/, [1, 100]);
+    const plan = await planOf(
+      () => readFrom(1, { pageSize: 10 }),
+      /FROM log FORCE INDEX \(PRIMARY\) WHERE position BETWEEN/,
+      [1, 100],
+    );
     expectIndex(plan, 'log', 'PRIMARY', ['range'], 200);
   });
 });
@@ -146,9 +158,9 @@ describe('a look-up goes by its index', () => {
     const [stored] = await connection.query('SELECT value_hash FROM wait LIMIT 64');
     const hashes = (stored as { value_hash: Buffer }[]).map((row) => row.value_hash);
     const search = () => suite.client.events.pushEvent({ event: look(7) });
-    const waiting = await planOf(search, /FROM wait WHERE shape_id/, [1, ...hashes]);
+    const waiting = await planOf(search, /FROM wait FORCE INDEX \(wait_match\) WHERE shape_id/, [1, ...hashes]);
     expectIndex(waiting, 'wait', 'wait_match', ['range', 'ref'], 10);
-    const found = await planOf(search, /FROM shape_index i JOIN log/, []);
+    const found = await planOf(search, /FROM shape_index i FORCE INDEX \(PRIMARY\) JOIN log/, []);
     expectIndex(found, 'i', 'PRIMARY', ['range', 'ref'], 100);
     expectIndex(found, 'l', 'PRIMARY', ['eq_ref'], 1);
     expectIndex(found, 'x', 'log_event', ['eq_ref', 'ref'], 1);
@@ -156,13 +168,13 @@ describe('a look-up goes by its index', () => {
     const some = Array.from({ length: 50 }, (_, n) => ({ event: look(n) }));
     const searchMany = () => suite.client.events.pushEvents({ events: some });
     expectIndex(
-      await planOf(searchMany, /FROM wait WHERE shape_id/, [1, ...hashes]),
+      await planOf(searchMany, /FROM wait FORCE INDEX \(wait_match\) WHERE shape_id/, [1, ...hashes]),
       'wait',
       'wait_match',
       ['range'],
       100,
     );
-    const any = await planOf(searchMany, /FROM shape_index i WHERE/, []);
+    const any = await planOf(searchMany, /FROM shape_index i FORCE INDEX \(PRIMARY\)\s+WHERE/, []);
     expectIndex(any, 'i', 'PRIMARY', ['ref'], 100);
     expect(any.find(({ table }) => table === 'i')?.Extra).not.toMatch(/filesort|temporary/);
   });
@@ -181,7 +193,13 @@ describe('a look-up goes by its index', () => {
 
   it('of an event', async () => {
     const work = () => suite.client.events.getEvent({ key: { $case: 'id', value: 77n } });
-    expectIndex(await planOf(work, /FROM log WHERE event_id = \?/, [77]), 'log', 'log_event', ['const', 'ref'], 1);
+    expectIndex(
+      await planOf(work, /FROM log FORCE INDEX \(log_event\) WHERE event_id = \?/, [77]),
+      'log',
+      'log_event',
+      ['const', 'ref'],
+      1,
+    );
   });
 
   it('of streams', async () => {
@@ -196,7 +214,7 @@ describe('a look-up goes by its index', () => {
       const startTime = { seconds: 1n, nanos: 0 };
       for await (const frame of suite.client.events.readEvents({ startTime })) if (frame) break;
     };
-    const plan = await planOf(work, /SELECT position, created_at FROM log WHERE/, [10_000]);
+    const plan = await planOf(work, /SELECT position, created_at FROM log FORCE INDEX \(PRIMARY\) WHERE/, [10_000]);
     expectIndex(plan, 'log', 'PRIMARY', ['range', 'const'], ROWS);
   });
 });
@@ -210,7 +228,7 @@ describe('consumers are written by their keys', () => {
       await suite.client.consumers.acknowledge({ consumer: 'planned', acknowledgements });
       await subscriber.cancel();
     };
-    const [flush] = await planOf(work, /UPDATE consumer SET generation = CASE id/, [1]);
+    const [flush] = await planOf(work, /UPDATE consumer FORCE INDEX \(PRIMARY\) SET generation = CASE id/, [1]);
     expect(flush, JSON.stringify(flush)).toMatchObject({ key: 'PRIMARY', type: 'range' });
     expect(flush?.Extra ?? '').not.toMatch(/filesort|temporary/i);
     const [renew] = await connection.query(

@@ -57,7 +57,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'storage/mysql/migrations': '',
   'storage/mysql/names': 'domain domain/events storage/mysql/sql',
   'storage/mysql/sql': 'domain lib settings storage/mysql/migrations',
-  'storage/mysql/topics': `domain domain/group domain/topics storage/mysql/log storage/mysql/names storage/mysql/sql
+  'storage/mysql/topics': `domain/group domain/topics storage/mysql/log storage/mysql/names storage/mysql/sql
     storage/ports`,
   'storage/mysql/waits': `domain domain/descriptions domain/events domain/group domain/json domain/waits lib
     storage/mysql/log storage/mysql/names storage/mysql/sql storage/mysql/topics storage/ports`,

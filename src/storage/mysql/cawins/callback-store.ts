@@ -30,17 +30,18 @@ import { hostOriginOf, isUrlOpen, openUrl } from './url-endpoints.js';
 /** Reads the index endpoint_ready in its order: one statement for what is ready and what is next. */
 const READY = `
   SELECT id, state, failures, next_probe_at, CAST(ready_at AS SIGNED) - CAST(${NOW_MICROS} AS SIGNED) AS ready_in
-  FROM endpoint WHERE ready_at < ${NEVER}`;
+  FROM endpoint FORCE INDEX (endpoint_ready) WHERE ready_at < ${NEVER}`;
 const LOCK_ENDPOINT = `
   SELECT id, origin, state, failures, next_probe_at, host_id, probed, ${NOW_MICROS} AS now_micros,
-    (SELECT COUNT(*) FROM endpoint u WHERE u.host_id = endpoint.id AND u.state = ${CircuitState.OPEN}) AS open_urls
+    (SELECT COUNT(*) FROM endpoint u FORCE INDEX (endpoint_host) WHERE u.host_id = endpoint.id AND u.state = ${CircuitState.OPEN}) AS open_urls
   FROM endpoint WHERE id = ? AND ready_at <= ${NOW_MICROS} FOR UPDATE`;
 /** Reads one row of the index firing_due, however many are held. */
-const SELECT_NEXT = 'SELECT due_at FROM firing WHERE endpoint_id = ? AND due_at > 0 ORDER BY due_at LIMIT 1';
+const SELECT_NEXT =
+  'SELECT due_at FROM firing FORCE INDEX (firing_due) WHERE endpoint_id = ? AND due_at > 0 ORDER BY due_at LIMIT 1';
 const SET_READY = 'UPDATE endpoint SET next_probe_at = ?, ready_at = ? WHERE id = ?';
 const IS_OPEN = `state IN (${FiringState.PENDING}, ${FiringState.HELD})`;
 /** Changes those that are still claimed by the same token. */
-const END = `UPDATE firing SET state = ?, due_at = NULL WHERE ${IS_OPEN}`;
+const END = `UPDATE firing FORCE INDEX (PRIMARY) SET state = ?, due_at = NULL WHERE ${IS_OPEN}`;
 const AGAIN = `
   UPDATE firing SET due_at = IF(state = ${FiringState.PENDING}, ${NOW_MICROS} + ?, NULL), round_start = round_start + ?
   WHERE cawin_id = ? AND kind = ? AND token = ? AND ${IS_OPEN}`;
@@ -116,13 +117,17 @@ export class MysqlCallbackStore implements CallbackStore {
     const active = due.filter((row) => targets.get(row.cawin_id)?.active === 1);
     const inactive = due.filter((row) => targets.get(row.cawin_id)?.active === 0);
     const deleted = due.filter((row) => !targets.has(row.cawin_id));
-    await onRows(queries, `UPDATE firing SET state = ${FiringState.HELD}, due_at = NULL`, inactive);
+    await onRows(
+      queries,
+      `UPDATE firing FORCE INDEX (PRIMARY) SET state = ${FiringState.HELD}, due_at = NULL`,
+      inactive,
+    );
     await onRows(queries, 'DELETE FROM firing', deleted);
     const timeouts = new Set(active.map((row) => targets.get(row.cawin_id)?.timeout_ms ?? 0));
     for (const timeoutMs of timeouts) {
       const rows = active.filter((row) => targets.get(row.cawin_id)?.timeout_ms === timeoutMs);
       const lease = (timeoutMs + CLAIM_GRACE_MS) * 1000;
-      const change = `UPDATE firing SET token = ?, attempts = attempts + 1, due_at = ${NOW_MICROS} + ?`;
+      const change = `UPDATE firing FORCE INDEX (PRIMARY) SET token = ?, attempts = attempts + 1, due_at = ${NOW_MICROS} + ?`;
       await onRows(queries, change, rows, [claim.token, lease]);
     }
     return active.map((row) => claimedOf(row, targets.get(row.cawin_id) as TargetRow, claim));
@@ -281,7 +286,7 @@ const ENDS = [
 async function storeAttempts(queries: Queries, reports: readonly AttemptReport[]): Promise<void> {
   const keys = reports.map(() => '(cawin_id = ? AND kind = ?)').join(' OR ');
   const present = await queries.query<{ cawin_id: number; kind: number }>(
-    `SELECT cawin_id, kind FROM firing WHERE ${keys} FOR UPDATE`,
+    `SELECT cawin_id, kind FROM firing FORCE INDEX (PRIMARY) WHERE ${keys} FOR UPDATE`,
     reports.flatMap(({ firing }) => [firing.cawinId, firing.kind]),
   );
   const known = new Set(present.map((row) => `${row.cawin_id}:${row.kind}`));

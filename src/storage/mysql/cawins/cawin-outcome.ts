@@ -21,13 +21,15 @@ export async function readOutcomes(
   const outcomes = new Map<number, StoredOutcome>();
   if (eventIds.length === 0) return outcomes;
   const waits = await queries.query<WaitRow>(
-    `SELECT event_id, entry_event_id, expires_at, context_id FROM wait WHERE event_id IN (${placeholders(eventIds.length)})`,
+    `SELECT event_id, entry_event_id, expires_at, context_id FROM wait FORCE INDEX (PRIMARY)
+     WHERE event_id IN (${placeholders(eventIds.length)})`,
     eventIds,
   );
   const waitOf = new Map(waits.map((wait) => [wait.event_id, wait]));
   const mains = [...new Set(eventIds.map((id) => waitOf.get(id)?.entry_event_id ?? id))];
   const entries = await queries.query<EntryRow>(
-    `SELECT event_id, kind, position, created_at, context_id FROM log WHERE event_id IN (${placeholders(mains.length)}) ORDER BY position`,
+    `SELECT event_id, kind, position, created_at, context_id FROM log FORCE INDEX (log_event)
+     WHERE event_id IN (${placeholders(mains.length)}) ORDER BY position`,
     mains,
   );
   const entriesOf = new Map<number, EntryRow[]>();

@@ -75,8 +75,9 @@ export async function readFirings(queries: Queries, ids: readonly number[]): Pro
   const rows = await queries.query<FiringRow>(
     `SELECT f.cawin_id, f.kind, f.position, f.state, f.due_at, f.attempts, f.created_at, e.state AS circuit,
        a.outcome, a.status, a.reason, a.error
-     FROM firing f JOIN endpoint e ON e.id = f.endpoint_id LEFT JOIN attempt a ON a.cawin_id = f.cawin_id AND a.kind = f.kind
-       AND a.number = (SELECT MAX(l.number) FROM attempt l WHERE l.cawin_id = f.cawin_id AND l.kind = f.kind)
+     FROM firing f FORCE INDEX (PRIMARY) STRAIGHT_JOIN endpoint e FORCE INDEX (PRIMARY) ON e.id = f.endpoint_id
+     LEFT JOIN attempt a FORCE INDEX (PRIMARY) ON a.cawin_id = f.cawin_id AND a.kind = f.kind
+       AND a.number = (SELECT MAX(l.number) FROM attempt l FORCE INDEX (PRIMARY) WHERE l.cawin_id = f.cawin_id AND l.kind = f.kind)
      WHERE f.cawin_id IN (${placeholders(ids.length)}) ORDER BY f.cawin_id, f.kind`,
     ids,
   );

@@ -86,11 +86,14 @@ export class MysqlCawinStore implements CawinStore {
       conditions.push(condition);
       values.push(value);
     };
-    // By number, so that the index gives the order too.
-    if (context !== ALL_CONTEXTS) add('c.context_id = (SELECT id FROM context WHERE name = ?)', Buffer.from(context));
+    if (context !== ALL_CONTEXTS) add('x.name = ?', Buffer.from(context));
     if (eventId !== undefined) add('c.event_id = ?', eventId);
+    // Each has the id as its last part, and gives the order too.
+    const every = context === ALL_CONTEXTS ? 'PRIMARY' : 'cawin_context';
+    const index = eventId === undefined ? every : 'cawin_event';
     const rows = await this.#database.query<CawinRow>(
-      `SELECT ${CAWIN_COLUMNS} FROM ${CAWIN_TABLES} WHERE ${conditions.join(' AND ')} ORDER BY c.id LIMIT ?`,
+      `SELECT ${CAWIN_COLUMNS} FROM cawin c FORCE INDEX (${index}) JOIN context x ON x.id = c.context_id
+       WHERE ${conditions.join(' AND ')} ORDER BY c.id LIMIT ?`,
       [...values, limit],
     );
     const firings = await readFirings(

@@ -29,7 +29,8 @@ export async function formerIds(
   const given = requests.filter(({ requestId }) => requestId !== '');
   if (given.length === 0) return new Map();
   const rows = await queries.query<{ id: number; context_id: number; request_id: Buffer }>(
-    `SELECT id, context_id, request_id FROM cawin WHERE (context_id, request_id) IN (${placeholders(given.length, '(?, ?)')})`,
+    `SELECT id, context_id, request_id FROM cawin FORCE INDEX (cawin_request)
+     WHERE (context_id, request_id) IN (${placeholders(given.length, '(?, ?)')})`,
     given.flatMap(({ contextId, requestId }) => [contextId, Buffer.from(requestId)]),
   );
   return new Map(rows.map((row) => [requestKey(row.context_id, row.request_id.toString()), row.id]));
@@ -48,7 +49,9 @@ export async function insertCawins(queries: Queries, cawins: readonly NewCawin[]
   const rows = cawins.map((cawin) => valuesOf(cawin, now));
   await queries.query(`${INSERT} VALUES ${placeholders(rows.length, `(${placeholders(15)})`)}`, rows.flat());
   // Whoever inserts cawins holds the head row: these are ours, in the order of the rows.
-  const made = await queries.query<{ id: number }>('SELECT id FROM cawin WHERE id >= LAST_INSERT_ID() ORDER BY id');
+  const made = await queries.query<{ id: number }>(
+    'SELECT id FROM cawin FORCE INDEX (PRIMARY) WHERE id >= LAST_INSERT_ID() ORDER BY id',
+  );
   if (made.length !== cawins.length) throw bug(`${made.length} cawins where ${cawins.length} were inserted`);
   const ids = made.map(({ id }) => id);
   await sealAll(

@@ -17,7 +17,7 @@ const MAX_ROUNDS = 16;
 const COLUMNS = 'cawin_id, kind, position, attempts, round_start, created_at, due_at';
 /** Reads the index firing_due in its order. */
 const SELECT_DUE = `
-  SELECT ${COLUMNS} FROM firing WHERE endpoint_id = ? AND due_at >= ? AND due_at <= ${NOW_MICROS}
+  SELECT ${COLUMNS} FROM firing FORCE INDEX (firing_due) WHERE endpoint_id = ? AND due_at >= ? AND due_at <= ${NOW_MICROS}
   ORDER BY due_at LIMIT ? FOR UPDATE`;
 const SET_PROBED = 'UPDATE endpoint SET probed = ? WHERE id = ?';
 
@@ -180,7 +180,8 @@ async function readTargets(queries: Queries, due: readonly DueRow[]): Promise<re
   return queries.query<TargetRow>(
     `SELECT c.id, c.event_id, c.endpoint_id, c.active, c.url, c.timeout_ms, c.sealed, c.expires_at, w.description,
        w.expires_at AS awaited_until, w.issuer AS awaited_by, w.created_at AS awaited_at
-     FROM cawin c LEFT JOIN wait w ON w.event_id = c.event_id WHERE c.id IN (${placeholders(ids.length)})`,
+     FROM cawin c FORCE INDEX (PRIMARY) LEFT JOIN wait w FORCE INDEX (PRIMARY) ON w.event_id = c.event_id
+     WHERE c.id IN (${placeholders(ids.length)})`,
     ids,
   );
 }

@@ -29,15 +29,16 @@ const RELEASE_ENDED = "UPDATE firing_cursor SET owner = '', lease_until = 0 WHER
  * cawins from the first one on: a million of them in chunks would be read a thousand times.
  */
 export const SELECT_CAWINS = `
-  (SELECT ? AS job, id, endpoint_id, active, notify_on, expires_at, deadline FROM cawin
+  (SELECT ? AS job, id, endpoint_id, active, notify_on, expires_at, deadline FROM cawin FORCE INDEX (cawin_event)
    WHERE event_id >= ? AND event_id <= ? AND id > ? ORDER BY event_id, id LIMIT ?)`;
 /** Reads one row of the index cawin_deadline. */
 const SELECT_NEXT_DEADLINE = `
-  SELECT CAST(deadline AS SIGNED) - CAST(${NOW_MICROS} AS SIGNED) AS due_in FROM cawin WHERE deadline > 0
+  SELECT CAST(deadline AS SIGNED) - CAST(${NOW_MICROS} AS SIGNED) AS due_in FROM cawin FORCE INDEX (cawin_deadline) WHERE deadline > 0
   ORDER BY deadline LIMIT 1`;
 /** Reads the index cawin_deadline. */
 const SELECT_OVERDUE = `
-  SELECT id, endpoint_id, active, notify_on, expires_at, deadline, event_id FROM cawin WHERE deadline <= ? ORDER BY deadline LIMIT ?`;
+  SELECT id, endpoint_id, active, notify_on, expires_at, deadline, event_id FROM cawin FORCE INDEX (cawin_deadline)
+  WHERE deadline <= ? ORDER BY deadline LIMIT ?`;
 
 interface Candidate {
   readonly id: number;
@@ -82,7 +83,7 @@ export class MysqlFiringStore implements FiringStore {
   async withCawins(eventIds: readonly EventId[]): Promise<ReadonlySet<number>> {
     if (eventIds.length === 0) return new Set();
     const rows = await this.#database.query<{ event_id: EventId }>(
-      `SELECT DISTINCT event_id FROM cawin WHERE event_id IN (${placeholders(eventIds.length)})`,
+      `SELECT DISTINCT event_id FROM cawin FORCE INDEX (cawin_event) WHERE event_id IN (${placeholders(eventIds.length)})`,
       eventIds,
     );
     return new Set(rows.map((row) => row.event_id));
@@ -177,7 +178,7 @@ function cawinsOf(counted: readonly { readonly cawin: Candidate }[]): Candidate[
 async function mark(queries: Queries, change: string, cawins: readonly Candidate[]): Promise<void> {
   if (cawins.length === 0) return;
   await queries.query(
-    `UPDATE cawin SET ${change} WHERE id IN (${placeholders(cawins.length)})`,
+    `UPDATE cawin FORCE INDEX (PRIMARY) SET ${change} WHERE id IN (${placeholders(cawins.length)})`,
     cawins.map(({ id }) => id),
   );
 }

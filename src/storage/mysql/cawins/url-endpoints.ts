@@ -10,8 +10,9 @@ import { NEVER, NOW_MICROS } from '../sql/database-time.js';
 /** Endpoints of URLs that a host has at most: the callbacks of further URLs wait by their own back-off alone. */
 const MAX_URLS = 64;
 
-const SELECT_OPEN = `SELECT id, origin FROM endpoint WHERE host_id = ? AND state = ${CircuitState.OPEN}`;
-const SELECT_ALL = 'SELECT id, origin, state, ready_at FROM endpoint WHERE host_id = ? ORDER BY id';
+const SELECT_OPEN = `SELECT id, origin FROM endpoint FORCE INDEX (endpoint_host) WHERE host_id = ? AND state = ${CircuitState.OPEN}`;
+const SELECT_ALL =
+  'SELECT id, origin, state, ready_at FROM endpoint FORCE INDEX (endpoint_host) WHERE host_id = ? ORDER BY id';
 const INSERT = `
   INSERT INTO endpoint (origin, host_id, state, failures, ready_at, next_probe_at, changed_at)
   VALUES (?, ?, ${CircuitState.OPEN}, ?, ${NEVER}, ?, ${NOW_MICROS})

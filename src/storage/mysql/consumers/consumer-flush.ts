@@ -17,7 +17,7 @@ const FLUSH = new Map(SIZES.map((size) => [size, flushStatement(size)]));
 function flushStatement(size: number): string {
   const choose = `CASE id ${'WHEN ? THEN ? '.repeat(size)}END`;
   const columns = ['generation', 'generation_lease', 'acked_to', 'moved_at', 'acked_above'];
-  return `UPDATE consumer SET ${columns.map((column) => `${column} = ${choose}`).join()}
+  return `UPDATE consumer FORCE INDEX (PRIMARY) SET ${columns.map((column) => `${column} = ${choose}`).join()}
     WHERE id IN (${Array.from({ length: size }, () => '?').join()}) AND owner_epoch = ${choose}`;
 }
 
@@ -72,7 +72,7 @@ function flushValues(writes: readonly OffsetWrite[], size: number): SqlValue[] {
 
 async function findLost(queries: Queries, holds: readonly Hold[]): Promise<ReadonlySet<number>> {
   const rows = await queries.query<{ id: number; owner_epoch: number }>(
-    `SELECT id, owner_epoch FROM consumer WHERE id IN (${holds.map(() => '?').join()})`,
+    `SELECT id, owner_epoch FROM consumer FORCE INDEX (PRIMARY) WHERE id IN (${holds.map(() => '?').join()})`,
     holds.map((hold) => hold.id),
   );
   const epochs = new Map(rows.map((row) => [row.id, row.owner_epoch]));

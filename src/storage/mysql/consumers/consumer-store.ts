@@ -51,10 +51,11 @@ const ACQUIRE = `
 /** A lease that ends later than any may was given by a clock that was set back since: it begins anew. */
 const SHORTEN = `UPDATE consumer SET lease_until = ${LEASE_END} WHERE id = ? AND lease_until > ${LEASE_END}`;
 /** Reads the index consumer_owner. */
-const RENEW = `UPDATE consumer SET lease_until = ${LEASE_END} WHERE owner = ?`;
+const RENEW = `UPDATE consumer FORCE INDEX (consumer_owner) SET lease_until = ${LEASE_END} WHERE owner = ?`;
 /** Reads the index consumer_owner. */
 const RELEASE_ENDED = `
-  UPDATE consumer SET owner = '', owner_address = '', owner_epoch = owner_epoch + 1, lease_until = NOW(6)
+  UPDATE consumer FORCE INDEX (consumer_owner)
+  SET owner = '', owner_address = '', owner_epoch = owner_epoch + 1, lease_until = NOW(6)
   WHERE owner >= ? AND owner < ?`;
 const RESERVE = 'UPDATE consumer SET next_lease = next_lease + ? WHERE id = ? AND owner_epoch = ?';
 const CONFIGURE =
@@ -64,7 +65,7 @@ const DELETE = `
   WHERE id = ? AND owner_epoch = ? AND deleted_at IS NULL`;
 const ORPHANED = `ephemeral = 1 AND deleted_at IS NULL AND lease_until < NOW(6) - INTERVAL ${EPHEMERAL_GRACE_SECONDS} SECOND`;
 /** Reads the index consumer_ephemeral. */
-const SELECT_ORPHANS = `SELECT id, owner_epoch FROM consumer WHERE ${ORPHANED} ORDER BY id LIMIT ${MAX_SWEPT}`;
+const SELECT_ORPHANS = `SELECT id, owner_epoch FROM consumer FORCE INDEX (consumer_ephemeral) WHERE ${ORPHANED} ORDER BY id LIMIT ${MAX_SWEPT}`;
 const FORGET_EPHEMERAL = `
   DELETE FROM consumer WHERE ephemeral = 1 AND deleted_at < NOW(6) - INTERVAL 1 DAY LIMIT ${MAX_SWEPT}`;
 
@@ -93,7 +94,8 @@ export class MysqlConsumerStore implements ConsumerStore {
   async list(options: ListConsumersOptions): Promise<readonly ConsumerRecord[]> {
     const { conditions, values } = listConditions(options);
     const rows = await this.#database.query<ConsumerRow>(
-      `SELECT ${CONSUMER_COLUMNS} FROM consumer WHERE ${conditions.join(' AND ')} ORDER BY context, name LIMIT ?`,
+      `SELECT ${CONSUMER_COLUMNS} FROM consumer FORCE INDEX (consumer_name) WHERE ${conditions.join(' AND ')}
+       ORDER BY context, name LIMIT ?`,
       [...values, options.limit],
     );
     return rows.map(recordOf);
@@ -112,7 +114,7 @@ export class MysqlConsumerStore implements ConsumerStore {
 
   async listOwned(instance: string): Promise<readonly (Hold & ConsumerKey)[]> {
     const rows = await this.#database.query<Pick<ConsumerRow, 'id' | 'context' | 'name' | 'owner_epoch'>>(
-      'SELECT id, context, name, owner_epoch FROM consumer WHERE owner = ?',
+      'SELECT id, context, name, owner_epoch FROM consumer FORCE INDEX (consumer_owner) WHERE owner = ?',
       [Buffer.from(instance)],
     );
     return rows.map((row) => ({
@@ -128,7 +130,7 @@ export class MysqlConsumerStore implements ConsumerStore {
     for (let from = 0; from < sorted.length; from += MAX_SWEPT) {
       const chunk = sorted.slice(from, from + MAX_SWEPT);
       await this.#database.query(
-        `UPDATE consumer SET owner = '', owner_address = '', lease_until = NOW(6)
+        `UPDATE consumer FORCE INDEX (PRIMARY) SET owner = '', owner_address = '', lease_until = NOW(6)
          WHERE ${chunk.map(() => '(id = ? AND owner_epoch = ?)').join(' OR ')}`,
         chunk.flatMap((hold) => [hold.id, hold.epoch]),
       );

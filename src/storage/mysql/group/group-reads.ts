@@ -33,7 +33,7 @@ export async function readStreams(
   await inChunks(scoped, async (chunk) => {
     onTrip();
     const sql = `SELECT id, context_id, name, owner, epoch, last_sequence, first_position, last_position, first_event_at,
-        last_event_at FROM stream WHERE (context_id, name) IN (${placeholders(chunk.length, '(?, ?)')})`;
+        last_event_at FROM stream FORCE INDEX (stream_name) WHERE (context_id, name) IN (${placeholders(chunk.length, '(?, ?)')})`;
     const values = chunk.flatMap(({ contextId, name }): SqlValue[] => [contextId, Buffer.from(name)]);
     for (const row of await queries.execute<StreamRow>(sql, values)) {
       const state = streamFromRow(row, names.contextName(row.context_id) ?? '');
@@ -61,8 +61,10 @@ export async function readPushed(
   await inChunks(scoped, async (chunk) => {
     onTrip();
     const wanted = `(context_id, message_id) IN (${placeholders(chunk.length, '(?, ?)')})`;
-    const sql = `SELECT context_id, message_id, position, event_id, issuer, digest FROM log WHERE ${wanted} UNION ALL
-        SELECT context_id, message_id, CAST(0 AS UNSIGNED), event_id, issuer, digest FROM push_ledger WHERE ${wanted}`;
+    const sql = `SELECT context_id, message_id, position, event_id, issuer, digest FROM log FORCE INDEX (log_message)
+        WHERE ${wanted} UNION ALL
+        SELECT context_id, message_id, CAST(0 AS UNSIGNED), event_id, issuer, digest FROM push_ledger FORCE INDEX (PRIMARY)
+        WHERE ${wanted}`;
     const values = chunk.flatMap(({ contextId, id }): SqlValue[] => [contextId, id]);
     for (const row of await queries.execute<PushedRow>(sql, [...values, ...values])) {
       const item = byRow.get(`${row.context_id}:${row.message_id.toString('hex')}`);

@@ -10,6 +10,7 @@ import type { EventId, Micros, Position } from '../../../units.js';
 import type { EventLog, LogHead, Page, PositionPage, ReadPageOptions } from '../../ports/log-storage.js';
 import type { NameCache, Names } from '../names/name-cache.js';
 import type { Database, SqlValue } from '../sql/database.js';
+import { uncovered } from '../sql/dialect.js';
 import { inChunks, placeholders } from '../sql/placeholders.js';
 import {
   COLUMNS_READ,
@@ -22,8 +23,13 @@ import {
   rowSize,
   uuidToBytes,
 } from './entry-rows.js';
-import { type PageQuery, planPage } from './event-query.js';
+import { type PageQuery, type PageSource, planPage } from './event-query.js';
 
+/** The index of each range of rows: it has the position behind the column. */
+const INDEXES = { stream_id: 'log_stream', topic_id: 'log_topic' } as const satisfies Record<
+  PageSource['column'],
+  string
+>;
 /** Rows that a page looks at, at most. */
 export const MAX_SCANNED_ROWS = 20_000;
 
@@ -39,12 +45,17 @@ interface EventPlace extends RowSize {
   readonly event_id: EventId;
 }
 
+/** Positions after one, up to and including the other. */
+type PositionRange = Pick<ReadPageOptions, 'after' | 'upTo'>;
+
 /** Bytes of payloads that one look for positions reads, where SQL does not decide which ones match. */
 const UNDECIDED_BYTES = 4 * 1024 * 1024;
 /** How many events a page has at least that is read in one step. */
 const DENSE_EVENTS = 64;
 /** How many positions there may be for each that matches in a page that is read in one step. */
 const DENSE_FRACTION = 4;
+/** The part of a page that is enough where its criteria pass over rows: with it, no more is looked for than lies near. */
+const ENOUGH_FRACTION = 4;
 
 export class MysqlEventLog implements EventLog {
   readonly #database: Database;
@@ -93,8 +104,8 @@ export class MysqlEventLog implements EventLog {
       const { entries, scannedTo } = await this.#page(query, criteria, options);
       return { positions: entries.map(({ position }) => position), scannedTo };
     }
-    const range = await this.#scanRange(query, options);
-    const positions = (await this.#candidates(query, range, options)).map(({ position }) => position);
+    const { range, candidates } = await this.#look(query, options);
+    const positions = candidates.map(({ position }) => position);
     return { positions, scannedTo: positions.length === limit ? (positions.at(-1) ?? range.upTo) : range.upTo };
   }
 
@@ -107,7 +118,7 @@ export class MysqlEventLog implements EventLog {
     if (query.sources.length > 0 || query.undecided !== undefined) return undefined;
     const scannedTo = Math.min(upTo, after + limit);
     const isLarge = Math.floor(maxBytes / limit);
-    const sql = `SELECT ${COLUMNS_WITHOUT_LARGE} FROM log
+    const sql = `SELECT ${COLUMNS_WITHOUT_LARGE} FROM log FORCE INDEX (PRIMARY)
       WHERE ${['position > ? AND position <= ?', ...query.conditions].join(' AND ')} ORDER BY position`;
     const rows = await this.#database.executeRows(sql, [isLarge, after, scannedTo, ...query.values]);
     if (rows.length < (scannedTo - after) / DENSE_FRACTION) return undefined;
@@ -128,8 +139,7 @@ export class MysqlEventLog implements EventLog {
   }
 
   async #page(query: PageQuery, criteria: EventCriteria, options: ReadPageOptions): Promise<Page> {
-    const range = await this.#scanRange(query, options);
-    const candidates = await this.#candidates(query, range, options);
+    const { range, candidates } = await this.#look(query, options);
     const taken = withinBytes(candidates, options.maxBytes);
     const entries = await this.#readRows(taken.map(({ position }) => position));
     if (options.newestFirst) entries.reverse();
@@ -175,7 +185,7 @@ export class MysqlEventLog implements EventLog {
   async #placesOf(eventIds: readonly EventId[]): Promise<readonly EventPlace[]> {
     const places: EventPlace[] = [];
     await inChunks(eventIds, async (chunk) => {
-      const sql = `SELECT event_id, position, ${ROW_BYTES} FROM log
+      const sql = `SELECT event_id, position, ${ROW_BYTES} FROM log FORCE INDEX (log_event)
         WHERE kind = ${EntryKind.OCCURRED} AND event_id IN (${placeholders(chunk.length)})`;
       places.push(...(await this.#database.query<EventPlace>(sql, chunk)));
     });
@@ -189,7 +199,7 @@ export class MysqlEventLog implements EventLog {
 
   /** See EventLog.findByEventId. */
   async findByEventId(eventId: EventId): Promise<readonly LogEntry[]> {
-    const sql = `SELECT ${COLUMNS_READ} FROM log WHERE event_id = ? ORDER BY kind`;
+    const sql = `SELECT ${COLUMNS_READ} FROM log FORCE INDEX (log_event) WHERE event_id = ? ORDER BY kind`;
     return this.#entries(await this.#database.executeRows(sql, [eventId]));
   }
 
@@ -214,7 +224,7 @@ export class MysqlEventLog implements EventLog {
     while (high - low > 1) {
       const middle = low + Math.floor((high - low) / 2);
       const rows = await this.#database.execute<{ position: Position; created_at: Micros }>(
-        'SELECT position, created_at FROM log WHERE position >= ? ORDER BY position LIMIT 1',
+        'SELECT position, created_at FROM log FORCE INDEX (PRIMARY) WHERE position >= ? ORDER BY position LIMIT 1',
         [middle],
       );
       const row = rows[0];
@@ -227,27 +237,34 @@ export class MysqlEventLog implements EventLog {
   /** See EventLog.oldestPosition. */
   async oldestPosition(): Promise<Position> {
     const rows = await this.#database.execute<{ position: Position }>(
-      'SELECT position FROM log ORDER BY position LIMIT 1',
+      'SELECT position FROM log FORCE INDEX (PRIMARY) ORDER BY position LIMIT 1',
     );
     return rows[0]?.position ?? 0;
   }
 
-  /** The part of the range that may be looked at without passing MAX_SCANNED_ROWS. */
-  async #scanRange(
-    query: PageQuery,
-    { after, upTo, newestFirst }: ReadPageOptions,
-  ): Promise<{ after: number; upTo: number }> {
-    if (!query.filtersRows) return { after, upTo };
-    if (query.sources.length === 0) {
-      return newestFirst
-        ? { after: Math.max(after, upTo - MAX_SCANNED_ROWS), upTo }
-        : { after, upTo: Math.min(upTo, after + MAX_SCANNED_ROWS) };
-    }
+  /** What matches, and the range of positions that was looked at for it. */
+  async #look(query: PageQuery, options: ReadPageOptions): Promise<{ range: PositionRange; candidates: RowSize[] }> {
+    const lookAt = async (range: PositionRange) => ({
+      range,
+      candidates: await this.#candidates(query, range, options),
+    });
+    const near = nearRange(options);
+    if (query.sources.length === 0) return lookAt(near);
+    if (query.conditions.length === 0) return lookAt(options);
+    const found = await lookAt(near);
+    // How far a page may look need not be asked where enough lies near, or nothing farther away.
+    const isAll = near.after === options.after && near.upTo === options.upTo;
+    if (isAll || found.candidates.length * ENOUGH_FRACTION >= options.limit) return found;
+    return lookAt(await this.#scanRange(query, options));
+  }
+
+  /** The part of the range that may be looked at without passing MAX_SCANNED_ROWS of the sources. */
+  async #scanRange(query: PageQuery, { after, upTo, newestFirst }: ReadPageOptions): Promise<PositionRange> {
     const rows = Math.ceil(MAX_SCANNED_ROWS / query.sources.length);
     const bounds = query.sources.map(
       ({ column }) =>
-        `(SELECT position FROM log WHERE ${column} = ? AND position > ? AND position <= ?
-          ORDER BY position ${newestFirst ? 'DESC' : 'ASC'} LIMIT 1 OFFSET ${rows - 1})`,
+        `(SELECT position ${uncovered('payload_bytes')} FROM log FORCE INDEX (${INDEXES[column]})
+          WHERE ${column} = ? AND position > ? AND position <= ? ORDER BY position ${newestFirst ? 'DESC' : 'ASC'} LIMIT 1 OFFSET ${rows - 1})`,
     );
     const values = query.sources.flatMap(({ id }): SqlValue[] => [id, after, upTo]);
     const found = (await this.#database.query<{ position: Position }>(bounds.join(' UNION ALL '), values)).map(
@@ -258,22 +275,17 @@ export class MysqlEventLog implements EventLog {
       : { after, upTo: Math.min(upTo, ...found) };
   }
 
-  async #candidates(
-    query: PageQuery,
-    range: { after: number; upTo: number },
-    options: ReadPageOptions,
-  ): Promise<RowSize[]> {
+  async #candidates(query: PageQuery, range: PositionRange, options: ReadPageOptions): Promise<RowSize[]> {
     const order = `ORDER BY position ${options.newestFirst ? 'DESC' : 'ASC'} LIMIT ${Math.trunc(options.limit)}`;
     const conditions = ['position > ?', 'position <= ?', ...query.conditions];
     const values = [range.after, range.upTo, ...query.values];
-    const select = (condition?: string) =>
-      `SELECT position, ${ROW_BYTES} FROM log WHERE ${[...(condition === undefined ? [] : [condition]), ...conditions].join(' AND ')} ${order}`;
-    if (query.sources.length === 0) return this.#database.execute(select(), values);
-    if (query.sources.length === 1) {
-      const [source] = query.sources as [PageQuery['sources'][number]];
-      return this.#database.execute(select(`${source.column} = ?`), [source.id, ...values]);
-    }
-    const parts = query.sources.map(({ column }) => `(${select(`${column} = ?`)})`);
+    const select = (index: string, all: readonly string[]) =>
+      `SELECT position, ${ROW_BYTES} FROM log FORCE INDEX (${index}) WHERE ${all.join(' AND ')} ${order}`;
+    const selectFrom = ({ column }: PageSource) => select(INDEXES[column], [`${column} = ?`, ...conditions]);
+    const [source] = query.sources;
+    if (source === undefined) return this.#database.execute(select('PRIMARY', conditions), values);
+    if (query.sources.length === 1) return this.#database.execute(selectFrom(source), [source.id, ...values]);
+    const parts = query.sources.map((each) => `(${selectFrom(each)})`);
     return this.#database.query(
       `${parts.join(' UNION ALL ')} ${order}`,
       query.sources.flatMap(({ id }): SqlValue[] => [id, ...values]),
@@ -286,12 +298,13 @@ export class MysqlEventLog implements EventLog {
     const first = Math.min(positions[0] as number, positions.at(-1) as number);
     const last = Math.max(positions[0] as number, positions.at(-1) as number);
     if (last - first + 1 === positions.length) {
-      const sql = `SELECT ${COLUMNS_READ} FROM log WHERE position BETWEEN ? AND ? ORDER BY position`;
+      const sql = `SELECT ${COLUMNS_READ} FROM log FORCE INDEX (PRIMARY) WHERE position BETWEEN ? AND ? ORDER BY position`;
       return this.#entries(await this.#database.executeRows(sql, [first, last]));
     }
     const rows: unknown[][] = [];
     await inChunks(positions, async (chunk) => {
-      const sql = `SELECT ${COLUMNS_READ} FROM log WHERE position IN (${placeholders(chunk.length)}) ORDER BY position`;
+      const sql = `SELECT ${COLUMNS_READ} FROM log FORCE INDEX (PRIMARY) WHERE position IN (${placeholders(chunk.length)})
+        ORDER BY position`;
       rows.push(...(await this.#database.executeRows(sql, chunk)));
     });
     return (await this.#entries(rows)).sort(byPosition);
@@ -311,6 +324,13 @@ export class MysqlEventLog implements EventLog {
     await names.loadByIds(this.#database, topics, streams);
     return namedEntries(rows, names);
   }
+}
+
+/** Returns as many positions of the range as rows may be looked at, from where the page begins. */
+function nearRange({ after, upTo, newestFirst }: ReadPageOptions): PositionRange {
+  return newestFirst
+    ? { after: Math.max(after, upTo - MAX_SCANNED_ROWS), upTo }
+    : { after, upTo: Math.min(upTo, after + MAX_SCANNED_ROWS) };
 }
 
 /** The entries whose names are in the cache. */

@@ -11,17 +11,23 @@ import {
   ONE_FIELDS,
 } from '../../../domain/events/event-filter.js';
 import { ALL_CONTEXTS } from '../../../domain/names.js';
+import { idsOf } from '../names/ids-of.js';
 import type { NameCache } from '../names/name-cache.js';
 import type { Queries, SqlValue } from '../sql/database.js';
 import { placeholders } from '../sql/placeholders.js';
 
+/** A range of an index: the rows of a stream or a topic, by its number. */
+export interface PageSource {
+  readonly column: 'stream_id' | 'topic_id';
+  readonly id: number;
+}
+
 export interface PageQuery {
-  /** Index ranges to merge: streams or topics by number. Empty: the primary key. */
-  readonly sources: readonly { readonly column: 'stream_id' | 'topic_id'; readonly id: number }[];
+  /** Index ranges to merge. Empty: the primary key. */
+  readonly sources: readonly PageSource[];
+  /** They may pass over rows of the ranges, so that the number looked at has to be bounded. */
   readonly conditions: readonly string[];
   readonly values: readonly SqlValue[];
-  /** The conditions may pass over rows of the index range, so that the number looked at has to be bounded. */
-  readonly filtersRows: boolean;
   /** Criteria that SQL does not decide. */
   readonly undecided: EntryMatcher | undefined;
 }
@@ -40,27 +46,19 @@ export async function planPage(
   const topicIds = await wantedIds(queries, names, 'topic', criteria);
   if (streamIds?.length === 0 || topicIds?.length === 0) return undefined;
   const builder = new ConditionBuilder();
-  const freeConditions = addKinds(builder, criteria.kinds ?? []);
+  addKinds(builder, criteria.kinds ?? []);
   const sources = leadingSources(streamIds, topicIds);
   if (streamIds !== undefined) builder.oneOf('topic_id', topicIds);
   if (sources.length === 0 && contextId !== undefined) builder.add('context_id = ?', contextId);
   addColumnCriteria(builder, criteria);
   const isDecided = criteria.properties === undefined && criteria.description === undefined;
   const { conditions, values } = builder;
-  return {
-    sources,
-    undecided: isDecided ? undefined : compileCriteria(criteria),
-    conditions,
-    values,
-    filtersRows: conditions.length > freeConditions || !isDecided,
-  };
+  return { sources, conditions, values, undecided: isDecided ? undefined : compileCriteria(criteria) };
 }
 
-/** Adds the condition of the kinds; returns how many conditions pass over next to no rows: nearly every entry is OCCURRED. */
-function addKinds(builder: ConditionBuilder, kinds: readonly EntryKind[]): number {
-  if (ENTRY_KINDS.every((kind) => kinds.includes(kind))) return 0;
+function addKinds(builder: ConditionBuilder, kinds: readonly EntryKind[]): void {
+  if (ENTRY_KINDS.every((kind) => kinds.includes(kind))) return;
   builder.add(kinds.length === 0 ? `kind = ${EntryKind.OCCURRED}` : `kind IN (${kinds.map(Number).join(', ')})`);
-  return kinds.length === 0 || kinds.includes(EntryKind.OCCURRED) ? 1 : 0;
 }
 
 /** The index ranges that lead: streams are narrower than topics. */
@@ -80,7 +78,7 @@ async function wantedIds(
   criteria: EventCriteria,
 ): Promise<number[] | undefined> {
   const wanted = (table === 'topic' ? criteria.topics : criteria.streams) ?? [];
-  return wanted.length === 0 ? undefined : idsOf(queries, names, table, criteria.context, wanted);
+  return wanted.length === 0 ? undefined : idsOf(queries, names, { table, context: criteria.context, wanted });
 }
 
 class ConditionBuilder {
@@ -120,24 +118,4 @@ function addColumnCriteria(builder: ConditionBuilder, criteria: EventCriteria): 
   if (criteria.ignoreOwn === true) {
     builder.add('issuer <> ? AND (reply_to IS NULL OR reply_to <> ?)', Buffer.from(consumer), Buffer.from(consumer));
   }
-}
-
-async function idsOf(
-  queries: Queries,
-  names: NameCache,
-  table: 'topic' | 'stream',
-  context: string,
-  wanted: readonly string[],
-): Promise<number[]> {
-  const distinct = [...new Set(wanted)];
-  if (context === ALL_CONTEXTS) {
-    // Contexts are few: one look-up a context in the index (context_id, name), never a scan of all names.
-    const sql = `SELECT STRAIGHT_JOIN n.id FROM context c JOIN ${table} n ON n.context_id = c.id AND n.name = ?`;
-    const found = await Promise.all(distinct.map((name) => queries.execute<{ id: number }>(sql, [Buffer.from(name)])));
-    return found.flat().map(({ id }) => id);
-  }
-  const scoped = distinct.map((name) => ({ context, name }));
-  await names.load(queries, table === 'topic' ? { topics: scoped } : { streams: scoped });
-  const idOf = (name: string) => (table === 'topic' ? names.topicId(context, name) : names.streamId(context, name));
-  return distinct.map(idOf).filter((id) => id !== undefined);
 }

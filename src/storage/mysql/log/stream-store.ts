@@ -1,13 +1,14 @@
 // Reads of streams, for people and programs; groups read and write them under the head row (group-committer.ts).
 
 import type { StreamState } from '../../../domain/events/stream.js';
-import { ALL_CONTEXTS } from '../../../domain/names.js';
 import type { ListStreamsOptions, StreamStore } from '../../ports/log-storage.js';
+import { type ListPart, listByName } from '../names/list-by-name.js';
 import type { Database, SqlValue } from '../sql/database.js';
 import { type StreamRow, streamFromRow } from './stream-rows.js';
 
-const SELECT = `SELECT s.id, s.context_id, s.name, s.owner, s.epoch, s.last_sequence, s.first_position, s.last_position,
-  s.first_event_at, s.last_event_at, c.name AS context FROM stream s JOIN context c ON c.id = s.context_id`;
+const COLUMNS = `id, context_id, name, owner, epoch, last_sequence, first_position, last_position, first_event_at, last_event_at`;
+const FIND = `SELECT ${COLUMNS.replace(/\w+/g, 's.$&')}, c.name AS context FROM stream s JOIN context c ON c.id = s.context_id
+  WHERE c.name = ? AND s.name = ?`;
 
 export class MysqlStreamStore implements StreamStore {
   readonly #database: Database;
@@ -18,32 +19,32 @@ export class MysqlStreamStore implements StreamStore {
 
   /** See StreamStore.find. */
   async find(context: string, name: string): Promise<StreamState | undefined> {
-    const rows = await this.#database.execute<StreamRow & { context: Buffer }>(
-      `${SELECT} WHERE c.name = ? AND s.name = ?`,
-      [Buffer.from(context), Buffer.from(name)],
-    );
+    const values = [Buffer.from(context), Buffer.from(name)];
+    const rows = await this.#database.execute<StreamRow & { context: Buffer }>(FIND, values);
     return rows.map((row) => streamFromRow(row, row.context.toString()))[0];
   }
 
   /** See StreamStore.list. */
-  async list({ context, owner, namePrefix, limit, after }: ListStreamsOptions): Promise<readonly StreamState[]> {
-    const conditions: string[] = [];
-    const values: SqlValue[] = [];
-    const add = (condition: string, ...bound: SqlValue[]) => {
+  list(options: ListStreamsOptions): Promise<readonly StreamState[]> {
+    return listByName(this.#database, options, (part) => this.#listIn(part, options));
+  }
+
+  async #listIn(
+    { context, contextId, after, limit }: ListPart,
+    { owner = '', namePrefix = '' }: ListStreamsOptions,
+  ): Promise<readonly StreamState[]> {
+    const conditions = ['context_id = ?', 'name > ?'];
+    const values: SqlValue[] = [contextId, after];
+    const add = (condition: string, value: SqlValue) => {
       conditions.push(condition);
-      values.push(...bound);
+      values.push(value);
     };
-    if (context !== ALL_CONTEXTS) add('c.name = ?', Buffer.from(context));
-    if (owner !== undefined && owner !== '') add('s.owner = ?', Buffer.from(owner));
-    if (namePrefix !== undefined && namePrefix !== '') add('s.name LIKE ?', prefixPattern(namePrefix));
-    if (after !== undefined) {
-      const bytes = [Buffer.from(after.context), Buffer.from(after.context), Buffer.from(after.name)] as const;
-      add('(c.name > ? OR (c.name = ? AND s.name > ?))', ...bytes);
-    }
-    const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
-    const sql = `${SELECT} ${where} ORDER BY c.name, s.name LIMIT ${Math.trunc(limit)}`;
-    const rows = await this.#database.query<StreamRow & { context: Buffer }>(sql, values);
-    return rows.map((row) => streamFromRow(row, row.context.toString()));
+    if (owner !== '') add('owner = ?', Buffer.from(owner));
+    if (namePrefix !== '') add('name LIKE ?', prefixPattern(namePrefix));
+    const sql = `SELECT ${COLUMNS} FROM stream FORCE INDEX (stream_name) WHERE ${conditions.join(' AND ')}
+      ORDER BY name LIMIT ${Math.trunc(limit)}`;
+    const rows = await this.#database.query<StreamRow>(sql, values);
+    return rows.map((row) => streamFromRow(row, context));
   }
 }
 

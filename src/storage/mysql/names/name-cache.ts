@@ -201,7 +201,7 @@ export class NameCache {
   ): Promise<void> {
     const contexts = [...(wanted.contexts ?? [])].filter((context) => this.contextId(context) === undefined);
     await inChunks(contexts, async (chunk) => {
-      const sql = `SELECT id, name FROM context WHERE name IN (${placeholders(chunk.length)})`;
+      const sql = `SELECT id, name FROM context FORCE INDEX (context_name) WHERE name IN (${placeholders(chunk.length)})`;
       const rows = await queries.execute<{ id: number; name: Buffer }>(sql, chunk.map(bytes));
       for (const row of rows) this.addContext(row.id, row.name.toString());
     });
@@ -224,7 +224,8 @@ export class NameCache {
       return contextId === undefined ? [] : [{ contextId, name }];
     });
     await inChunks(scoped, async (chunk) => {
-      const sql = `SELECT id, context_id, name FROM ${table} WHERE (context_id, name) IN (${placeholders(chunk.length, '(?, ?)')})`;
+      const sql = `SELECT id, context_id, name FROM ${table} FORCE INDEX (${table}_name)
+        WHERE (context_id, name) IN (${placeholders(chunk.length, '(?, ?)')})`;
       const values = chunk.flatMap(({ contextId, name }): SqlValue[] => [contextId, bytes(name)]);
       const rows = await queries.execute<{ id: number; context_id: number; name: Buffer }>(sql, values);
       for (const row of rows)
@@ -251,7 +252,8 @@ export class NameCache {
 }
 
 function scopedRows(queries: Queries, table: 'topic' | 'stream', ids: readonly number[]) {
-  const sql = `SELECT n.id, n.name, n.context_id, c.name AS context FROM ${table} n JOIN context c ON c.id = n.context_id
+  const sql = `SELECT STRAIGHT_JOIN n.id, n.name, n.context_id, c.name AS context
+    FROM ${table} n FORCE INDEX (PRIMARY) JOIN context c FORCE INDEX (PRIMARY) ON c.id = n.context_id
     WHERE n.id IN (${placeholders(ids.length)})`;
   return queries.execute<{ id: number; name: Buffer; context_id: number; context: Buffer }>(sql, ids);
 }

@@ -1,15 +1,15 @@
 // Reads of topics, for people and programs; groups write them under the head row (topic-rows.ts).
 
-import { ALL_CONTEXTS } from '../../../domain/names.js';
 import type { Position } from '../../../units.js';
 import type { ListTopicsOptions, TopicStore, TopicsRead } from '../../ports/topic-storage.js';
 import { prefixPattern } from '../log/stream-store.js';
+import { type ListPart, listByName } from '../names/list-by-name.js';
 import type { Database, SqlValue } from '../sql/database.js';
 import { type TopicRow, topicFromRow } from './topic-rows.js';
 
 const SELECT = `SELECT c.name AS context, t.name, r.registered_at, r.description_paths, h.position, h.catalog_version
-  FROM topic t JOIN context c ON c.id = t.context_id LEFT JOIN registered_topic r ON r.topic_id = t.id
-  JOIN log_head h ON h.id = 1`;
+  FROM log_head h JOIN context c JOIN topic t FORCE INDEX (topic_name) ON t.context_id = c.id
+  LEFT JOIN registered_topic r ON r.topic_id = t.id WHERE h.id = 1`;
 
 interface ReadRow extends TopicRow {
   position: Position;
@@ -26,30 +26,31 @@ export class MysqlTopicStore implements TopicStore {
   /** See TopicStore.find. */
   async find(context: string, name: string): Promise<TopicsRead> {
     const values = [Buffer.from(context), Buffer.from(name)];
-    return read(await this.#database.execute<ReadRow>(`${SELECT} WHERE c.name = ? AND t.name = ?`, values));
+    return read(await this.#database.execute<ReadRow>(`${SELECT} AND c.name = ? AND t.name = ?`, values));
   }
 
   /** See TopicStore.list. */
-  async list({ context, namePrefix, limit, after }: ListTopicsOptions): Promise<TopicsRead> {
-    const conditions: string[] = [];
-    const values: SqlValue[] = [];
-    const add = (condition: string, ...bound: SqlValue[]) => {
-      conditions.push(condition);
-      values.push(...bound);
-    };
-    if (context !== ALL_CONTEXTS) add('c.name = ?', Buffer.from(context));
-    if (namePrefix !== '') add('t.name LIKE ?', prefixPattern(namePrefix));
-    if (after !== undefined) {
-      const bytes = [Buffer.from(after.context), Buffer.from(after.context), Buffer.from(after.name)] as const;
-      add('(c.name > ? OR (c.name = ? AND t.name > ?))', ...bytes);
+  async list(options: ListTopicsOptions): Promise<TopicsRead> {
+    return read(await listByName(this.#database, options, (part) => this.#listIn(part, options)));
+  }
+
+  #listIn({ contextId, after, limit }: ListPart, { namePrefix }: ListTopicsOptions): Promise<ReadRow[]> {
+    const conditions = ['t.context_id = ?', 't.name > ?'];
+    const values: SqlValue[] = [contextId, after];
+    if (namePrefix !== '') {
+      conditions.push('t.name LIKE ?');
+      values.push(prefixPattern(namePrefix));
     }
-    const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
-    const sql = `${SELECT} ${where} ORDER BY c.name, t.name LIMIT ${Math.trunc(limit)}`;
-    return read(await this.#database.query<ReadRow>(sql, values));
+    const sql = `${SELECT} AND ${conditions.join(' AND ')} ORDER BY t.name LIMIT ${Math.trunc(limit)}`;
+    return this.#database.query(sql, values);
   }
 }
 
+/** What was read is as new as the newest of its rows. */
 function read(rows: readonly ReadRow[]): TopicsRead {
-  const { position = 0, catalog_version: catalogVersion = 0 } = rows[0] ?? {};
-  return { topics: rows.map(topicFromRow), position, catalogVersion };
+  return {
+    topics: rows.map(topicFromRow),
+    position: rows.reduce((newest, row) => Math.max(newest, row.position), 0),
+    catalogVersion: rows.reduce((newest, row) => Math.max(newest, row.catalog_version), 0),
+  };
 }

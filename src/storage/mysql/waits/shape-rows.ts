@@ -12,7 +12,7 @@ import type { Statements } from '../sql/statements.js';
 
 /** What keeps the shape `s`: reads one row of the index wait_shape. */
 export const LIFE_COLUMNS = `s.id, s.needed_at,
-  (SELECT w.expires_at FROM wait w WHERE w.shape_id = s.id AND w.state = ${EntryKind.AWAITED}
+  (SELECT w.expires_at FROM wait w FORCE INDEX (wait_shape) WHERE w.shape_id = s.id AND w.state = ${EntryKind.AWAITED}
    ORDER BY ${fixedInSubquery('w.shape_id DESC, w.state DESC')} w.expires_at DESC LIMIT 1) AS awaited_until`;
 
 export interface ShapeLifeRow {

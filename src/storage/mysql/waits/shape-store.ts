@@ -9,6 +9,7 @@ import type { IndexPage, ListShapesOptions, ShapeStore } from '../../ports/wait-
 import type { Names, ScopedName } from '../names/name-cache.js';
 import type { Database, SqlValue } from '../sql/database.js';
 import { NOW_MICROS } from '../sql/database-time.js';
+import { uncovered } from '../sql/dialect.js';
 import { placeholders } from '../sql/placeholders.js';
 import { readSettings } from '../topics/topic-rows.js';
 import { LIFE_COLUMNS, lifeFromRow, type ShapeLifeRow } from './shape-rows.js';
@@ -32,7 +33,7 @@ const FROM = 'FROM shape s JOIN topic t ON t.id = s.topic_id JOIN context c ON c
 const LIST = `SELECT ${LIFE_COLUMNS}, c.name AS context, t.name AS topic, s.digest, s.paths, s.ready, s.indexed_from ${FROM}`;
 /** Shapes are few: along the primary key, with a look into the index wait_shape for each that is old enough. */
 const IDLE = `SELECT s.id FROM shape s WHERE s.id > ? AND s.needed_at <= ? AND NOT EXISTS
-  (SELECT 1 FROM wait w WHERE w.shape_id = s.id AND w.state = ${EntryKind.AWAITED} AND w.expires_at > ${NOW_MICROS}) ORDER BY s.id`;
+  (SELECT 1 FROM wait w FORCE INDEX (wait_shape) WHERE w.shape_id = s.id AND w.state = ${EntryKind.AWAITED} AND w.expires_at > ${NOW_MICROS}) ORDER BY s.id`;
 /** Along the primary key, in its order. */
 const CLEAR = 'DELETE FROM shape_index WHERE shape_id = ? ORDER BY shape_id, value_hash, position';
 
@@ -77,7 +78,7 @@ export class MysqlShapeStore implements ShapeStore {
     return new ShapeCatalog(head.catalog_version, shapes, await readSettings(this.#database), freedIds);
   }
 
-  /** See ShapeStore.positionBefore; reads the index log_topic alone. */
+  /** See ShapeStore.positionBefore; reads the index log_topic alone on MariaDB. */
   async positionBefore(topic: ScopedName, upTo: Position, maxEvents: number): Promise<Position> {
     const names = this.#names.current;
     await names.load(this.#database, { contexts: [topic.context] });
@@ -85,7 +86,8 @@ export class MysqlShapeStore implements ShapeStore {
     const topicId = names.topicId(topic.context, topic.name);
     if (topicId === undefined) return 0;
     const rows = await this.#database.execute<{ position: Position }>(
-      `SELECT position FROM log WHERE topic_id = ? AND position <= ? ORDER BY position DESC LIMIT 1 OFFSET ${Math.trunc(maxEvents)}`,
+      `SELECT position ${uncovered('payload_bytes')} FROM log FORCE INDEX (log_topic) WHERE topic_id = ? AND position <= ?
+       ORDER BY position DESC LIMIT 1 OFFSET ${Math.trunc(maxEvents)}`,
       [topicId, upTo],
     );
     return rows[0]?.position ?? 0;

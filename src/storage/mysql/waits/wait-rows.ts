@@ -27,6 +27,9 @@ import { addShapeWrites, LIFE_COLUMNS, lifeFromRow, type ShapeLifeRow } from './
 import { waitEnvelope, waitEnvelopeText } from './wait-envelope.js';
 import { addFinds, addOpenWaits, type FoundRow, occurrenceOf, readFound, WAIT_COLUMNS } from './wait-searches.js';
 
+/** Written as if it were of several tables: a DELETE of one cannot be told its index. */
+const FREE_IDENTITY = 'DELETE i FROM event_identity i FORCE INDEX (event_identity_event) WHERE i.event_id = ?';
+
 export interface WaitRow {
   event_id: EventId;
   topic_id: number;
@@ -98,18 +101,20 @@ export async function readWaits(
   if (identities.length > 0) {
     parts.push('identities');
     statements.add(
-      `SELECT topic_id, digest, event_id, position FROM event_identity WHERE (topic_id, digest) IN (${placeholders(identities.length, '(?, ?)')})`,
+      `SELECT topic_id, digest, event_id, position FROM event_identity FORCE INDEX (PRIMARY)
+       WHERE (topic_id, digest) IN (${placeholders(identities.length, '(?, ?)')})`,
       identities.flatMap(({ topicId, identity }) => [topicId, asBuffer(identity.digest)]),
     );
   }
   if (eventIds.length > 0) {
     parts.push('waits', 'entries');
     const ids = placeholders(eventIds.length);
-    statements.add(`SELECT ${WAIT_COLUMNS} FROM wait WHERE event_id IN (${ids})`, eventIds);
+    statements.add(`SELECT ${WAIT_COLUMNS} FROM wait FORCE INDEX (PRIMARY) WHERE event_id IN (${ids})`, eventIds);
     const columns = COLUMNS_READ.replace(/\w+/g, 'l.$&');
     statements.add(
-      `SELECT ${columns} FROM log l WHERE l.event_id IN (${ids}) UNION ALL
-       SELECT ${columns} FROM wait w JOIN log l ON l.event_id = w.entry_event_id WHERE w.event_id IN (${ids})`,
+      `SELECT ${columns} FROM log l FORCE INDEX (log_event) WHERE l.event_id IN (${ids}) UNION ALL
+       SELECT STRAIGHT_JOIN ${columns} FROM wait w FORCE INDEX (PRIMARY)
+       JOIN log l FORCE INDEX (log_event) ON l.event_id = w.entry_event_id WHERE w.event_id IN (${ids})`,
       [...eventIds, ...eventIds],
     );
   }
@@ -246,11 +251,11 @@ export async function writeWaits(
   );
   if (writes.freed !== undefined) {
     const { eventId, position } = writes.freed;
-    statements.add('DELETE FROM event_identity WHERE event_id = ?', [eventId]);
-    statements.add(`UPDATE wait SET state = ${EntryKind.INVALIDATED}, position = ? WHERE entry_event_id = ?`, [
-      position,
-      eventId,
-    ]);
+    statements.add(FREE_IDENTITY, [eventId]);
+    statements.add(
+      `UPDATE wait FORCE INDEX (wait_entry) SET state = ${EntryKind.INVALIDATED}, position = ? WHERE entry_event_id = ?`,
+      [position, eventId],
+    );
   }
   for (const { key, position } of writes.unindexed) {
     statements.add('DELETE FROM shape_index WHERE shape_id = ? AND value_hash = ? AND position = ?', [

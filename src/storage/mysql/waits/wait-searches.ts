@@ -7,7 +7,7 @@ import type { Find, Occurrence, WaitKey } from '../../../domain/group/group-plan
 import { asBuffer } from '../../../domain/json/bytes.js';
 import type { EventId, Position } from '../../../units.js';
 import type { Queries, SqlValue } from '../sql/database.js';
-import { fixedInSubquery } from '../sql/dialect.js';
+import { fixedInSubquery, uncovered } from '../sql/dialect.js';
 import { placeholders } from '../sql/placeholders.js';
 import { Statements } from '../sql/statements.js';
 
@@ -23,18 +23,18 @@ export interface FoundRow {
 
 /** The finds of one part of a union. */
 const FIND = `(SELECT STRAIGHT_JOIN ? AS find_number, l.event_id, l.position
-  FROM shape_index i JOIN log l ON l.position = i.position
-  LEFT JOIN log x ON x.event_id = l.event_id AND x.kind = ${EntryKind.INVALIDATED}
+  FROM shape_index i FORCE INDEX (PRIMARY) JOIN log l FORCE INDEX (PRIMARY) ON l.position = i.position
+  LEFT JOIN log x FORCE INDEX (log_event) ON x.event_id = l.event_id AND x.kind = ${EntryKind.INVALIDATED}
   WHERE i.shape_id = ? AND i.value_hash = ? AND i.position > ? AND l.created_at > ? AND x.position IS NULL
   ORDER BY i.position LIMIT 1)`;
 /** The values that are looked for, each by its newest row: no older one is read, however many there are. */
 const WHICH = 'SELECT ? AS find_number, ? AS shape_id, ? AS value_hash, ? AS after_position';
-const HAS_ANY = `WHERE (SELECT i.position FROM shape_index i WHERE i.shape_id = w.shape_id AND i.value_hash = w.value_hash
+const HAS_ANY = `WHERE (SELECT i.position FROM shape_index i FORCE INDEX (PRIMARY)
+  WHERE i.shape_id = w.shape_id AND i.value_hash = w.value_hash
   ORDER BY ${fixedInSubquery('i.shape_id DESC, i.value_hash DESC')} i.position DESC LIMIT 1) > w.after_position`;
-const OPEN = `FROM wait WHERE shape_id = ? AND state = ${EntryKind.AWAITED} AND value_hash IN `;
+const OPEN = `FROM wait FORCE INDEX (wait_match) WHERE shape_id = ? AND state = ${EntryKind.AWAITED} AND value_hash IN `;
 const OPEN_WAITS = `SELECT ${WAIT_COLUMNS} ${OPEN}`;
-/** Reads the index alone. */
-const OPEN_KEYS = `SELECT shape_id, value_hash ${OPEN}`;
+const OPEN_KEYS = `SELECT shape_id, value_hash ${uncovered('topic_id')} ${OPEN}`;
 /** Up to so many finds are made at once, each by a part of its own, which takes the database some 50 µs to plan. */
 const FEW_FINDS = 8;
 /** Hashes that a statement is made for exactly; above, it is made for steps, and filled up. */
