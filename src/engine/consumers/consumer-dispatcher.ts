@@ -319,12 +319,12 @@ export class ConsumerDispatcher {
     return 'idle';
   }
 
-  /** Goes on after what is known not to concern the consumer. */
-  #grown(passed: Position): void {
+  /** Takes note of what is known not to concern the consumer; returns what goes on after it. */
+  #grown(passed: Position): () => void {
     this.#endWait = undefined;
     this.#window.scan.passedTo(passed);
     // Whoever publishes goes on first.
-    queueMicrotask(() => this.kick());
+    return () => queueMicrotask(() => this.kick());
   }
 
   /** Passes what came since it waits at the head: nothing that concerns the consumer, else it would have been woken. */

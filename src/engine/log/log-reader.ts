@@ -8,9 +8,8 @@ import type { FairGate } from '../../lib/fair-gate.js';
 import { LoopSlices } from '../../lib/loop-slices.js';
 import type { EventLog, PositionPage } from '../../storage/ports/log-storage.js';
 import type { Micros, Position } from '../../units.js';
-import type { LogSource, ReadBatch, Selection } from './log-source.js';
+import type { LogSource, ReadBatch, Selection, Wake } from './log-source.js';
 import type { LogTail } from './log-tail.js';
-import type { Wake } from './log-waiters.js';
 
 /** Entries of memory that one call looks at, so that a selective reader does not hold up the others. */
 const MEMORY_SCAN = 4_096;

@@ -22,6 +22,12 @@ export interface ReadBatch {
   readonly gap?: { readonly first: Position; readonly last: Position };
 }
 
+/**
+ * Called once, at once; `passed`: nothing that was waited for lies after the waiter's position up to this one. What is returned goes
+ * on with the work, in a later turn of the event loop where many were woken.
+ */
+export type Wake = (passed: Position) => () => void;
+
 export interface LogSource {
   /** The clock that waits for the log go by. */
   readonly clock: Clock;
@@ -62,7 +68,7 @@ export interface LogSource {
    * Calls back once, when the log grows beyond the position, which nothing visible is yet; returns what ends the wait. With a
    * selection only for what it may select: as long as it is not called back, nothing up to `visible` is selected.
    */
-  onBeyond(position: Position, wake: (passed: Position) => void, selection?: Selection): () => void;
+  onBeyond(position: Position, wake: Wake, selection?: Selection): () => void;
   /** The greatest visible position created at or before the time; 0 if none. */
   positionAt(time: Micros): Promise<Position>;
   /** The oldest position that is stored, or 0. */

@@ -17,8 +17,8 @@ import type { Clock, Timer } from '../../lib/clock.js';
 import type { DurableReads, EventLog, LogHead } from '../../storage/ports/log-storage.js';
 import type { Logger, Metrics } from '../../telemetry.js';
 import type { Millis, Position } from '../../units.js';
-import type { Selection } from './log-source.js';
-import { LogWaiters, type Wake } from './log-waiters.js';
+import type { Selection, Wake } from './log-source.js';
+import { LogWaiters } from './log-waiters.js';
 
 /** Entries read in one query when the tail catches up with other instances. */
 const CATCH_UP_ENTRIES = 1_000;
@@ -127,14 +127,18 @@ export class LogTail implements EntryKeeper {
   waitBeyond(position: Position, signal: AbortSignal, selection?: Selection): Promise<Position> {
     if (this.#visible > position || signal.aborted) return Promise.resolve(position);
     return new Promise((resolve) => {
+      let told: Position | undefined;
       const abort = () => {
         end();
-        // It was not woken by anything up to there.
-        resolve(Math.max(position, this.#visible));
+        // Unless it was woken, nothing up to there concerns it.
+        resolve(told ?? Math.max(position, this.#visible));
       };
       const wake = (passed: Position) => {
-        signal.removeEventListener('abort', abort);
-        resolve(passed);
+        told = passed;
+        return () => {
+          signal.removeEventListener('abort', abort);
+          resolve(passed);
+        };
       };
       const end = this.onBeyond(position, wake, selection);
       signal.addEventListener('abort', abort, { once: true });
@@ -307,8 +311,10 @@ export class LogTail implements EntryKeeper {
     this.#start = 0;
     this.#bytes = 0;
     this.#memoryStart = position;
-    this.#setVisible(position);
+    this.#visible = position;
+    // Before own groups ahead of it become visible: they know nothing of what lies between.
     this.#waiters.wakeAll(position);
+    this.#setVisible(position);
   }
 
   #setUp(up: boolean, error?: unknown): void {

@@ -3,27 +3,16 @@
 
 import type { LogEntry } from '../../domain/events/event.js';
 import type { Position } from '../../units.js';
-import type { Selection } from './log-source.js';
+import type { Selection, Wake } from './log-source.js';
 
-/** Waiters that are woken in one turn of the event loop; where they are more, others get turns in between. */
+/** Waiters that go on in one turn of the event loop; where they are more, others get turns in between. */
 const WOKEN_AT_ONCE = 64;
-
-/** Called once; `passed`: nothing that was waited for lies after the waiter's position up to this one. */
-export type Wake = (passed: Position) => void;
 
 interface Waiter {
   readonly position: Position;
   readonly wake: Wake;
   /** What it waits for; undefined: for any entry. */
   readonly selection: Selection | undefined;
-  /** Nobody waits any more. */
-  isGone: boolean;
-}
-
-/** A waiter that is woken in a later turn. */
-interface DueWaiter {
-  readonly waiter: Waiter;
-  readonly passed: Position;
 }
 
 export class LogWaiters {
@@ -33,8 +22,9 @@ export class LogWaiters {
   readonly #byTopic = new WaitersByName();
   /** Waiters that name no topic, by each stream that they name. */
   readonly #byStream = new WaitersByName();
-  readonly #due: DueWaiter[] = [];
-  /** Waiters that may still be woken in this turn. */
+  /** What goes on in later turns. */
+  readonly #due: (() => void)[] = [];
+  /** Waiters that may still go on in this turn. */
   #left = WOKEN_AT_ONCE;
   #size = 0;
 
@@ -44,16 +34,13 @@ export class LogWaiters {
 
   /** Adds a waiter, which nothing visible is beyond; returns what takes it away. */
   add(position: Position, wake: Wake, selection?: Selection): () => void {
-    const waiter: Waiter = { position, wake, selection, isGone: false };
+    const waiter: Waiter = { position, wake, selection };
     const { topics = [], streams = [] } = selection?.criteria ?? {};
     if (topics.length > 0) this.#byTopic.add(topics, waiter);
     else if (streams.length > 0) this.#byStream.add(streams, waiter);
     else this.#others.add(waiter);
     this.#size += 1;
-    return () => {
-      waiter.isGone = true;
-      this.#remove(waiter);
-    };
+    return () => this.#remove(waiter);
   }
 
   /** Wakes whom these entries concern, which are visible now. */
@@ -79,24 +66,23 @@ export class LogWaiters {
     if (concerns(entry, waiter)) this.#wake(waiter, entry.position - 1);
   }
 
+  /** Tells a waiter at once: one that were told later would believe meanwhile that nothing had come for it. */
   #wake(waiter: Waiter, passed: Position): void {
     this.#remove(waiter);
+    const goOn = waiter.wake(Math.max(passed, waiter.position));
+    if (this.#left === 0) this.#due.push(goOn);
+    else this.#goOn(goOn);
+  }
+
+  #goOn(goOn: () => void): void {
     if (this.#left === WOKEN_AT_ONCE) setImmediate(() => this.#nextTurn());
-    if (this.#left === 0) {
-      this.#due.push({ waiter, passed });
-    } else {
-      this.#left -= 1;
-      waiter.wake(Math.max(passed, waiter.position));
-    }
+    this.#left -= 1;
+    goOn();
   }
 
   #nextTurn(): void {
     this.#left = WOKEN_AT_ONCE;
-    for (const { waiter, passed } of this.#due.splice(0, WOKEN_AT_ONCE)) {
-      if (!waiter.isGone) this.#wake(waiter, passed);
-    }
-    // Nobody of this turn was there any more.
-    if (this.#left === WOKEN_AT_ONCE && this.#due.length > 0) setImmediate(() => this.#nextTurn());
+    for (const goOn of this.#due.splice(0, WOKEN_AT_ONCE)) this.#goOn(goOn);
   }
 
   #remove(waiter: Waiter): void {

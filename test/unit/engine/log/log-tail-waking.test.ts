@@ -1,4 +1,5 @@
-// How many readers the tail wakes in one turn of the event loop: the others wait for the next, whoever else has work comes between.
+// Whom the tail wakes, and when they go on: 64 in a turn of the event loop, so that whoever else has work comes between. All are told
+// at once that something came, so that nobody passes it before his turn.
 
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
@@ -17,9 +18,9 @@ function entryAt(position: number): LogEntry {
   return { ...BLANK_ENVELOPE, messageId: '', ...own };
 }
 
-it('wakes 64 in a turn, all of them in the end, and nobody who has gone', async () => {
-  const tail = new LogTail({
-    log: {} as unknown as EventLog,
+function newTail(log: Partial<EventLog> = {}): LogTail {
+  return new LogTail({
+    log: log as EventLog,
     durableReads: { durable: (read) => read() },
     maxBytes: 1_000_000,
     pollMs: 50,
@@ -30,15 +31,62 @@ it('wakes 64 in a turn, all of them in the end, and nobody who has gone', async 
     metrics: new Metrics(),
     logger: pino({ level: 'silent' }),
   });
-  let woken = 0;
-  const ends = Array.from({ length: READERS }, () => tail.onBeyond(0, () => (woken += 1)));
-  tail.publish([entryAt(1)]);
-  expect(woken).toBe(AT_ONCE);
-  ends.at(-1)?.();
-  for (let before = woken; woken < READERS - 1; before = woken) {
-    await new Promise((turn) => setImmediate(turn));
-    expect(woken - before).toBeLessThanOrEqual(AT_ONCE);
+}
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+it('lets 64 go on in a turn, and all of them in the end', async () => {
+  const tail = newTail();
+  let told = 0;
+  let went = 0;
+  for (let n = 0; n < READERS; n += 1) {
+    tail.onBeyond(0, (passed) => {
+      told += passed === 0 ? 1 : 0;
+      return () => {
+        went += 1;
+      };
+    });
   }
-  await new Promise((turn) => setImmediate(turn));
-  expect(woken).toBe(READERS - 1);
+  tail.publish([entryAt(1)]);
+  expect([told, went]).toEqual([READERS, AT_ONCE]);
+  for (let before = went; went < READERS; before = went) {
+    await turn();
+    expect(went - before).toBeGreaterThan(0);
+    expect(went - before).toBeLessThanOrEqual(AT_ONCE);
+  }
+});
+
+it('tells those who give up before their turn that something came', async () => {
+  const tail = newTail();
+  const leaving = new AbortController();
+  const waits = Array.from({ length: READERS }, () => tail.waitBeyond(0, leaving.signal));
+  tail.publish([entryAt(1)]);
+  leaving.abort();
+  expect(new Set(await Promise.all(waits))).toEqual(new Set([0]));
+});
+
+it('tells those who gave up before how far nothing came', async () => {
+  const tail = newTail();
+  const leaving = new AbortController();
+  const others = { criteria: { context: 'default', topics: ['others'] }, matches: () => false };
+  const waits = Array.from({ length: READERS }, () => tail.waitBeyond(0, leaving.signal, others));
+  tail.publish([entryAt(1)]);
+  leaving.abort();
+  expect(new Set(await Promise.all(waits))).toEqual(new Set([1]));
+});
+
+it('passes nobody over what it skipped, when an own event lies ahead of it', async () => {
+  const head = { position: 0, epoch: 1, token: 1, createdAt: 1 };
+  const tail = newTail({ readHead: async () => head as unknown as Awaited<ReturnType<EventLog['readHead']>> });
+  await tail.start();
+  await tail.stop();
+  const told: number[] = [];
+  tail.onBeyond(0, (passed) => {
+    told.push(passed);
+    return () => {};
+  });
+  tail.publish([entryAt(30_001)]);
+  await tail.reach(30_000);
+  expect(told).toEqual([0]);
+  expect(tail.visible).toBe(30_001);
 });

@@ -22,7 +22,10 @@ class Waiting {
   looked = 0;
 
   add(name: string, criteria?: Partial<EventCriteria>, position = 10): () => void {
-    const wake = (passed: number) => void this.woken.push(`${name} ${passed}`);
+    const wake = (passed: number) => {
+      this.woken.push(`${name} ${passed}`);
+      return () => {};
+    };
     return this.waiters.add(position, wake, criteria === undefined ? undefined : this.#selection(criteria));
   }
 
