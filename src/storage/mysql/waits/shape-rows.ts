@@ -6,12 +6,16 @@ import { EntryKind } from '../../../domain/events/event.js';
 import type { WaitWrites } from '../../../domain/group/group-plan-types.js';
 import type { Micros, Position } from '../../../units.js';
 import type { NameMinter } from '../names/name-minter.js';
+import { NOW_MICROS } from '../sql/database-time.js';
 import { fixedInSubquery } from '../sql/dialect.js';
 import { placeholders } from '../sql/placeholders.js';
 import type { Statements } from '../sql/statements.js';
 
+/** When the shape `s` was needed last. A server of before says nothing of its own: they may be needed right now. */
+export const NEEDED_AT = `COALESCE(NULLIF(s.needed_at, 0), ${NOW_MICROS}) AS needed_at`;
+
 /** What keeps the shape `s`: reads one row of the index wait_shape. */
-export const LIFE_COLUMNS = `s.id, s.needed_at,
+export const LIFE_COLUMNS = `s.id, ${NEEDED_AT},
   (SELECT w.expires_at FROM wait w FORCE INDEX (wait_shape) WHERE w.shape_id = s.id AND w.state = ${EntryKind.AWAITED}
    ORDER BY ${fixedInSubquery('w.shape_id DESC, w.state DESC')} w.expires_at DESC LIMIT 1) AS awaited_until`;
 

@@ -12,7 +12,7 @@ import { NOW_MICROS } from '../sql/database-time.js';
 import { uncovered } from '../sql/dialect.js';
 import { placeholders } from '../sql/placeholders.js';
 import { readSettings } from '../topics/topic-rows.js';
-import { LIFE_COLUMNS, lifeFromRow, type ShapeLifeRow } from './shape-rows.js';
+import { LIFE_COLUMNS, lifeFromRow, NEEDED_AT, type ShapeLifeRow } from './shape-rows.js';
 
 interface ShapeRow {
   id: number;
@@ -32,7 +32,7 @@ type ListedRow = Pick<ShapeRow, 'context' | 'topic' | 'digest' | 'paths' | 'read
 const FROM = 'FROM shape s JOIN topic t ON t.id = s.topic_id JOIN context c ON c.id = t.context_id';
 const LIST = `SELECT ${LIFE_COLUMNS}, c.name AS context, t.name AS topic, s.digest, s.paths, s.ready, s.indexed_from ${FROM}`;
 /** Shapes are few: along the primary key, with a look into the index wait_shape for each that is old enough. */
-const IDLE = `SELECT s.id FROM shape s WHERE s.id > ? AND s.needed_at <= ? AND NOT EXISTS
+const IDLE = `SELECT s.id FROM shape s WHERE s.id > ? AND s.needed_at BETWEEN 1 AND ? AND NOT EXISTS
   (SELECT 1 FROM wait w FORCE INDEX (wait_shape) WHERE w.shape_id = s.id AND w.state = ${EntryKind.AWAITED} AND w.expires_at > ${NOW_MICROS}) ORDER BY s.id`;
 /** Along the primary key, in its order. */
 const CLEAR = 'DELETE FROM shape_index WHERE shape_id = ? ORDER BY shape_id, value_hash, position';
@@ -58,7 +58,7 @@ export class MysqlShapeStore implements ShapeStore {
     );
     if (head === undefined) throw new Error('log_head has no row');
     const rows = await this.#database.execute<ShapeRow>(
-      `SELECT s.id, c.name AS context, t.name AS topic, s.digest, s.paths, s.ready, s.watched_after, s.built_to, s.needed_at
+      `SELECT s.id, c.name AS context, t.name AS topic, s.digest, s.paths, s.ready, s.watched_after, s.built_to, ${NEEDED_AT}
        ${FROM} ORDER BY s.id`,
     );
     const freed = await this.#database.execute<{ id: number }>('SELECT id FROM freed_shape ORDER BY id');
