@@ -112,7 +112,7 @@ soak: setup build ## let everything come and go for half an hour, and tell what 
 
 ## Checks
 
-check: check-static test test-migrations ## what a change has to pass; CI also runs cluster, plans and a part of fault
+check: check-static test test-migrations ## what a change has to pass; CI also runs cluster and a part of fault
 
 check-static: check-format lint typecheck breaking check-generated build
 
