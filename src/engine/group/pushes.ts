@@ -128,6 +128,8 @@ export class Pushes {
 
   async #submit(pushes: readonly Push[], atomic: boolean, by: PushedBy): Promise<readonly PushOutcome[]> {
     let outcomes = await this.#submitOnce(pushes, atomic, by);
+    // Sent again it would come behind what the caller has pushed since: who sent it repeats it.
+    if (atomic && pushes.some(({ draft }) => draft.payload !== undefined)) return outcomes;
     for (let round = 1; round < ROUNDS && outcomes.some(isUnindexed); round += 1) {
       const again = pushes.filter((_, index) => isUnindexed(outcomes[index]));
       if (!(await this.#indexAgain(again, by.signal))) return outcomes;
