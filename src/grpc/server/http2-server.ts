@@ -83,6 +83,9 @@ class ResetWatch {
 /** Connections that are taken: of one address half of all. */
 export const MAX_CONNECTIONS = { address: 4_000, all: 8_000 } as const;
 
+/** The error of a connection that is refused; without one Node forgets the code. */
+const TOO_MANY = new Error('too many connections');
+
 /** Counts connections by address. */
 export class ConnectionCount {
   readonly #counts = new Map<string, number>();
@@ -108,7 +111,8 @@ export class ConnectionCount {
   watch(session: Http2Session): void {
     const address = session.socket?.remoteAddress ?? '';
     if (this.add(address)) session.once('close', () => this.remove(address));
-    else session.destroy(undefined, http2.constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    // Not at once: grpc-js hears of the session after us, and reads of its socket, which one that is destroyed has no more.
+    else setImmediate(() => session.destroy(TOO_MANY, http2.constants.NGHTTP2_ENHANCE_YOUR_CALM));
   }
 }
 
