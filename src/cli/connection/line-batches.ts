@@ -3,6 +3,7 @@
 
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import { orAbort } from '../../lib/or-abort.js';
 
 const LINE_END = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
@@ -31,11 +32,9 @@ export async function* lineBatches(options: LineBatchesOptions): AsyncGenerator<
   const { input, signal } = options;
   const collector = new BatchCollector(options);
   const chunks = (input as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
-  const aborted = rejectWhenAborted(signal);
   let next = chunks.next();
   for (;;) {
-    const waits = [next, aborted.promise];
-    const result = await (collector.isEmpty ? Promise.race(waits) : raceQuiet(waits));
+    const result = await orAbort(collector.isEmpty ? next : orQuiet(next), signal);
     if (result === 'quiet') {
       yield collector.take();
       continue;
@@ -44,31 +43,19 @@ export async function* lineBatches(options: LineBatchesOptions): AsyncGenerator<
     yield* collector.add(result.value);
     next = chunks.next();
   }
-  aborted.release();
   yield* collector.end();
 }
 
-async function raceQuiet<T>(waits: readonly Promise<T>[]): Promise<T | 'quiet'> {
+/** The promise's value, or `quiet` if it takes longer than that. */
+async function orQuiet<T>(promise: Promise<T>): Promise<T | 'quiet'> {
   const settled = new AbortController();
   const quiet = delay(QUIET_MS, 'quiet' as const, { signal: settled.signal });
   quiet.catch(() => undefined);
   try {
-    return await Promise.race([...waits, quiet]);
+    return await Promise.race([promise, quiet]);
   } finally {
     settled.abort();
   }
-}
-
-function rejectWhenAborted(signal: AbortSignal): { readonly promise: Promise<never>; release(): void } {
-  let release: () => void = () => undefined;
-  const promise = new Promise<never>((_, reject) => {
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    release = () => signal.removeEventListener('abort', onAbort);
-    if (signal.aborted) onAbort();
-  });
-  promise.catch(() => undefined);
-  return { promise, release };
 }
 
 /** Cuts what comes into lines, and lines into batches. */

@@ -3,6 +3,7 @@
 import type { CallContext, ServerMiddleware, ServerMiddlewareCall } from 'nice-grpc';
 import { drainingError } from '../../domain/errors.js';
 import type { Clock, Timer } from '../../lib/clock.js';
+import { orAbort } from '../../lib/or-abort.js';
 
 /** How long a stream may still say something then, such as that the server serves no more. */
 const LAST_WORDS_MS = 100;
@@ -20,8 +21,7 @@ export function drainMiddleware(options: DrainMiddlewareOptions): ServerMiddlewa
     const messages = call.next(call.request, context);
     try {
       for (;;) {
-        const next = await Promise.race([messages.next(), end.reached]);
-        if (next === undefined) throw drainingError();
+        const next = await orAbort(messages.next(), end.signal);
         if (next.done === true) return;
         yield next.value;
       }
@@ -33,21 +33,22 @@ export function drainMiddleware(options: DrainMiddlewareOptions): ServerMiddlewa
 
 /** The end of one stream by the drain. */
 class DrainEnd {
-  readonly reached: Promise<undefined>;
   readonly #options: DrainMiddlewareOptions;
-  #reach: () => void = () => {};
+  readonly #end = new AbortController();
   #timer: Timer | undefined;
   readonly #onDrain = () => {
-    this.#timer = this.#options.clock.after(LAST_WORDS_MS, () => this.#reach());
+    this.#timer = this.#options.clock.after(LAST_WORDS_MS, () => this.#end.abort(drainingError()));
   };
 
   constructor(options: DrainMiddlewareOptions) {
     this.#options = options;
-    this.reached = new Promise((resolve) => {
-      this.#reach = () => resolve(undefined);
-    });
     if (options.draining.aborted) this.#onDrain();
     else options.draining.addEventListener('abort', this.#onDrain);
+  }
+
+  /** Aborts with DRAINING. */
+  get signal(): AbortSignal {
+    return this.#end.signal;
   }
 
   release(): void {

@@ -2,6 +2,8 @@
 
 import { once } from 'node:events';
 import { PassThrough, Readable } from 'node:stream';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { ClientError, Status } from 'nice-grpc';
 import { describe, expect, it } from 'vitest';
 import { type PushEventStreamRequest, PushEventStreamResponse } from '../../../generated/madeleine/v1/event_service.js';
@@ -15,6 +17,9 @@ import { ConfigError } from '../../../src/config.js';
 const unavailable = () => new ClientError('/x', Status.UNAVAILABLE, 'Connection dropped');
 const refused = () => new ClientError('/x', Status.INVALID_ARGUMENT, 'no');
 const signal = new AbortController().signal;
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 function answerTo({ batchId, events }: PushEventStreamRequest): PushEventStreamResponse {
   const receipt = { id: batchId, position: batchId, outcome: 1 };
@@ -202,6 +207,29 @@ describe('lines of stdin', () => {
     input.end(' line\n');
     expect((await batchesOfLines.next()).value).toMatchObject([{ number: 3, bytes: Buffer.from('half line') }]);
     expect((await batchesOfLines.next()).done).toBe(true);
+  });
+
+  it('are kept no longer than they are used', async () => {
+    const read: WeakRef<Buffer>[] = [];
+    const input = Readable.from(
+      (function* chunks() {
+        for (let n = 0; n < 1_000; n += 1) {
+          const chunk = Buffer.alloc(1_024, 'a\n');
+          read.push(new WeakRef(chunk));
+          yield chunk;
+        }
+      })(),
+    );
+    let kept = 0;
+    for await (const _ of lineBatches({ input, maxLines: 600, maxBytes: 10_000, signal })) {
+      if (read.length < 900) continue;
+      await new Promise((resolve) => setImmediate(resolve));
+      collectGarbage();
+      kept = Math.max(kept, read.filter((chunk) => chunk.deref() !== undefined).length);
+      break;
+    }
+    expect(kept).toBeGreaterThan(0);
+    expect(kept).toBeLessThan(100);
   });
 
   it('end with the signal', async () => {
