@@ -21,7 +21,10 @@ import { type MessageBudget, WireReader } from '../wire/wire-reader.js';
 export const MAX_BATCH_EVENTS = 1_000;
 /** Properties that an event may have. */
 export const MAX_PROPERTIES = 64;
-/** Messages that a push may have nested in it, its payload's and description's content aside: one with all properties has 74. */
+/**
+ * Messages that a push may have nested in it, its payload's and description's content aside, with a payload of bytes as one: one
+ * with all properties has 74.
+ */
 const MAX_PARTS = 80;
 
 export interface DecodedPayload {
@@ -277,7 +280,7 @@ function readPayload(reader: WireReader, maxEventBytes: number): DecodedPayload 
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === 10) payload.contentType = reader.string();
     else if (tag === 18) readJson(payload, reader.uncounted(), maxEventBytes);
-    else if (tag === 26) takeBody(payload, owned(reader.bytes()), { isJsonArm: false });
+    else if (tag === 26) takeBody(payload, owned(reader.counted()), { isJsonArm: false });
     else reader.skip(tag);
   }
   return payload;

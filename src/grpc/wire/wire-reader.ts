@@ -76,6 +76,12 @@ export class WireReader {
     return this.#bytes.subarray(at, at + length);
   }
 
+  /** A view of bytes that count as a nested message does. */
+  counted(): Buffer {
+    if (this.#budget !== undefined) spend(this.#budget);
+    return this.bytes();
+  }
+
   string(): string {
     const length = this.uint32();
     if (length === 0) return '';

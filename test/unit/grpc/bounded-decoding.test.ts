@@ -100,8 +100,12 @@ describe('an event of millions of parts', () => {
     expect(reads).toBeLessThan(MAX_READS_OF_PUSH);
   });
 
-  it('is refused: a body again and again', () => {
-    const bodies = fullOf(delimited(2, Buffer.alloc(0))).subarray(0, REQUEST_BYTES - 64);
+  it.each([
+    ['JSON', delimited(2, Buffer.alloc(0))],
+    ['bytes', delimited(3, Buffer.alloc(0))],
+    ['larger bytes', delimited(3, Buffer.alloc(100))],
+  ])('is refused: a body of %s again and again', (_what, body) => {
+    const bodies = fullOf(body).subarray(0, REQUEST_BYTES - 202);
     const reads = readsOf(() => {
       expect(() => decodePush(delimited(1, delimited(10, bodies)))).toThrow('too many parts');
     });
