@@ -30,8 +30,12 @@ export class AdminServer {
 
   constructor({ listen, ...options }: AdminServerOptions) {
     this.#listen = listen;
-    // What is global is not ours to replace: callbacks and libraries use the same Request.
-    const listener = getRequestListener(adminRoutes(options).fetch, { overrideGlobalObjects: false });
+    const listener = getRequestListener(adminRoutes(options).fetch, {
+      // What is global is not ours to replace: callbacks and libraries use the same Request.
+      overrideGlobalObjects: false,
+      // For whoever names no host, as HTTP/1.0 allows and balancers do: the routes are the same for all.
+      hostname: 'localhost',
+    });
     this.#server = createServer(
       {
         ...{ requestTimeout: 10_000, headersTimeout: 5_000, keepAliveTimeout: 5_000, maxHeaderSize: 8_192 },

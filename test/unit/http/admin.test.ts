@@ -109,6 +109,19 @@ describe('admin server', () => {
     expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
   });
 
+  it.each([
+    ['HTTP/1.0 without a host', 'HTTP/1.0\r\n\r\n'],
+    ['HTTP/1.0 with an empty host', 'HTTP/1.0\r\nHost:\r\n\r\n'],
+    ['HTTP/1.1 with an empty host', 'HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n'],
+  ])('answers balancers that ask by %s', async (_how, rest) => {
+    const { url } = await start({ registries: [new Registry()] });
+    for (const path of ['/livez', '/readyz', '/metrics']) {
+      const socket = connect(Number(new URL(url).port), '127.0.0.1');
+      socket.write(`GET ${path} ${rest}`);
+      expect(await text(socket), path).toMatch(/^HTTP\/1\.1 200 /);
+    }
+  });
+
   it('survives what is not HTTP', async () => {
     const { url } = await start();
     const socket = connect(Number(new URL(url).port), '127.0.0.1');
