@@ -79,6 +79,7 @@ describe('readiness', () => {
 
   async function freeAddresses(): Promise<{ listen: string; httpListen: string }> {
     const servers = [createServer().listen(0, '127.0.0.1'), createServer().listen(0, '127.0.0.1')];
+    await Promise.all(servers.map((server) => once(server, 'listening')));
     const addresses = servers.map((server) => `127.0.0.1:${(server.address() as AddressInfo).port}`);
     await Promise.all(
       servers.map(async (server) => {
