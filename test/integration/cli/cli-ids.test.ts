@@ -111,6 +111,19 @@ describe('ids and positions', () => {
     expect(stderr).toContain(`would invalidate event ${waits[1]} (ended by event ${waits[0]}) of topic t`);
   });
 
+  it('of what has expired are refused, by --dry-run as well', async () => {
+    const part = ['--context', randomUUID(), '--topic', 't', '--issuer', 'i', '--wait-timeout', '1s'];
+    const id = String(ndjson((await cli('push', '--json', ...part, '--description', '{"a":1}')).stdout)[0]?.id);
+    expect(await cli('expect', '--id', id)).toMatchObject({ code: 3 });
+    const said = new RegExp(
+      `^madeleine: event ${id} of topic t has expired \\(20\\S+Z\\) and cannot be invalidated\n$`,
+    );
+    for (const rest of [['--dry-run'], []]) {
+      const refused = { code: 1, stdout: '', stderr: expect.stringMatching(said) };
+      expect(await cli('invalidate', id, ...rest)).toEqual(refused);
+    }
+  });
+
   it('of what is invalidated already stay as they are, and the second reason is not lost in silence', async () => {
     const { id } = await pushed(randomUUID(), '1');
     await cli('invalidate', id, '--reason', 'paid twice');

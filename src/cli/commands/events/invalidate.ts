@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 import { type Event, EventStatus, PayloadEncoding } from '../../../../generated/madeleine/v1/event.js';
 import { answered } from '../../connection/calls.js';
+import { CommandFailed } from '../../connection/failures.js';
 import { type ClientOptions, clientCommand, runClient, type Session } from '../../connection/run.js';
 import type { CliDeps } from '../../deps.js';
 import { eventJson, payloadText, statusText } from '../../text/event-json.js';
@@ -15,7 +16,11 @@ interface InvalidateFlags extends ClientOptions {
   readonly dryRun?: true;
 }
 
-const { EVENT_STATUS_INVALIDATED: INVALIDATED, EVENT_STATUS_AWAITED: AWAITED } = EventStatus;
+const {
+  EVENT_STATUS_INVALIDATED: INVALIDATED,
+  EVENT_STATUS_AWAITED: AWAITED,
+  EVENT_STATUS_EXPIRED: EXPIRED,
+} = EventStatus;
 const { PAYLOAD_ENCODING_BYTES: payloadEncoding } = PayloadEncoding;
 /** Characters of a payload that are enough to see which event it is. */
 const SHOWN = 120;
@@ -24,7 +29,8 @@ const HELP = `
 Takes the id of the event: the number behind "event" in what push, read and tail print, not its position. Says which event that
 is before it is withdrawn; --dry-run says only that.
 The entry that says that the event occurred stays in the log; another one says that it was invalidated. Whoever expects the
-event is told. One that is invalidated already stays as it is, with the reason that was given first.
+event is told. One that is invalidated already stays as it is, with the reason that was given first; one that has expired cannot
+be invalidated (exit code 1).
 
 Examples:
   $ madeleine invalidate 17 --dry-run
@@ -48,6 +54,7 @@ async function invalidate(session: Session, id: bigint, flags: InvalidateFlags):
   const found = await client.call((options) => client.events.getEvent({ key, payloadEncoding }, options));
   const event = answered(found.event);
   const { reason, dryRun = false } = flags;
+  if (event.status === EXPIRED) throw new CommandFailed(printable(expiredText(event)));
   if (event.status !== INVALIDATED) {
     output.notice(printable(`${dryRun ? 'would invalidate' : 'invalidating'} ${whichText(event)}`));
   }
@@ -72,6 +79,11 @@ function whichText(event: Event): string {
     status === AWAITED ? 'awaited' : `${statusText(status)} at position ${position}, ${timestampText(createdAt)}`;
   const what = payload === undefined ? JSON.stringify(description ?? {}) : payloadText(payload);
   return `event ${id}${ended} of topic ${topic} by ${issuer}, ${where}: ${cut(what, SHOWN)}`;
+}
+
+/** Why it cannot be withdrawn. */
+function expiredText({ id, topic, expiresAt }: Event): string {
+  return `event ${id} of topic ${topic} has expired (${timestampText(expiresAt)}) and cannot be invalidated`;
 }
 
 /** Why it stays as it was; a reason that is given again is not kept. */
