@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { Command, CommanderError } from 'commander';
 import { PACKAGE_ROOT } from '../../lib/package-root.js';
-import { describeFailure, ExitCode, exitCodeOf, UsageError, unwritable } from '../connection/failures.js';
+import { describeFailure, ExitCode, exitCodeOf, Unread, UsageError, unwritable } from '../connection/failures.js';
 import type { CliDeps } from '../deps.js';
 import { argumentProblem } from '../text/arguments.js';
 import { cawinsCommand } from './cawins/cawins.js';
@@ -105,7 +105,8 @@ async function exitCodeFor(argv: readonly string[], deps: CliDeps): Promise<numb
     return ExitCode.OK;
   } catch (error) {
     // Commander has printed its own errors, and the help that was asked for.
-    if (!(error instanceof CommanderError)) deps.stderr.write(`madeleine: ${describeFailure(error)}\n`);
+    const isTold = error instanceof CommanderError || error instanceof Unread;
+    if (!isTold) deps.stderr.write(`madeleine: ${describeFailure(error)}\n`);
     return exitCodeOf(error);
   }
 }

@@ -46,6 +46,11 @@ export class CommandFailed extends Error {
   }
 }
 
+/** The command ended before it was done, as nobody reads what it prints: exit code 1, without a word. */
+export class Unread extends Error {
+  override readonly name = 'Unread';
+}
+
 /** What the details of a refused call say, as far as they are there. */
 export interface Refusal {
   /** Reason of the catalogue, such as STREAM_OWNED; empty if the answer did not come from a madeleine server. */

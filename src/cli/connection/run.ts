@@ -40,8 +40,8 @@ export interface RunOptions {
   readonly endless?: boolean;
   /** How long everything together may take, whatever the server does; without it as long as it takes. */
   readonly timeoutMs?: Millis | undefined;
-  /** What is said after Ctrl-C and SIGTERM. */
-  readonly interrupted?: string;
+  /** What is said after Ctrl-C and SIGTERM, asked for when they come. */
+  readonly interrupted?: () => string;
   /**
    * What becomes of it where nobody reads what it prints: it ends when it prints the next time, which is after its work for most;
    * at once, where printing is all that it does; or not at all, where what it does counts.
@@ -64,7 +64,7 @@ export async function runClient(
   deps: CliDeps,
   options: ClientOptions,
   work: (session: Session) => Promise<void>,
-  { endless = false, timeoutMs, interrupted = 'interrupted', unread = 'end' }: RunOptions = {},
+  { endless = false, timeoutMs, interrupted = () => 'interrupted', unread = 'end' }: RunOptions = {},
 ): Promise<void> {
   const address = serverAddress(deps, options);
   const output = new Output({ stdout: deps.stdout, stderr: deps.stderr, json: options.json === true });
@@ -154,7 +154,7 @@ class Interruption {
   }
 
   #interrupt(exitCode: ExitCode): void {
-    this.#abort(new CommandFailed(this.#options.interrupted, { exitCode }));
+    this.#abort(new CommandFailed(this.#options.interrupted(), { exitCode }));
   }
 
   #onTimeout(): void {

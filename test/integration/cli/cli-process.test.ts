@@ -111,6 +111,12 @@ describe('the command line as a process', { timeout: 120_000 }, () => {
       expect(performance.now() - sinceMs).toBeLessThan(20_000);
     });
 
+    it('ends expect, whose event is not there, with 1', async () => {
+      const { stdout, stderr } = await bash(`madeleine expect unread '{"n": 1}' | sleep 4; ${codes}`);
+      expect(stdout).toBe('codes 1 0\n');
+      expect(stderr).toMatch(/^madeleine: event \d+ is awaited until \S+\n$/);
+    });
+
     it('does its work all the same, where that is more than printing', async () => {
       const { stdout } = await bash(`madeleine consumers create made-unread | true; ${codes}`);
       expect(stdout).toBe('codes 0 0\n');
@@ -146,6 +152,19 @@ describe('the command line as a process', { timeout: 120_000 }, () => {
     child.kill('SIGINT');
     expect(await ended).toEqual([0, null]);
     expect(printed.stderr).toBe('');
+  });
+
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('ends expect on %s with code %i, and says how to go on', async (signal, code) => {
+    const { child, printed, ended } = start('expect', 'interrupted', '{"n": 1}');
+    await waitUntil(() => printed.stderr.includes('is awaited until'), { what: 'it waits', timeoutMs: 40_000 });
+    child.kill(signal);
+    expect(await ended).toEqual([code, null]);
+    const last =
+      /\nmadeleine: no longer waiting here; event (\d+) stays awaited until \S+, go on with: madeleine expect --id \1\n$/;
+    expect(printed).toEqual({ stdout: '', stderr: expect.stringMatching(last) });
   });
 
   it('survives kill -9 of the server: a tail shows every event once, a push waits and is stored once', async () => {

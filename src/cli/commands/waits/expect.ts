@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 import { Uuid7Source } from '../../../lib/uuid7.js';
-import { CommandFailed, ExitCode, UsageError } from '../../connection/failures.js';
+import { Unread, UsageError } from '../../connection/failures.js';
 import { type ClientOptions, clientCommand, runClient, type Session } from '../../connection/run.js';
 import type { CliDeps } from '../../deps.js';
 import type { Seconds } from '../../text/time-text.js';
@@ -34,7 +34,8 @@ command: the event stays awaited, and the same command, or --id, goes on. With -
 occurred, and leaves nothing that is awaited.
 
 Exit codes: 0 it occurred and was printed, 1 refused or failed, 2 the command line cannot be used, 3 its wait expired,
-4 it was invalidated, 5 --timeout is over (whatever the server does, 1 s at least), 130 Ctrl-C. With --json the event is printed however it ended.
+4 it was invalidated, 5 --timeout is over (whatever the server does, 1 s at least), 130 Ctrl-C, 143 SIGTERM. Where nobody reads what it prints any more,
+it ends with 1 and without a word. With --json the event is printed however it ended.
 
 Examples:
   $ madeleine expect payments '{"order": 7, "state": "paid"}'
@@ -56,21 +57,30 @@ export function expectCommand(deps: CliDeps): Command {
     .addHelpText('after', HELP)
     .action(async (topic: string | undefined, wanted: Description | undefined, flags: ExpectFlags) => {
       checkFlags(topic, wanted, flags);
-      let met = isLook(flags);
+      let met = false;
+      let expectation: Expectation | undefined;
       const endsAt = deadlineOf(flags);
       await runClient(
         deps,
         flags,
         async (session) => {
-          if (isLook(flags)) return printFound(session, await lookFor(session, topic ?? '', wanted ?? {}, flags));
-          const id = flags.id ?? (await awaitEvent(session, topic ?? '', wanted ?? {}, flags));
-          const timeoutMs = endsAt && Math.ceil(Math.max(0, endsAt - performance.now()));
-          await new Expectation({ session, timeoutMs, again: (event) => againText(event, flags) }).run(id);
+          if (isLook(flags)) {
+            await printFound(session, await lookFor(session, topic ?? '', wanted ?? {}, flags));
+          } else {
+            const id = flags.id ?? (await awaitEvent(session, topic ?? '', wanted ?? {}, flags));
+            const timeoutMs = endsAt && Math.ceil(Math.max(0, endsAt - performance.now()));
+            expectation = new Expectation({ session, timeoutMs, again: (event) => againText(event, flags) });
+            await expectation.run(id);
+          }
           met = true;
         },
-        { timeoutMs: patience(flags), interrupted: 'no longer waiting', unread: 'end at once' },
+        {
+          timeoutMs: patience(flags),
+          interrupted: () => expectation?.farewell ?? 'no longer waiting',
+          unread: 'end at once',
+        },
       );
-      if (!met) throw new CommandFailed('no longer waiting', { exitCode: ExitCode.INTERRUPTED });
+      if (!met) throw new Unread();
     });
 }
 

@@ -26,14 +26,24 @@ export interface ExpectationOptions {
 
 export class Expectation {
   readonly #options: ExpectationOptions;
-  /** Aborted when the command's own time to wait is over. */
-  #over: AbortSignal | undefined;
+  /** The event since it is known to be awaited. */
+  #awaited: Event | undefined;
 
   constructor(options: ExpectationOptions) {
     this.#options = options;
   }
 
-  /** Resolves when the event occurred and was printed; throws CommandFailed with an exit code of its own when it did not. */
+  /** What is said when the command is interrupted. */
+  get farewell(): string {
+    return this.#awaited === undefined
+      ? 'no longer waiting'
+      : `no longer waiting here; ${this.#goOnText(this.#awaited)}`;
+  }
+
+  /**
+   * Resolves when the event occurred and was printed; throws CommandFailed with an exit code of its own when it did not, and the reason
+   * of the session's signal when that is first.
+   */
   async run(id: bigint): Promise<void> {
     const { output } = this.#options.session;
     const now = await this.#current(id);
@@ -50,14 +60,14 @@ export class Expectation {
     return answered(event);
   }
 
-  /** The event at its end, or as it was given if Ctrl-C or the time is first. */
+  /** The event at its end, or as it was given if the time is over first. */
   async #end(awaited: Event): Promise<Event> {
     const { session, timeoutMs } = this.#options;
     const { client, output } = session;
+    this.#awaited = awaited;
     output.notice(`event ${awaited.id} is awaited until ${timestampText(awaited.expiresAt)}`);
     const deadline = timeoutMs === undefined ? undefined : new Deadline(systemClock, timeoutMs);
-    this.#over = deadline?.signal;
-    const signal = this.#over === undefined ? session.signal : AbortSignal.any([session.signal, this.#over]);
+    const signal = deadline === undefined ? session.signal : AbortSignal.any([session.signal, deadline.signal]);
     let last = awaited;
     // Its state comes at once, too: so a connection that was made again is noticed before the event ends.
     const request = { eventId: awaited.id, payloadEncoding: BYTES };
@@ -78,6 +88,7 @@ export class Expectation {
     } finally {
       deadline?.dispose();
     }
+    if (last.status === AWAITED && deadline?.signal.aborted !== true) session.signal.throwIfAborted();
     return last;
   }
 
@@ -91,12 +102,12 @@ export class Expectation {
       const why = reason === '' ? '' : `: ${reason}`;
       return new CommandFailed(`event ${id} was invalidated${why}`, { exitCode: ExitCode.INVALIDATED });
     }
-    const { again } = this.#options;
-    const isOver = this.#over?.aborted === true;
-    const exitCode = isOver ? ExitCode.NOT_IN_TIME : ExitCode.INTERRUPTED;
-    const left = isOver ? 'the time to wait here is over' : 'no longer waiting here';
-    return new CommandFailed(`${left}; event ${id} stays awaited until ${until}, go on with: ${again(id)}`, {
-      exitCode,
-    });
+    const left = `the time to wait here is over; ${this.#goOnText(event)}`;
+    return new CommandFailed(left, { exitCode: ExitCode.NOT_IN_TIME });
+  }
+
+  #goOnText({ id, expiresAt }: Event): string {
+    const until = timestampText(expiresAt);
+    return `event ${id} stays awaited until ${until}, go on with: ${this.#options.again(id)}`;
   }
 }
