@@ -104,11 +104,14 @@ describe('durable reads', () => {
   it('begin the names anew when the database may be another one', async () => {
     await reads.durable(async () => {}, always);
     const before = names.current;
+    before.addContext(1, 'shop');
     await reads.durable(async () => {}, always);
-    expect(names.current).toBe(before);
+    expect(names.current.contextId('shop')).toBe(1);
     await restart();
     await reads.durable(async () => {}, always);
-    expect(names.current).not.toBe(before);
+    expect(names.current.contextId('shop')).toBeUndefined();
+    // Work that began before keeps to what it knew.
+    expect(before.contextId('shop')).toBe(1);
   });
 
   it('end a read that fails with its own error, and need no barrier for it', async () => {
