@@ -40,6 +40,8 @@ export interface RunOptions {
   readonly endless?: boolean;
   /** How long everything together may take, whatever the server does; without it as long as it takes. */
   readonly timeoutMs?: Millis | undefined;
+  /** Whether the work keeps the time by itself, and says more than that it is over. */
+  readonly keepsTime?: boolean;
   /** What is said after Ctrl-C and SIGTERM, asked for when they come. */
   readonly interrupted?: () => string;
   /**
@@ -49,7 +51,7 @@ export interface RunOptions {
   readonly unread?: 'end' | 'end at once' | 'go on';
 }
 
-/** Work that keeps the time by itself says more than a deadline that passes. */
+/** How much later the time is over for work that keeps it by itself. */
 const GRACE_MS = 50;
 /** How long work may go on after Ctrl-C, to say where it stands. */
 const FAREWELL_MS = 500;
@@ -64,11 +66,11 @@ export async function runClient(
   deps: CliDeps,
   options: ClientOptions,
   work: (session: Session) => Promise<void>,
-  { endless = false, timeoutMs, interrupted = () => 'interrupted', unread = 'end' }: RunOptions = {},
+  { endless = false, timeoutMs, keepsTime = false, interrupted = () => 'interrupted', unread = 'end' }: RunOptions = {},
 ): Promise<void> {
   const address = serverAddress(deps, options);
   const output = new Output({ stdout: deps.stdout, stderr: deps.stderr, json: options.json === true });
-  const interruption = new Interruption(deps, { timeoutMs, interrupted, unread });
+  const interruption = new Interruption(deps, { timeoutMs, keepsTime, interrupted, unread });
   const { signal } = interruption;
   const client = new MadeleineClient({ address, signal, notice: (text) => output.notice(text) });
   let connected = false;
@@ -111,7 +113,7 @@ function serverAddress(deps: CliDeps, options: ClientOptions): string {
   return address;
 }
 
-type InterruptionOptions = Pick<Required<RunOptions>, 'timeoutMs' | 'interrupted' | 'unread'>;
+type InterruptionOptions = Pick<Required<RunOptions>, 'timeoutMs' | 'keepsTime' | 'interrupted' | 'unread'>;
 
 /** Turns Ctrl-C, SIGTERM, a closed stdout and a time that is over into one signal; a second Ctrl-C ends the process at once. */
 class Interruption {
@@ -130,10 +132,11 @@ class Interruption {
   readonly signal = this.#controller.signal;
 
   constructor(deps: CliDeps, options: InterruptionOptions) {
-    const { timeoutMs } = options;
+    const { timeoutMs, keepsTime } = options;
     this.#stdout = deps.stdout;
     this.#options = options;
-    if (timeoutMs !== undefined) this.#timer = systemClock.after(timeoutMs + GRACE_MS, () => this.#onTimeout());
+    const graceMs = keepsTime ? GRACE_MS : 0;
+    if (timeoutMs !== undefined) this.#timer = systemClock.after(timeoutMs + graceMs, () => this.#onTimeout());
     if (deps.interrupt?.aborted === true) this.#onSigint();
     deps.interrupt?.addEventListener('abort', this.#onSigint, { once: true });
     process.once('SIGINT', this.#onSigint).once('SIGTERM', this.#onSigterm);

@@ -208,5 +208,9 @@ describe('madeleine call', () => {
     const { code, stderr } = await call('EventService/ReadEvents', request, '--timeout', '300ms');
     expect({ code, stderr }).toEqual({ code: 5, stderr: 'madeleine: the server did not answer within 0.3 s\n' });
     expect(await call('TopicService/ListTopics', '{}', '--timeout', '25d')).toMatchObject({ code: 2 });
+    for (const method of ['TopicService/ListTopics', 'EventService/ReadEvents']) {
+      const none = { code: 5, stdout: '', stderr: 'madeleine: the server did not answer within 0 s\n' };
+      expect(await call(method, '{}', '--timeout', '0s'), method).toEqual(none);
+    }
   });
 });

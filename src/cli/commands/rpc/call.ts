@@ -75,7 +75,7 @@ async function call(session: Session, method: Method, given: readonly Message[],
   const requests = requestsOf(session, method, given);
   const timeoutMs = timeoutOf(flags);
   // The command keeps the time, and says with an exit code of its own that it is over.
-  const deadlineMs = timeoutMs && timeoutMs + 1_000;
+  const deadlineMs = timeoutMs === undefined ? undefined : timeoutMs + 1_000;
   let printed = 0;
   for await (const answer of answersOf(session.client, method, requests, deadlineMs)) {
     await session.output.line(messageText(method.output, answer));

@@ -76,6 +76,7 @@ export function expectCommand(deps: CliDeps): Command {
         },
         {
           timeoutMs: patience(flags),
+          keepsTime: true,
           interrupted: () => expectation?.farewell ?? 'no longer waiting',
           unread: 'end at once',
         },
