@@ -14,14 +14,14 @@ import { type BrokerTarget, parseBrokerUrl } from '../../settings/broker-url.js'
 import type { Logger } from '../../telemetry.js';
 import { AttemptFailure } from '../attempt/attempt-failure.js';
 import { firstConnection, type PinnedAddress } from '../connection/first-connection.js';
+import { ByteAllowance } from './byte-allowance.js';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const BACKOFF: Backoff = { baseMs: 250, capMs: 15_000, jitter: JITTER.full };
 /** How long a polite farewell may take. */
 const CLOSE_TIMEOUT_MS = 2_000;
 const MAX_CHANNELS = 64;
-/** What a broker may say besides its confirmations, and for each message, which may come back as a whole with its headers. */
-const MAX_IDLE_BYTES = 64 * 1024;
+/** What a broker may say for each message besides its bytes: it may come back as a whole, with its headers. */
 const MAX_MESSAGE_BYTES = 16 * 1024;
 
 export interface AmqpConnectionOptions {
@@ -53,9 +53,7 @@ export class AmqpConnection {
   readonly #connects = new SharedRun(() => this.#connect());
   /** Channels by exchange, in the order of last use. */
   readonly #channels = new Map<string, KeptChannel>();
-  /** Bytes that came before the last message was sent or confirmed, and that those on their way may bring back. */
-  #counted = 0;
-  #expected = 0;
+  #allowance: ByteAllowance | undefined;
   #failures = 0;
   #lastFailure = '';
   #retryAtMs = 0;
@@ -90,7 +88,7 @@ export class AmqpConnection {
       return await use(await orAbort(kept.opening, signal));
     } finally {
       kept.users -= 1;
-      if (this.#model === model) this.#expect(model, -bytes - MAX_MESSAGE_BYTES);
+      this.#expect(model, -bytes - MAX_MESSAGE_BYTES);
       this.#closeUnused();
     }
   }
@@ -153,21 +151,17 @@ export class AmqpConnection {
     }
   }
 
-  /** More, or less, may come from now on. What was not used is not saved for later. */
   #expect(model: ChannelModel, bytes: number): void {
-    this.#expected += bytes;
-    this.#counted = socketOf(model).bytesRead;
+    if (this.#model === model) this.#allowance?.expect(bytes, socketOf(model).bytesRead);
   }
 
   #watch(model: ChannelModel): void {
     let cause = 'the connection was closed';
-    this.#expected = 0;
-    this.#counted = socketOf(model).bytesRead;
-    // A broker that sends without an end would keep the server busy: nobody asked for so much.
     const socket = socketOf(model);
+    const allowance = new ByteAllowance(this.#options.clock, socket.bytesRead);
+    this.#allowance = allowance;
     socket.on('readable', () => {
-      const most = this.#counted + this.#expected + MAX_IDLE_BYTES;
-      if (socket.bytesRead > most) socket.destroy(new Error('the broker sent more than anybody asked for'));
+      if (!allowance.allows(socket.bytesRead)) socket.destroy(new Error('the broker sent more than anybody asked for'));
     });
     // Without a listener an error would end the process; `close` follows it.
     model.on('error', (error: Error) => {
