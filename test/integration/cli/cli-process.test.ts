@@ -168,21 +168,22 @@ describe('the command line as a process', { timeout: 120_000 }, () => {
   });
 
   it('survives kill -9 of the server: a tail shows every event once, a push waits and is stored once', async () => {
+    // Numbers that no other test pushes.
     const { child, printed, ended } = start('read', '--follow', '--json', '--context', 'default', '--topic', 't');
-    await push(1);
-    await waitUntil(() => printed.stdout.includes('"json":1'), {
+    await push(1001);
+    await waitUntil(() => printed.stdout.includes('"json":1001'), {
       what: 'the first event is printed',
       timeoutMs: 40_000,
     });
     await server.kill();
-    const pushing = push(2);
+    const pushing = push(1002);
     await waitUntil(() => printed.stderr.includes('trying again'), {
       what: 'the lost connection is told',
       timeoutMs: 40_000,
     });
     server = await ServerProcess.start({ databaseUrl: database.url, listen: address });
     expect((await pushing).code).toBe(0);
-    await waitUntil(() => printed.stdout.includes('"json":2'), {
+    await waitUntil(() => printed.stdout.includes('"json":1002'), {
       what: 'the second event is printed',
       timeoutMs: 40_000,
     });
