@@ -161,11 +161,15 @@ describe('a time that bounds what is selected', () => {
           event: newEvent({ ...looked, payload: undefined }),
           since: time,
         });
-        expect(outcome).toBe(isEarly ? Outcome.OUTCOME_FOUND : expect.anything());
+        // What is asked for a second time is found while it is awaited.
+        const { OUTCOME_AWAITED, OUTCOME_FOUND } = Outcome;
+        expect(isEarly ? [OUTCOME_FOUND] : [OUTCOME_AWAITED, OUTCOME_FOUND]).toContain(outcome);
         await suite.client.cawins.checkOrWait({ ...looked, callback });
       }
     }
-    expect(await bounded({ startTime: YEAR_1, endTime: FAR, statuses: [OCCURRED, AWAITED] })).toHaveLength(2);
+    for (const status of [OCCURRED, AWAITED]) {
+      expect(await bounded({ startTime: YEAR_1, endTime: FAR, statuses: [status] })).toHaveLength(1);
+    }
     expect(await refusalOf(list({ endTime: { seconds: 0n, nanos: 1_000_000_000 } }))).toMatchObject({
       reason: 'FIELD_INVALID',
       fields: ['filter.end_time'],
