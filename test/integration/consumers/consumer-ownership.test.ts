@@ -161,7 +161,10 @@ describe('draining', () => {
     });
     const waiting = refusalOf(idle);
     await waitUntil(
-      async () => (await client.consumers.listConsumers({ namePrefix: `${consumer}-idle` })).consumers[0]?.owner !== '',
+      async () => {
+        const { consumers } = await client.consumers.listConsumers({ namePrefix: `${consumer}-idle` });
+        return (consumers[0]?.owner ?? '') !== '';
+      },
       { what: 'the consumer is run' },
     );
     const stopped = server.stop();
