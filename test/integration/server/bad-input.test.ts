@@ -8,6 +8,7 @@ import { Status } from 'nice-grpc';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ConsumerSettings } from '../../../generated/madeleine/v1/consumer_service.js';
 import { PushEventRequest } from '../../../generated/madeleine/v1/event_service.js';
+import { EntryKind } from '../../../src/domain/events/event.js';
 import { ENDPOINT_ISSUER, ENDPOINT_TOPIC } from '../../../src/engine/cawins/endpoint-reports.js';
 import {
   decodeCreateConsumer,
@@ -117,10 +118,14 @@ const BASES: Readonly<Record<string, () => Tree | Promise<Tree>>> = {
 
 const sums = (table: string, columns: string, where = '1') => `(SELECT CONCAT(COUNT(*), ' rows, sum ',
   COALESCE(BIT_XOR(CRC32(CONCAT_WS(0x00, ${columns}))), 0)) FROM ${table} WHERE ${where})`;
-/** Rows that a refused call may not change; what the server tells of receivers that fail comes at any time. */
-const ROWS = `SELECT (SELECT MAX(position) FROM log WHERE issuer <> '${ENDPOINT_ISSUER}') AS head,
+/**
+ * Rows that a refused call may not change. What the server tells of receivers that fail, the ends of waits and those of ephemeral
+ * consumers whose member has left come at any time.
+ */
+const ROWS = `SELECT
+  (SELECT MAX(position) FROM log WHERE kind = ${EntryKind.OCCURRED} AND issuer <> '${ENDPOINT_ISSUER}') AS head,
   ${sums('cawin', 'id, active, notify_on, url')} AS cawins,
-  ${sums('consumer', 'id, context, name, settings, generation, deleted_at IS NULL')} AS consumers,
+  ${sums('consumer', 'id, context, name, settings, generation, deleted_at IS NULL', 'ephemeral = 0')} AS consumers,
   ${sums('stream', 'id, context_id, name, owner, last_sequence')} AS streams,
   ${sums('topic', 'id, context_id, name', `name <> '${ENDPOINT_TOPIC}'`)} AS topics,
   ${sums('registered_topic', 'topic_id, description_paths')} AS registered,
