@@ -156,7 +156,7 @@ describe('draining', () => {
     const { deliveries } = await client.consumers.fetch({ consumer, settings, limit: 2 });
     const idle = client.consumers.fetch({
       consumer: `${consumer}-idle`,
-      settings: {},
+      settings: { filter: { topics: ['never pushed'] } },
       wait: { seconds: 30n, nanos: 0 },
     });
     const waiting = refusalOf(idle);
