@@ -273,5 +273,5 @@ async function repeated<T>(call: () => Promise<T>): Promise<T> {
 }
 
 function ifPassed(error: unknown): undefined {
-  if (!String(error).includes('INVALID_ARGUMENT')) throw error;
+  if (!/ (INVALID_ARGUMENT|FAILED_PRECONDITION: id: is of an event that has expired)/.test(String(error))) throw error;
 }
