@@ -26,11 +26,6 @@ export function entryMemory(entry: LogEntry): number {
   return OBJECT_BYTES + (entry.payload?.bytes.byteLength ?? 0) + encodings + rest + 2 * namesLength(entry);
 }
 
-/** Bytes of the texts of an envelope, about. */
-export function envelopeBytes(envelope: Envelope): number {
-  return namesLength(envelope) + (envelope.rest === undefined ? 0 : restBytes(envelope.rest));
-}
-
 /** Counted once an entry: every consumer asks for it. */
 function knownRestBytes(entry: LogEntry): number {
   entry.restBytes ??= restBytes(entry.rest ?? {});
