@@ -2,14 +2,11 @@
 // without holes, and memory holds what is stored.
 
 import fc from 'fast-check';
-import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { BLANK_ENVELOPE } from '../../src/domain/events/envelope.js';
 import { EntryKind, type LogEntry } from '../../src/domain/events/event.js';
-import { LogTail } from '../../src/engine/log/log-tail.js';
-import { systemClock } from '../../src/lib/clock.js';
-import type { EventLog } from '../../src/storage/ports/log-storage.js';
-import { Metrics } from '../../src/telemetry.js';
+import type { LogTail } from '../../src/engine/log/log-tail.js';
+import { newTail } from '../support/events/log-tail.js';
 import { propertyParameters } from '../support/property.js';
 
 type Step =
@@ -37,18 +34,7 @@ class Place {
       const entries = this.stored.filter(({ position }) => position > after && position <= upTo).slice(0, limit);
       return { entries, scannedTo: entries.length === limit ? (entries.at(-1)?.position ?? upTo) : upTo };
     };
-    this.tail = new LogTail({
-      log: { readPage } as unknown as EventLog,
-      durableReads: { durable: (read) => read() },
-      maxBytes: Number.POSITIVE_INFINITY,
-      pollMs: 50,
-      isOwnToken: () => false,
-      onDatabase: () => {},
-      clock: systemClock,
-      random: () => 0,
-      metrics: new Metrics(),
-      logger: pino({ level: 'silent' }),
-    });
+    this.tail = newTail({ readPage }, { maxBytes: Number.POSITIVE_INFINITY });
   }
 
   commit({ own, size }: { own: boolean; size: number }): void {

@@ -3,10 +3,10 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { ConsumerSettings } from '../../../generated/madeleine/v1/consumer_service.js';
-import { type Event, EventStatus, type NewEvent } from '../../../generated/madeleine/v1/event.js';
-import { Outcome, type PushEventRequest } from '../../../generated/madeleine/v1/event_service.js';
+import { type Event, EventStatus } from '../../../generated/madeleine/v1/event.js';
+import { Outcome } from '../../../generated/madeleine/v1/event_service.js';
 import { jsonPayload, newEvent } from '../../support/events/builders.js';
-import type { TestClient } from '../../support/server/server.js';
+import { eventCalls, newTopic } from '../../support/events/event-calls.js';
 import { useServer, useServerBeside } from '../../support/server/suite.js';
 
 const { EVENT_STATUS_AWAITED: AWAITED } = EventStatus;
@@ -15,29 +15,9 @@ const { EVENT_STATUS_INVALIDATED: INVALIDATED, EVENT_STATUS_EXPIRED: EXPIRED } =
 const suite = useServer({ callbackAllow: '127.0.0.1' });
 const beside = useServerBeside(suite);
 
-type Json = Record<string, unknown>;
-const newTopic = () => `topic ${randomUUID()}`;
-const push = async (event: Partial<NewEvent>, terms: Partial<PushEventRequest> = {}) =>
-  (await suite.client.events.pushEvent({ event: newEvent(event), ...terms })).event as Event;
-const occur = (topic: string, payload: Json, rest: Partial<NewEvent> = {}) =>
-  push({ topic, payload: jsonPayload(payload), ...rest });
-const await_ = (
-  topic: string,
-  description: Json,
-  rest: Partial<NewEvent> = {},
-  terms: Partial<PushEventRequest> = {},
-) => push({ topic, payload: undefined, description, ...rest }, terms);
-const invalidate = (id: bigint) => suite.client.events.invalidateEvent({ id, reason: 'a mistake' });
+const { occur, await_, invalidate, read, list } = eventCalls(suite);
 const get = async (id: bigint) =>
   (await suite.client.events.getEvent({ key: { $case: 'id', value: id } })).event as Event;
-
-async function read(request: object, client: TestClient = suite.client): Promise<Event[]> {
-  const events: Event[] = [];
-  for await (const frame of client.events.readEvents(request)) events.push(...frame.events);
-  return events;
-}
-const list = async (filter: object, more: object = {}) =>
-  (await suite.client.events.listEvents({ filter, ...more })).events;
 
 describe('who awaited an event', () => {
   const asker = { issuer: 'warehouse', tag: 'urgent' };

@@ -3,38 +3,18 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { ConsumerSettings } from '../../../generated/madeleine/v1/consumer_service.js';
-import { type Event, EventStatus, type NewEvent } from '../../../generated/madeleine/v1/event.js';
-import { Outcome, type PushEventRequest } from '../../../generated/madeleine/v1/event_service.js';
+import { type Event, EventStatus } from '../../../generated/madeleine/v1/event.js';
+import { Outcome } from '../../../generated/madeleine/v1/event_service.js';
 import { refusalOf } from '../../support/contract/refusals.js';
 import { jsonPayload, newEvent } from '../../support/events/builders.js';
-import type { TestClient } from '../../support/server/server.js';
+import { eventCalls, newTopic, shown } from '../../support/events/event-calls.js';
 import { useServer } from '../../support/server/suite.js';
 
 const { EVENT_STATUS_AWAITED: AWAITED, EVENT_STATUS_OCCURRED: OCCURRED } = EventStatus;
 
 const suite = useServer({ callbackAllow: '127.0.0.1' });
 
-type Json = Record<string, unknown>;
-const newTopic = () => `topic ${randomUUID()}`;
-const push = async (event: Partial<NewEvent>, terms: Partial<PushEventRequest> = {}) =>
-  (await suite.client.events.pushEvent({ event: newEvent(event), ...terms })).event as Event;
-const occur = (topic: string, payload: Json, rest: Partial<NewEvent> = {}) =>
-  push({ topic, payload: jsonPayload(payload), ...rest });
-const await_ = (
-  topic: string,
-  description: Json,
-  rest: Partial<NewEvent> = {},
-  terms: Partial<PushEventRequest> = {},
-) => push({ topic, payload: undefined, description, ...rest }, terms);
-const shown = (events: readonly (Event | undefined)[]) => events.map((event) => [event?.id, event?.status]);
-
-async function read(request: object, client: TestClient = suite.client): Promise<Event[]> {
-  const events: Event[] = [];
-  for await (const frame of client.events.readEvents(request)) events.push(...frame.events);
-  return events;
-}
-const list = async (filter: object, more: object = {}) =>
-  (await suite.client.events.listEvents({ filter, ...more })).events;
+const { occur, await_, read, list } = eventCalls(suite);
 
 describe('a number that a double does not hold for sure', () => {
   const inexact = [Number(9_007_199_254_740_993n), -(2 ** 53), 2 ** 64, 1e300];

@@ -1,13 +1,11 @@
 // Filters by a description, and what withdraws an event: it is selected by the payload that it withdraws, wherever it is read.
 
-import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { ConsumerSettings } from '../../../generated/madeleine/v1/consumer_service.js';
-import { type Event, EventStatus, type NewEvent } from '../../../generated/madeleine/v1/event.js';
-import type { PushEventRequest } from '../../../generated/madeleine/v1/event_service.js';
+import { type Event, EventStatus } from '../../../generated/madeleine/v1/event.js';
 import { TestSubscriber } from '../../support/consumers/consumer.js';
-import { bytesPayload, jsonPayload, newEvent } from '../../support/events/builders.js';
-import type { TestClient } from '../../support/server/server.js';
+import { bytesPayload } from '../../support/events/builders.js';
+import { eventCalls, newTopic, shown } from '../../support/events/event-calls.js';
 import { useServer, useServerBeside } from '../../support/server/suite.js';
 
 const { EVENT_STATUS_OCCURRED: OCCURRED, EVENT_STATUS_INVALIDATED: INVALIDATED } = EventStatus;
@@ -16,28 +14,7 @@ const STATUSES = [OCCURRED, INVALIDATED];
 const suite = useServer({ callbackAllow: '127.0.0.1' });
 const beside = useServerBeside(suite);
 
-type Json = Record<string, unknown>;
-const newTopic = () => `topic ${randomUUID()}`;
-const push = async (event: Partial<NewEvent>, terms: Partial<PushEventRequest> = {}) =>
-  (await suite.client.events.pushEvent({ event: newEvent(event), ...terms })).event as Event;
-const occur = (topic: string, payload: Json, rest: Partial<NewEvent> = {}) =>
-  push({ topic, payload: jsonPayload(payload), ...rest });
-const await_ = (
-  topic: string,
-  description: Json,
-  rest: Partial<NewEvent> = {},
-  terms: Partial<PushEventRequest> = {},
-) => push({ topic, payload: undefined, description, ...rest }, terms);
-const invalidate = (id: bigint) => suite.client.events.invalidateEvent({ id, reason: 'a mistake' });
-const shown = (events: readonly (Event | undefined)[]) => events.map((event) => [event?.id, event?.status]);
-
-async function read(request: object, client: TestClient = suite.client): Promise<Event[]> {
-  const events: Event[] = [];
-  for await (const frame of client.events.readEvents(request)) events.push(...frame.events);
-  return events;
-}
-const list = async (filter: object, more: object = {}) =>
-  (await suite.client.events.listEvents({ filter, ...more })).events;
+const { push, occur, await_, invalidate, read, list } = eventCalls(suite);
 
 describe('what withdraws an event that had occurred', () => {
   const description = { order: { id: 7 } };

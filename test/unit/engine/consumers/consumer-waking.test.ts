@@ -1,6 +1,5 @@
 // Consumers at the head of the log that wait for their turn: nothing that asks how far they are makes them pass what came for them.
 
-import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { DEFAULT_SETTINGS } from '../../../../src/domain/consumers/consumer.js';
 import { DeliveryWindow } from '../../../../src/domain/consumers/delivery-window.js';
@@ -13,11 +12,10 @@ import {
 } from '../../../../src/engine/consumers/consumer-dispatcher.js';
 import { HeldPages } from '../../../../src/engine/consumers/consumer-read-ahead.js';
 import { LogReader } from '../../../../src/engine/log/log-reader.js';
-import { LogTail } from '../../../../src/engine/log/log-tail.js';
 import { systemClock } from '../../../../src/lib/clock.js';
 import { FairGate } from '../../../../src/lib/fair-gate.js';
 import type { EventLog } from '../../../../src/storage/ports/log-storage.js';
-import { Metrics } from '../../../../src/telemetry.js';
+import { newTail } from '../../../support/events/log-tail.js';
 import { waitUntil } from '../../../support/wait-until.js';
 
 const CONSUMERS = 200;
@@ -27,18 +25,7 @@ const STORED = {
 };
 
 const log = { oldestPosition: async () => 0 } as Partial<EventLog> as EventLog;
-const tail = new LogTail({
-  log,
-  durableReads: { durable: (read) => read() },
-  maxBytes: 1_000_000,
-  pollMs: 50,
-  isOwnToken: () => false,
-  onDatabase: () => {},
-  clock: systemClock,
-  random: () => 0,
-  metrics: new Metrics(),
-  logger: pino({ level: 'silent' }),
-});
+const tail = newTail(log);
 const source = new LogReader({ log, tail, pages: new FairGate(1), clock: systemClock });
 
 function consumer(name: string): { dispatcher: ConsumerDispatcher; window: DeliveryWindow; got: number[] } {

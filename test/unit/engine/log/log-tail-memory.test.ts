@@ -3,33 +3,17 @@
 import { randomUUID } from 'node:crypto';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { BLANK_ENVELOPE, type EnvelopeRest } from '../../../../src/domain/events/envelope.js';
 import { EntryKind, type LogEntry } from '../../../../src/domain/events/event.js';
-import { LogTail } from '../../../../src/engine/log/log-tail.js';
+import type { LogTail } from '../../../../src/engine/log/log-tail.js';
 import { WireEventEncoder } from '../../../../src/grpc/events/event-encoder.js';
-import { systemClock } from '../../../../src/lib/clock.js';
-import type { EventLog } from '../../../../src/storage/ports/log-storage.js';
-import { Metrics } from '../../../../src/telemetry.js';
+import { newTail } from '../../../support/events/log-tail.js';
 
 const MIB = 1024 * 1024;
 const EVENTS = 500;
 
-function tailOf(maxBytes: number): LogTail {
-  return new LogTail({
-    log: {} as unknown as EventLog,
-    durableReads: { durable: (read) => read() },
-    maxBytes,
-    pollMs: 50,
-    isOwnToken: () => false,
-    onDatabase: () => {},
-    clock: systemClock,
-    random: () => 0,
-    metrics: new Metrics(),
-    logger: pino({ level: 'silent' }),
-  });
-}
+const tailOf = (maxBytes: number) => newTail({}, { maxBytes });
 
 function entryAt(position: number, changes: Partial<LogEntry>): LogEntry {
   const envelope = { ...BLANK_ENVELOPE, context: 'default', topic: 'orders', issuer: 'shop' };

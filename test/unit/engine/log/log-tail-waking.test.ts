@@ -1,14 +1,11 @@
 // Whom the tail wakes, and when they go on: 64 in a turn of the event loop, so that whoever else has work comes between. All are told
 // at once that something came, so that nobody passes it before his turn.
 
-import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { BLANK_ENVELOPE } from '../../../../src/domain/events/envelope.js';
 import { EntryKind, type LogEntry } from '../../../../src/domain/events/event.js';
-import { LogTail } from '../../../../src/engine/log/log-tail.js';
-import { systemClock } from '../../../../src/lib/clock.js';
 import type { EventLog } from '../../../../src/storage/ports/log-storage.js';
-import { Metrics } from '../../../../src/telemetry.js';
+import { newTail } from '../../../support/events/log-tail.js';
 
 const READERS = 2_000;
 const AT_ONCE = 64;
@@ -16,21 +13,6 @@ const AT_ONCE = 64;
 function entryAt(position: number): LogEntry {
   const own = { position, eventId: position, kind: EntryKind.OCCURRED, sequence: 0, createdAt: 1, payload: undefined };
   return { ...BLANK_ENVELOPE, messageId: '', ...own };
-}
-
-function newTail(log: Partial<EventLog> = {}): LogTail {
-  return new LogTail({
-    log: log as EventLog,
-    durableReads: { durable: (read) => read() },
-    maxBytes: 1_000_000,
-    pollMs: 50,
-    isOwnToken: () => false,
-    onDatabase: () => {},
-    clock: systemClock,
-    random: () => 0,
-    metrics: new Metrics(),
-    logger: pino({ level: 'silent' }),
-  });
 }
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
