@@ -4,6 +4,7 @@ import { GroupCommit } from '../engine/group/group-commit.js';
 import { ShapeCatalogCache } from '../engine/group/shape-catalog-cache.js';
 import { LogReader } from '../engine/log/log-reader.js';
 import { LogTail } from '../engine/log/log-tail.js';
+import { Callers } from '../lib/callers.js';
 import { FairGate } from '../lib/fair-gate.js';
 import { LoopSlices } from '../lib/loop-slices.js';
 import { orAbort } from '../lib/or-abort.js';
@@ -40,6 +41,7 @@ export interface LogPartsOptions {
 export class LogParts {
   readonly #database: Database;
   readonly names = new Names();
+  readonly callers: Callers;
   readonly slices: LoopSlices;
   readonly log: MysqlEventLog;
   readonly durableReads: MysqlDurableReads;
@@ -54,7 +56,9 @@ export class LogParts {
     const { database, url, serverChange } = options.handle;
     const { names } = this;
     this.#database = database;
-    this.slices = new LoopSlices(options.surroundings.clock);
+    const { clock, config } = options.surroundings;
+    this.callers = new Callers(clock);
+    this.slices = new LoopSlices(clock);
     this.log = new MysqlEventLog({ database, names, slices: this.slices });
     this.durableReads = new MysqlDurableReads({ url, names, instance: options.instance, serverChange });
     this.shapeStore = new MysqlShapeStore({ database, names });
@@ -62,7 +66,6 @@ export class LogParts {
     // The two know each other: the tail must not poll for what the groups will publish themselves.
     this.tail = this.#makeTail(options);
     this.groupCommit = this.#makeGroupCommit(options);
-    const { clock, config } = options.surroundings;
     this.pages = new FairGate(Math.max(1, Math.floor(config.databasePool * PAGES_PART)));
     this.reader = new LogReader({ log: this.log, tail: this.tail, pages: this.pages, slices: this.slices, clock });
   }
@@ -108,6 +111,7 @@ export class LogParts {
       maxGroupBytes: MAX_GROUP_BYTES,
       maxQueuedEvents: MAX_QUEUED_EVENTS,
       maxQueuedBytes: MAX_QUEUED_BYTES,
+      callers: this.callers,
       clock,
       random,
       metrics,

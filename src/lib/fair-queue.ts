@@ -30,17 +30,23 @@ export class FairQueue<T> {
     else this.#add({ caller, items: [item], credit: TURN });
   }
 
-  /** Takes what comes next; undefined: nothing waits. */
-  shift(): T | undefined {
-    for (;;) {
-      const line = this.#turns[0];
+  /** Takes what comes next; undefined: nothing waits. Passes over callers whose next one may not come now. */
+  shift(mayCome: (item: T) => boolean = always): T | undefined {
+    // A turn that cannot be used is kept: its caller is the first again.
+    for (let passed = 0; passed < this.#turns.length; ) {
+      const line = this.#turns[passed];
       const item = line?.items[0];
       if (line === undefined || item === undefined) return undefined;
+      if (!mayCome(item)) {
+        passed += 1;
+        continue;
+      }
       const size = this.#sizeOf(item);
-      if (line.credit >= size || this.#turns.length === 1) return this.#take(line, size);
+      if (line.credit >= size || this.#turns.length === passed + 1) return this.#take(passed, line, size);
       line.credit += TURN;
-      this.#turns.push(...this.#turns.splice(0, 1));
+      this.#turns.push(...this.#turns.splice(passed, 1));
     }
+    return undefined;
   }
 
   /** Takes out what is not to be kept, and returns it. */
@@ -62,13 +68,17 @@ export class FairQueue<T> {
     this.#turns.push(line);
   }
 
-  #take(line: Line<T>, size: number): T | undefined {
+  #take(at: number, line: Line<T>, size: number): T | undefined {
     line.credit = Math.max(0, line.credit - size);
     const item = line.items.shift();
     if (line.items.length === 0) {
       this.#lines.delete(line.caller);
-      this.#turns.shift();
+      this.#turns.splice(at, 1);
     }
     return item;
   }
+}
+
+function always(): boolean {
+  return true;
 }

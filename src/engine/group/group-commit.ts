@@ -29,12 +29,14 @@ import {
   unitSize,
 } from '../../domain/group/group-plan-types.js';
 import { plannedBefore, recognised, unitAgain } from '../../domain/group/group-rerun.js';
+import { type Callers, SERVER } from '../../lib/callers.js';
 import type { Clock, Timer } from '../../lib/clock.js';
-import { FairQueue, TURN } from '../../lib/fair-queue.js';
+import { TURN } from '../../lib/fair-queue.js';
 import { type GroupCommitter, GroupFailure } from '../../storage/ports/log-storage.js';
 import type { Logger, Metrics } from '../../telemetry.js';
 import type { Millis } from '../../units.js';
 import type { LogTail } from '../log/log-tail.js';
+import { type Admissible, GroupAdmission } from './group-admission.js';
 import type { ShapeCatalogCache } from './shape-catalog-cache.js';
 
 /** How long a unit may wait for a group that commits, in milliseconds. */
@@ -49,20 +51,13 @@ const AWAY: Backoff = { baseMs: 100, capMs: 1_000, jitter: JITTER.withinHalf };
  * out together then do not all wait for the next group together. */
 const MIN_TAKE = 32;
 const MAX_GROUP_EVENTS = 1_000;
-/** Events that are admitted and wait for a group: of one caller alone, and while others push too, who then wait for no more. */
-const MAX_ADMITTED = { alone: MAX_GROUP_EVENTS, shared: 512 };
-/** How long after two callers pushed in turn the queue counts as shared. */
-const SHARED_MS = 1_000;
-/** The part of what may wait that one caller may have, and that those leave free who wait before they submit. */
-const CALLER_PART = 0.5;
-const WAITING_PART = 0.75;
-/** The caller of what the server does by itself. */
-const SERVER = '';
 
 export interface GroupCommitOptions {
   readonly committers: readonly GroupCommitter[];
   readonly tail: LogTail;
   readonly catalog: ShapeCatalogCache;
+  /** Shared by all that callers share. */
+  readonly callers: Callers;
   readonly clock: Clock;
   /** A number in [0, 1). */
   readonly random: () => number;
@@ -75,14 +70,11 @@ export interface GroupCommitOptions {
   readonly logger: Logger;
 }
 
-interface Waiting {
-  readonly caller: string;
+interface Waiting extends Admissible {
   /** Its place among the admitted ones; 0 before. */
   sequence: number;
   readonly unit: GroupUnit;
   readonly bytes: number;
-  /** Bytes that it holds while it waits. */
-  readonly memory: number;
   readonly giveUpAt: number;
   readonly resolve: (outcome: UnitOutcome) => void;
   readonly reject: (error: unknown) => void;
@@ -95,37 +87,27 @@ interface Waiting {
   blocked: number;
 }
 
-/** What waits, of one caller or of all. */
-interface Load {
-  events: number;
-  bytes: number;
-}
-
 interface Group {
   readonly members: readonly Waiting[];
+  readonly events: number;
   readonly token: number;
   readonly rerun: boolean;
   plan: GroupPlan | undefined;
   locked: boolean;
+  /** When it got the lock. */
+  lockedAtMs: Millis;
   settled: boolean;
 }
 
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
   readonly #idleCommitters: GroupCommitter[];
-  /** What waits to be admitted. */
-  readonly #waiting = new FairQueue<Waiting>(({ unit }) => (standsAlone(unit) ? TURN : unitSize(unit)));
+  readonly #admission: GroupAdmission<Waiting>;
   /** What is admitted, ascending by sequence. */
   #queue: Waiting[] = [];
-  #admittedEvents = 0;
-  #lastCaller = SERVER;
-  #sharedUntilMs = 0;
   /** The members in the order in which they were taken. */
   #groups: Group[] = [];
   #nextSequence = 1;
-  /** What waits or is queued. */
-  readonly #load: Load = { events: 0, bytes: 0 };
-  readonly #loads = new Map<string, Load>();
   #inGroupEvents = 0;
   #failures = 0;
   #retryTimer: Timer | undefined;
@@ -137,6 +119,9 @@ export class GroupCommit {
 
   constructor(options: GroupCommitOptions) {
     this.#options = options;
+    const { maxQueuedEvents: events, maxQueuedBytes: bytes, callers, clock } = options;
+    const onPauseOver = () => this.#madeRoom();
+    this.#admission = new GroupAdmission({ most: { events, bytes }, callers, clock, onPauseOver });
     this.#idleCommitters = [...options.committers];
   }
 
@@ -147,7 +132,7 @@ export class GroupCommit {
 
   /** Events that wait or are being committed. */
   get outstanding(): number {
-    return this.#load.events + this.#inGroupEvents;
+    return this.#admission.waitingEvents + this.#inGroupEvents;
   }
 
   /**
@@ -156,22 +141,24 @@ export class GroupCommit {
    * with the signal's reason while it has not been taken into a group.
    */
   submit<U extends GroupUnit>(unit: U, signal?: AbortSignal, caller = SERVER): Promise<OutcomeOf<U>> {
+    const events = unitSize(unit);
     const memory = unitMemory(unit);
-    if (!this.#fits(caller, { events: unitSize(unit), bytes: memory })) {
+    if (!this.#admission.fits(caller, { events, bytes: memory })) {
       return Promise.reject(
         new MadeleineError('OVERLOADED', 'too many pushes wait to be stored', { retryAfterMs: 250 }),
       );
     }
     return new Promise((resolve, reject) => {
-      const now = this.#options.clock.monotonicMs();
-      const giveUpAt = now + PATIENCE_MS;
+      const giveUpAt = this.#options.clock.monotonicMs() + PATIENCE_MS;
       const alone = standsAlone(unit);
       const waiting: Waiting = {
         caller,
         sequence: 0,
         unit,
         bytes: unitBytes(unit),
+        events,
         memory,
+        turn: alone ? TURN : events,
         giveUpAt,
         // The queue holds units of all kinds; the plan answers each with an outcome of its kind.
         resolve: resolve as Waiting['resolve'],
@@ -181,10 +168,8 @@ export class GroupCommit {
         alone,
         blocked: 0,
       };
-      this.#count(waiting, 1);
-      this.#noteCaller(caller, now);
-      this.#waiting.push(caller, waiting);
-      this.#admit(now);
+      this.#admission.add(waiting);
+      this.#admit();
       this.#sweeper ??= this.#options.clock.every(SWEEP_MS, () => this.#dropHopeless()).unref();
       this.#schedulePump();
     });
@@ -195,7 +180,7 @@ export class GroupCommit {
    * when the signal aborts.
    */
   async whenRoom(signal: AbortSignal, caller = SERVER): Promise<void> {
-    while (!this.#hasRoom(caller) && !signal.aborted) await this.#change(signal);
+    while (!this.#admission.hasRoom(caller) && !signal.aborted) await this.#change(signal);
   }
 
   /** Callers that wait for room. */
@@ -215,55 +200,20 @@ export class GroupCommit {
     this.#roomWaiters.delete(wake);
   }
 
-  /** Who can wait leaves a part of the room to those who cannot, a caller half of its own. */
-  #hasRoom(caller: string): boolean {
-    const own = this.#loads.get(caller) ?? NO_LOAD;
-    return this.#isWithin(this.#load, NO_LOAD, WAITING_PART) && this.#isWithin(own, NO_LOAD, partOf(caller) / 2);
-  }
-
-  #fits(caller: string, more: Load): boolean {
-    const own = this.#loads.get(caller) ?? NO_LOAD;
-    return this.#isWithin(this.#load, more, 1) && this.#isWithin(own, more, partOf(caller));
-  }
-
-  #isWithin(load: Load, more: Load, part: number): boolean {
-    const { maxQueuedEvents, maxQueuedBytes } = this.#options;
-    return load.events + more.events <= maxQueuedEvents * part && load.bytes + more.bytes <= maxQueuedBytes * part;
-  }
-
-  /** Counts what waits: 1 adds it, -1 takes it off. */
-  #count({ caller, unit, memory }: Waiting, sign: 1 | -1): void {
-    const own = this.#loads.get(caller) ?? { events: 0, bytes: 0 };
-    for (const load of [own, this.#load]) {
-      load.events += sign * unitSize(unit);
-      load.bytes += sign * memory;
-    }
-    if (own.events > 0) this.#loads.set(caller, own);
-    else this.#loads.delete(caller);
-  }
-
-  #noteCaller(caller: string, now: Millis): void {
-    if (caller === this.#lastCaller || caller === SERVER) return;
-    this.#sharedUntilMs = now + SHARED_MS;
-    this.#lastCaller = caller;
-  }
-
   /** Admits what may be, callers taking turns. */
-  #admit(now: Millis): void {
-    const most = now < this.#sharedUntilMs ? MAX_ADMITTED.shared : MAX_ADMITTED.alone;
-    while (this.#admittedEvents < most) {
-      const waiting = this.#waiting.shift();
+  #admit(): void {
+    for (;;) {
+      const waiting = this.#admission.next();
       if (waiting === undefined) return;
       waiting.sequence = this.#nextSequence;
       this.#nextSequence += 1;
-      this.#admittedEvents += unitSize(waiting.unit);
       this.#queue.push(waiting);
     }
   }
 
   /** Resolves when nothing waits or is being committed. */
   async idle(): Promise<void> {
-    while (this.#load.events > 0 || this.#groups.length > 0) {
+    while (this.outstanding > 0 || this.#groups.length > 0) {
       await new Promise<void>((resolve) => this.#options.clock.after(5, resolve));
     }
   }
@@ -271,7 +221,7 @@ export class GroupCommit {
   async close(): Promise<void> {
     this.#retryTimer?.stop();
     this.#sweeper?.stop();
-    const left = [...this.#queue.splice(0), ...this.#waiting.drop(() => false)];
+    const left = [...this.#queue.splice(0), ...this.#admission.drop(() => false)];
     for (const waiting of left) waiting.reject(storageUnavailable('closing'));
     await Promise.all(this.#options.committers.map((committer) => committer.close()));
   }
@@ -306,17 +256,16 @@ export class GroupCommit {
   #dropHopeless(): void {
     const now = this.#options.clock.monotonicMs();
     const isHopeless = (w: Waiting) => w.giveUpAt <= now || (w.signal?.aborted === true && w.sent === undefined);
-    const dropped = this.#waiting.drop((waiting) => !isHopeless(waiting));
+    const dropped = this.#admission.drop((waiting) => !isHopeless(waiting));
     const queued = this.#queue.filter(isHopeless);
     if (queued.length > 0) this.#queue = this.#queue.filter((waiting) => !isHopeless(waiting));
-    for (const waiting of queued) this.#admittedEvents -= unitSize(waiting.unit);
+    this.#admission.withdrawn(queued);
     for (const waiting of [...queued, ...dropped]) {
-      this.#count(waiting, -1);
       waiting.reject(
         waiting.signal?.aborted === true ? waiting.signal.reason : storageUnavailable('no group committed in time'),
       );
     }
-    this.#madeRoom(now);
+    this.#madeRoom();
   }
 
   #take(): Group {
@@ -326,7 +275,7 @@ export class GroupCommit {
     let bytes = 0;
     let count = 0;
     for (const waiting of this.#queue) {
-      const size = unitSize(waiting.unit);
+      const size = waiting.events;
       const tooMuch = events + size > MAX_GROUP_EVENTS || bytes + waiting.bytes > this.#options.maxGroupBytes;
       const differs = (waiting.sent === undefined) !== (first.sent === undefined) || waiting.alone || first.alone;
       if (count > 0 && (tooMuch || differs || events >= wanted)) break;
@@ -335,16 +284,17 @@ export class GroupCommit {
       count += 1;
     }
     const members = this.#queue.splice(0, count);
-    for (const waiting of members) this.#count(waiting, -1);
-    this.#admittedEvents -= events;
-    this.#madeRoom(this.#options.clock.monotonicMs());
+    this.#admission.grouped(members);
+    this.#madeRoom();
     this.#inGroupEvents += events;
     const token = Math.floor(this.#options.random() * 2 ** 52) + 1;
-    return { members, token, rerun: first.sent !== undefined, plan: undefined, locked: false, settled: false };
+    const rerun = first.sent !== undefined;
+    return { members, events, token, rerun, plan: undefined, locked: false, lockedAtMs: 0, settled: false };
   }
 
-  #madeRoom(now: Millis): void {
-    this.#admit(now);
+  #madeRoom(): void {
+    this.#admit();
+    this.#schedulePump();
     for (const wake of this.#roomWaiters) wake();
   }
 
@@ -360,6 +310,7 @@ export class GroupCommit {
         token: group.token,
         onLocked: () => {
           group.locked = true;
+          group.lockedAtMs = this.#options.clock.monotonicMs();
           this.#schedulePump();
         },
         mayProceed: (foundToken) => this.#mayProceed(group, foundToken),
@@ -376,9 +327,10 @@ export class GroupCommit {
       group.settled = true;
       group.locked = true;
       this.#groups = this.#groups.filter((other) => other !== group);
-      this.#inGroupEvents -= units.reduce((sum, unit) => sum + unitSize(unit), 0);
+      this.#inGroupEvents -= group.events;
+      this.#admission.settled(group.members, this.#options.clock.monotonicMs() - (group.lockedAtMs || startedAt));
       this.#idleCommitters.push(committer);
-      this.#schedulePump();
+      this.#madeRoom();
     }
   }
 
@@ -405,9 +357,11 @@ export class GroupCommit {
     this.#failures = 0;
     const plan = group.plan as GroupPlan;
     const { entries } = plan.writes;
+    const now = clock.monotonicMs();
+    this.#admission.pace.observe(group.events, now - group.lockedAtMs);
     if (entries.length > 0) {
       metrics.groupSize.observe(entries.length);
-      metrics.commitSeconds.observe((clock.monotonicMs() - startedAt) / 1000);
+      metrics.commitSeconds.observe((now - startedAt) / 1000);
       tail.publish(entries.map(({ entry }) => entry));
     }
     group.members.forEach((waiting, index) => {
@@ -460,10 +414,7 @@ export class GroupCommit {
   }
 
   #requeue(members: readonly Waiting[]): void {
-    for (const waiting of members) {
-      this.#count(waiting, 1);
-      this.#admittedEvents += unitSize(waiting.unit);
-    }
+    this.#admission.regrouped(members);
     this.#queue = [...members, ...this.#queue].sort((a, b) => a.sequence - b.sequence);
   }
 
@@ -477,10 +428,3 @@ export class GroupCommit {
     });
   }
 }
-
-/** The part of what may wait that is for one caller; what the server does by itself has no bound of its own. */
-function partOf(caller: string): number {
-  return caller === SERVER ? 1 : CALLER_PART;
-}
-
-const NO_LOAD: Load = Object.freeze({ events: 0, bytes: 0 });

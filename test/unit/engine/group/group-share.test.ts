@@ -7,6 +7,7 @@ import type { PushUnit } from '../../../../src/domain/group/group-plan-types.js'
 import { GroupCommit } from '../../../../src/engine/group/group-commit.js';
 import { ShapeCatalogCache } from '../../../../src/engine/group/shape-catalog-cache.js';
 import type { LogTail } from '../../../../src/engine/log/log-tail.js';
+import { Callers } from '../../../../src/lib/callers.js';
 import { systemClock } from '../../../../src/lib/clock.js';
 import type { GroupCommitter, GroupRun } from '../../../../src/storage/ports/log-storage.js';
 import { Metrics } from '../../../../src/telemetry.js';
@@ -51,6 +52,7 @@ class Scene {
       store: { load: () => Promise.reject() },
       durableReads: { durable: (read) => read() },
     }),
+    callers: new Callers(systemClock),
     clock: systemClock,
     random: Math.random,
     maxGroupBytes: 6 * 1024 * 1024,

@@ -6,6 +6,7 @@ import { ShapeCatalog } from '../../../../src/domain/group/shape-catalog.js';
 import { GroupCommit } from '../../../../src/engine/group/group-commit.js';
 import { ShapeCatalogCache } from '../../../../src/engine/group/shape-catalog-cache.js';
 import type { LogTail } from '../../../../src/engine/log/log-tail.js';
+import { Callers } from '../../../../src/lib/callers.js';
 import { systemClock } from '../../../../src/lib/clock.js';
 import { Metrics } from '../../../../src/telemetry.js';
 
@@ -19,6 +20,7 @@ function fullQueue(): GroupCommit {
       store: { load: async () => new ShapeCatalog(0, []) },
       durableReads: { durable: (read) => read() },
     }),
+    callers: new Callers(systemClock),
     clock: systemClock,
     random: Math.random,
     maxGroupBytes: 1_000,
