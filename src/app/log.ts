@@ -7,7 +7,9 @@ import { LogTail } from '../engine/log/log-tail.js';
 import { Callers } from '../lib/callers.js';
 import { FairGate } from '../lib/fair-gate.js';
 import { LoopSlices } from '../lib/loop-slices.js';
+import { LoopTurns } from '../lib/loop-turns.js';
 import { orAbort } from '../lib/or-abort.js';
+import { Paced } from '../lib/paced.js';
 import { writeCawins } from '../storage/mysql/cawins/prepared-cawins.js';
 import { MysqlGroupCommitter } from '../storage/mysql/group/group-committer.js';
 import { HeadCache } from '../storage/mysql/group/head-cache.js';
@@ -43,6 +45,8 @@ export class LogParts {
   readonly names = new Names();
   readonly callers: Callers;
   readonly slices: LoopSlices;
+  readonly turns: LoopTurns;
+  readonly paced: Paced;
   readonly log: MysqlEventLog;
   readonly durableReads: MysqlDurableReads;
   readonly shapeStore: ShapeStore;
@@ -59,6 +63,8 @@ export class LogParts {
     const { clock, config } = options.surroundings;
     this.callers = new Callers(clock);
     this.slices = new LoopSlices(clock);
+    this.turns = new LoopTurns({ callers: this.callers, clock });
+    this.paced = new Paced({ callers: this.callers, clock });
     this.log = new MysqlEventLog({ database, names, slices: this.slices });
     this.durableReads = new MysqlDurableReads({ url, names, instance: options.instance, serverChange });
     this.shapeStore = new MysqlShapeStore({ database, names });

@@ -67,6 +67,9 @@ function eventService(options: ServicesOptions, outgoing: Outgoing): EventServic
     frames: new EventFrames(encoder),
     outgoing,
     slices: log.slices,
+    turns: log.turns,
+    paced: log.paced,
+    callers: log.callers,
     limits: pushLimits(options),
     draining,
   });

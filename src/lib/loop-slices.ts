@@ -78,6 +78,8 @@ export class LoopSlices {
     const pauseMs = this.#workedMs;
     this.#workedMs = 0;
     await new Promise<void>((resolve) => this.#clock.after(pauseMs, resolve));
+    // A timer may be due again before the loop has looked for what came.
+    await new Promise((resolve) => setImmediate(resolve));
   }
 
   /** Looks at items from one on, for a slice; returns where to go on, or undefined where the work is done. */

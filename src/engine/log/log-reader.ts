@@ -6,6 +6,7 @@ import { needsWithdrawn } from '../../domain/events/event-filter.js';
 import type { Clock } from '../../lib/clock.js';
 import type { FairGate } from '../../lib/fair-gate.js';
 import { LoopSlices } from '../../lib/loop-slices.js';
+import type { Paced } from '../../lib/paced.js';
 import type { EventLog, PositionPage } from '../../storage/ports/log-storage.js';
 import type { Micros, Position } from '../../units.js';
 import type { LogSource, ReadBatch, Selection, Wake } from './log-source.js';
@@ -29,6 +30,7 @@ interface ReadOptions {
   readonly limit: number;
   readonly maxBytes: number;
   readonly caller?: string | undefined;
+  readonly paced?: Paced | undefined;
 }
 
 export class LogReader implements LogSource {
@@ -64,9 +66,10 @@ export class LogReader implements LogSource {
   /** See LogSource.read. */
   read(selection: Selection, options: ReadOptions): Promise<ReadBatch> | ReadBatch {
     const memory = this.#inMemory(selection, options.after);
-    return memory === undefined
-      ? this.#pages.run(options.caller ?? '', () => this.#readStored(selection, options))
-      : this.#fromMemory(memory, selection, options);
+    if (memory !== undefined) return this.#fromMemory(memory, selection, options);
+    const { caller = '', paced } = options;
+    const read = () => this.#pages.run(caller, () => this.#readStored(selection, options));
+    return paced === undefined ? read() : paced.run(caller, read);
   }
 
   /** See LogSource.readPositions. */

@@ -4,6 +4,7 @@
 import type { LogEntry } from '../../domain/events/event.js';
 import type { EntryMatcher, EventCriteria } from '../../domain/events/event-filter.js';
 import type { Clock } from '../../lib/clock.js';
+import type { Paced } from '../../lib/paced.js';
 import type { PositionPage } from '../../storage/ports/log-storage.js';
 import type { Micros, Position } from '../../units.js';
 
@@ -49,6 +50,8 @@ export interface LogSource {
       readonly limit: number;
       readonly maxBytes: number;
       readonly caller?: string | undefined;
+      /** Where the database is read, callers do so one page at a time while several call; undefined: as it comes. */
+      readonly paced?: Paced | undefined;
     },
   ): Promise<ReadBatch> | ReadBatch;
   /** The positions of the next matching entries, as `read`; much cheaper where they are stored. */

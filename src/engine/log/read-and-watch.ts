@@ -2,7 +2,8 @@
 // Both keep nothing: whoever reads remembers the position.
 
 import type { LogEntry } from '../../domain/events/event.js';
-import { othersTurn } from '../../lib/others-turn.js';
+import type { LoopTurns } from '../../lib/loop-turns.js';
+import type { Paced } from '../../lib/paced.js';
 import type { Position } from '../../units.js';
 import type { LogSource, ReadBatch, Selection } from './log-source.js';
 import { joinSignals, waitForMore } from './log-wait.js';
@@ -38,6 +39,9 @@ const WATCH_BATCH = 256;
 
 export interface ReadOptions {
   readonly recipient: Recipient;
+  /** Shared by all streams. */
+  readonly turns: LoopTurns;
+  readonly paced: Paced;
   readonly after: Position;
   /** Go on live instead of ending at the head. */
   readonly follow: boolean;
@@ -61,7 +65,7 @@ export async function* readEvents(
       if (draining.aborted) return yield { kind: 'going_away', position: reader.position };
       yield* await reader.next();
       if (!reader.atHead) {
-        await othersTurn();
+        await options.turns.next(options.recipient.caller);
         continue;
       }
       if (!options.follow) return;
@@ -80,7 +84,7 @@ class EventReader {
   readonly #source: LogSource;
   readonly #selection: Selection;
   readonly #batchSize: number;
-  readonly #recipient: Recipient;
+  readonly #options: Pick<ReadOptions, 'recipient' | 'paced'>;
   #position: Position;
   #toldPosition: Position;
   #live = false;
@@ -89,7 +93,7 @@ class EventReader {
     this.#source = source;
     this.#selection = selection;
     this.#batchSize = options.batchSize;
-    this.#recipient = options.recipient;
+    this.#options = options;
     this.#position = options.after;
     this.#toldPosition = options.after;
   }
@@ -115,7 +119,7 @@ class EventReader {
   /** The frames of the next batch: none when nothing matched and there is nothing to tell. */
   async next(): Promise<ReadFrame[]> {
     const options = { after: this.#position, limit: this.#batchSize };
-    const { entries, scannedTo, gap } = await readFor(this.#recipient, this.#source, this.#selection, options);
+    const { entries, scannedTo, gap } = await readFor(this.#options, this.#source, this.#selection, options);
     this.#position = scannedTo;
     const frames: ReadFrame[] = gap === undefined ? [] : [{ kind: 'gap', ...gap }];
     if (entries.length > 0) {
@@ -137,14 +141,14 @@ class EventReader {
 
 /** Reads what there is room to send, once there is some. */
 async function readFor(
-  recipient: Recipient,
+  { recipient, paced }: Pick<ReadOptions, 'recipient' | 'paced'>,
   source: LogSource,
   selection: Selection,
   options: { readonly after: Position; readonly limit: number },
 ): Promise<ReadBatch> {
   await recipient.ready();
   const { caller } = recipient;
-  const batch = await source.read(selection, { ...options, maxBytes: recipient.reserve(), caller });
+  const batch = await source.read(selection, { ...options, maxBytes: recipient.reserve(), caller, paced });
   if (batch.entries.length === 0) recipient.unused();
   return batch;
 }
@@ -153,7 +157,7 @@ async function readFor(
 export async function* watchEvents(
   source: LogSource,
   selection: Selection,
-  recipient: Recipient,
+  { recipient, turns, paced }: Pick<ReadOptions, 'recipient' | 'turns' | 'paced'>,
   { cancelled, draining }: StreamSignals,
 ): AsyncGenerator<WatchFrame, void> {
   const stop = joinSignals([cancelled, draining]);
@@ -168,11 +172,11 @@ export async function* watchEvents(
         yield { kind: 'missed', first: after + 1, last: head };
         after = head;
       }
-      const batch = await readFor(recipient, source, selection, { after, limit: WATCH_BATCH });
+      const batch = await readFor({ recipient, paced }, source, selection, { after, limit: WATCH_BATCH });
       after = batch.scannedTo;
       if (batch.entries.length > 0) yield { kind: 'events', entries: batch.entries };
       if (after < source.visible) {
-        await othersTurn();
+        await turns.next(recipient.caller);
         continue;
       }
       after = await waitForMore(source, after, { signal: stop.signal, timeoutMs: SILENCE_MS, selection });

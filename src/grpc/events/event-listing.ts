@@ -9,6 +9,7 @@ import type { EventQueries } from '../../engine/log/event-queries.js';
 import type { LogSource } from '../../engine/log/log-source.js';
 import { isShown, namedPosition } from '../../engine/log/named-position.js';
 import { LoopSlices } from '../../lib/loop-slices.js';
+import type { Paced } from '../../lib/paced.js';
 import type { Position } from '../../units.js';
 import { listPage, type Read } from '../wire/pages.js';
 import { payloadForm } from '../wire/wire.js';
@@ -21,7 +22,11 @@ export interface EventListingOptions {
   readonly frames: EventFrames;
   /** Shared by all who look at many payloads. */
   readonly slices?: LoopSlices;
+  readonly paced?: Paced;
 }
+
+/** Events of a page that is no large work. */
+const SMALL_PAGE = 100;
 
 /** Parts of a listing, as its tokens name them. */
 const LOG_PART = 'log';
@@ -72,7 +77,16 @@ export class EventListing {
   }
 
   /** The encoded ListEventsResponse. */
-  async list(request: ListEventsRequest, signal: AbortSignal, caller = ''): Promise<Uint8Array> {
+  list(request: ListEventsRequest, signal: AbortSignal, caller = ''): Promise<Uint8Array> {
+    const { paced } = this.#options;
+    const isSmall = request.pageSize <= SMALL_PAGE;
+    return isSmall || paced === undefined
+      ? this.#list(request, signal, caller)
+      : paced.run(caller, () => this.#list(request, signal, caller));
+  }
+
+  async #list(request: ListEventsRequest, signal: AbortSignal, caller: string): Promise<Uint8Array> {
+    signal.throwIfAborted();
     const { source, frames } = this.#options;
     const form = payloadForm('payload_encoding', request.payloadEncoding);
     const criteria = listCriteria(request.filter, 'filter.');

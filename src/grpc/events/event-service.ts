@@ -10,6 +10,7 @@ import type {
   WatchEventsRequest,
 } from '../../../generated/madeleine/v1/event_service.js';
 import { drainingError, fieldInvalid, MadeleineError } from '../../domain/errors.js';
+import { entryBytes } from '../../domain/events/entry-size.js';
 import type { LogEntry } from '../../domain/events/event.js';
 import { compileCriteria, type EventCriteria } from '../../domain/events/event-filter.js';
 import type { GroupCommit } from '../../engine/group/group-commit.js';
@@ -19,7 +20,10 @@ import type { EventQueries } from '../../engine/log/event-queries.js';
 import type { LogSource } from '../../engine/log/log-source.js';
 import { namedPosition } from '../../engine/log/named-position.js';
 import { readEvents, watchEvents } from '../../engine/log/read-and-watch.js';
+import type { Callers } from '../../lib/callers.js';
 import type { LoopSlices } from '../../lib/loop-slices.js';
+import type { LoopTurns } from '../../lib/loop-turns.js';
+import type { Paced } from '../../lib/paced.js';
 import type { Position } from '../../units.js';
 import { encoded, type MethodCodec, outgoing } from '../wire/definitions.js';
 import { decodeListEvents, decodeReadEvents } from '../wire/filter-decoders.js';
@@ -29,19 +33,22 @@ import { callerOf, nameList, oneName, payloadForm, readContext, sizeField, textF
 import type { EventFrames } from './event-frames.js';
 import { EventListing } from './event-listing.js';
 import { readCriteria, readNewsFrame, watchNewsFrame } from './event-wire.js';
-import { type DecodedBatch, type DecodedPush, decodeBatch, decodePush, decodePushes } from './push-decoder.js';
+import { type DecodedPush, decodePush, type EncodedBatch, splitBatch, splitPushes } from './push-decoder.js';
+import { PushReader, type ReadPush } from './push-reader.js';
 import { pipelined, type Started } from './push-stream.js';
 import { type PushLimits, toPushCommand } from './push-validation.js';
 
 const MAX_REASON_BYTES = 1_024;
+/** What encoding a byte costs, in bytes of rows that are looked at. */
+const BYTES_OF_BYTE = 8;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /** The codecs of the service's calls. What is pushed is decoded up to the limits. */
 export function eventCodecs({ maxEventBytes }: PushLimits): Readonly<Record<string, MethodCodec>> {
   return {
     pushEvent: { decode: (bytes) => decodePush(bytes, maxEventBytes), ...encoded },
-    pushEvents: { decode: (bytes) => decodePushes(bytes, maxEventBytes), ...encoded },
-    pushEventStream: { decode: (bytes) => decodeBatch(bytes, maxEventBytes), ...outgoing },
+    pushEvents: { decode: splitPushes, ...encoded },
+    pushEventStream: { decode: splitBatch, ...outgoing },
     getEvent: encoded,
     invalidateEvent: encoded,
     listEvents: { decode: decodeListEvents, ...encoded },
@@ -61,6 +68,9 @@ export interface EventServiceOptions {
   readonly outgoing: Outgoing;
   /** Shared by all who look at many payloads. */
   readonly slices: LoopSlices;
+  readonly turns: LoopTurns;
+  readonly paced: Paced;
+  readonly callers: Callers;
   readonly limits: PushLimits;
   /** Aborts when the server drains: streams then say good-bye. */
   readonly draining: AbortSignal;
@@ -69,48 +79,55 @@ export interface EventServiceOptions {
 export class EventService {
   readonly #options: EventServiceOptions;
   readonly #listing: EventListing;
+  readonly #reader: PushReader;
 
   constructor(options: EventServiceOptions) {
+    const { slices, limits, callers } = options;
     this.#options = options;
     this.#listing = new EventListing(options);
+    this.#reader = new PushReader({ slices, limits, callers });
   }
 
   async pushEvent(request: DecodedPush, { signal, peer }: CallContext): Promise<Uint8Array> {
-    const command = this.#command(request, '');
-    if (command instanceof MadeleineError) throw command;
+    const command = toPushCommand(request, '', this.#options.limits);
+    if (command instanceof MadeleineError) throw this.#noted(command);
     const [result] = await this.#options.pushes.push([command], true, { signal, caller: callerOf(peer) });
     const { entry, effect } = stored(result as PushedEvent);
     return this.#options.frames.pushed(entry, effect, armOf(request));
   }
 
-  async pushEvents(requests: DecodedPush[], { signal, peer }: CallContext): Promise<Uint8Array> {
-    assertNotEmpty(requests);
-    const commands = requests.map((request, index) => {
-      const command = this.#command(request, `events[${index}].`);
-      if (command instanceof MadeleineError) throw command;
+  async pushEvents(encodedPushes: readonly Buffer[], { signal, peer }: CallContext): Promise<Uint8Array> {
+    assertNotEmpty(encodedPushes);
+    const caller = callerOf(peer);
+    const reads = await this.#reader.read(encodedPushes, caller, signal);
+    const commands = reads.map(({ command }) => {
+      if (command instanceof MadeleineError) throw this.#noted(command);
       return command;
     });
     assertDistinctMessageIds(commands);
-    const results = await this.#options.pushes.push(commands, true, { signal, caller: callerOf(peer) });
+    const results = await this.#options.pushes.push(commands, true, { signal, caller });
     const refused = results.find((result) => result.kind === 'refused');
     if (refused !== undefined) throw located(refused.error, refused.fault);
-    return this.#options.frames.pushedAll(
-      results.map((result, index) => ({ ...stored(result), form: armOf(requests[index] as DecodedPush) })),
-    );
+    const answered = results.map((result, index) => ({
+      ...stored(result),
+      form: armOf((reads[index] as ReadPush).push),
+    }));
+    await this.#encodeAhead(answered, caller);
+    return this.#options.frames.pushedAll(answered);
   }
 
   async *pushEventStream(
-    requests: AsyncIterable<DecodedBatch>,
+    requests: AsyncIterable<EncodedBatch>,
     { signal, peer }: CallContext,
   ): AsyncGenerator<OutgoingMessage> {
     const { draining } = this.#options;
     const caller = callerOf(peer);
     const lane = this.#options.outgoing.open(peer, signal);
-    const start = async (batch: DecodedBatch): Promise<Started<Uint8Array>> => {
+    const start = async (batch: EncodedBatch): Promise<Started<Uint8Array>> => {
       if (draining.aborted) throw drainingError();
       assertNotEmpty(batch.pushes);
       await this.#options.groupCommit.whenRoom(signal, caller);
-      const checked = this.#checked(batch);
+      const checked = this.#checked(batch, await this.#reader.read(batch.pushes, caller, signal));
       // What a description needs is made before the next batch begins: batches commit in their order.
       const prepared = await this.#options.pushes.prepare(checked.valid, signal);
       return { answer: this.#pushBatch(batch, checked, { prepared, caller }), size: batch.pushes.length };
@@ -156,13 +173,13 @@ export class EventService {
   }
 
   async *readEvents(request: ReadEventsRequest, { signal, peer }: CallContext): AsyncGenerator<OutgoingMessage> {
-    const { source, draining } = this.#options;
+    const { source, draining, turns, paced } = this.#options;
     const form = payloadForm('payload_encoding', request.payloadEncoding);
     const criteria = readCriteria(request);
     const batchSize = sizeField('batch_size', request.batchSize, { default: 256, max: 1_000 });
     const after = await this.#startOf(request, criteria, signal);
     const lane = this.#options.outgoing.open(peer, signal);
-    const options = { after, follow: request.follow, batchSize, recipient: lane };
+    const options = { after, follow: request.follow, batchSize, recipient: lane, turns, paced };
     try {
       for await (const frame of readEvents(source, selectionOf(criteria), options, { cancelled: signal, draining })) {
         if (frame.kind === 'events') yield* this.#sent(frame.entries, form, lane);
@@ -176,16 +193,14 @@ export class EventService {
   }
 
   async *watchEvents(request: WatchEventsRequest, { signal, peer }: CallContext): AsyncGenerator<OutgoingMessage> {
-    const { source, draining } = this.#options;
+    const { source, draining, turns, paced } = this.#options;
     const form = payloadForm('payload_encoding', request.payloadEncoding);
     const topics = nameList('topics', request.topics);
     const criteria = { context: readContext('context', request.context), ...(topics.length === 0 ? {} : { topics }) };
     const lane = this.#options.outgoing.open(peer, signal);
+    const options = { recipient: lane, turns, paced };
     try {
-      for await (const frame of watchEvents(source, selectionOf(criteria), lane, {
-        cancelled: signal,
-        draining,
-      })) {
+      for await (const frame of watchEvents(source, selectionOf(criteria), options, { cancelled: signal, draining })) {
         if (frame.kind === 'events') yield* this.#sent(frame.entries, form, lane);
         else yield lane.message(watchNewsFrame(frame));
         if (frame.kind === 'going_away') throw drainingError();
@@ -206,28 +221,38 @@ export class EventService {
     }
   }
 
-  #command(push: DecodedPush, path: string): PushCommand | MadeleineError {
-    const command = toPushCommand(push, path, this.#options.limits);
-    if (command instanceof MadeleineError) this.#options.pushes.refused(command);
-    return command;
+  /** Takes note of a push that is refused before it is one. */
+  #noted(error: MadeleineError): MadeleineError {
+    this.#options.pushes.refused(error);
+    return error;
   }
 
-  async #pushBatch(batch: DecodedBatch, checked: CheckedBatch, prepared: PreparedBatch): Promise<Uint8Array> {
+  /** Encodes events of a large answer in slices of the event loop, while others push: the answer is then made of what is there. */
+  async #encodeAhead(answered: readonly Answered[], caller: string): Promise<void> {
+    const { frames, slices, callers } = this.#options;
+    if (answered.length <= 1 || !callers.areMany) return;
+    const look = ({ entry, form }: Answered) => frames.encoded(entry, form).byteLength >= 0;
+    const bytesOf = ({ entry }: Answered) => BYTES_OF_BYTE * entryBytes(entry);
+    await slices.each(caller, { items: answered, bytesOf, look });
+  }
+
+  async #pushBatch(batch: EncodedBatch, checked: CheckedBatch, prepared: PreparedBatch): Promise<Uint8Array> {
     const results = await this.#batchResults(batch, checked, prepared);
-    const minted = (index: number) => batch.pushes[index]?.event?.draft.messageId === '';
+    const minted = (index: number) => checked.isMinted[index] === true;
     return this.#options.frames.batch(batch.batchId, results, minted);
   }
 
   /** The commands of a batch, and those that are to be pushed: none of an atomic batch with a fault. */
-  #checked({ pushes, atomic }: DecodedBatch): CheckedBatch {
-    const commands = pushes.map((push, index) => this.#command(push, `events[${index}].`));
+  #checked({ atomic }: EncodedBatch, reads: readonly ReadPush[]): CheckedBatch {
+    const commands = reads.map(({ command }) => (command instanceof MadeleineError ? this.#noted(command) : command));
     const valid = commands.filter((command): command is PushCommand => !(command instanceof MadeleineError));
-    return { commands, valid: atomic && valid.length < commands.length ? [] : valid };
+    const isMinted = reads.map(({ push }) => push.event?.draft.messageId === '');
+    return { commands, isMinted, valid: atomic && valid.length < commands.length ? [] : valid };
   }
 
   /** The results of a batch; what is wrong with an event is its result, what is wrong with the database is thrown. */
   async #batchResults(
-    { atomic }: DecodedBatch,
+    { atomic }: EncodedBatch,
     { commands, valid }: CheckedBatch,
     { prepared, caller }: PreparedBatch,
   ): Promise<readonly PushedEvent[]> {
@@ -267,7 +292,16 @@ export class EventService {
 /** A batch after its fields were looked at. */
 interface CheckedBatch {
   readonly commands: readonly (PushCommand | MadeleineError)[];
+  /** Whether the server minted the message id of the event at the index. */
+  readonly isMinted: readonly boolean[];
   readonly valid: readonly PushCommand[];
+}
+
+/** A stored event of an answer, and how its payload goes back. */
+interface Answered {
+  readonly entry: LogEntry;
+  readonly effect: PushEffect;
+  readonly form: PayloadForm;
 }
 
 /** What of a batch may be pushed, and by whom. */
@@ -291,7 +325,7 @@ function stored(result: PushedEvent): { entry: LogEntry; effect: PushEffect } {
   return result;
 }
 
-function assertNotEmpty(pushes: readonly DecodedPush[]): void {
+function assertNotEmpty(pushes: readonly Buffer[]): void {
   if (pushes.length === 0) throw fieldInvalid('events', 'is required');
 }
 

@@ -15,7 +15,7 @@ import { asBuffer } from '../../domain/json/bytes.js';
 import { JsonTooLongError, JsonValueError, valueToJsonText } from '../wire/json-value.js';
 import { readPair } from '../wire/pairs.js';
 import { descriptionText } from '../wire/struct-decoder.js';
-import { type MessageBudget, WireReader } from '../wire/wire-reader.js';
+import { WireReader } from '../wire/wire-reader.js';
 
 /** How many events one call, or one batch of a stream, may have. */
 export const MAX_BATCH_EVENTS = 1_000;
@@ -90,9 +90,10 @@ export interface WireTime {
   nanos: number;
 }
 
-export interface DecodedBatch {
+/** A batch of a stream, its pushes not decoded yet. */
+export interface EncodedBatch {
   batchId: bigint;
-  pushes: DecodedPush[];
+  readonly pushes: Buffer[];
   atomic: boolean;
 }
 
@@ -104,37 +105,36 @@ export function decodePush(bytes: Uint8Array, maxEventBytes = Number.POSITIVE_IN
   return readPush(new WireReader(asBuffer(bytes), { left: MAX_PARTS }), maxEventBytes);
 }
 
-/** Decodes a PushEventsRequest; see `decodePush`. Throws FIELD_INVALID too, for too many events. */
-export function decodePushes(bytes: Uint8Array, maxEventBytes = Number.POSITIVE_INFINITY): DecodedPush[] {
-  const budget = { left: 0 };
-  const reader = new WireReader(asBuffer(bytes), budget);
-  const pushes: DecodedPush[] = [];
+/**
+ * Takes a PushEventsRequest apart: its pushes as they are encoded, for `decodePush`. Throws WireError, and FIELD_INVALID for too many
+ * of them.
+ */
+export function splitPushes(bytes: Uint8Array): Buffer[] {
+  const reader = new WireReader(asBuffer(bytes));
+  const pushes: Buffer[] = [];
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
-    if (tag === 10) addPush(pushes, reader, budget, maxEventBytes);
+    if (tag === 10) addPush(pushes, reader);
     else reader.skip(tag);
   }
   return pushes;
 }
 
-/** Decodes a PushEventStreamRequest; see `decodePushes`. */
-export function decodeBatch(bytes: Uint8Array, maxEventBytes = Number.POSITIVE_INFINITY): DecodedBatch {
-  const budget = { left: 0 };
-  const reader = new WireReader(asBuffer(bytes), budget);
-  const batch: DecodedBatch = { batchId: 0n, pushes: [], atomic: false };
+/** Takes a PushEventStreamRequest apart; see `splitPushes`. */
+export function splitBatch(bytes: Uint8Array): EncodedBatch {
+  const reader = new WireReader(asBuffer(bytes));
+  const batch: EncodedBatch = { batchId: 0n, pushes: [], atomic: false };
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === 8) batch.batchId = reader.uint64();
-    else if (tag === 18) addPush(batch.pushes, reader, budget, maxEventBytes);
+    else if (tag === 18) addPush(batch.pushes, reader);
     else if (tag === 24) batch.atomic = reader.bool();
     else reader.skip(tag);
   }
   return batch;
 }
 
-function addPush(pushes: DecodedPush[], reader: WireReader, budget: MessageBudget, maxEventBytes: number): void {
+function addPush(pushes: Buffer[], reader: WireReader): void {
   if (pushes.length === MAX_BATCH_EVENTS) throw fieldInvalid('events', `has more than ${MAX_BATCH_EVENTS} members`);
-  // The push itself is one.
-  budget.left = MAX_PARTS + 1;
-  pushes.push(readPush(reader.message(), maxEventBytes));
+  pushes.push(reader.bytes());
 }
 
 function readPush(reader: WireReader, maxEventBytes: number): DecodedPush {

@@ -6,7 +6,7 @@ import { PushEventRequest, PushEventStreamRequest } from '../../../generated/mad
 import { EntryKind, type LogEntry } from '../../../src/domain/events/event.js';
 import { decodeCheckOrWait } from '../../../src/grpc/cawins/check-decoder.js';
 import { WireEventEncoder } from '../../../src/grpc/events/event-encoder.js';
-import { decodeBatch, decodePush } from '../../../src/grpc/events/push-decoder.js';
+import { decodePush, splitBatch } from '../../../src/grpc/events/push-decoder.js';
 import { JsonTooLongError, JsonValueError, valueToJsonText } from '../../../src/grpc/wire/json-value.js';
 import { writeValue } from '../../../src/grpc/wire/value-writer.js';
 import { WireError, WireReader } from '../../../src/grpc/wire/wire-reader.js';
@@ -240,9 +240,11 @@ describe('push decoder', () => {
       events: [{ event, expectedSequence: 0n }],
       atomic: true,
     });
-    const batch = decodeBatch(request.finish());
-    expect(batch).toMatchObject({ batchId: 2n ** 64n - 1n, atomic: true, pushes: [{ expectedSequence: 0n }] });
-    const decoded = batch.pushes[0]?.event;
+    const batch = splitBatch(request.finish());
+    expect(batch).toMatchObject({ batchId: 2n ** 64n - 1n, atomic: true });
+    const pushes = batch.pushes.map((push) => decodePush(push));
+    expect(pushes).toMatchObject([{ expectedSequence: 0n }]);
+    const decoded = pushes[0]?.event;
     expect(decoded).toMatchObject({
       draft: {
         context: 'c',
@@ -275,7 +277,7 @@ describe('push decoder', () => {
     const unknown = Buffer.from([
       0xf8, 0x3f, 5, 0xfa, 0x3f, 2, 1, 2, 0xf9, 0x3f, 0, 0, 0, 0, 0, 0, 0, 0, 0xfd, 0x3f, 0, 0, 0, 0,
     ]);
-    expect(decodeBatch(Buffer.concat([unknown, Buffer.from([8, 3])])).batchId).toBe(3n);
+    expect(splitBatch(Buffer.concat([unknown, Buffer.from([8, 3])])).batchId).toBe(3n);
   });
 
   it.each([
@@ -284,7 +286,7 @@ describe('push decoder', () => {
     ['a group', [0x0b]],
     ['a string that is not UTF-8', [0x12, 6, 0x0a, 4, 0x22, 2, 0xc3, 0x28]],
   ])('refuses %s', (_name, bytes) => {
-    expect(() => decodeBatch(Buffer.from(bytes))).toThrow(WireError);
+    expect(() => splitBatch(Buffer.from(bytes)).pushes.map((push) => decodePush(push))).toThrow(WireError);
   });
 });
 

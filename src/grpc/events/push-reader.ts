@@ -1,0 +1,73 @@
+// Decodes and checks the pushes of one call. A large one is worked on in slices of the event loop while others push too: theirs come
+// between them.
+
+import type { MadeleineError } from '../../domain/errors.js';
+import type { PushCommand } from '../../engine/group/pushes.js';
+import type { Callers } from '../../lib/callers.js';
+import type { LoopSlices } from '../../lib/loop-slices.js';
+import { Undecodable } from '../wire/definitions.js';
+import { type DecodedPush, decodePush } from './push-decoder.js';
+import { type PushLimits, toPushCommand } from './push-validation.js';
+
+/** What is decoded in one go, whoever waits. */
+const SMALL = { pushes: 32, bytes: 16 * 1024 };
+/** What a push costs, in bytes of rows that are looked at: each of its own is decoded, checked and hashed. */
+const BYTES_OF_PUSH = 1_024;
+const BYTES_OF_BYTE = 8;
+
+/** A push as it came, and what is to be done for it or what is wrong with it. */
+export interface ReadPush {
+  readonly push: DecodedPush;
+  readonly command: PushCommand | MadeleineError;
+}
+
+export interface PushReaderOptions {
+  /** Shared by all who have much to do at a time. */
+  readonly slices: LoopSlices;
+  readonly limits: PushLimits;
+  readonly callers: Callers;
+}
+
+export class PushReader {
+  readonly #options: PushReaderOptions;
+
+  constructor(options: PushReaderOptions) {
+    this.#options = options;
+  }
+
+  /** Reads the pushes in order. Rejects with FIELD_INVALID for bytes that are no push, or with the signal's reason. */
+  async read(encoded: readonly Buffer[], caller: string, signal?: AbortSignal): Promise<readonly ReadPush[]> {
+    const { slices, callers } = this.#options;
+    if (isSmall(encoded) || !callers.areMany) return encoded.map((bytes, index) => this.#readOne(bytes, index));
+    const reads: ReadPush[] = [];
+    const look = (bytes: Buffer) => {
+      reads.push(this.#readOne(bytes, reads.length));
+      return true;
+    };
+    await slices.each(caller, { items: encoded, bytesOf: costOf, look }, signal);
+    return reads;
+  }
+
+  #readOne(bytes: Buffer, index: number): ReadPush {
+    const { limits } = this.#options;
+    const push = decodedOrRefused(bytes, limits.maxEventBytes);
+    return { push, command: toPushCommand(push, `events[${index}].`, limits) };
+  }
+}
+
+function isSmall(encoded: readonly Buffer[]): boolean {
+  if (encoded.length > SMALL.pushes) return false;
+  return encoded.reduce((sum, { byteLength }) => sum + byteLength, 0) <= SMALL.bytes;
+}
+
+function costOf({ byteLength }: Buffer): number {
+  return BYTES_OF_PUSH + BYTES_OF_BYTE * byteLength;
+}
+
+function decodedOrRefused(bytes: Buffer, maxEventBytes: number): DecodedPush {
+  try {
+    return decodePush(bytes, maxEventBytes);
+  } catch (error) {
+    throw new Undecodable(error).refusal;
+  }
+}
