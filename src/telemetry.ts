@@ -69,6 +69,12 @@ export class Metrics {
     'Events delivered and not acknowledged, of a consumer run here.',
     ['context', 'consumer'],
   );
+  readonly consumerParked = this.#gauge(
+    'madeleine_consumer_parked',
+    'Parked events of a consumer run here that has, or had, any.',
+    ['context', 'consumer'],
+  );
+  readonly verdicts = this.#counter('madeleine_verdicts_total', 'Events rejected by members, by verdict.', ['verdict']);
   readonly consumers = this.#gauge(
     'madeleine_consumers',
     'Consumers run here, by whether they have series of their own.',

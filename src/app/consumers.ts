@@ -20,10 +20,10 @@ export interface ConsumersOptions {
 /** Builds and starts what serves consumers. The log has to be started. */
 export async function startConsumers(options: ConsumersOptions, started: Started): Promise<Consumers> {
   const { surroundings, handle, instance, endedRuns, log } = options;
-  const { clock, metrics, logger } = surroundings;
+  const { clock, random, metrics, logger } = surroundings;
   const store = new MysqlConsumerStore({ database: handle.database });
   if (endedRuns !== undefined) await store.releaseEnded(endedRuns);
-  const consumers = new Consumers({ store, source: log.reader, instance, clock, metrics, logger });
+  const consumers = new Consumers({ store, source: log.reader, instance, clock, random, metrics, logger });
   consumers.start();
   started.add('consumers', () => consumers.stop());
   return consumers;

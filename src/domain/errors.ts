@@ -29,6 +29,7 @@ export type ErrorReason =
   | 'SEQUENCE_CONFLICT'
   | 'MEMBER_REPLACED'
   | 'OVERLOADED'
+  | 'QUOTA'
   | 'SEARCH_TOO_WIDE'
   | 'STORAGE_UNAVAILABLE'
   | 'DRAINING'

@@ -1,5 +1,6 @@
 // How an older schema becomes today's: by the command, by two servers at once, and in spite of ends in the middle.
 
+import { createConnection } from 'mysql2/promise';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { MIGRATIONS } from '../../src/storage/mysql/migrations/index.js';
 import { createTestDatabase, type TestDatabase } from '../support/database/database.js';
@@ -39,6 +40,30 @@ describe('madeleine migrate', () => {
     const schema = await schemaText(database.adminUrl);
     expect(await migrateDatabase(database.url)).toEqual({ version: LATEST, applied: [] });
     expect(await schemaText(database.adminUrl)).toBe(schema);
+  });
+});
+
+describe('failed attempts of before', () => {
+  let database: TestDatabase;
+  afterEach(() => database.drop());
+
+  it.each(DUMPS)('do not count any more, and those of later stay: $name', async (dump) => {
+    database = await restoreDump(dump);
+    const connection = await createConnection(database.adminUrl);
+    const failed = async () => {
+      const [rows] = await connection.query('SELECT DISTINCT attempts + losses AS failed FROM consumer_trouble');
+      return (rows as { failed: number }[]).map((row) => Number(row.failed));
+    };
+    try {
+      expect(Math.max(...(await failed()))).toBeGreaterThan(0);
+      await migrateDatabase(database.url);
+      expect(await failed()).toEqual([0]);
+      await connection.query('UPDATE consumer_trouble SET attempts = 3');
+      await migrateDatabase(database.url);
+      expect(await failed()).toEqual([3]);
+    } finally {
+      await connection.end();
+    }
   });
 });
 

@@ -87,6 +87,10 @@ CREATE TABLE `consumer_trouble` (
   `not_before_ms` bigint(20) unsigned NOT NULL,
   `reason` varchar(1024) NOT NULL,
   `state` tinyint(3) unsigned NOT NULL,
+  `code` varchar(64) NOT NULL DEFAULT '',
+  `parked_at` bigint(20) unsigned NOT NULL DEFAULT 0,
+  `failed_lease` bigint(20) unsigned NOT NULL DEFAULT 0,
+  KEY `consumer_trouble_state` (`consumer_id`,`state`),
   PRIMARY KEY (`consumer_id`,`position`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 

@@ -42,6 +42,7 @@ export const OPERATIONS = [
   'ackUpTo',
   'reject',
   'extend',
+  'extendAll',
   'tick',
   'expireEvent',
   'seek',
@@ -78,7 +79,7 @@ export class DeliveryHarness {
 
   constructor(scenario: Scenario) {
     this.#scenario = scenario;
-    this.model = new DeliveryModel(scenario.settings, scenario.events);
+    this.model = new DeliveryModel(scenario.settings, scenario.events, scenario.limits.maxParked ?? 100_000);
     this.head = (scenario.events.at(-1)?.position ?? 0) + 1;
     this.window = this.#open(1, 1);
   }
@@ -290,25 +291,30 @@ export class DeliveryHarness {
     const rejection = this.#rejection(b);
     const entries = this.#pickEntries(a, b >> 4);
     const answers = entries.map((entry, index) => this.#answer(entry, c + index));
+    if (rejection.action === 'PARK' && !this.window.answers.mayPark(answers)) {
+      expect(entries.length, 'there is no room for all of them').toBeGreaterThan(this.model.roomToPark);
+      return;
+    }
     const statuses = this.window.answers.reject(answers, rejection, this.now);
     entries.forEach((entry, index) => {
       const answer = answers[index] as Answer;
       const status = statuses[index];
-      const allowed = entry.parked ? this.#notAccepted(entry, answer) : this.#statuses(entry, answer);
+      const hasFailed = rejection.action === 'RETRY' && this.model.failedBefore(entry, answer.lease);
+      const allowed = entry.parked || hasFailed ? this.#notAccepted(entry, answer) : this.#statuses(entry, answer);
       expect(allowed, `reject of ${answer.position} with ${answer.lease}`).toContain(status);
       if (status !== 'ACCEPTED') return;
       this.model.answered(entry, this.now);
-      this.model.rejected(entry, rejection, this.now);
+      this.model.rejected(entry, rejection, answer.lease, this.now);
     });
   }
 
-  /** Of a parked event only a late acknowledgement counts. */
+  /** Of a parked event only a late acknowledgement counts; of a delivery that failed no second retry, once there is another one. */
   #notAccepted(entry: Entry, answer: Answer): readonly string[] {
     return this.#statuses(entry, answer).map((status) => (status === 'ACCEPTED' ? 'ALREADY' : status));
   }
 
   extend(a: number, b: number, c: number): void {
-    const ms = 1 + (b % 3_000);
+    const ms = 1 + (b % pick([3_000, 30_000], b));
     for (const entry of this.#pickEntries(a, 0)) {
       const answer = this.#answer(entry, c);
       const [status] = this.window.answers.extend([answer], ms, this.now);
@@ -316,7 +322,18 @@ export class DeliveryHarness {
       expect(allowed, `extend of ${answer.position} with ${answer.lease}`).toContain(status);
       if (status !== 'ACCEPTED' || entry.place !== 'in flight') continue;
       this.model.answered(entry, this.now);
-      entry.extendedUntil = Math.max(entry.extendedUntil, this.now + ms);
+      this.model.extend(entry, ms, this.now);
+    }
+  }
+
+  extendAll(a: number, b: number): void {
+    const ms = 1 + (a % 3_000);
+    const name = b % 2 === 0 ? undefined : pick(NAMES, b >> 1);
+    const entries = this.model.inFlight.filter((entry) => name === undefined || entry.member?.name === name);
+    expect(this.window.answers.extendAll(name, ms, this.now)).toBe(entries.length);
+    for (const entry of entries) {
+      this.model.answered(entry, this.now);
+      this.model.extend(entry, ms, this.now);
     }
   }
 
@@ -328,8 +345,10 @@ export class DeliveryHarness {
 
   #rejection(b: number): Rejection {
     const action = pick(['RETRY', 'RETRY', 'RETRY', 'PARK', 'SKIP'] as const, b);
-    const reason = 'could not';
-    return action === 'RETRY' ? { action, reason, delayMs: pick([0, 300, 2_000], b) } : { action, reason };
+    const cause = { code: 'NO', reason: 'could not' };
+    return action === 'RETRY'
+      ? { action, cause, delayMs: pick([0, 300, 2_000, undefined], b >> 2) }
+      : { action, cause };
   }
 
   /** Mostly some that are open to answers, else any. */
@@ -371,8 +390,8 @@ export class DeliveryHarness {
 
   #tickTo(now: number): void {
     this.now = now;
-    const expected = this.model.expire(this.now);
     const expired = this.window.redeliveries.expire(this.now);
+    const expected = this.model.expire(this.now, expired);
     expect(expired.map((expiry) => expiry.position).sort((x, y) => x - y)).toEqual(expected);
     const wake = this.window.redeliveries.nextWakeAt();
     const next = this.model.nextEvent(this.now);
@@ -451,7 +470,8 @@ export class DeliveryHarness {
   #open(nextLease: number, ownerFirstLease: number): DeliveryWindow {
     const { settings, limits } = this.#scenario;
     const failures = [...this.#storedFailures.values()];
-    return new DeliveryWindow({ settings, limits, state: { ...this.#stored, failures, nextLease, ownerFirstLease } });
+    const state = { ...this.#stored, failures, nextLease, ownerFirstLease };
+    return new DeliveryWindow({ settings, limits, state, random: () => 0 });
   }
 
   // --- comparing
@@ -464,6 +484,7 @@ export class DeliveryHarness {
     expect(stats.inFlight, 'in flight').toBe(model.inFlight.length);
     expect(stats.waiting, 'waiting').toBe(model.entries.filter((entry) => entry.place === 'returned').length);
     expect(stats.parked, 'parked').toBe(model.entries.filter((entry) => entry.parked).length);
+    expect(model.roomToPark, 'no more is parked than may be').toBeGreaterThanOrEqual(0);
     expect(stats.heldStreams, 'held streams').toBe(model.held.size);
     const oldest = model.entries.find((entry) => entry.place !== 'away' && !entry.replay)?.event.position ?? 0;
     expect(stats.oldestUnacknowledged, 'oldest unacknowledged').toBe(oldest);
@@ -490,7 +511,7 @@ export class DeliveryHarness {
     const failures = new Map(this.#storedFailures);
     writeFailures(failures, this.window.unsaved.take());
     const isThere = (failure: { readonly position: number }) => this.model.at(failure.position)?.expired === false;
-    const facts = [...failures.values()].filter(isThere).map(({ reason: _, ...failure }) => failure);
+    const facts = [...failures.values()].filter(isThere).map(({ cause: _, parkedAtMs: __, ...failure }) => failure);
     expect(facts.sort((x, y) => x.position - y.position)).toEqual(this.model.failures().filter(isThere));
   }
 

@@ -6,6 +6,7 @@ import { Ordering } from '../../src/domain/consumers/consumer.js';
 import type {
   AckStatus,
   Delivery,
+  Expiry,
   FailureRecord,
   MemberCredit,
   OfferResult,
@@ -36,6 +37,9 @@ export class Entry {
   attempts = 0;
   losses = 0;
   notBefore = 0;
+  /** Lease of the newest delivery that counts among the attempts. */
+  failedLease = 0;
+  /** Something is remembered of its failures, or of an extension. */
   failed = false;
   history: { readonly lease: number; readonly member: string }[] = [];
   /** Newest lease when it was parked: which member had which of them is not kept. */
@@ -62,8 +66,8 @@ export interface ModelMember extends MemberCredit {
   answered: number;
 }
 
-/** What a failure record says but for its reason. */
-type FailureFacts = Omit<FailureRecord, 'reason'>;
+/** What a failure record says but for its cause. */
+type FailureFacts = Omit<FailureRecord, 'cause' | 'parkedAtMs'>;
 
 interface Saved {
   readonly offset: number;
@@ -71,12 +75,13 @@ interface Saved {
   readonly generationOffset: number;
   readonly entries: ReadonlyMap<
     number,
-    Pick<Entry, 'done' | 'parked' | 'replay' | 'attempts' | 'losses' | 'notBefore' | 'failed'>
+    Pick<Entry, 'done' | 'parked' | 'replay' | 'attempts' | 'losses' | 'notBefore' | 'failedLease' | 'failed'>
   >;
 }
 
 export class DeliveryModel {
   readonly settings: WindowSettings;
+  readonly #maxParked: number;
   readonly entries: Entry[];
   readonly members = new Map<string, ModelMember>();
   /** Streams with passed over events that were not all offered again. */
@@ -93,8 +98,9 @@ export class DeliveryModel {
   readonly #parkedHere = new Set<number>();
   #saved: Saved;
 
-  constructor(settings: WindowSettings, events: readonly ModelEvent[]) {
+  constructor(settings: WindowSettings, events: readonly ModelEvent[], maxParked: number) {
     this.settings = settings;
+    this.#maxParked = maxParked;
     this.entries = events.map((event) => new Entry(event));
     this.#saved = this.#snapshot(0);
   }
@@ -105,6 +111,11 @@ export class DeliveryModel {
 
   get inFlight(): Entry[] {
     return this.entries.filter((entry) => entry.place === 'in flight');
+  }
+
+  /** How many events more may be parked. */
+  get roomToPark(): number {
+    return this.#maxParked - this.entries.filter((entry) => entry.parked).length;
   }
 
   /** The unit's entries: those of its stream, or itself alone. */
@@ -238,15 +249,29 @@ export class DeliveryModel {
     const T = this.settings.ackTimeoutMs;
     const start = entry.clockStart ?? Number.POSITIVE_INFINITY;
     const answered = entry.member?.answered ?? 0;
-    return Math.max(entry.extendedUntil, Math.min(Math.max(start, answered) + T, start + 10 * T));
+    return Math.min(Math.max(entry.extendedUntil, start + T, answered + T), start + 10 * T);
   }
 
-  /** Positions whose clock has run out; they fail. */
-  expire(now: number): number[] {
+  extend(entry: Entry, ms: number, now: number): void {
+    entry.extendedUntil = Math.max(
+      entry.extendedUntil,
+      Math.min(now + ms, (entry.clockStart ?? now) + 10 * this.settings.ackTimeoutMs),
+    );
+    entry.notBefore = entry.extendedUntil;
+    entry.failed = true;
+  }
+
+  /** Positions whose clock has run out; they fail, in the order that the window chose, as far as there is room to park. */
+  expire(now: number, chosen: readonly Expiry[]): number[] {
     const due = this.inFlight.filter((entry) => entry.clockStart !== undefined && this.deadline(entry) <= now);
-    for (const entry of due) {
+    const order = chosen.map(({ position }) => position);
+    const sorted = [...due].sort((a, b) => order.indexOf(a.event.position) - order.indexOf(b.event.position));
+    for (const entry of sorted) {
+      const attempt = entry.attempts + 1;
       this.takeBack(entry);
-      this.fail(entry, 0, now);
+      this.fail(entry, { lease: entry.lease, delayMs: 0 }, now);
+      const told = chosen.find(({ position }) => position === entry.event.position);
+      expect(told, `what ran out at ${entry.event.position}`).toMatchObject({ attempt, parked: entry.parked });
     }
     return due.map((entry) => entry.event.position);
   }
@@ -266,6 +291,10 @@ export class DeliveryModel {
   #giveUp(entry: Entry): void {
     entry.place = 'returned';
     entry.clockStart = undefined;
+    if (entry.extendedUntil === 0) return;
+    entry.extendedUntil = 0;
+    entry.notBefore = 0;
+    entry.failed = entry.replay || entry.attempts > 0 || entry.losses > 0;
   }
 
   /** The event returns, and with it what came after it in its stream. */
@@ -275,11 +304,27 @@ export class DeliveryModel {
     }
   }
 
-  fail(entry: Entry, notBefore: number, now: number): void {
-    entry.attempts++;
+  /** A delivery failed: it counts once. */
+  fail(entry: Entry, { lease, delayMs }: { lease: number; delayMs: number | undefined }, now: number): void {
+    const hasCounted = lease === 0 ? entry.attempts > 0 : lease <= entry.failedLease;
+    if (!hasCounted) {
+      entry.attempts++;
+      entry.failedLease = lease;
+    }
+    this.#parkOrDelay(entry, entry.attempts, delayMs, now);
+  }
+
+  #parkOrDelay(entry: Entry, failures: number, delayMs: number | undefined, now: number): void {
     entry.failed = true;
-    entry.notBefore = notBefore;
-    if (this.settings.parking && entry.attempts >= this.settings.maxAttempts) this.park(entry, now);
+    const isUsedUp = failures >= this.settings.maxAttempts;
+    if (isUsedUp && this.roomToPark > 0) {
+      this.park(entry, now);
+      return;
+    }
+    const { initialMs, maxMs } = this.settings.retryBackoff;
+    const backoff = Math.min(maxMs, initialMs * 2 ** (failures - 1));
+    const delay = delayMs === undefined || (isUsedUp && delayMs === 0) ? backoff : delayMs;
+    entry.notBefore = delay === 0 ? 0 : now + delay;
   }
 
   park(entry: Entry, now: number): void {
@@ -289,6 +334,7 @@ export class DeliveryModel {
     entry.replay = false;
     entry.failed = true;
     entry.notBefore = 0;
+    entry.extendedUntil = 0;
     entry.place = 'away';
     entry.clockStart = undefined;
     this.#startClocks(now);
@@ -299,6 +345,7 @@ export class DeliveryModel {
     entry.parked = false;
     entry.replay = false;
     entry.failed = false;
+    entry.extendedUntil = 0;
     entry.place = 'away';
     entry.clockStart = undefined;
     this.#startClocks(now);
@@ -311,8 +358,7 @@ export class DeliveryModel {
     this.members.delete(name);
     for (const entry of lost ? oldest : []) {
       entry.losses++;
-      entry.failed = true;
-      if (this.settings.parking && entry.losses >= this.settings.maxAttempts) this.park(entry, now);
+      this.#parkOrDelay(entry, entry.losses, 0, now);
     }
     return held.length;
   }
@@ -353,12 +399,18 @@ export class DeliveryModel {
     if (entry.place !== 'away' && entry.member !== undefined) entry.member.answered = now;
   }
 
-  rejected(entry: Entry, rejection: Rejection, now: number): void {
+  /** Whether a retry is asked for with a delivery that failed, while a later one is in flight. */
+  failedBefore(entry: Entry, lease: number): boolean {
+    const isFormer = lease !== 0 && lease !== entry.lease && entry.place === 'in flight';
+    return isFormer && lease <= entry.failedLease;
+  }
+
+  rejected(entry: Entry, rejection: Rejection, lease: number, now: number): void {
     if (rejection.action === 'SKIP') this.finish(entry, now);
     else if (rejection.action === 'PARK') this.park(entry, now);
     else {
-      this.takeBack(entry);
-      this.fail(entry, rejection.delayMs === 0 ? 0 : now + rejection.delayMs, now);
+      if (entry.place === 'in flight') this.takeBack(entry);
+      this.fail(entry, { lease: entry.lease || lease, delayMs: rejection.delayMs }, now);
     }
   }
 
@@ -384,6 +436,7 @@ export class DeliveryModel {
         attempts: entry.attempts,
         losses: entry.losses,
         notBeforeMs: entry.notBefore,
+        failedLease: entry.failedLease,
         state: entry.parked ? 'PARKED' : entry.replay ? 'REPLAY' : 'RETRY',
       }));
   }
@@ -420,7 +473,7 @@ export class DeliveryModel {
       if (entry.replay) entry.place = 'returned';
       entry.failed = entry.parked || entry.replay;
       entry.done = !after && !entry.failed;
-      if (!entry.failed) Object.assign(entry, { attempts: 0, losses: 0, notBefore: 0 });
+      if (!entry.failed) Object.assign(entry, { attempts: 0, losses: 0, notBefore: 0, failedLease: 0 });
     }
     this.held.clear();
     this.#parkedHere.clear();
@@ -444,8 +497,9 @@ export class DeliveryModel {
 
   #snapshot(offset: number): Saved {
     const entries = this.entries.map((entry) => {
-      const { done, parked, replay, attempts, losses, notBefore, failed } = entry;
-      return [entry.event.position, { done, parked, replay, attempts, losses, notBefore, failed }] as const;
+      const { done, parked, replay, attempts, losses, notBefore, failedLease, failed } = entry;
+      const saved = { done, parked, replay, attempts, losses, notBefore, failedLease, failed };
+      return [entry.event.position, saved] as const;
     });
     const { generationFirst, generationOffset } = this;
     return { offset, generationFirst, generationOffset, entries: new Map(entries) };

@@ -51,9 +51,9 @@ const scenario: fc.Arbitrary<Scenario> = fc.record({
     ordering: fc.constantFrom(Ordering.BY_STREAM, Ordering.BY_STREAM, Ordering.NONE),
     ackTimeoutMs: fc.constant(1_000),
     maxAttempts: fc.constantFrom(2, 3, 10),
-    parking: fc.boolean(),
+    retryBackoff: fc.constantFrom({ initialMs: 200, maxMs: 1_500, jitter: 0 }, { initialMs: 0, maxMs: 0, jitter: 0 }),
   }),
-  limits: fc.constantFrom({}, {}, { maxAckedRanges: 3, maxAckedAhead: 6 }),
+  limits: fc.constantFrom({}, { maxParked: 2 }, { maxParked: 0 }, { maxAckedRanges: 3, maxAckedAhead: 6 }),
   events,
 });
 

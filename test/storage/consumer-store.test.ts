@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DEFAULT_SETTINGS, EVERY_EVENT } from '../../src/domain/consumers/consumer.js';
+import type { FailureRecord } from '../../src/domain/consumers/delivery-types.js';
 import { MysqlConsumerStore } from '../../src/storage/mysql/consumers/consumer-store.js';
 import { Database } from '../../src/storage/mysql/sql/database.js';
 import { migrate } from '../../src/storage/mysql/sql/schema.js';
@@ -54,6 +55,10 @@ describe('consumer store', () => {
     },
     ...{ failures: [], failuresOver: [] },
     ...more,
+  });
+  const failureAt = (position: number): FailureRecord => ({
+    ...{ position, attempts: 1, losses: 0, notBeforeMs: 0, failedLease: 5 },
+    ...{ cause: { code: 'ACK_TIMEOUT', reason: 'too late' }, parkedAtMs: 0, state: 'RETRY' },
   });
   const endLease = (record: ConsumerRecord) =>
     database.write('UPDATE consumer SET lease_until = NOW(6) - INTERVAL 1 SECOND WHERE id = ?', [record.id]);
@@ -226,26 +231,56 @@ describe('consumer store', () => {
   it('stores failure records with the place, replaces and settles them', async () => {
     const record = await create();
     const { hold } = await acquire(record);
-    const failure = {
-      position: 11,
-      attempts: 1,
-      losses: 0,
-      notBeforeMs: 0,
-      reason: 'ack timeout',
-      state: 'RETRY' as const,
-    };
-    const other = { ...failure, position: 12 };
-    await store.flush([write(hold, { failures: [failure, other] })]);
+    const failure = failureAt(11);
+    await store.flush([write(hold, { failures: [failure, failureAt(12)] })]);
     await store.flush([write(hold, { failures: [{ ...failure, attempts: 2 }], failuresOver: [12] })]);
-    expect((await acquire(record)).failures).toEqual([{ ...failure, attempts: 2 }]);
+    expect((await acquire(record)).failures).toEqual([{ ...failure, attempts: 2, cause: undefined }]);
+  });
+
+  it('stores why an event failed and since when it is parked, and leaves texts as they are where none are given', async () => {
+    const record = await create();
+    const { hold } = await acquire(record);
+    const cause = { code: 'NO_STOCK', reason: 'nothing left 🎉'.repeat(100) };
+    const parked = { ...failureAt(11), failedLease: 7, cause, parkedAtMs: 1_700_000_000_123, state: 'PARKED' as const };
+    await store.flush([write(hold, { failures: [parked, failureAt(12)] })]);
+    await store.flush([write(hold, { failures: [{ ...parked, cause: undefined, state: 'REPLAY' }] })]);
+    const rows = await database.query(
+      'SELECT position, code, reason, parked_at, failed_lease, state FROM consumer_trouble WHERE consumer_id = ? ORDER BY position',
+      [record.id],
+    );
+    const reason = cause.reason.slice(0, 1_024);
+    expect(rows).toEqual([
+      { position: 11, code: 'NO_STOCK', reason, parked_at: 1_700_000_000_123_000, failed_lease: 7, state: 3 },
+      { position: 12, code: 'ACK_TIMEOUT', reason: 'too late', parked_at: 0, failed_lease: 5, state: 1 },
+    ]);
+    expect((await acquire(record)).failures[0]).toEqual({ ...parked, cause: undefined, state: 'REPLAY' });
+  });
+
+  it('counts the parked events of many consumers', async () => {
+    const [none, some, many] = [await create(), await create(), await create()];
+    for (const [record, count] of [
+      [some, 2],
+      [many, 700],
+    ] as const) {
+      const positions = Array.from({ length: count }, (_, index) => 11 + index);
+      const parked = positions.map((position) => ({ ...failureAt(position), state: 'PARKED' as const }));
+      const { hold } = await acquire(record);
+      await store.flush([write(hold, { failures: [...parked, failureAt(10_000)] })]);
+    }
+    expect(await store.countParked([none.id, some.id, many.id])).toEqual(
+      new Map([
+        [some.id, 2],
+        [many.id, 700],
+      ]),
+    );
+    expect(await store.countParked([])).toEqual(new Map());
   });
 
   it('stores no failure record for a consumer whose hold is lost', async () => {
     const record = await create();
     const { hold } = await acquire(record);
     const next = await acquire(record);
-    const failure = { position: 11, attempts: 1, losses: 0, notBeforeMs: 0, reason: '', state: 'RETRY' as const };
-    expect(await store.flush([write(hold, { failures: [failure] })])).toEqual(new Set([next.hold.id]));
+    expect(await store.flush([write(hold, { failures: [failureAt(11)] })])).toEqual(new Set([next.hold.id]));
     expect((await acquire(record)).failures).toEqual([]);
   });
 

@@ -203,6 +203,56 @@ export function ackStatusToJSON(object: AckStatus): string {
   }
 }
 
+/** What is to become of events that a member cannot take. */
+export enum Verdict {
+  /** VERDICT_UNSPECIFIED - Not set: FIELD_INVALID. */
+  VERDICT_UNSPECIFIED = 0,
+  /** VERDICT_RETRY - Deliver it again, with a raised attempt; after `max_attempts` it is parked. */
+  VERDICT_RETRY = 1,
+  /** VERDICT_PARK - Set it aside, for people to look at: it is parked. */
+  VERDICT_PARK = 2,
+  /** VERDICT_SKIP - Pass over it: it is done, without success. */
+  VERDICT_SKIP = 3,
+  UNRECOGNIZED = -1,
+}
+
+export function verdictFromJSON(object: any): Verdict {
+  switch (object) {
+    case 0:
+    case "VERDICT_UNSPECIFIED":
+      return Verdict.VERDICT_UNSPECIFIED;
+    case 1:
+    case "VERDICT_RETRY":
+      return Verdict.VERDICT_RETRY;
+    case 2:
+    case "VERDICT_PARK":
+      return Verdict.VERDICT_PARK;
+    case 3:
+    case "VERDICT_SKIP":
+      return Verdict.VERDICT_SKIP;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return Verdict.UNRECOGNIZED;
+  }
+}
+
+export function verdictToJSON(object: Verdict): string {
+  switch (object) {
+    case Verdict.VERDICT_UNSPECIFIED:
+      return "VERDICT_UNSPECIFIED";
+    case Verdict.VERDICT_RETRY:
+      return "VERDICT_RETRY";
+    case Verdict.VERDICT_PARK:
+      return "VERDICT_PARK";
+    case Verdict.VERDICT_SKIP:
+      return "VERDICT_SKIP";
+    case Verdict.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 /** Where a new consumer begins, or a seek goes. */
 export interface StartPosition {
   /** One of the four, required. */
@@ -254,6 +304,26 @@ export interface ConsumerFilter {
   description: { [key: string]: any } | undefined;
 }
 
+/**
+ * When an event is delivered again that was rejected for a RETRY without a delay: after `initial`, and twice as long after each further
+ * attempt. Members that are not set have their defaults.
+ */
+export interface RetryBackoff {
+  /** The first delay: 0 to 1 day, default 1 s. */
+  initial:
+    | Duration
+    | undefined;
+  /** The longest delay: `initial` to 1 day; default 5 min, or `initial` where that is longer. */
+  max:
+    | Duration
+    | undefined;
+  /**
+   * The share of each delay that is left to chance, so that what failed together does not come back together: 0 (none) to 1,
+   * default 0.5. It only shortens a delay.
+   */
+  jitter?: number | undefined;
+}
+
 /** The durable settings of a consumer. */
 export interface ConsumerSettings {
   /** Which events it gets. At creation unset means every event of its context. */
@@ -265,8 +335,9 @@ export interface ConsumerSettings {
     | Duration
     | undefined;
   /**
-   * Deliveries of one event before it is parked: 1 to 1,000, default 10. Kept, but without effect until parking is served: the
-   * event goes on being delivered.
+   * Deliveries of one event before it is parked: 1 to 1,000, default 10. Time-outs and rejections count together; the members that
+   * were lost while they had the event, as the oldest of its stream with them, count by themselves. Beyond 100,000 parked
+   * events of a consumer it goes on being delivered, with back-off.
    */
   maxAttempts?:
     | number
@@ -278,7 +349,14 @@ export interface ConsumerSettings {
     | boolean
     | undefined;
   /** The consumer goes with its last member; default false. */
-  ephemeral?: boolean | undefined;
+  ephemeral?:
+    | boolean
+    | undefined;
+  /**
+   * The delays of what is rejected without one. What timed out, or was with a member that was lost, is delivered again at once: it
+   * has waited already, and the next member may be well.
+   */
+  retryBackoff: RetryBackoff | undefined;
 }
 
 /** A member of a consumer. */
@@ -319,7 +397,7 @@ export interface Consumer {
   pendingIsMinimum: boolean;
   /** Events delivered and not acknowledged; known to the instance that runs it, else 0. */
   inFlight: number;
-  /** Parked events; not yet served. */
+  /** Parked events: set aside by a verdict, or as their attempts were used up. They do not hold up the offset. */
   parked: bigint;
   /** The oldest delivered and unacknowledged position; 0: none, or another instance runs it. */
   oldestUnacknowledged: bigint;
@@ -411,7 +489,8 @@ export interface Delivery {
   attempt: number;
   /**
    * When it will be delivered again unless acknowledged. Only deliveries whose clock runs carry one: under BY_STREAM the
-   * oldest unacknowledged one of a stream. An acknowledgement of the member starts its clocks anew.
+   * oldest unacknowledged one of a stream. Any answer of the member starts its clocks anew, at most until ten times `ack_timeout`
+   * have passed.
    */
   deadline:
     | Timestamp
@@ -520,6 +599,67 @@ export interface AcknowledgeResponse {
   results: AckResult[];
   /** How many events `up_to` acknowledged. */
   acknowledgedUpTo: number;
+}
+
+/** Rejects events. */
+export interface RejectRequest {
+  /** Context of the consumer. Empty means `default`. */
+  context: string;
+  /** Name of the consumer, required. */
+  consumer: string;
+  /** Events to reject, 1 to 10,000. */
+  rejections: Acknowledgement[];
+  /** What is to become of them, required. */
+  verdict: Verdict;
+  /**
+   * With RETRY: how long to wait before they are delivered again, 0 (at once) to 1 day; not set: as `retry_backoff` of the consumer
+   * says. With another verdict: FIELD_INVALID.
+   */
+  delay:
+    | Duration
+    | undefined;
+  /** Why, for people: at most 1 KiB. It is kept with the event until that is done. */
+  reason: string;
+  /**
+   * Why, for programs: a short code of at most 64 bytes, without control characters, such as `NO_STOCK`. The server's own ones are ACK_TIMEOUT
+   * and MEMBER_LOST.
+   */
+  code: string;
+}
+
+/** The durable answer. */
+export interface RejectResponse {
+  /** The offset after it. */
+  offset: bigint;
+  /**
+   * One result a rejection, in the order of the request. ALREADY: the event was acknowledged, parked or skipped before, or this
+   * delivery was rejected before and another one followed.
+   */
+  results: AckResult[];
+}
+
+/** Asks for more time. */
+export interface ExtendAckDeadlineRequest {
+  /** Context of the consumer. Empty means `default`. */
+  context: string;
+  /** Name of the consumer, required. */
+  consumer: string;
+  /** Events in flight to extend, 1 to 10,000; none with `all`. */
+  positions: Acknowledgement[];
+  /** Extend all that is in flight instead. */
+  all: boolean;
+  /** With `all`: only what was delivered to this member. */
+  member: string;
+  /** How long from now, required: more than 0, at most 12 h. It shortens nothing. */
+  extension: Duration | undefined;
+}
+
+/** The durable answer. */
+export interface ExtendAckDeadlineResponse {
+  /** One result a position, in the order of the request. */
+  results: AckResult[];
+  /** How many events `all` extended. */
+  extended: number;
 }
 
 /** Creates a consumer. */
@@ -1112,6 +1252,109 @@ export const ConsumerFilter: MessageFns<ConsumerFilter> = {
   },
 };
 
+function createBaseRetryBackoff(): RetryBackoff {
+  return { initial: undefined, max: undefined, jitter: undefined };
+}
+
+export const RetryBackoff: MessageFns<RetryBackoff> = {
+  encode(message: RetryBackoff, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.initial !== undefined) {
+      Duration.encode(message.initial, writer.uint32(10).fork()).join();
+    }
+    if (message.max !== undefined) {
+      Duration.encode(message.max, writer.uint32(18).fork()).join();
+    }
+    if (message.jitter !== undefined) {
+      writer.uint32(25).double(message.jitter);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RetryBackoff {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetryBackoff();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.initial = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.max = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.jitter = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RetryBackoff {
+    return {
+      initial: isSet(object.initial) ? Duration.fromJSON(object.initial) : undefined,
+      max: isSet(object.max) ? Duration.fromJSON(object.max) : undefined,
+      jitter: isSet(object.jitter) ? globalThis.Number(object.jitter) : undefined,
+    };
+  },
+
+  toJSON(message: RetryBackoff): unknown {
+    const obj: any = {};
+    if (message.initial !== undefined) {
+      obj.initial = Duration.toJSON(message.initial);
+    }
+    if (message.max !== undefined) {
+      obj.max = Duration.toJSON(message.max);
+    }
+    if (message.jitter !== undefined) {
+      obj.jitter = floatToJson(message.jitter);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RetryBackoff>): RetryBackoff {
+    return RetryBackoff.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RetryBackoff>): RetryBackoff {
+    const message = createBaseRetryBackoff();
+    message.initial = (object.initial !== undefined && object.initial !== null)
+      ? Duration.fromPartial(object.initial)
+      : undefined;
+    message.max = (object.max !== undefined && object.max !== null) ? Duration.fromPartial(object.max) : undefined;
+    message.jitter = object.jitter ?? undefined;
+    return message;
+  },
+};
+
 function createBaseConsumerSettings(): ConsumerSettings {
   return {
     filter: undefined,
@@ -1120,6 +1363,7 @@ function createBaseConsumerSettings(): ConsumerSettings {
     ordering: 0,
     ignoreOwn: undefined,
     ephemeral: undefined,
+    retryBackoff: undefined,
   };
 }
 
@@ -1142,6 +1386,9 @@ export const ConsumerSettings: MessageFns<ConsumerSettings> = {
     }
     if (message.ephemeral !== undefined) {
       writer.uint32(48).bool(message.ephemeral);
+    }
+    if (message.retryBackoff !== undefined) {
+      RetryBackoff.encode(message.retryBackoff, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -1207,6 +1454,14 @@ export const ConsumerSettings: MessageFns<ConsumerSettings> = {
             message.ephemeral = reader.bool();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.retryBackoff = RetryBackoff.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1239,6 +1494,11 @@ export const ConsumerSettings: MessageFns<ConsumerSettings> = {
         ? globalThis.Boolean(object.ignore_own)
         : undefined,
       ephemeral: isSet(object.ephemeral) ? globalThis.Boolean(object.ephemeral) : undefined,
+      retryBackoff: isSet(object.retryBackoff)
+        ? RetryBackoff.fromJSON(object.retryBackoff)
+        : isSet(object.retry_backoff)
+        ? RetryBackoff.fromJSON(object.retry_backoff)
+        : undefined,
     };
   },
 
@@ -1262,6 +1522,9 @@ export const ConsumerSettings: MessageFns<ConsumerSettings> = {
     if (message.ephemeral !== undefined) {
       obj.ephemeral = message.ephemeral;
     }
+    if (message.retryBackoff !== undefined) {
+      obj.retryBackoff = RetryBackoff.toJSON(message.retryBackoff);
+    }
     return obj;
   },
 
@@ -1280,6 +1543,9 @@ export const ConsumerSettings: MessageFns<ConsumerSettings> = {
     message.ordering = object.ordering ?? 0;
     message.ignoreOwn = object.ignoreOwn ?? undefined;
     message.ephemeral = object.ephemeral ?? undefined;
+    message.retryBackoff = (object.retryBackoff !== undefined && object.retryBackoff !== null)
+      ? RetryBackoff.fromPartial(object.retryBackoff)
+      : undefined;
     return message;
   },
 };
@@ -3432,6 +3698,501 @@ export const AcknowledgeResponse: MessageFns<AcknowledgeResponse> = {
   },
 };
 
+function createBaseRejectRequest(): RejectRequest {
+  return { context: "", consumer: "", rejections: [], verdict: 0, delay: undefined, reason: "", code: "" };
+}
+
+export const RejectRequest: MessageFns<RejectRequest> = {
+  encode(message: RejectRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== "") {
+      writer.uint32(10).string(message.context);
+    }
+    if (message.consumer !== "") {
+      writer.uint32(18).string(message.consumer);
+    }
+    for (const v of message.rejections) {
+      Acknowledgement.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.verdict !== 0) {
+      writer.uint32(32).int32(message.verdict);
+    }
+    if (message.delay !== undefined) {
+      Duration.encode(message.delay, writer.uint32(42).fork()).join();
+    }
+    if (message.reason !== "") {
+      writer.uint32(50).string(message.reason);
+    }
+    if (message.code !== "") {
+      writer.uint32(58).string(message.code);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RejectRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRejectRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.consumer = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.rejections.push(Acknowledgement.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.verdict = reader.int32() as any;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.delay = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RejectRequest {
+    return {
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      consumer: isSet(object.consumer) ? globalThis.String(object.consumer) : "",
+      rejections: globalThis.Array.isArray(object?.rejections)
+        ? object.rejections.map((e: any) => Acknowledgement.fromJSON(e))
+        : [],
+      verdict: isSet(object.verdict) ? verdictFromJSON(object.verdict) : 0,
+      delay: isSet(object.delay) ? Duration.fromJSON(object.delay) : undefined,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      code: isSet(object.code) ? globalThis.String(object.code) : "",
+    };
+  },
+
+  toJSON(message: RejectRequest): unknown {
+    const obj: any = {};
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.consumer !== "") {
+      obj.consumer = message.consumer;
+    }
+    if (message.rejections?.length) {
+      obj.rejections = message.rejections.map((e) => Acknowledgement.toJSON(e));
+    }
+    if (message.verdict !== 0) {
+      obj.verdict = verdictToJSON(message.verdict);
+    }
+    if (message.delay !== undefined) {
+      obj.delay = Duration.toJSON(message.delay);
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.code !== "") {
+      obj.code = message.code;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RejectRequest>): RejectRequest {
+    return RejectRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RejectRequest>): RejectRequest {
+    const message = createBaseRejectRequest();
+    message.context = object.context ?? "";
+    message.consumer = object.consumer ?? "";
+    message.rejections = object.rejections?.map((e) => Acknowledgement.fromPartial(e)) || [];
+    message.verdict = object.verdict ?? 0;
+    message.delay = (object.delay !== undefined && object.delay !== null)
+      ? Duration.fromPartial(object.delay)
+      : undefined;
+    message.reason = object.reason ?? "";
+    message.code = object.code ?? "";
+    return message;
+  },
+};
+
+function createBaseRejectResponse(): RejectResponse {
+  return { offset: 0n, results: [] };
+}
+
+export const RejectResponse: MessageFns<RejectResponse> = {
+  encode(message: RejectResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.offset !== 0n) {
+      if (BigInt.asUintN(64, message.offset) !== message.offset) {
+        throw new globalThis.Error("value provided for field message.offset of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.offset);
+    }
+    for (const v of message.results) {
+      AckResult.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RejectResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRejectResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.offset = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.results.push(AckResult.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RejectResponse {
+    return {
+      offset: isSet(object.offset) ? BigInt(object.offset) : 0n,
+      results: globalThis.Array.isArray(object?.results) ? object.results.map((e: any) => AckResult.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: RejectResponse): unknown {
+    const obj: any = {};
+    if (message.offset !== 0n) {
+      obj.offset = message.offset.toString();
+    }
+    if (message.results?.length) {
+      obj.results = message.results.map((e) => AckResult.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RejectResponse>): RejectResponse {
+    return RejectResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RejectResponse>): RejectResponse {
+    const message = createBaseRejectResponse();
+    message.offset = (object.offset !== undefined && object.offset !== null) ? BigInt(object.offset) : 0n;
+    message.results = object.results?.map((e) => AckResult.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseExtendAckDeadlineRequest(): ExtendAckDeadlineRequest {
+  return { context: "", consumer: "", positions: [], all: false, member: "", extension: undefined };
+}
+
+export const ExtendAckDeadlineRequest: MessageFns<ExtendAckDeadlineRequest> = {
+  encode(message: ExtendAckDeadlineRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== "") {
+      writer.uint32(10).string(message.context);
+    }
+    if (message.consumer !== "") {
+      writer.uint32(18).string(message.consumer);
+    }
+    for (const v of message.positions) {
+      Acknowledgement.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.all !== false) {
+      writer.uint32(32).bool(message.all);
+    }
+    if (message.member !== "") {
+      writer.uint32(42).string(message.member);
+    }
+    if (message.extension !== undefined) {
+      Duration.encode(message.extension, writer.uint32(50).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExtendAckDeadlineRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExtendAckDeadlineRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.consumer = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.positions.push(Acknowledgement.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.all = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.member = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.extension = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ExtendAckDeadlineRequest {
+    return {
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      consumer: isSet(object.consumer) ? globalThis.String(object.consumer) : "",
+      positions: globalThis.Array.isArray(object?.positions)
+        ? object.positions.map((e: any) => Acknowledgement.fromJSON(e))
+        : [],
+      all: isSet(object.all) ? globalThis.Boolean(object.all) : false,
+      member: isSet(object.member) ? globalThis.String(object.member) : "",
+      extension: isSet(object.extension) ? Duration.fromJSON(object.extension) : undefined,
+    };
+  },
+
+  toJSON(message: ExtendAckDeadlineRequest): unknown {
+    const obj: any = {};
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.consumer !== "") {
+      obj.consumer = message.consumer;
+    }
+    if (message.positions?.length) {
+      obj.positions = message.positions.map((e) => Acknowledgement.toJSON(e));
+    }
+    if (message.all !== false) {
+      obj.all = message.all;
+    }
+    if (message.member !== "") {
+      obj.member = message.member;
+    }
+    if (message.extension !== undefined) {
+      obj.extension = Duration.toJSON(message.extension);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ExtendAckDeadlineRequest>): ExtendAckDeadlineRequest {
+    return ExtendAckDeadlineRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ExtendAckDeadlineRequest>): ExtendAckDeadlineRequest {
+    const message = createBaseExtendAckDeadlineRequest();
+    message.context = object.context ?? "";
+    message.consumer = object.consumer ?? "";
+    message.positions = object.positions?.map((e) => Acknowledgement.fromPartial(e)) || [];
+    message.all = object.all ?? false;
+    message.member = object.member ?? "";
+    message.extension = (object.extension !== undefined && object.extension !== null)
+      ? Duration.fromPartial(object.extension)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseExtendAckDeadlineResponse(): ExtendAckDeadlineResponse {
+  return { results: [], extended: 0 };
+}
+
+export const ExtendAckDeadlineResponse: MessageFns<ExtendAckDeadlineResponse> = {
+  encode(message: ExtendAckDeadlineResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.results) {
+      AckResult.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.extended !== 0) {
+      writer.uint32(16).uint32(message.extended);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExtendAckDeadlineResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExtendAckDeadlineResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.results.push(AckResult.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.extended = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ExtendAckDeadlineResponse {
+    return {
+      results: globalThis.Array.isArray(object?.results) ? object.results.map((e: any) => AckResult.fromJSON(e)) : [],
+      extended: isSet(object.extended) ? globalThis.Number(object.extended) : 0,
+    };
+  },
+
+  toJSON(message: ExtendAckDeadlineResponse): unknown {
+    const obj: any = {};
+    if (message.results?.length) {
+      obj.results = message.results.map((e) => AckResult.toJSON(e));
+    }
+    if (message.extended !== 0) {
+      obj.extended = Math.round(message.extended);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ExtendAckDeadlineResponse>): ExtendAckDeadlineResponse {
+    return ExtendAckDeadlineResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ExtendAckDeadlineResponse>): ExtendAckDeadlineResponse {
+    const message = createBaseExtendAckDeadlineResponse();
+    message.results = object.results?.map((e) => AckResult.fromPartial(e)) || [];
+    message.extended = object.extended ?? 0;
+    return message;
+  },
+};
+
 function createBaseCreateConsumerRequest(): CreateConsumerRequest {
   return { context: "", name: "", settings: undefined, start: undefined };
 }
@@ -4639,6 +5400,46 @@ export const ConsumerServiceDefinition = {
       options: {},
     },
     /**
+     * Says of events that they cannot be taken: deliver them again (RETRY), set them aside (PARK), or pass over them (SKIP). Answers
+     * after the commit, position by position, as Acknowledge does.
+     *
+     * A verdict survives the instance that takes it: attempts, delays, what is parked and what is skipped. Under BY_STREAM a RETRY has
+     * the later unacknowledged events of its stream come again after it, their attempts not raised; other streams go on. A parked
+     * or skipped event frees its stream at once. Repeating a call is safe: a delivery counts as one attempt, however often it is
+     * rejected, and with what was parked or skipped before the answer is ALREADY.
+     *
+     * Errors: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (CONSUMER_UNKNOWN); FAILED_PRECONDITION (POSITION_BEYOND_HEAD);
+     * RESOURCE_EXHAUSTED (QUOTA) for a PARK that would have more than 100,000 events of the consumer parked. A refused call has
+     * rejected nothing.
+     */
+    reject: {
+      name: "Reject",
+      requestType: RejectRequest as typeof RejectRequest,
+      requestStream: false,
+      responseType: RejectResponse as typeof RejectResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Gives events in flight more time: none of them is delivered again before the extension is over, whatever instance runs the
+     * consumer then. Answers after the commit, position by position, as Acknowledge does.
+     *
+     * An extension ends with the delivery that it was for: when the event is acknowledged or rejected, its member goes, or an earlier event
+     * of its stream comes again. It never reaches further than ten times `ack_timeout` after the event's clock began, at its delivery or
+     * under BY_STREAM when it became the oldest of its stream. An event that is not in flight any more, as its time was over or
+     * another instance took the consumer over, is answered as an acknowledgement would be, and gets no time.
+     *
+     * Errors: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (CONSUMER_UNKNOWN); FAILED_PRECONDITION (POSITION_BEYOND_HEAD).
+     */
+    extendAckDeadline: {
+      name: "ExtendAckDeadline",
+      requestType: ExtendAckDeadlineRequest as typeof ExtendAckDeadlineRequest,
+      requestStream: false,
+      responseType: ExtendAckDeadlineResponse as typeof ExtendAckDeadlineResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
      * Creates a consumer. One with the same settings is returned as it is; other settings: FAILED_PRECONDITION
      * (SETTINGS_DIFFER) with the fields that differ.
      */
@@ -4729,6 +5530,35 @@ export interface ConsumerServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<AcknowledgeResponse>>;
   /**
+   * Says of events that they cannot be taken: deliver them again (RETRY), set them aside (PARK), or pass over them (SKIP). Answers
+   * after the commit, position by position, as Acknowledge does.
+   *
+   * A verdict survives the instance that takes it: attempts, delays, what is parked and what is skipped. Under BY_STREAM a RETRY has
+   * the later unacknowledged events of its stream come again after it, their attempts not raised; other streams go on. A parked
+   * or skipped event frees its stream at once. Repeating a call is safe: a delivery counts as one attempt, however often it is
+   * rejected, and with what was parked or skipped before the answer is ALREADY.
+   *
+   * Errors: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (CONSUMER_UNKNOWN); FAILED_PRECONDITION (POSITION_BEYOND_HEAD);
+   * RESOURCE_EXHAUSTED (QUOTA) for a PARK that would have more than 100,000 events of the consumer parked. A refused call has
+   * rejected nothing.
+   */
+  reject(request: RejectRequest, context: CallContext & CallContextExt): Promise<DeepPartial<RejectResponse>>;
+  /**
+   * Gives events in flight more time: none of them is delivered again before the extension is over, whatever instance runs the
+   * consumer then. Answers after the commit, position by position, as Acknowledge does.
+   *
+   * An extension ends with the delivery that it was for: when the event is acknowledged or rejected, its member goes, or an earlier event
+   * of its stream comes again. It never reaches further than ten times `ack_timeout` after the event's clock began, at its delivery or
+   * under BY_STREAM when it became the oldest of its stream. An event that is not in flight any more, as its time was over or
+   * another instance took the consumer over, is answered as an acknowledgement would be, and gets no time.
+   *
+   * Errors: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (CONSUMER_UNKNOWN); FAILED_PRECONDITION (POSITION_BEYOND_HEAD).
+   */
+  extendAckDeadline(
+    request: ExtendAckDeadlineRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ExtendAckDeadlineResponse>>;
+  /**
    * Creates a consumer. One with the same settings is returned as it is; other settings: FAILED_PRECONDITION
    * (SETTINGS_DIFFER) with the fields that differ.
    */
@@ -4793,6 +5623,35 @@ export interface ConsumerServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<AcknowledgeRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<AcknowledgeResponse>;
+  /**
+   * Says of events that they cannot be taken: deliver them again (RETRY), set them aside (PARK), or pass over them (SKIP). Answers
+   * after the commit, position by position, as Acknowledge does.
+   *
+   * A verdict survives the instance that takes it: attempts, delays, what is parked and what is skipped. Under BY_STREAM a RETRY has
+   * the later unacknowledged events of its stream come again after it, their attempts not raised; other streams go on. A parked
+   * or skipped event frees its stream at once. Repeating a call is safe: a delivery counts as one attempt, however often it is
+   * rejected, and with what was parked or skipped before the answer is ALREADY.
+   *
+   * Errors: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (CONSUMER_UNKNOWN); FAILED_PRECONDITION (POSITION_BEYOND_HEAD);
+   * RESOURCE_EXHAUSTED (QUOTA) for a PARK that would have more than 100,000 events of the consumer parked. A refused call has
+   * rejected nothing.
+   */
+  reject(request: DeepPartial<RejectRequest>, options?: CallOptions & CallOptionsExt): Promise<RejectResponse>;
+  /**
+   * Gives events in flight more time: none of them is delivered again before the extension is over, whatever instance runs the
+   * consumer then. Answers after the commit, position by position, as Acknowledge does.
+   *
+   * An extension ends with the delivery that it was for: when the event is acknowledged or rejected, its member goes, or an earlier event
+   * of its stream comes again. It never reaches further than ten times `ack_timeout` after the event's clock began, at its delivery or
+   * under BY_STREAM when it became the oldest of its stream. An event that is not in flight any more, as its time was over or
+   * another instance took the consumer over, is answered as an acknowledgement would be, and gets no time.
+   *
+   * Errors: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (CONSUMER_UNKNOWN); FAILED_PRECONDITION (POSITION_BEYOND_HEAD).
+   */
+  extendAckDeadline(
+    request: DeepPartial<ExtendAckDeadlineRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ExtendAckDeadlineResponse>;
   /**
    * Creates a consumer. One with the same settings is returned as it is; other settings: FAILED_PRECONDITION
    * (SETTINGS_DIFFER) with the fields that differ.

@@ -25,6 +25,15 @@ export interface ConsumerFilter {
   readonly description?: string;
 }
 
+/** When an event is delivered again that was rejected without a delay: after `initialMs`, doubled with each further attempt. */
+export interface RetryBackoff {
+  readonly initialMs: Millis;
+  /** Bound of the doubling. */
+  readonly maxMs: Millis;
+  /** The share of each delay that is left to chance, from 0 to 1. */
+  readonly jitter: number;
+}
+
 /** The durable settings of a consumer. */
 export interface ConsumerSettings {
   readonly filter: ConsumerFilter;
@@ -33,6 +42,7 @@ export interface ConsumerSettings {
   readonly ordering: Ordering;
   readonly ignoreOwn: boolean;
   readonly ephemeral: boolean;
+  readonly retryBackoff: RetryBackoff;
 }
 
 /** Settings of which some are not given: at creation they get their defaults, later they mean "as stored". */
@@ -56,6 +66,10 @@ export interface ConsumerKey {
 export const MIN_ACK_TIMEOUT_MS = 1_000;
 export const MAX_ACK_TIMEOUT_MS = 12 * 3_600_000;
 export const MAX_ATTEMPTS_LIMIT = 1_000;
+/** The longest delay of a retry. */
+export const MAX_RETRY_DELAY_MS = 24 * 3_600_000;
+/** The longest time that one extension gives. */
+export const MAX_EXTENSION_MS = 12 * 3_600_000;
 /** Values in one list of a filter. */
 export const MAX_FILTER_VALUES = 100;
 /** The number up to which `pending` and `affected` are exact. */
@@ -77,6 +91,7 @@ export const DEFAULT_SETTINGS: ConsumerSettings = {
   ordering: Ordering.BY_STREAM,
   ignoreOwn: false,
   ephemeral: false,
+  retryBackoff: { initialMs: 1_000, maxMs: 300_000, jitter: 0.5 },
 };
 
 /** The base with what the patch gives. */
@@ -88,6 +103,7 @@ export function applySettings(base: ConsumerSettings, patch: SettingsPatch): Con
     ordering: patch.ordering ?? base.ordering,
     ignoreOwn: patch.ignoreOwn ?? base.ignoreOwn,
     ephemeral: patch.ephemeral ?? base.ephemeral,
+    retryBackoff: patch.retryBackoff ?? base.retryBackoff,
   };
 }
 
@@ -99,7 +115,14 @@ export const SETTING_NAMES = {
   ordering: 'ordering',
   ignoreOwn: 'ignore_own',
   ephemeral: 'ephemeral',
+  retryBackoff: 'retry_backoff',
 } as const satisfies Record<keyof ConsumerSettings, string>;
+
+const RETRY_BACKOFF_NAMES = {
+  initialMs: 'initial',
+  maxMs: 'max',
+  jitter: 'jitter',
+} as const satisfies Record<keyof RetryBackoff, string>;
 
 const FILTER_NAMES = {
   topics: 'topics',
@@ -132,8 +155,13 @@ export function differingSettings(stored: ConsumerSettings, patch: SettingsPatch
     const given = patch.filter && (patch.filter[key] ?? []);
     compare(`filter.${FILTER_NAMES[key]}`, given, stored.filter[key] ?? [], words.filter[key] ?? []);
   }
+  for (const key of Object.keys(RETRY_BACKOFF_NAMES) as (keyof RetryBackoff)[]) {
+    const path = `${SETTING_NAMES.retryBackoff}.${RETRY_BACKOFF_NAMES[key]}`;
+    compare(path, patch.retryBackoff?.[key], stored.retryBackoff[key], words.retryBackoff[key]);
+  }
   for (const key of Object.keys(SETTING_NAMES) as (keyof ConsumerSettings)[]) {
-    if (key !== 'filter') compare(SETTING_NAMES[key], patch[key], stored[key], words[key]);
+    const isWhole = key !== 'filter' && key !== 'retryBackoff';
+    if (isWhole) compare(SETTING_NAMES[key], patch[key], stored[key], words[key]);
   }
   return differences;
 }
@@ -144,8 +172,18 @@ const ORDERING_WORDS = { [Ordering.BY_STREAM]: 'BY_STREAM', [Ordering.NONE]: 'NO
 function inWords({ filter, ...settings }: ConsumerSettings) {
   const { subjects, kinds = [] } = filter;
   const names = { subjects: subjects.map(subjectName), kinds: kinds.map((kind) => EVENT_STATUS[kind].name) };
-  const ackTimeoutMs = `${settings.ackTimeoutMs / 1000}s`;
-  return { ...settings, ackTimeoutMs, ordering: ORDERING_WORDS[settings.ordering], filter: { ...filter, ...names } };
+  const { initialMs, maxMs, jitter } = settings.retryBackoff;
+  return {
+    ...settings,
+    ackTimeoutMs: inSeconds(settings.ackTimeoutMs),
+    ordering: ORDERING_WORDS[settings.ordering],
+    filter: { ...filter, ...names },
+    retryBackoff: { initialMs: inSeconds(initialMs), maxMs: inSeconds(maxMs), jitter },
+  };
+}
+
+function inSeconds(ms: Millis): string {
+  return `${ms / 1000}s`;
 }
 
 function text(value: unknown): string {

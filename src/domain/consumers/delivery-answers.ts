@@ -46,21 +46,34 @@ export class DeliveryAnswers {
     return positions;
   }
 
-  /** Rejects; statuses as of `ack`, and for accepted ones the action was taken. */
+  /**
+   * Rejects; statuses as of `ack`, and for accepted ones the action was taken. A RETRY of a delivery that failed before is ALREADY
+   * once the event was delivered anew. For PARK look at `mayPark` before.
+   */
   reject(answers: readonly Answer[], rejection: Rejection, now: Millis): AckStatus[] {
     const at = this.#state.tick(now);
     return answers.map((answer) => {
       const record = this.#state.records.get(answer.position);
       const status = this.#statusOf(answer, record);
       if (status !== 'ACCEPTED') return status;
-      if (record === undefined) this.#rejectUnseen(answer.position, rejection, at);
-      else this.#rejectOpen(record, rejection, at);
+      if (record === undefined) this.#rejectUnseen(answer, rejection, at);
+      else if (rejection.action === 'RETRY' && failedBefore(answer, record)) return 'ALREADY';
+      else this.#rejectOpen(record, answer, rejection, at);
       return status;
     });
   }
 
+  /** Whether there is room to park what these answers name. */
+  mayPark(answers: readonly Answer[]): boolean {
+    const { failures, limits, records } = this.#state;
+    const room = limits.maxParked - failures.parked;
+    if (answers.length <= room) return true;
+    const named = answers.filter((answer) => this.#statusOf(answer, records.get(answer.position)) === 'ACCEPTED');
+    return new Set(named.map(({ position }) => position)).size <= room;
+  }
+
   /**
-   * Gives events in flight time until `now + ms` at least, also beyond ten times the ack time-out. Statuses as of `ack`;
+   * Gives events in flight time until `now + ms` at least, as far as the ten-fold bound allows. Statuses as of `ack`;
    * nothing is acknowledged. An event that is not in flight answers as an ack would and gets no time.
    */
   extend(answers: readonly Answer[], ms: Millis, now: Millis): AckStatus[] {
@@ -68,12 +81,21 @@ export class DeliveryAnswers {
     return answers.map((answer) => {
       const record = this.#state.records.get(answer.position);
       const status = this.#statusOf(answer, record);
-      if (status === 'ACCEPTED' && record?.state === RecordState.IN_FLIGHT) {
-        restartClocks(record, at);
-        record.extendedUntilMs = Math.max(record.extendedUntilMs, at + ms);
-      }
+      if (status === 'ACCEPTED' && record?.state === RecordState.IN_FLIGHT) this.#extendOne(record, ms, at);
       return status;
     });
+  }
+
+  /** Extends all that is in flight; with `name` only what the member of that name holds. Returns how many those are. */
+  extendAll(name: string | undefined, ms: Millis, now: Millis): number {
+    const at = this.#state.tick(now);
+    let extended = 0;
+    for (const member of this.#membersOf(name)) {
+      const records = member.records();
+      for (const record of records) this.#extendOne(record, ms, at);
+      extended += records.length;
+    }
+    return extended;
   }
 
   #ackOne(answer: Answer, now: number): AckStatus {
@@ -114,7 +136,7 @@ export class DeliveryAnswers {
     return position <= generationOffset && failures.get(position) === undefined;
   }
 
-  #rejectOpen(record: DeliveryRecord, rejection: Rejection, now: number): void {
+  #rejectOpen(record: DeliveryRecord, answer: Answer, rejection: Rejection, now: number): void {
     const state = this.#state;
     restartClocks(record, now);
     switch (rejection.action) {
@@ -122,22 +144,26 @@ export class DeliveryAnswers {
         state.finish(record, now);
         break;
       case 'PARK':
-        this.#failing.park(record, rejection.reason, now);
+        this.#failing.park(record, rejection.cause, now);
         break;
       case 'RETRY':
         if (record.state === RecordState.IN_FLIGHT) state.takeBack(record);
-        this.#failing.failAttempt(record, rejection.reason, notBefore(rejection.delayMs, now), now);
+        this.#failing.failAttempt(record, { ...rejection, lease: record.lease || answer.lease }, now);
         break;
       default:
         assertNever(rejection);
     }
   }
 
-  #rejectUnseen(position: Position, rejection: Rejection, now: number): void {
-    const failing = this.#failing;
+  #rejectUnseen({ position, lease }: Answer, rejection: Rejection, now: number): void {
     if (rejection.action === 'SKIP') this.#state.finishUnseen(position);
-    else if (rejection.action === 'PARK') failing.failUnseen(position, rejection.reason, undefined);
-    else failing.failUnseen(position, rejection.reason, notBefore(rejection.delayMs, now));
+    else this.#failing.failUnseen({ position, lease }, rejection, now);
+  }
+
+  /** Extends an event in flight, and has it stored: a later owner is not to deliver it before. */
+  #extendOne(record: DeliveryRecord, ms: Millis, now: number): void {
+    restartClocks(record, now);
+    this.#failing.extended(record, this.#state.clocks.extend(record, now + ms, now));
   }
 
   #membersOf(name: string | undefined): Iterable<DeliveryMember> {
@@ -153,6 +179,8 @@ function restartClocks(record: DeliveryRecord, now: number): void {
   if (record.member !== undefined) record.member.answeredMs = now;
 }
 
-function notBefore(delayMs: Millis, now: number): number {
-  return delayMs <= 0 ? 0 : now + delayMs;
+/** Whether the answer is to a delivery that has failed, and that another one to the same member followed. */
+function failedBefore({ lease }: Answer, record: DeliveryRecord): boolean {
+  if (lease === 0 || lease === record.lease || record.state !== RecordState.IN_FLIGHT) return false;
+  return lease <= (record.failure?.failedLease ?? 0);
 }

@@ -5,13 +5,14 @@ import { KeyedHeap } from '../collections/keyed-heap.js';
 import type { DeliveryMember } from './open-events.js';
 import { type DeliveryRecord, RecordState } from './open-events.js';
 
-/** An answer of its member restarts an event's clock until so many ack time-outs after that clock began. */
-const MAX_RESTARTS_SPAN = 10;
+/** Neither an answer of its member nor an extension has an event's clock run longer than so many ack time-outs. */
+const MAX_CLOCK_SPAN = 10;
 
 /**
  * A clock runs `ackTimeoutMs` from its start or from its member's last answer, whichever is later, and at most ten times
  * that from its start. Both terms rise with the start, so each member's list, in order of start, is in order of deadline
- * too: an answer restarts any number of clocks in O(1). Extended events leave the list for a heap. The members whose clocks run
+ * too: an answer restarts any number of clocks in O(1). Extended events leave the list for a heap once that time is over; the ten-fold
+ * bound holds for them too. The members whose clocks run
  * stand in another one, each once, by a time at or before that of its first clock: members without any cost nothing.
  *
  * A clock starts with the delivery, or under BY_STREAM when its event becomes the oldest of its stream: what waited in a
@@ -30,6 +31,7 @@ export class AckClocks {
   /** Takes another time-out, also for clocks that run. */
   setAckTimeout(ackTimeoutMs: Millis): void {
     this.#ackTimeoutMs = ackTimeoutMs;
+    this.#requeueExtended();
     const members = this.#running;
     this.#running = undefined;
     for (let member = members?.pop(); member !== undefined; member = members?.pop()) {
@@ -50,7 +52,17 @@ export class AckClocks {
   }
 
   deadline(record: DeliveryRecord, member: DeliveryMember): number {
-    return Math.max(this.#unextended(record, member), record.extendedUntilMs);
+    return Math.max(this.#unextended(record, member), Math.min(record.extendedUntilMs, this.#latest(record)));
+  }
+
+  /**
+   * Gives an event in flight time until then, as far as the ten-fold bound allows; returns until when that is. The span of an event
+   * whose clock does not run yet begins no sooner than now.
+   */
+  extend(record: DeliveryRecord, untilMs: Millis, now: Millis): Millis {
+    const latest = record.clockRuns ? this.#latest(record) : now + MAX_CLOCK_SPAN * this.#ackTimeoutMs;
+    record.extendedUntilMs = Math.max(record.extendedUntilMs, Math.min(untilMs, latest));
+    return record.extendedUntilMs;
   }
 
   /** Takes out and returns what ran out by now, in no order. */
@@ -103,15 +115,33 @@ export class AckClocks {
     for (let record = member.clocks.first; record !== undefined; record = member.clocks.first) {
       if (this.#unextended(record, member) > now) return;
       member.clocks.remove(record.clockLink);
-      if (record.extendedUntilMs > now) this.#addExtended(record, record.extendedUntilMs);
+      const deadline = this.deadline(record, member);
+      if (deadline > now) this.#addExtended(record, deadline);
       else due.push(record);
     }
   }
 
   #unextended(record: DeliveryRecord, member: DeliveryMember): number {
-    const start = record.clockStartMs;
-    const restarted = Math.max(start, member.answeredMs) + this.#ackTimeoutMs;
-    return Math.min(restarted, start + MAX_RESTARTS_SPAN * this.#ackTimeoutMs);
+    const restarted = Math.max(record.clockStartMs, member.answeredMs) + this.#ackTimeoutMs;
+    return Math.min(restarted, this.#latest(record));
+  }
+
+  /** The time at which a clock that runs has run out, whatever was answered and asked for. */
+  #latest(record: DeliveryRecord): number {
+    return record.clockStartMs + MAX_CLOCK_SPAN * this.#ackTimeoutMs;
+  }
+
+  /** Puts extended events where they stand by another time-out: their bound may lie before their key. */
+  #requeueExtended(): void {
+    const extended: DeliveryRecord[] = [];
+    while (this.#extended.size > 0) {
+      const key = this.#extended.minKey;
+      const record = this.#extended.pop() as DeliveryRecord;
+      if (record.extendedKey !== key || record.state !== RecordState.IN_FLIGHT) continue;
+      record.extendedKey = 0;
+      extended.push(record);
+    }
+    for (const record of extended) this.#addExtended(record, this.deadline(record, record.member as DeliveryMember));
   }
 
   #addExtended(record: DeliveryRecord, deadline: number): void {

@@ -61,7 +61,7 @@ export class DeliveryMembers {
     const oldest = this.#takeBack(records);
     state.pool.remove(member);
     oldest.forEach((record, index) => {
-      if (how.lost && index < MAX_LOSSES_COUNTED) this.#failing.countLoss(record, at);
+      if (how.lost && index < MAX_LOSSES_COUNTED) this.#failing.countLoss(record, name, at);
       else state.settle(record, at);
     });
     return records.length;

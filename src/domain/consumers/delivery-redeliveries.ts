@@ -69,8 +69,12 @@ export class DeliveryRedeliveries {
 
   #expireOne(record: DeliveryRecord, now: Millis): Expiry {
     const attempt = record.attempts + 1;
+    const member = record.member?.name ?? '';
     this.#state.takeBack(record);
-    const parked = this.#failing.failAttempt(record, 'ACK_TIMEOUT', 0, now);
-    return { position: record.position, member: record.member?.name ?? '', attempt, parked };
+    const reason = `the member "${member}" did not acknowledge it in time`;
+    // At once: its member had its time, and whoever gets it next need not wait as well.
+    const failed = { lease: record.lease, cause: { code: 'ACK_TIMEOUT', reason }, delayMs: 0 };
+    const parked = this.#failing.failAttempt(record, failed, now);
+    return { position: record.position, member, attempt, parked };
   }
 }

@@ -35,13 +35,21 @@ export class DeliveryReport {
   activity(head: Position, now: Millis): ActivityReport {
     const { pool, inFlight } = this.#state;
     const at = this.#state.tick(now);
-    if (pool.size === 0) return { activity: 'NO_MEMBER', cause: 'nobody is subscribed' };
-    return (
+    if (pool.size === 0) return this.#withParked({ activity: 'NO_MEMBER', cause: 'nobody is subscribed' });
+    return this.#withParked(
       this.#blocked(head) ??
-      this.#idle(head) ??
-      this.#withoutCredit() ??
-      this.#delayed(head, at) ?? { activity: 'DELIVERING', cause: `${inFlight} events are in flight` }
+        this.#idle(head) ??
+        this.#withoutCredit() ??
+        this.#delayed(head, at) ?? { activity: 'DELIVERING', cause: `${inFlight} events are in flight` },
     );
+  }
+
+  /** Adds to the cause that nothing more can be parked, where that is so. */
+  #withParked(report: ActivityReport): ActivityReport {
+    const { failures, limits } = this.#state;
+    if (failures.parked < limits.maxParked) return report;
+    const full = `${failures.parked} events are parked, as many as may be: what uses up its attempts is delivered again`;
+    return { ...report, cause: `${report.cause}; ${full}` };
   }
 
   #blocked(head: Position): ActivityReport | undefined {

@@ -184,12 +184,12 @@ export class DeliveryState {
   takeBack(record: DeliveryRecord): void {
     const stream = record.stream;
     if (stream === undefined) {
-      this.#leaveMember(record);
+      this.#comeBack(record);
       return;
     }
     let later: DeliveryRecord | undefined = record;
     while (later?.state === RecordState.IN_FLIGHT) {
-      this.#leaveMember(later);
+      this.#comeBack(later);
       stream.inFlight--;
       later = later.streamLink?.next?.value;
     }
@@ -282,6 +282,12 @@ export class DeliveryState {
     // A new event of a stream in which nothing else happened needs no more than its clock.
     if (!isNew || (tookStream && stream.heldFrom !== 0)) this.settleStream(stream, now);
     else if (stream.records.first === record) this.clocks.start(record, member, now);
+  }
+
+  /** Has an event come back from its member; the time that the member asked for is over then. */
+  #comeBack(record: DeliveryRecord): void {
+    this.#leaveMember(record);
+    if (record.extendedUntilMs !== 0) record.failure = this.failures.endExtension(record.position);
   }
 
   /** Has the member give the event back; its stream's numbers are the caller's. */

@@ -2,19 +2,16 @@
 // Every time in here is one of the clock that never jumps; storage has the failure records' by the wall clock.
 
 import type { Millis, Position } from '../../units.js';
-import type { Ordering } from './consumer.js';
+import type { Ordering, RetryBackoff } from './consumer.js';
 
 export interface WindowSettings {
   readonly ordering: Ordering;
   /** How long a delivered event may stay unanswered before it is delivered again: 1,000 to 43,200,000. */
   readonly ackTimeoutMs: Millis;
-  /** Deliveries that may fail before an event is parked: 1 to 1,000. */
+  /** Deliveries that may fail, or members that may be lost, before an event is parked: 1 to 1,000. */
   readonly maxAttempts: number;
-  /**
-   * Whether an event that used up its attempts, or lost that many members, is parked. False: it goes on being delivered.
-   * A rejection that asks for parking always parks.
-   */
-  readonly parking: boolean;
+  /** When an event is delivered again that was rejected without a delay. */
+  readonly retryBackoff: RetryBackoff;
 }
 
 /** Bounds of memory and storage, with their defaults. */
@@ -25,6 +22,8 @@ export interface WindowLimits {
   readonly maxAckedAhead: number;
   /** Events in flight and waiting to be delivered again, over all members: 1,000,000. */
   readonly maxOutstanding: number;
+  /** Parked events: 100,000. Beyond, what used up its attempts goes on being delivered with back-off. */
+  readonly maxParked: number;
 }
 
 /**
@@ -32,17 +31,35 @@ export interface WindowLimits {
  */
 export type FailureState = 'RETRY' | 'PARKED' | 'REPLAY';
 
-/** What is remembered about an event that failed. Immutable: each change is a new object. */
+/** Why a delivery failed. */
+export interface FailureCause {
+  /** A short code for programs: `ACK_TIMEOUT`, `MEMBER_LOST`, or what the rejecting member said; empty: none. */
+  readonly code: string;
+  /** A sentence for people; empty: none. */
+  readonly reason: string;
+}
+
+/**
+ * What is remembered about an event that failed, or whose member asked for more time. Immutable: each change is a new
+ * object.
+ */
 export interface FailureRecord {
   readonly position: Position;
   /** Deliveries that failed: time-outs and rejections. The next delivery is attempt `attempts + 1`. */
   readonly attempts: number;
   /** Members that were lost while this was the oldest event of its stream with them. */
   readonly losses: number;
-  /** The time before which it is not delivered again; 0: at once. */
+  /**
+   * The time before which it is not delivered again; 0: at once. Of an event in flight: until when its member may work on it, as
+   * far as a later owner has to know.
+   */
   readonly notBeforeMs: Millis;
-  /** The last cause: `ACK_TIMEOUT`, `MEMBER_LOST`, or what the rejecting member said. */
-  readonly reason: string;
+  /** The lease of the newest delivery that counts among the attempts; 0: none. A delivery counts once, however often it is rejected. */
+  readonly failedLease: number;
+  /** The last cause; undefined: as it is stored. */
+  readonly cause: FailureCause | undefined;
+  /** The time when it was last parked; 0: never. */
+  readonly parkedAtMs: Millis;
   readonly state: FailureState;
 }
 
@@ -160,13 +177,13 @@ export interface Answer {
 }
 
 /**
- * What a rejection asks for: RETRY, a delivery after a delay with a raised attempt; PARK, setting aside; SKIP, no
- * success.
+ * What a rejection asks for: RETRY, a delivery after a delay, or a back-off where none is named, with a raised attempt;
+ * PARK, setting aside; SKIP, no success.
  */
 export type Rejection =
-  | { readonly action: 'RETRY'; readonly delayMs: Millis; readonly reason: string }
-  | { readonly action: 'PARK'; readonly reason: string }
-  | { readonly action: 'SKIP'; readonly reason: string };
+  | { readonly action: 'RETRY'; readonly delayMs: Millis | undefined; readonly cause: FailureCause }
+  | { readonly action: 'PARK'; readonly cause: FailureCause }
+  | { readonly action: 'SKIP'; readonly cause: FailureCause };
 
 /** An event whose clock ran out. */
 export interface Expiry {

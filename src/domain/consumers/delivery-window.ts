@@ -18,9 +18,16 @@ export interface DeliveryWindowOptions {
   readonly settings: WindowSettings;
   readonly state: WindowState;
   readonly limits?: Partial<WindowLimits>;
+  /** Gives numbers in [0, 1), for the back-off of retries. */
+  readonly random: () => number;
 }
 
-const DEFAULT_LIMITS: WindowLimits = { maxAckedRanges: 10_000, maxAckedAhead: 100_000, maxOutstanding: 1_000_000 };
+const DEFAULT_LIMITS: WindowLimits = {
+  maxAckedRanges: 10_000,
+  maxAckedAhead: 100_000,
+  maxOutstanding: 1_000_000,
+  maxParked: 100_000,
+};
 
 /**
  * States of a matching event. "Unit" is a stream under BY_STREAM; an event without stream, and every event under NONE, is
@@ -36,21 +43,22 @@ const DEFAULT_LIMITS: WindowLimits = { maxAckedRanges: 10_000, maxAckedAhead: 10
  * |           |                                                           | returns, its member goes: waiting, or parked      |
  * | waiting   | it returned; until `notBeforeMs` it is not delivered      | delivered: in flight; answered late: done, parked |
  * | done      | acknowledged, skipped, or no longer stored (`gone`)       | never in this generation                          |
- * | parked    | rejected with PARK, or attempts or losses used up         | `replay`: queued; `discard` or a late ack: done   |
+ * | parked    | rejected with PARK, or attempts or losses used up while   | `replay`: queued; `discard` or a late ack: done   |
+ * |           | there is room among the parked ones                       |                                                   |
  * | queued    | replayed by an operator; parked for the offset            | in flight as a replay; back to parked when its    |
  * |           |                                                           | attempts are used up again; answered: done        |
  *
  * A seek sends every event after its target back to unseen.
  *
- * Parked and queued cannot be reached yet: `windowSettings` in `consumer-changes.ts` switches parking off, and `reject`, `extend`,
- * `replay` and `discard` have no caller but tests.
+ * Queued cannot be reached yet: `replay` and `discard` have no caller but tests.
  *
  * Invariants:
  * - The offset passes a matching event only when it is done or parked, never passes `scan.position`, and falls only by a seek.
  * - The open events of a stream are, in position order: in flight ones (all with one member), then waiting ones, then held
  *   ones. So nothing of a stream is delivered past an open event that was not delivered before it in this run.
  * - A member's use never passes its credit, but for one event alone that is larger than the byte limit.
- * - An attempt is raised only for the event whose own clock ran out or that was itself rejected with RETRY.
+ * - An attempt is raised only for the event whose own clock ran out or that was itself rejected with RETRY, once for a delivery.
+ * - The time that a member asked for is over when the event comes back from it; a later owner keeps to it.
  * - A lease is minted once.
  *
  * How to drive it; one call at a time, and after each change (an answer, a timer, a member) again from the top:
@@ -76,13 +84,13 @@ export class DeliveryWindow {
   readonly #state: DeliveryState;
   readonly #failing: FailingTransitions;
 
-  constructor({ settings, state: stored, limits }: DeliveryWindowOptions) {
+  constructor({ settings, state: stored, limits, random }: DeliveryWindowOptions) {
     const state = new DeliveryState(
       settings,
       stored,
       limits === undefined ? DEFAULT_LIMITS : { ...DEFAULT_LIMITS, ...limits },
     );
-    const failing = new FailingTransitions(state);
+    const failing = new FailingTransitions(state, random);
     this.#state = state;
     this.#failing = failing;
     this.parked = failing;

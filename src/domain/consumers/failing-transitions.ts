@@ -2,9 +2,25 @@
 // event, and what becomes of it once it is parked.
 
 import type { Millis, Position } from '../../units.js';
+import { backoffMs } from '../backoff.js';
 import type { DeliveryState } from './delivery-state.js';
-import type { FailureRecord } from './delivery-types.js';
+import type { Answer, FailureCause, FailureRecord, Rejection } from './delivery-types.js';
 import { DeliveryRecord } from './open-events.js';
+
+/** A delivery that failed. */
+export interface FailedDelivery {
+  /** Its lease; 0: not known, as no owner of now made it. */
+  readonly lease: number;
+  readonly cause: FailureCause;
+  /** How long to wait before the next one; undefined: as the back-off says. */
+  readonly delayMs: Millis | undefined;
+}
+
+/** How an event that was not parked is delivered again: how often it failed, and what was asked for. */
+interface Retry {
+  readonly failures: number;
+  readonly delayMs: Millis | undefined;
+}
 
 /** Parked events, as an operator sees them. */
 export interface ParkedEvents {
@@ -16,11 +32,14 @@ export interface ParkedEvents {
 
 export class FailingTransitions implements ParkedEvents {
   readonly #state: DeliveryState;
+  readonly #random: () => number;
   /** Leases of parked events, the first and the last of each, for late answers; made for the first one. */
   #parkedLeases: Map<Position, readonly [number, number]> | undefined;
 
-  constructor(state: DeliveryState) {
+  /** `random` gives numbers in [0, 1), for back-off. */
+  constructor(state: DeliveryState, random: () => number) {
     this.#state = state;
+    this.#random = random;
     this.begin();
   }
 
@@ -32,37 +51,46 @@ export class FailingTransitions implements ParkedEvents {
     }
   }
 
-  /**
-   * Counts a failed delivery of a waiting event, which is delivered again no earlier than `notBeforeMs`. True: it was
-   * parked.
-   */
-  failAttempt(record: DeliveryRecord, reason: string, notBeforeMs: Millis, now: Millis): boolean {
-    const failure = failureOf(record);
-    const attempts = failure.attempts + 1;
-    return this.#fail(record, { ...failure, attempts, reason, notBeforeMs }, this.#isUsedUp(attempts), now);
+  /** Counts a failed delivery of a waiting event, once. True: the event was parked. */
+  failAttempt(record: DeliveryRecord, failed: FailedDelivery, now: Millis): boolean {
+    const failure = withAttempt(failureOf(record), failed);
+    return this.#fail(record, failure, { failures: failure.attempts, delayMs: failed.delayMs }, now);
   }
 
   /** Counts the loss of the member that a waiting event was with. True: the event was parked. */
-  countLoss(record: DeliveryRecord, now: Millis): boolean {
+  countLoss(record: DeliveryRecord, member: string, now: Millis): boolean {
     const failure = failureOf(record);
     const losses = failure.losses + 1;
-    return this.#fail(record, { ...failure, losses, reason: 'MEMBER_LOST' }, this.#isUsedUp(losses), now);
+    const cause = { code: 'MEMBER_LOST', reason: `the member "${member}" was lost while it had this event` };
+    return this.#fail(record, { ...failure, losses, cause }, { failures: losses, delayMs: 0 }, now);
   }
 
-  park(record: DeliveryRecord, reason: string, now: Millis): void {
-    this.#park(record, { ...failureOf(record), reason }, now);
+  park(record: DeliveryRecord, cause: FailureCause, now: Millis): void {
+    this.#park(record, { ...failureOf(record), cause }, now);
   }
 
-  /** Fails an event without a record, by a lease of a former owner; without `notBeforeMs` it is to be parked. */
-  failUnseen(position: Position, reason: string, notBeforeMs: Millis | undefined): void {
+  /** Remembers until when the member of an event in flight may work on it. */
+  extended(record: DeliveryRecord, untilMs: Millis): void {
+    record.failure = { ...failureOf(record), notBeforeMs: untilMs };
+    this.#state.failures.set(record.failure);
+  }
+
+  /** Fails an event without a record, by a lease of a former owner. */
+  failUnseen(
+    { position, lease }: Pick<Answer, 'position' | 'lease'>,
+    rejection: Exclude<Rejection, { readonly action: 'SKIP' }>,
+    now: Millis,
+  ): void {
     const { failures, progress } = this.#state;
     const former = failures.get(position) ?? newFailure(position);
-    const attempts = former.attempts + (notBeforeMs === undefined ? 0 : 1);
-    if (notBeforeMs === undefined || this.#isUsedUp(attempts)) {
-      failures.set({ ...former, attempts, reason, notBeforeMs: 0, state: 'PARKED' });
+    const { action, cause } = rejection;
+    const delayMs = action === 'PARK' ? undefined : rejection.delayMs;
+    const failure = action === 'PARK' ? { ...former, cause } : withAttempt(former, { lease, cause, delayMs });
+    if (action === 'PARK' || this.#isToPark(failure.attempts)) {
+      failures.set(parked(failure, now));
       progress.finishedUnseen(position);
     } else {
-      failures.set({ ...former, attempts, reason, notBeforeMs });
+      failures.set({ ...failure, notBeforeMs: this.#notBefore({ failures: failure.attempts, delayMs }, now) });
       failures.addUnclaimed(position);
     }
   }
@@ -103,22 +131,40 @@ export class FailingTransitions implements ParkedEvents {
 
   // --- inside
 
-  #isUsedUp(failures: number): boolean {
-    const { parking, maxAttempts } = this.#state.settings;
-    return parking && failures >= maxAttempts;
+  /** Whether an event that failed so often is to be parked now: its attempts are used up, and there is room. */
+  #isToPark(failures: number): boolean {
+    return this.#isUsedUp(failures) && this.#state.failures.parked < this.#state.limits.maxParked;
   }
 
-  #fail(record: DeliveryRecord, failure: FailureRecord, usedUp: boolean, now: Millis): boolean {
+  #isUsedUp(failures: number): boolean {
+    return failures >= this.#state.settings.maxAttempts;
+  }
+
+  #fail(record: DeliveryRecord, failure: FailureRecord, retry: Retry, now: Millis): boolean {
     const state = this.#state;
     state.pool.release(record.stream ?? record);
-    if (usedUp) {
+    const isToPark = this.#isToPark(retry.failures);
+    if (isToPark) {
       this.#park(record, failure, now);
     } else {
-      record.failure = failure;
-      state.failures.set(failure);
+      record.failure = { ...failure, notBeforeMs: this.#notBefore(retry, now) };
+      state.failures.set(record.failure);
       state.settle(record, now);
     }
-    return usedUp;
+    return isToPark;
+  }
+
+  /** The time before which an event is not delivered again; 0: at once. */
+  #notBefore({ failures, delayMs }: Retry, now: Millis): Millis {
+    // What is to be parked and cannot be would go round as fast as members take it.
+    const isHurried = delayMs === 0 && this.#isUsedUp(failures);
+    const delay = delayMs === undefined || isHurried ? this.#backoffMs(failures) : delayMs;
+    return delay === 0 ? 0 : now + delay;
+  }
+
+  #backoffMs(failures: number): Millis {
+    const { initialMs, maxMs, jitter } = this.#state.settings.retryBackoff;
+    return backoffMs({ baseMs: initialMs, capMs: maxMs, jitter: [1 - jitter, 1] }, failures, this.#random);
   }
 
   #park(record: DeliveryRecord, failure: FailureRecord, now: Millis): void {
@@ -126,7 +172,7 @@ export class FailingTransitions implements ParkedEvents {
       this.#parkedLeases ??= new Map();
       this.#parkedLeases.set(record.position, [record.firstLease, record.lease]);
     }
-    this.#state.failures.set({ ...failure, state: 'PARKED', notBeforeMs: 0 });
+    this.#state.failures.set(parked(failure, now));
     this.#state.close(record, now);
   }
 
@@ -146,5 +192,25 @@ function failureOf(record: DeliveryRecord): FailureRecord {
 }
 
 function newFailure(position: Position): FailureRecord {
-  return { position, attempts: 0, losses: 0, notBeforeMs: 0, reason: '', state: 'RETRY' };
+  return {
+    position,
+    attempts: 0,
+    losses: 0,
+    notBeforeMs: 0,
+    failedLease: 0,
+    cause: { code: '', reason: '' },
+    parkedAtMs: 0,
+    state: 'RETRY',
+  };
+}
+
+/** Returns the failure record after a delivery failed; one that has counted already does not count again. */
+function withAttempt(failure: FailureRecord, { lease, cause }: FailedDelivery): FailureRecord {
+  const hasCounted = lease === 0 ? failure.attempts > 0 : lease <= failure.failedLease;
+  if (hasCounted) return { ...failure, cause };
+  return { ...failure, attempts: failure.attempts + 1, failedLease: lease, cause };
+}
+
+function parked(failure: FailureRecord, now: Millis): FailureRecord {
+  return { ...failure, notBeforeMs: 0, parkedAtMs: now, state: 'PARKED' };
 }

@@ -55,6 +55,20 @@ export class FailureRecords {
     }
   }
 
+  /** Ends the time that a member asked for: what remains is how often the event failed, if it did. */
+  endExtension(position: Position): FailureRecord | undefined {
+    const failure = this.get(position);
+    if (failure === undefined) return undefined;
+    const { attempts, losses, state } = failure;
+    if (state === 'RETRY' && attempts === 0 && losses === 0) {
+      this.over(position);
+      return undefined;
+    }
+    const ended = { ...failure, notBeforeMs: 0 };
+    this.set(ended);
+    return ended;
+  }
+
   over(position: Position): void {
     const failure = this.get(position);
     if (failure === undefined) return;
@@ -84,7 +98,10 @@ export class FailureRecords {
   /** Takes note of what was stored; records that changed again meanwhile stay unsaved. */
   saved(changed: readonly FailureRecord[], over: readonly Position[]): void {
     for (const failure of changed) {
-      if (this.#unsaved?.get(failure.position) === failure) this.#unsaved.delete(failure.position);
+      if (this.#unsaved?.get(failure.position) !== failure) continue;
+      this.#unsaved.delete(failure.position);
+      // Parked events may be many, and stay: their texts are left to storage.
+      if (failure.state === 'PARKED') this.#byPosition?.set(failure.position, { ...failure, cause: undefined });
     }
     for (const position of over) {
       if (this.#unsaved?.get(position) === null) this.#unsaved.delete(position);

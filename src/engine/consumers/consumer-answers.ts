@@ -1,9 +1,10 @@
 // What members answer to deliveries, made durable.
 
-import type { AckStatus, Answer } from '../../domain/consumers/delivery-types.js';
+import type { AckStatus, Answer, Rejection } from '../../domain/consumers/delivery-types.js';
 import type { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
+import { MadeleineError } from '../../domain/errors.js';
 import type { Clock } from '../../lib/clock.js';
-import type { Position } from '../../units.js';
+import type { Millis, Position } from '../../units.js';
 import type { LogSource } from '../log/log-source.js';
 import type { ConsumerDispatcher } from './consumer-dispatcher.js';
 import type { ConsumerLife } from './consumer-life.js';
@@ -15,10 +16,13 @@ const MAX_LOOKED_UP = 100;
 /** Events that are read at a time for it, payloads included. */
 const LOOKED_UP_AT_ONCE = 8;
 
-export interface Acknowledged {
+export interface Answered {
   /** The durable offset. */
   readonly offset: Position;
   readonly statuses: readonly AckStatus[];
+}
+
+export interface Acknowledged extends Answered {
   /** Events that `upTo` acknowledged. */
   readonly upTo: number;
 }
@@ -46,21 +50,57 @@ export class ConsumerAnswers {
     upTo: Position | undefined,
     member: string | undefined,
   ): Promise<Acknowledged> {
-    const { window, life, members, progress, dispatcher, clock } = this.#options;
-    life.assertRunning();
-    life.use();
-    const now = clock.monotonicMs();
+    const { window, members } = this.#options;
+    const now = this.#begin();
     const statuses = window.answers.ack(answers, now);
     const passed = upTo === undefined ? [] : window.answers.ackUpTo(upTo, member, now);
-    const withoutLease = answers.some((answer) => answer.lease === 0);
     // Only without a lease can one acknowledge what was not handed out yet.
-    if (upTo !== undefined || withoutLease) members.markStale();
+    if (upTo !== undefined || answers.some(isWithoutLease)) members.markStale();
+    return { ...(await this.#store(answers, statuses)), upTo: passed.length };
+  }
+
+  /** Rejects, and resolves once the result is durable. QUOTA, and nothing is changed, for a PARK without room. */
+  async reject(answers: readonly Answer[], rejection: Rejection): Promise<Answered> {
+    const { window, life, members } = this.#options;
+    const now = this.#begin();
+    if (rejection.action === 'PARK' && !window.answers.mayPark(answers)) throw noRoomToPark();
+    const statuses = window.answers.reject(answers, rejection, now);
+    if (rejection.action === 'RETRY') life.noteReturned(statuses.filter((status) => status === 'ACCEPTED').length);
+    // The later events of a stream come back too, perhaps before they were handed out.
+    members.markStale();
+    return this.#store(answers, statuses);
+  }
+
+  /** Gives events in flight more time, and resolves once that is durable. */
+  async extend(answers: readonly Answer[], ms: Millis): Promise<Answered> {
+    const statuses = this.#options.window.answers.extend(answers, ms, this.#begin());
+    return this.#store(answers, statuses);
+  }
+
+  /** Gives all that is in flight, of a member if one is named, more time; returns how many those are once that is durable. */
+  async extendAll(member: string | undefined, ms: Millis): Promise<number> {
+    const extended = this.#options.window.answers.extendAll(member, ms, this.#begin());
+    await this.#store([], []);
+    return extended;
+  }
+
+  /** Takes note of an answer; returns the time. */
+  #begin(): Millis {
+    const { life, clock } = this.#options;
+    life.assertRunning();
+    life.use();
+    return clock.monotonicMs();
+  }
+
+  /** Has what the answers changed stored. */
+  async #store(answers: readonly Answer[], statuses: AckStatus[]): Promise<Answered> {
+    const { window, life, members, progress, dispatcher } = this.#options;
     members.wake();
     if (window.scan.isBehindAnswers) await dispatcher.passAnswered();
-    if (withoutLease) await this.#tellForeign(answers, statuses);
+    if (answers.some(isWithoutLease)) await this.#tellForeign(answers, statuses);
     await progress.flush();
     life.assertRunning();
-    return { offset: progress.storedOffset, statuses, upTo: passed.length };
+    return { offset: progress.storedOffset, statuses };
   }
 
   /**
@@ -79,4 +119,15 @@ export class ConsumerAnswers {
       for (const index of some) if (strange.has(answers[index]?.position ?? 0)) statuses[index] = 'UNKNOWN';
     }
   }
+}
+
+function isWithoutLease({ lease }: Answer): boolean {
+  return lease === 0;
+}
+
+function noRoomToPark(): MadeleineError {
+  return new MadeleineError(
+    'QUOTA',
+    'the consumer has as many parked events as it may: replay or discard some of them',
+  );
 }

@@ -126,7 +126,6 @@ export function windowSettings(settings: ConsumerSettings): WindowSettings {
     ordering: settings.ordering,
     ackTimeoutMs: settings.ackTimeoutMs,
     maxAttempts: settings.maxAttempts,
-    // Parked events could be neither listed nor replayed yet: they go on being delivered.
-    parking: false,
+    retryBackoff: settings.retryBackoff,
   };
 }

@@ -24,6 +24,8 @@ class Measured {
   offset = -1;
   lag = -1;
   inFlight = -1;
+  /** Most consumers have none, and no series that says so. */
+  parked = 0;
   pending = -1;
   countedAtMs: Millis = Number.NEGATIVE_INFINITY;
 }
@@ -60,8 +62,8 @@ export class ConsumerGauges {
   /** Forgets a session that is no longer run here. */
   remove(session: ConsumerSession): void {
     if (!this.#measured.delete(session)) return;
-    const { consumerOffset, consumerLag, consumerPending, consumerInFlight } = this.#options.metrics;
-    for (const gauge of [consumerOffset, consumerLag, consumerPending, consumerInFlight])
+    const { consumerOffset, consumerLag, consumerPending, consumerInFlight, consumerParked } = this.#options.metrics;
+    for (const gauge of [consumerOffset, consumerLag, consumerPending, consumerInFlight, consumerParked])
       gauge.remove(labelsOf(session));
   }
 
@@ -74,12 +76,14 @@ export class ConsumerGauges {
 
   /** Sets what is other than it was: a series costs more to set than to look at. */
   #tell(session: ConsumerSession, measured: Measured): void {
-    const { consumerOffset, consumerLag, consumerInFlight } = this.#options.metrics;
-    const { offset, lag, inFlight } = session.report;
+    const { consumerOffset, consumerLag, consumerInFlight, consumerParked } = this.#options.metrics;
+    const { offset, lag } = session.report;
+    const { inFlight, parked } = session.report.stats();
     if (offset !== measured.offset) consumerOffset.set(labelsOf(session), offset);
     if (lag !== measured.lag) consumerLag.set(labelsOf(session), lag);
     if (inFlight !== measured.inFlight) consumerInFlight.set(labelsOf(session), inFlight);
-    Object.assign(measured, { offset, lag, inFlight });
+    if (parked !== measured.parked) consumerParked.set(labelsOf(session), parked);
+    Object.assign(measured, { offset, lag, inFlight, parked });
     if (lag === 0) this.#tellPending(session, measured, 0);
   }
 

@@ -18,6 +18,8 @@ export class ConsumerLife {
   #tellDrained: (() => void) | undefined;
   #ended: Error | undefined;
   #usedAtMs: Millis;
+  /** Events that members gave back while it drains. */
+  #returned = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -61,6 +63,16 @@ export class ConsumerLife {
       if (this.#ended !== undefined) resolve();
     });
     return this.#drained;
+  }
+
+  /** How many events members gave back since it drains: they wait for another owner. */
+  get returned(): number {
+    return this.#returned;
+  }
+
+  /** Takes note that members gave events back, to be delivered again. */
+  noteReturned(events: number): void {
+    if (this.draining) this.#returned += events;
   }
 
   /** Takes note that no subscriber is left, and nothing that one had. */

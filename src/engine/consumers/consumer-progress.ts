@@ -107,14 +107,16 @@ export class ConsumerProgress implements FlushTarget {
 }
 
 /**
- * Returns stored failure records as the window keeps them: due by the clock that never jumps, not by the wall clock.
+ * Returns stored failure records as the window keeps them: by the clock that never jumps, not by the wall clock.
  */
 export function failuresFromStorage(failures: readonly FailureRecord[], clock: Clock): FailureRecord[] {
   return movedBy(failures, -wallAheadMs(clock));
 }
 
 function movedBy(failures: readonly FailureRecord[], aheadMs: Millis): FailureRecord[] {
-  return failures.map((failure) =>
-    failure.notBeforeMs === 0 ? failure : { ...failure, notBeforeMs: Math.round(failure.notBeforeMs + aheadMs) },
-  );
+  const moved = (ms: Millis) => (ms === 0 ? 0 : Math.round(ms + aheadMs));
+  return failures.map((failure) => {
+    const { notBeforeMs, parkedAtMs } = failure;
+    return { ...failure, notBeforeMs: moved(notBeforeMs), parkedAtMs: moved(parkedAtMs) };
+  });
 }

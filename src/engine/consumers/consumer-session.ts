@@ -37,6 +37,8 @@ export interface ConsumerSessionOptions {
   readonly store: Pick<ConsumerStore, 'reserveLeases' | 'configure' | 'delete'>;
   readonly flusher: OffsetFlusher;
   readonly clock: Clock;
+  /** Gives numbers in [0, 1). */
+  readonly random: () => number;
   readonly logger: Logger;
   /** Address of this instance. */
   readonly address: string;
@@ -218,7 +220,7 @@ export class ConsumerSession implements DispatchHost {
   #tellIfDrained(): void {
     if (!this.#life.draining || this.members.hasSubscriptions) return;
     const { inFlight, waiting } = this.#window.report.stats();
-    if (inFlight + waiting <= this.#waitingBefore) this.#life.tellDrained();
+    if (inFlight + waiting <= this.#waitingBefore + this.#life.returned) this.#life.tellDrained();
   }
 
   #setAlarm(): void {
@@ -233,9 +235,10 @@ export class ConsumerSession implements DispatchHost {
   }
 }
 
-function newWindow({ record, leases, failures, clock }: ConsumerSessionOptions): DeliveryWindow {
+function newWindow({ record, leases, failures, clock, random }: ConsumerSessionOptions): DeliveryWindow {
   return new DeliveryWindow({
     settings: windowSettings(record.settings),
+    random,
     state: {
       consumerId: record.id,
       generation: record.generation,

@@ -28,6 +28,8 @@ export interface ConsumerSessionsOptions {
   readonly source: LogSource;
   readonly instance: Instance;
   readonly clock: Clock;
+  /** Gives numbers in [0, 1). */
+  readonly random: () => number;
   readonly metrics: Metrics;
   readonly logger: Logger;
 }

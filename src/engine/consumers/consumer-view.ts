@@ -1,7 +1,7 @@
 // What people see of a consumer: its settings and its state, live where it is run, as stored elsewhere.
 
 import type { ConsumerKey, ConsumerSettings } from '../../domain/consumers/consumer.js';
-import type { MemberUse } from '../../domain/consumers/delivery-types.js';
+import type { MemberUse, WindowStats } from '../../domain/consumers/delivery-types.js';
 import type { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
 import type { Clock } from '../../lib/clock.js';
 import type { ConsumerRecord } from '../../storage/ports/consumer-storage.js';
@@ -44,7 +44,10 @@ export interface ConsumerView extends ConsumerKey {
 }
 
 /** What the stored record tells about a consumer that is not run here. */
-export function storedView(record: ConsumerRecord, head: Position): ConsumerView {
+export function storedView(
+  record: ConsumerRecord,
+  { head, parked }: { readonly head: Position; readonly parked: number },
+): ConsumerView {
   const { owner } = record;
   return {
     context: record.context,
@@ -55,7 +58,7 @@ export function storedView(record: ConsumerRecord, head: Position): ConsumerView
     // Its owner may have seen more of the log than this instance.
     head: Math.max(head, record.offset),
     inFlight: 0,
-    parked: 0,
+    parked,
     oldestUnacknowledged: 0,
     members: [],
     movedAt: record.movedAt,
@@ -105,8 +108,8 @@ export class ConsumerReport {
     return this.head - this.offset;
   }
 
-  get inFlight(): number {
-    return this.#options.window.report.stats().inFlight;
+  stats(): WindowStats {
+    return this.#options.window.report.stats();
   }
 
   view(): ConsumerView {

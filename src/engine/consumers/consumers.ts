@@ -11,13 +11,13 @@ import {
   type SettingsPatch,
   type StartPosition,
 } from '../../domain/consumers/consumer.js';
-import type { Answer, MemberCredit } from '../../domain/consumers/delivery-types.js';
+import type { AckStatus, Answer, MemberCredit, Rejection } from '../../domain/consumers/delivery-types.js';
 import { assertNever, drainingError, MadeleineError } from '../../domain/errors.js';
 import { compileCriteria } from '../../domain/events/event-filter.js';
 import type { ConsumerRecord, ListConsumersOptions } from '../../storage/ports/consumer-storage.js';
 import type { Millis, Position } from '../../units.js';
 import { namedPosition } from '../log/named-position.js';
-import type { Acknowledged } from './consumer-answers.js';
+import type { Acknowledged, Answered } from './consumer-answers.js';
 import type { FetchOptions } from './consumer-fetch.js';
 import type { ConsumerSession } from './consumer-session.js';
 import { ConsumerSessions, type ConsumerSessionsOptions } from './consumer-sessions.js';
@@ -122,6 +122,26 @@ export class Consumers {
     return session.answers.acknowledge(answers, upTo, member);
   }
 
+  /** Rejects, and resolves once the result is durable. */
+  async reject(key: ConsumerKey, answers: readonly Answer[], rejection: Rejection): Promise<Answered> {
+    const session = await this.#session(key);
+    const answered = await session.answers.reject(answers, rejection);
+    const accepted = answered.statuses.filter((status) => status === 'ACCEPTED').length;
+    this.#options.metrics.verdicts.inc({ verdict: rejection.action.toLowerCase() }, accepted);
+    return answered;
+  }
+
+  /** Gives events in flight more time; resolves with the status of each once that is durable. */
+  async extend(key: ConsumerKey, answers: readonly Answer[], ms: Millis): Promise<readonly AckStatus[]> {
+    const session = await this.#session(key);
+    return (await session.answers.extend(answers, ms)).statuses;
+  }
+
+  /** Gives all that is in flight, of a member if one is named, more time; resolves with how many those are. */
+  async extendAll(key: ConsumerKey, member: string | undefined, ms: Millis): Promise<number> {
+    return (await this.#session(key)).answers.extendAll(member, ms);
+  }
+
   /** Creates a consumer; one with the same settings is returned as it is, with others it is SETTINGS_DIFFER. */
   async create({ key, start, settings: patch }: ConsumerUse): Promise<CountedView> {
     if (this.#sessions.draining) throw drainingError();
@@ -136,7 +156,9 @@ export class Consumers {
     if (session !== undefined) return { view: session.report.view(), pending: await session.report.countPending() };
     const record = await store.find(key);
     if (record === undefined) throw consumerUnknown(key);
-    return { view: storedView(record, source.visible), pending: await this.#countStored(record, EXACT) };
+    const parked = await store.countParked([record.id]);
+    const view = storedView(record, { head: source.visible, parked: parked.get(record.id) ?? 0 });
+    return { view, pending: await this.#countStored(record, EXACT) };
   }
 
   /**
@@ -146,11 +168,13 @@ export class Consumers {
   async list(options: ListConsumersOptions): Promise<readonly ListedConsumer[]> {
     const { store, source, clock } = this.#options;
     const records = await store.list(options);
+    const stored = records.filter((record) => this.#sessions.running(record) === undefined);
+    const parked = await store.countParked(stored.map(({ id }) => id));
     const giveUpAtMs = clock.monotonicMs() + LIST_COUNT_MS;
     const listed: ListedConsumer[] = [];
     for (const record of records) {
       const report = this.#sessions.running(record)?.report;
-      const view = report?.view() ?? storedView(record, source.visible);
+      const view = report?.view() ?? storedView(record, { head: source.visible, parked: parked.get(record.id) ?? 0 });
       const isLate = clock.monotonicMs() >= giveUpAtMs;
       const counting = isLate ? undefined : (report?.countPending(ROUGH) ?? this.#countListed(record));
       listed.push({ ...view, counted: await counting });

@@ -9,11 +9,15 @@ import {
   type CreateConsumerResponse,
   type DeleteConsumerRequest,
   type DeleteConsumerResponse,
+  type ExtendAckDeadlineRequest,
+  type ExtendAckDeadlineResponse,
   type FetchRequest,
   type GetConsumerRequest,
   type GetConsumerResponse,
   type ListConsumersRequest,
   type ListConsumersResponse,
+  type RejectRequest,
+  type RejectResponse,
   type SeekConsumerRequest,
   type SeekConsumerResponse,
   type SubscribeRequest,
@@ -34,12 +38,14 @@ import type { PayloadForm } from '../wire/payload-form.js';
 import { durationMs, nameKey, payloadForm, prefixField, readContext, requestIdField, sizeField } from '../wire/wire.js';
 import {
   acknowledgeFromWire,
-  ackStatusToWire,
+  ackResultsToWire,
   consumerKey,
   consumerToWire,
   creditFromWire,
+  extendFromWire,
   memberFromWire,
   positionFromWire,
+  rejectFromWire,
   settingsFromWire,
   startFromWire,
   subscribeNewsFrame,
@@ -139,12 +145,29 @@ export class ConsumerService {
     const done = await this.#consumers.acknowledge(key, answers, upTo, member);
     return {
       offset: BigInt(done.offset),
-      results: request.acknowledgements.map(({ position }, index) => ({
-        position,
-        status: ackStatusToWire(done.statuses[index] ?? 'UNKNOWN'),
-      })),
+      results: ackResultsToWire(request.acknowledgements, done.statuses),
       acknowledgedUpTo: done.upTo,
     };
+  }
+
+  async reject(request: RejectRequest, { signal }: CallContext): Promise<RejectResponse> {
+    const key = consumerKey(request);
+    const { answers, rejection, greatest } = rejectFromWire(request);
+    if (greatest !== undefined) await namedPosition(this.#source, greatest, signal);
+    const { offset, statuses } = await this.#consumers.reject(key, answers, rejection);
+    return { offset: BigInt(offset), results: ackResultsToWire(request.rejections, statuses) };
+  }
+
+  async extendAckDeadline(
+    request: ExtendAckDeadlineRequest,
+    { signal }: CallContext,
+  ): Promise<ExtendAckDeadlineResponse> {
+    const key = consumerKey(request);
+    const { answers, all, member, extensionMs, greatest } = extendFromWire(request);
+    if (greatest !== undefined) await namedPosition(this.#source, greatest, signal);
+    if (all) return { results: [], extended: await this.#consumers.extendAll(key, member, extensionMs) };
+    const statuses = await this.#consumers.extend(key, answers, extensionMs);
+    return { results: ackResultsToWire(request.positions, statuses), extended: 0 };
   }
 
   async createConsumer(request: CreateConsumerRequest): Promise<CreateConsumerResponse> {

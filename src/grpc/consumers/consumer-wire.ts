@@ -4,10 +4,14 @@
 import type {
   Acknowledgement,
   AcknowledgeRequest,
+  AckResult,
   Consumer,
+  ExtendAckDeadlineRequest,
   FetchRequest,
+  RejectRequest,
   SubscribeRequest,
   ConsumerFilter as WireFilter,
+  RetryBackoff as WireRetryBackoff,
   ConsumerSettings as WireSettings,
   StartPosition as WireStart,
 } from '../../../generated/madeleine/v1/consumer_service.js';
@@ -15,6 +19,7 @@ import {
   AckStatus,
   ConsumerActivity,
   SubscribeResponse,
+  Verdict,
   Ordering as WireOrdering,
 } from '../../../generated/madeleine/v1/consumer_service.js';
 import {
@@ -25,14 +30,22 @@ import {
   EARLIEST,
   MAX_ACK_TIMEOUT_MS,
   MAX_ATTEMPTS_LIMIT,
+  MAX_EXTENSION_MS,
+  MAX_RETRY_DELAY_MS,
   MIN_ACK_TIMEOUT_MS,
   Ordering,
+  type RetryBackoff,
   SETTING_NAMES,
   type SettingsPatch,
   type StartPosition,
 } from '../../domain/consumers/consumer.js';
 import { LEASE_CHECKS } from '../../domain/consumers/delivery-leases.js';
-import type { Answer, AckStatus as DomainAckStatus, MemberCredit } from '../../domain/consumers/delivery-types.js';
+import type {
+  Answer,
+  AckStatus as DomainAckStatus,
+  MemberCredit,
+  Rejection,
+} from '../../domain/consumers/delivery-types.js';
 import { fieldInvalid } from '../../domain/errors.js';
 import { EVENT_STATUS } from '../../domain/events/event-status.js';
 import type { SubscribeFrame } from '../../engine/consumers/consumer-subscription.js';
@@ -50,11 +63,14 @@ import {
   nameList,
   requiredName,
   subjectList,
+  textField,
   toDuration,
   toTimestamp,
 } from '../wire/wire.js';
 
 const MAX_ACKNOWLEDGEMENTS = 10_000;
+const MAX_REASON_BYTES = 1_024;
+const MAX_CODE_BYTES = 64;
 const CHECKS = BigInt(LEASE_CHECKS);
 const CREDIT_EVENTS = { default: 100, min: 1, max: 65_536 };
 const CREDIT_BYTES = { default: 1024 * 1024, min: 1024, max: 64 * 1024 * 1024 };
@@ -99,7 +115,7 @@ function bounded(
 /** Settings of a request: what is not set stays undefined. */
 export function settingsFromWire(settings: WireSettings | undefined): SettingsPatch {
   if (settings === undefined) return {};
-  const { filter, ackTimeout, maxAttempts, ordering, ignoreOwn, ephemeral } = settings;
+  const { filter, ackTimeout, maxAttempts, ordering, ignoreOwn, ephemeral, retryBackoff } = settings;
   return {
     filter: filter === undefined ? undefined : filterFromWire(filter),
     ackTimeoutMs: ackTimeout === undefined ? undefined : ackTimeoutMs(ackTimeout),
@@ -110,7 +126,22 @@ export function settingsFromWire(settings: WireSettings | undefined): SettingsPa
     ordering: orderingFromWire(ordering),
     ignoreOwn,
     ephemeral,
+    retryBackoff: retryBackoff === undefined ? undefined : retryBackoffFromWire(retryBackoff),
   };
+}
+
+/** A back-off of which what is not given has its default. */
+function retryBackoffFromWire({ initial, max, jitter }: WireRetryBackoff): RetryBackoff {
+  const path = 'settings.retry_backoff';
+  const unset = DEFAULT_SETTINGS.retryBackoff;
+  const delay = (field: string, given: typeof initial, least: number) =>
+    given && Math.round(durationMs(`${path}.${field}`, given, { min: least, max: MAX_RETRY_DELAY_MS }));
+  const initialMs = delay('initial', initial, 0) ?? unset.initialMs;
+  const maxMs = delay('max', max, initialMs) ?? Math.max(unset.maxMs, initialMs);
+  if (jitter !== undefined && !(jitter >= 0 && jitter <= 1)) {
+    throw fieldInvalid(`${path}.jitter`, 'has to be from 0 to 1');
+  }
+  return { initialMs, maxMs, jitter: jitter ?? unset.jitter };
 }
 
 function ackTimeoutMs(duration: NonNullable<WireSettings['ackTimeout']>): number {
@@ -188,33 +219,97 @@ export function positionFromWire(field: string, start: WireStart | undefined): S
   }
 }
 
-export interface AcknowledgeInput {
-  readonly answers: readonly Answer[];
-  readonly upTo: number | undefined;
-  readonly member: string | undefined;
-  /** The greatest position that it names, and its field; undefined: none. */
-  readonly greatest: { readonly position: Position; readonly field: string } | undefined;
+/** A position that a request names, and its field. */
+interface NamedPosition {
+  readonly position: Position;
+  readonly field: string;
 }
 
-/** Reads what is acknowledged. Positions above 2^53 lose digits on the way to a number, and stay far above any head. */
+interface AnswersInput {
+  readonly answers: readonly Answer[];
+  /** The greatest position that it names; undefined: none. */
+  readonly greatest: NamedPosition | undefined;
+}
+
+export interface AcknowledgeInput extends AnswersInput {
+  readonly upTo: number | undefined;
+  readonly member: string | undefined;
+}
+
+/** Reads what is acknowledged. */
 export function acknowledgeFromWire(request: AcknowledgeRequest): AcknowledgeInput {
-  const { acknowledgements, upTo } = request;
-  if (acknowledgements.length > MAX_ACKNOWLEDGEMENTS) {
-    throw fieldInvalid('acknowledgements', `has more than ${MAX_ACKNOWLEDGEMENTS} members`);
-  }
+  const upTo = request.upTo === undefined ? undefined : Number(request.upTo);
+  const atLeast = upTo === undefined ? undefined : { position: upTo, field: 'up_to' };
   const member = memberFromWire(request.member);
-  const answers = acknowledgements.map(answerFromWire);
-  let greatest = upTo === undefined ? undefined : { position: Number(upTo), field: 'up_to' };
+  const named = answersFromWire('acknowledgements', request.acknowledgements, atLeast);
+  return { ...named, upTo, member: member === '' ? undefined : member };
+}
+
+/** Reads what answers deliveries. Positions above 2^53 lose digits on the way to a number, and stay far above any head. */
+function answersFromWire(field: string, items: readonly Acknowledgement[], atLeast?: NamedPosition): AnswersInput {
+  if (items.length > MAX_ACKNOWLEDGEMENTS) throw fieldInvalid(field, `has more than ${MAX_ACKNOWLEDGEMENTS} members`);
+  const answers = items.map(answerFromWire);
+  let greatest = atLeast;
   answers.forEach(({ position }, index) => {
-    if (position === 0) throw fieldInvalid(`acknowledgements[${index}].position`, 'is required');
-    if (position > (greatest?.position ?? 0)) greatest = { position, field: `acknowledgements[${index}].position` };
+    if (position === 0) throw fieldInvalid(`${field}[${index}].position`, 'is required');
+    if (position > (greatest?.position ?? 0)) greatest = { position, field: `${field}[${index}].position` };
   });
-  return {
-    answers,
-    upTo: upTo === undefined ? undefined : Number(upTo),
-    member: member === '' ? undefined : member,
-    greatest,
-  };
+  return { answers, greatest };
+}
+
+/** Reads what is rejected, and what is to become of it. */
+export function rejectFromWire(request: RejectRequest): AnswersInput & { readonly rejection: Rejection } {
+  const named = answersFromWire('rejections', request.rejections);
+  if (named.answers.length === 0) throw fieldInvalid('rejections', 'is required');
+  return { ...named, rejection: rejectionFromWire(request) };
+}
+
+function rejectionFromWire({ verdict, delay, reason, code }: RejectRequest): Rejection {
+  // A reason may be what an exception says, with its lines.
+  if (Buffer.byteLength(reason) > MAX_REASON_BYTES) {
+    throw fieldInvalid('reason', `has more than ${MAX_REASON_BYTES} bytes`);
+  }
+  const cause = { code: textField('code', code, MAX_CODE_BYTES), reason };
+  if (verdict === Verdict.VERDICT_RETRY) return { action: 'RETRY', delayMs: retryDelayMs(delay), cause };
+  const action = FINAL_VERDICTS.get(verdict);
+  if (action === undefined) throw fieldInvalid('verdict', 'has to be one of RETRY, PARK and SKIP');
+  if (delay !== undefined) throw fieldInvalid('delay', 'goes with RETRY only');
+  return { action, cause };
+}
+
+/** Verdicts after which the event does not come again by itself. */
+const FINAL_VERDICTS: ReadonlyMap<Verdict, 'PARK' | 'SKIP'> = new Map([
+  [Verdict.VERDICT_PARK, 'PARK'],
+  [Verdict.VERDICT_SKIP, 'SKIP'],
+]);
+
+function retryDelayMs(delay: RejectRequest['delay']): number | undefined {
+  return delay && Math.ceil(durationMs('delay', delay, { min: 0, max: MAX_RETRY_DELAY_MS }));
+}
+
+export interface ExtendInput extends AnswersInput {
+  readonly all: boolean;
+  /** The member of `all`; undefined: every one. */
+  readonly member: string | undefined;
+  readonly extensionMs: number;
+}
+
+/** Reads what gets more time. */
+export function extendFromWire(request: ExtendAckDeadlineRequest): ExtendInput {
+  const { positions, all, extension } = request;
+  const named = answersFromWire('positions', positions);
+  const member = memberFromWire(request.member);
+  if (all && positions.length > 0) throw fieldInvalid('positions', 'goes without `all`');
+  if (!all && positions.length === 0) throw fieldInvalid('positions', 'is required, or `all`');
+  if (!all && member !== '') throw fieldInvalid('member', 'goes with `all` only');
+  return { ...named, all, member: member === '' ? undefined : member, extensionMs: extensionMs(extension) };
+}
+
+function extensionMs(extension: ExtendAckDeadlineRequest['extension']): number {
+  if (extension === undefined) throw fieldInvalid('extension', 'is required');
+  const ms = durationMs('extension', extension, { min: 0, max: MAX_EXTENSION_MS });
+  if (ms === 0) throw fieldInvalid('extension', 'has to be more than 0 s');
+  return Math.ceil(ms);
 }
 
 /** Takes the lease and its check apart, which go out as one number. */
@@ -229,8 +324,9 @@ const ACK_STATUSES = {
   UNKNOWN: AckStatus.ACK_STATUS_UNKNOWN,
 } as const satisfies Record<DomainAckStatus, AckStatus>;
 
-export function ackStatusToWire(status: DomainAckStatus): AckStatus {
-  return ACK_STATUSES[status];
+/** The results of single answers, in the order of the request. */
+export function ackResultsToWire(items: readonly Acknowledgement[], statuses: readonly DomainAckStatus[]): AckResult[] {
+  return items.map(({ position }, index) => ({ position, status: ACK_STATUSES[statuses[index] ?? 'UNKNOWN'] }));
 }
 
 const ACTIVITIES = {
@@ -297,7 +393,12 @@ function settingsToWire(settings: ConsumerSettings): WireSettings {
     ordering: settings.ordering,
     ignoreOwn: settings.ignoreOwn,
     ephemeral: settings.ephemeral,
+    retryBackoff: retryBackoffToWire(settings.retryBackoff),
   };
+}
+
+function retryBackoffToWire({ initialMs, maxMs, jitter }: RetryBackoff): WireRetryBackoff {
+  return { initial: toDuration(initialMs), max: toDuration(maxMs), jitter };
 }
 
 /** One that clients' decoders would not take is left out, as it is of events. */

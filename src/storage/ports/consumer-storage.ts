@@ -75,7 +75,10 @@ export interface OffsetWrite {
   readonly offset: Position;
   readonly acked: Uint8Array;
   readonly movedAt: Micros | undefined;
-  /** Failure records to insert or replace; reasons are cut at 1,024 characters. */
+  /**
+   * Failure records to insert or replace, the texts only of those that have a cause; codes are cut at 64 characters, reasons at
+   * 1,024.
+   */
   readonly failures: readonly FailureRecord[];
   /** Positions whose failure record is over. */
   readonly failuresOver: readonly Position[];
@@ -99,6 +102,8 @@ export interface ConsumerStore {
   find(key: ConsumerKey): Promise<ConsumerRecord | undefined>;
   /** Lists consumers by context and name in byte order; `acked` is left empty. */
   list(options: ListConsumersOptions): Promise<readonly ConsumerRecord[]>;
+  /** Counts parked events of consumers, by their ids; those without any are left out. */
+  countParked(ids: readonly number[]): Promise<ReadonlyMap<number, number>>;
   /**
    * Takes the consumer for the instance unless another one's lease is good, and reserves so many leases of deliveries. An
    * instance that has it already gets a new epoch, which ends its former hold.

@@ -9,6 +9,7 @@ import {
   type Delivery,
   FetchRequest,
   type FetchResponse,
+  RejectRequest,
   type SubscribeRequest,
 } from '../../../generated/madeleine/v1/consumer_service.js';
 import type { NewEvent } from '../../../generated/madeleine/v1/event.js';
@@ -32,6 +33,8 @@ export interface Scene {
     from?: number,
   ): Promise<bigint[]>;
   ack(deliveries: readonly Delivery[]): Promise<AcknowledgeResponse>;
+  /** Rejects; the statuses, in the order of the deliveries. */
+  reject(deliveries: readonly Delivery[], how: Partial<RejectRequest>): Promise<AckStatus[]>;
   /** The statuses of single acknowledgements. */
   ackStatuses(items: readonly { position: bigint; lease: bigint }[]): Promise<AckStatus[]>;
   get(): Promise<Consumer>;
@@ -88,6 +91,10 @@ function makeScene(suite: Suite, { topic, consumer, given, subscribers }: SceneP
       return pushNumbers(suite.client.events, n, (i) => ({ topic, ...own(i) }), from);
     },
     ack: (deliveries) => consumers().acknowledge({ consumer, acknowledgements: acknowledgements(deliveries) }),
+    async reject(deliveries, how) {
+      const request = RejectRequest.fromPartial({ consumer, rejections: acknowledgements(deliveries), ...how });
+      return (await consumers().reject(request)).results.map(({ status }) => status);
+    },
     async ackStatuses(items) {
       const { results } = await consumers().acknowledge({ consumer, acknowledgements: [...items] });
       return results.map(({ status }) => status);

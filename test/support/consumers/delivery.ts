@@ -8,6 +8,7 @@ import type {
   MemberCredit,
   OfferedEvent,
   OfferResult,
+  Rejection,
   WindowLimits,
   WindowSettings,
   WindowState,
@@ -18,9 +19,12 @@ export const BY_STREAM: WindowSettings = {
   ordering: Ordering.BY_STREAM,
   ackTimeoutMs: 1_000,
   maxAttempts: 3,
-  parking: true,
+  retryBackoff: { initialMs: 1_000, maxMs: 5_000, jitter: 0.5 },
 };
 export const NO_ORDER: WindowSettings = { ...BY_STREAM, ordering: Ordering.NONE };
+
+/** The greatest of what is left to chance. */
+export const ALMOST_ONE = 1 - 2 ** -30;
 
 export const CONSUMER_ID = 1;
 
@@ -50,13 +54,20 @@ export class DeliveryDriver {
   readonly window: DeliveryWindow;
   readonly log: (OfferedEvent | undefined)[];
   now = 10_000;
+  /** What is left to chance: 0, the least, up to 1. */
+  random = 0;
 
   constructor({ log, bytes = 100, settings = BY_STREAM, state, limits = {} }: DeliveryDriverOptions) {
     this.log = log.map((stream, index) => {
       const size = typeof bytes === 'number' ? bytes : (bytes[index + 1] ?? 100);
       return stream === undefined ? undefined : { position: index + 1, stream, bytes: size };
     });
-    this.window = new DeliveryWindow({ settings, limits, state: { ...NEW_STATE, ...state } });
+    this.window = new DeliveryWindow({
+      settings,
+      limits,
+      state: { ...NEW_STATE, ...state },
+      random: () => this.random,
+    });
   }
 
   get head(): number {
@@ -133,16 +144,25 @@ export class DeliveryDriver {
     return this.window.answers.ack(deliveries, this.now);
   }
 
-  retry(delivery: Delivery, delayMs = 0, reason = 'failed') {
-    return this.window.answers.reject([delivery], { action: 'RETRY', delayMs, reason }, this.now);
+  retry(delivery: Delivery, delayMs: number | undefined = 0, reason = 'failed') {
+    return this.reject(delivery, { action: 'RETRY', delayMs, cause: { code: '', reason } });
   }
 
-  park(delivery: Delivery, reason = 'cannot') {
-    return this.window.answers.reject([delivery], { action: 'PARK', reason }, this.now);
+  /** Rejects for a retry without a delay. */
+  backOff(delivery: Delivery) {
+    return this.reject(delivery, { action: 'RETRY', delayMs: undefined, cause: { code: '', reason: 'failed' } });
+  }
+
+  park(delivery: Delivery, reason = 'cannot', code = '') {
+    return this.reject(delivery, { action: 'PARK', cause: { code, reason } });
   }
 
   skip(delivery: Delivery) {
-    return this.window.answers.reject([delivery], { action: 'SKIP', reason: 'needless' }, this.now);
+    return this.reject(delivery, { action: 'SKIP', cause: { code: '', reason: 'needless' } });
+  }
+
+  reject(answer: Answer, rejection: Rejection) {
+    return this.window.answers.reject([answer], rejection, this.now);
   }
 
   /** A window of a new owner, from what this one has to store. */

@@ -4,6 +4,7 @@
 
 import { createHash } from 'node:crypto';
 import { ClientError, Status } from 'nice-grpc';
+import type { ConsumerSettings } from '../../../generated/madeleine/v1/consumer_service.js';
 import type { ContractClient } from './contract.js';
 import { CONTEXTS, EVENTS } from './old-events.js';
 
@@ -133,16 +134,21 @@ function listStreams({ streams }: ContractClient, context: string) {
   );
 }
 
-/** Without who runs them at present, and what is pending: once a list did not count it. */
+/** Without who runs them at present, what is pending, which once a list did not count, and settings that there were not always. */
 function listConsumers({ consumers }: ContractClient, context: string) {
   return pages(
     (page) => consumers.listConsumers({ context, ...page }),
     (response) =>
       response.consumers.map(({ pending: _pending, pendingIsMinimum: _least, ...consumer }) => {
-        const { owner: _owner, members: _members, activity: _, activityCause: _cause, ...kept } = consumer;
-        return kept;
+        const { owner: _owner, members: _members, activity: _, activityCause: _cause, settings, ...kept } = consumer;
+        return { ...kept, settings: withoutRetryBackoff(settings) };
       }),
   );
+}
+
+function withoutRetryBackoff(settings: ConsumerSettings | undefined) {
+  const { retryBackoff: _, ...kept } = settings ?? {};
+  return kept;
 }
 
 function listTopics({ topics }: ContractClient, context: string) {

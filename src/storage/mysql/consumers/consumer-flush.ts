@@ -21,8 +21,9 @@ function flushStatement(size: number): string {
     WHERE id IN (${Array.from({ length: size }, () => '?').join()}) AND owner_epoch = ${choose}`;
 }
 
-/** Characters that the column holds. */
+/** Characters that the columns hold. */
 const MAX_REASON = 1024;
+const MAX_CODE = 64;
 /** Rows of failure records in one statement at most. */
 const MAX_FAILURE_ROWS = 500;
 
@@ -87,22 +88,37 @@ async function beginGenerations(queries: Queries, writes: readonly OffsetWrite[]
   }
 }
 
+/** What a failure record replaces of its row; where it has no cause, the texts stay as they are stored. */
+const NUMBERS = ['attempts', 'losses', 'not_before_ms', 'failed_lease', 'parked_at', 'state'];
+const TEXTS = ['code', 'reason'];
+
 async function storeFailures(queries: Queries, writes: readonly OffsetWrite[]): Promise<void> {
-  const rows = writes.flatMap(({ hold, failures }) => failures.map((failure) => failureValues(hold, failure)));
-  for (const chunk of chunks(rows)) {
-    await queries.query(
-      `INSERT INTO consumer_trouble (consumer_id, position, attempts, losses, not_before_ms, reason, state)
-       VALUES ${chunk.map(() => '(?, ?, ?, ?, ?, ?, ?)').join()}
-       ON DUPLICATE KEY UPDATE attempts = VALUES(attempts), losses = VALUES(losses), not_before_ms = VALUES(not_before_ms),
-         reason = VALUES(reason), state = VALUES(state)`,
-      chunk.flat(),
+  for (const withTexts of [true, false]) {
+    const rows = writes.flatMap(({ hold, failures }) =>
+      failures
+        .filter(({ cause }) => (cause !== undefined) === withTexts)
+        .map((failure) => failureValues(hold, failure)),
     );
+    const replaced = withTexts ? [...NUMBERS, ...TEXTS] : NUMBERS;
+    for (const chunk of chunks(rows)) {
+      await queries.query(
+        `INSERT INTO consumer_trouble (consumer_id, position, ${[...NUMBERS, ...TEXTS].join()})
+         VALUES ${chunk.map(() => '(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)').join()}
+         ON DUPLICATE KEY UPDATE ${replaced.map((column) => `${column} = VALUES(${column})`).join()}`,
+        chunk.flat(),
+      );
+    }
   }
 }
 
+/** Values in the order of the columns. */
 function failureValues(hold: Hold, failure: FailureRecord): SqlValue[] {
-  const { position, attempts, losses, notBeforeMs, reason, state } = failure;
-  return [hold.id, position, attempts, losses, notBeforeMs, reason.slice(0, MAX_REASON), FAILURE_STATES[state]];
+  const { position, attempts, losses, notBeforeMs, failedLease, cause, parkedAtMs, state } = failure;
+  const { code, reason } = cause ?? { code: '', reason: '' };
+  return [
+    ...[hold.id, position, attempts, losses, notBeforeMs, failedLease, parkedAtMs * 1000, FAILURE_STATES[state]],
+    ...[code.slice(0, MAX_CODE), reason.slice(0, MAX_REASON)],
+  ];
 }
 
 async function deleteFailures(queries: Queries, writes: readonly OffsetWrite[]): Promise<void> {

@@ -66,12 +66,14 @@ export function decodeSettings(text: string): ConsumerSettings {
   return applySettings(DEFAULT_SETTINGS, { ...stored, filter: { ...EVERY_EVENT, ...stored.filter } });
 }
 
+/** A failure record without its texts: who runs the consumer does not need them. */
 export interface FailureRow {
   readonly position: Position;
   readonly attempts: number;
   readonly losses: number;
   readonly not_before_ms: number;
-  readonly reason: string;
+  readonly failed_lease: number;
+  readonly parked_at: Micros;
   readonly state: number;
 }
 
@@ -82,6 +84,8 @@ const STATE_NAMES = new Map(
 );
 
 export function failureOf(row: FailureRow): FailureRecord {
-  const { position, attempts, losses, not_before_ms: notBeforeMs, reason } = row;
-  return { position, attempts, losses, notBeforeMs, reason, state: STATE_NAMES.get(row.state) ?? 'RETRY' };
+  const { position, attempts, losses, not_before_ms: notBeforeMs, failed_lease: failedLease } = row;
+  const parkedAtMs = row.parked_at / 1000;
+  const state = STATE_NAMES.get(row.state) ?? 'RETRY';
+  return { position, attempts, losses, notBeforeMs, failedLease, cause: undefined, parkedAtMs, state };
 }

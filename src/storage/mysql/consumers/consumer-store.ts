@@ -16,12 +16,14 @@ import {
 } from '../../ports/consumer-storage.js';
 import type { EndedRuns, Instance } from '../../ports/log-storage.js';
 import type { Database, Queries, SqlValue } from '../sql/database.js';
+import { placeholders } from '../sql/placeholders.js';
 import { isDuplicateKey } from '../sql/sql-errors.js';
 import { flushOffsets } from './consumer-flush.js';
 import {
   CONSUMER_COLUMNS,
   type ConsumerRow,
   encodeSettings,
+  FAILURE_STATES,
   type FailureRow,
   failureOf,
   recordOf,
@@ -99,6 +101,16 @@ export class MysqlConsumerStore implements ConsumerStore {
       [...values, options.limit],
     );
     return rows.map(recordOf);
+  }
+
+  async countParked(ids: readonly number[]): Promise<ReadonlyMap<number, number>> {
+    if (ids.length === 0) return new Map();
+    const rows = await this.#database.query<{ consumer_id: number; parked: number }>(
+      `SELECT consumer_id, COUNT(*) AS parked FROM consumer_trouble FORCE INDEX (consumer_trouble_state)
+       WHERE consumer_id IN (${placeholders(ids.length)}) AND state = ${FAILURE_STATES.PARKED} GROUP BY consumer_id`,
+      ids,
+    );
+    return new Map(rows.map((row) => [row.consumer_id, row.parked]));
   }
 
   async acquire(key: ConsumerKey, instance: Instance, leases: number): Promise<Acquired> {
@@ -245,7 +257,8 @@ function acquired(row: ConsumerRow, leases: number, failures: readonly FailureRo
 
 function readFailures(queries: Queries, id: number): Promise<FailureRow[]> {
   return queries.execute<FailureRow>(
-    'SELECT position, attempts, losses, not_before_ms, reason, state FROM consumer_trouble WHERE consumer_id = ? ORDER BY position',
+    `SELECT position, attempts, losses, not_before_ms, failed_lease, parked_at, state FROM consumer_trouble
+     WHERE consumer_id = ? ORDER BY position`,
     [id],
   );
 }

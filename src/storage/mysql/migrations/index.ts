@@ -11,6 +11,7 @@ import { lateAdditionsMigration } from './0006-late-additions.js';
 import { consumerGenerationsMigration } from './0007-consumer-generations.js';
 import { urlEndpointsMigration } from './0008-url-endpoints.js';
 import { shapeLivesMigration } from './0009-shape-lives.js';
+import { verdictsMigration } from './0010-verdicts.js';
 
 export interface Migration {
   readonly name: string;
@@ -28,4 +29,5 @@ export const MIGRATIONS: readonly Migration[] = [
   consumerGenerationsMigration,
   urlEndpointsMigration,
   shapeLivesMigration,
+  verdictsMigration,
 ];

@@ -54,6 +54,18 @@ describe('consumer settings', () => {
     ]);
   });
 
+  it('that are a back-off differ member by member', () => {
+    const stored = { ...DEFAULT_SETTINGS, retryBackoff: { initialMs: 250, maxMs: 60_000, jitter: 0.5 } };
+    expect(differingSettings(stored, { retryBackoff: { initialMs: 250, maxMs: 1, jitter: 0 } })).toEqual([
+      { field: 'retry_backoff.max', stored: '60s' },
+      { field: 'retry_backoff.jitter', stored: '0.5' },
+    ]);
+    expect(differingSettings(stored, { retryBackoff: { ...stored.retryBackoff, initialMs: 1 } })).toEqual([
+      { field: 'retry_backoff.initial', stored: '0.25s' },
+    ]);
+    expect(selectsOtherwise(stored, DEFAULT_SETTINGS)).toBe(false);
+  });
+
   it('select otherwise by the filter and by ignore_own alone', () => {
     expect(selectsOtherwise(DEFAULT_SETTINGS, { ...DEFAULT_SETTINGS, ackTimeoutMs: 1, ordering: Ordering.NONE })).toBe(
       false,

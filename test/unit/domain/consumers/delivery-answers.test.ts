@@ -3,7 +3,15 @@
 import { describe, expect, it } from 'vitest';
 import { leaseCheck } from '../../../../src/domain/consumers/delivery-leases.js';
 import type { AckStatus, Delivery } from '../../../../src/domain/consumers/delivery-types.js';
-import { answerOf, CONSUMER_ID, DeliveryDriver, NO_ORDER, of } from '../../../support/consumers/delivery.js';
+import {
+  ALMOST_ONE,
+  answerOf,
+  BY_STREAM,
+  CONSUMER_ID,
+  DeliveryDriver,
+  NO_ORDER,
+  of,
+} from '../../../support/consumers/delivery.js';
 
 function one(driver: DeliveryDriver, position: number, lease: number): AckStatus | undefined {
   return driver.window.answers.ack([answerOf(position, lease)], driver.now)[0];
@@ -249,9 +257,111 @@ describe('delivery answers: rejections', () => {
     const driver = new DeliveryDriver({ log: ['a'] });
     driver.join('ada');
     const [first] = driver.deliver();
-    expect(driver.window.answers.reject([answerOf(1, 7)], { action: 'SKIP', reason: '' }, driver.now)).toEqual([
-      'UNKNOWN',
-    ]);
+    expect(driver.reject(answerOf(1, 7), { action: 'SKIP', cause: { code: '', reason: '' } })).toEqual(['UNKNOWN']);
     expect(driver.window.members.inFlightAt(1)).toEqual(first);
+  });
+
+  it('counts a delivery once, however often it is rejected', () => {
+    const driver = new DeliveryDriver({ log: ['a'] });
+    driver.join('ada');
+    const [first] = driver.deliver() as [Delivery];
+    expect(driver.retry(first, 300)).toEqual(['ACCEPTED']);
+    expect(driver.retry(first, 500, 'later')).toEqual(['ACCEPTED']);
+    expect(driver.reject(answerOf(1, 0), { action: 'RETRY', delayMs: 400, cause: { code: 'X', reason: '' } })).toEqual([
+      'ACCEPTED',
+    ]);
+    const [failure] = driver.window.unsaved.take().failures;
+    expect(failure).toMatchObject({ attempts: 1, notBeforeMs: driver.now + 400, cause: { code: 'X', reason: '' } });
+    driver.now += 400;
+    const [second] = driver.deliver() as [Delivery];
+    expect(second.attempt).toBe(2);
+    expect(driver.retry(first)).toEqual(['ALREADY']);
+    expect(driver.window.members.inFlightAt(1)).toEqual(second);
+    expect(driver.retry(second)).toEqual(['ACCEPTED']);
+    expect(driver.deliver()).toMatchObject([{ attempt: 3 }]);
+    expect(driver.ack(first)).toEqual(['ACCEPTED']);
+  });
+
+  it('counts a delivery of a former owner once', () => {
+    const former = new DeliveryDriver({ log: ['a', 'b'] });
+    former.join('ada');
+    const [first, second] = former.deliver() as [Delivery, Delivery];
+    former.retry(first, 300);
+    const driver = former.takeOver();
+    for (let again = 0; again < 3; again++) {
+      expect(driver.retry(first, 300)).toEqual(['ACCEPTED']);
+      expect(driver.retry(second, 300)).toEqual(['ACCEPTED']);
+    }
+    driver.join('ada');
+    expect(driver.positions()).toEqual([]);
+    expect(driver.retry(second, 300)).toEqual(['ACCEPTED']);
+    driver.now += 300;
+    expect(driver.deliver().map(({ position, attempt }) => [position, attempt])).toEqual([
+      [1, 2],
+      [2, 2],
+    ]);
+  });
+
+  it('takes the reason and the delay of a late rejection, after the time-out that counted', () => {
+    const driver = new DeliveryDriver({ log: ['a'] });
+    driver.join('ada');
+    const [first] = driver.deliver() as [Delivery];
+    driver.now += BY_STREAM.ackTimeoutMs;
+    driver.window.redeliveries.expire(driver.now);
+    expect(driver.retry(first, 700, 'slow')).toEqual(['ACCEPTED']);
+    expect(driver.window.unsaved.take().failures).toMatchObject([{ attempts: 1, cause: { code: '', reason: 'slow' } }]);
+    expect(driver.positions()).toEqual([]);
+  });
+
+  it('backs off by attempt, up to the bound, some of it left to chance', () => {
+    const driver = new DeliveryDriver({ log: [null], settings: { ...BY_STREAM, maxAttempts: 9 } });
+    driver.join('ada');
+    for (const [random, delayMs] of [
+      [0, 500],
+      [0, 1_000],
+      [ALMOST_ONE, 4_000],
+      [ALMOST_ONE, 5_000],
+      [0, 2_500],
+    ] as const) {
+      driver.random = random;
+      driver.backOff(driver.deliver()[0] as Delivery);
+      expect(driver.window.redeliveries.nextWakeAt()).toBe(driver.now + delayMs);
+      driver.now += delayMs;
+    }
+  });
+
+  it('delivers the later events of the stream again after a rejected one, and no others', () => {
+    const driver = new DeliveryDriver({ log: ['a', 'a', 'b', 'a'] });
+    driver.join('ada');
+    driver.join('bob');
+    const delivered = driver.deliver();
+    driver.ack(of(delivered, 4));
+    driver.retry(of(delivered, 1), 200);
+    expect(driver.positions()).toEqual([]);
+    driver.now += 200;
+    expect(driver.deliver().map(({ position, attempt }) => [position, attempt])).toEqual([
+      [1, 2],
+      [2, 1],
+    ]);
+    expect(driver.window.members.inFlightAt(3)).toEqual(of(delivered, 3));
+  });
+
+  it('leaves the later events of the stream of a parked or skipped one with their member', () => {
+    const driver = new DeliveryDriver({ log: ['a', 'a', 'a'] });
+    driver.join('ada');
+    const delivered = driver.deliver();
+    driver.park(of(delivered, 1));
+    driver.skip(of(delivered, 2));
+    expect(driver.window.members.inFlightAt(3)).toMatchObject({ lease: of(delivered, 3).lease });
+    expect(driver.window.offset).toBe(2);
+  });
+
+  it('delivers a rejected event alone where there is no order', () => {
+    const driver = new DeliveryDriver({ log: ['a', 'a'], settings: NO_ORDER });
+    driver.join('ada');
+    const delivered = driver.deliver();
+    driver.retry(of(delivered, 1));
+    expect(driver.deliver()).toMatchObject([{ position: 1, attempt: 2 }]);
+    expect(driver.window.members.inFlightAt(2)).toEqual(of(delivered, 2));
   });
 });

@@ -93,7 +93,7 @@ describe('delivery clocks', () => {
     const driver = new DeliveryDriver({ log: ['a', 'a', null, null] });
     driver.join('ada');
     const delivered = driver.deliver();
-    for (let step = 0; step < 12; step++) {
+    for (let step = 0; step < 9; step++) {
       driver.now += T - 1;
       driver.window.answers.extend([of(delivered, 1)], T, driver.now);
       expect(driver.window.redeliveries.expire(driver.now).filter(({ position }) => position < 3)).toEqual([]);
@@ -101,19 +101,81 @@ describe('delivery clocks', () => {
     }
     driver.ack(of(delivered, 1));
     expect(driver.window.members.inFlightAt(2)?.deadlineMs).toBe(driver.now + T);
+    driver.window.answers.extend([of(delivered, 2)], 20 * T, driver.now);
+    expect(driver.window.members.inFlightAt(2)?.deadlineMs).toBe(driver.now + 10 * T);
   });
 
-  it('waits as long as it was asked to, also beyond ten time-outs', () => {
-    const driver = new DeliveryDriver({ log: [null, null] });
+  it('waits as long as it was asked to, but for ten time-outs at most', () => {
+    const driver = new DeliveryDriver({ log: [null, null, null] });
     driver.join('ada');
     const delivered = driver.deliver();
+    const begun = driver.now;
     expect(driver.window.answers.extend([of(delivered, 1)], 20 * T, driver.now)).toEqual(['ACCEPTED']);
-    expect(driver.window.members.inFlightAt(1)?.deadlineMs).toBe(driver.now + 20 * T);
+    expect(driver.window.answers.extend([of(delivered, 2)], 3 * T, driver.now)).toEqual(['ACCEPTED']);
+    expect(driver.window.members.inFlightAt(1)?.deadlineMs).toBe(begun + 10 * T);
     driver.now += T;
-    expect(driver.window.redeliveries.expire(driver.now).map(({ position }) => position)).toEqual([2]);
-    expect(driver.window.redeliveries.nextWakeAt()).toBe(driver.now + 19 * T);
-    driver.now += 19 * T;
-    expect(driver.window.redeliveries.expire(driver.now).map(({ position }) => position)).toEqual([1]);
+    expect(driver.window.redeliveries.expire(driver.now).map(({ position }) => position)).toEqual([3]);
+    driver.now += T;
+    driver.window.answers.extend([of(delivered, 1), of(delivered, 2)], 20 * T, driver.now);
+    driver.now = begun + 10 * T - 1;
+    expect(driver.window.redeliveries.expire(driver.now)).toEqual([]);
+    driver.now += 1;
+    expect(driver.window.redeliveries.expire(driver.now).map(({ position }) => position)).toEqual([1, 2]);
+  });
+
+  it('has the bound of an extension follow another ack time-out', () => {
+    const driver = new DeliveryDriver({ log: [null] });
+    driver.join('ada');
+    driver.window.answers.extend(driver.deliver(), 8 * T, driver.now);
+    driver.now += T;
+    expect(driver.window.redeliveries.expire(driver.now)).toEqual([]);
+    driver.window.configure({ ...BY_STREAM, ackTimeoutMs: T / 2 });
+    expect(driver.window.redeliveries.nextWakeAt()).toBe(driver.now + 4 * T);
+  });
+
+  it('extends all that a member has in flight, or everybody', () => {
+    const driver = new DeliveryDriver({ log: [null, null, null], settings: NO_ORDER });
+    driver.join('ada', { maxInFlight: 2 });
+    driver.join('bob', { maxInFlight: 1 });
+    driver.deliver();
+    expect(driver.window.answers.extendAll('ada', 2 * T, driver.now)).toBe(2);
+    expect(driver.window.answers.extendAll('nobody', 2 * T, driver.now)).toBe(0);
+    expect(driver.window.answers.extendAll(undefined, 3 * T, driver.now)).toBe(3);
+    driver.now += 3 * T - 1;
+    expect(driver.window.redeliveries.expire(driver.now)).toEqual([]);
+  });
+
+  it('has an extension known to a later owner, which delivers nothing before it and takes the former lease', () => {
+    const former = new DeliveryDriver({ log: ['a', 'a', 'b', 'c'] });
+    former.join('ada');
+    const delivered = former.deliver();
+    former.window.answers.extend([of(delivered, 1), of(delivered, 3)], 5 * T, former.now);
+    const driver = former.takeOver();
+    driver.join('bob');
+    expect(driver.positions()).toEqual([4]);
+    expect(driver.ack(of(delivered, 3))).toEqual(['ACCEPTED']);
+    expect(driver.window.unsaved.take().failuresOver).toEqual([3]);
+    driver.now += 5 * T;
+    expect(driver.deliver().map(({ position, attempt }) => [position, attempt])).toContainEqual([1, 1]);
+  });
+
+  it('ends an extension with the delivery that it was for', () => {
+    const driver = new DeliveryDriver({ log: ['a', 'a', 'b'] });
+    driver.join('ada');
+    const delivered = driver.deliver();
+    driver.window.answers.extend(delivered, 5 * T, driver.now);
+    driver.retry(of(delivered, 1));
+    const { failures, failuresOver } = driver.window.unsaved.take();
+    expect(failures.map(({ position, notBeforeMs }) => [position, notBeforeMs])).toEqual([
+      [1, 0],
+      [3, driver.now + 5 * T],
+    ]);
+    expect(failuresOver).toEqual([2]);
+    driver.window.members.remove('ada', { lost: false }, driver.now);
+    expect(driver.window.unsaved.take().failuresOver).toEqual([2, 3]);
+    driver.join('bob');
+    expect(driver.positions()).toEqual([1, 2, 3]);
+    expect(driver.window.members.inFlightAt(3)?.deadlineMs).toBe(driver.now + T);
   });
 
   it('does not shorten a clock by an extension, and gives none to what is not in flight', () => {

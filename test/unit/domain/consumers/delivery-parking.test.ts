@@ -2,8 +2,15 @@
 
 import { describe, expect, it } from 'vitest';
 import { Ordering } from '../../../../src/domain/consumers/consumer.js';
+import type { Delivery } from '../../../../src/domain/consumers/delivery-types.js';
 import { decodeRanges } from '../../../../src/domain/consumers/position-ranges.js';
-import { answerOf, BY_STREAM, DeliveryDriver, of } from '../../../support/consumers/delivery.js';
+import { ALMOST_ONE, answerOf, BY_STREAM, DeliveryDriver, of } from '../../../support/consumers/delivery.js';
+
+/** The delivery that is in flight at a position. */
+function inFlight(driver: DeliveryDriver, position: number): Delivery[] {
+  const delivery = driver.window.members.inFlightAt(position);
+  return delivery === undefined ? [] : [delivery];
+}
 
 function parkedFirst(log: readonly (string | null)[] = ['a', 'a']): DeliveryDriver {
   const driver = new DeliveryDriver({ log });
@@ -23,28 +30,56 @@ describe('delivery parking', () => {
     expect(driver.window.redeliveries.expire(driver.now)).toEqual([
       { position: 1, member: 'ada', attempt: 3, parked: true },
     ]);
+    const cause = { code: 'ACK_TIMEOUT', reason: 'the member "ada" did not acknowledge it in time' };
     expect(driver.window.unsaved.take().failures).toEqual([
-      { position: 1, attempts: 3, losses: 0, notBeforeMs: 0, reason: 'ACK_TIMEOUT', state: 'PARKED' },
+      {
+        ...{ position: 1, attempts: 3, losses: 0, notBeforeMs: 0, failedLease: 5 },
+        ...{ cause, parkedAtMs: driver.now, state: 'PARKED' },
+      },
     ]);
     expect(driver.window.offset).toBe(1);
     expect(driver.positions()).toEqual([2]);
   });
 
-  it('goes on delivering it while parking is off', () => {
-    const driver = new DeliveryDriver({ log: ['a'], settings: { ...BY_STREAM, parking: false } });
-    driver.join('ada');
-    for (let attempt = 1; attempt <= 9; attempt++) {
-      expect(driver.deliver()).toMatchObject([{ position: 1, attempt }]);
-      driver.now += BY_STREAM.ackTimeoutMs;
+  it('parks what was lost with so many members, with the code', () => {
+    const driver = new DeliveryDriver({ log: ['a', 'a'] });
+    for (const losses of [1, 2, 3]) {
+      driver.join('ada');
+      expect(driver.deliver()).toMatchObject([
+        { position: 1, attempt: 1 },
+        { position: 2, attempt: 1 },
+      ]);
+      driver.window.members.remove('ada', { lost: true }, driver.now);
+      expect(driver.window.unsaved.take().failures).toMatchObject([{ position: 1, attempts: 0, losses }]);
     }
+    const cause = { code: 'MEMBER_LOST', reason: 'the member "ada" was lost while it had this event' };
+    expect(driver.window.unsaved.take().failures).toMatchObject([{ cause, state: 'PARKED' }]);
+    driver.join('ada');
+    expect(driver.positions()).toEqual([2]);
   });
 
-  it('parks what a member asks to park, with parking off too', () => {
-    const driver = new DeliveryDriver({ log: ['a', 'a'], settings: { ...BY_STREAM, parking: false } });
+  it('parks what was rejected so often, and what a member asks to park at once', () => {
+    const driver = new DeliveryDriver({ log: ['a', 'b', 'b'] });
     driver.join('ada');
-    driver.park(of(driver.deliver(), 1), 'bad data');
-    expect(driver.window.unsaved.take().failures).toMatchObject([{ position: 1, reason: 'bad data', state: 'PARKED' }]);
-    expect(driver.window.report.stats()).toMatchObject({ parked: 1, inFlight: 1 });
+    driver.park(of(driver.deliver(), 2), 'bad data', 'BAD');
+    for (let attempt = 2; attempt <= 3; attempt++) {
+      expect(driver.retry(of([...driver.deliver(), ...inFlight(driver, 1)], 1))).toEqual(['ACCEPTED']);
+    }
+    expect(driver.deliver()).toMatchObject([{ position: 1, attempt: 3 }]);
+    driver.retry(of(inFlight(driver, 1), 1), 0, 'no use');
+    expect(driver.window.unsaved.take().failures).toMatchObject([
+      { position: 2, attempts: 0, cause: { code: 'BAD', reason: 'bad data' }, state: 'PARKED' },
+      { position: 1, attempts: 3, cause: { code: '', reason: 'no use' }, state: 'PARKED' },
+    ]);
+    expect(driver.window.report.stats()).toMatchObject({ parked: 2, inFlight: 1 });
+    expect(driver.window.offset).toBe(2);
+  });
+
+  it('keeps no texts of what is parked and stored', () => {
+    const driver = parkedFirst();
+    driver.window.unsaved.confirm(driver.window.unsaved.take());
+    driver.window.parked.replay(1);
+    expect(driver.window.unsaved.take().failures).toMatchObject([{ position: 1, cause: undefined, state: 'REPLAY' }]);
   });
 
   it('counts a late acknowledgement of a parked event', () => {
@@ -71,6 +106,56 @@ describe('delivery parking', () => {
     const driver = parkedFirst();
     driver.window.redeliveries.gone(1);
     expect(driver.window.report.stats().parked).toBe(0);
+  });
+});
+
+describe('delivery parking without room', () => {
+  const full = () => {
+    const driver = new DeliveryDriver({ log: ['a', 'b', 'c'], limits: { maxParked: 1 } });
+    driver.join('ada');
+    return driver;
+  };
+
+  it('goes on delivering with back-off what used up its attempts, and says so', () => {
+    const driver = full();
+    driver.park(of(driver.deliver(), 1));
+    driver.ack(...inFlight(driver, 3));
+    for (const attempt of [1, 2]) {
+      driver.now += BY_STREAM.ackTimeoutMs;
+      expect(driver.deliver()).toMatchObject([{ position: 2, attempt: attempt + 1 }]);
+    }
+    driver.random = ALMOST_ONE;
+    for (const [attempt, delayMs] of [
+      [3, 4_000],
+      [4, 5_000],
+      [5, 5_000],
+    ] as const) {
+      driver.now += BY_STREAM.ackTimeoutMs;
+      expect(driver.window.redeliveries.expire(driver.now)).toMatchObject([{ position: 2, attempt, parked: false }]);
+      driver.now += delayMs - 1;
+      expect(driver.deliver()).toEqual([]);
+      driver.now += 1;
+      expect(driver.deliver()).toMatchObject([{ position: 2, attempt: attempt + 1 }]);
+    }
+    expect(driver.window.report.activity(3, driver.now).cause).toBe(
+      '1 events are in flight; 1 events are parked, as many as may be: what uses up its attempts is delivered again',
+    );
+    driver.window.parked.discard(1);
+    driver.now += BY_STREAM.ackTimeoutMs;
+    expect(driver.window.redeliveries.expire(driver.now)).toMatchObject([{ position: 2, parked: true }]);
+  });
+
+  it('tells before whether there is room to park', () => {
+    const driver = full();
+    const [first, second, third] = driver.deliver() as [Delivery, Delivery, Delivery];
+    const { answers } = driver.window;
+    expect(answers.mayPark([first])).toBe(true);
+    expect(answers.mayPark([first, first])).toBe(true);
+    expect(answers.mayPark([first, { ...second, leaseCheck: 77 }])).toBe(true);
+    expect(answers.mayPark([first, second])).toBe(false);
+    driver.park(first);
+    expect(answers.mayPark([first])).toBe(true);
+    expect(answers.mayPark([third])).toBe(false);
   });
 });
 

@@ -1,7 +1,7 @@
 // The delivery window's table of states, row by row, and the offset.
 
 import { describe, expect, it } from 'vitest';
-import { answerOf, BY_STREAM, DeliveryDriver, NO_ORDER, of } from '../../../support/consumers/delivery.js';
+import { answerOf, DeliveryDriver, NO_ORDER, of } from '../../../support/consumers/delivery.js';
 
 describe('delivery window: scan', () => {
   it('delivers unseen events in order and gives each a new lease', () => {
@@ -347,7 +347,7 @@ describe('delivery window: bounds', () => {
 
 describe('delivery window: activity', () => {
   it('says why it does or does not deliver', () => {
-    const driver = new DeliveryDriver({ log: ['a', 'b', 'a'], settings: { ...BY_STREAM, parking: false } });
+    const driver = new DeliveryDriver({ log: ['a', 'b', 'a'] });
     const activity = () => driver.window.report.activity(driver.head, driver.now);
     expect(activity().activity).toBe('NO_MEMBER');
     driver.join('ada', { maxInFlight: 2 });

@@ -1,7 +1,7 @@
 // Members: credit in events and bytes, leaving, being lost, and coming back.
 
 import { describe, expect, it } from 'vitest';
-import { BY_STREAM, DeliveryDriver, NO_ORDER, of } from '../../../support/consumers/delivery.js';
+import { DeliveryDriver, NO_ORDER, of } from '../../../support/consumers/delivery.js';
 
 describe('delivery members: credit in bytes', () => {
   it('is not passed by events that fit into it', () => {
@@ -32,7 +32,7 @@ describe('delivery members: credit in bytes', () => {
 
   it('does not let small events pass a large one that waits to be delivered again', () => {
     const log = Array.from({ length: 200 }, () => null);
-    const driver = new DeliveryDriver({ log, bytes: { 1: 1_000 }, settings: { ...NO_ORDER, parking: false } });
+    const driver = new DeliveryDriver({ log, bytes: { 1: 1_000 }, settings: NO_ORDER });
     driver.join('ada', { maxInFlightBytes: 1_000 });
     driver.retry(of(driver.deliver(), 1), 10);
     const inFlight = driver.deliver();
@@ -48,7 +48,7 @@ describe('delivery members: credit in bytes', () => {
 
   it('keeps room for a large event anew when the member that kept it leaves', () => {
     const log = Array.from({ length: 200 }, () => null);
-    const driver = new DeliveryDriver({ log, bytes: { 1: 1_000 }, settings: { ...NO_ORDER, parking: false } });
+    const driver = new DeliveryDriver({ log, bytes: { 1: 1_000 }, settings: NO_ORDER });
     for (const name of ['ada', 'bob']) driver.join(name, { maxInFlightBytes: 1_000 });
     const first = driver.deliver();
     driver.retry(of(first, 1), 10);
@@ -152,7 +152,7 @@ describe('delivery members: being lost', () => {
     driver.deliver();
     driver.window.members.remove('ada', { lost: true }, driver.now);
     const { failures } = driver.window.unsaved.take();
-    expect(failures.map(({ position, attempts, losses, reason }) => [position, attempts, losses, reason])).toEqual([
+    expect(failures.map(({ position, attempts, losses, cause }) => [position, attempts, losses, cause?.code])).toEqual([
       [1, 0, 1, 'MEMBER_LOST'],
       [3, 0, 1, 'MEMBER_LOST'],
       [4, 0, 1, 'MEMBER_LOST'],
@@ -173,12 +173,13 @@ describe('delivery members: being lost', () => {
     expect(driver.window.offset).toBe(1);
   });
 
-  it('never parks while parking is off', () => {
-    const driver = new DeliveryDriver({ log: ['a'], settings: { ...BY_STREAM, parking: false } });
+  it('never parks where there is no room for parked events, but waits longer and longer', () => {
+    const driver = new DeliveryDriver({ log: ['a'], limits: { maxParked: 0 } });
     for (let round = 0; round < 8; round++) {
       driver.join('ada');
       expect(driver.positions()).toEqual([1]);
       driver.window.members.remove('ada', { lost: true }, driver.now);
+      driver.now = driver.window.redeliveries.nextWakeAt() ?? driver.now;
     }
     expect(driver.window.unsaved.take().failures).toMatchObject([{ position: 1, losses: 8, state: 'RETRY' }]);
   });
@@ -198,7 +199,7 @@ describe('redeliveries', () => {
   const MIB = 1024 * 1024;
   /** A driver in which so many events wait that a former member had. */
   function waiting(options: { readonly log: readonly (string | null)[]; readonly bytes: number }): DeliveryDriver {
-    const driver = new DeliveryDriver({ ...options, settings: { ...BY_STREAM, parking: false } });
+    const driver = new DeliveryDriver({ ...options });
     driver.join('former', { maxInFlight: 1_000, maxInFlightBytes: 1_000 * MIB });
     expect(driver.deliver()).toHaveLength(options.log.length);
     driver.window.members.remove('former', { lost: false }, driver.now);

@@ -8,8 +8,9 @@ import { Metrics } from '../../../../src/telemetry.js';
 
 const logger = { debug() {}, info() {}, warn() {}, error() {} };
 
-function session(name: string, lag: number): ConsumerSession {
-  const report = { offset: 100 - lag, lag, inFlight: 0, countPending: async () => ({ count: 3, isMinimum: false }) };
+function session(name: string, lag: number, parked = 0): ConsumerSession {
+  const countPending = async () => ({ count: 3, isMinimum: false });
+  const report = { offset: 100 - lag, lag, stats: () => ({ inFlight: 0, parked }), countPending };
   return { key: { context: 'default', name }, report } as unknown as ConsumerSession;
 }
 
@@ -36,6 +37,20 @@ describe('figures of consumers', () => {
     expect(lags).toHaveLength(MAX_MEASURED);
     expect(lags.some(({ labels }) => labels.consumer === 'c0')).toBe(false);
     expect(lags.some(({ labels }) => labels.consumer === `c${MAX_MEASURED}`)).toBe(true);
+  });
+
+  it('tell what is parked, of those consumers only that have something', async () => {
+    const metrics = new Metrics();
+    const gauges = new ConsumerGauges({ clock: systemClock, metrics, logger });
+    const troubled = session('troubled', 0, 2);
+    const values = async () =>
+      ((await metrics.registry.getSingleMetric('madeleine_consumer_parked')?.get())?.values ?? []).map(
+        ({ labels, value }) => [labels.consumer, value],
+      );
+    gauges.measure([session('well', 0), troubled]);
+    expect(await values()).toEqual([['troubled', 2]]);
+    gauges.remove(troubled);
+    expect(await values()).toEqual([]);
   });
 
   it('tell what is pending, and nothing of a consumer that went meanwhile', async () => {

@@ -29,7 +29,11 @@ const tail = newTail(log);
 const source = new LogReader({ log, tail, pages: new FairGate(1), clock: systemClock });
 
 function consumer(name: string): { dispatcher: ConsumerDispatcher; window: DeliveryWindow; got: number[] } {
-  const window = new DeliveryWindow({ settings: windowSettings(DEFAULT_SETTINGS), state: STORED });
+  const window = new DeliveryWindow({
+    settings: windowSettings(DEFAULT_SETTINGS),
+    state: STORED,
+    random: Math.random,
+  });
   window.members.add('member', { maxInFlight: 100, maxInFlightBytes: 1_000_000 });
   const got: number[] = [];
   const members = {
