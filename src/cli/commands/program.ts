@@ -10,6 +10,8 @@ import { argumentProblem } from '../text/arguments.js';
 import { cawinsCommand } from './cawins/cawins.js';
 import { ackCommand } from './consumers/ack.js';
 import { consumersCommand } from './consumers/consumers.js';
+import { extendCommand } from './consumers/extend.js';
+import { rejectCommand } from './consumers/reject.js';
 import { subscribeCommand } from './consumers/subscribe.js';
 import { getCommand } from './events/get.js';
 import { invalidateCommand } from './events/invalidate.js';
@@ -38,6 +40,8 @@ const COMMANDS = [
     tailCommand,
     subscribeCommand,
     ackCommand,
+    rejectCommand,
+    extendCommand,
     streamsCommand,
     topicsCommand,
     shapesCommand,

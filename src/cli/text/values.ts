@@ -42,6 +42,13 @@ export function countOrZero(text: string): number {
   return text === '0' ? 0 : count(text);
 }
 
+/** A share: 0 to 1. */
+export function share(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && value <= 1)) throw new InvalidArgumentError('It has to be from 0 to 1.');
+  return value;
+}
+
 export function duration(text: string): Seconds {
   const value = parseDuration(text);
   if (value === undefined) throw new InvalidArgumentError('It has to be a duration such as 250ms, 60s, 5m or 2h.');

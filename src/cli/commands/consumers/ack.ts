@@ -1,20 +1,13 @@
 // `madeleine ack`: acknowledges events of a consumer, by position or up to one.
 
 import type { Command } from 'commander';
-import {
-  type Acknowledgement,
-  type AcknowledgeResponse,
-  type AckResult,
-  AckResult as AckResultMessage,
-  AckStatus,
-} from '../../../../generated/madeleine/v1/consumer_service.js';
+import type { Acknowledgement, AcknowledgeResponse } from '../../../../generated/madeleine/v1/consumer_service.js';
 import { calls } from '../../connection/calls.js';
-import { CommandFailed, UsageError } from '../../connection/failures.js';
+import { UsageError } from '../../connection/failures.js';
 import { type ClientOptions, clientCommand, type Session } from '../../connection/run.js';
 import type { CliDeps } from '../../deps.js';
-import { enumText } from '../../text/enum-text.js';
-import { messageView } from '../../text/event-json.js';
-import { acknowledgement, defined, uint64 } from '../../text/values.js';
+import { defined, uint64 } from '../../text/values.js';
+import { addPosition, assertCounted, printResults, withLease } from './answers-text.js';
 
 interface AckFlags extends ClientOptions {
   readonly context?: string;
@@ -31,18 +24,10 @@ Examples:
   $ madeleine ack mailer 17 --lease 3
   $ madeleine ack mailer --up-to 18`;
 
-const RESULTS = messageView<AckResult>(AckResultMessage, [
-  { title: 'POSITION', text: ({ position }) => String(position), right: true },
-  { title: 'ANSWER', text: ({ status }) => statusText(status) },
-]);
-
 export function ackCommand(deps: CliDeps): Command {
   return clientCommand('ack', 'acknowledge events of a consumer')
     .argument('<consumer>', 'name of the consumer')
-    .argument('[positions...]', 'POSITION or POSITION:LEASE', (text, former: Acknowledgement[] | undefined) => [
-      ...(former ?? []),
-      acknowledgement(text),
-    ])
+    .argument('[positions...]', 'POSITION or POSITION:LEASE', addPosition)
     .option('--context <name>', 'context of the consumer (default "default")')
     .option('--lease <n>', 'lease of the one position', uint64)
     .option('--up-to <position>', 'everything in flight at or below this position', uint64)
@@ -53,8 +38,9 @@ export function ackCommand(deps: CliDeps): Command {
         deps,
         {
           request: (consumer: string, positions: Acknowledgement[] | undefined, flags: AckFlags) => {
-            const { context, member, upTo } = flags;
-            const acknowledgements = withLease(positions ?? [], flags);
+            const { context, member, upTo, lease } = flags;
+            if ((positions ?? []).length === 0 && upTo === undefined) throw new UsageError('give positions or --up-to');
+            const acknowledgements = withLease(positions ?? [], lease);
             return { consumer, acknowledgements, ...defined({ context, member, upTo }) };
           },
           call: ({ consumers }, request, options) => consumers.acknowledge(request, options),
@@ -64,26 +50,15 @@ export function ackCommand(deps: CliDeps): Command {
     );
 }
 
-function withLease(positions: readonly Acknowledgement[], { lease, upTo }: AckFlags): Acknowledgement[] {
-  if (positions.length === 0 && upTo === undefined) throw new UsageError('give positions or --up-to');
-  if (lease === undefined) return [...positions];
-  if (positions.length !== 1) throw new UsageError('--lease goes with one position; with more write POSITION:LEASE');
-  return positions.map(({ position }) => ({ position, lease }));
-}
-
 /** Prints the answer. Throws CommandFailed if some acknowledgements do not count. */
-async function printAnswer({ output }: Session, response: AcknowledgeResponse, { upTo }: AckFlags): Promise<void> {
-  if (response.results.length > 0) await output.list(response.results, RESULTS);
+async function printAnswer(session: Session, response: AcknowledgeResponse, { upTo }: AckFlags): Promise<void> {
+  const { output } = session;
+  await printResults(session, response.results);
   if (!output.json) {
     if (upTo !== undefined) await output.line(`acknowledged up to ${upTo}: ${response.acknowledgedUpTo}`);
     await output.line(`offset ${response.offset}`);
   } else if (upTo !== undefined) {
     await output.line(JSON.stringify({ offset: String(response.offset), acknowledgedUpTo: response.acknowledgedUpTo }));
   }
-  const refused = response.results.filter(({ status }) => !['accepted', 'already'].includes(statusText(status))).length;
-  if (refused > 0) throw new CommandFailed(`${refused} of ${response.results.length} acknowledgements do not count`);
-}
-
-function statusText(status: AckStatus): string {
-  return enumText(AckStatus, 'ACK_STATUS_', status);
+  assertCounted(response.results, 'acknowledgements');
 }

@@ -5,6 +5,7 @@ import {
   ConsumerActivity,
   type ConsumerFilter,
   Ordering,
+  type RetryBackoff,
   type SeekConsumerResponse,
 } from '../../../../generated/madeleine/v1/consumer_service.js';
 import { Subject } from '../../../../generated/madeleine/v1/event.js';
@@ -47,6 +48,7 @@ export const CONSUMER_COLUMNS: readonly Column<Consumer>[] = [
     text: ({ settings }) => (settings?.ackTimeout === undefined ? '' : durationText(settings.ackTimeout)),
   },
   { title: 'MAX ATTEMPTS', text: ({ settings }) => String(settings?.maxAttempts ?? '') },
+  { title: 'RETRY', text: ({ settings }) => retryText(settings?.retryBackoff) },
   { title: 'ORDERING', text: ({ settings }) => enumText(Ordering, 'ORDERING_', settings?.ordering ?? 0) },
   { title: 'IGNORE OWN', text: ({ settings }) => String(settings?.ignoreOwn ?? false) },
   { title: 'EPHEMERAL', text: ({ settings }) => String(settings?.ephemeral ?? false) },
@@ -67,6 +69,13 @@ function pendingText({ pending, pendingIsMinimum }: Consumer): string {
 
 function activityText({ activity }: Consumer): string {
   return enumText(ConsumerActivity, 'CONSUMER_ACTIVITY_', activity);
+}
+
+/** When what is rejected without a delay comes again. */
+function retryText(backoff: RetryBackoff | undefined): string {
+  if (backoff?.initial === undefined || backoff.max === undefined) return '';
+  const chance = backoff.jitter === undefined ? '' : `, ${Math.round(100 * backoff.jitter)} % left to chance`;
+  return `after ${durationText(backoff.initial)}, doubled up to ${durationText(backoff.max)}${chance}`;
 }
 
 function filterText(filter: ConsumerFilter | undefined): string {

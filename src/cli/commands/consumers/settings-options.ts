@@ -5,10 +5,21 @@ import type {
   ConsumerFilter,
   ConsumerSettings,
   Ordering,
+  RetryBackoff,
 } from '../../../../generated/madeleine/v1/consumer_service.js';
 import type { EventStatus, Subject } from '../../../../generated/madeleine/v1/event.js';
 import type { Seconds } from '../../text/time-text.js';
-import { collect, count, defined, description, duration, endStatuses, ordering, subjects } from '../../text/values.js';
+import {
+  collect,
+  count,
+  defined,
+  description,
+  duration,
+  endStatuses,
+  ordering,
+  share,
+  subjects,
+} from '../../text/values.js';
 
 export interface SettingsFlags {
   readonly topic?: readonly string[];
@@ -24,6 +35,9 @@ export interface SettingsFlags {
   readonly ordering?: Ordering;
   readonly ignoreOwn?: boolean;
   readonly ephemeral?: boolean;
+  readonly retryInitial?: Seconds;
+  readonly retryMax?: Seconds;
+  readonly retryJitter?: number;
 }
 
 export function addSettingsFlags(command: Command): Command {
@@ -37,7 +51,14 @@ export function addSettingsFlags(command: Command): Command {
     .option('--status <status>', 'occurred (default), invalidated or expired entries; repeatable', endStatuses)
     .option('--description <json>', 'only what has this in its payload', description)
     .option('--ack-timeout <duration>', 'deliver again what is not acknowledged within this (default 60s)', duration)
-    .option('--max-attempts <n>', 'deliveries before an event is parked, once parking is served (default 10)', count)
+    .option('--max-attempts <n>', 'deliveries before an event is parked (default 10)', count)
+    .option(
+      '--retry-initial <duration>',
+      'delay of the first retry of what is rejected without one (default 1s)',
+      duration,
+    )
+    .option('--retry-max <duration>', 'its bound, as it doubles with each further attempt (default 5m)', duration)
+    .option('--retry-jitter <share>', 'share of each delay that is left to chance, 0 to 1 (default 0.5)', share)
     .option('--ordering <order>', 'by-stream (default) or none', ordering)
     .option('--ignore-own', "pass over events of the consumer's own name")
     .option('--no-ignore-own', 'do not (default)')
@@ -48,13 +69,20 @@ export function addSettingsFlags(command: Command): Command {
 /** The settings that were given; undefined if none was, which means as stored. */
 export function settingsOf(flags: SettingsFlags): Partial<ConsumerSettings> | undefined {
   const { ackTimeout, maxAttempts, ordering: order, ignoreOwn, ephemeral } = flags;
-  const settings = defined({ filter: filterOf(flags), ackTimeout, maxAttempts, ordering: order, ignoreOwn, ephemeral });
+  const [filter, retryBackoff] = [filterOf(flags), retryBackoffOf(flags)];
+  const settings = defined({ filter, ackTimeout, maxAttempts, ordering: order, ignoreOwn, ephemeral, retryBackoff });
   return Object.keys(settings).length === 0 ? undefined : settings;
 }
 
 /** The names of the given settings in the contract's words, for an update mask. */
 export function settingsMask(settings: Partial<ConsumerSettings>): string[] {
   return Object.keys(settings).map((key) => key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`));
+}
+
+/** A back-off is one setting: what is not given of it has its default. */
+function retryBackoffOf({ retryInitial, retryMax, retryJitter }: SettingsFlags): RetryBackoff | undefined {
+  const given = [retryInitial, retryMax, retryJitter].some((part) => part !== undefined);
+  return given ? { initial: retryInitial, max: retryMax, jitter: retryJitter } : undefined;
 }
 
 function filterOf(flags: SettingsFlags): ConsumerFilter | undefined {
