@@ -82,7 +82,8 @@ export class FailingTransitions implements ParkedEvents {
     now: Millis,
   ): void {
     const { failures, progress } = this.#state;
-    const former = failures.get(position) ?? newFailure(position);
+    const known = failures.get(position);
+    const former = known ?? newFailure(position);
     const { action, cause } = rejection;
     const delayMs = action === 'PARK' ? undefined : rejection.delayMs;
     const failure = action === 'PARK' ? { ...former, cause } : withAttempt(former, { lease, cause, delayMs });
@@ -91,7 +92,7 @@ export class FailingTransitions implements ParkedEvents {
       progress.finishedUnseen(position);
     } else {
       failures.set({ ...failure, notBeforeMs: this.#notBefore({ failures: failure.attempts, delayMs }, now) });
-      failures.addUnclaimed(position);
+      if (known === undefined) failures.addUnclaimed(position);
     }
   }
 

@@ -146,7 +146,93 @@ describe('the command line for consumers', () => {
     });
   });
 
+  describe('reject', () => {
+    it('retries, parks and skips, and takes a lease of subscribe', async () => {
+      const positions = await pushed(3);
+      const running = start('subscribe', 'mailer', '--json');
+      await waitUntil(() => running.lines.length === 3, { what: 'three deliveries' });
+      const [first] = ndjson(running.lines.join('\n'));
+      const why = ['--reason', 'no relay', '--code', 'NO_RELAY'];
+      const retry = await cli(
+        'reject',
+        'mailer',
+        `${positions[0]}:${first?.lease}`,
+        '--retry',
+        '--delay',
+        '50ms',
+        ...why,
+      );
+      expect(retry).toMatchObject({ code: 0, stdout: expect.stringMatching(/accepted\noffset \d+\n$/) });
+      await waitUntil(() => running.lines.length === 6, { what: 'the first one and the rest of its stream' });
+      expect(ndjson(running.lines.join('\n'))[3]).toMatchObject({ attempt: 2, event: { position: positions[0] } });
+      const park = await cli('reject', 'mailer', String(positions[0]), String(positions[1]), '--park', '--json');
+      expect(ndjson(park.stdout)).toEqual([
+        { position: positions[0], status: 'ACK_STATUS_ACCEPTED' },
+        { position: positions[1], status: 'ACK_STATUS_ACCEPTED' },
+      ]);
+      const skip = await cli('reject', 'mailer', String(positions[2]), '--skip');
+      expect(skip.stdout).toMatch(new RegExp(`accepted\noffset ${positions[2]}\n$`));
+      expect(await consumer()).toMatchObject({ parked: '2' });
+      running.interrupt();
+      await running.ended();
+    });
+
+    it('fails when a rejection does not count, or is refused', async () => {
+      const [position] = await pushed(1);
+      await cli('consumers', 'create', 'mailer');
+      const { code, stdout, stderr } = await cli('reject', 'mailer', `${position}:7`, '--skip');
+      expect({ code, stderr }).toEqual({ code: 1, stderr: 'madeleine: 1 of 1 rejections do not count\n' });
+      expect(stdout).toMatch(/unknown\n/);
+      const refused = await cli('reject', 'mailer', String(position), '--retry', '--delay', '25h');
+      expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('FIELD_INVALID: delay:') });
+    });
+
+    it('without one verdict, or with a delay that goes with none, is misuse', async () => {
+      for (const flags of [[], ['--park', '--skip'], ['--retry', '--park'], ['--park', '--delay', '5s']]) {
+        expect(await cli('reject', 'mailer', '1', ...flags), flags.join(' ')).toMatchObject({ code: 2 });
+      }
+      expect(await cli('reject', 'mailer', '--skip')).toMatchObject({ code: 2 });
+      expect(await cli('reject', 'mailer', '1', '2', '--lease', '3', '--skip')).toMatchObject({ code: 2 });
+    });
+  });
+
+  describe('extend', () => {
+    it('gives positions, or all that is in flight, more time', async () => {
+      const positions = await pushed(2);
+      const running = start('subscribe', 'mailer', '--json', '--member', 'one');
+      await waitUntil(() => running.lines.length === 2, { what: 'two deliveries' });
+      const [first] = ndjson(running.lines.join('\n'));
+      const one = await cli('extend', 'mailer', `${positions[0]}:${first?.lease}`, '--by', '5m');
+      expect(one).toMatchObject({ code: 0, stdout: expect.stringMatching(/accepted\n$/) });
+      expect((await cli('extend', 'mailer', '--all', '--member', 'one', '--by', '5m')).stdout).toBe('extended 2\n');
+      const json = await cli('extend', 'mailer', '--all', '--by', '5m', '--json');
+      expect(ndjson(json.stdout)).toEqual([{ extended: 2 }]);
+      const strange = await cli('extend', 'mailer', `${positions[0]}:7`, '--by', '5m');
+      expect(strange).toMatchObject({ code: 1, stderr: 'madeleine: 1 of 1 extensions do not count\n' });
+      running.interrupt();
+      await running.ended();
+    });
+
+    it('of nothing, of both, or without a time is misuse', async () => {
+      for (const argv of [['--by', '5m'], ['1', '--all', '--by', '5m'], ['1'], ['1', '--by', 'long']]) {
+        expect(await cli('extend', 'mailer', ...argv), argv.join(' ')).toMatchObject({ code: 2 });
+      }
+    });
+  });
+
   describe('consumers', () => {
+    it('take a back-off for what is rejected', async () => {
+      const flags = ['--retry-initial', '250ms', '--retry-max', '10s', '--retry-jitter', '0'];
+      expect((await cli('consumers', 'create', 'mailer', ...flags)).stdout).toMatch(
+        /RETRY +after 0\.250000s, doubled up to 10s, 0 % left to chance\n/,
+      );
+      const { stdout } = await cli('consumers', 'update', 'mailer', '--retry-max', '20s', '--json');
+      expect(ndjson(stdout)[0]).toMatchObject({
+        settings: { retryBackoff: { initial: '1s', max: '20s', jitter: 0.5 } },
+      });
+      expect(await cli('consumers', 'update', 'mailer', '--retry-jitter', '1.5')).toMatchObject({ code: 2 });
+    });
+
     it('are created, listed, changed, moved and deleted', async () => {
       const positions = await pushed(3);
       expect((await cli('consumers', 'create', 'mailer', '--topic', 'orders', '--ordering', 'none')).code).toBe(0);

@@ -66,6 +66,40 @@ describe('CreateConsumer', () => {
     ).toBe('FAILED_PRECONDITION SETTINGS_DIFFER settings.filter.topics,settings.ack_timeout,settings.max_attempts');
   });
 
+  it('gives members of a back-off that are not set their defaults, and refuses another one by its members', async () => {
+    const backoff = async (consumer: string, retryBackoff: object) =>
+      (await create(consumer, { retryBackoff }))?.settings?.retryBackoff;
+    const [one, two, three] = [scene().consumer, scene().consumer, scene().consumer];
+    const minutes = (count: number) => ({ seconds: BigInt(count * 60), nanos: 0 });
+    const initial = { seconds: 1n, nanos: 0 };
+    const usual = { initial, max: minutes(5), jitter: 0.5 };
+    expect((await create(one))?.settings?.retryBackoff).toEqual(usual);
+    expect(await backoff(one, {})).toEqual(usual);
+    expect(await backoff(two, { initial: minutes(10), jitter: 0 })).toEqual({
+      ...{ initial: minutes(10), max: minutes(10), jitter: 0 },
+    });
+    expect(await backoff(three, { initial: { seconds: 0n, nanos: 0 }, max: minutes(1_440), jitter: 1 })).toMatchObject({
+      ...{ max: minutes(1_440), jitter: 1 },
+    });
+    expect(await refusedWith(backoff(one, { initial: minutes(1), max: minutes(5), jitter: 0.25 }))).toBe(
+      'FAILED_PRECONDITION SETTINGS_DIFFER settings.retry_backoff.initial,settings.retry_backoff.jitter',
+    );
+    const bad: [string, object][] = [
+      ['initial', { initial: { seconds: -1n, nanos: 0 } }],
+      ['initial', { initial: minutes(1_441) }],
+      ['max', { max: minutes(1_441) }],
+      ['max', { initial: minutes(2), max: minutes(1) }],
+      ['jitter', { jitter: -0.1 }],
+      ['jitter', { jitter: 1.1 }],
+      ['jitter', { jitter: Number.NaN }],
+    ];
+    for (const [member, retryBackoff] of bad) {
+      expect(await refusedWith(create(scene().consumer, { retryBackoff }))).toBe(
+        `INVALID_ARGUMENT FIELD_INVALID settings.retry_backoff.${member}`,
+      );
+    }
+  });
+
   it('counts what is pending from where it begins', async () => {
     const { consumer, push, settings } = scene();
     const positions = await push(7);
@@ -165,10 +199,10 @@ describe('UpdateConsumer', () => {
 
   it('gives a setting that is named and not given its default', async () => {
     const { consumer } = scene();
-    await create(consumer, { maxAttempts: 3, ignoreOwn: true });
-    expect((await update(consumer, {}, ['max_attempts', 'ignore_own']))?.settings).toMatchObject({
-      maxAttempts: 10,
-      ignoreOwn: false,
+    await create(consumer, { maxAttempts: 3, ignoreOwn: true, retryBackoff: { jitter: 0 } });
+    const mask = ['max_attempts', 'ignore_own', 'retry_backoff'];
+    expect((await update(consumer, {}, mask))?.settings).toMatchObject({
+      ...{ maxAttempts: 10, ignoreOwn: false, retryBackoff: { jitter: 0.5 } },
     });
   });
 

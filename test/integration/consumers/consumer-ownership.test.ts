@@ -1,6 +1,6 @@
 import { createConnection } from 'mysql2/promise';
 import { describe, expect, it } from 'vitest';
-import { AckStatus } from '../../../generated/madeleine/v1/consumer_service.js';
+import { type Acknowledgement, AckStatus, Verdict } from '../../../generated/madeleine/v1/consumer_service.js';
 import { acknowledgements, numberOf } from '../../support/consumers/consumer.js';
 import { useScenes } from '../../support/consumers/consumer-scene.js';
 import { refusalOf } from '../../support/contract/refusals.js';
@@ -146,6 +146,38 @@ describe('draining', () => {
     const next = subscribe();
     expect((await next.first(1)).map(numberOf)).toEqual([3]);
     expect(next.numbers).toEqual([3]);
+  });
+
+  it('takes rejections and extensions in its last seconds, and waits for nothing that was given back', async () => {
+    const { push, subscribe, consumer } = scene();
+    await push(3);
+    const server = await startServer({ databaseUrl: suite.database.url, drainMs: '5000' });
+    const client = new TestClient(server.address);
+    const subscriber = subscribe({}, client.consumers);
+    const [first, second, third] = acknowledgements(await subscriber.first(3)) as [
+      Acknowledgement,
+      Acknowledgement,
+      Acknowledgement,
+    ];
+    const startedAt = performance.now();
+    const stopped = server.stop();
+    await subscriber.frame('goingAway');
+    const reject = async (rejections: Acknowledgement[], verdict: Verdict) =>
+      (await client.consumers.reject({ consumer, rejections, verdict })).results.map(({ status }) => status);
+    expect(await reject([first], Verdict.VERDICT_RETRY)).toEqual([AckStatus.ACK_STATUS_ACCEPTED]);
+    const extension = { seconds: 30n, nanos: 0 };
+    const { results } = await client.consumers.extendAckDeadline({ consumer, positions: [second], extension });
+    expect(results.map(({ status }) => status)).toEqual([AckStatus.ACK_STATUS_ACCEPTED]);
+    const unknown = client.consumers.reject({ consumer: 'not here', rejections: [first], verdict: 1 });
+    expect(await refusalOf(unknown)).toMatchObject({ reason: 'DRAINING' });
+    expect(await reject([second], Verdict.VERDICT_SKIP)).toEqual([AckStatus.ACK_STATUS_ACCEPTED]);
+    expect(await reject([third], Verdict.VERDICT_PARK)).toEqual([AckStatus.ACK_STATUS_ACCEPTED]);
+    await stopped;
+    expect(performance.now() - startedAt).toBeLessThan(4_500);
+    client.close();
+    expect((await subscribe().first(1)).map(({ attempt, event }) => [event?.position, attempt])).toEqual([
+      [first.position, 2],
+    ]);
   });
 
   it('takes the last acknowledgements of callers of Fetch too, and sends those who wait away', async () => {
