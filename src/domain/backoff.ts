@@ -34,9 +34,12 @@ export function backoffMs(backoff: Backoff, failures: number, random: () => numb
   return spreadMs(doubledMs(backoff, failures), backoff.jitter, random);
 }
 
+/** Doublings after which any delay but 0 is longer than its bound. */
+const MAX_DOUBLINGS = 60;
+
 /** Returns the delay after so many failures in a row, from 1, before jitter. */
 export function doubledMs({ baseMs, capMs }: Pick<Backoff, 'baseMs' | 'capMs'>, failures: number): Millis {
-  return Math.min(capMs, baseMs * 2 ** (Math.max(failures, 1) - 1));
+  return Math.min(capMs, baseMs * 2 ** Math.min(Math.max(failures, 1) - 1, MAX_DOUBLINGS));
 }
 
 /** Returns a whole number of milliseconds within the jitter of a delay, both ends included. */

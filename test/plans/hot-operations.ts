@@ -418,6 +418,11 @@ export const HOT_OPERATIONS: readonly HotOperation[] = [
     run: ({ consumers }: Storage, { row }: Place) => consumers.list({ context, limit: FEW, after: consumer(row / 15) }),
   })),
   {
+    of: 'MysqlConsumerStore.countParked',
+    atMost: 3 * FEW,
+    run: ({ consumers }, { row }) => consumers.countParked(many(FEW, (row % 10_000) + 5)),
+  },
+  {
     of: 'MysqlConsumerStore.acquire',
     atMost: 80,
     run: ({ consumers }) => consumers.acquire(consumer(5_001), instance, 10),

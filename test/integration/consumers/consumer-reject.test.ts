@@ -297,6 +297,7 @@ describe('max_attempts', () => {
     const POISON = 4_242;
     let [at, done, rejected] = [0, 0, 0];
     while (done < positions.length - 1 || rejected < 3) {
+      await subscriber.first(at + 1);
       const fresh = subscriber.deliveries.slice(at);
       at += fresh.length;
       const poison = only(fresh, POISON);
@@ -306,7 +307,6 @@ describe('max_attempts', () => {
       const others = fresh.filter((one) => numberOf(one) !== POISON);
       const { results } = await ack(others);
       done += results.filter(({ status }) => status === ACK_STATUS_ACCEPTED).length;
-      if (fresh.length === 0) await subscriber.first(at + 1);
     }
     const attempts = only(subscriber.deliveries, POISON).map(({ attempt }) => attempt);
     expect(attempts).toEqual([1, 2, 3]);
