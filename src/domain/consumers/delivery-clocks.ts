@@ -52,7 +52,10 @@ export class AckClocks {
   }
 
   deadline(record: DeliveryRecord, member: DeliveryMember): number {
-    return Math.max(this.#unextended(record, member), Math.min(record.extendedUntilMs, this.#latest(record)));
+    const unextended = this.#unextended(record, member);
+    // Asked for each delivery: most are never extended.
+    if (record.extendedUntilMs <= unextended) return unextended;
+    return Math.min(record.extendedUntilMs, this.#latest(record));
   }
 
   /**
@@ -122,8 +125,9 @@ export class AckClocks {
   }
 
   #unextended(record: DeliveryRecord, member: DeliveryMember): number {
-    const restarted = Math.max(record.clockStartMs, member.answeredMs) + this.#ackTimeoutMs;
-    return Math.min(restarted, this.#latest(record));
+    const start = record.clockStartMs;
+    const restarted = Math.max(start, member.answeredMs) + this.#ackTimeoutMs;
+    return Math.min(restarted, start + MAX_CLOCK_SPAN * this.#ackTimeoutMs);
   }
 
   /** The time at which a clock that runs has run out, whatever was answered and asked for. */
