@@ -213,6 +213,21 @@ export const HOT_OPERATIONS: readonly HotOperation[] = [
     atMost: 5,
     run: ({ log }, { position }) => log.findByMessageId('default', uuidText(hashOf(position, 16))),
   },
+  ...[
+    { what: 'of a context', criteria: {} },
+    { what: 'of topics', criteria: { topics: topics(1, 2), consumer: 'c' } },
+    { what: 'of a name never used', criteria: { streams: ['none'] } },
+  ].map(({ what, criteria }) => ({
+    of: 'MysqlEventLog.othersAt',
+    what,
+    // In a list that is padded to 64.
+    atMost: 2 * 64 + 10,
+    run: ({ log }: Storage, { position }: Place) =>
+      log.othersAt(
+        { context: 'default', ...criteria },
+        many(FEW, 0).map((n) => position + n * 100),
+      ),
+  })),
   // A binary search: a row a step, and some more by which it begins.
   { of: 'MysqlEventLog.positionAt', atMost: 60, run: ({ log }, { position }) => log.positionAt(position * 1000) },
   { of: 'MysqlEventLog.oldestPosition', atMost: 3, run: ({ log }) => log.oldestPosition() },

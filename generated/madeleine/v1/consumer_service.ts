@@ -152,7 +152,10 @@ export enum AckStatus {
   ACK_STATUS_UNSPECIFIED = 0,
   /** ACK_STATUS_ACCEPTED - It counts, durably. */
   ACK_STATUS_ACCEPTED = 1,
-  /** ACK_STATUS_ALREADY - The event was acknowledged before. */
+  /**
+   * ACK_STATUS_ALREADY - The event was acknowledged before. Of a consumer whose filter has a description: without a lease, and past 100 in one call, also
+   * what the offset has passed because its payload does not match.
+   */
   ACK_STATUS_ALREADY = 2,
   /** ACK_STATUS_STALE - The lease is of an older generation, or the event is leased to another member now. */
   ACK_STATUS_STALE = 3,

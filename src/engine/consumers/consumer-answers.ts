@@ -3,18 +3,19 @@
 import type { AckStatus, Answer, Rejection } from '../../domain/consumers/delivery-types.js';
 import type { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
 import { MadeleineError } from '../../domain/errors.js';
+import { needsWithdrawn } from '../../domain/events/event-filter.js';
 import type { Clock } from '../../lib/clock.js';
 import type { Millis, Position } from '../../units.js';
-import type { LogSource } from '../log/log-source.js';
+import type { LogSource, Selection } from '../log/log-source.js';
 import type { ConsumerDispatcher } from './consumer-dispatcher.js';
 import type { ConsumerLife } from './consumer-life.js';
 import type { ConsumerMembers } from './consumer-members.js';
 import type { ConsumerProgress } from './consumer-progress.js';
 
-/** Positions without a lease that one call has looked up; people name a few. */
-const MAX_LOOKED_UP = 100;
-/** Events that are read at a time for it, payloads included. */
-const LOOKED_UP_AT_ONCE = 8;
+/** Events whose payloads one call looks at; people name a few. */
+const MAX_LOOKED_AT = 100;
+/** Events that are read at a time for it. */
+const LOOKED_AT_AT_ONCE = 8;
 
 export interface Answered {
   /** The durable offset. */
@@ -110,14 +111,31 @@ export class ConsumerAnswers {
    */
   async #tellForeign(answers: readonly Answer[], statuses: AckStatus[]): Promise<void> {
     const { source, dispatcher } = this.#options;
-    const { matches } = dispatcher.selection;
+    const { selection } = dispatcher;
     const asked = [...answers.keys()].filter((index) => answers[index]?.lease === 0 && statuses[index] === 'ALREADY');
-    for (let at = 0; at < Math.min(asked.length, MAX_LOOKED_UP); at += LOOKED_UP_AT_ONCE) {
-      const some = asked.slice(at, at + LOOKED_UP_AT_ONCE);
-      const entries = await source.readAt([...new Set(some.map((index) => answers[index]?.position ?? 0))]);
-      const strange = new Set(entries.filter((entry) => !matches(entry)).map(({ position }) => position));
-      for (const index of some) if (strange.has(answers[index]?.position ?? 0)) statuses[index] = 'UNKNOWN';
+    if (asked.length === 0) return;
+    const positionOf = (index: number) => answers[index]?.position ?? 0;
+    const positions = [...new Set(asked.map(positionOf))];
+    const others = await source.othersAt(selection, positions);
+    const undescribed = await this.#undescribedAt(
+      selection,
+      positions.filter((position) => !others.has(position)),
+    );
+    for (const index of asked) {
+      const position = positionOf(index);
+      if (others.has(position) || undescribed.has(position)) statuses[index] = 'UNKNOWN';
     }
+  }
+
+  /** Returns those of the first positions whose payloads do not have the description by which the consumer selects. */
+  async #undescribedAt({ criteria, matches }: Selection, positions: readonly Position[]): Promise<Set<Position>> {
+    const found = new Set<Position>();
+    if (criteria.description === undefined) return found;
+    for (let at = 0; at < Math.min(positions.length, MAX_LOOKED_AT); at += LOOKED_AT_AT_ONCE) {
+      const entries = await this.#options.source.readAt(positions.slice(at, at + LOOKED_AT_AT_ONCE));
+      for (const entry of entries) if (!needsWithdrawn(criteria, entry) && !matches(entry)) found.add(entry.position);
+    }
+    return found;
   }
 }
 

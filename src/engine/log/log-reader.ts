@@ -118,6 +118,11 @@ export class LogReader implements LogSource {
     return found.sort((a, b) => a.position - b.position);
   }
 
+  /** See LogSource.othersAt. */
+  othersAt({ criteria }: Selection, positions: readonly Position[]): Promise<ReadonlySet<Position>> {
+    return this.#log.othersAt(criteria, positions);
+  }
+
   /** See LogSource.waitBeyond. */
   waitBeyond(position: Position, signal: AbortSignal, selection?: Selection): Promise<Position> {
     return this.#tail.waitBeyond(position, signal, selection);

@@ -61,6 +61,8 @@ export interface LogSource {
   ): Promise<PositionPage> | PositionPage;
   /** Entries at these positions (at most 1,000, all at or below `visible`), in position order, without those deleted. */
   readAt(positions: readonly Position[]): Promise<readonly LogEntry[]>;
+  /** See EventLog.othersAt; all positions are at or below `visible`. */
+  othersAt(selection: Selection, positions: readonly Position[]): Promise<ReadonlySet<Position>>;
   /**
    * Resolves when `visible` is greater than the position, or the signal aborts (it never rejects), with the position up to which
    * there is nothing of the selection. With a selection only for what it may select. One waiter costs one entry in a list, no timer

@@ -83,6 +83,11 @@ export interface EventLog {
   findByEventId(eventId: EventId): Promise<readonly LogEntry[]>;
   /** The OCCURRED entry that was pushed with this message id, or undefined. */
   findByMessageId(context: string, messageId: string): Promise<LogEntry | undefined>;
+  /**
+   * Returns those of the positions whose entries the criteria do not select, as far as that can be told without payloads; none of
+   * those that no longer exist.
+   */
+  othersAt(criteria: EventCriteria, positions: readonly Position[]): Promise<ReadonlySet<Position>>;
   /** The greatest position whose entry was created at or before the time; 0 if none was. */
   positionAt(time: Micros): Promise<Position>;
   /** The oldest stored position, or 0 when the log is empty. */

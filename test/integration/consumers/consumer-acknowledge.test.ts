@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { AckStatus, type Delivery, Ordering } from '../../../generated/madeleine/v1/consumer_service.js';
+import { EventStatus } from '../../../generated/madeleine/v1/event.js';
 import { numberOf } from '../../support/consumers/consumer.js';
 import { useScenes } from '../../support/consumers/consumer-scene.js';
 import { refusalOf } from '../../support/contract/refusals.js';
@@ -75,6 +76,36 @@ describe('Acknowledge', () => {
     const to = { at: { $case: 'afterPosition' as const, value: own } };
     await suite.client.consumers.seekConsumer({ name: (await get()).name, to });
     expect(await ackStatuses(asked.slice(6, 8))).toEqual([ACK_STATUS_UNKNOWN, ACK_STATUS_STALE]);
+  });
+
+  it('knows of ten thousand positions without leases which were never its own', async () => {
+    const { topic, push, subscribe, ack, ackStatuses, get } = scene();
+    const strange = await push(500, { topic: `${topic} of others` });
+    const own = await push(500);
+    await ack(await subscribe({ maxInFlight: 1_000 }).first(500));
+    await waitUntil(async () => (await get()).pending === 0n, { what: 'nothing is pending' });
+    const asked = Array.from({ length: 10 }, () => [...strange, ...own]).flat();
+    expect(await ackStatuses(asked.map((position) => ({ position, lease: 0n })))).toEqual(
+      Array.from({ length: 10 }, () => [
+        ...Array(500).fill(ACK_STATUS_UNKNOWN),
+        ...Array(500).fill(ACK_STATUS_ALREADY),
+      ]).flat(),
+    );
+  });
+
+  it('knows what a description passes over, and a withdrawal that it selects', async () => {
+    const statuses = [EventStatus.EVENT_STATUS_OCCURRED, EventStatus.EVENT_STATUS_INVALIDATED];
+    const { topic, subscribe, push, ack, ackStatuses, get } = scene({
+      filter: { statuses, description: { n: 1 } } as never,
+    });
+    const [own = 0n, strange = 0n] = await push(2);
+    const { events } = await suite.client.events.listEvents({ filter: { topics: [topic] } });
+    await suite.client.events.invalidateEvent({ id: events[0]?.id ?? 0n });
+    const deliveries = await subscribe().first(2);
+    await ack(deliveries);
+    await waitUntil(async () => (await get()).pending === 0n, { what: 'nothing is pending' });
+    const asked = [own, strange, positionOf(deliveries[1])].map((position) => ({ position, lease: 0n }));
+    expect(await ackStatuses(asked)).toEqual([ACK_STATUS_ALREADY, ACK_STATUS_UNKNOWN, ACK_STATUS_ALREADY]);
   });
 
   it('takes lease 0 for whatever is current', async () => {

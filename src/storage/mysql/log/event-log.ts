@@ -213,6 +213,20 @@ export class MysqlEventLog implements EventLog {
     return (await this.#entries(await this.#database.executeRows(sql, [contextId, uuidToBytes(messageId)])))[0];
   }
 
+  /** See EventLog.othersAt. */
+  async othersAt(criteria: EventCriteria, positions: readonly Position[]): Promise<ReadonlySet<Position>> {
+    const query = await planPage(this.#database, this.#names.current, criteria);
+    const { condition, values } = query === undefined ? NOTHING : wholeCondition(query);
+    const others = new Set<Position>();
+    await inChunks(positions, async (chunk) => {
+      const sql = `SELECT position FROM log FORCE INDEX (PRIMARY) WHERE position IN (${placeholders(chunk.length)})
+        AND NOT COALESCE(${condition}, FALSE)`;
+      const rows = await this.#database.query<{ position: Position }>(sql, [...chunk, ...values]);
+      for (const { position } of rows) others.add(position);
+    });
+    return others;
+  }
+
   /** See EventLog.positionAt: times rise with positions, so a binary search over the primary key needs no index. */
   async positionAt(time: Micros): Promise<Position> {
     const head = await this.readHead();
@@ -324,6 +338,21 @@ export class MysqlEventLog implements EventLog {
     await names.loadByIds(this.#database, topics, streams);
     return namedEntries(rows, names);
   }
+}
+
+/** What selects no row. */
+const NOTHING = { condition: 'FALSE', values: [] };
+
+/** The condition for a row that says all that SQL decides, wherever the row was found. */
+function wholeCondition({ sources, conditions, values }: PageQuery): {
+  readonly condition: string;
+  readonly values: readonly SqlValue[];
+} {
+  const [source] = sources;
+  const all =
+    source === undefined ? conditions : [...conditions, `${source.column} IN (${placeholders(sources.length)})`];
+  const condition = all.length === 0 ? 'TRUE' : `(${all.join(' AND ')})`;
+  return { condition, values: [...values, ...sources.map(({ id }) => id)] };
 }
 
 /** Returns as many positions of the range as rows may be looked at, from where the page begins. */
