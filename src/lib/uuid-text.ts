@@ -1,4 +1,4 @@
-// The text of a UUID from its bytes.
+// The text of a UUID, from its bytes and as it is given.
 
 /** Where the groups of digits begin in the text, and the bytes that they are made of. */
 const GROUPS = [
@@ -11,6 +11,7 @@ const GROUPS = [
 const DIGITS = Buffer.from('0123456789abcdef');
 const HYPHEN = 0x2d;
 export const UUID_TEXT_BYTES = 36;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const scratch = Buffer.alloc(UUID_TEXT_BYTES);
 
 /** Writes the 36 ASCII characters of 16 bytes: lower case, with hyphens. */
@@ -30,4 +31,9 @@ export function writeUuidText(target: Uint8Array, at: number, bytes: Uint8Array)
 export function uuidText(bytes: Uint8Array): string {
   writeUuidText(scratch, 0, bytes);
   return scratch.toString('latin1');
+}
+
+/** Whether the text is a UUID, with hyphens and in any case. */
+export function isUuid(text: string): boolean {
+  return UUID.test(text);
 }

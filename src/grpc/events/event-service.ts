@@ -29,7 +29,16 @@ import { encoded, type MethodCodec, outgoing } from '../wire/definitions.js';
 import { decodeListEvents, decodeReadEvents } from '../wire/filter-decoders.js';
 import type { Outgoing, OutgoingLane, OutgoingMessage } from '../wire/outgoing.js';
 import type { PayloadForm } from '../wire/payload-form.js';
-import { callerOf, nameList, oneName, payloadForm, readContext, sizeField, textField } from '../wire/wire.js';
+import {
+  callerOf,
+  messageIdField,
+  nameList,
+  oneName,
+  payloadForm,
+  readContext,
+  sizeField,
+  textField,
+} from '../wire/wire.js';
 import type { EventFrames } from './event-frames.js';
 import { EventListing } from './event-listing.js';
 import { readCriteria, readNewsFrame, watchNewsFrame } from './event-wire.js';
@@ -41,7 +50,6 @@ import { type PushLimits, toPushCommand } from './push-validation.js';
 const MAX_REASON_BYTES = 1_024;
 /** What encoding a byte costs, in bytes of rows that are looked at. */
 const BYTES_OF_BYTE = 8;
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /** The codecs of the service's calls. What is pushed is decoded up to the limits. */
 export function eventCodecs({ maxEventBytes }: PushLimits): Readonly<Record<string, MethodCodec>> {
@@ -274,8 +282,8 @@ export class EventService {
   #findEvent({ key, context }: GetEventRequest): Promise<LogEntry | undefined> {
     if (key === undefined) throw fieldInvalid('id', 'or message_id is required');
     if (key.$case === 'id') return this.#options.queries.byId(key.value);
-    if (!UUID.test(key.value)) throw fieldInvalid('message_id', 'is not a UUID');
-    return this.#options.queries.byMessageId(readContext('context', context), key.value.toLowerCase());
+    const messageId = messageIdField('message_id', key.value);
+    return this.#options.queries.byMessageId(readContext('context', context), messageId);
   }
 
   /** Where a reader starts: after the position, and past what is not later than the time, without scanning it. */

@@ -19,6 +19,7 @@ import { isJsonText } from '../../domain/json/bytes.js';
 import { DEFAULT_CONTEXT, labelProblem, mediaTypeProblem, nameProblem } from '../../domain/names.js';
 import { MAX_WAIT_MICROS } from '../../domain/waits/wait.js';
 import type { PushCommand } from '../../engine/group/pushes.js';
+import { isUuid } from '../../lib/uuid-text.js';
 import type { Micros } from '../../units.js';
 import { laterThan, microsOf, Violations, wireDescription } from '../wire/wire.js';
 import {
@@ -30,7 +31,6 @@ import {
   type WireTime,
 } from './push-decoder.js';
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const MAX_PROPERTY_VALUE_BYTES = 4_096;
 const MAX_PROPERTIES_BYTES = 16 * 1024;
 
@@ -140,7 +140,7 @@ function checkMembers(draft: EventDraft, path: string, found: Violations): void 
     const what = problem(text);
     if (what !== undefined) found.add(path + name, what);
   }
-  if (draft.messageId !== '' && !UUID.test(draft.messageId)) found.add(`${path}message_id`, 'is not a UUID');
+  if (draft.messageId !== '' && !isUuid(draft.messageId)) found.add(`${path}message_id`, 'is not a UUID');
   if (draft.subject !== 0 && subjectName(draft.subject) === undefined) found.add(`${path}subject`, 'is not a subject');
 }
 

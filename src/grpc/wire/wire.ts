@@ -17,6 +17,7 @@ import {
   ownContextProblem,
   textProblem,
 } from '../../domain/names.js';
+import { isUuid } from '../../lib/uuid-text.js';
 import type { Micros } from '../../units.js';
 import type { PayloadForm } from './payload-form.js';
 import { UnreadableDescription } from './struct-decoder.js';
@@ -147,6 +148,11 @@ export function ownContext(field: string, context: string): string {
 export function idField(field: string, id: bigint): number {
   if (id === 0n) throw fieldInvalid(field, 'is required');
   return Number(id);
+}
+
+/** A message id, in lower case as it is stored. */
+export function messageIdField(field: string, id: string): string {
+  return checked(field, id, isUuid(id) ? undefined : 'is not a UUID').toLowerCase();
 }
 
 /** A required name. */
