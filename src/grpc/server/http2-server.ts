@@ -5,6 +5,7 @@
 import http2, { type Http2Server, type Http2Session, type ServerHttp2Stream } from 'node:http2';
 import type { Clock } from '../../lib/clock.js';
 import type { Millis } from '../../units.js';
+import { type BeginCall, CallTurns } from './call-turns.js';
 
 /**
  * Node counts refused and malformed requests over the whole life of a connection, and ends it at 1,000 and 100 of them. Each costs
@@ -128,8 +129,19 @@ Object.assign(http2, {
     const watch = new ResetWatch(clock);
     const connections = new ConnectionCount();
     const server = createServer({ ...options, ...OPTIONS }, handler);
-    server.on('session', (session) => connections.watch(session));
-    return server.on('stream', (stream) => watch.watch(stream));
+    const turns = new CallTurns(clock, (stream: ServerHttp2Stream, headers, flags, rawHeaders) => {
+      server.emit('stream', stream, headers, flags, rawHeaders);
+    });
+    return server.on('session', (session) => {
+      const caller = session.socket?.remoteAddress ?? '';
+      const take: BeginCall<ServerHttp2Stream> = (stream, headers, flags, rawHeaders) => {
+        watch.watch(stream);
+        turns.take(caller, stream, headers, flags, rawHeaders);
+      };
+      connections.watch(session);
+      // In place of Node's listener, by which the server hears of each stream at once.
+      session.removeAllListeners('stream').on('stream', take);
+    });
   },
 });
 
