@@ -56,17 +56,18 @@ class ResetWatch {
     this.#clock = clock;
   }
 
-  watch(stream: ServerHttp2Stream): void {
+  /** Watches a new stream of the session, which a stream forgets when it ends. */
+  watch(session: Http2Session, stream: ServerHttp2Stream): void {
     // Told while Node still reads what came: many cancellations may come as one.
-    stream.on('aborted', () => this.#count(stream));
+    stream.on('aborted', () => this.#count(session));
     stream.on('close', () => {
       const wasCut = stream.rstCode !== http2.constants.NGHTTP2_NO_ERROR || !stream.readableEnded;
-      if (wasCut && !stream.aborted) this.#count(stream);
+      if (wasCut && !stream.aborted) this.#count(session);
     });
   }
 
-  #count({ session }: ServerHttp2Stream): void {
-    if (session === undefined || session.destroyed || this.#handedOver.has(session)) return;
+  #count(session: Http2Session): void {
+    if (session.destroyed || this.#handedOver.has(session)) return;
     const now = this.#clock.monotonicMs();
     const budget = this.#budgets.get(session) ?? new ResetBudget(now);
     this.#budgets.set(session, budget);
@@ -135,7 +136,7 @@ Object.assign(http2, {
     return server.on('session', (session) => {
       const caller = session.socket?.remoteAddress ?? '';
       const take: BeginCall<ServerHttp2Stream> = (stream, headers, flags, rawHeaders) => {
-        watch.watch(stream);
+        watch.watch(session, stream);
         turns.take(caller, stream, headers, flags, rawHeaders);
       };
       connections.watch(session);

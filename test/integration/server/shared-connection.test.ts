@@ -181,6 +181,31 @@ describe('requests that are refused alone', () => {
   });
 });
 
+describe('calls that are cancelled after their answer, as their request has not ended', () => {
+  it('are counted too: the connection is handed over before Node ends it', async () => {
+    const wire = await RawConnection.open(suite.server.address);
+    for (let sent = 50; sent <= 1_200 && wire.goneAway === undefined; sent += 50) {
+      const first = wire.sendOpen(50);
+      await waitUntil(() => wire.answers === sent, { what: 'all are answered' });
+      wire.sendCancelled(first, 50);
+      await wire.ping();
+    }
+    expect(wire.goneAway).toBe(0);
+    await wire.ping();
+    wire.close();
+  });
+});
+
+/** A header of HPACK that is not to be indexed: its name by an index, its value as it is, and short. */
+const header = (name: readonly number[], value: string) => Buffer.from([...name, value.length, ...Buffer.from(value)]);
+/** The headers of a call that there is not: POST, http, its authority, path, and content type. */
+const UNKNOWN_CALL = Buffer.concat([
+  Buffer.from([0x83, 0x86]),
+  header([0x01], 'madeleine'),
+  header([0x04], '/madeleine.v1.EventService/None'),
+  header([0x0f, 0x10], 'application/grpc'),
+]);
+
 /** Frames as no library sends them. */
 class RawConnection {
   readonly #socket: ReturnType<typeof connectTcp>;
@@ -188,6 +213,10 @@ class RawConnection {
   #received = Buffer.alloc(0);
   #pongs = 0;
   #ended = false;
+  /** Headers that came: of calls that have one answer each, and no more to it. */
+  answers = 0;
+  /** The code with which the server told the client to go elsewhere. */
+  goneAway: number | undefined;
 
   private constructor(socket: ReturnType<typeof connectTcp>) {
     this.#socket = socket;
@@ -213,6 +242,18 @@ class RawConnection {
     // Literal header without indexing: `:path: /`.
     this.#send(1, 0x5, this.#stream, Buffer.from([0x84]));
     this.#stream += 2;
+  }
+
+  /** Begins calls whose requests do not end; returns the first one's stream. */
+  sendOpen(count: number): number {
+    const first = this.#stream;
+    for (let n = 0; n < count; n += 1) this.#send(1, 0x4, first + 2 * n, UNKNOWN_CALL);
+    this.#stream += 2 * count;
+    return first;
+  }
+
+  sendCancelled(first: number, count: number): void {
+    for (let n = 0; n < count; n += 1) this.#send(3, 0, first + 2 * n, Buffer.from([0, 0, 0, 8]));
   }
 
   async ping(): Promise<void> {
@@ -241,7 +282,9 @@ class RawConnection {
       const length = this.#received.readUIntBE(0, 3);
       if (this.#received.byteLength < 9 + length) return;
       const [type, flags] = [this.#received[3], this.#received[4] ?? 0];
+      if (type === 1) this.answers += 1;
       if (type === 6 && (flags & 1) === 1) this.#pongs += 1;
+      if (type === 7) this.goneAway ??= this.#received.readUInt32BE(13);
       this.#received = this.#received.subarray(9 + length);
     }
   }
