@@ -18,8 +18,10 @@ export interface JoinedSignal {
  */
 export function joinSignals(signals: readonly AbortSignal[]): JoinedSignal {
   const joined = new AbortController();
+  let isHeld = true;
   const release = () => {
-    for (const signal of signals) signal.removeEventListener('abort', abort);
+    if (isHeld) for (const signal of signals) signal.removeEventListener('abort', abort);
+    isHeld = false;
   };
   const abort = () => {
     joined.abort();

@@ -171,6 +171,8 @@ export class OutgoingLane {
   }
 
   async #until(isMet: () => boolean): Promise<void> {
+    // Listeners cost more the more streams there are.
+    if (isMet() || this.#isOver()) return;
     const signals = [this.#signal, this.#outgoing.draining];
     const onAbort = () => this.#wake?.();
     for (const signal of signals) signal.addEventListener('abort', onAbort);

@@ -1,6 +1,6 @@
 // What a client that does not read costs: bytes of one stream, of one connection, of all.
 
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { MESSAGE_BYTES, OUTGOING_BYTES, Outgoing, type OutgoingLane } from '../../../src/grpc/wire/outgoing.js';
 
 const never = () => new AbortController().signal;
@@ -91,6 +91,18 @@ describe('messages on their way', () => {
     call.abort();
     await cut;
     await outgoing.open('a:1', never()).finished();
+  });
+
+  it('leave no listener with the signal that all streams share where there is nothing to wait for', async () => {
+    const draining = new AbortController().signal;
+    const call = new AbortController();
+    const lane = new Outgoing(draining).open('a:1', call.signal);
+    const added = vi.spyOn(draining, 'addEventListener');
+    await lane.finished();
+    lane.message(new Uint8Array(1_000));
+    call.abort();
+    await lane.finished();
+    expect(added).not.toHaveBeenCalled();
   });
 
   it('are waited for by nobody when the server drains', async () => {
