@@ -1,7 +1,9 @@
 // The part that serves consumers.
 
 import { Consumers } from '../engine/consumers/consumers.js';
+import { EventPlaces } from '../engine/log/event-places.js';
 import { MysqlConsumerStore } from '../storage/mysql/consumers/consumer-store.js';
+import { MysqlEventPlaceStore } from '../storage/mysql/log/event-place-store.js';
 import type { EndedRuns, Instance } from '../storage/ports/log-storage.js';
 import type { DatabaseHandle } from './database.js';
 import type { LogParts } from './log.js';
@@ -21,9 +23,12 @@ export interface ConsumersOptions {
 export async function startConsumers(options: ConsumersOptions, started: Started): Promise<Consumers> {
   const { surroundings, handle, instance, endedRuns, log } = options;
   const { clock, random, metrics, logger } = surroundings;
-  const store = new MysqlConsumerStore({ database: handle.database });
+  const { database } = handle;
+  const { names, durableReads, tail, reader: source } = log;
+  const store = new MysqlConsumerStore({ database });
   if (endedRuns !== undefined) await store.releaseEnded(endedRuns);
-  const consumers = new Consumers({ store, source: log.reader, instance, clock, random, metrics, logger });
+  const places = new EventPlaces({ store: new MysqlEventPlaceStore({ database, names }), durableReads, tail });
+  const consumers = new Consumers({ store, source, places, instance, clock, random, metrics, logger });
   consumers.start();
   started.add('consumers', () => consumers.stop());
   return consumers;

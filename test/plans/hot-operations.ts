@@ -15,6 +15,7 @@ import { MysqlConsumerStore } from '../../src/storage/mysql/consumers/consumer-s
 import { readPushed, readStreams } from '../../src/storage/mysql/group/group-reads.js';
 import { HeadCache } from '../../src/storage/mysql/group/head-cache.js';
 import { MAX_SCANNED_ROWS, MysqlEventLog } from '../../src/storage/mysql/log/event-log.js';
+import { MysqlEventPlaceStore } from '../../src/storage/mysql/log/event-place-store.js';
 import { MysqlStreamStore } from '../../src/storage/mysql/log/stream-store.js';
 import { Names } from '../../src/storage/mysql/names/name-cache.js';
 import { NameMinter } from '../../src/storage/mysql/names/name-minter.js';
@@ -48,6 +49,7 @@ export class Storage {
   readonly database: Database;
   readonly names = new Names();
   readonly log: MysqlEventLog;
+  readonly places: MysqlEventPlaceStore;
   readonly streams: MysqlStreamStore;
   readonly topics: MysqlTopicStore;
   readonly waits: MysqlWaitStore;
@@ -67,6 +69,7 @@ export class Storage {
     this.database = new Database({ url, poolSize: 2, random: () => 0 });
     const { database, names } = this;
     this.log = new MysqlEventLog({ database, names });
+    this.places = new MysqlEventPlaceStore({ database, names });
     this.streams = new MysqlStreamStore(database);
     this.topics = new MysqlTopicStore(database);
     this.waits = new MysqlWaitStore({ database, names });
@@ -228,6 +231,30 @@ export const HOT_OPERATIONS: readonly HotOperation[] = [
         many(FEW, 0).map((n) => position + n * 100),
       ),
   })),
+  ...[1, 500].flatMap((count) => [
+    {
+      of: 'MysqlEventPlaceStore.positionsOf',
+      what: `${count} entries`,
+      atMost: 4 * count + 10,
+      run: ({ places }: Storage, { position }: Place) => places.positionsOf(many(count, position)),
+    },
+    {
+      of: 'MysqlEventPlaceStore.positionsOf',
+      what: `${count} waits`,
+      atMost: 4 * count + 10,
+      run: ({ places }: Storage, { row }: Place) => places.positionsOf(many(count, EVENTS + row)),
+    },
+    {
+      of: 'MysqlEventPlaceStore.pushedAs',
+      what: `${count}`,
+      atMost: 4 * count + 10,
+      run: ({ places }: Storage, { position }: Place) =>
+        places.pushedAs(
+          'default',
+          many(count, position).map((n) => uuidText(hashOf(n, 16))),
+        ),
+    },
+  ]),
   // A binary search: a row a step, and some more by which it begins.
   { of: 'MysqlEventLog.positionAt', atMost: 60, run: ({ log }, { position }) => log.positionAt(position * 1000) },
   { of: 'MysqlEventLog.oldestPosition', atMost: 3, run: ({ log }) => log.oldestPosition() },

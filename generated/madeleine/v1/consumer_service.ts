@@ -159,7 +159,7 @@ export enum AckStatus {
   ACK_STATUS_ALREADY = 2,
   /** ACK_STATUS_STALE - The lease is of an older generation, or the event is leased to another member now. */
   ACK_STATUS_STALE = 3,
-  /** ACK_STATUS_UNKNOWN - The event was never delivered in this generation, or not with this lease. */
+  /** ACK_STATUS_UNKNOWN - The event was never delivered in this generation, or not with this lease; or no entry of the log has the id. */
   ACK_STATUS_UNKNOWN = 4,
   UNRECOGNIZED = -1,
 }
@@ -566,7 +566,10 @@ export interface FetchResponse {
 export interface Acknowledgement {
   /** Position of the event, required. */
   position: bigint;
-  /** Its lease; 0: whatever is current, for people. */
+  /**
+   * Its lease; 0: whatever is current, for people. Nothing proves then that it was delivered before the consumer's instance ended:
+   * it is UNKNOWN until it is delivered again.
+   */
   lease: bigint;
 }
 
@@ -584,6 +587,18 @@ export interface AcknowledgeRequest {
     | undefined;
   /** With `up_to`: only what was delivered to this member. */
   member: string;
+  /**
+   * Events to acknowledge by id, for people and for systems that know no more: as without a lease, whatever is current. Any id of an
+   * event does, also that of a wait that it ended. At most 1,000; they come after `acknowledgements`, in their order. An event that
+   * was withdrawn has two entries: of a consumer that gets both, those that it was delivered are acknowledged together; name the
+   * position where they are to be told apart.
+   */
+  eventIds: bigint[];
+  /**
+   * The same by message ids, UUIDs, in the context of the consumer; at most 1,000, after `event_ids`. FIELD_INVALID for a consumer of
+   * `all`: there a message id names an event in each context.
+   */
+  messageIds: string[];
 }
 
 /** The answer to one acknowledgement. */
@@ -591,6 +606,26 @@ export interface AckResult {
   /** Position of the event. */
   position: bigint;
   /** What became of it. */
+  status: AckStatus;
+}
+
+/** The answer to an event id. */
+export interface EventAckResult {
+  /** The id, as it was given. */
+  eventId: bigint;
+  /** Position of the newest entry of the event that the status is of; 0 with UNKNOWN. */
+  position: bigint;
+  /** What became of it: where the consumer gets several entries of the event, ACCEPTED if one of them is, else ALREADY if one is. */
+  status: AckStatus;
+}
+
+/** The answer to a message id. */
+export interface MessageAckResult {
+  /** The id, as it was given. */
+  messageId: string;
+  /** Position, as for an event id. */
+  position: bigint;
+  /** What became of it, as for an event id. */
   status: AckStatus;
 }
 
@@ -602,6 +637,10 @@ export interface AcknowledgeResponse {
   results: AckResult[];
   /** How many events `up_to` acknowledged. */
   acknowledgedUpTo: number;
+  /** One result an event id, in the order of the request. A server that is older, and does not know ids, answers none. */
+  eventResults: EventAckResult[];
+  /** One result a message id, in the order of the request. A server that is older answers none. */
+  messageResults: MessageAckResult[];
 }
 
 /** Rejects events. */
@@ -3368,7 +3407,7 @@ export const Acknowledgement: MessageFns<Acknowledgement> = {
 };
 
 function createBaseAcknowledgeRequest(): AcknowledgeRequest {
-  return { context: "", consumer: "", acknowledgements: [], upTo: undefined, member: "" };
+  return { context: "", consumer: "", acknowledgements: [], upTo: undefined, member: "", eventIds: [], messageIds: [] };
 }
 
 export const AcknowledgeRequest: MessageFns<AcknowledgeRequest> = {
@@ -3390,6 +3429,19 @@ export const AcknowledgeRequest: MessageFns<AcknowledgeRequest> = {
     }
     if (message.member !== "") {
       writer.uint32(42).string(message.member);
+    }
+    if (message.eventIds.length !== 0) {
+      writer.uint32(50).fork();
+      for (const v of message.eventIds) {
+        if (BigInt.asUintN(64, v) !== v) {
+          throw new globalThis.Error("a value provided in array field eventIds of type uint64 is too large");
+        }
+        writer.uint64(v);
+      }
+      writer.join();
+    }
+    for (const v of message.messageIds) {
+      writer.uint32(58).string(v!);
     }
     return writer;
   },
@@ -3447,6 +3499,32 @@ export const AcknowledgeRequest: MessageFns<AcknowledgeRequest> = {
             message.member = reader.string();
             continue;
           }
+          case 6: {
+            if (tag === 48) {
+              message.eventIds.push(reader.uint64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 50) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.eventIds.push(reader.uint64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.messageIds.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3468,6 +3546,16 @@ export const AcknowledgeRequest: MessageFns<AcknowledgeRequest> = {
         : [],
       upTo: isSet(object.upTo) ? BigInt(object.upTo) : isSet(object.up_to) ? BigInt(object.up_to) : undefined,
       member: isSet(object.member) ? globalThis.String(object.member) : "",
+      eventIds: globalThis.Array.isArray(object?.eventIds)
+        ? object.eventIds.map((e: any) => BigInt(e))
+        : globalThis.Array.isArray(object?.event_ids)
+        ? object.event_ids.map((e: any) => BigInt(e))
+        : [],
+      messageIds: globalThis.Array.isArray(object?.messageIds)
+        ? object.messageIds.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.message_ids)
+        ? object.message_ids.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -3488,6 +3576,12 @@ export const AcknowledgeRequest: MessageFns<AcknowledgeRequest> = {
     if (message.member !== "") {
       obj.member = message.member;
     }
+    if (message.eventIds?.length) {
+      obj.eventIds = message.eventIds.map((e) => e.toString());
+    }
+    if (message.messageIds?.length) {
+      obj.messageIds = message.messageIds;
+    }
     return obj;
   },
 
@@ -3501,6 +3595,8 @@ export const AcknowledgeRequest: MessageFns<AcknowledgeRequest> = {
     message.acknowledgements = object.acknowledgements?.map((e) => Acknowledgement.fromPartial(e)) || [];
     message.upTo = (object.upTo !== undefined && object.upTo !== null) ? BigInt(object.upTo) : undefined;
     message.member = object.member ?? "";
+    message.eventIds = object.eventIds?.map((e) => BigInt(e)) || [];
+    message.messageIds = object.messageIds?.map((e) => e) || [];
     return message;
   },
 };
@@ -3593,8 +3689,223 @@ export const AckResult: MessageFns<AckResult> = {
   },
 };
 
+function createBaseEventAckResult(): EventAckResult {
+  return { eventId: 0n, position: 0n, status: 0 };
+}
+
+export const EventAckResult: MessageFns<EventAckResult> = {
+  encode(message: EventAckResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.eventId !== 0n) {
+      if (BigInt.asUintN(64, message.eventId) !== message.eventId) {
+        throw new globalThis.Error("value provided for field message.eventId of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.eventId);
+    }
+    if (message.position !== 0n) {
+      if (BigInt.asUintN(64, message.position) !== message.position) {
+        throw new globalThis.Error("value provided for field message.position of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.position);
+    }
+    if (message.status !== 0) {
+      writer.uint32(24).int32(message.status);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EventAckResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEventAckResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.eventId = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.position = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.status = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): EventAckResult {
+    return {
+      eventId: isSet(object.eventId) ? BigInt(object.eventId) : isSet(object.event_id) ? BigInt(object.event_id) : 0n,
+      position: isSet(object.position) ? BigInt(object.position) : 0n,
+      status: isSet(object.status) ? ackStatusFromJSON(object.status) : 0,
+    };
+  },
+
+  toJSON(message: EventAckResult): unknown {
+    const obj: any = {};
+    if (message.eventId !== 0n) {
+      obj.eventId = message.eventId.toString();
+    }
+    if (message.position !== 0n) {
+      obj.position = message.position.toString();
+    }
+    if (message.status !== 0) {
+      obj.status = ackStatusToJSON(message.status);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<EventAckResult>): EventAckResult {
+    return EventAckResult.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<EventAckResult>): EventAckResult {
+    const message = createBaseEventAckResult();
+    message.eventId = (object.eventId !== undefined && object.eventId !== null) ? BigInt(object.eventId) : 0n;
+    message.position = (object.position !== undefined && object.position !== null) ? BigInt(object.position) : 0n;
+    message.status = object.status ?? 0;
+    return message;
+  },
+};
+
+function createBaseMessageAckResult(): MessageAckResult {
+  return { messageId: "", position: 0n, status: 0 };
+}
+
+export const MessageAckResult: MessageFns<MessageAckResult> = {
+  encode(message: MessageAckResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.messageId !== "") {
+      writer.uint32(10).string(message.messageId);
+    }
+    if (message.position !== 0n) {
+      if (BigInt.asUintN(64, message.position) !== message.position) {
+        throw new globalThis.Error("value provided for field message.position of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.position);
+    }
+    if (message.status !== 0) {
+      writer.uint32(24).int32(message.status);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MessageAckResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMessageAckResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.messageId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.position = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.status = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MessageAckResult {
+    return {
+      messageId: isSet(object.messageId)
+        ? globalThis.String(object.messageId)
+        : isSet(object.message_id)
+        ? globalThis.String(object.message_id)
+        : "",
+      position: isSet(object.position) ? BigInt(object.position) : 0n,
+      status: isSet(object.status) ? ackStatusFromJSON(object.status) : 0,
+    };
+  },
+
+  toJSON(message: MessageAckResult): unknown {
+    const obj: any = {};
+    if (message.messageId !== "") {
+      obj.messageId = message.messageId;
+    }
+    if (message.position !== 0n) {
+      obj.position = message.position.toString();
+    }
+    if (message.status !== 0) {
+      obj.status = ackStatusToJSON(message.status);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<MessageAckResult>): MessageAckResult {
+    return MessageAckResult.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MessageAckResult>): MessageAckResult {
+    const message = createBaseMessageAckResult();
+    message.messageId = object.messageId ?? "";
+    message.position = (object.position !== undefined && object.position !== null) ? BigInt(object.position) : 0n;
+    message.status = object.status ?? 0;
+    return message;
+  },
+};
+
 function createBaseAcknowledgeResponse(): AcknowledgeResponse {
-  return { offset: 0n, results: [], acknowledgedUpTo: 0 };
+  return { offset: 0n, results: [], acknowledgedUpTo: 0, eventResults: [], messageResults: [] };
 }
 
 export const AcknowledgeResponse: MessageFns<AcknowledgeResponse> = {
@@ -3610,6 +3921,12 @@ export const AcknowledgeResponse: MessageFns<AcknowledgeResponse> = {
     }
     if (message.acknowledgedUpTo !== 0) {
       writer.uint32(24).uint32(message.acknowledgedUpTo);
+    }
+    for (const v of message.eventResults) {
+      EventAckResult.encode(v!, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.messageResults) {
+      MessageAckResult.encode(v!, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -3651,6 +3968,22 @@ export const AcknowledgeResponse: MessageFns<AcknowledgeResponse> = {
             message.acknowledgedUpTo = reader.uint32();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.eventResults.push(EventAckResult.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.messageResults.push(MessageAckResult.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3672,6 +4005,16 @@ export const AcknowledgeResponse: MessageFns<AcknowledgeResponse> = {
         : isSet(object.acknowledged_up_to)
         ? globalThis.Number(object.acknowledged_up_to)
         : 0,
+      eventResults: globalThis.Array.isArray(object?.eventResults)
+        ? object.eventResults.map((e: any) => EventAckResult.fromJSON(e))
+        : globalThis.Array.isArray(object?.event_results)
+        ? object.event_results.map((e: any) => EventAckResult.fromJSON(e))
+        : [],
+      messageResults: globalThis.Array.isArray(object?.messageResults)
+        ? object.messageResults.map((e: any) => MessageAckResult.fromJSON(e))
+        : globalThis.Array.isArray(object?.message_results)
+        ? object.message_results.map((e: any) => MessageAckResult.fromJSON(e))
+        : [],
     };
   },
 
@@ -3686,6 +4029,12 @@ export const AcknowledgeResponse: MessageFns<AcknowledgeResponse> = {
     if (message.acknowledgedUpTo !== 0) {
       obj.acknowledgedUpTo = Math.round(message.acknowledgedUpTo);
     }
+    if (message.eventResults?.length) {
+      obj.eventResults = message.eventResults.map((e) => EventAckResult.toJSON(e));
+    }
+    if (message.messageResults?.length) {
+      obj.messageResults = message.messageResults.map((e) => MessageAckResult.toJSON(e));
+    }
     return obj;
   },
 
@@ -3697,6 +4046,8 @@ export const AcknowledgeResponse: MessageFns<AcknowledgeResponse> = {
     message.offset = (object.offset !== undefined && object.offset !== null) ? BigInt(object.offset) : 0n;
     message.results = object.results?.map((e) => AckResult.fromPartial(e)) || [];
     message.acknowledgedUpTo = object.acknowledgedUpTo ?? 0;
+    message.eventResults = object.eventResults?.map((e) => EventAckResult.fromPartial(e)) || [];
+    message.messageResults = object.messageResults?.map((e) => MessageAckResult.fromPartial(e)) || [];
     return message;
   },
 };
@@ -5391,8 +5742,9 @@ export const ConsumerServiceDefinition = {
       options: {},
     },
     /**
-     * Acknowledges events; answers after the commit, position by position. Unknown consumer: NOT_FOUND (CONSUMER_UNKNOWN). A
-     * position above the head: FAILED_PRECONDITION (POSITION_BEYOND_HEAD), and nothing is acknowledged.
+     * Acknowledges events, by position and lease or by their ids; answers after the commit, one by one. Unknown consumer:
+     * NOT_FOUND (CONSUMER_UNKNOWN). A position above the head: FAILED_PRECONDITION (POSITION_BEYOND_HEAD), and nothing is
+     * acknowledged. An unknown id is no error: its status is UNKNOWN.
      */
     acknowledge: {
       name: "Acknowledge",
@@ -5525,8 +5877,9 @@ export interface ConsumerServiceImplementation<CallContextExt = {}> {
    */
   fetch(request: FetchRequest, context: CallContext & CallContextExt): Promise<DeepPartial<FetchResponse>>;
   /**
-   * Acknowledges events; answers after the commit, position by position. Unknown consumer: NOT_FOUND (CONSUMER_UNKNOWN). A
-   * position above the head: FAILED_PRECONDITION (POSITION_BEYOND_HEAD), and nothing is acknowledged.
+   * Acknowledges events, by position and lease or by their ids; answers after the commit, one by one. Unknown consumer:
+   * NOT_FOUND (CONSUMER_UNKNOWN). A position above the head: FAILED_PRECONDITION (POSITION_BEYOND_HEAD), and nothing is
+   * acknowledged. An unknown id is no error: its status is UNKNOWN.
    */
   acknowledge(
     request: AcknowledgeRequest,
@@ -5619,8 +5972,9 @@ export interface ConsumerServiceClient<CallOptionsExt = {}> {
    */
   fetch(request: DeepPartial<FetchRequest>, options?: CallOptions & CallOptionsExt): Promise<FetchResponse>;
   /**
-   * Acknowledges events; answers after the commit, position by position. Unknown consumer: NOT_FOUND (CONSUMER_UNKNOWN). A
-   * position above the head: FAILED_PRECONDITION (POSITION_BEYOND_HEAD), and nothing is acknowledged.
+   * Acknowledges events, by position and lease or by their ids; answers after the commit, one by one. Unknown consumer:
+   * NOT_FOUND (CONSUMER_UNKNOWN). A position above the head: FAILED_PRECONDITION (POSITION_BEYOND_HEAD), and nothing is
+   * acknowledged. An unknown id is no error: its status is UNKNOWN.
    */
   acknowledge(
     request: DeepPartial<AcknowledgeRequest>,

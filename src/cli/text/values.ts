@@ -29,6 +29,11 @@ export function positiveUint64(text: string): bigint {
   return value;
 }
 
+/** Ids, of which there may be several: the first is 1. */
+export function positiveUint64s(text: string, former: readonly bigint[] | undefined): readonly bigint[] {
+  return [...(former ?? []), positiveUint64(text)];
+}
+
 /** A count from 1 up. */
 export function count(text: string): number {
   const value = Number(text);

@@ -6,16 +6,29 @@ import { MadeleineError } from '../../domain/errors.js';
 import { needsWithdrawn } from '../../domain/events/event-filter.js';
 import type { Clock } from '../../lib/clock.js';
 import type { Millis, Position } from '../../units.js';
+import type { EventPositions, EventPositionsLookUp, NamedEvents } from '../log/event-look-up.js';
 import type { LogSource, Selection } from '../log/log-source.js';
 import type { ConsumerDispatcher } from './consumer-dispatcher.js';
 import type { ConsumerLife } from './consumer-life.js';
 import type { ConsumerMembers } from './consumer-members.js';
 import type { ConsumerProgress } from './consumer-progress.js';
+import { type EventAnswer, eventAnswers, unleasedAnswers } from './event-answers.js';
 
 /** Events whose payloads one call looks at; people name a few. */
 const MAX_LOOKED_AT = 100;
 /** Events that are read at a time for it. */
 const LOOKED_AT_AT_ONCE = 8;
+
+/** What one call acknowledges, in this order. */
+export interface Acknowledging {
+  readonly answers: readonly Answer[];
+  /** Events that are named by ids, without leases: by event ids, then by message ids. */
+  readonly events: NamedEvents;
+  /** Everything in flight up to this position; undefined: nothing more. */
+  readonly upTo: Position | undefined;
+  /** The member whose events `upTo` acknowledges; undefined: those of all. */
+  readonly member: string | undefined;
+}
 
 export interface Answered {
   /** The durable offset. */
@@ -24,6 +37,8 @@ export interface Answered {
 }
 
 export interface Acknowledged extends Answered {
+  readonly byEventId: readonly EventAnswer[];
+  readonly byMessageId: readonly EventAnswer[];
   /** Events that `upTo` acknowledged. */
   readonly upTo: number;
 }
@@ -35,8 +50,11 @@ export interface ConsumerAnswersOptions {
   readonly progress: ConsumerProgress;
   readonly dispatcher: ConsumerDispatcher;
   readonly source: LogSource;
+  readonly places: EventPositionsLookUp;
   readonly clock: Clock;
 }
+
+const NOWHERE: EventPositions = { byEventId: [], byMessageId: [] };
 
 export class ConsumerAnswers {
   readonly #options: ConsumerAnswersOptions;
@@ -46,18 +64,25 @@ export class ConsumerAnswers {
   }
 
   /** Acknowledges, and resolves once the result is durable. */
-  async acknowledge(
-    answers: readonly Answer[],
-    upTo: Position | undefined,
-    member: string | undefined,
-  ): Promise<Acknowledged> {
+  async acknowledge({ answers: leased, events, upTo, member }: Acknowledging): Promise<Acknowledged> {
     const { window, members } = this.#options;
+    const isNamed = events.eventIds.length + events.messageIds.length > 0;
+    const { byEventId, byMessageId } = isNamed ? await this.#positionsOf(events) : NOWHERE;
+    const answers = isNamed ? [...leased, ...unleasedAnswers(byEventId), ...unleasedAnswers(byMessageId)] : leased;
     const now = this.#begin();
     const statuses = window.answers.ack(answers, now);
     const passed = upTo === undefined ? [] : window.answers.ackUpTo(upTo, member, now);
     // Only without a lease can one acknowledge what was not handed out yet.
     if (upTo !== undefined || answers.some(isWithoutLease)) members.markStale();
-    return { ...(await this.#store(answers, statuses)), upTo: passed.length };
+    const { offset } = await this.#store(answers, statuses);
+    const ofEventIds = leased.length + byEventId.flat().length;
+    return {
+      offset,
+      statuses: statuses.slice(0, leased.length),
+      byEventId: eventAnswers(byEventId, statuses.slice(leased.length, ofEventIds)),
+      byMessageId: eventAnswers(byMessageId, statuses.slice(ofEventIds)),
+      upTo: passed.length,
+    };
   }
 
   /** Rejects, and resolves once the result is durable. QUOTA, and nothing is changed, for a PARK without room. */
@@ -83,6 +108,12 @@ export class ConsumerAnswers {
     const extended = this.#options.window.answers.extendAll(member, ms, this.#begin());
     await this.#store([], []);
     return extended;
+  }
+
+  /** Looks up where events lie; the consumer counts as used meanwhile. */
+  async #positionsOf(events: NamedEvents): Promise<EventPositions> {
+    this.#begin();
+    return this.#options.places.positionsOf(events);
   }
 
   /** Takes note of an answer; returns the time. */

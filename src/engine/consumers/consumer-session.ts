@@ -10,6 +10,7 @@ import type { Clock } from '../../lib/clock.js';
 import type { ConsumerRecord, ConsumerStore, LeaseBlock } from '../../storage/ports/consumer-storage.js';
 import type { Logger } from '../../telemetry.js';
 import type { Millis } from '../../units.js';
+import type { EventPositionsLookUp } from '../log/event-look-up.js';
 import type { LogSource } from '../log/log-source.js';
 import { ConsumerAnswers, type ConsumerAnswersOptions } from './consumer-answers.js';
 import { ConsumerChanges, type ConsumerChangesOptions, windowSettings } from './consumer-changes.js';
@@ -33,6 +34,7 @@ export interface ConsumerSessionOptions {
   readonly leases: LeaseBlock;
   readonly failures: readonly FailureRecord[];
   readonly source: LogSource;
+  readonly places: EventPositionsLookUp;
   readonly held: HeldPages;
   readonly store: Pick<ConsumerStore, 'reserveLeases' | 'configure' | 'delete'>;
   readonly flusher: OffsetFlusher;
@@ -70,7 +72,7 @@ export class ConsumerSession implements DispatchHost {
   #waitingBefore = 0;
 
   constructor(options: ConsumerSessionOptions) {
-    const { record, ownership, clock, logger, store, source, held, flusher, address } = options;
+    const { record, ownership, clock, logger, store, source, places, held, flusher, address } = options;
     const { onEmpty, onLost } = options;
     const { settings, createdAt } = record;
     const key = { context: record.context, name: record.name };
@@ -105,6 +107,7 @@ export class ConsumerSession implements DispatchHost {
       progress,
       dispatcher,
       source,
+      places,
       store,
       clock,
       onDeleted,

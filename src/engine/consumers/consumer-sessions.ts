@@ -10,6 +10,7 @@ import type { ConsumerStore, Hold } from '../../storage/ports/consumer-storage.j
 import type { Instance } from '../../storage/ports/log-storage.js';
 import type { Logger, Metrics } from '../../telemetry.js';
 import type { Millis } from '../../units.js';
+import type { EventPositionsLookUp } from '../log/event-look-up.js';
 import type { LogSource } from '../log/log-source.js';
 import { ConsumerGauges } from './consumer-gauges.js';
 import { HeldPages } from './consumer-read-ahead.js';
@@ -26,6 +27,7 @@ const SWEEP_MS = 60_000;
 export interface ConsumerSessionsOptions {
   readonly store: ConsumerStore;
   readonly source: LogSource;
+  readonly places: EventPositionsLookUp;
   readonly instance: Instance;
   readonly clock: Clock;
   /** Gives numbers in [0, 1). */

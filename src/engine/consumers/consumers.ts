@@ -17,7 +17,7 @@ import { compileCriteria } from '../../domain/events/event-filter.js';
 import type { ConsumerRecord, ListConsumersOptions } from '../../storage/ports/consumer-storage.js';
 import type { Millis, Position } from '../../units.js';
 import { namedPosition } from '../log/named-position.js';
-import type { Acknowledged, Answered } from './consumer-answers.js';
+import type { Acknowledged, Acknowledging, Answered } from './consumer-answers.js';
 import type { FetchOptions } from './consumer-fetch.js';
 import type { ConsumerSession } from './consumer-session.js';
 import { ConsumerSessions, type ConsumerSessionsOptions } from './consumer-sessions.js';
@@ -112,14 +112,9 @@ export class Consumers {
   }
 
   /** Acknowledges, and resolves once the result is durable. */
-  async acknowledge(
-    key: ConsumerKey,
-    answers: readonly Answer[],
-    upTo: Position | undefined,
-    member: string | undefined,
-  ): Promise<Acknowledged> {
+  async acknowledge(key: ConsumerKey, acknowledging: Acknowledging): Promise<Acknowledged> {
     const session = await this.#session(key);
-    return session.answers.acknowledge(answers, upTo, member);
+    return session.answers.acknowledge(acknowledging);
   }
 
   /** Rejects, and resolves once the result is durable. */

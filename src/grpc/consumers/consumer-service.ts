@@ -37,6 +37,7 @@ import { BY_NAME, listPage } from '../wire/pages.js';
 import type { PayloadForm } from '../wire/payload-form.js';
 import { durationMs, nameKey, payloadForm, prefixField, readContext, requestIdField, sizeField } from '../wire/wire.js';
 import {
+  acknowledgedToWire,
   acknowledgeFromWire,
   ackResultsToWire,
   consumerKey,
@@ -140,14 +141,9 @@ export class ConsumerService {
 
   async acknowledge(request: AcknowledgeRequest, { signal }: CallContext): Promise<AcknowledgeResponse> {
     const key = consumerKey(request);
-    const { answers, upTo, member, greatest } = acknowledgeFromWire(request);
+    const { acknowledging, greatest } = acknowledgeFromWire(request, key);
     if (greatest !== undefined) await namedPosition(this.#source, greatest, signal);
-    const done = await this.#consumers.acknowledge(key, answers, upTo, member);
-    return {
-      offset: BigInt(done.offset),
-      results: ackResultsToWire(request.acknowledgements, done.statuses),
-      acknowledgedUpTo: done.upTo,
-    };
+    return acknowledgedToWire(request, await this.#consumers.acknowledge(key, acknowledging));
   }
 
   async reject(request: RejectRequest, { signal }: CallContext): Promise<RejectResponse> {

@@ -4,6 +4,7 @@
 import type {
   Acknowledgement,
   AcknowledgeRequest,
+  AcknowledgeResponse,
   AckResult,
   Consumer,
   ExtendAckDeadlineRequest,
@@ -48,9 +49,13 @@ import type {
 } from '../../domain/consumers/delivery-types.js';
 import { fieldInvalid } from '../../domain/errors.js';
 import { EVENT_STATUS } from '../../domain/events/event-status.js';
+import { ALL_CONTEXTS } from '../../domain/names.js';
+import type { Acknowledged, Acknowledging } from '../../engine/consumers/consumer-answers.js';
 import type { SubscribeFrame } from '../../engine/consumers/consumer-subscription.js';
 import type { ConsumerView, ConsumerActivity as DomainActivity } from '../../engine/consumers/consumer-view.js';
+import type { EventAnswer } from '../../engine/consumers/event-answers.js';
 import type { EventCount } from '../../engine/consumers/event-count.js';
+import type { NamedEvents } from '../../engine/log/event-look-up.js';
 import type { Position } from '../../units.js';
 import { fitsStruct } from '../wire/value-writer.js';
 import {
@@ -58,7 +63,9 @@ import {
   durationMs,
   entryKinds,
   filterValues,
+  idField,
   laterThanField,
+  messageIdField,
   nameKey,
   nameList,
   requiredName,
@@ -69,6 +76,8 @@ import {
 } from '../wire/wire.js';
 
 const MAX_ACKNOWLEDGEMENTS = 10_000;
+/** Event ids, and message ids: each is looked up. */
+const MAX_ACKNOWLEDGED_IDS = 1_000;
 const MAX_REASON_BYTES = 1_024;
 const MAX_CODE_BYTES = 64;
 const CHECKS = BigInt(LEASE_CHECKS);
@@ -231,23 +240,38 @@ interface AnswersInput {
   readonly greatest: NamedPosition | undefined;
 }
 
-export interface AcknowledgeInput extends AnswersInput {
-  readonly upTo: number | undefined;
-  readonly member: string | undefined;
+export interface AcknowledgeInput extends Pick<AnswersInput, 'greatest'> {
+  readonly acknowledging: Acknowledging;
 }
 
-/** Reads what is acknowledged. */
-export function acknowledgeFromWire(request: AcknowledgeRequest): AcknowledgeInput {
+/** Reads what is acknowledged of the consumer. */
+export function acknowledgeFromWire(request: AcknowledgeRequest, { context }: ConsumerKey): AcknowledgeInput {
   const upTo = request.upTo === undefined ? undefined : Number(request.upTo);
   const atLeast = upTo === undefined ? undefined : { position: upTo, field: 'up_to' };
   const member = memberFromWire(request.member);
-  const named = answersFromWire('acknowledgements', request.acknowledgements, atLeast);
-  return { ...named, upTo, member: member === '' ? undefined : member };
+  const { answers, greatest } = answersFromWire('acknowledgements', request.acknowledgements, atLeast);
+  const events = eventsFromWire(request, context);
+  return { acknowledging: { answers, events, upTo, member: member === '' ? undefined : member }, greatest };
+}
+
+function eventsFromWire({ eventIds, messageIds }: AcknowledgeRequest, context: string): NamedEvents {
+  assertAtMost('event_ids', eventIds, MAX_ACKNOWLEDGED_IDS);
+  assertAtMost('message_ids', messageIds, MAX_ACKNOWLEDGED_IDS);
+  for (const [index, id] of eventIds.entries()) idField(`event_ids[${index}]`, id);
+  const known = messageIds.map((id, index) => messageIdField(`message_ids[${index}]`, id));
+  if (known.length > 0 && context === ALL_CONTEXTS) {
+    throw fieldInvalid('message_ids', 'are unique in a context only, and the consumer is of all: name event_ids');
+  }
+  return { eventIds, context, messageIds: known };
+}
+
+function assertAtMost(field: string, list: readonly unknown[], max: number): void {
+  if (list.length > max) throw fieldInvalid(field, `has more than ${max} members`);
 }
 
 /** Reads what answers deliveries. Positions above 2^53 lose digits on the way to a number, and stay far above any head. */
 function answersFromWire(field: string, items: readonly Acknowledgement[], atLeast?: NamedPosition): AnswersInput {
-  if (items.length > MAX_ACKNOWLEDGEMENTS) throw fieldInvalid(field, `has more than ${MAX_ACKNOWLEDGEMENTS} members`);
+  assertAtMost(field, items, MAX_ACKNOWLEDGEMENTS);
   const answers = items.map(answerFromWire);
   let greatest = atLeast;
   answers.forEach(({ position }, index) => {
@@ -327,6 +351,22 @@ const ACK_STATUSES = {
 /** The results of single answers, in the order of the request. */
 export function ackResultsToWire(items: readonly Acknowledgement[], statuses: readonly DomainAckStatus[]): AckResult[] {
   return items.map(({ position }, index) => ({ position, status: ACK_STATUSES[statuses[index] ?? 'UNKNOWN'] }));
+}
+
+/** The answer to what the request acknowledges, one by one in its order. */
+export function acknowledgedToWire(request: AcknowledgeRequest, done: Acknowledged): AcknowledgeResponse {
+  const toWire = ({ position, status }: EventAnswer) => ({ position: BigInt(position), status: ACK_STATUSES[status] });
+  const { eventIds, messageIds } = request;
+  return {
+    offset: BigInt(done.offset),
+    results: ackResultsToWire(request.acknowledgements, done.statuses),
+    acknowledgedUpTo: done.upTo,
+    eventResults: done.byEventId.map((answer, index) => ({ eventId: eventIds[index] ?? 0n, ...toWire(answer) })),
+    messageResults: done.byMessageId.map((answer, index) => ({
+      messageId: messageIds[index] ?? '',
+      ...toWire(answer),
+    })),
+  };
 }
 
 const ACTIVITIES = {

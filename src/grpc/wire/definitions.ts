@@ -5,7 +5,7 @@ import { BinaryReader } from '@bufbuild/protobuf/wire';
 import { fieldInvalid, MadeleineError } from '../../domain/errors.js';
 import type { OutgoingMessage } from './outgoing.js';
 
-/** Numbers of 32 bits that a request may have, tags and lengths among them: ten thousand acknowledgements have 40,000. */
+/** Numbers that a request may have, tags and lengths among them: ten thousand acknowledgements have 60,000. */
 const MAX_NUMBERS = 100_000;
 
 /** Stands in for a request whose bytes are not a message, or have more of something than may be. */
@@ -91,13 +91,21 @@ class BoundedReader extends BinaryReader {
 
   constructor(bytes: Uint8Array) {
     super(bytes, (text) => UTF8.decode(text));
-    // A member of each object: tags, lengths, and members of lists that are packed are read by it.
-    const read = this.uint32;
+    // Members of each object: tags, lengths, and members of lists that are packed are read by them.
+    const { uint32, uint64 } = this;
     this.uint32 = () => {
-      this.#left -= 1;
-      if (this.#left < 0) throw fieldInvalid('request', `has more than ${MAX_NUMBERS} fields and members of lists`);
-      return read.call(this);
+      this.#count();
+      return uint32.call(this);
     };
+    this.uint64 = () => {
+      this.#count();
+      return uint64.call(this);
+    };
+  }
+
+  #count(): void {
+    this.#left -= 1;
+    if (this.#left < 0) throw fieldInvalid('request', `has more than ${MAX_NUMBERS} fields and members of lists`);
   }
 }
 

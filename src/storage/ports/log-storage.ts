@@ -94,6 +94,24 @@ export interface EventLog {
   oldestPosition(): Promise<Position>;
 }
 
+/** What a push was about. */
+export interface KnownPush {
+  readonly eventId: EventId;
+  /** Whether the push left an entry; else it found the event, or began to await it. */
+  readonly isEntered: boolean;
+}
+
+/** Reads of where events lie in the log, many at a time. As reads of EventLog, they see what is committed. */
+export interface EventPlaceStore {
+  /**
+   * The positions of each event's entries in their order, by any id of it: its own, or that of a wait that it ended. Events without an
+   * entry are left out.
+   */
+  positionsOf(eventIds: readonly EventId[]): Promise<ReadonlyMap<EventId, readonly Position[]>>;
+  /** The events of pushes by their message ids, as far as they are known. */
+  pushedAs(context: string, messageIds: readonly string[]): Promise<ReadonlyMap<string, KnownPush>>;
+}
+
 /** One instance of the server, as the others see it. */
 export interface Instance {
   /** Unique to one run of one process. */

@@ -140,6 +140,39 @@ describe('the command line for consumers', () => {
       expect(stderr).toBe('madeleine: 1 of 1 acknowledgements do not count\n');
     });
 
+    it('acknowledges by event id and message id, and says which position that is', async () => {
+      const [first, second] = await pushed(2);
+      const running = start('subscribe', 'mailer', '--json');
+      await waitUntil(() => running.lines.length === 2, { what: 'two deliveries' });
+      const [one, two] = ndjson(running.lines.join('\n')).map(
+        ({ event }) => event as { id: string; messageId: string },
+      );
+      const { code, stdout } = await cli(
+        'ack',
+        'mailer',
+        '--id',
+        String(one?.id),
+        '--message-id',
+        String(two?.messageId),
+      );
+      expect([code, stdout.replaceAll(/ +/g, ' ')]).toEqual([
+        0,
+        `EVENT POSITION ANSWER\n ${one?.id} ${first} accepted\nMESSAGE POSITION ANSWER\n${two?.messageId} ${second} accepted\noffset ${second}\n`,
+      ]);
+      const again = await cli('ack', 'mailer', '--id', String(one?.id), '--id', '999999999', '--json');
+      expect(ndjson(again.stdout)).toEqual([
+        { eventId: one?.id, position: first, status: 'ACK_STATUS_ALREADY' },
+        { eventId: '999999999', status: 'ACK_STATUS_UNKNOWN' },
+      ]);
+      expect(again).toMatchObject({ code: 1, stderr: 'madeleine: 1 of 2 acknowledgements do not count\n' });
+      const unknown = await cli('ack', 'mailer', '--id', '999999999');
+      expect(unknown.stdout).toMatch(/999999999 +- +unknown\n/);
+      const bad = await cli('ack', 'mailer', '--message-id', 'no-uuid');
+      expect(bad).toMatchObject({ code: 1, stderr: 'madeleine: FIELD_INVALID: message_ids[0]: is not a UUID\n' });
+      running.interrupt();
+      await running.ended();
+    });
+
     it('of nothing is misuse', async () => {
       expect(await cli('ack', 'mailer')).toMatchObject({ code: 2 });
       expect(await cli('ack', 'mailer', '1', '2', '--lease', '3')).toMatchObject({ code: 2 });

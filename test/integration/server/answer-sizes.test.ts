@@ -1,5 +1,6 @@
 // The largest answer of every unary call, to a client with gRPC's own limit of 4 MiB: each arrives, and what was cut is said to be.
 
+import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { CheckOrWaitRequest, CreateCawinRequest } from '../../../generated/madeleine/v1/cawin_service.js';
 import { ConsumerSettings, FetchRequest } from '../../../generated/madeleine/v1/consumer_service.js';
@@ -165,7 +166,9 @@ const LARGEST: Readonly<Record<string, () => Promise<unknown>>> = {
       position: BigInt(n % 50) + 1n,
       lease: BigInt(n),
     }));
-    return suite.client.consumers.acknowledge({ consumer: own, acknowledgements });
+    const eventIds = Array.from({ length: 1_000 }, (_, n) => BigInt(n) + 1n);
+    const messageIds = Array.from({ length: 1_000 }, () => randomUUID());
+    return suite.client.consumers.acknowledge({ consumer: own, acknowledgements, eventIds, messageIds });
   },
   'ConsumerService/CreateConsumer': consumer,
   'ConsumerService/GetConsumer': async () => suite.client.consumers.getConsumer({ name: await consumer() }),

@@ -1,10 +1,15 @@
-// How the answers to single deliveries read, of `ack`, `reject` and `extend`: a line each, and exit code 1 if some do not count.
+// How the answers to single deliveries, and to events by their ids, read, of `ack`, `reject` and `extend`: a line each, and exit code 1
+// if some do not count.
 
 import {
   type Acknowledgement,
   type AckResult,
   AckResult as AckResultMessage,
   AckStatus,
+  type EventAckResult,
+  EventAckResult as EventAckResultMessage,
+  type MessageAckResult,
+  MessageAckResult as MessageAckResultMessage,
 } from '../../../../generated/madeleine/v1/consumer_service.js';
 import { CommandFailed, UsageError } from '../../connection/failures.js';
 import type { Session } from '../../connection/run.js';
@@ -12,9 +17,20 @@ import { enumText } from '../../text/enum-text.js';
 import { messageView } from '../../text/event-json.js';
 import { acknowledgement } from '../../text/values.js';
 
-const RESULTS = messageView<AckResult>(AckResultMessage, [
-  { title: 'POSITION', text: ({ position }) => String(position), right: true },
-  { title: 'ANSWER', text: ({ status }) => statusText(status) },
+type Result = Pick<AckResult, 'position' | 'status'>;
+
+const ANSWER = [
+  { title: 'POSITION', text: ({ position }: Result) => (position === 0n ? '-' : String(position)), right: true },
+  { title: 'ANSWER', text: ({ status }: Result) => statusText(status) },
+];
+const RESULTS = messageView<AckResult>(AckResultMessage, ANSWER);
+const EVENT_RESULTS = messageView<EventAckResult>(EventAckResultMessage, [
+  { title: 'EVENT', text: ({ eventId }) => String(eventId), right: true },
+  ...ANSWER,
+]);
+const MESSAGE_RESULTS = messageView<MessageAckResult>(MessageAckResultMessage, [
+  { title: 'MESSAGE', text: ({ messageId }) => messageId },
+  ...ANSWER,
 ]);
 
 /** Reads `POSITION` or `POSITION:LEASE`, added to those of before. */
@@ -33,8 +49,19 @@ export async function printResults({ output }: Session, results: readonly AckRes
   if (results.length > 0) await output.list(results, RESULTS);
 }
 
+/** The results of events that were named by ids. */
+export interface IdResults {
+  readonly eventResults: readonly EventAckResult[];
+  readonly messageResults: readonly MessageAckResult[];
+}
+
+export async function printIdResults({ output }: Session, { eventResults, messageResults }: IdResults): Promise<void> {
+  if (eventResults.length > 0) await output.list(eventResults, EVENT_RESULTS);
+  if (messageResults.length > 0) await output.list(messageResults, MESSAGE_RESULTS);
+}
+
 /** Throws CommandFailed if some of them do not count; `what` they are, in the plural. */
-export function assertCounted(results: readonly AckResult[], what: string): void {
+export function assertCounted(results: readonly Result[], what: string): void {
   const refused = results.filter(({ status }) => !['accepted', 'already'].includes(statusText(status))).length;
   if (refused > 0) throw new CommandFailed(`${refused} of ${results.length} ${what} do not count`);
 }

@@ -24,7 +24,7 @@ const { EVENT_STATUS_OCCURRED, EVENT_STATUS_INVALIDATED, EVENT_STATUS_EXPIRED } 
 
 const HELP = `
 The id of an event is what push, read and tail print after "event": invalidate, explain and cawins take it. Its position is its
-place in the log: ack and seek take that. The two are the same number only as long as nothing was awaited.
+place in the log: ack and seek take that, and ack either. The two are the same number only as long as nothing was awaited.
 
 Examples:
   $ madeleine get 17

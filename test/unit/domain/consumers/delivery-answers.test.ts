@@ -133,6 +133,17 @@ describe('delivery answers: leases of before', () => {
     expect(driver.window.offset).toBe(3);
   });
 
+  it('knows nothing without a lease of what a former owner delivered, until it is delivered again', () => {
+    const former = new DeliveryDriver({ log: [null] });
+    former.join('ada');
+    former.deliver();
+    const driver = former.takeOver();
+    expect(one(driver, 1, 0)).toBe('UNKNOWN');
+    driver.join('bob');
+    driver.deliver();
+    expect(one(driver, 1, 0)).toBe('ACCEPTED');
+  });
+
   it('takes rejections with a former owner’s lease too', () => {
     const former = new DeliveryDriver({ log: ['a', 'b', 'c', 'd'] });
     former.join('ada');
