@@ -1,9 +1,11 @@
 // The part that serves consumers.
 
 import { Consumers } from '../engine/consumers/consumers.js';
+import { KnownStreams } from '../engine/consumers/named/known-streams.js';
 import { EventPlaces } from '../engine/log/event-places.js';
 import { MysqlConsumerStore } from '../storage/mysql/consumers/consumer-store.js';
 import { MysqlEventPlaceStore } from '../storage/mysql/log/event-place-store.js';
+import { MysqlStreamStore } from '../storage/mysql/log/stream-store.js';
 import type { EndedRuns, Instance } from '../storage/ports/log-storage.js';
 import type { DatabaseHandle } from './database.js';
 import type { LogParts } from './log.js';
@@ -28,7 +30,8 @@ export async function startConsumers(options: ConsumersOptions, started: Started
   const store = new MysqlConsumerStore({ database });
   if (endedRuns !== undefined) await store.releaseEnded(endedRuns);
   const places = new EventPlaces({ store: new MysqlEventPlaceStore({ database, names }), durableReads, tail });
-  const consumers = new Consumers({ store, source, places, instance, clock, random, metrics, logger });
+  const streams = new KnownStreams(new MysqlStreamStore({ database, names }));
+  const consumers = new Consumers({ store, source, places, streams, instance, clock, random, metrics, logger });
   consumers.start();
   started.add('consumers', () => consumers.stop());
   return consumers;

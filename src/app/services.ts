@@ -76,8 +76,8 @@ function eventService(options: ServicesOptions, outgoing: Outgoing): EventServic
 }
 
 function streamService({ handle, log }: ServicesOptions): StreamService {
-  const { durableReads, tail, reader } = log;
-  const store = new MysqlStreamStore(handle.database);
+  const { names, durableReads, tail, reader } = log;
+  const store = new MysqlStreamStore({ database: handle.database, names });
   return new StreamService({ streams: new StreamDirectory({ store, durableReads, tail }), source: reader });
 }
 

@@ -70,7 +70,7 @@ export class Storage {
     const { database, names } = this;
     this.log = new MysqlEventLog({ database, names });
     this.places = new MysqlEventPlaceStore({ database, names });
-    this.streams = new MysqlStreamStore(database);
+    this.streams = new MysqlStreamStore({ database, names });
     this.topics = new MysqlTopicStore(database);
     this.waits = new MysqlWaitStore({ database, names });
     this.shapes = new MysqlShapeStore({ database, names });
@@ -264,6 +264,17 @@ export const HOT_OPERATIONS: readonly HotOperation[] = [
     atMost: 5,
     run: ({ streams: store }, { row }) => store.find('default', `stream ${pad(row)}`),
   },
+  ...['default', 'all', 'context 2'].map((context) => ({
+    of: 'MysqlStreamStore.pushedTo',
+    what: `in ${context}`,
+    // Of all, one look-up a name and context.
+    atMost: 25 * FEW + 50,
+    run: ({ streams: store }: Storage, { row }: Place) =>
+      store.pushedTo(
+        context,
+        many(FEW, row).map((n) => `stream ${pad(n)}`),
+      ),
+  })),
   ...['default', 'all'].map((context) => ({
     of: 'MysqlStreamStore.list',
     what: `of ${context}`,

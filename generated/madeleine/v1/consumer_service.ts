@@ -454,6 +454,12 @@ export interface SubscribeRequest {
     | undefined;
   /** How to deliver JSON payloads. */
   payloadEncoding: PayloadEncoding;
+  /**
+   * For names that people type: creates nothing. Without the consumer: NOT_FOUND (CONSUMER_UNKNOWN). A stream in `settings.filter` of
+   * this request to which nobody ever pushed, in the context of the consumer or, of `all`, in any: NOT_FOUND (STREAM_UNKNOWN), with each
+   * such stream as a violation.
+   */
+  mustExist: boolean;
 }
 
 /** A frame: deliveries, or news about the consumer. */
@@ -550,6 +556,8 @@ export interface FetchRequest {
   payloadEncoding: PayloadEncoding;
   /** Name of the member that the events are leased to; empty: one shared by all such calls. */
   member: string;
+  /** Creates nothing, and refuses what is not there, as for Subscribe. */
+  mustExist: boolean;
 }
 
 /** Leased events. */
@@ -2242,6 +2250,7 @@ function createBaseSubscribeRequest(): SubscribeRequest {
     maxInFlight: undefined,
     maxInFlightBytes: undefined,
     payloadEncoding: 0,
+    mustExist: false,
   };
 }
 
@@ -2273,6 +2282,9 @@ export const SubscribeRequest: MessageFns<SubscribeRequest> = {
     }
     if (message.payloadEncoding !== 0) {
       writer.uint32(64).int32(message.payloadEncoding);
+    }
+    if (message.mustExist !== false) {
+      writer.uint32(72).bool(message.mustExist);
     }
     return writer;
   },
@@ -2354,6 +2366,14 @@ export const SubscribeRequest: MessageFns<SubscribeRequest> = {
             message.payloadEncoding = reader.int32() as any;
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.mustExist = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2388,6 +2408,11 @@ export const SubscribeRequest: MessageFns<SubscribeRequest> = {
         : isSet(object.payload_encoding)
         ? payloadEncodingFromJSON(object.payload_encoding)
         : 0,
+      mustExist: isSet(object.mustExist)
+        ? globalThis.Boolean(object.mustExist)
+        : isSet(object.must_exist)
+        ? globalThis.Boolean(object.must_exist)
+        : false,
     };
   },
 
@@ -2417,6 +2442,9 @@ export const SubscribeRequest: MessageFns<SubscribeRequest> = {
     if (message.payloadEncoding !== 0) {
       obj.payloadEncoding = payloadEncodingToJSON(message.payloadEncoding);
     }
+    if (message.mustExist !== false) {
+      obj.mustExist = message.mustExist;
+    }
     return obj;
   },
 
@@ -2439,6 +2467,7 @@ export const SubscribeRequest: MessageFns<SubscribeRequest> = {
       ? BigInt(object.maxInFlightBytes)
       : undefined;
     message.payloadEncoding = object.payloadEncoding ?? 0;
+    message.mustExist = object.mustExist ?? false;
     return message;
   },
 };
@@ -2998,6 +3027,7 @@ function createBaseFetchRequest(): FetchRequest {
     settings: undefined,
     payloadEncoding: 0,
     member: "",
+    mustExist: false,
   };
 }
 
@@ -3029,6 +3059,9 @@ export const FetchRequest: MessageFns<FetchRequest> = {
     }
     if (message.member !== "") {
       writer.uint32(74).string(message.member);
+    }
+    if (message.mustExist !== false) {
+      writer.uint32(80).bool(message.mustExist);
     }
     return writer;
   },
@@ -3118,6 +3151,14 @@ export const FetchRequest: MessageFns<FetchRequest> = {
             message.member = reader.string();
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.mustExist = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3149,6 +3190,11 @@ export const FetchRequest: MessageFns<FetchRequest> = {
         ? payloadEncodingFromJSON(object.payload_encoding)
         : 0,
       member: isSet(object.member) ? globalThis.String(object.member) : "",
+      mustExist: isSet(object.mustExist)
+        ? globalThis.Boolean(object.mustExist)
+        : isSet(object.must_exist)
+        ? globalThis.Boolean(object.must_exist)
+        : false,
     };
   },
 
@@ -3181,6 +3227,9 @@ export const FetchRequest: MessageFns<FetchRequest> = {
     if (message.member !== "") {
       obj.member = message.member;
     }
+    if (message.mustExist !== false) {
+      obj.mustExist = message.mustExist;
+    }
     return obj;
   },
 
@@ -3202,6 +3251,7 @@ export const FetchRequest: MessageFns<FetchRequest> = {
       : undefined;
     message.payloadEncoding = object.payloadEncoding ?? 0;
     message.member = object.member ?? "";
+    message.mustExist = object.mustExist ?? false;
     return message;
   },
 };
@@ -5718,7 +5768,8 @@ export const ConsumerServiceDefinition = {
      *
      * Errors: INVALID_ARGUMENT (FIELD_INVALID); FAILED_PRECONDITION (SETTINGS_DIFFER, POSITION_BEYOND_HEAD); ABORTED
      * (MEMBER_REPLACED) if another subscriber came with the same member name; NOT_FOUND (CONSUMER_UNKNOWN) if the consumer is
-     * deleted meanwhile; UNAVAILABLE (OWNED_ELSEWHERE, DRAINING, STORAGE_UNAVAILABLE).
+     * deleted meanwhile, or `must_exist` and there is none, (STREAM_UNKNOWN) if `must_exist` and nobody pushed to a stream of the filter;
+     * UNAVAILABLE (OWNED_ELSEWHERE, DRAINING, STORAGE_UNAVAILABLE).
      */
     subscribe: {
       name: "Subscribe",
@@ -5731,7 +5782,7 @@ export const ConsumerServiceDefinition = {
     /**
      * Returns up to `limit` events, leased as by Subscribe; creates the consumer at first use. For callers without a stream.
      *
-     * Without a `request_id` a lost answer leaves its events leased until `ack_timeout`.
+     * Without a `request_id` a lost answer leaves its events leased until `ack_timeout`. Errors as of Subscribe, but for MEMBER_REPLACED.
      */
     fetch: {
       name: "Fetch",
@@ -5864,7 +5915,8 @@ export interface ConsumerServiceImplementation<CallContextExt = {}> {
    *
    * Errors: INVALID_ARGUMENT (FIELD_INVALID); FAILED_PRECONDITION (SETTINGS_DIFFER, POSITION_BEYOND_HEAD); ABORTED
    * (MEMBER_REPLACED) if another subscriber came with the same member name; NOT_FOUND (CONSUMER_UNKNOWN) if the consumer is
-   * deleted meanwhile; UNAVAILABLE (OWNED_ELSEWHERE, DRAINING, STORAGE_UNAVAILABLE).
+   * deleted meanwhile, or `must_exist` and there is none, (STREAM_UNKNOWN) if `must_exist` and nobody pushed to a stream of the filter;
+   * UNAVAILABLE (OWNED_ELSEWHERE, DRAINING, STORAGE_UNAVAILABLE).
    */
   subscribe(
     request: SubscribeRequest,
@@ -5873,7 +5925,7 @@ export interface ConsumerServiceImplementation<CallContextExt = {}> {
   /**
    * Returns up to `limit` events, leased as by Subscribe; creates the consumer at first use. For callers without a stream.
    *
-   * Without a `request_id` a lost answer leaves its events leased until `ack_timeout`.
+   * Without a `request_id` a lost answer leaves its events leased until `ack_timeout`. Errors as of Subscribe, but for MEMBER_REPLACED.
    */
   fetch(request: FetchRequest, context: CallContext & CallContextExt): Promise<DeepPartial<FetchResponse>>;
   /**
@@ -5959,7 +6011,8 @@ export interface ConsumerServiceClient<CallOptionsExt = {}> {
    *
    * Errors: INVALID_ARGUMENT (FIELD_INVALID); FAILED_PRECONDITION (SETTINGS_DIFFER, POSITION_BEYOND_HEAD); ABORTED
    * (MEMBER_REPLACED) if another subscriber came with the same member name; NOT_FOUND (CONSUMER_UNKNOWN) if the consumer is
-   * deleted meanwhile; UNAVAILABLE (OWNED_ELSEWHERE, DRAINING, STORAGE_UNAVAILABLE).
+   * deleted meanwhile, or `must_exist` and there is none, (STREAM_UNKNOWN) if `must_exist` and nobody pushed to a stream of the filter;
+   * UNAVAILABLE (OWNED_ELSEWHERE, DRAINING, STORAGE_UNAVAILABLE).
    */
   subscribe(
     request: DeepPartial<SubscribeRequest>,
@@ -5968,7 +6021,7 @@ export interface ConsumerServiceClient<CallOptionsExt = {}> {
   /**
    * Returns up to `limit` events, leased as by Subscribe; creates the consumer at first use. For callers without a stream.
    *
-   * Without a `request_id` a lost answer leaves its events leased until `ack_timeout`.
+   * Without a `request_id` a lost answer leaves its events leased until `ack_timeout`. Errors as of Subscribe, but for MEMBER_REPLACED.
    */
   fetch(request: DeepPartial<FetchRequest>, options?: CallOptions & CallOptionsExt): Promise<FetchResponse>;
   /**

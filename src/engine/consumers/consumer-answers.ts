@@ -12,7 +12,7 @@ import type { ConsumerDispatcher } from './consumer-dispatcher.js';
 import type { ConsumerLife } from './consumer-life.js';
 import type { ConsumerMembers } from './consumer-members.js';
 import type { ConsumerProgress } from './consumer-progress.js';
-import { type EventAnswer, eventAnswers, unleasedAnswers } from './event-answers.js';
+import { type EventAnswer, eventAnswers, unleasedAnswers } from './named/event-answers.js';
 
 /** Events whose payloads one call looks at; people name a few. */
 const MAX_LOOKED_AT = 100;

@@ -24,6 +24,7 @@ import { ConsumerSessions, type ConsumerSessionsOptions } from './consumer-sessi
 import type { Subscription } from './consumer-subscription.js';
 import { type ConsumerView, storedView } from './consumer-view.js';
 import { countEvents, type Effort, type EventCount, EXACT, ROUGH } from './event-count.js';
+import type { KnownStreams } from './named/known-streams.js';
 import { consumerUnknown } from './ownership/consumer-errors.js';
 import type { DeliveryBatch, MeasureEntry } from './pending-deliveries.js';
 
@@ -36,7 +37,13 @@ export interface ConsumerUse {
   readonly settings: SettingsPatch;
 }
 
-export interface SubscribeOptions extends ConsumerUse {
+/** How a member's call names its consumer. */
+export interface MemberCall extends ConsumerUse {
+  /** Streams, as the request lists them, that have to be there already, as the consumer has; undefined: neither has to. */
+  readonly mustExist: readonly string[] | undefined;
+}
+
+export interface SubscribeOptions extends MemberCall {
   /** Name of the member; empty: one is minted. */
   readonly member: string;
   readonly credit: MemberCredit;
@@ -64,11 +71,15 @@ export interface SeekResult {
 /** How long the consumers of a list are counted. */
 const LIST_COUNT_MS = 1_000;
 
+export interface ConsumersOptions extends ConsumerSessionsOptions {
+  readonly streams: KnownStreams;
+}
+
 export class Consumers {
-  readonly #options: ConsumerSessionsOptions;
+  readonly #options: ConsumersOptions;
   readonly #sessions: ConsumerSessions;
 
-  constructor(options: ConsumerSessionsOptions) {
+  constructor(options: ConsumersOptions) {
     this.#options = options;
     this.#sessions = new ConsumerSessions(options);
   }
@@ -102,7 +113,7 @@ export class Consumers {
   }
 
   async fetch(
-    use: ConsumerUse,
+    use: MemberCall,
     member: string,
     options: FetchOptions,
   ): Promise<{ batch: DeliveryBatch; offset: Position; head: Position }> {
@@ -212,11 +223,13 @@ export class Consumers {
     return countEvents({ source, selection, span, effort });
   }
 
-  /** The session of a call that may create the consumer, and that checks its settings. */
-  async #use({ key, settings, start }: ConsumerUse): Promise<ConsumerSession> {
+  /** The session of a call that may create the consumer, or is to create nothing, and that checks its settings. */
+  async #use({ key, settings, start, mustExist }: MemberCall): Promise<ConsumerSession> {
     if (this.#sessions.draining) throw drainingError();
+    if (mustExist !== undefined) await this.#options.streams.assertPushedTo(key.context, mustExist);
     let session = await this.#sessions.open(key);
     while (session === undefined) {
+      if (mustExist !== undefined) throw consumerUnknown(key);
       await this.#create(key, applySettings(DEFAULT_SETTINGS, settings), start);
       session = await this.#sessions.open(key);
     }

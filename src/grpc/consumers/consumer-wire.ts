@@ -53,8 +53,9 @@ import { ALL_CONTEXTS } from '../../domain/names.js';
 import type { Acknowledged, Acknowledging } from '../../engine/consumers/consumer-answers.js';
 import type { SubscribeFrame } from '../../engine/consumers/consumer-subscription.js';
 import type { ConsumerView, ConsumerActivity as DomainActivity } from '../../engine/consumers/consumer-view.js';
-import type { EventAnswer } from '../../engine/consumers/event-answers.js';
+import type { MemberCall } from '../../engine/consumers/consumers.js';
 import type { EventCount } from '../../engine/consumers/event-count.js';
+import type { EventAnswer } from '../../engine/consumers/named/event-answers.js';
 import type { NamedEvents } from '../../engine/log/event-look-up.js';
 import type { Position } from '../../units.js';
 import { fitsStruct } from '../wire/value-writer.js';
@@ -84,12 +85,13 @@ const CHECKS = BigInt(LEASE_CHECKS);
 const CREDIT_EVENTS = { default: 100, min: 1, max: 65_536 };
 const CREDIT_BYTES = { default: 1024 * 1024, min: 1024, max: 64 * 1024 * 1024 };
 
-/** Which consumer a member's request means, and how it is made if it does not exist. */
-export function useFromWire(request: SubscribeRequest | FetchRequest) {
+/** Which consumer a member's request means, and how it is made if it does not exist and need not. */
+export function useFromWire(request: SubscribeRequest | FetchRequest): MemberCall {
   return {
     key: consumerKey(request),
     start: startFromWire('start', request.start),
     settings: settingsFromWire(request.settings),
+    mustExist: request.mustExist ? (request.settings?.filter?.streams ?? []) : undefined,
   };
 }
 

@@ -206,5 +206,7 @@ export interface ListStreamsOptions {
 /** Reads of streams; they are written by groups only. Owners and sequences of groups not yet durable may show. */
 export interface StreamStore {
   find(context: string, name: string): Promise<StreamState | undefined>;
+  /** Returns those of the names to which events were pushed as streams of the context; of `all`, in any. At most 100. */
+  pushedTo(context: string, names: readonly string[]): Promise<ReadonlySet<string>>;
   list(options: ListStreamsOptions): Promise<readonly StreamState[]>;
 }

@@ -97,6 +97,21 @@ describe('the command line for consumers', () => {
       });
     });
 
+    it('creates nothing where what it names must exist', async () => {
+      await pushed(1);
+      expect(await cli('subscribe', 'mailre', '--must-exist', '--count', '1')).toMatchObject({
+        ...{ code: 1, stdout: '' },
+        stderr: expect.stringMatching(/^madeleine: CONSUMER_UNKNOWN: .*"mailre"/),
+      });
+      expect(ndjson((await cli('consumers', '--json')).stdout)).toEqual([]);
+      await cli('consumers', 'create', 'mailer');
+      expect(await cli('subscribe', 'mailer', '--must-exist', '--stream', 'ordres', '--count', '1')).toMatchObject({
+        ...{ code: 1, stdout: '' },
+        stderr: expect.stringMatching(/^madeleine: STREAM_UNKNOWN: settings\.filter\.streams\[0\]: .*"ordres"\n$/),
+      });
+      expect((await cli('subscribe', 'mailer', '--must-exist', '--count', '1')).code).toBe(0);
+    });
+
     it('goes over to a member of the same name and says so', async () => {
       const first = start('subscribe', 'mailer', '--member', 'm');
       await waitUntil(async () => ((await consumer())?.members as unknown[] | undefined)?.length === 1, {

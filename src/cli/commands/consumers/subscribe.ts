@@ -13,6 +13,7 @@ interface SubscribeFlags extends ClientOptions, SettingsFlags {
   readonly context?: string;
   readonly member?: string;
   readonly start?: StartPosition;
+  readonly mustExist?: true;
   readonly ack?: true;
   readonly count?: number;
   readonly maxInFlight?: number;
@@ -20,7 +21,7 @@ interface SubscribeFlags extends ClientOptions, SettingsFlags {
 }
 
 const HELP = `
-The consumer is created at first use. Its settings are durable: leave the flags out to take them as stored.
+The consumer is created at first use, unless --must-exist is given. Its settings are durable: leave the flags out to take them as stored.
 Without --ack each line shows the lease to acknowledge it with: madeleine ack CONSUMER POSITION:LEASE.
 
 Examples:
@@ -38,6 +39,7 @@ export function subscribeCommand(deps: CliDeps): Command {
       'where a new consumer begins: earliest (default), latest, position:N or time:T',
       startPosition,
     )
+    .option('--must-exist', 'create nothing; refuse a consumer, or a stream of --stream, that there is not')
     .option('--ack', 'acknowledge each event after printing it')
     .option('--count <n>', 'stop after so many deliveries', count)
     .option('--max-in-flight <n>', 'credit in events (default 100)', count)
@@ -62,11 +64,11 @@ export function subscribeCommand(deps: CliDeps): Command {
 }
 
 function subscribeRequest(consumer: string, flags: SubscribeFlags): Partial<SubscribeRequest> & { consumer: string } {
-  const { context, member, start, maxInFlight, maxInFlightBytes } = flags;
+  const { context, member, start, mustExist, maxInFlight, maxInFlightBytes } = flags;
   const settings = settingsOf(flags) as SubscribeRequest['settings'];
   return {
     consumer,
-    ...defined({ context, member, start, settings, maxInFlight, maxInFlightBytes }),
+    ...defined({ context, member, start, settings, mustExist, maxInFlight, maxInFlightBytes }),
     payloadEncoding: PayloadEncoding.PAYLOAD_ENCODING_BYTES,
   };
 }

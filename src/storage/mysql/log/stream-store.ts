@@ -2,7 +2,9 @@
 
 import type { StreamState } from '../../../domain/events/stream.js';
 import type { ListStreamsOptions, StreamStore } from '../../ports/log-storage.js';
+import { usedNames } from '../names/ids-of.js';
 import { type ListPart, listByName } from '../names/list-by-name.js';
+import type { Names } from '../names/name-cache.js';
 import type { Database, SqlValue } from '../sql/database.js';
 import { type StreamRow, streamFromRow } from './stream-rows.js';
 
@@ -10,11 +12,18 @@ const COLUMNS = `id, context_id, name, owner, epoch, last_sequence, first_positi
 const FIND = `SELECT ${COLUMNS.replace(/\w+/g, 's.$&')}, c.name AS context FROM stream s JOIN context c ON c.id = s.context_id
   WHERE c.name = ? AND s.name = ?`;
 
+export interface MysqlStreamStoreOptions {
+  readonly database: Database;
+  readonly names: Names;
+}
+
 export class MysqlStreamStore implements StreamStore {
   readonly #database: Database;
+  readonly #names: Names;
 
-  constructor(database: Database) {
+  constructor({ database, names }: MysqlStreamStoreOptions) {
     this.#database = database;
+    this.#names = names;
   }
 
   /** See StreamStore.find. */
@@ -22,6 +31,11 @@ export class MysqlStreamStore implements StreamStore {
     const values = [Buffer.from(context), Buffer.from(name)];
     const rows = await this.#database.execute<StreamRow & { context: Buffer }>(FIND, values);
     return rows.map((row) => streamFromRow(row, row.context.toString()))[0];
+  }
+
+  /** See StreamStore.pushedTo. */
+  pushedTo(context: string, names: readonly string[]): Promise<ReadonlySet<string>> {
+    return usedNames(this.#database, this.#names.current, { table: 'stream', context, wanted: names });
   }
 
   /** See StreamStore.list. */

@@ -25,8 +25,43 @@ export async function idsOf(
     const found = await Promise.all(distinct.map((name) => queries.execute<{ id: number }>(sql, [Buffer.from(name)])));
     return found.flat().map(({ id }) => id);
   }
-  const scoped = distinct.map((name) => ({ context, name }));
+  const ids = await idsIn(queries, names, { table, context, wanted: distinct });
+  return [...ids.values()];
+}
+
+/** Returns those of the names that topics or streams have, in the context or, of `all`, in any. */
+export async function usedNames(
+  queries: Queries,
+  names: NameCache,
+  { table, context, wanted }: WantedNames,
+): Promise<ReadonlySet<string>> {
+  if (wanted.length === 0) return new Set();
+  const distinct = [...new Set(wanted)];
+  if (context !== ALL_CONTEXTS)
+    return new Set((await idsIn(queries, names, { table, context, wanted: distinct })).keys());
+  // As above, by both columns of the index for each name; a list of names would be held against all of a context.
+  const each = distinct.map((_, n) => (n === 0 ? 'SELECT ? AS name' : 'SELECT ?')).join(' UNION ALL ');
+  const sql = `SELECT STRAIGHT_JOIN DISTINCT w.name FROM (${each}) w JOIN context c JOIN ${table} n FORCE INDEX (${table}_name)
+    ON n.context_id = c.id AND n.name = w.name`;
+  const rows = await queries.query<{ name: Buffer }>(
+    sql,
+    distinct.map((name) => Buffer.from(name)),
+  );
+  return new Set(rows.map(({ name }) => name.toString()));
+}
+
+/** Numbers of topics or streams of one context by their names. */
+async function idsIn(
+  queries: Queries,
+  names: NameCache,
+  { table, context, wanted }: WantedNames,
+): Promise<ReadonlyMap<string, number>> {
+  const scoped = wanted.map((name) => ({ context, name }));
   await names.load(queries, { contexts: [context], ...(table === 'topic' ? { topics: scoped } : { streams: scoped }) });
-  const idOf = (name: string) => (table === 'topic' ? names.topicId(context, name) : names.streamId(context, name));
-  return distinct.map(idOf).filter((id) => id !== undefined);
+  const ids = new Map<string, number>();
+  for (const name of wanted) {
+    const id = table === 'topic' ? names.topicId(context, name) : names.streamId(context, name);
+    if (id !== undefined) ids.set(name, id);
+  }
+  return ids;
 }

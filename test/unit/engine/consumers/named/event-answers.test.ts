@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { eventAnswers, unleasedAnswers } from '../../../../src/engine/consumers/event-answers.js';
+import { eventAnswers, unleasedAnswers } from '../../../../../src/engine/consumers/named/event-answers.js';
 
 describe('an event that is acknowledged by its id', () => {
   const events = [[3], [], [4, 9], [5, 8], [6, 7]];

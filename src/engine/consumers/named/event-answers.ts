@@ -1,7 +1,7 @@
 // Events that are acknowledged by their ids: an answer for each of their entries, and what becomes of the event by these.
 
-import type { AckStatus, Answer } from '../../domain/consumers/delivery-types.js';
-import type { Position } from '../../units.js';
+import type { AckStatus, Answer } from '../../../domain/consumers/delivery-types.js';
+import type { Position } from '../../../units.js';
 
 /** What became of an event that was named by an id. */
 export interface EventAnswer {
