@@ -11,10 +11,13 @@ import type { Clock } from '../../lib/clock.js';
 import { FairQueue, TURN } from '../../lib/fair-queue.js';
 import type { Millis } from '../../units.js';
 
-/** What the calls of a turn may take before the others wait for the next one; one is begun in any case. */
+/** What the calls of a turn may take before the others wait for the next one. */
 const TURN_MS: Millis = 1;
-/** Calls that are begun in one turn, at most. */
-export const IN_TURN = 32;
+/**
+ * Calls that are begun in one turn, at least and at most. Where the process waits for the machine's processors time goes by
+ * without work, and a turn of one call would cost more than the call.
+ */
+export const IN_TURN = { least: 4, most: 32 } as const;
 /** Calls that wait before those are looked for that nobody waits for any more. */
 const SWEPT_FROM = 64;
 
@@ -42,8 +45,8 @@ export class CallTurns<S extends CallStream = ServerHttp2Stream> {
   #sweepAt = SWEPT_FROM;
   /** When the first call of this turn came or was begun. */
   #turnAtMs: Millis | undefined;
-  /** Calls that this turn may still begin. */
-  #left = IN_TURN;
+  /** Calls that this turn has begun. */
+  #begun = 0;
   /** Steps of this turn that are still to come; the last one ends it. */
   #steps = 0;
 
@@ -57,7 +60,7 @@ export class CallTurns<S extends CallStream = ServerHttp2Stream> {
     if (stream.closed) return;
     if (this.#steps === 0) this.#addStep();
     if (this.#waitingCount === 0 && this.#hasRoom()) {
-      this.#left -= 1;
+      this.#begun += 1;
       this.#begin(stream, headers, flags, rawHeaders);
     } else {
       this.#wait(caller, [stream, headers, flags, rawHeaders]);
@@ -82,7 +85,7 @@ export class CallTurns<S extends CallStream = ServerHttp2Stream> {
   #hasRoom(): boolean {
     const nowMs = this.#clock.monotonicMs();
     this.#turnAtMs ??= nowMs;
-    return this.#left > 0 && nowMs - this.#turnAtMs < TURN_MS;
+    return this.#begun < IN_TURN.least || (this.#begun < IN_TURN.most && nowMs - this.#turnAtMs < TURN_MS);
   }
 
   /** Adds a step: what a call does by ticks and promises is done before the next one, and counts. */
@@ -93,7 +96,7 @@ export class CallTurns<S extends CallStream = ServerHttp2Stream> {
 
   readonly #step = (): void => {
     const call = this.#waitingCount > 0 && this.#hasRoom() ? this.#next() : undefined;
-    if (call !== undefined) this.#left -= 1;
+    if (call !== undefined) this.#begun += 1;
     this.#steps -= 1;
     if (this.#steps === 0) this.#endTurn();
     if (call !== undefined) this.#beginLate(call);
@@ -102,8 +105,8 @@ export class CallTurns<S extends CallStream = ServerHttp2Stream> {
   /** Ends the turn. The steps that are set here come when the loop has looked for what else came. */
   #endTurn(): void {
     this.#turnAtMs = undefined;
-    this.#left = IN_TURN;
-    for (let n = Math.min(this.#waitingCount, IN_TURN); n > 0; n -= 1) this.#addStep();
+    this.#begun = 0;
+    for (let n = Math.min(this.#waitingCount, IN_TURN.most); n > 0; n -= 1) this.#addStep();
   }
 
   /** Takes the next call that is not over. */

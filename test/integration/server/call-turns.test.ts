@@ -127,7 +127,7 @@ describe('a burst of 1,000 calls', () => {
     await pass(2);
     const reached = (await begun(READ_EVENTS)) - before;
     expect(reached).toBeGreaterThan(0);
-    expect(reached).toBeLessThanOrEqual((turns.count - turn) * IN_TURN);
+    expect(reached).toBeLessThanOrEqual((turns.count - turn) * IN_TURN.most);
     expect(reached).toBeLessThan(500);
     await pass(50);
     expect((await begun(READ_EVENTS)) - before).toBe(reached);
@@ -142,8 +142,11 @@ describe('a burst of 1,000 calls', () => {
     expect(await statusOf(few.call(CHECK, framed(Buffer.alloc(0))))).toBe('0');
     const took = turns.count - turn;
     expect(took).toBeLessThanOrEqual(12);
-    expect((await begun(READ_EVENTS)) - already).toBeLessThanOrEqual(took * IN_TURN);
-    await waitUntil(async () => (await begun(READ_EVENTS)) - before === 1_000, { what: 'all have begun in the end' });
+    expect((await begun(READ_EVENTS)) - already).toBeLessThanOrEqual(took * IN_TURN.most);
+    await waitUntil(async () => (await begun(READ_EVENTS)) - before === 1_000, {
+      what: 'all have begun in the end',
+      timeoutMs: 30_000,
+    });
   });
 
   it('whose connection ends while they wait leaves nothing', async () => {
