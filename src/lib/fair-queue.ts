@@ -49,6 +49,16 @@ export class FairQueue<T> {
     return undefined;
   }
 
+  /** Takes one item of the caller out; false: it is not there any more. */
+  remove(caller: string, item: T): boolean {
+    const line = this.#lines.get(caller);
+    const at = line?.items.indexOf(item) ?? -1;
+    if (line === undefined || at === -1) return false;
+    line.items.splice(at, 1);
+    if (line.items.length === 0) this.#end(this.#turns.indexOf(line), line);
+    return true;
+  }
+
   /** Takes out what is not to be kept, and returns it. */
   drop(isKept: (item: T) => boolean): T[] {
     const dropped: T[] = [];
@@ -71,11 +81,13 @@ export class FairQueue<T> {
   #take(at: number, line: Line<T>, size: number): T | undefined {
     line.credit = Math.max(0, line.credit - size);
     const item = line.items.shift();
-    if (line.items.length === 0) {
-      this.#lines.delete(line.caller);
-      this.#turns.splice(at, 1);
-    }
+    if (line.items.length === 0) this.#end(at, line);
     return item;
+  }
+
+  #end(at: number, line: Line<T>): void {
+    this.#lines.delete(line.caller);
+    this.#turns.splice(at, 1);
   }
 }
 

@@ -34,3 +34,31 @@ describe('a fair gate', () => {
     expect(await next).toBe('done');
   });
 });
+
+describe('a work that is given up', () => {
+  it('leaves its place if it has not begun, and goes on if it has', async () => {
+    const gate = new FairGate(1);
+    const leaving = new AbortController();
+    const begun: string[] = [];
+    let end = () => {};
+    const first = gate.run(
+      'a',
+      () =>
+        new Promise<void>((done) => {
+          end = done;
+        }),
+      leaving.signal,
+    );
+    const work = async (name: string) => void begun.push(name);
+    const left = gate.run('a', () => work('left'), leaving.signal);
+    const refused = expect(left).rejects.toThrow('gone');
+    const next = gate.run('a', () => work('next'));
+    leaving.abort(new Error('gone'));
+    await refused;
+    end();
+    await Promise.all([first, next]);
+    await expect(gate.run('a', () => work('late'), leaving.signal)).rejects.toThrow('gone');
+    await gate.run('a', () => work('again'));
+    expect(begun).toEqual(['next', 'again']);
+  });
+});

@@ -63,3 +63,23 @@ describe('what is dropped', () => {
     expect(queue.isEmpty).toBe(true);
   });
 });
+
+describe('an item that is taken out', () => {
+  it('is not there any more, nor is the line that it was alone in', () => {
+    const queue = new FairQueue<string>(() => 1);
+    for (const item of ['a1', 'a2', 'a3']) queue.push('a', item);
+    queue.push('b', 'b1');
+    expect(queue.remove('a', 'a2')).toBe(true);
+    expect(queue.remove('b', 'b1')).toBe(true);
+    for (const [caller, item] of [
+      ['a', 'a2'],
+      ['b', 'b1'],
+      ['c', 'a1'],
+    ] as const) {
+      expect(queue.remove(caller, item)).toBe(false);
+    }
+    queue.push('b', 'b2');
+    expect([queue.shift(), queue.shift(), queue.shift(), queue.shift()].sort()).toEqual(['a1', 'a3', 'b2', undefined]);
+    expect(queue.isEmpty).toBe(true);
+  });
+});
