@@ -169,9 +169,8 @@ const NO_WRITES = {
     unindexed: [],
     identities: [],
     cawins: [],
-    droppedShapeIds: [],
   },
-  ...{ watched: undefined, readyShapeId: undefined, registered: undefined },
+  catalog: undefined,
 };
 const onTrip = () => {};
 const many = (count: number, from: number) => Array.from({ length: count }, (_, n) => from + n);
@@ -434,7 +433,7 @@ export const HOT_OPERATIONS: readonly HotOperation[] = [
       const next = { context: 1e3, topic: 1e6, stream: 1e6 };
       const minter = new NameMinter({ names: names.current, next, headPosition: EVENTS });
       const writes = { ...NO_WRITES, freed: { eventId: row, position } };
-      return writeWaits(group, writes, { minter, headPosition: EVENTS, onTrip });
+      return writeWaits(group, writes, { minter, onTrip });
     },
   },
   {

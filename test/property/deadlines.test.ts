@@ -18,7 +18,7 @@ import { propertyParameters } from '../support/property.js';
 const START = 1_000_000;
 const EVENT_ID = 1;
 const DESCRIPTION = parseDescription(Buffer.from('{"a":1}'), 'd');
-const CATALOG = new ShapeCatalog(1, [
+const CATALOG = ShapeCatalog.of(1, [
   {
     context: 'c',
     topic: 't',

@@ -45,7 +45,7 @@ const WATCHED = [watched(1, { a: 1 }), watched(2, { b: 1 }), watched(3, { a: 1, 
 /** The catalogue, with the keys that identify the topic's events. */
 function catalogOf(keys: readonly string[]): ShapeCatalog {
   const descriptionPaths = keys.map((key) => `/${key}`);
-  return new ShapeCatalog(1, WATCHED, [{ context: CONTEXT, topic: TOPIC, settings: { descriptionPaths } }]);
+  return ShapeCatalog.of(1, WATCHED, [{ context: CONTEXT, topic: TOPIC, settings: { descriptionPaths } }]);
 }
 
 interface PushSpec {

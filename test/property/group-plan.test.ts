@@ -14,7 +14,7 @@ import { scopedKey } from '../../src/domain/names.js';
 import { propertyParameters } from '../support/property.js';
 
 const CONTEXT = 'default';
-const NO_SHAPES = new ShapeCatalog(1, []);
+const NO_SHAPES = ShapeCatalog.of(1, []);
 
 function draft(stream: string, issuer: string, messageId: string): EventDraft {
   return {

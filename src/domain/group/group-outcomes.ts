@@ -76,7 +76,8 @@ export interface Expired {
 
 export interface Watching {
   readonly kind: 'watching';
-  readonly shapeId: number;
+  /** Whether it is by this unit, not by one before. */
+  readonly created: boolean;
 }
 
 export interface Ready {

@@ -7,73 +7,70 @@ import { instantText } from '../instant-text.js';
 import { differingSettings, type TopicSettings } from '../topics/topic.js';
 import type { Dropped, Ready, Refused, Registered, Watching } from './group-outcomes.js';
 import { shapeInUse, tooManyShapes, unknownShape } from './group-plan-refusals.js';
-import type { DropUnit, LockedWaits, RegisterUnit, WaitWrites, WatchUnit } from './group-plan-types.js';
-import { isOwn, type ShapeCatalog } from './shape-catalog.js';
-
-export type CatalogWrites = Pick<WaitWrites, 'watched' | 'readyShapeId' | 'droppedShapeIds' | 'registered'>;
+import type { DropUnit, LockedState, RegisterUnit, WatchUnit } from './group-plan-types.js';
+import { type CatalogChange, type CatalogUpdate, isOwn, type ShapeCatalog } from './shape-catalog.js';
 
 export interface CatalogPlannerOptions {
   /** The version of the catalogue in the locked head. */
   readonly catalog: ShapeCatalog;
-  readonly locked: LockedWaits | undefined;
+  readonly locked: LockedState;
   /** The time of the group. */
   readonly time: Micros;
-  readonly nextShapeId: number;
 }
 
 export class CatalogPlanner {
   readonly #options: CatalogPlannerOptions;
-  #watched: WaitWrites['watched'];
-  #readyShapeId: number | undefined;
-  #droppedShapeIds: readonly number[] = [];
-  #registered: WaitWrites['registered'];
+  #change: CatalogChange | undefined;
 
   constructor(options: CatalogPlannerOptions) {
     this.#options = options;
   }
 
   get nextShapeId(): number {
-    return this.#watched === undefined ? this.#options.nextShapeId : this.#options.nextShapeId + 1;
+    const { nextShapeId } = this.#options.locked.head;
+    return this.#change?.kind === 'watched' ? nextShapeId + 1 : nextShapeId;
   }
 
-  writes(): CatalogWrites {
-    return {
-      watched: this.#watched,
-      readyShapeId: this.#readyShapeId,
-      droppedShapeIds: this.#droppedShapeIds,
-      registered: this.#registered,
-    };
+  /** What becomes of the catalogue; undefined: it stays as it is. */
+  update(): CatalogUpdate | undefined {
+    const { catalog, locked } = this.#options;
+    // The time, not a count: a version that a database lost when it crashed is then not used again for other contents.
+    const version = Math.max(catalog.version + 1, locked.now);
+    return this.#change && { version, change: this.#change };
   }
 
   watch(unit: WatchUnit): Watching | Refused {
-    const { catalog, nextShapeId } = this.#options;
-    const known = catalog.find(unit.context, unit.topic, unit.shape);
-    if (known !== undefined) return { kind: 'watching', shapeId: known.id };
-    const { isFull = false, identity } = catalog.of(unit.context, unit.topic) ?? {};
-    if (isFull && !isOwn(identity, unit.shape)) return { kind: 'refused', error: tooManyShapes(unit, []) };
-    this.#watched = { id: nextShapeId, unit };
-    return { kind: 'watching', shapeId: nextShapeId };
+    const { catalog, locked } = this.#options;
+    const { context, topic, shape: wanted, neededAt } = unit;
+    if (catalog.find(context, topic, wanted) !== undefined) return { kind: 'watching', created: false };
+    const { isFull = false, identity } = catalog.of(context, topic) ?? {};
+    if (isFull && !isOwn(identity, wanted)) return { kind: 'refused', error: tooManyShapes(unit, []) };
+    const { position, nextShapeId } = locked.head;
+    const progress = { ready: false, watchedAfter: position, builtTo: 0, neededAt };
+    this.#change = { kind: 'watched', context, topic, shape: { ...wanted, id: nextShapeId, ...progress } };
+    return { kind: 'watching', created: true };
   }
 
-  /** Writes nothing of a shape that was given back while it was indexed. */
+  /** Writes nothing of a shape that was given back while it was indexed, or that another instance has indexed too. */
   ready(shapeId: number): Ready {
-    if (this.#options.catalog.isOwn(shapeId) !== undefined) this.#readyShapeId = shapeId;
+    if (this.#options.catalog.byId(shapeId)?.ready === false) this.#change = { kind: 'ready', shapeId };
     return { kind: 'ready' };
   }
 
   /** Drops those of the shapes that nothing keeps; refused with what keeps the first where that is all of them. */
   drop({ shapeIds, unusedSince }: DropUnit): Dropped | Refused {
     const kept = new Map(shapeIds.map((id) => [id, this.#keeping(id, unusedSince)]));
-    this.#droppedShapeIds = [...kept].flatMap(([id, error]) => (error === undefined ? [id] : []));
-    if (this.#droppedShapeIds.length > 0) return { kind: 'dropped', shapeIds: this.#droppedShapeIds };
-    return { kind: 'refused', error: [...kept.values()][0] ?? unknownShape() };
+    const free = [...kept].flatMap(([id, error]) => (error === undefined ? [id] : []));
+    if (free.length === 0) return { kind: 'refused', error: [...kept.values()][0] ?? unknownShape() };
+    this.#change = { kind: 'dropped', shapeIds: free };
+    return this.#change;
   }
 
   /** Why the shape cannot be dropped. */
   #keeping(shapeId: number, unusedSince: Micros): MadeleineError | undefined {
     const { catalog, locked, time } = this.#options;
     const ownShape = catalog.isOwn(shapeId);
-    const life = locked?.shapes.get(shapeId);
+    const life = locked.waits?.shapes.get(shapeId);
     if (ownShape === undefined || life === undefined) return unknownShape();
     const { neededAt, awaitedUntil = 0 } = life;
     if (ownShape) return shapeInUse('its topic is registered with its paths');
@@ -85,7 +82,8 @@ export class CatalogPlanner {
   register(unit: RegisterUnit): Registered | Refused {
     const known = this.#options.catalog.settingsOf(unit.context, unit.topic);
     if (known === undefined) {
-      this.#registered = { unit, registeredAt: this.#options.time };
+      const { context, topic, settings } = unit;
+      this.#change = { kind: 'registered', context, topic, settings, registeredAt: this.#options.time };
       return { kind: 'registered', created: true };
     }
     const differing = differingSettings(known, unit.settings);

@@ -12,6 +12,7 @@ import type { StreamState } from '../events/stream.js';
 import type { TopicSettings } from '../topics/topic.js';
 import type { EventOutcome, Wait } from '../waits/wait.js';
 import type { UnitOutcome } from './group-outcomes.js';
+import type { CatalogUpdate } from './shape-catalog.js';
 
 /** One event to push. */
 export interface Push {
@@ -254,10 +255,8 @@ export interface WaitWrites {
   readonly identities: readonly { readonly identity: Identity; readonly occurrence: Occurrence }[];
   /** An event that was invalidated: its identities are free, what it ended is INVALIDATED. */
   readonly freed: { readonly eventId: EventId; readonly position: Position } | undefined;
-  readonly watched: { readonly id: number; readonly unit: WatchUnit } | undefined;
-  readonly readyShapeId: number | undefined;
-  readonly droppedShapeIds: readonly number[];
-  readonly registered: { readonly unit: RegisterUnit; readonly registeredAt: Micros } | undefined;
+  /** Undefined: the catalogue stays as it is. */
+  readonly catalog: CatalogUpdate | undefined;
   readonly cawins: readonly PlannedCawin[];
 }
 
@@ -304,6 +303,18 @@ export function unitSize(unit: GroupUnit): number {
 export function standsAlone(unit: GroupUnit): boolean {
   return unit.kind !== 'push' && unit.kind !== 'observe';
 }
+
+/** Whether a unit may change the catalogue. */
+export function recatalogues(unit: GroupUnit): boolean {
+  return CATALOG_KINDS.has(unit.kind);
+}
+
+const CATALOG_KINDS: ReadonlySet<GroupUnit['kind']> = new Set<CatalogUnit['kind']>([
+  'watch',
+  'ready',
+  'drop',
+  'register',
+]);
 
 const NO_IDENTITIES: readonly Identity[] = [];
 

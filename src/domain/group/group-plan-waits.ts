@@ -16,7 +16,6 @@ import { bug, type MadeleineError } from '../errors.js';
 import { EntryKind, isJsonContentType, type LogEntry } from '../events/event.js';
 import { askerOf, type EventOutcome, outcomeOf, outcomeOfEntries, type Wait } from '../waits/wait.js';
 import type { Expired, Invalidated, Observed, PushOutcome, Refused } from './group-outcomes.js';
-import type { CatalogWrites } from './group-plan-catalog.js';
 import { findOf, isFor, keysOf, waitKeyText } from './group-plan-needs.js';
 import { alreadyOccurred, equalInCall, isOver, pastDeadline, unindexed, unknownEvent } from './group-plan-refusals.js';
 import {
@@ -34,7 +33,7 @@ import {
   type WaitKey,
   type WaitWrites,
 } from './group-plan-types.js';
-import type { ShapeCatalog } from './shape-catalog.js';
+import type { CatalogUpdate, ShapeCatalog } from './shape-catalog.js';
 
 /** An entry that ends a wait or an event without a payload. */
 export interface EndingEntry {
@@ -83,7 +82,7 @@ export class WaitPlanner {
   }
 
   /** All that the group writes besides entries and streams; undefined if that is nothing. */
-  writes(catalog: CatalogWrites): WaitWrites | undefined {
+  writes(catalog: CatalogUpdate | undefined): WaitWrites | undefined {
     const touched = [...this.#touched.values()];
     const writes = {
       added: touched.filter(({ isNew }) => isNew).map(({ wait }) => wait),
@@ -94,7 +93,7 @@ export class WaitPlanner {
       identities: this.#identified,
       freed: this.#freed,
       cawins: this.#cawins,
-      ...catalog,
+      catalog,
     };
     const nothing = Object.values(writes).every(
       (part) => part === undefined || (Array.isArray(part) && part.length === 0),

@@ -59,7 +59,7 @@ class GroupPlanner {
     // The first entry gets max(head + 1 µs, now), each further one 1 µs more.
     this.#lastCreatedAt = Math.max(locked.head.createdAt, locked.now - 1);
     const time = this.#lastCreatedAt + 1;
-    this.#catalog = new CatalogPlanner({ catalog, locked: locked.waits, time, nextShapeId: locked.head.nextShapeId });
+    this.#catalog = new CatalogPlanner({ catalog, locked, time });
     this.#waits = new WaitPlanner({
       locked: locked.waits,
       catalog,
@@ -106,7 +106,7 @@ class GroupPlanner {
         nextShapeId: this.#catalog.nextShapeId,
       },
       inDoubt: this.#inDoubt,
-      waits: this.#waits.writes(this.#catalog.writes()),
+      waits: this.#waits.writes(this.#catalog.update()),
     };
   }
 

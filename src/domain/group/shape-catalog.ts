@@ -1,12 +1,15 @@
 // What the catalogue says of topics, as of one version of it: the shapes that each topic watches, and what it is
-// registered with. A snapshot: never changed, replaced by a newer one. Topics of which pushes need to know nothing are not in its
+// registered with. A snapshot: never changed, replaced by a newer one, which is loaded, or made of the former one by whoever knows
+// what has changed. Topics of which pushes need to know nothing are not in its
 // way, so that their pushes pay one look into a map.
 
 import type { Micros, Position } from '../../units.js';
+import { SharedMap } from '../collections/shared-map.js';
 import { type DescriptionPaths, parseDescriptionPaths } from '../descriptions/description-paths.js';
 import { MAX_SHAPES, type Shape } from '../descriptions/shape.js';
 import type { ShapeLife } from '../descriptions/shape-life.js';
 import { ShapeMatcher } from '../descriptions/shape-matcher.js';
+import { assertNever } from '../errors.js';
 import { scopedKey } from '../names.js';
 import type { TopicSettings } from '../topics/topic.js';
 
@@ -31,6 +34,8 @@ export interface TopicShapes {
   readonly identity: DescriptionPaths | undefined;
   /** Whether it has no place for one more shape. The one that it is registered with has a place of its own. */
   readonly isFull: boolean;
+  /** See ShapeCatalog: of this topic. */
+  readonly neededSince: Micros;
 }
 
 /** A shape as it is stored, and what keeps it. */
@@ -49,64 +54,88 @@ interface OfTopic {
   readonly topic: string;
 }
 
+/** What a group has changed: its unit stands alone, so it is one thing. */
+export type CatalogChange =
+  | (OfTopic & { readonly kind: 'watched'; readonly shape: WatchedShape })
+  | { readonly kind: 'ready'; readonly shapeId: number }
+  | { readonly kind: 'dropped'; readonly shapeIds: readonly number[] }
+  | (OfTopic & { readonly kind: 'registered'; readonly settings: TopicSettings; readonly registeredAt: Micros });
+
+/** A change, and the version that the catalogue has from then on. */
+export interface CatalogUpdate {
+  readonly version: number;
+  readonly change: CatalogChange;
+}
+
+/** What is stored, by scopedKey(context, topic). Versions of the catalogue share what did not change between them. */
+interface Parts {
+  readonly topics: SharedMap<string, TopicShapes>;
+  /** The topic of each shape, by its id. */
+  readonly topicOf: SharedMap<number, string>;
+  readonly registered: SharedMap<string, TopicSettings>;
+  readonly freed: readonly number[];
+}
+
 export class ShapeCatalog {
   readonly version: number;
-  /** Ids of shapes that were given back and whose index rows may still be there. */
-  readonly freed: readonly number[];
-  /** When the shape that was not needed for the longest was last needed, of those that may be given back; infinite without any. */
-  readonly neededSince: Micros;
-  readonly #topics = new Map<string, TopicShapes>();
-  /** Whether each shape, by its id, is the one that its topic is registered with. */
-  readonly #isOwn = new Map<number, boolean>();
-  readonly #registered = new Map<string, TopicSettings>();
+  readonly #parts: Parts;
+  #neededSince: Micros | undefined;
 
-  constructor(
+  private constructor(version: number, parts: Parts) {
+    this.version = version;
+    this.#parts = parts;
+  }
+
+  /** The catalogue of shapes, ascending by id, settings of topics, and ids of shapes that were given back. */
+  static of(
     version: number,
     shapes: Iterable<OfTopic & { readonly shape: WatchedShape }>,
     registered: Iterable<OfTopic & { readonly settings: TopicSettings }> = [],
     freed: readonly number[] = [],
-  ) {
-    this.version = version;
-    this.freed = freed;
+  ): ShapeCatalog {
+    const settingsOf = new Map<string, TopicSettings>();
     const byTopic = new Map<string, WatchedShape[]>();
+    const topicOf = new Map<number, string>();
     for (const { context, topic, settings } of registered) {
       const key = scopedKey(context, topic);
-      this.#registered.set(key, settings);
-      if (settings.descriptionPaths.length > 0) byTopic.set(key, []);
+      settingsOf.set(key, settings);
+      byTopic.set(key, []);
     }
     for (const { context, topic, shape } of shapes) {
       const key = scopedKey(context, topic);
       const list = byTopic.get(key);
       if (list === undefined) byTopic.set(key, [shape]);
       else list.push(shape);
+      topicOf.set(shape.id, key);
     }
-    let neededSince = Number.POSITIVE_INFINITY;
+    const topics = new Map<string, TopicShapes>();
     for (const [key, list] of byTopic) {
-      const identity = identityPaths(this.#registered.get(key));
-      const taken = list.filter((shape) => !isOwn(identity, shape));
-      for (const shape of list) this.#isOwn.set(shape.id, true);
-      for (const { id, neededAt } of taken) {
-        this.#isOwn.set(id, false);
-        neededSince = Math.min(neededSince, neededAt);
-      }
-      this.#topics.set(key, {
-        shapes: list,
-        matcher: new ShapeMatcher(list),
-        identity,
-        isFull: taken.length >= MAX_SHAPES,
-      });
+      const watched = topicShapes(list, identityPaths(settingsOf.get(key)));
+      if (watched !== undefined) topics.set(key, watched);
     }
-    this.neededSince = neededSince;
+    const maps = { topics: SharedMap.of(topics), topicOf: SharedMap.of(topicOf), registered: SharedMap.of(settingsOf) };
+    return new ShapeCatalog(version, { ...maps, freed });
   }
 
   /** No push needs to know anything. */
   get isEmpty(): boolean {
-    return this.#topics.size === 0;
+    return this.#parts.topics.size === 0;
+  }
+
+  /** Ids of shapes that were given back and whose index rows may still be there, ascending. */
+  get freed(): readonly number[] {
+    return this.#parts.freed;
+  }
+
+  /** When the shape that was not needed for the longest was last needed, of those that may be given back; infinite without any. */
+  get neededSince(): Micros {
+    this.#neededSince ??= this.#leastNeeded();
+    return this.#neededSince;
   }
 
   /** Undefined for a topic without shapes and description paths. */
   of(context: string, topic: string): TopicShapes | undefined {
-    return this.#topics.get(scopedKey(context, topic));
+    return this.#parts.topics.get(scopedKey(context, topic));
   }
 
   /** The shape with these paths that the topic watches. */
@@ -114,15 +143,110 @@ export class ShapeCatalog {
     return this.of(context, topic)?.shapes.find(({ digest }) => digest.equals(shape.digest));
   }
 
+  /** The shape with this id. */
+  byId(shapeId: number): WatchedShape | undefined {
+    return this.#topicOf(shapeId)?.shapes.find(({ id }) => id === shapeId);
+  }
+
   /** Whether the shape is the one that its topic is registered with; undefined if there is none of this id. */
   isOwn(shapeId: number): boolean | undefined {
-    return this.#isOwn.get(shapeId);
+    const shape = this.byId(shapeId);
+    return shape && isOwn(this.#topicOf(shapeId)?.identity, shape);
   }
 
   /** What the topic is registered with; undefined if nobody registered it. */
   settingsOf(context: string, topic: string): TopicSettings | undefined {
-    return this.#registered.get(scopedKey(context, topic));
+    return this.#parts.registered.get(scopedKey(context, topic));
   }
+
+  /** This catalogue after the change: what would be loaded then, at the same cost however many shapes there are. */
+  with({ version, change }: CatalogUpdate): ShapeCatalog {
+    return new ShapeCatalog(version, changed(this.#parts, change));
+  }
+
+  /** This version without a shape of which nothing is left. */
+  withoutFreed(shapeId: number): ShapeCatalog {
+    return new ShapeCatalog(this.version, { ...this.#parts, freed: this.freed.filter((id) => id !== shapeId) });
+  }
+
+  #topicOf(shapeId: number): TopicShapes | undefined {
+    const key = this.#parts.topicOf.get(shapeId);
+    return key === undefined ? undefined : this.#parts.topics.get(key);
+  }
+
+  #leastNeeded(): Micros {
+    let least = Number.POSITIVE_INFINITY;
+    for (const { neededSince } of this.#parts.topics.values()) least = Math.min(least, neededSince);
+    return least;
+  }
+}
+
+function changed(parts: Parts, change: CatalogChange): Parts {
+  switch (change.kind) {
+    case 'watched':
+      return watched(parts, scopedKey(change.context, change.topic), change.shape);
+    case 'ready':
+      return ready(parts, change.shapeId);
+    case 'dropped':
+      return dropped(parts, change.shapeIds);
+    case 'registered':
+      return registered(parts, scopedKey(change.context, change.topic), change.settings);
+    default:
+      return assertNever(change);
+  }
+}
+
+function watched(parts: Parts, key: string, shape: WatchedShape): Parts {
+  const former = parts.topics.get(key);
+  const shapes = [...(former?.shapes ?? []), shape];
+  return {
+    ...parts,
+    topics: parts.topics.with(key, topicShapes(shapes, former?.identity)),
+    topicOf: parts.topicOf.with(shape.id, key),
+  };
+}
+
+function ready(parts: Parts, shapeId: number): Parts {
+  return withShapes(parts, shapeId, (shape) =>
+    shape.id === shapeId ? [{ ...shape, ready: true, builtTo: shape.watchedAfter }] : [shape],
+  );
+}
+
+function dropped(parts: Parts, shapeIds: readonly number[]): Parts {
+  let left = { ...parts, freed: [...parts.freed, ...shapeIds].sort((a, b) => a - b) };
+  for (const shapeId of shapeIds) {
+    const others = withShapes(left, shapeId, (shape) => (shape.id === shapeId ? [] : [shape]));
+    left = { ...left, topics: others.topics, topicOf: left.topicOf.with(shapeId, undefined) };
+  }
+  return left;
+}
+
+/** What becomes of the shapes of a topic, which one of them tells. */
+function withShapes(parts: Parts, shapeId: number, become: (shape: WatchedShape) => readonly WatchedShape[]): Parts {
+  const key = parts.topicOf.get(shapeId);
+  const former = key === undefined ? undefined : parts.topics.get(key);
+  if (key === undefined || former === undefined) return parts;
+  const topic = topicShapes(former.shapes.flatMap(become), former.identity);
+  return { ...parts, topics: parts.topics.with(key, topic) };
+}
+
+function registered(parts: Parts, key: string, settings: TopicSettings): Parts {
+  const topic = topicShapes(parts.topics.get(key)?.shapes ?? [], identityPaths(settings));
+  return { ...parts, topics: parts.topics.with(key, topic), registered: parts.registered.with(key, settings) };
+}
+
+/** What pushes to a topic need to know; undefined: nothing. */
+function topicShapes(shapes: readonly WatchedShape[], identity: DescriptionPaths | undefined): TopicShapes | undefined {
+  if (shapes.length === 0 && identity === undefined) return undefined;
+  const own = identity?.shape.digest;
+  const taken = own === undefined ? shapes : shapes.filter(({ digest }) => !digest.equals(own));
+  return {
+    shapes,
+    matcher: new ShapeMatcher(shapes),
+    identity,
+    isFull: taken.length >= MAX_SHAPES,
+    neededSince: Math.min(...taken.map(({ neededAt }) => neededAt)),
+  };
 }
 
 /** Whether the shape is the one that the topic is registered with. */

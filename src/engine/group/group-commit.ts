@@ -23,12 +23,14 @@ import { matchPushes, needsOf } from '../../domain/group/group-plan-needs.js';
 import {
   type GroupPlan,
   type GroupUnit,
+  recatalogues,
   standsAlone,
   unitBytes,
   unitMemory,
   unitSize,
 } from '../../domain/group/group-plan-types.js';
 import { plannedBefore, recognised, unitAgain } from '../../domain/group/group-rerun.js';
+import type { ShapeCatalog } from '../../domain/group/shape-catalog.js';
 import { type Callers, SERVER } from '../../lib/callers.js';
 import type { Clock, Timer } from '../../lib/clock.js';
 import { TURN } from '../../lib/fair-queue.js';
@@ -92,6 +94,10 @@ interface Group {
   readonly events: number;
   readonly token: number;
   readonly rerun: boolean;
+  /** What it is planned with. */
+  readonly catalog: ShapeCatalog;
+  /** Whether it may change the catalogue. */
+  readonly recatalogues: boolean;
   plan: GroupPlan | undefined;
   locked: boolean;
   /** When it got the lock. */
@@ -243,9 +249,10 @@ export class GroupCommit {
       this.#retryTimer === undefined &&
       !this.#reloading
     ) {
-      // The next group queues for the head row only behind one that holds it: the database then keeps our order.
+      // The next group queues for the head row only behind one that holds it: the database then keeps our order. Behind one that changes
+      // the catalogue it would be planned in vain.
       const last = this.#groups.at(-1);
-      if (last !== undefined && !last.locked) return;
+      if (last !== undefined && (!last.locked || last.recatalogues)) return;
       const committer = this.#idleCommitters.pop() as GroupCommitter;
       const group = this.#take();
       this.#groups.push(group);
@@ -287,9 +294,18 @@ export class GroupCommit {
     this.#admission.grouped(members);
     this.#madeRoom();
     this.#inGroupEvents += events;
-    const token = Math.floor(this.#options.random() * 2 ** 52) + 1;
-    const rerun = first.sent !== undefined;
-    return { members, events, token, rerun, plan: undefined, locked: false, lockedAtMs: 0, settled: false };
+    return {
+      members,
+      events,
+      token: Math.floor(this.#options.random() * 2 ** 52) + 1,
+      rerun: first.sent !== undefined,
+      catalog: this.#options.catalog.current,
+      recatalogues: members.some(({ unit }) => recatalogues(unit)),
+      plan: undefined,
+      locked: false,
+      lockedAtMs: 0,
+      settled: false,
+    };
   }
 
   #madeRoom(): void {
@@ -301,7 +317,7 @@ export class GroupCommit {
   async #run(committer: GroupCommitter, group: Group): Promise<void> {
     const units = group.members.map(({ unit, sent }) => (sent === undefined ? unit : unitAgain(unit, sent)));
     const startedAt = this.#options.clock.monotonicMs();
-    const catalog = this.#options.catalog.current;
+    const { catalog } = group;
     try {
       matchPushes(units, catalog);
       const made = await committer.run({
@@ -353,12 +369,13 @@ export class GroupCommit {
   }
 
   #committed(group: Group, made: readonly MadeCawin[], startedAt: number): void {
-    const { metrics, tail, clock } = this.#options;
+    const { metrics, tail, clock, catalog } = this.#options;
     this.#failures = 0;
     const plan = group.plan as GroupPlan;
-    const { entries } = plan.writes;
+    const { entries, waits } = plan.writes;
     const now = clock.monotonicMs();
     this.#admission.pace.observe(group.events, now - group.lockedAtMs);
+    if (waits?.catalog !== undefined) catalog.committed(group.catalog, waits.catalog);
     if (entries.length > 0) {
       metrics.groupSize.observe(entries.length);
       metrics.commitSeconds.observe((now - startedAt) / 1000);
@@ -392,14 +409,18 @@ export class GroupCommit {
       if (splits || waiting.blocked > 1) waiting.alone = true;
     });
     this.#requeue(group.members);
-    if (failure.kind === 'stale') void this.#reload();
+    if (failure.kind === 'stale') this.#catchUp(group);
     else if (!splits) this.#backOff(failure.kind === 'unavailable' ? AWAY : BUSY);
   }
 
-  async #reload(): Promise<void> {
+  /** Has the catalogue loaded, unless another one is here since the group was planned. */
+  #catchUp({ catalog: { version } }: Group): void {
+    if (this.#options.catalog.current.version === version) void this.#reload(version);
+  }
+
+  async #reload(version: number): Promise<void> {
     if (this.#reloading) return;
     this.#reloading = true;
-    const { version } = this.#options.catalog.current;
     try {
       await this.#options.catalog.reload();
       // It has to be another one: otherwise what is read and what is locked differ, and hurrying does not help.

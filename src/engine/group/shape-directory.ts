@@ -12,7 +12,7 @@ import type { ShapeCatalogCache } from './shape-catalog-cache.js';
 
 export interface ShapeDirectoryOptions {
   readonly store: Pick<ShapeStore, 'list'>;
-  readonly catalog: Pick<ShapeCatalogCache, 'current' | 'reload'>;
+  readonly catalog: Pick<ShapeCatalogCache, 'current' | 'catchUp'>;
   readonly groupCommit: Pick<GroupCommit, 'submit'>;
   readonly durableReads: DurableReads;
 }
@@ -55,7 +55,7 @@ export class ShapeDirectory {
     const outcome = await groupCommit.submit(unit, signal);
     if (outcome.kind === 'refused') throw outcome.error;
     // The next group would find out by itself, and have to begin again.
-    await catalog.reload().catch(() => {});
+    await catalog.catchUp((known) => known.byId(shapeId) === undefined).catch(() => {});
   }
 
   #freeAt({ context, topic, ...life }: StoredShape): Micros | undefined {

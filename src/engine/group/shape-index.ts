@@ -15,7 +15,7 @@ import { ShapeMatcher } from '../../domain/descriptions/shape-matcher.js';
 import { drainingError, MadeleineError } from '../../domain/errors.js';
 import { entryBytes } from '../../domain/events/entry-size.js';
 import { isJsonContentType, type LogEntry } from '../../domain/events/event.js';
-import type { WatchedShape } from '../../domain/group/shape-catalog.js';
+import type { ShapeCatalog, WatchedShape } from '../../domain/group/shape-catalog.js';
 import { scopedKey } from '../../domain/names.js';
 import { DEFAULT_LOOKBACK_MICROS } from '../../domain/waits/wait.js';
 import type { Clock } from '../../lib/clock.js';
@@ -44,7 +44,7 @@ const PATIENCE_MS = 8_000;
 
 export interface ShapeIndexOptions {
   readonly store: Pick<ShapeStore, 'index' | 'positionBefore'>;
-  readonly catalog: Pick<ShapeCatalogCache, 'current' | 'reload'>;
+  readonly catalog: Pick<ShapeCatalogCache, 'current' | 'catchUp'>;
   readonly groupCommit: Pick<GroupCommit, 'submit'>;
   readonly release: Pick<ShapeRelease, 'makeRoom'>;
   readonly uses: Pick<ShapeUses, 'note' | 'idle'>;
@@ -105,13 +105,18 @@ export class ShapeIndex {
       const watched = await this.#watch(topic, shape);
       if (watched?.ready === true) return;
       if (watched === undefined || !(await this.#build(topic, watched))) continue;
-      await this.#options.groupCommit.submit({ kind: 'ready', shapeId: watched.id });
-      await this.#options.catalog.reload();
+      await this.#ready(watched.id);
       if (!this.#isReady(topic, shape)) continue;
       this.#options.logger.info({ ...topic, paths: shape.paths.length }, 'descriptions with these paths are indexed');
       return;
     }
     takesLong();
+  }
+
+  async #ready(shapeId: number): Promise<void> {
+    const { catalog, groupCommit } = this.#options;
+    await groupCommit.submit({ kind: 'ready', shapeId });
+    await catalog.catchUp((known) => known.byId(shapeId)?.ready !== false);
   }
 
   /** The shape as it is watched; undefined: it was given back at once. */
@@ -120,12 +125,15 @@ export class ShapeIndex {
     for (let round = 0; ; round += 1) {
       const neededAt = clock.nowMs() * 1_000;
       const outcome = await groupCommit.submit({ kind: 'watch', context, topic, shape, neededAt });
-      if (outcome.kind === 'watching') break;
+      if (outcome.kind === 'watching') {
+        const find = (known: ShapeCatalog) => known.find(context, topic, shape);
+        // How far another build has come is known to who has just loaded it.
+        await catalog.catchUp((known) => (outcome.created ? find(known) !== undefined : find(known)?.ready === true));
+        return find(catalog.current);
+      }
       if (round === ROOM_ROUNDS) throw outcome.error;
       await release.makeRoom({ context, topic });
     }
-    await catalog.reload();
-    return catalog.current.find(context, topic, shape);
   }
 
   /** False: the shape was given back meanwhile. */

@@ -28,7 +28,7 @@ import type { ShapeCatalogCache } from './shape-catalog-cache.js';
 const LOOK_MS: Millis = 1_000;
 /** Pause after a look into the database: long waits keep shapes that nobody uses. */
 const ASK_AGAIN_MS: Millis = 10_000;
-/** Shapes that go in one group: for each group every instance loads the catalogue anew. */
+/** Shapes that go in one group: for each group every other instance loads the catalogue anew. */
 const BATCH = 100;
 /** Index rows that go in one transaction, and how long until the next ones do: nobody waits for them. */
 const CLEAR_ROWS = 500;
@@ -38,7 +38,7 @@ const MAX_LISTED = 100;
 
 export interface ShapeReleaseOptions {
   readonly store: Pick<ShapeStore, 'list' | 'idle' | 'clear'>;
-  readonly catalog: Pick<ShapeCatalogCache, 'current' | 'reload'>;
+  readonly catalog: Pick<ShapeCatalogCache, 'current' | 'catchUp' | 'cleared'>;
   readonly groupCommit: Pick<GroupCommit, 'submit'>;
   readonly durableReads: DurableReads;
   readonly clock: Clock;
@@ -52,7 +52,6 @@ interface Topic {
 
 export class ShapeRelease {
   readonly #options: ShapeReleaseOptions;
-  readonly #cleared = new Set<number>();
   #timer: Timer | undefined;
   #running: Promise<void> | undefined;
   #askAgainAt = Number.NEGATIVE_INFINITY;
@@ -99,22 +98,15 @@ export class ShapeRelease {
   #look(): void {
     if (this.#running !== undefined) return;
     const { catalog, clock } = this.#options;
+    const { freed, neededSince } = catalog.current;
     const since = clock.nowMs() * 1_000 - SHAPE_IDLE_MICROS;
-    const isOld = catalog.current.neededSince <= since && clock.monotonicMs() >= this.#askAgainAt;
-    const freed = this.#leftOver();
+    const isOld = neededSince <= since && clock.monotonicMs() >= this.#askAgainAt;
     if (!isOld && freed.length === 0) return;
     this.#running = this.#release(isOld ? since : undefined, freed)
       .catch((error) => this.#options.logger.debug({ err: error }, 'shapes were not given back'))
       .finally(() => {
         this.#running = undefined;
       });
-  }
-
-  /** Freed shapes that the catalogue knows of and that this instance has not cleared. */
-  #leftOver(): readonly number[] {
-    const { freed } = this.#options.catalog.current;
-    for (const id of this.#cleared) if (!freed.includes(id)) this.#cleared.delete(id);
-    return freed.filter((id) => !this.#cleared.has(id));
   }
 
   async #release(since: Micros | undefined, freed: readonly number[]): Promise<void> {
@@ -134,13 +126,10 @@ export class ShapeRelease {
   }
 
   async #clear(id: number): Promise<void> {
-    const { store, clock } = this.#options;
+    const { store, catalog, clock } = this.#options;
     const { signal } = this.#stopping;
     while (!signal.aborted) {
-      if (await store.clear(id, CLEAR_ROWS)) {
-        this.#cleared.add(id);
-        return;
-      }
+      if (await store.clear(id, CLEAR_ROWS)) return catalog.cleared(id);
       await pause(clock, CLEAR_PAUSE_MS, signal);
     }
   }
@@ -151,7 +140,7 @@ export class ShapeRelease {
     const outcome = await groupCommit.submit({ kind: 'drop', shapeIds, unusedSince });
     if (outcome.kind === 'refused') return false;
     logger.info({ shapes: outcome.shapeIds }, 'shapes of descriptions that nobody needs were given back');
-    await catalog.reload();
+    await catalog.catchUp((known) => outcome.shapeIds.every((id) => known.byId(id) === undefined));
     return true;
   }
 }

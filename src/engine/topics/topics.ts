@@ -44,7 +44,7 @@ export class Topics {
     if (outcome.kind === 'refused') throw outcome.error;
     const { created } = outcome;
     // The next group would find out by itself, and have to begin again.
-    if (created) await catalog.reload().catch(() => {});
+    await catalog.catchUp((known) => known.settingsOf(context, name) !== undefined).catch(() => {});
     return { topic: await this.get({ context, name }), created };
   }
 

@@ -14,10 +14,11 @@ import type {
   WaitNeeds,
   WaitWrites,
 } from '../../../src/domain/group/group-plan-types.js';
-import { ShapeCatalog, type WatchedShape } from '../../../src/domain/group/shape-catalog.js';
+import { type CatalogUpdate, ShapeCatalog, type WatchedShape } from '../../../src/domain/group/shape-catalog.js';
 import { scopedKey } from '../../../src/domain/names.js';
 import type { Wait } from '../../../src/domain/waits/wait.js';
 import { Pushes } from '../../../src/engine/group/pushes.js';
+import { ShapeCatalogCache } from '../../../src/engine/group/shape-catalog-cache.js';
 import { ShapeDirectory } from '../../../src/engine/group/shape-directory.js';
 import { ShapeIndex } from '../../../src/engine/group/shape-index.js';
 import { systemClock } from '../../../src/lib/clock.js';
@@ -47,13 +48,17 @@ export class ShapeDatabase {
   readonly index = new Map<number, Set<string>>();
   readonly #pushed = new Map<string, PushedBefore>();
 
-  load(): ShapeCatalog {
+  /** What is stored now, under a version that was read before. */
+  load(version = this.version): ShapeCatalog {
     const shapes = [...this.shapes.values()].map((shape) => ({ context: CONTEXT, topic: TOPIC, shape }));
-    return new ShapeCatalog(this.version, shapes, [], [...this.freed]);
+    return ShapeCatalog.of(version, shapes, [], [...this.freed]);
   }
 
   /** Runs the unit as a group of its own; undefined: the catalogue is not the stored one. */
-  run<U extends GroupUnit>(unit: U, catalog: ShapeCatalog): OutcomeOf<U> | undefined {
+  run<U extends GroupUnit>(
+    unit: U,
+    catalog: ShapeCatalog,
+  ): { readonly outcome: OutcomeOf<U>; readonly update: CatalogUpdate | undefined } | undefined {
     if (catalog.version !== this.version) return undefined;
     matchPushes([unit], catalog);
     const needs = needsOf([unit], true);
@@ -66,7 +71,7 @@ export class ShapeDatabase {
     };
     const plan = planGroup(locked, [unit], catalog);
     this.#write(plan.writes);
-    return plan.outcomes[0] as OutcomeOf<U>;
+    return { outcome: plan.outcomes[0] as OutcomeOf<U>, update: plan.writes.waits?.catalog };
   }
 
   readPage({ after, upTo }: ReadPageOptions) {
@@ -95,7 +100,7 @@ export class ShapeDatabase {
 
   /** The rows that a complete index of the shape has. */
   expectedRows(shape: WatchedShape): Set<string> {
-    const { matcher } = new ShapeCatalog(1, [{ context: CONTEXT, topic: TOPIC, shape }]).of(CONTEXT, TOPIC) ?? {};
+    const { matcher } = ShapeCatalog.of(1, [{ context: CONTEXT, topic: TOPIC, shape }]).of(CONTEXT, TOPIC) ?? {};
     return new Set(
       this.entries.flatMap(({ payload, position }) =>
         payload === undefined || !isJsonContentType(payload.contentType)
@@ -160,24 +165,24 @@ export class ShapeDatabase {
     if (waits !== undefined) this.#writeWaits(waits);
   }
 
-  #writeWaits({ added, changed, ledger, indexed, watched, readyShapeId, droppedShapeIds }: WaitWrites): void {
+  #writeWaits({ added, changed, ledger, indexed, catalog }: WaitWrites): void {
     for (const wait of [...added, ...changed]) this.waits.set(wait.eventId, wait);
     for (const { messageId, eventId, issuer, digest } of ledger) {
       this.#pushed.set(scopedKey(CONTEXT, messageId), { position: 0, eventId, issuer, digest });
     }
     for (const { key, position } of indexed) this.#rowsOf(key.shapeId).add(rowText(key.hash, position));
-    if (watched !== undefined) {
-      const { id, unit } = watched;
-      const progress = { ready: false, watchedAfter: this.head.position, builtTo: 0, neededAt: unit.neededAt };
-      this.shapes.set(id, { ...unit.shape, id, ...progress });
-    }
-    const done = readyShapeId === undefined ? undefined : this.shapes.get(readyShapeId);
+    if (catalog !== undefined) this.#recatalogue(catalog);
+  }
+
+  #recatalogue({ version, change }: CatalogUpdate): void {
+    this.version = version;
+    if (change.kind === 'watched') this.shapes.set(change.shape.id, change.shape);
+    const done = change.kind === 'ready' ? this.shapes.get(change.shapeId) : undefined;
     if (done !== undefined) this.shapes.set(done.id, { ...done, ready: true, builtTo: done.watchedAfter });
-    for (const id of droppedShapeIds) {
+    for (const id of change.kind === 'dropped' ? change.shapeIds : []) {
       this.shapes.delete(id);
       this.freed.add(id);
     }
-    if (watched !== undefined || readyShapeId !== undefined || droppedShapeIds.length > 0) this.version += 1;
   }
 }
 
@@ -191,14 +196,17 @@ export class ShapeInstance {
   readonly shapes: ShapeDirectory;
   readonly #database: ShapeDatabase;
   readonly #scheduler: Scheduler;
-  #catalog: ShapeCatalog;
+  readonly catalog: ShapeCatalogCache;
 
   constructor(database: ShapeDatabase, scheduler: Scheduler) {
     this.#database = database;
     this.#scheduler = scheduler;
-    this.#catalog = database.load();
     const groupCommit = { submit: <U extends GroupUnit>(unit: U) => this.#submit(unit) };
-    const catalog = this.#cache();
+    const catalog = new ShapeCatalogCache({
+      store: { load: () => this.#load() },
+      durableReads: { durable: (read) => read() },
+    });
+    this.catalog = catalog;
     const events = {
       byId: (id: number | bigint) =>
         this.#after('read', () => database.entriesOf(Number(id))[0] ?? this.#awaited(Number(id))),
@@ -248,25 +256,25 @@ export class ShapeInstance {
     return this.#after('clear', () => this.#database.clear(freedId, 1));
   }
 
-  #cache() {
-    const current = () => this.#catalog;
-    return {
-      get current() {
-        return current();
-      },
-      reload: () =>
-        this.#after('load', () => {
-          this.#catalog = this.#database.load();
-        }),
-    };
+  /** The version first, the rows later; they are there later still. */
+  async #load(): Promise<ShapeCatalog> {
+    const version = await this.#after('version', () => this.#database.version);
+    const loaded = await this.#after('load', () => this.#database.load(version));
+    return this.#after('loaded', () => loaded);
   }
 
+  /** As GroupCommit does, without a queue. */
   async #submit<U extends GroupUnit>(unit: U): Promise<OutcomeOf<U>> {
     for (;;) {
-      const planned = this.#catalog;
-      const outcome = await this.#after(unit.kind, () => this.#database.run(unit, planned));
-      if (outcome !== undefined) return outcome;
-      await this.#cache().reload();
+      const planned = this.catalog.current;
+      const done = await this.#after(unit.kind, () => this.#database.run(unit, planned));
+      if (done !== undefined) {
+        // The answer to COMMIT may take its time.
+        await this.wait();
+        if (done.update !== undefined) this.catalog.committed(planned, done.update);
+        return done.outcome;
+      }
+      if (this.catalog.current.version === planned.version) await this.catalog.reload();
     }
   }
 

@@ -50,8 +50,6 @@ const LOCK_HEAD = `START TRANSACTION; SELECT position, next_event_id, next_conte
 const UNDO_INSERT = 'DELETE l FROM log l FORCE INDEX (PRIMARY) WHERE l.position > ?';
 /** Pushes that left no entry are looked up for so long, in microseconds; they are kept longer. */
 const LEDGER_MICROS = 25 * 3_600 * 1_000_000;
-/** The time, not a count: a version that a database lost when it crashed is then not used again for other contents. */
-const NEXT_CATALOG = `catalog_version = GREATEST(catalog_version + 1, CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS UNSIGNED))`;
 
 interface HeadRow {
   position: Position;
@@ -230,21 +228,16 @@ export class MysqlGroupCommitter implements GroupCommitter {
       return this.#decideAndInsert(queries, group, await this.#withPushed(queries, group, locked, minter), minter);
     }
     await this.#writeStreams(queries, writes.streams, minter);
-    await this.#writeWaits(queries, writes, locked, minter);
+    await this.#writeWaits(queries, writes, minter);
     return writes;
   }
 
-  async #writeWaits(
-    queries: ConnectionQueries,
-    { waits }: GroupWrites,
-    { head }: LockedState,
-    minter: NameMinter,
-  ): Promise<void> {
+  async #writeWaits(queries: ConnectionQueries, { waits }: GroupWrites, minter: NameMinter): Promise<void> {
     if (waits === undefined) return;
-    await writeWaits(queries, waits, { minter, headPosition: head.position, onTrip: () => this.#trip() });
-    if (waits.registered !== undefined) {
+    await writeWaits(queries, waits, { minter, onTrip: () => this.#trip() });
+    if (waits.catalog?.change.kind === 'registered') {
       this.#trip();
-      await writeRegistered(queries, waits.registered, minter);
+      await writeRegistered(queries, waits.catalog.change, minter);
     }
   }
 
@@ -424,8 +417,9 @@ function streamSql(rows: number): string {
 function topicsOfWaits({ waits }: GroupWrites): { context: string; name: string }[] {
   if (waits === undefined) return [];
   const topics = waits.added.map(({ envelope: { context, topic } }) => ({ context, name: topic }));
-  const units = [waits.watched?.unit, waits.registered?.unit].filter((unit) => unit !== undefined);
-  return [...topics, ...units.map(({ context, topic }) => ({ context, name: topic }))];
+  const change = waits.catalog?.change;
+  if (change?.kind !== 'watched' && change?.kind !== 'registered') return topics;
+  return [...topics, { context: change.context, name: change.topic }];
 }
 
 /** Fails, as the position may not be NULL, where the head is no longer as it was found: the lock was lost, and nothing is committed. */
@@ -435,12 +429,11 @@ function headUpdate(
   { found, token }: { readonly found: number; readonly token: number },
 ): string {
   const ledgeredAt = waits?.ledger.at(-1)?.createdAt;
-  const changes = [waits?.watched, waits?.readyShapeId, waits?.droppedShapeIds[0], waits?.registered];
-  const recatalogued = changes.some((change) => change !== undefined);
+  const version = waits?.catalog?.version;
   const more = [
     // It rises even where the clock was set back: see HeadCache.
     ...(ledgeredAt === undefined ? [] : [`, ledgered_at = GREATEST(ledgered_at + 1, ${int(ledgeredAt)})`]),
-    ...(recatalogued ? [`, next_shape_id = ${int(head.nextShapeId)}, ${NEXT_CATALOG}`] : []),
+    ...(version === undefined ? [] : [`, next_shape_id = ${int(head.nextShapeId)}, catalog_version = ${int(version)}`]),
   ].join('');
   return `UPDATE log_head SET position = IF(group_token = ${int(found)}, ${int(head.position)}, NULL), next_event_id = ${int(head.nextEventId)},
     next_context_id = ${int(next.context)}, next_topic_id = ${int(next.topic)}, next_stream_id = ${int(next.stream)},

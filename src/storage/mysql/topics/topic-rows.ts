@@ -1,6 +1,6 @@
 // Registered topics as rows: the settings that the catalogue is made of, and that a group writes.
 
-import type { WaitWrites } from '../../../domain/group/group-plan-types.js';
+import type { CatalogChange } from '../../../domain/group/shape-catalog.js';
 import type { Topic, TopicSettings } from '../../../domain/topics/topic.js';
 import type { NameMinter } from '../names/name-minter.js';
 import type { Queries } from '../sql/database.js';
@@ -29,13 +29,13 @@ export async function readSettings(
 /** Writes what a group registers, in its transaction. The topic has its row. */
 export async function writeRegistered(
   queries: Queries,
-  { unit, registeredAt }: NonNullable<WaitWrites['registered']>,
+  { context, topic, settings, registeredAt }: Extract<CatalogChange, { kind: 'registered' }>,
   minter: NameMinter,
 ): Promise<void> {
   await queries.execute('INSERT INTO registered_topic (topic_id, registered_at, description_paths) VALUES (?, ?, ?)', [
-    minter.topicId(unit.context, unit.topic),
+    minter.topicId(context, topic),
     registeredAt,
-    JSON.stringify(unit.settings.descriptionPaths),
+    JSON.stringify(settings.descriptionPaths),
   ]);
 }
 

@@ -3,8 +3,8 @@
 import { encodeShape } from '../../../domain/descriptions/shape.js';
 import type { ShapeLife } from '../../../domain/descriptions/shape-life.js';
 import { EntryKind } from '../../../domain/events/event.js';
-import type { WaitWrites } from '../../../domain/group/group-plan-types.js';
-import type { Micros, Position } from '../../../units.js';
+import type { CatalogChange } from '../../../domain/group/shape-catalog.js';
+import type { Micros } from '../../../units.js';
 import type { NameMinter } from '../names/name-minter.js';
 import { NOW_MICROS } from '../sql/database-time.js';
 import { fixedInSubquery } from '../sql/dialect.js';
@@ -30,29 +30,25 @@ export function lifeFromRow(row: ShapeLifeRow): ShapeLife {
 }
 
 /** Adds what a group does to shapes. */
-export function addShapeWrites(
-  statements: Statements,
-  { watched, readyShapeId, droppedShapeIds }: WaitWrites,
-  { minter, headPosition }: { readonly minter: NameMinter; readonly headPosition: Position },
-): void {
-  if (watched !== undefined) {
-    const { id, unit } = watched;
-    const topicId = minter.topicId(unit.context, unit.topic);
+export function addShapeWrites(statements: Statements, change: CatalogChange, minter: NameMinter): void {
+  if (change.kind === 'watched') {
+    const { context, topic, shape } = change;
+    const topicId = minter.topicId(context, topic);
     statements.addRows('INSERT INTO shape (id, topic_id, digest, paths, ready, watched_after, built_to, needed_at)', [
-      [id, topicId, unit.shape.digest, encodeShape(unit.shape), 0, headPosition, 0, unit.neededAt],
+      [shape.id, topicId, shape.digest, encodeShape(shape), 0, shape.watchedAfter, shape.builtTo, shape.neededAt],
     ]);
-  }
-  if (readyShapeId !== undefined) {
+  } else if (change.kind === 'ready') {
     // Of a topic without a past no page was ever indexed.
     statements.add(
       `UPDATE shape SET ready = 1, built_to = watched_after, indexed_from = COALESCE(indexed_from, watched_after) WHERE id = ?`,
-      [readyShapeId],
+      [change.shapeId],
+    );
+  } else if (change.kind === 'dropped') {
+    const { shapeIds } = change;
+    statements.add(`DELETE FROM shape WHERE id IN (${placeholders(shapeIds.length)})`, shapeIds);
+    statements.addRows(
+      'INSERT INTO freed_shape (id)',
+      shapeIds.map((id) => [id]),
     );
   }
-  if (droppedShapeIds.length === 0) return;
-  statements.add(`DELETE FROM shape WHERE id IN (${placeholders(droppedShapeIds.length)})`, droppedShapeIds);
-  statements.addRows(
-    'INSERT INTO freed_shape (id)',
-    droppedShapeIds.map((id) => [id]),
-  );
 }

@@ -75,7 +75,7 @@ export class MysqlShapeStore implements ShapeStore {
       },
     }));
     const freedIds = freed.map(({ id }) => id);
-    return new ShapeCatalog(head.catalog_version, shapes, await readSettings(this.#database), freedIds);
+    return ShapeCatalog.of(head.catalog_version, shapes, await readSettings(this.#database), freedIds);
   }
 
   /** See ShapeStore.positionBefore; reads the index log_topic alone on MariaDB. */

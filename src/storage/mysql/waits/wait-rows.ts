@@ -208,7 +208,7 @@ async function storedEvents(
 export async function writeWaits(
   queries: Queries,
   writes: WaitWrites,
-  { minter, headPosition, onTrip }: { minter: NameMinter; headPosition: Position; onTrip: () => void },
+  { minter, onTrip }: { minter: NameMinter; onTrip: () => void },
 ): Promise<void> {
   const statements = new Statements();
   statements.addRows(
@@ -264,7 +264,7 @@ export async function writeWaits(
       position,
     ]);
   }
-  addShapeWrites(statements, writes, { minter, headPosition });
+  if (writes.catalog !== undefined) addShapeWrites(statements, writes.catalog.change, minter);
   if (statements.isEmpty) return;
   onTrip();
   await statements.run(queries);

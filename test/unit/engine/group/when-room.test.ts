@@ -17,7 +17,7 @@ function fullQueue(): GroupCommit {
     // Nothing is committed, so nothing is published.
     tail: {} as LogTail,
     catalog: new ShapeCatalogCache({
-      store: { load: async () => new ShapeCatalog(0, []) },
+      store: { load: async () => ShapeCatalog.of(0, []) },
       durableReads: { durable: (read) => read() },
     }),
     callers: new Callers(systemClock),
