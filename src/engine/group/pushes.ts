@@ -88,17 +88,18 @@ export class Pushes {
     atomic: boolean,
     { signal, caller }: PushedBy = {},
   ): Promise<readonly PushedEvent[]> {
-    const prepared = await this.#whenPrepared(commands, signal);
-    return this.pushPrepared(prepared, atomic, { signal, caller });
+    const by = { signal, caller };
+    const prepared = await this.#whenPrepared(commands, by);
+    return this.pushPrepared(prepared, atomic, by);
   }
 
   /**
    * Makes what the descriptions of the commands need, so that `pushPrepared` submits at once: whoever has to keep an order
    * prepares in that order. Without descriptions there is nothing to wait for.
    */
-  prepare(commands: readonly PushCommand[], signal?: AbortSignal): Promise<readonly Prepared[]> | readonly Prepared[] {
+  prepare(commands: readonly PushCommand[], by: PushedBy = {}): Promise<readonly Prepared[]> | readonly Prepared[] {
     const looks = commands.some(({ draft }) => draft.payload === undefined);
-    return looks ? this.#prepareLooks(commands, signal) : commands.map((command) => ({ push: this.#toPush(command) }));
+    return looks ? this.#prepareLooks(commands, by) : commands.map((command) => ({ push: this.#toPush(command) }));
   }
 
   /** Pushes what was prepared; see `push`. */
@@ -132,7 +133,7 @@ export class Pushes {
     if (atomic && pushes.some(({ draft }) => draft.payload !== undefined)) return outcomes;
     for (let round = 1; round < ROUNDS && outcomes.some(isUnindexed); round += 1) {
       const again = pushes.filter((_, index) => isUnindexed(outcomes[index]));
-      if (!(await this.#indexAgain(again, by.signal))) return outcomes;
+      if (!(await this.#indexAgain(again, by))) return outcomes;
       const anew = await this.#submitOnce(atomic ? pushes : again, atomic, by);
       let next = 0;
       outcomes = atomic
@@ -151,9 +152,9 @@ export class Pushes {
   }
 
   /** Makes the indexes of the pushes; false: they stay refused, with an error that says to repeat them. */
-  async #indexAgain(pushes: readonly Push[], signal?: AbortSignal): Promise<boolean> {
+  async #indexAgain(pushes: readonly Push[], by: PushedBy): Promise<boolean> {
     try {
-      for (const { draft } of pushes) await this.#ensureIndex(draft, signal);
+      for (const { draft } of pushes) await this.#ensureIndex(draft, by);
       return true;
     } catch (error) {
       // Others of the same call may be stored.
@@ -163,28 +164,28 @@ export class Pushes {
   }
 
   /** Makes the index that the description of a push without a payload is looked for in. */
-  async #ensureIndex(draft: EventDraft, signal?: AbortSignal): Promise<void> {
+  async #ensureIndex(draft: EventDraft, by: PushedBy): Promise<void> {
     if (draft.payload !== undefined || draft.description === undefined) return;
-    await this.#options.shapes.ensure(draft, draft.description.shape, signal);
+    await this.#options.shapes.ensure(draft, draft.description.shape, by);
   }
 
-  async #whenPrepared(commands: readonly PushCommand[], signal?: AbortSignal): Promise<readonly Prepared[]> {
-    const prepared = this.prepare(commands, signal);
+  async #whenPrepared(commands: readonly PushCommand[], by: PushedBy): Promise<readonly Prepared[]> {
+    const prepared = this.prepare(commands, by);
     // Awaited only where there is something to wait for: pushes that come after one another stay in their order.
     return prepared instanceof Promise ? await prepared : prepared;
   }
 
-  async #prepareLooks(commands: readonly PushCommand[], signal?: AbortSignal): Promise<readonly Prepared[]> {
+  async #prepareLooks(commands: readonly PushCommand[], by: PushedBy): Promise<readonly Prepared[]> {
     const prepared: Prepared[] = [];
-    for (const command of commands) prepared.push(await this.#prepareOne(command, signal));
+    for (const command of commands) prepared.push(await this.#prepareOne(command, by));
     return prepared;
   }
 
-  async #prepareOne(command: PushCommand, signal?: AbortSignal): Promise<Prepared> {
+  async #prepareOne(command: PushCommand, by: PushedBy): Promise<Prepared> {
     const { draft, since, waitMicros = DEFAULT_WAIT_MICROS } = command;
     if (draft.payload !== undefined || draft.description === undefined) return { push: this.#toPush(command) };
     try {
-      await this.#ensureIndex(draft, signal);
+      await this.#ensureIndex(draft, by);
       return { push: this.#toPush(command, { waitMicros, ...(await this.#options.lookBack.from(since)) }) };
     } catch (error) {
       if (error instanceof MadeleineError) return { error };

@@ -2,7 +2,7 @@
 //
 // | state of a shape | entered when | left when |
 // |---|---|---|
-// | unknown | –, or it was given back (shape-release.ts) | a watch unit has committed |
+// | unknown | –, or it was given back (shape-release.ts) | it is its caller's turn, and a watch unit has committed |
 // | building | every group since indexes its events by it | all before, as far as the look-back goes, is indexed |
 // | ready | a ready unit has committed | it is given back |
 //
@@ -18,8 +18,9 @@ import { isJsonContentType, type LogEntry } from '../../domain/events/event.js';
 import type { ShapeCatalog, WatchedShape } from '../../domain/group/shape-catalog.js';
 import { scopedKey } from '../../domain/names.js';
 import { DEFAULT_LOOKBACK_MICROS } from '../../domain/waits/wait.js';
+import { SERVER } from '../../lib/callers.js';
 import type { Clock } from '../../lib/clock.js';
-import type { FairGate } from '../../lib/fair-gate.js';
+import { FairGate } from '../../lib/fair-gate.js';
 import type { LoopSlices } from '../../lib/loop-slices.js';
 import { orAbort } from '../../lib/or-abort.js';
 import { within } from '../../lib/within.js';
@@ -39,8 +40,11 @@ const PAGE = { limit: 1_000, maxBytes: 4 * 1024 * 1024 };
 const ROUNDS = 3;
 /** How often room is made for a shape: others may take the place. */
 const ROOM_ROUNDS = 3;
-/** How long a call waits for an index that is being built; the build goes on without it. */
+/** How long a call waits for an index, its turn included; a build goes on without it. */
 const PATIENCE_MS = 8_000;
+
+/** Groups that one makes shapes by, at a time: while one commits, the next one waits, and pushes come between them. */
+const CHANGES_AT_ONCE = 2;
 
 export interface ShapeIndexOptions {
   readonly store: Pick<ShapeStore, 'index' | 'positionBefore'>;
@@ -62,9 +66,26 @@ interface Topic {
   readonly topic: string;
 }
 
+/** Who waits for an index: callers take turns. */
+interface AskedBy {
+  readonly signal?: AbortSignal | undefined;
+  readonly caller?: string | undefined;
+}
+
+/** An index that is to be made. */
+interface Wanted {
+  readonly topic: Topic;
+  readonly shape: Shape;
+  readonly key: string;
+  readonly caller: string;
+}
+
 export class ShapeIndex {
   readonly #options: ShapeIndexOptions;
-  readonly #builds = new Map<string, Promise<void>>();
+  /** Indexes that are being made, by keyOf; each says whether it is complete in the end. */
+  readonly #builds = new Map<string, Promise<boolean>>();
+  /** Each change of the catalogue is a group of its own. */
+  readonly #changes = new FairGate(CHANGES_AT_ONCE);
   #stopped = false;
 
   constructor(options: ShapeIndexOptions) {
@@ -80,15 +101,16 @@ export class ShapeIndex {
 
   /**
    * Resolves once the topic's index for the shape is complete, at once if it is. Rejects with TOO_MANY_SHAPES, SEARCH_TOO_WIDE
-   * after 8 s, or the signal's reason; the build goes on.
+   * after 8 s, or the signal's reason; a build that has begun goes on.
    */
-  async ensure({ context, topic }: Topic, shape: Shape, signal?: AbortSignal): Promise<void> {
+  async ensure({ context, topic }: Topic, shape: Shape, { signal, caller = SERVER }: AskedBy = {}): Promise<void> {
     if (this.#isReady({ context, topic }, shape)) return;
-    const key = `${scopedKey(context, topic)}\u0000${shape.digest.toString('latin1')}`;
-    const known = this.#builds.get(key);
-    const build = known ?? this.#make({ context, topic }, shape).finally(() => this.#builds.delete(key));
-    if (known === undefined) this.#builds.set(key, build);
-    await within(this.#options.clock, PATIENCE_MS, signal === undefined ? build : orAbort(build, signal), takesLong);
+    const key = keyOf({ context, topic }, shape);
+    const left = new AbortController();
+    const making = this.#make({ topic: { context, topic }, shape, key, caller }, left.signal);
+    const made = signal === undefined ? making : orAbort(making, signal);
+    const late = () => (this.#builds.has(key) ? takesLong() : waitsLong());
+    await within(this.#options.clock, PATIENCE_MS, made, late).finally(() => left.abort());
   }
 
   /** Whether the topic's index for the shape is complete; then it is used. */
@@ -100,17 +122,44 @@ export class ShapeIndex {
     return true;
   }
 
-  async #make(topic: Topic, shape: Shape): Promise<void> {
+  /** The signal says that nobody waits for it any more. */
+  async #make(wanted: Wanted, signal: AbortSignal): Promise<void> {
     for (let round = 0; round < ROUNDS; round += 1) {
-      const watched = await this.#watch(topic, shape);
-      if (watched?.ready === true) return;
-      if (watched === undefined || !(await this.#build(topic, watched))) continue;
-      await this.#ready(watched.id);
-      if (!this.#isReady(topic, shape)) continue;
-      this.#options.logger.info({ ...topic, paths: shape.paths.length }, 'descriptions with these paths are indexed');
-      return;
+      // Who comes while it is made joins. Who waits for a turn does so in the line of its own caller: that of another may be long.
+      const build =
+        this.#builds.get(wanted.key) ??
+        (await this.#changes.run(wanted.caller, () => this.#begin(wanted), signal)).build;
+      if (await build) return;
     }
     takesLong();
+  }
+
+  /** Returns the build of the index once the shape is watched; not as a promise of its end, for which no turn is held. */
+  async #begin(wanted: Wanted): Promise<{ readonly build: Promise<boolean> }> {
+    if (this.#stopped) throw drainingError();
+    const { topic, shape, key } = wanted;
+    if (this.#isReady(topic, shape)) return { build: Promise.resolve(true) };
+    const known = this.#builds.get(key);
+    if (known !== undefined) return { build: known };
+    const watching = this.#watch(topic, shape);
+    const build = watching
+      .then((watched) => watched !== undefined && this.#complete(wanted, watched))
+      .finally(() => this.#builds.delete(key));
+    this.#builds.set(key, build);
+    // Whoever waits for the build is told why there is none.
+    await watching.catch(() => {});
+    return { build };
+  }
+
+  /** False: the shape was given back before its index was ready. */
+  async #complete({ topic, shape, caller }: Wanted, watched: WatchedShape): Promise<boolean> {
+    if (watched.ready) return true;
+    if (!(await this.#build(topic, watched))) return false;
+    // What was begun is ended before more is begun: others may have joined.
+    await this.#changes.run(`ready ${caller}`, () => this.#ready(watched.id));
+    if (!this.#isReady(topic, shape)) return false;
+    this.#options.logger.info({ ...topic, paths: shape.paths.length }, 'descriptions with these paths are indexed');
+    return true;
   }
 
   async #ready(shapeId: number): Promise<void> {
@@ -170,6 +219,20 @@ export class ShapeIndex {
     const byTime = await log.positionAt(clock.nowMs() * 1000 - DEFAULT_LOOKBACK_MICROS);
     return Math.max(byTime, await store.positionBefore({ context, name: topic }, upTo, MAX_LOOKBACK_EVENTS));
   }
+}
+
+function keyOf({ context, topic }: Topic, shape: Shape): string {
+  return `${scopedKey(context, topic)}\u0000${shape.digest.toString('latin1')}`;
+}
+
+/** Its turn did not come. */
+function waitsLong(): never {
+  const details = { retryAfterMs: 1_000 };
+  throw new MadeleineError(
+    'SEARCH_TOO_WIDE',
+    'the topic is not being indexed for this description yet: others are first',
+    details,
+  );
 }
 
 function takesLong(): never {

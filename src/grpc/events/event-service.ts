@@ -137,7 +137,7 @@ export class EventService {
       await this.#options.groupCommit.whenRoom(signal, caller);
       const checked = this.#checked(batch, await this.#reader.read(batch.pushes, caller, signal));
       // What a description needs is made before the next batch begins: batches commit in their order.
-      const prepared = await this.#options.pushes.prepare(checked.valid, signal);
+      const prepared = await this.#options.pushes.prepare(checked.valid, { signal, caller });
       return { answer: this.#pushBatch(batch, checked, { prepared, caller }), size: batch.pushes.length };
     };
     try {
