@@ -325,7 +325,7 @@ export function extendFromWire(request: ExtendAckDeadlineRequest): ExtendInput {
   const { positions, all, extension } = request;
   const named = answersFromWire('positions', positions);
   const member = memberFromWire(request.member);
-  if (all && positions.length > 0) throw fieldInvalid('positions', 'goes without `all`');
+  if (all && positions.length > 0) throw fieldInvalid('all', 'goes without positions');
   if (!all && positions.length === 0) throw fieldInvalid('positions', 'is required, or `all`');
   if (!all && member !== '') throw fieldInvalid('member', 'goes with `all` only');
   return { ...named, all, member: member === '' ? undefined : member, extensionMs: extensionMs(extension) };

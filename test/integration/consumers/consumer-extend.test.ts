@@ -119,7 +119,7 @@ describe('ExtendAckDeadline', () => {
     );
     expect(await refused({ positions: Array(10_001).fill(positions[0]) })).toBe(invalid('positions'));
     expect(await refused({ positions: [] })).toBe(invalid('positions'));
-    expect(await refused({ all: true })).toBe(invalid('positions'));
+    expect(await refused({ all: true })).toBe(invalid('all'));
     expect(await refused({ member: 'm' })).toBe(invalid('member'));
     expect(await refused({ positions: [], all: true, member: ' m' })).toBe(invalid('member'));
     const bad = [undefined, seconds(0), seconds(43_201), { seconds: 43_200n, nanos: 1 }, seconds(-1)];

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { CheckOrWaitRequest, CreateCawinRequest } from '../../../generated/madeleine/v1/cawin_service.js';
-import { ConsumerSettings, FetchRequest } from '../../../generated/madeleine/v1/consumer_service.js';
+import { ConsumerSettings, FetchRequest, Verdict } from '../../../generated/madeleine/v1/consumer_service.js';
 import {
   type Event,
   type NewEvent,
@@ -49,6 +49,10 @@ const PROPERTIES = Object.fromEntries(Array.from({ length: 4 }, (_, n) => [`k${n
 function requestOf(event: Partial<NewEvent>): PushEventRequest {
   return PushMessage.fromPartial({ event: newEvent(event) } as PushEventRequest);
 }
+
+/** As many answers to deliveries as a request may have. */
+const manyAnswers = () =>
+  Array.from({ length: 10_000 }, (_, n) => ({ position: BigInt(n % 50) + 1n, lease: BigInt(n) }));
 
 /** Events that are looked for by their number. */
 const LOOKED_FOR = Array.from({ length: 240 }, (_, n) => ({ number: n }));
@@ -162,13 +166,21 @@ const LARGEST: Readonly<Record<string, () => Promise<unknown>>> = {
   },
   'ConsumerService/Acknowledge': async () => {
     const own = await consumer();
-    const acknowledgements = Array.from({ length: 10_000 }, (_, n) => ({
-      position: BigInt(n % 50) + 1n,
-      lease: BigInt(n),
-    }));
     const eventIds = Array.from({ length: 1_000 }, (_, n) => BigInt(n) + 1n);
     const messageIds = Array.from({ length: 1_000 }, () => randomUUID());
-    return suite.client.consumers.acknowledge({ consumer: own, acknowledgements, eventIds, messageIds });
+    return suite.client.consumers.acknowledge({ consumer: own, acknowledgements: manyAnswers(), eventIds, messageIds });
+  },
+  'ConsumerService/Reject': async () => {
+    const request = { consumer: await consumer(), rejections: manyAnswers(), verdict: Verdict.VERDICT_PARK };
+    return suite.client.consumers.reject({ ...request, code: 'x'.repeat(64), reason: 'y'.repeat(1_024) });
+  },
+  'ConsumerService/ExtendAckDeadline': async () => {
+    const extension = { seconds: 60n, nanos: 0 };
+    return suite.client.consumers.extendAckDeadline({
+      consumer: await consumer(),
+      positions: manyAnswers(),
+      extension,
+    });
   },
   'ConsumerService/CreateConsumer': consumer,
   'ConsumerService/GetConsumer': async () => suite.client.consumers.getConsumer({ name: await consumer() }),

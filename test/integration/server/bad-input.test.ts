@@ -80,6 +80,13 @@ const BASES: Readonly<Record<string, () => Tree | Promise<Tree>>> = {
   'ConsumerService/Subscribe': () => ({ consumer: newName() }),
   'ConsumerService/Fetch': () => ({ consumer: newName() }),
   'ConsumerService/Acknowledge': () => ({ consumer: 'bound', acknowledgements: [{ position: 1n, lease: 999_999n }] }),
+  'ConsumerService/Reject': () => ({
+    ...{ consumer: 'bound', rejections: [{ position: 1n, lease: 999_999n }] },
+    ...{ verdict: 1, delay: { seconds: 60n }, reason: 'no use', code: 'NO_USE' },
+  }),
+  'ConsumerService/ExtendAckDeadline': () => ({
+    ...{ consumer: 'bound', positions: [{ position: 1n, lease: 999_999n }], extension: { seconds: 60n } },
+  }),
   'ConsumerService/CreateConsumer': () => ({ name: newName() }),
   'ConsumerService/GetConsumer': () => ({ name: 'bound' }),
   'ConsumerService/ListConsumers': () => ({}),
@@ -118,6 +125,7 @@ const BASES: Readonly<Record<string, () => Tree | Promise<Tree>>> = {
 
 const sums = (table: string, columns: string, where = '1') => `(SELECT CONCAT(COUNT(*), ' rows, sum ',
   COALESCE(BIT_XOR(CRC32(CONCAT_WS(0x00, ${columns}))), 0)) FROM ${table} WHERE ${where})`;
+const BOUND = "SELECT id FROM consumer WHERE name = 'bound'";
 /**
  * Rows that a refused call may not change. What the server tells of receivers that fail, the ends of waits and those of ephemeral
  * consumers whose member has left come at any time.
@@ -126,6 +134,7 @@ const ROWS = `SELECT
   (SELECT MAX(position) FROM log WHERE kind = ${EntryKind.OCCURRED} AND issuer <> '${ENDPOINT_ISSUER}') AS head,
   ${sums('cawin', 'id, active, notify_on, url')} AS cawins,
   ${sums('consumer', 'id, context, name, settings, generation, deleted_at IS NULL', 'ephemeral = 0')} AS consumers,
+  ${sums('consumer_trouble', 'position, attempts, losses, not_before_ms, code, reason, state', `consumer_id = (${BOUND})`)} AS trouble,
   ${sums('stream', 'id, context_id, name, owner, last_sequence')} AS streams,
   ${sums('topic', 'id, context_id, name', `name <> '${ENDPOINT_TOPIC}'`)} AS topics,
   ${sums('registered_topic', 'topic_id, description_paths')} AS registered,
