@@ -5,6 +5,7 @@ import type {
   AckStatus,
   Answer,
   FailureRecord,
+  Leave,
   MemberCredit,
   Rejection,
   StreamReread,
@@ -100,18 +101,18 @@ export class DeliveryHarness {
   }
 
   #join(name: string, credit: MemberCredit): void {
-    if (this.model.members.has(name)) this.#leave(name, false);
+    if (this.model.members.has(name)) this.#leave(name, { lost: false });
     this.model.members.set(name, { name, ...credit, answered: 0 });
     this.window.members.add(name, credit);
   }
 
   removeMember(a: number, b: number): void {
-    this.#leave(pick(NAMES, a), b % 2 === 0);
+    this.#leave(pick(NAMES, a), pick([{ lost: true }, { lost: false }, { lost: false, sentAway: true }], b));
   }
 
-  #leave(name: string, lost: boolean): void {
-    const expected = this.model.removeMember(name, lost, this.now);
-    expect(this.window.members.remove(name, { lost }, this.now)).toBe(expected);
+  #leave(name: string, how: Leave): void {
+    const expected = this.model.removeMember(name, how, this.now);
+    expect(this.window.members.remove(name, how, this.now)).toBe(expected);
   }
 
   setCredit(a: number, b: number, c: number): void {
@@ -519,7 +520,7 @@ export class DeliveryHarness {
 
   /** Members behave from now on: everything has to be delivered and acknowledged, driven as the window's docstring says. */
   drain(a: number): void {
-    for (const name of NAMES) this.#leave(name, false);
+    for (const name of NAMES) this.#leave(name, { lost: false });
     this.#join('good', { maxInFlight: 1 + (a % 4), maxInFlightBytes: pick(BYTES, a >> 2) });
     if (a % 3 === 0) this.#join('better', { maxInFlight: 2, maxInFlightBytes: UNLIMITED_BYTES });
     const { window } = this;

@@ -8,6 +8,7 @@ import type {
   Delivery,
   Expiry,
   FailureRecord,
+  Leave,
   MemberCredit,
   OfferResult,
   Rejection,
@@ -288,11 +289,12 @@ export class DeliveryModel {
 
   // --- returning
 
-  #giveUp(entry: Entry): void {
+  #giveUp(entry: Entry, keepsTime = false): void {
     entry.place = 'returned';
     entry.clockStart = undefined;
-    if (entry.extendedUntil === 0) return;
+    const wasExtended = entry.extendedUntil !== 0;
     entry.extendedUntil = 0;
+    if (!wasExtended || keepsTime) return;
     entry.notBefore = 0;
     entry.failed = entry.replay || entry.attempts > 0 || entry.losses > 0;
   }
@@ -351,10 +353,10 @@ export class DeliveryModel {
     this.#startClocks(now);
   }
 
-  removeMember(name: string, lost: boolean, now: number): number {
+  removeMember(name: string, { lost, sentAway = false }: Leave, now: number): number {
     const held = this.inFlight.filter((entry) => entry.member?.name === name);
     const oldest = held.filter((entry) => this.unitOf(entry).find((other) => other.place === 'in flight') === entry);
-    for (const entry of held) this.#giveUp(entry);
+    for (const entry of held) this.#giveUp(entry, sentAway);
     this.members.delete(name);
     for (const entry of lost ? oldest : []) {
       entry.losses++;

@@ -5830,10 +5830,11 @@ export const ConsumerServiceDefinition = {
      * Gives events in flight more time: none of them is delivered again before the extension is over, whatever instance runs the
      * consumer then. Answers after the commit, position by position, as Acknowledge does.
      *
-     * An extension ends with the delivery that it was for: when the event is acknowledged or rejected, its member goes, or an earlier event
-     * of its stream comes again. It never reaches further than ten times `ack_timeout` after the event's clock began, at its delivery or
-     * under BY_STREAM when it became the oldest of its stream. An event that is not in flight any more, as its time was over or
-     * another instance took the consumer over, is answered as an acknowledgement would be, and gets no time.
+     * An extension ends with the delivery that it was for: when the event is acknowledged or rejected, its member goes, or an earlier
+     * event of its stream comes again; not when the server drains, as its member may go on working. It never reaches further than ten
+     * times `ack_timeout` after the event's clock began, at its delivery or under BY_STREAM when it became the oldest of its stream. An
+     * event that is not in flight any more, as its time was over, the server drains or another instance took the consumer over, is
+     * answered as an acknowledgement would be, and gets no time.
      *
      * Errors: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (CONSUMER_UNKNOWN); FAILED_PRECONDITION (POSITION_BEYOND_HEAD).
      */
@@ -5955,10 +5956,11 @@ export interface ConsumerServiceImplementation<CallContextExt = {}> {
    * Gives events in flight more time: none of them is delivered again before the extension is over, whatever instance runs the
    * consumer then. Answers after the commit, position by position, as Acknowledge does.
    *
-   * An extension ends with the delivery that it was for: when the event is acknowledged or rejected, its member goes, or an earlier event
-   * of its stream comes again. It never reaches further than ten times `ack_timeout` after the event's clock began, at its delivery or
-   * under BY_STREAM when it became the oldest of its stream. An event that is not in flight any more, as its time was over or
-   * another instance took the consumer over, is answered as an acknowledgement would be, and gets no time.
+   * An extension ends with the delivery that it was for: when the event is acknowledged or rejected, its member goes, or an earlier
+   * event of its stream comes again; not when the server drains, as its member may go on working. It never reaches further than ten
+   * times `ack_timeout` after the event's clock began, at its delivery or under BY_STREAM when it became the oldest of its stream. An
+   * event that is not in flight any more, as its time was over, the server drains or another instance took the consumer over, is
+   * answered as an acknowledgement would be, and gets no time.
    *
    * Errors: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (CONSUMER_UNKNOWN); FAILED_PRECONDITION (POSITION_BEYOND_HEAD).
    */
@@ -6051,10 +6053,11 @@ export interface ConsumerServiceClient<CallOptionsExt = {}> {
    * Gives events in flight more time: none of them is delivered again before the extension is over, whatever instance runs the
    * consumer then. Answers after the commit, position by position, as Acknowledge does.
    *
-   * An extension ends with the delivery that it was for: when the event is acknowledged or rejected, its member goes, or an earlier event
-   * of its stream comes again. It never reaches further than ten times `ack_timeout` after the event's clock began, at its delivery or
-   * under BY_STREAM when it became the oldest of its stream. An event that is not in flight any more, as its time was over or
-   * another instance took the consumer over, is answered as an acknowledgement would be, and gets no time.
+   * An extension ends with the delivery that it was for: when the event is acknowledged or rejected, its member goes, or an earlier
+   * event of its stream comes again; not when the server drains, as its member may go on working. It never reaches further than ten
+   * times `ack_timeout` after the event's clock began, at its delivery or under BY_STREAM when it became the oldest of its stream. An
+   * event that is not in flight any more, as its time was over, the server drains or another instance took the consumer over, is
+   * answered as an acknowledgement would be, and gets no time.
    *
    * Errors: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (CONSUMER_UNKNOWN); FAILED_PRECONDITION (POSITION_BEYOND_HEAD).
    */

@@ -3,7 +3,7 @@
 import type { Millis, Position } from '../../units.js';
 import { bug } from '../errors.js';
 import type { DeliveryState } from './delivery-state.js';
-import type { Delivery, MemberCredit, MemberUse } from './delivery-types.js';
+import type { Delivery, Leave, MemberCredit, MemberUse } from './delivery-types.js';
 import type { FailingTransitions } from './failing-transitions.js';
 import { DeliveryMember, type DeliveryRecord, RecordState } from './open-events.js';
 
@@ -48,17 +48,16 @@ export class DeliveryMembers {
   }
 
   /**
-   * Takes a member away. Its events wait to be delivered again at once, without an attempt. `lost` (its stream broke; not
-   * a replacement, not an orderly end): the oldest event of each unit that it held counts a loss, for the 1,000 oldest
-   * units. Returns how many events came back; 0 for a name that is not there.
+   * Takes a member away. Its events wait to be delivered again at once, without an attempt. Lost: the oldest event of each unit
+   * that it held counts a loss, for the 1,000 oldest units. Returns how many events came back; 0 for a name that is not there.
    */
-  remove(name: string, how: { readonly lost: boolean }, now: Millis): number {
+  remove(name: string, how: Leave, now: Millis): number {
     const state = this.#state;
     const at = state.tick(now);
     const member = state.pool.get(name);
     if (member === undefined) return 0;
     const records = member.records();
-    const oldest = this.#takeBack(records);
+    const oldest = this.#takeBack(records, how);
     state.pool.remove(member);
     oldest.forEach((record, index) => {
       if (how.lost && index < MAX_LOSSES_COUNTED) this.#failing.countLoss(record, name, at);
@@ -85,12 +84,12 @@ export class DeliveryMembers {
   }
 
   /** Takes events in flight, by position, back from their member; returns the oldest of each unit. */
-  #takeBack(records: readonly DeliveryRecord[]): DeliveryRecord[] {
+  #takeBack(records: readonly DeliveryRecord[], { sentAway = false }: Leave): DeliveryRecord[] {
     const oldest: DeliveryRecord[] = [];
     for (const record of records) {
       // By position, so that the first of a stream takes the others back with it.
       if (record.state !== RecordState.IN_FLIGHT) continue;
-      this.#state.takeBack(record);
+      this.#state.takeBack(record, { keepsTime: sentAway });
       oldest.push(record);
     }
     return oldest;

@@ -179,17 +179,18 @@ export class DeliveryState {
 
   /**
    * Takes an event in flight back from its member, and with it the later ones of its stream, which have to come after it
-   * again. Nothing is settled yet: the caller may still change the event.
+   * again. Nothing is settled yet: the caller may still change the event. The time that the member asked for is over, unless
+   * they keep it.
    */
-  takeBack(record: DeliveryRecord): void {
+  takeBack(record: DeliveryRecord, { keepsTime } = { keepsTime: false }): void {
     const stream = record.stream;
     if (stream === undefined) {
-      this.#comeBack(record);
+      this.#comeBack(record, keepsTime);
       return;
     }
     let later: DeliveryRecord | undefined = record;
     while (later?.state === RecordState.IN_FLIGHT) {
-      this.#comeBack(later);
+      this.#comeBack(later, keepsTime);
       stream.inFlight--;
       later = later.streamLink?.next?.value;
     }
@@ -284,10 +285,9 @@ export class DeliveryState {
     else if (stream.records.first === record) this.clocks.start(record, member, now);
   }
 
-  /** Has an event come back from its member; the time that the member asked for is over then. */
-  #comeBack(record: DeliveryRecord): void {
+  #comeBack(record: DeliveryRecord, keepsTime: boolean): void {
     this.#leaveMember(record);
-    if (record.extendedUntilMs !== 0) record.failure = this.failures.endExtension(record.position);
+    if (record.extendedUntilMs !== 0 && !keepsTime) record.failure = this.failures.endExtension(record.position);
   }
 
   /** Has the member give the event back; its stream's numbers are the caller's. */

@@ -202,6 +202,14 @@ export interface MemberCredit {
   readonly maxInFlightBytes: number;
 }
 
+/** How a member goes. */
+export interface Leave {
+  /** Its stream broke: not a replacement, not an orderly end. */
+  readonly lost: boolean;
+  /** The server sent it away: it may go on working, so what it has keeps the time that it asked for. */
+  readonly sentAway?: boolean;
+}
+
 export interface MemberUse extends MemberCredit {
   readonly name: string;
   readonly inFlight: number;

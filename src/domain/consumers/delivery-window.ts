@@ -58,7 +58,8 @@ const DEFAULT_LIMITS: WindowLimits = {
  *   ones. So nothing of a stream is delivered past an open event that was not delivered before it in this run.
  * - A member's use never passes its credit, but for one event alone that is larger than the byte limit.
  * - An attempt is raised only for the event whose own clock ran out or that was itself rejected with RETRY, once for a delivery.
- * - The time that a member asked for is over when the event comes back from it; a later owner keeps to it.
+ * - The time that a member asked for is over when the event comes back from it, unless the server sent it away; a later owner
+ *   keeps to it.
  * - A lease is minted once.
  *
  * How to drive it; one call at a time, and after each change (an answer, a timer, a member) again from the top:

@@ -1,6 +1,6 @@
 // What a consumer's session knows of each of its members, be it a subscriber or callers of Fetch.
 
-import type { MemberCredit } from '../../domain/consumers/delivery-types.js';
+import type { Leave, MemberCredit } from '../../domain/consumers/delivery-types.js';
 import type { Clock } from '../../lib/clock.js';
 import type { Millis } from '../../units.js';
 import type { PendingDeliveries } from './pending-deliveries.js';
@@ -33,8 +33,8 @@ export interface MemberHost {
   inFlight(member: string): { readonly events: number; readonly bytes: number };
   /** Drops from the pending deliveries what is no longer leased. */
   prune(pending: PendingDeliveries): void;
-  /** Ends a member whose stream is over; `lost`: it broke. */
-  left(member: SessionMember, how: { readonly lost: boolean }): void;
+  /** Ends a member whose stream is over. */
+  left(member: SessionMember, how: Leave): void;
   readonly head: number;
   readonly offset: number;
   readonly clock: Clock;

@@ -2,7 +2,7 @@
 // credit; this knows their pending deliveries. Members to whom nothing happens cost nothing: there may be thousands of them.
 
 import { KeyedHeap } from '../../domain/collections/keyed-heap.js';
-import type { Delivery, MemberCredit } from '../../domain/consumers/delivery-types.js';
+import type { Delivery, Leave, MemberCredit } from '../../domain/consumers/delivery-types.js';
 import type { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
 import { fieldInvalid, MadeleineError } from '../../domain/errors.js';
 import type { LogEntry } from '../../domain/events/event.js';
@@ -237,7 +237,7 @@ export class ConsumerMembers implements MemberHost {
   }
 
   /** See MemberHost. */
-  left(member: SessionMember, how: { readonly lost: boolean }): void {
+  left(member: SessionMember, how: Leave): void {
     if (this.#members.get(member.name) !== member) return;
     this.#members.delete(member.name);
     this.#forget(member);

@@ -194,7 +194,7 @@ export class Subscription implements SessionMember {
   #leave({ position, error }: { readonly position: Position; readonly error: Error }): SubscribeFrame {
     this.#ended = { error };
     this.pending.clear();
-    this.#host.left(this, { lost: false });
+    this.#host.left(this, { lost: false, sentAway: true });
     return { kind: 'going_away', position };
   }
 

@@ -180,6 +180,24 @@ describe('draining', () => {
     ]);
   });
 
+  it('leaves events the time that their member asked for: it goes on working', async () => {
+    const { push, subscribe, consumer, ackStatuses } = scene();
+    await push(2);
+    const server = await startServer({ databaseUrl: suite.database.url, drainMs: '200' });
+    const client = new TestClient(server.address);
+    const subscriber = subscribe({}, client.consumers);
+    const [extended] = acknowledgements(await subscriber.first(2)) as [Acknowledgement];
+    const extension = { seconds: 300n, nanos: 0 };
+    await client.consumers.extendAckDeadline({ consumer, positions: [extended], extension });
+    await server.stop();
+    client.close();
+    const next = subscribe();
+    expect((await next.first(1)).map(numberOf)).toEqual([2]);
+    await push(1, {}, 3);
+    expect((await next.first(2)).map(numberOf)).toEqual([2, 3]);
+    expect(await ackStatuses([extended])).toEqual([AckStatus.ACK_STATUS_ACCEPTED]);
+  });
+
   it('takes the last acknowledgements of callers of Fetch too, and sends those who wait away', async () => {
     const { push, consumer, settings, subscribe } = scene();
     await push(3);

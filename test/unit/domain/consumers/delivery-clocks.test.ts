@@ -159,6 +159,21 @@ describe('delivery clocks', () => {
     expect(driver.deliver().map(({ position, attempt }) => [position, attempt])).toContainEqual([1, 1]);
   });
 
+  it('keeps to an extension when the server sent the member away, until the event is answered', () => {
+    const driver = new DeliveryDriver({ log: ['a', 'a', 'b'] });
+    driver.join('ada');
+    const delivered = driver.deliver();
+    driver.window.answers.extend([of(delivered, 1)], 5 * T, driver.now);
+    driver.window.members.remove('ada', { lost: false, sentAway: true }, driver.now);
+    const next = driver.takeOver();
+    for (const one of [driver, next]) {
+      one.join('bob');
+      expect(one.positions()).toEqual([3]);
+      expect(one.ack(of(delivered, 1))).toEqual(['ACCEPTED']);
+      expect(one.positions()).toEqual([2]);
+    }
+  });
+
   it('ends an extension with the delivery that it was for', () => {
     const driver = new DeliveryDriver({ log: ['a', 'a', 'b'] });
     driver.join('ada');
