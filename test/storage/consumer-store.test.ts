@@ -256,6 +256,23 @@ describe('consumer store', () => {
     expect((await acquire(record)).failures[0]).toEqual({ ...parked, cause: undefined, state: 'REPLAY' });
   });
 
+  it('hands over very many parked events, without their texts', async () => {
+    const record = await create();
+    const { hold } = await acquire(record);
+    const cause = { code: 'BAD', reason: 'x'.repeat(1_024) };
+    const failures = Array.from({ length: 20_000 }, (_, index) => ({
+      ...{ ...failureAt(11 + index), cause, parkedAtMs: 1_700_000_000_000, state: 'PARKED' as const },
+    }));
+    await store.flush([write(hold, { failures })]);
+    const found = (await acquire(record)).failures;
+    expect(found).toHaveLength(failures.length);
+    expect(found.at(-1)).toEqual({ ...failures.at(-1), cause: undefined });
+    expect(await store.countParked([record.id])).toEqual(new Map([[record.id, failures.length]]));
+    const next = await acquire(record);
+    await store.flush([write(next.hold, { failuresOver: failures.map(({ position }) => position) })]);
+    expect((await acquire(record)).failures).toEqual([]);
+  });
+
   it('counts the parked events of many consumers', async () => {
     const [none, some, many] = [await create(), await create(), await create()];
     for (const [record, count] of [

@@ -95,15 +95,21 @@ export class FailureRecords {
     return { changed, over };
   }
 
-  /** Takes note of what was stored; records that changed again meanwhile stay unsaved. */
-  saved(changed: readonly FailureRecord[], over: readonly Position[]): void {
-    for (const failure of changed) {
-      if (this.#unsaved?.get(failure.position) !== failure) continue;
-      this.#unsaved.delete(failure.position);
-      // Parked events may be many, and stay: their texts are left to storage.
-      if (failure.state === 'PARKED') this.#byPosition?.set(failure.position, { ...failure, cause: undefined });
-    }
-    for (const position of over) {
+  /**
+   * Takes note that a failure record is stored, unless it changed again meanwhile; returns what is kept of it then. Its texts are left
+   * to storage: events that wait or are parked may be many.
+   */
+  saved(failure: FailureRecord): FailureRecord | undefined {
+    if (this.#unsaved?.get(failure.position) !== failure) return undefined;
+    const kept = { ...failure, cause: undefined };
+    this.#unsaved.delete(failure.position);
+    this.#byPosition?.set(failure.position, kept);
+    return kept;
+  }
+
+  /** Takes note that failure records are deleted in storage; those that came again meanwhile stay unsaved. */
+  savedOver(positions: readonly Position[]): void {
+    for (const position of positions) {
       if (this.#unsaved?.get(position) === null) this.#unsaved.delete(position);
     }
   }

@@ -45,6 +45,12 @@ export class UnsavedChanges {
   confirm(changes: WindowChanges): void {
     this.#savedVersion = Math.max(this.#savedVersion, changes.version);
     this.#savedGeneration = Math.max(this.#savedGeneration, changes.generation);
-    this.#state.failures.saved(changes.failures, changes.failuresOver);
+    const { failures, records } = this.#state;
+    for (const failure of changes.failures) {
+      const kept = failures.saved(failure);
+      const record = records.get(failure.position);
+      if (kept !== undefined && record?.failure === failure) record.failure = kept;
+    }
+    failures.savedOver(changes.failuresOver);
   }
 }

@@ -75,6 +75,17 @@ describe('delivery parking', () => {
     expect(driver.window.offset).toBe(2);
   });
 
+  it('keeps no texts of what waits and is stored, and stores them as they are', () => {
+    const driver = new DeliveryDriver({ log: ['a'] });
+    driver.join('ada');
+    driver.retry(of(driver.deliver(), 1), 500, 'a long story');
+    driver.window.unsaved.confirm(driver.window.unsaved.take());
+    expect(driver.window.unsaved.anyFailure).toBe(false);
+    driver.now += 500;
+    driver.window.answers.extend(driver.deliver(), 900, driver.now);
+    expect(driver.window.unsaved.take().failures).toMatchObject([{ attempts: 1, cause: undefined }]);
+  });
+
   it('keeps no texts of what is parked and stored', () => {
     const driver = parkedFirst();
     driver.window.unsaved.confirm(driver.window.unsaved.take());
