@@ -77,7 +77,7 @@ export function orderingToJSON(object: Ordering): string {
 
 /** Why a consumer does or does not deliver. */
 export enum ConsumerActivity {
-  /** CONSUMER_ACTIVITY_UNSPECIFIED - Not known here: another instance runs the consumer; `owner` says which. */
+  /** CONSUMER_ACTIVITY_UNSPECIFIED - Not known: the instance that answers is just taking the consumer over, or letting go of it. */
   CONSUMER_ACTIVITY_UNSPECIFIED = 0,
   /** CONSUMER_ACTIVITY_IDLE - Everything is acknowledged and there is nothing new. */
   CONSUMER_ACTIVITY_IDLE = 1,
@@ -85,12 +85,19 @@ export enum ConsumerActivity {
   CONSUMER_ACTIVITY_DELIVERING = 2,
   /** CONSUMER_ACTIVITY_WAITING_FOR_ACKS - All credit is used: members have to acknowledge. */
   CONSUMER_ACTIVITY_WAITING_FOR_ACKS = 3,
-  /** CONSUMER_ACTIVITY_BLOCKED_BY_RETRY - What is left waits for the retry of an event, or too much is acknowledged after one that is not; `activity_cause` says which. */
+  /**
+   * CONSUMER_ACTIVITY_BLOCKED_BY_RETRY - What is left waits for the retry of an event, or too much is acknowledged after one that is not: `blocked_position`. `activity_cause`
+   * says which of the two, `blocked_until` when it is tried again.
+   */
   CONSUMER_ACTIVITY_BLOCKED_BY_RETRY = 4,
   /** CONSUMER_ACTIVITY_PAUSED - It is paused; not yet served. */
   CONSUMER_ACTIVITY_PAUSED = 5,
   /** CONSUMER_ACTIVITY_NO_MEMBER - Nobody is subscribed. */
   CONSUMER_ACTIVITY_NO_MEMBER = 6,
+  /** CONSUMER_ACTIVITY_DRAINING - The instance that runs it is stopping: nothing more is delivered, acknowledgements are taken, members subscribe elsewhere. */
+  CONSUMER_ACTIVITY_DRAINING = 7,
+  /** CONSUMER_ACTIVITY_OWNED_ELSEWHERE - Another instance runs it, `owner`, and knows more; what is stored is answered. */
+  CONSUMER_ACTIVITY_OWNED_ELSEWHERE = 8,
   UNRECOGNIZED = -1,
 }
 
@@ -117,6 +124,12 @@ export function consumerActivityFromJSON(object: any): ConsumerActivity {
     case 6:
     case "CONSUMER_ACTIVITY_NO_MEMBER":
       return ConsumerActivity.CONSUMER_ACTIVITY_NO_MEMBER;
+    case 7:
+    case "CONSUMER_ACTIVITY_DRAINING":
+      return ConsumerActivity.CONSUMER_ACTIVITY_DRAINING;
+    case 8:
+    case "CONSUMER_ACTIVITY_OWNED_ELSEWHERE":
+      return ConsumerActivity.CONSUMER_ACTIVITY_OWNED_ELSEWHERE;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -140,6 +153,10 @@ export function consumerActivityToJSON(object: ConsumerActivity): string {
       return "CONSUMER_ACTIVITY_PAUSED";
     case ConsumerActivity.CONSUMER_ACTIVITY_NO_MEMBER:
       return "CONSUMER_ACTIVITY_NO_MEMBER";
+    case ConsumerActivity.CONSUMER_ACTIVITY_DRAINING:
+      return "CONSUMER_ACTIVITY_DRAINING";
+    case ConsumerActivity.CONSUMER_ACTIVITY_OWNED_ELSEWHERE:
+      return "CONSUMER_ACTIVITY_OWNED_ELSEWHERE";
     case ConsumerActivity.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
@@ -375,7 +392,16 @@ export interface ConsumerMember {
   /** Its credit in bytes. */
   maxInFlightBytes: bigint;
   /** Since when it is subscribed. */
-  subscribedAt: Timestamp | undefined;
+  subscribedAt:
+    | Timestamp
+    | undefined;
+  /** Where its calls come from, as host:port; of callers of Fetch that share a name, the newest one. */
+  address: string;
+  /**
+   * When it last answered a delivery, by an acknowledgement that counted or another answer; unset: not yet, as far as the instance that
+   * runs the consumer knows.
+   */
+  answeredAt: Timestamp | undefined;
 }
 
 /** A consumer: its settings and its state. */
@@ -398,7 +424,7 @@ export interface Consumer {
   pending: bigint;
   /** There may be more pending events than `pending` says. */
   pendingIsMinimum: boolean;
-  /** Events delivered and not acknowledged; known to the instance that runs it, else 0. */
+  /** Events delivered and not acknowledged. Known to the instance that runs it; 0 from others. */
   inFlight: number;
   /** Parked events: set aside by a verdict, or as their attempts were used up. They do not hold up the offset. */
   parked: bigint;
@@ -416,16 +442,43 @@ export interface Consumer {
     | undefined;
   /** 100 x offset / head. */
   percentConsumed: number;
-  /** Why it does or does not deliver. */
+  /** Why it does or does not deliver. Known to the instance that runs it; others answer OWNED_ELSEWHERE, or NO_MEMBER if none does. */
   activity: ConsumerActivity;
-  /** The cause in words, such as the position that blocks. */
+  /** The cause in words, such as the position that blocks. For people: the words may change. */
   activityCause: string;
   /** Rises with seek, changed filter and recreation; leases belong to a generation. */
   generation: bigint;
   /** Address of the instance that runs it; empty: none. */
   owner: string;
-  /** How many members it has now, also where `members` does not name them all. */
+  /** How many members it has now, also where `members` does not name them all. Known to the instance that runs it; 0 from others. */
   memberCount: number;
+  /**
+   * Since when the activity is what it is, by the server's wall clock; at most since the instance runs the consumer. Known to the instance
+   * that runs it; unset from others, and where none does.
+   */
+  activitySince:
+    | Timestamp
+    | undefined;
+  /**
+   * With BLOCKED_BY_RETRY: when `blocked_position` is delivered again, by the server's wall clock; unset where that hangs on a member's
+   * answer or its `ack_timeout`. Known to the instance that runs it.
+   */
+  blockedUntil:
+    | Timestamp
+    | undefined;
+  /** With BLOCKED_BY_RETRY: the position that holds up what comes after it; 0 else. Known to the instance that runs it. */
+  blockedPosition: bigint;
+  /**
+   * The command of the command line that mends it, such as `madeleine subscribe mailer`, quoted for a shell; from another instance the one
+   * that asks the owner. Empty: there is nothing to mend. For people: look before you run it.
+   */
+  mendCommand: string;
+  /**
+   * The age of the event right after `offset`, the first one that is not done: of a consumer that is run, the oldest event that it has still
+   * to do, or to look at; of one that nobody runs perhaps one that does not concern it. 0: nothing lies after the offset. Known to every
+   * instance, by its wall clock; in lists by the stored offset, up to 5 s older, and unset in `opened` of a consumer that is far behind.
+   */
+  lagTime: Duration | undefined;
 }
 
 /** Subscribes one member. */
@@ -1601,7 +1654,16 @@ export const ConsumerSettings: MessageFns<ConsumerSettings> = {
 };
 
 function createBaseConsumerMember(): ConsumerMember {
-  return { name: "", inFlight: 0, inFlightBytes: 0n, maxInFlight: 0, maxInFlightBytes: 0n, subscribedAt: undefined };
+  return {
+    name: "",
+    inFlight: 0,
+    inFlightBytes: 0n,
+    maxInFlight: 0,
+    maxInFlightBytes: 0n,
+    subscribedAt: undefined,
+    address: "",
+    answeredAt: undefined,
+  };
 }
 
 export const ConsumerMember: MessageFns<ConsumerMember> = {
@@ -1629,6 +1691,12 @@ export const ConsumerMember: MessageFns<ConsumerMember> = {
     }
     if (message.subscribedAt !== undefined) {
       Timestamp.encode(message.subscribedAt, writer.uint32(50).fork()).join();
+    }
+    if (message.address !== "") {
+      writer.uint32(58).string(message.address);
+    }
+    if (message.answeredAt !== undefined) {
+      Timestamp.encode(message.answeredAt, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -1694,6 +1762,22 @@ export const ConsumerMember: MessageFns<ConsumerMember> = {
             message.subscribedAt = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.answeredAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1734,6 +1818,12 @@ export const ConsumerMember: MessageFns<ConsumerMember> = {
         : isSet(object.subscribed_at)
         ? fromJsonTimestamp(object.subscribed_at)
         : undefined,
+      address: isSet(object.address) ? globalThis.String(object.address) : "",
+      answeredAt: isSet(object.answeredAt)
+        ? fromJsonTimestamp(object.answeredAt)
+        : isSet(object.answered_at)
+        ? fromJsonTimestamp(object.answered_at)
+        : undefined,
     };
   },
 
@@ -1757,6 +1847,12 @@ export const ConsumerMember: MessageFns<ConsumerMember> = {
     if (message.subscribedAt !== undefined) {
       obj.subscribedAt = fromTimestamp(message.subscribedAt).toISOString();
     }
+    if (message.address !== "") {
+      obj.address = message.address;
+    }
+    if (message.answeredAt !== undefined) {
+      obj.answeredAt = fromTimestamp(message.answeredAt).toISOString();
+    }
     return obj;
   },
 
@@ -1776,6 +1872,10 @@ export const ConsumerMember: MessageFns<ConsumerMember> = {
       : 0n;
     message.subscribedAt = (object.subscribedAt !== undefined && object.subscribedAt !== null)
       ? Timestamp.fromPartial(object.subscribedAt)
+      : undefined;
+    message.address = object.address ?? "";
+    message.answeredAt = (object.answeredAt !== undefined && object.answeredAt !== null)
+      ? Timestamp.fromPartial(object.answeredAt)
       : undefined;
     return message;
   },
@@ -1803,6 +1903,11 @@ function createBaseConsumer(): Consumer {
     generation: 0n,
     owner: "",
     memberCount: 0,
+    activitySince: undefined,
+    blockedUntil: undefined,
+    blockedPosition: 0n,
+    mendCommand: "",
+    lagTime: undefined,
   };
 }
 
@@ -1888,6 +1993,24 @@ export const Consumer: MessageFns<Consumer> = {
     }
     if (message.memberCount !== 0) {
       writer.uint32(160).uint32(message.memberCount);
+    }
+    if (message.activitySince !== undefined) {
+      Timestamp.encode(message.activitySince, writer.uint32(170).fork()).join();
+    }
+    if (message.blockedUntil !== undefined) {
+      Timestamp.encode(message.blockedUntil, writer.uint32(178).fork()).join();
+    }
+    if (message.blockedPosition !== 0n) {
+      if (BigInt.asUintN(64, message.blockedPosition) !== message.blockedPosition) {
+        throw new globalThis.Error("value provided for field message.blockedPosition of type uint64 too large");
+      }
+      writer.uint32(184).uint64(message.blockedPosition);
+    }
+    if (message.mendCommand !== "") {
+      writer.uint32(194).string(message.mendCommand);
+    }
+    if (message.lagTime !== undefined) {
+      Duration.encode(message.lagTime, writer.uint32(202).fork()).join();
     }
     return writer;
   },
@@ -2065,6 +2188,46 @@ export const Consumer: MessageFns<Consumer> = {
             message.memberCount = reader.uint32();
             continue;
           }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.activitySince = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.blockedUntil = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 23: {
+            if (tag !== 184) {
+              break;
+            }
+
+            message.blockedPosition = reader.uint64() as bigint;
+            continue;
+          }
+          case 24: {
+            if (tag !== 194) {
+              break;
+            }
+
+            message.mendCommand = reader.string();
+            continue;
+          }
+          case 25: {
+            if (tag !== 202) {
+              break;
+            }
+
+            message.lagTime = Duration.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2133,6 +2296,31 @@ export const Consumer: MessageFns<Consumer> = {
         : isSet(object.member_count)
         ? globalThis.Number(object.member_count)
         : 0,
+      activitySince: isSet(object.activitySince)
+        ? fromJsonTimestamp(object.activitySince)
+        : isSet(object.activity_since)
+        ? fromJsonTimestamp(object.activity_since)
+        : undefined,
+      blockedUntil: isSet(object.blockedUntil)
+        ? fromJsonTimestamp(object.blockedUntil)
+        : isSet(object.blocked_until)
+        ? fromJsonTimestamp(object.blocked_until)
+        : undefined,
+      blockedPosition: isSet(object.blockedPosition)
+        ? BigInt(object.blockedPosition)
+        : isSet(object.blocked_position)
+        ? BigInt(object.blocked_position)
+        : 0n,
+      mendCommand: isSet(object.mendCommand)
+        ? globalThis.String(object.mendCommand)
+        : isSet(object.mend_command)
+        ? globalThis.String(object.mend_command)
+        : "",
+      lagTime: isSet(object.lagTime)
+        ? Duration.fromJSON(object.lagTime)
+        : isSet(object.lag_time)
+        ? Duration.fromJSON(object.lag_time)
+        : undefined,
     };
   },
 
@@ -2198,6 +2386,21 @@ export const Consumer: MessageFns<Consumer> = {
     if (message.memberCount !== 0) {
       obj.memberCount = Math.round(message.memberCount);
     }
+    if (message.activitySince !== undefined) {
+      obj.activitySince = fromTimestamp(message.activitySince).toISOString();
+    }
+    if (message.blockedUntil !== undefined) {
+      obj.blockedUntil = fromTimestamp(message.blockedUntil).toISOString();
+    }
+    if (message.blockedPosition !== 0n) {
+      obj.blockedPosition = message.blockedPosition.toString();
+    }
+    if (message.mendCommand !== "") {
+      obj.mendCommand = message.mendCommand;
+    }
+    if (message.lagTime !== undefined) {
+      obj.lagTime = Duration.toJSON(message.lagTime);
+    }
     return obj;
   },
 
@@ -2236,6 +2439,19 @@ export const Consumer: MessageFns<Consumer> = {
       : 0n;
     message.owner = object.owner ?? "";
     message.memberCount = object.memberCount ?? 0;
+    message.activitySince = (object.activitySince !== undefined && object.activitySince !== null)
+      ? Timestamp.fromPartial(object.activitySince)
+      : undefined;
+    message.blockedUntil = (object.blockedUntil !== undefined && object.blockedUntil !== null)
+      ? Timestamp.fromPartial(object.blockedUntil)
+      : undefined;
+    message.blockedPosition = (object.blockedPosition !== undefined && object.blockedPosition !== null)
+      ? BigInt(object.blockedPosition)
+      : 0n;
+    message.mendCommand = object.mendCommand ?? "";
+    message.lagTime = (object.lagTime !== undefined && object.lagTime !== null)
+      ? Duration.fromPartial(object.lagTime)
+      : undefined;
     return message;
   },
 };

@@ -26,6 +26,13 @@ export function durationText(duration: Seconds): string {
   return nanos === 0 ? `${sign}${whole}s` : `${sign}${whole}.${fraction(Math.abs(nanos))}s`;
 }
 
+/** Writes roughly how long something is ago, in one unit: `0s`, `95s`, `12m`, `30h`, `5d`. */
+export function ageText({ seconds }: Seconds): string {
+  if (seconds < 120n) return `${seconds}s`;
+  if (seconds < 7_200n) return `${seconds / 60n}m`;
+  return seconds < 172_800n ? `${seconds / 3_600n}h` : `${seconds / 86_400n}d`;
+}
+
 /** The fraction of a second: six digits, or nine where the last three count. */
 function fraction(nanos: number): string {
   const digits = String(nanos).padStart(9, '0');

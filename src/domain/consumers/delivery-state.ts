@@ -16,7 +16,7 @@ import type {
 } from './delivery-types.js';
 import { FailureRecords } from './failure-records.js';
 import { MemberPool } from './member-pool.js';
-import { DeliveryMember, DeliveryRecord, RecordState, StreamQueue } from './open-events.js';
+import { type DeliveryMember, DeliveryRecord, RecordState, StreamQueue } from './open-events.js';
 import { decodeRanges } from './position-ranges.js';
 import { RedeliveryQueue } from './redelivery-queue.js';
 
@@ -74,7 +74,7 @@ export class DeliveryState {
     this.inFlight = 0;
     this.waiting = 0;
     this.heldStreams = 0;
-    for (const member of former.all()) this.pool.add(new DeliveryMember(member.name, member));
+    for (const member of former.all()) this.pool.add(member.anew());
   }
 
   /** The newest time that the window was told. */

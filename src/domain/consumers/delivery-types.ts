@@ -214,9 +214,20 @@ export interface MemberUse extends MemberCredit {
   readonly name: string;
   readonly inFlight: number;
   readonly inFlightBytes: number;
+  /** When it last answered a delivery; undefined: not yet. */
+  readonly answeredMs: Millis | undefined;
 }
 
 export type WindowActivity = 'IDLE' | 'DELIVERING' | 'WAITING_FOR_ACKS' | 'BLOCKED_BY_RETRY' | 'NO_MEMBER';
+
+/** Why a window does or does not deliver, without words: it is asked for after every round. */
+export interface WindowCondition {
+  readonly activity: WindowActivity;
+  /** The position that holds it up; 0: none. */
+  readonly blockedPosition: Position;
+  /** When that is tried again; undefined: that hangs on somebody's answer. */
+  readonly blockedUntilMs: Millis | undefined;
+}
 
 export interface WindowStats {
   /** Events delivered and not answered, replays included. */

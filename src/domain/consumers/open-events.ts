@@ -173,7 +173,7 @@ export class DeliveryMember {
   maxInFlightBytes: number;
   inFlight = 0;
   inFlightBytes = 0;
-  /** When it last answered; restarts its clocks. */
+  /** When it last answered, which restarts its clocks; 0: not yet. */
   answeredMs = 0;
   /** What is in flight by ascending position, as nearly everything is delivered. */
   readonly ascending = new LinkedList<DeliveryRecord>();
@@ -201,8 +201,16 @@ export class DeliveryMember {
   }
 
   get use(): MemberUse {
-    const { name, inFlight, inFlightBytes, maxInFlight, maxInFlightBytes } = this;
-    return { name, inFlight, inFlightBytes, maxInFlight, maxInFlightBytes };
+    const { name, inFlight, inFlightBytes, maxInFlight, maxInFlightBytes, answeredMs } = this;
+    const answered = answeredMs === 0 ? undefined : answeredMs;
+    return { name, inFlight, inFlightBytes, maxInFlight, maxInFlightBytes, answeredMs: answered };
+  }
+
+  /** Returns the member with its credit and with nothing in flight. */
+  anew(): DeliveryMember {
+    const member = new DeliveryMember(this.name, this);
+    member.answeredMs = this.answeredMs;
+    return member;
   }
 
   /** Whether its credit has room for an event of so many bytes; of the unit for which it is reserved, or any. */

@@ -17,6 +17,8 @@ export interface FetchOptions {
   readonly waitMs: Millis;
   /** Id by which the call is remembered; empty: it is not. */
   readonly requestId: string;
+  /** Where the call comes from. */
+  readonly address: string;
   readonly measure: MeasureEntry;
   readonly signal: AbortSignal;
 }
@@ -31,6 +33,8 @@ const NOTHING: DeliveryBatch = { entries: [], deliveries: [] };
 
 export class FetchMember implements SessionMember {
   readonly name: string;
+  /** Where the newest call came from. */
+  address = '';
   readonly subscribedAtMs: Millis;
   readonly pending = new PendingDeliveries();
   /** See SessionMember. */
@@ -68,7 +72,8 @@ export class FetchMember implements SessionMember {
    * caller's to leave out.
    */
   fetch(options: FetchOptions): { readonly batch: Promise<DeliveryBatch>; readonly repeated: boolean } {
-    const { requestId } = options;
+    const { requestId, address } = options;
+    this.address = address;
     const former = requestId === '' ? undefined : this.#remembered.get(requestId);
     if (former !== undefined) return { batch: former, repeated: true };
     const batch = this.#enqueue(options);

@@ -7,6 +7,8 @@ import type { PendingDeliveries } from './pending-deliveries.js';
 
 export interface SessionMember {
   readonly name: string;
+  /** Where its calls come from. */
+  readonly address: string;
   /** The time of its coming by the wall clock, for people. */
   readonly subscribedAtMs: Millis;
   readonly pending: PendingDeliveries;

@@ -6,7 +6,7 @@ import type { Delivery, Leave, MemberCredit } from '../../domain/consumers/deliv
 import type { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
 import { fieldInvalid, MadeleineError } from '../../domain/errors.js';
 import type { LogEntry } from '../../domain/events/event.js';
-import type { Clock } from '../../lib/clock.js';
+import type { Clock, WallTime } from '../../lib/clock.js';
 import type { Millis, Position } from '../../units.js';
 import { FetchMember, type FetchOptions, stillLeased } from './consumer-fetch.js';
 import type { ConsumerLife } from './consumer-life.js';
@@ -22,6 +22,7 @@ export interface ConsumerMembersOptions {
   readonly window: DeliveryWindow;
   readonly life: ConsumerLife;
   readonly clock: Clock;
+  readonly wallTime: WallTime;
   /** The newest visible position. */
   readonly head: () => Position;
   /** The position up to which everything was delivered; undefined while the consumer is behind. */
@@ -30,6 +31,14 @@ export interface ConsumerMembersOptions {
   readonly onWanted: () => void;
   /** Called when a member is gone and its events are free. */
   readonly onLeft: () => void;
+}
+
+/** A subscriber that comes. */
+export interface NewMember {
+  readonly credit: MemberCredit;
+  readonly measure: MeasureEntry;
+  /** Where its calls come from. */
+  readonly address: string;
 }
 
 export class ConsumerMembers implements MemberHost {
@@ -65,7 +74,7 @@ export class ConsumerMembers implements MemberHost {
   }
 
   /** Adds a subscriber; a former member of the name ends with MEMBER_REPLACED, and its events are free. */
-  subscribe(name: string, credit: MemberCredit, measure: MeasureEntry): Subscription {
+  subscribe(name: string, { credit, measure, address }: NewMember): Subscription {
     this.#options.life.assertOpen();
     const former = this.#members.get(name);
     if (former !== undefined) {
@@ -73,7 +82,7 @@ export class ConsumerMembers implements MemberHost {
       this.#window.members.remove(name, { lost: false }, this.clock.monotonicMs());
       former.end(new MadeleineError('MEMBER_REPLACED', `another subscriber came as member "${name}"`));
     }
-    const subscription = new Subscription({ name, host: this, measure });
+    const subscription = new Subscription({ name, host: this, measure, address });
     this.#add(subscription);
     this.#window.members.add(name, credit);
     const live = this.#options.livePosition();
@@ -192,8 +201,15 @@ export class ConsumerMembers implements MemberHost {
   }
 
   views(): MemberView[] {
-    return this.#window.members.uses().map((use) => {
-      return { ...use, subscribedAtMs: this.#members.get(use.name)?.subscribedAtMs ?? this.clock.nowMs() };
+    const aheadMs = this.#options.wallTime.aheadMs;
+    return this.#window.members.uses().map(({ answeredMs, ...use }) => {
+      const member = this.#members.get(use.name);
+      return {
+        ...use,
+        address: member?.address ?? '',
+        subscribedAtMs: member?.subscribedAtMs ?? this.clock.nowMs(),
+        answeredAtMs: answeredMs === undefined ? undefined : Math.round(answeredMs + aheadMs),
+      };
     });
   }
 

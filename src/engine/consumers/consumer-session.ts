@@ -6,7 +6,7 @@ import type { FailureRecord } from '../../domain/consumers/delivery-types.js';
 import { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
 import { drainingError, MadeleineError, storageUnavailable } from '../../domain/errors.js';
 import { Alarm } from '../../lib/alarm.js';
-import type { Clock } from '../../lib/clock.js';
+import type { Clock, WallTime } from '../../lib/clock.js';
 import type { ConsumerRecord, ConsumerStore, LeaseBlock } from '../../storage/ports/consumer-storage.js';
 import type { Logger } from '../../telemetry.js';
 import type { Millis } from '../../units.js';
@@ -39,6 +39,7 @@ export interface ConsumerSessionOptions {
   readonly store: Pick<ConsumerStore, 'reserveLeases' | 'configure' | 'delete'>;
   readonly flusher: OffsetFlusher;
   readonly clock: Clock;
+  readonly wallTime: WallTime;
   /** Gives numbers in [0, 1). */
   readonly random: () => number;
   readonly logger: Logger;
@@ -51,7 +52,7 @@ export interface ConsumerSessionOptions {
 }
 
 /** What is kept of the options: not what was read from the database, each piece of which holds the packet that it came in. */
-type KeptOptions = Pick<ConsumerSessionOptions, 'ownership' | 'clock' | 'logger' | 'onEmpty' | 'onLost'>;
+type KeptOptions = Pick<ConsumerSessionOptions, 'ownership' | 'clock' | 'wallTime' | 'logger' | 'onEmpty' | 'onLost'>;
 
 export class ConsumerSession implements DispatchHost {
   readonly key: ConsumerKey;
@@ -72,14 +73,14 @@ export class ConsumerSession implements DispatchHost {
   #waitingBefore = 0;
 
   constructor(options: ConsumerSessionOptions) {
-    const { record, ownership, clock, logger, store, source, places, held, flusher, address } = options;
+    const { record, ownership, clock, wallTime, logger, store, source, places, held, flusher, address } = options;
     const { onEmpty, onLost } = options;
     const { settings, createdAt } = record;
     const key = { context: record.context, name: record.name };
     const life = new ConsumerLife(clock);
     const window = newWindow(options);
     this.key = key;
-    this.#options = { ownership, clock, logger, onEmpty, onLost };
+    this.#options = { ownership, clock, wallTime, logger, onEmpty, onLost };
     this.#life = life;
     this.#window = window;
     this.#alarm = new Alarm({ clock, onRing: () => this.#wake() });
@@ -110,11 +111,13 @@ export class ConsumerSession implements DispatchHost {
       places,
       store,
       clock,
+      wallTime,
       onDeleted,
     };
     this.answers = new ConsumerAnswers(parts);
     this.changes = new ConsumerChanges(settings, parts);
     this.report = new ConsumerReport(this.changes, parts);
+    this.report.note();
   }
 
   /** What ended it; undefined while it runs. */
@@ -134,6 +137,7 @@ export class ConsumerSession implements DispatchHost {
   drain(): Promise<void> {
     const drained = this.#life.drain();
     this.#waitingBefore = this.#window.report.stats().waiting;
+    this.report.note();
     this.members.drain(this.#window.scan.position, drainingError());
     this.#tellIfDrained();
     return drained;
@@ -168,6 +172,7 @@ export class ConsumerSession implements DispatchHost {
     this.members.handOut(idle);
     this.#tellIfDrained();
     if (!idle || this.#life.ended !== undefined) return;
+    this.report.note();
     if (this.#leases.areFew) this.#leases.refill().catch((error: unknown) => this.failed(error));
     this.progress.flushSoon().catch((error: unknown) => this.failed(error));
     this.#setAlarm();
@@ -200,6 +205,7 @@ export class ConsumerSession implements DispatchHost {
       window: this.#window,
       life: this.#life,
       clock: this.#options.clock,
+      wallTime: this.#options.wallTime,
       head: () => this.report.head,
       livePosition: () => this.#dispatcher.livePosition,
       onWanted: () => this.#dispatcher.kick(),

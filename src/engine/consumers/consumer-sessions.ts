@@ -4,7 +4,7 @@
 import type { ConsumerKey } from '../../domain/consumers/consumer.js';
 import { bug, drainingError } from '../../domain/errors.js';
 import { scopedKey } from '../../domain/names.js';
-import type { Clock, Timer } from '../../lib/clock.js';
+import { type Clock, type Timer, WallTime } from '../../lib/clock.js';
 import { within } from '../../lib/within.js';
 import type { ConsumerStore, Hold } from '../../storage/ports/consumer-storage.js';
 import type { Instance } from '../../storage/ports/log-storage.js';
@@ -12,12 +12,12 @@ import type { Logger, Metrics } from '../../telemetry.js';
 import type { Millis } from '../../units.js';
 import type { EventPositionsLookUp } from '../log/event-look-up.js';
 import type { LogSource } from '../log/log-source.js';
-import { ConsumerGauges } from './consumer-gauges.js';
 import { HeldPages } from './consumer-read-ahead.js';
 import { ConsumerSession } from './consumer-session.js';
 import { OffsetFlusher } from './offset-flusher.js';
 import { ownedElsewhere } from './ownership/consumer-errors.js';
 import { ConsumerOwnership } from './ownership/consumer-ownership.js';
+import { ConsumerGauges } from './state/consumer-gauges.js';
 
 /** A session that nobody uses for so long is released. */
 const IDLE_MS = 30_000;
@@ -41,6 +41,7 @@ export class ConsumerSessions {
   readonly #ownership: ConsumerOwnership;
   readonly #flusher: OffsetFlusher;
   readonly #gauges: ConsumerGauges;
+  readonly #wallTime: WallTime;
   readonly #held = new HeldPages();
   readonly #sessions = new Map<string, ConsumerSession>();
   /** Consumers that are being acquired or let go of: whoever comes meanwhile waits and looks again. */
@@ -56,6 +57,7 @@ export class ConsumerSessions {
     this.#ownership = new ConsumerOwnership(options);
     this.#flusher = new OffsetFlusher(options);
     this.#gauges = new ConsumerGauges(options);
+    this.#wallTime = new WallTime(options.clock);
   }
 
   get draining(): boolean {
@@ -137,6 +139,7 @@ export class ConsumerSessions {
       ...{ record: acquired.record, leases: acquired.leases, failures: acquired.failures, ownership },
       flusher: this.#flusher,
       held: this.#held,
+      wallTime: this.#wallTime,
       address: this.#options.instance.address,
       onEmpty: (emptied) => this.#emptied(emptied),
       onLost: (lost) => this.#forget(lost),

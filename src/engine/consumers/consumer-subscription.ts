@@ -24,6 +24,7 @@ export interface SubscriptionOptions {
   readonly name: string;
   readonly host: MemberHost;
   readonly measure: MeasureEntry;
+  readonly address: string;
 }
 
 /** Bytes that a frame may have, about. */
@@ -49,6 +50,7 @@ interface Waiting {
  */
 export class Subscription implements SessionMember {
   readonly name: string;
+  readonly address: string;
   readonly subscribedAtMs: Millis;
   readonly pending = new PendingDeliveries();
   /** See SessionMember. */
@@ -66,8 +68,9 @@ export class Subscription implements SessionMember {
   /** Whether it was given a frame in this turn of the event loop. */
   #hadTurn = false;
 
-  constructor({ name, host, measure }: SubscriptionOptions) {
+  constructor({ name, host, measure, address }: SubscriptionOptions) {
     this.name = name;
+    this.address = address;
     this.#host = host;
     this.#measure = measure;
     this.subscribedAtMs = host.clock.nowMs();

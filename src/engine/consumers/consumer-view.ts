@@ -1,28 +1,28 @@
 // What people see of a consumer: its settings and its state, live where it is run, as stored elsewhere.
 
 import type { ConsumerKey, ConsumerSettings } from '../../domain/consumers/consumer.js';
-import type { MemberUse, WindowStats } from '../../domain/consumers/delivery-types.js';
+import type { MemberUse, WindowActivity, WindowCondition, WindowStats } from '../../domain/consumers/delivery-types.js';
 import type { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
-import type { Clock } from '../../lib/clock.js';
+import type { Clock, WallTime } from '../../lib/clock.js';
 import type { ConsumerRecord } from '../../storage/ports/consumer-storage.js';
 import type { Micros, Millis, Position } from '../../units.js';
 import type { LogSource } from '../log/log-source.js';
 import type { ConsumerChanges } from './consumer-changes.js';
 import type { ConsumerDispatcher } from './consumer-dispatcher.js';
+import type { ConsumerLife } from './consumer-life.js';
 import type { ConsumerMembers } from './consumer-members.js';
 import type { ConsumerProgress } from './consumer-progress.js';
-import { type CountSpan, countEvents, type Effort, type EventCount, EXACT } from './event-count.js';
+import type { ConsumerHold } from './ownership/consumer-hold.js';
+import { type ConsumerActivity, mendCommand } from './state/consumer-activity.js';
+import { type CountSpan, countEvents, type Effort, type EventCount, EXACT } from './state/event-count.js';
 
-export type ConsumerActivity =
-  | 'UNKNOWN'
-  | 'IDLE'
-  | 'DELIVERING'
-  | 'WAITING_FOR_ACKS'
-  | 'BLOCKED_BY_RETRY'
-  | 'NO_MEMBER';
-
-export interface MemberView extends MemberUse {
+export interface MemberView extends Omit<MemberUse, 'answeredMs'> {
+  /** Where its calls come from. */
+  readonly address: string;
+  /** When it came, by the wall clock. */
   readonly subscribedAtMs: Millis;
+  /** When it last answered a delivery, by the wall clock; undefined: not yet. */
+  readonly answeredAtMs: Millis | undefined;
 }
 
 export interface ConsumerView extends ConsumerKey {
@@ -39,16 +39,33 @@ export interface ConsumerView extends ConsumerKey {
   readonly createdAt: Micros;
   readonly activity: ConsumerActivity;
   readonly activityCause: string;
+  /** Since when it does that, by the wall clock, as far as this instance knows; undefined: another one may know. */
+  readonly activeSinceMs: Millis | undefined;
+  /** The position that holds it up; 0: none. */
+  readonly blockedPosition: Position;
+  /** When that is tried again, by the wall clock; undefined: that hangs on somebody's answer. */
+  readonly blockedUntilMs: Millis | undefined;
+  /** The command that mends it, or tells more; empty: there is nothing to mend. */
+  readonly mendCommand: string;
+  /** How old the event right after the offset is; 0: there is none; undefined: not known without a query. */
+  readonly lagMs: Millis | undefined;
   /** Address of the instance that runs it; empty: none. */
   readonly owner: string;
 }
 
-/** What the stored record tells about a consumer that is not run here. */
-export function storedView(
-  record: ConsumerRecord,
-  { head, parked }: { readonly head: Position; readonly parked: number },
-): ConsumerView {
+export interface StoredViewOptions {
+  /** The newest visible position. */
+  readonly head: Position;
+  readonly nowMs: Millis;
+  /** Id of this instance. */
+  readonly instance: string;
+  readonly parked: number;
+}
+
+/** Returns what the stored record tells about a consumer that is not run here. */
+export function storedView(record: ConsumerRecord, { head, nowMs, instance, parked }: StoredViewOptions): ConsumerView {
   const { owner } = record;
+  const { activity, cause } = storedActivity(record, instance);
   return {
     context: record.context,
     name: record.name,
@@ -63,10 +80,26 @@ export function storedView(
     members: [],
     movedAt: record.movedAt,
     createdAt: record.createdAt,
-    activity: owner === undefined ? 'NO_MEMBER' : 'UNKNOWN',
-    activityCause: owner === undefined ? 'nobody is subscribed' : `known to ${owner.address}, which runs it`,
+    activity,
+    activityCause: cause,
+    activeSinceMs: undefined,
+    blockedPosition: 0,
+    blockedUntilMs: undefined,
+    mendCommand: mendCommand(record, { activity, position: 0, owner: owner?.address }),
+    lagMs: head <= record.offset ? 0 : ageMs(record.nextAt, nowMs),
     owner: owner?.address ?? '',
   };
+}
+
+function storedActivity({ owner }: ConsumerRecord, instance: string): { activity: ConsumerActivity; cause: string } {
+  if (owner === undefined) return { activity: 'NO_MEMBER', cause: 'nobody is subscribed' };
+  if (owner.id === instance) return { activity: 'UNKNOWN', cause: 'this instance takes it over, or lets go of it' };
+  return { activity: 'ELSEWHERE', cause: `run by ${owner.address}, which knows more` };
+}
+
+/** Returns how old something is by the wall clock; undefined for what has no time. */
+function ageMs(createdAt: Micros | undefined, nowMs: Millis): Millis | undefined {
+  return createdAt === undefined ? undefined : Math.max(0, nowMs - createdAt / 1000);
 }
 
 export interface ConsumerReportOptions {
@@ -74,24 +107,47 @@ export interface ConsumerReportOptions {
   readonly createdAt: Micros;
   /** Address of this instance. */
   readonly address: string;
+  readonly life: ConsumerLife;
+  readonly hold: Pick<ConsumerHold, 'trusted'>;
   readonly window: DeliveryWindow;
   readonly members: ConsumerMembers;
   readonly progress: ConsumerProgress;
   readonly dispatcher: ConsumerDispatcher;
   readonly source: LogSource;
   readonly clock: Clock;
+  readonly wallTime: WallTime;
 }
 
+/** What a consumer does now. */
+interface Condition extends Omit<WindowCondition, 'activity'> {
+  readonly activity: WindowActivity | 'STOPPING';
+}
+
+const STOPPING: Condition = { activity: 'STOPPING', blockedPosition: 0, blockedUntilMs: undefined };
 const NOTHING: EventCount = { count: 0, isMinimum: false };
 
 /** What people see of a consumer that this instance runs. */
 export class ConsumerReport {
   readonly #changes: ConsumerChanges;
   readonly #options: ConsumerReportOptions;
+  #activity: Condition['activity'] | undefined;
+  /** Since when, by the wall clock. */
+  #sinceMs: Millis = 0;
 
   constructor(changes: ConsumerChanges, options: ConsumerReportOptions) {
     this.#changes = changes;
     this.#options = options;
+  }
+
+  /** Takes note of what it does now, and since when; to be called after whatever may have changed that. */
+  note(): Condition {
+    const { window, life, clock } = this.#options;
+    const condition = life.draining ? STOPPING : window.report.condition(this.head, clock.monotonicMs());
+    if (condition.activity !== this.#activity) {
+      this.#activity = condition.activity;
+      this.#sinceMs = clock.nowMs();
+    }
+    return condition;
   }
 
   get offset(): Position {
@@ -112,10 +168,10 @@ export class ConsumerReport {
     return this.#options.window.report.stats();
   }
 
-  view(): ConsumerView {
-    const { key, createdAt, address, window, members, progress, clock } = this.#options;
+  /** Returns what memory knows; `nextAt`: when the event right after the offset was created, where it is known otherwise. */
+  view(nextAt?: Micros): ConsumerView {
+    const { key, createdAt, address, window, members, progress } = this.#options;
     const { inFlight, parked, oldestUnacknowledged } = window.report.stats();
-    const { activity, cause } = window.report.activity(this.head, clock.monotonicMs());
     return {
       ...key,
       settings: this.#changes.settings,
@@ -128,10 +184,45 @@ export class ConsumerReport {
       members: members.views(),
       movedAt: progress.movedAt,
       createdAt,
-      activity,
-      activityCause: cause,
+      ...this.#activityView(oldestUnacknowledged),
+      lagMs: this.#lagMs(nextAt),
       owner: address,
     };
+  }
+
+  /** Returns what memory knows, and what needs a look into the database. */
+  async wholeView(): Promise<ConsumerView> {
+    const view = this.view();
+    if (view.lagMs !== undefined) return view;
+    const [next] = await this.#options.source.readAt([view.offset + 1]);
+    return this.view(next?.createdAt);
+  }
+
+  #activityView(oldestUnacknowledged: Position) {
+    const { key, clock, wallTime } = this.#options;
+    const condition = this.note();
+    const { activity, blockedPosition, blockedUntilMs } = condition;
+    return {
+      activity,
+      activityCause: this.#cause(condition, clock.monotonicMs()),
+      activeSinceMs: this.#sinceMs,
+      blockedPosition,
+      blockedUntilMs: blockedUntilMs === undefined ? undefined : Math.round(blockedUntilMs + wallTime.aheadMs),
+      mendCommand: mendCommand(key, { activity, position: blockedPosition || oldestUnacknowledged }),
+    };
+  }
+
+  #cause({ activity, ...rest }: Condition, now: Millis): string {
+    const { address, window, hold } = this.#options;
+    if (activity === 'STOPPING') return `${address}, which runs it, is stopping: members subscribe elsewhere`;
+    if (activity === 'DELIVERING' && !hold.trusted) return 'the database has to confirm first who runs it';
+    return window.report.cause({ activity, ...rest }, now);
+  }
+
+  #lagMs(nextAt: Micros | undefined): Millis | undefined {
+    const { source, clock } = this.#options;
+    if (this.lag === 0) return 0;
+    return ageMs(source.inMemory(this.offset + 1)?.createdAt ?? nextAt, clock.nowMs());
   }
 
   /** Counts matching events that are not acknowledged. */

@@ -23,10 +23,10 @@ import type { ConsumerSession } from './consumer-session.js';
 import { ConsumerSessions, type ConsumerSessionsOptions } from './consumer-sessions.js';
 import type { Subscription } from './consumer-subscription.js';
 import { type ConsumerView, storedView } from './consumer-view.js';
-import { countEvents, type Effort, type EventCount, EXACT, ROUGH } from './event-count.js';
 import type { KnownStreams } from './named/known-streams.js';
 import { consumerUnknown } from './ownership/consumer-errors.js';
 import type { DeliveryBatch, MeasureEntry } from './pending-deliveries.js';
+import { countEvents, type Effort, type EventCount, EXACT, ROUGH } from './state/event-count.js';
 
 /** How a call names its consumer, and makes it if need be. */
 export interface ConsumerUse {
@@ -48,6 +48,8 @@ export interface SubscribeOptions extends MemberCall {
   readonly member: string;
   readonly credit: MemberCredit;
   readonly measure: MeasureEntry;
+  /** Where the call comes from. */
+  readonly address: string;
   /** Signal whose abort means that the subscriber's stream broke. */
   readonly signal: AbortSignal;
 }
@@ -105,7 +107,7 @@ export class Consumers {
   async subscribe(options: SubscribeOptions): Promise<{ subscription: Subscription; view: ConsumerView }> {
     const session = await this.#use(options);
     const name = options.member === '' ? `member-${randomUUID().slice(0, 8)}` : options.member;
-    const subscription = session.members.subscribe(name, options.credit, options.measure);
+    const subscription = session.members.subscribe(name, options);
     const abort = () => subscription.close({ lost: true });
     options.signal.addEventListener('abort', abort, { once: true });
     if (options.signal.aborted) abort();
@@ -157,14 +159,13 @@ export class Consumers {
   }
 
   async get(key: ConsumerKey): Promise<CountedView> {
-    const { source, store } = this.#options;
+    const { store } = this.#options;
     const session = this.#sessions.running(key);
-    if (session !== undefined) return { view: session.report.view(), pending: await session.report.countPending() };
+    if (session !== undefined) return counted(session);
     const record = await store.find(key);
     if (record === undefined) throw consumerUnknown(key);
     const parked = await store.countParked([record.id]);
-    const view = storedView(record, { head: source.visible, parked: parked.get(record.id) ?? 0 });
-    return { view, pending: await this.#countStored(record, EXACT) };
+    return { view: this.#storedView(record, parked), pending: await this.#countStored(record, EXACT) };
   }
 
   /**
@@ -172,7 +173,7 @@ export class Consumers {
    * a list may take; what is left then is not counted.
    */
   async list(options: ListConsumersOptions): Promise<readonly ListedConsumer[]> {
-    const { store, source, clock } = this.#options;
+    const { store, clock } = this.#options;
     const records = await store.list(options);
     const stored = records.filter((record) => this.#sessions.running(record) === undefined);
     const parked = await store.countParked(stored.map(({ id }) => id));
@@ -180,12 +181,18 @@ export class Consumers {
     const listed: ListedConsumer[] = [];
     for (const record of records) {
       const report = this.#sessions.running(record)?.report;
-      const view = report?.view() ?? storedView(record, { head: source.visible, parked: parked.get(record.id) ?? 0 });
+      const view = report?.view(record.nextAt) ?? this.#storedView(record, parked);
       const isLate = clock.monotonicMs() >= giveUpAtMs;
       const counting = isLate ? undefined : (report?.countPending(ROUGH) ?? this.#countListed(record));
       listed.push({ ...view, counted: await counting });
     }
     return listed;
+  }
+
+  #storedView(record: ConsumerRecord, parked: ReadonlyMap<number, number>): ConsumerView {
+    const { source, clock, instance } = this.#options;
+    const known = { head: source.visible, nowMs: clock.nowMs(), instance: instance.id };
+    return storedView(record, { ...known, parked: parked.get(record.id) ?? 0 });
   }
 
   /** Counts for a list, whose records do not have what is acknowledged above the offset. */
@@ -199,7 +206,7 @@ export class Consumers {
   async update(key: ConsumerKey, patch: SettingsPatch): Promise<CountedView> {
     const session = await this.#session(key);
     if (differingSettings(session.changes.settings, patch).length > 0) await session.changes.configure(patch);
-    return { view: session.report.view(), pending: await session.report.countPending() };
+    return counted(session);
   }
 
   async delete(key: ConsumerKey): Promise<void> {
@@ -270,6 +277,10 @@ export class Consumers {
         return assertNever(start);
     }
   }
+}
+
+async function counted({ report }: ConsumerSession): Promise<CountedView> {
+  return { view: await report.wholeView(), pending: await report.countPending() };
 }
 
 function assertSameSettings(stored: Pick<ConsumerRecord, 'settings'>, given: SettingsPatch): void {

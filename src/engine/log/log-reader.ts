@@ -65,7 +65,7 @@ export class LogReader implements LogSource {
 
   /** See LogSource.read. */
   read(selection: Selection, options: ReadOptions): Promise<ReadBatch> | ReadBatch {
-    const memory = this.#inMemory(selection, options.after);
+    const memory = this.#memoryAfter(selection, options.after);
     if (memory !== undefined) return this.#fromMemory(memory, selection, options);
     const { caller = '', paced } = options;
     const read = () => this.#pages.run(caller, () => this.#readStored(selection, options));
@@ -77,7 +77,7 @@ export class LogReader implements LogSource {
     selection: Selection,
     { after, limit }: { readonly after: Position; readonly limit: number },
   ): Promise<PositionPage> | PositionPage {
-    const memory = this.#inMemory(selection, after);
+    const memory = this.#memoryAfter(selection, after);
     if (memory === undefined) {
       return this.#log.readPositions(selection.criteria, { after, upTo: this.visible, limit });
     }
@@ -86,7 +86,7 @@ export class LogReader implements LogSource {
   }
 
   /** The entries after a position, where memory reaches and tells which of them match: what is withdrawn is not beside what withdraws it. */
-  #inMemory({ criteria }: Selection, after: Position): readonly LogEntry[] | undefined {
+  #memoryAfter({ criteria }: Selection, after: Position): readonly LogEntry[] | undefined {
     const memory = this.#tail.after(after, MEMORY_SCAN);
     if (memory === undefined || criteria.description === undefined) return memory;
     return memory.some((entry) => needsWithdrawn(criteria, entry)) ? undefined : memory;
@@ -103,6 +103,11 @@ export class LogReader implements LogSource {
   async #inSlices(memory: readonly LogEntry[], scan: MemoryScan, caller: string): Promise<ReadBatch> {
     await this.#slices.each(caller, { items: memory, bytesOf: entryBytes, look: (entry) => scan.add(entry) });
     return scan.batch;
+  }
+
+  /** See LogSource.inMemory. */
+  inMemory(position: Position): LogEntry | undefined {
+    return this.#tail.at(position);
   }
 
   /** See LogSource.readAt. */

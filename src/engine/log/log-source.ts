@@ -59,6 +59,8 @@ export interface LogSource {
     selection: Selection,
     options: { readonly after: Position; readonly limit: number },
   ): Promise<PositionPage> | PositionPage;
+  /** The entry at a position, if memory has it: costs no query. */
+  inMemory(position: Position): LogEntry | undefined;
   /** Entries at these positions (at most 1,000, all at or below `visible`), in position order, without those deleted. */
   readAt(positions: readonly Position[]): Promise<readonly LogEntry[]>;
   /** See EventLog.othersAt; all positions are at or below `visible`. */

@@ -89,7 +89,7 @@ export class ConsumerService {
 
   async *subscribe(request: SubscribeRequest, context: CallContext): AsyncGenerator<OutgoingMessage, void> {
     const form = payloadForm('payload_encoding', request.payloadEncoding);
-    const { subscription, opened } = await this.#open(request, form, context.signal);
+    const { subscription, opened } = await this.#open(request, form, context);
     const lane = this.#outgoing.open(context.peer, context.signal);
     try {
       yield lane.message(opened);
@@ -114,13 +114,14 @@ export class ConsumerService {
   async #open(
     request: SubscribeRequest,
     form: PayloadForm,
-    signal: AbortSignal,
+    { peer, signal }: CallContext,
   ): Promise<{ subscription: Subscription; opened: Uint8Array }> {
     const { subscription, view } = await this.#consumers.subscribe({
       ...useFromWire(request),
       member: memberFromWire(request.member),
       credit: creditFromWire(request.maxInFlight, request.maxInFlightBytes),
       measure: (entry) => this.#frames.measure(entry, form),
+      address: peer,
       signal,
     });
     const logEpoch = this.#source.epoch;
@@ -134,6 +135,7 @@ export class ConsumerService {
       waitMs: request.wait === undefined ? 0 : durationMs('wait', request.wait, { min: 0, max: MAX_WAIT_MS }),
       requestId: requestIdField(request.requestId),
       measure: (entry) => this.#frames.measure(entry, form),
+      address: context.peer,
       signal: context.signal,
     });
     return this.#frames.fetched(batch, { offset, head }, form);

@@ -1,12 +1,14 @@
 // Consumers from and to the wire: checks of requests, and the messages that answer them. Frames of deliveries are encoded by
 // delivery-frames.ts.
 
+import type { Timestamp } from '../../../generated/google/protobuf/timestamp.js';
 import type {
   Acknowledgement,
   AcknowledgeRequest,
   AcknowledgeResponse,
   AckResult,
   Consumer,
+  ConsumerMember,
   ExtendAckDeadlineRequest,
   FetchRequest,
   RejectRequest,
@@ -52,12 +54,13 @@ import { EVENT_STATUS } from '../../domain/events/event-status.js';
 import { ALL_CONTEXTS } from '../../domain/names.js';
 import type { Acknowledged, Acknowledging } from '../../engine/consumers/consumer-answers.js';
 import type { SubscribeFrame } from '../../engine/consumers/consumer-subscription.js';
-import type { ConsumerView, ConsumerActivity as DomainActivity } from '../../engine/consumers/consumer-view.js';
+import type { ConsumerView, MemberView } from '../../engine/consumers/consumer-view.js';
 import type { MemberCall } from '../../engine/consumers/consumers.js';
-import type { EventCount } from '../../engine/consumers/event-count.js';
 import type { EventAnswer } from '../../engine/consumers/named/event-answers.js';
+import type { ConsumerActivity as DomainActivity } from '../../engine/consumers/state/consumer-activity.js';
+import type { EventCount } from '../../engine/consumers/state/event-count.js';
 import type { NamedEvents } from '../../engine/log/event-look-up.js';
-import type { Position } from '../../units.js';
+import type { Millis, Position } from '../../units.js';
 import { fitsStruct } from '../wire/value-writer.js';
 import {
   descriptionFilter,
@@ -378,6 +381,8 @@ const ACTIVITIES = {
   WAITING_FOR_ACKS: ConsumerActivity.CONSUMER_ACTIVITY_WAITING_FOR_ACKS,
   BLOCKED_BY_RETRY: ConsumerActivity.CONSUMER_ACTIVITY_BLOCKED_BY_RETRY,
   NO_MEMBER: ConsumerActivity.CONSUMER_ACTIVITY_NO_MEMBER,
+  STOPPING: ConsumerActivity.CONSUMER_ACTIVITY_DRAINING,
+  ELSEWHERE: ConsumerActivity.CONSUMER_ACTIVITY_OWNED_ELSEWHERE,
 } as const satisfies Record<DomainActivity, ConsumerActivity>;
 
 /** Members that an answer has: with names of any length they are far below what clients take. */
@@ -398,14 +403,7 @@ export function consumerToWire(view: ConsumerView, pending?: EventCount): Consum
     inFlight: view.inFlight,
     parked: BigInt(view.parked),
     oldestUnacknowledged: BigInt(view.oldestUnacknowledged),
-    members: view.members.slice(0, MAX_MEMBERS_SHOWN).map((member) => ({
-      name: member.name,
-      inFlight: member.inFlight,
-      inFlightBytes: BigInt(member.inFlightBytes),
-      maxInFlight: member.maxInFlight,
-      maxInFlightBytes: BigInt(member.maxInFlightBytes),
-      subscribedAt: toTimestamp(member.subscribedAtMs * 1000),
-    })),
+    members: view.members.slice(0, MAX_MEMBERS_SHOWN).map(memberToWire),
     movedAt: view.movedAt === undefined ? undefined : toTimestamp(view.movedAt),
     createdAt: toTimestamp(view.createdAt),
     percentConsumed: view.head === 0 ? 100 : (100 * view.offset) / view.head,
@@ -414,7 +412,29 @@ export function consumerToWire(view: ConsumerView, pending?: EventCount): Consum
     generation: BigInt(view.generation),
     owner: view.owner,
     memberCount: view.members.length,
+    activitySince: timeToWire(view.activeSinceMs),
+    blockedUntil: timeToWire(view.blockedUntilMs),
+    blockedPosition: BigInt(view.blockedPosition),
+    mendCommand: view.mendCommand,
+    lagTime: view.lagMs === undefined ? undefined : toDuration(view.lagMs),
   };
+}
+
+function memberToWire(member: MemberView): ConsumerMember {
+  return {
+    name: member.name,
+    inFlight: member.inFlight,
+    inFlightBytes: BigInt(member.inFlightBytes),
+    maxInFlight: member.maxInFlight,
+    maxInFlightBytes: BigInt(member.maxInFlightBytes),
+    subscribedAt: timeToWire(member.subscribedAtMs),
+    address: member.address,
+    answeredAt: timeToWire(member.answeredAtMs),
+  };
+}
+
+function timeToWire(ms: Millis | undefined): Timestamp | undefined {
+  return ms === undefined ? undefined : toTimestamp(ms * 1000);
 }
 
 function settingsToWire(settings: ConsumerSettings): WireSettings {

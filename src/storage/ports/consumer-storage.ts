@@ -31,6 +31,8 @@ export interface ConsumerRecord extends ConsumerKey {
   readonly acked: Uint8Array;
   readonly movedAt: Micros | undefined;
   readonly createdAt: Micros;
+  /** When the event right after the offset was created, as `find` and `list` look it up; undefined: there is none. */
+  readonly nextAt: Micros | undefined;
   /** The instance that runs it now; undefined: none, or one whose lease ran out. */
   readonly owner: Instance | undefined;
 }

@@ -366,7 +366,8 @@ const VIEW = {
     oldestUnacknowledged: 0,
     createdAt: 0,
   },
-  ...{ activity: 'IDLE', activityCause: '', generation: 1, owner: '' },
+  ...{ activity: 'IDLE', activityCause: '', activeSinceMs: 0, blockedPosition: 0, mendCommand: '', lagMs: 0 },
+  ...{ generation: 1, owner: '' },
   settings: {
     ...{ ackTimeoutMs: 1, maxAttempts: 1, ordering: 1, ignoreOwn: false, ephemeral: false },
     filter: { topics: [], streams: [], issuers: [], subjects: [], tags: [], entityTypes: [] },

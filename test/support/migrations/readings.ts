@@ -140,7 +140,9 @@ function listConsumers({ consumers }: ContractClient, context: string) {
     (page) => consumers.listConsumers({ context, ...page }),
     (response) =>
       response.consumers.map(({ pending: _pending, pendingIsMinimum: _least, ...consumer }) => {
-        const { owner: _owner, members: _members, activity: _, activityCause: _cause, settings, ...kept } = consumer;
+        const { owner: _owner, members: _members, activity: _, activityCause: _cause, settings, ...rest } = consumer;
+        // An older server does not tell these.
+        const { activitySince: _since, mendCommand: _mend, lagTime: _age, ...kept } = rest;
         return { ...kept, settings: withoutRetryBackoff(settings) };
       }),
   );

@@ -37,9 +37,10 @@ export const HOUSE: Readonly<Record<string, string>> = {
     engine/log lib storage/ports telemetry`,
   'engine/cawins/callback-sender': 'domain/events',
   'engine/consumers': `domain domain/collections domain/consumers domain/events engine/consumers/named engine/consumers/ownership
-    engine/log lib storage/ports telemetry`,
+    engine/consumers/state engine/log lib storage/ports telemetry`,
   'engine/consumers/named': 'domain domain/consumers storage/ports',
   'engine/consumers/ownership': 'domain domain/consumers lib storage/ports telemetry',
+  'engine/consumers/state': 'domain domain/consumers engine/log lib telemetry',
   'engine/group': `domain domain/cawins domain/descriptions domain/events domain/group domain/json domain/waits
     engine/log lib storage/ports telemetry`,
   'engine/log': 'domain domain/events domain/waits lib storage/ports telemetry',
@@ -81,7 +82,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   // The contract for others to call.
   'grpc/cawins': `domain domain/cawins domain/events domain/json engine/cawins engine/group engine/log engine/waits
     generated grpc/events grpc/wire`,
-  'grpc/consumers': `domain domain/consumers domain/events engine/consumers engine/consumers/named engine/log generated
+  'grpc/consumers': `domain domain/consumers domain/events engine/consumers engine/consumers/named engine/consumers/state engine/log generated
     grpc/events grpc/wire lib`,
   'grpc/events': `domain domain/descriptions domain/events domain/json domain/waits engine/group engine/log generated
     grpc/wire lib`,

@@ -12,7 +12,7 @@ import { Subject } from '../../../../generated/madeleine/v1/event.js';
 import { enumText } from '../../text/enum-text.js';
 import { statusText } from '../../text/event-json.js';
 import type { Column } from '../../text/output.js';
-import { durationText, timestampText } from '../../text/time-text.js';
+import { ageText, durationText, timestampText } from '../../text/time-text.js';
 
 const number = (title: string, of: (consumer: Consumer) => bigint | number): Column<Consumer> => ({
   title,
@@ -27,15 +27,21 @@ export const LIST_COLUMNS: readonly Column<Consumer>[] = [
   number('OFFSET', ({ offset }) => offset),
   number('HEAD', ({ head }) => head),
   number('LAG', ({ lag }) => lag),
+  { title: 'LAG TIME', text: ({ lagTime }) => (lagTime === undefined ? '-' : ageText(lagTime)), right: true },
   { title: 'PENDING', text: pendingText, right: true },
   number('IN FLIGHT', ({ inFlight }) => inFlight),
   number('MEMBERS', ({ members, memberCount }) => Math.max(members.length, memberCount)),
+  { title: 'SINCE', text: ({ activitySince }) => timestampText(activitySince) || '-' },
+  { title: 'CAUSE', text: ({ activityCause }) => activityCause },
 ];
 
 export const CONSUMER_COLUMNS: readonly Column<Consumer>[] = [
   ...LIST_COLUMNS.slice(0, 2),
   { title: 'STATE', text: (consumer) => [activityText(consumer), consumer.activityCause].filter(Boolean).join(': ') },
-  ...LIST_COLUMNS.slice(3),
+  { title: 'SINCE', text: ({ activitySince }) => timestampText(activitySince) || '-' },
+  { title: 'BLOCKED UNTIL', text: ({ blockedUntil }) => timestampText(blockedUntil) || '-' },
+  { title: 'MENDED BY', text: ({ mendCommand }) => mendCommand || '-' },
+  ...LIST_COLUMNS.slice(3, -2),
   number('PARKED', ({ parked }) => parked),
   { title: 'OLDEST UNACKNOWLEDGED', text: ({ oldestUnacknowledged }) => String(oldestUnacknowledged || '-') },
   { title: 'MOVED AT', text: ({ movedAt }) => timestampText(movedAt) },

@@ -13,6 +13,7 @@ import type { CliDeps } from '../../deps.js';
 import { messageJson, messageView } from '../../text/event-json.js';
 import { defined, startPosition } from '../../text/values.js';
 import { CONSUMER_COLUMNS, LIST_COLUMNS, seekText } from './consumer-text.js';
+import { printExplanation } from './explain-consumer.js';
 import { addSettingsFlags, type SettingsFlags, settingsMask, settingsOf } from './settings-options.js';
 
 interface ConsumerFlags extends ClientOptions, SettingsFlags {
@@ -28,6 +29,7 @@ const CONSUMER = messageView(Consumer, CONSUMER_COLUMNS);
 const HELP = `
 Examples:
   $ madeleine consumers list
+  $ madeleine consumers explain mailer
   $ madeleine consumers create mailer --topic orders --ack-timeout 30s
   $ madeleine consumers update mailer --topic orders --topic invoices
   $ madeleine consumers seek mailer time:2026-11-21 --dry-run
@@ -35,7 +37,7 @@ Examples:
 
 export function consumersCommand(deps: CliDeps): Command {
   const parent = { name: 'consumers', summary: 'list and manage consumers', help: HELP };
-  const others = [getConsumer, createConsumer, updateConsumer, deleteConsumer, seekConsumer];
+  const others = [getConsumer, explainConsumer, createConsumer, updateConsumer, deleteConsumer, seekConsumer];
   return commandGroup(deps, parent, [listConsumers, ...others]);
 }
 
@@ -64,6 +66,16 @@ function getConsumer(deps: CliDeps): Command {
       call: ({ consumers }, request, options) => consumers.getConsumer(request, options),
       item: ({ consumer }) => consumer,
     }),
+  );
+}
+
+function explainConsumer(deps: CliDeps): Command {
+  return consumerCommand('explain', 'tell in sentences why a consumer does or does not deliver').action(
+    calls(
+      deps,
+      { request: keyOf, call: ({ consumers }, request, options) => consumers.getConsumer(request, options) },
+      printExplanation,
+    ),
   );
 }
 

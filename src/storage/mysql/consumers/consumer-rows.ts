@@ -16,6 +16,10 @@ export const CONSUMER_COLUMNS =
   'id, context, name, settings, generation, generation_lease, generation_offset, next_lease, acked_to, moved_at, created_at, ' +
   'deleted_at IS NOT NULL AS deleted, owner, owner_address, owner_epoch, lease_until >= NOW(6) AS leased';
 
+/** When the event right after the offset was created: one row of the log by its primary key. */
+export const NEXT_AT =
+  '(SELECT log.created_at FROM log FORCE INDEX (PRIMARY) WHERE log.position = consumer.acked_to + 1) AS next_at';
+
 export interface ConsumerRow {
   readonly id: number;
   readonly context: Buffer;
@@ -29,6 +33,7 @@ export interface ConsumerRow {
   readonly acked_above?: Buffer;
   readonly moved_at: number | null;
   readonly created_at: Micros;
+  readonly next_at?: Micros | null;
   readonly deleted: number;
   readonly owner: Buffer;
   readonly owner_address: Buffer;
@@ -52,6 +57,7 @@ export function recordOf(row: ConsumerRow): ConsumerRecord {
     acked: row.acked_above ?? NOTHING,
     movedAt: row.moved_at ?? undefined,
     createdAt: row.created_at,
+    nextAt: row.next_at ?? undefined,
     owner: owned ? { id: row.owner.toString(), address: row.owner_address.toString() } : undefined,
   };
 }

@@ -26,6 +26,7 @@ import {
   FAILURE_STATES,
   type FailureRow,
   failureOf,
+  NEXT_AT,
   recordOf,
 } from './consumer-rows.js';
 
@@ -34,8 +35,11 @@ const LEASE_END = `NOW(6) + INTERVAL ${OWNERSHIP_LEASE_MS * 1000} MICROSECOND`;
 const EPHEMERAL_GRACE_SECONDS = 60;
 const MAX_SWEPT = 500;
 
+const BY_NAME = 'FROM consumer WHERE context = ? AND name = ?';
 /** Reads one row of the index consumer_name. */
-const SELECT_BY_NAME = `SELECT ${CONSUMER_COLUMNS}, acked_above FROM consumer WHERE context = ? AND name = ?`;
+const SELECT_BY_NAME = `SELECT ${CONSUMER_COLUMNS}, acked_above ${BY_NAME}`;
+/** Reads one row of the index consumer_name, and one of the log. */
+const SELECT_SHOWN = `SELECT ${CONSUMER_COLUMNS}, acked_above, ${NEXT_AT} ${BY_NAME}`;
 const INSERT = `
   INSERT INTO consumer (context, name, settings, ephemeral, generation, generation_lease, generation_offset, next_lease,
     acked_to, acked_above, moved_at, created_at, deleted_at, owner, owner_address, owner_epoch, lease_until)
@@ -96,7 +100,7 @@ export class MysqlConsumerStore implements ConsumerStore {
   async list(options: ListConsumersOptions): Promise<readonly ConsumerRecord[]> {
     const { conditions, values } = listConditions(options);
     const rows = await this.#database.query<ConsumerRow>(
-      `SELECT ${CONSUMER_COLUMNS} FROM consumer FORCE INDEX (consumer_name) WHERE ${conditions.join(' AND ')}
+      `SELECT ${CONSUMER_COLUMNS}, ${NEXT_AT} FROM consumer FORCE INDEX (consumer_name) WHERE ${conditions.join(' AND ')}
        ORDER BY context, name LIMIT ?`,
       [...values, options.limit],
     );
@@ -194,7 +198,7 @@ export class MysqlConsumerStore implements ConsumerStore {
   }
 
   async #row(key: ConsumerKey): Promise<ConsumerRow | undefined> {
-    const [row] = await this.#database.execute<ConsumerRow>(SELECT_BY_NAME, nameValues(key));
+    const [row] = await this.#database.execute<ConsumerRow>(SELECT_SHOWN, nameValues(key));
     return row;
   }
 

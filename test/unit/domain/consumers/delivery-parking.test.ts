@@ -148,8 +148,9 @@ describe('delivery parking without room', () => {
       driver.now += 1;
       expect(driver.deliver()).toMatchObject([{ position: 2, attempt: attempt + 1 }]);
     }
-    expect(driver.window.report.activity(3, driver.now).cause).toBe(
-      '1 events are in flight; 1 events are parked, as many as may be: what uses up its attempts is delivered again',
+    const { report } = driver.window;
+    expect(report.cause(report.condition(3, driver.now), driver.now)).toBe(
+      '1 event is in flight; 1 events are parked, as many as may be: what uses up its attempts is delivered again',
     );
     driver.window.parked.discard(1);
     driver.now += BY_STREAM.ackTimeoutMs;

@@ -306,9 +306,17 @@ describe('delivery window: bounds', () => {
     const delivered = driver.deliver();
     driver.ack(...[2, 3, 4].map((position) => of(delivered, position)));
     expect(driver.window.scan.offer(driver.event(5), driver.now)).toEqual({ kind: 'blocked', by: 1 });
-    expect(driver.window.report.activity(10, driver.now)).toMatchObject({ activity: 'BLOCKED_BY_RETRY' });
-    expect(driver.window.report.activity(10, driver.now).cause).toContain('position 1,');
-    driver.ack(of(delivered, 1));
+    const blocked = { activity: 'BLOCKED_BY_RETRY', blockedPosition: 1, blockedUntilMs: undefined };
+    expect(activityOf(driver)).toEqual({
+      ...blocked,
+      cause: 'too much is acknowledged after position 1, which is not',
+    });
+    driver.retry(of(delivered, 1), 4_000);
+    expect(activityOf(driver)).toMatchObject({ ...blocked, blockedUntilMs: driver.now + 4_000 });
+    driver.now += 4_000;
+    expect(driver.positions()).toEqual([1]);
+    expect(activityOf(driver)).toMatchObject(blocked);
+    driver.window.answers.ackUpTo(1, undefined, driver.now);
     expect(driver.positions()).toEqual([5, 6, 7, 8]);
   });
 
@@ -348,28 +356,49 @@ describe('delivery window: bounds', () => {
 describe('delivery window: activity', () => {
   it('says why it does or does not deliver', () => {
     const driver = new DeliveryDriver({ log: ['a', 'b', 'a'] });
-    const activity = () => driver.window.report.activity(driver.head, driver.now);
-    expect(activity().activity).toBe('NO_MEMBER');
+    const unblocked = { blockedPosition: 0, blockedUntilMs: undefined };
+    expect(activityOf(driver)).toEqual({ ...unblocked, activity: 'NO_MEMBER', cause: 'nobody is subscribed' });
     driver.join('ada', { maxInFlight: 2 });
-    expect(activity().activity).toBe('DELIVERING');
+    const looks = 'looks for events after position 0';
+    expect(activityOf(driver)).toEqual({ ...unblocked, activity: 'DELIVERING', cause: looks });
     const delivered = driver.deliver();
-    expect(activity()).toEqual({ activity: 'WAITING_FOR_ACKS', cause: 'all credit is used by 2 events in flight' });
+    const full = 'all credit is used by 2 events in flight';
+    expect(activityOf(driver)).toEqual({ ...unblocked, activity: 'WAITING_FOR_ACKS', cause: full });
     driver.ack(of(delivered, 2));
+    expect(activityOf(driver)).toMatchObject({ activity: 'DELIVERING', cause: '1 event is in flight' });
     driver.retry(of(delivered, 1), 4_000);
     driver.deliver();
-    expect(activity()).toEqual({ activity: 'BLOCKED_BY_RETRY', cause: 'position 1 is tried again in 4 s' });
+    expect(activityOf(driver)).toEqual({
+      activity: 'BLOCKED_BY_RETRY',
+      cause: 'position 1 is tried again in 4 s',
+      blockedPosition: 1,
+      blockedUntilMs: driver.now + 4_000,
+    });
     driver.now += 4_000;
     driver.ack(...driver.deliver());
     driver.ack(...driver.deliver());
-    expect(activity()).toMatchObject({ activity: 'IDLE' });
+    const nothing = 'everything is acknowledged and there is nothing new';
+    expect(activityOf(driver)).toEqual({ ...unblocked, activity: 'IDLE', cause: nothing });
   });
 
   it('says that no member asks when the only one has no credit', () => {
     const driver = new DeliveryDriver({ log: ['a'] });
     driver.join('fetch', { maxInFlight: 0, maxInFlightBytes: 0 });
-    expect(driver.window.report.activity(1, driver.now)).toEqual({
-      activity: 'WAITING_FOR_ACKS',
-      cause: 'no member asks for events',
-    });
+    expect(activityOf(driver)).toMatchObject({ activity: 'WAITING_FOR_ACKS', cause: 'no member asks for events' });
+  });
+
+  it('is delivering as long as another stream than the blocked one goes on', () => {
+    const driver = new DeliveryDriver({ log: ['a', 'b'] });
+    driver.join('ada');
+    const delivered = driver.deliver();
+    driver.retry(of(delivered, 1), 4_000);
+    expect(activityOf(driver)).toMatchObject({ activity: 'DELIVERING', blockedPosition: 0 });
+    driver.ack(of(delivered, 2));
+    expect(activityOf(driver)).toMatchObject({ activity: 'BLOCKED_BY_RETRY', blockedPosition: 1 });
   });
 });
+
+function activityOf({ window, head, now }: DeliveryDriver) {
+  const condition = window.report.condition(head, now);
+  return { ...condition, cause: window.report.cause(condition, now) };
+}

@@ -1,17 +1,20 @@
 // The series of consumers in the metrics, and their bound.
 
 import { describe, expect, it } from 'vitest';
-import { ConsumerGauges, MAX_MEASURED } from '../../../../src/engine/consumers/consumer-gauges.js';
-import type { ConsumerSession } from '../../../../src/engine/consumers/consumer-session.js';
-import { systemClock } from '../../../../src/lib/clock.js';
-import { Metrics } from '../../../../src/telemetry.js';
+import {
+  ConsumerGauges,
+  MAX_MEASURED,
+  type MeasuredConsumer,
+} from '../../../../../src/engine/consumers/state/consumer-gauges.js';
+import { systemClock } from '../../../../../src/lib/clock.js';
+import { Metrics } from '../../../../../src/telemetry.js';
 
 const logger = { debug() {}, info() {}, warn() {}, error() {} };
 
-function session(name: string, lag: number, parked = 0): ConsumerSession {
+function session(name: string, lag: number, parked = 0): MeasuredConsumer {
   const countPending = async () => ({ count: 3, isMinimum: false });
   const report = { offset: 100 - lag, lag, stats: () => ({ inFlight: 0, parked }), countPending };
-  return { key: { context: 'default', name }, report } as unknown as ConsumerSession;
+  return { key: { context: 'default', name }, report };
 }
 
 describe('figures of consumers', () => {

@@ -1,9 +1,9 @@
 // How many matching events lie in a span of the log, for no more work than was agreed on.
 
-import { MAX_EXACT_PENDING } from '../../domain/consumers/consumer.js';
-import { decodeRanges } from '../../domain/consumers/position-ranges.js';
-import type { Position } from '../../units.js';
-import type { LogSource, Selection } from '../log/log-source.js';
+import { MAX_EXACT_PENDING } from '../../../domain/consumers/consumer.js';
+import { decodeRanges } from '../../../domain/consumers/position-ranges.js';
+import type { Position } from '../../../units.js';
+import type { LogSource, Selection } from '../../log/log-source.js';
 
 /** A number of events, or at least so many. */
 export interface EventCount {

@@ -1,17 +1,29 @@
 // The figures of this instance's consumers for its metrics. A consumer has series of its own as long as there are not too many; of the
 // others it is said how many they are, and how far behind.
 
-import type { Clock } from '../../lib/clock.js';
-import type { Logger, Metrics } from '../../telemetry.js';
-import type { Millis } from '../../units.js';
-import type { ConsumerSession } from './consumer-session.js';
-import { ROUGH } from './event-count.js';
+import type { ConsumerKey } from '../../../domain/consumers/consumer.js';
+import type { WindowStats } from '../../../domain/consumers/delivery-types.js';
+import type { Clock } from '../../../lib/clock.js';
+import type { Logger, Metrics } from '../../../telemetry.js';
+import type { Millis, Position } from '../../../units.js';
+import { type Effort, type EventCount, ROUGH } from './event-count.js';
 
 /** Consumers with series of their own, at most; the first ones have them. */
 export const MAX_MEASURED = 1_000;
 /** How old a count of pending events may become, and how many consumers are counted in one go. */
 const COUNT_MS = 10_000;
 const COUNTED_AT_ONCE = 50;
+
+/** A consumer as its figures are asked for. */
+export interface MeasuredConsumer {
+  readonly key: ConsumerKey;
+  readonly report: {
+    readonly offset: Position;
+    readonly lag: Position;
+    stats(): Pick<WindowStats, 'inFlight' | 'parked'>;
+    countPending(effort: Effort): Promise<EventCount>;
+  };
+}
 
 export interface ConsumerGaugesOptions {
   readonly clock: Clock;
@@ -32,7 +44,7 @@ class Measured {
 
 export class ConsumerGauges {
   readonly #options: ConsumerGaugesOptions;
-  readonly #measured = new Map<ConsumerSession, Measured>();
+  readonly #measured = new Map<MeasuredConsumer, Measured>();
   #counting = false;
 
   constructor(options: ConsumerGaugesOptions) {
@@ -40,7 +52,7 @@ export class ConsumerGauges {
   }
 
   /** Tells how the sessions are now. */
-  measure(sessions: Iterable<ConsumerSession>): void {
+  measure(sessions: Iterable<MeasuredConsumer>): void {
     let leftOut = 0;
     let leftOutLag = 0;
     for (const session of sessions) {
@@ -60,14 +72,14 @@ export class ConsumerGauges {
   }
 
   /** Forgets a session that is no longer run here. */
-  remove(session: ConsumerSession): void {
+  remove(session: MeasuredConsumer): void {
     if (!this.#measured.delete(session)) return;
     const { consumerOffset, consumerLag, consumerPending, consumerInFlight, consumerParked } = this.#options.metrics;
     for (const gauge of [consumerOffset, consumerLag, consumerPending, consumerInFlight, consumerParked])
       gauge.remove(labelsOf(session));
   }
 
-  #begin(session: ConsumerSession): Measured | undefined {
+  #begin(session: MeasuredConsumer): Measured | undefined {
     if (this.#measured.size >= MAX_MEASURED) return undefined;
     const measured = new Measured();
     this.#measured.set(session, measured);
@@ -75,7 +87,7 @@ export class ConsumerGauges {
   }
 
   /** Sets what is other than it was: a series costs more to set than to look at. */
-  #tell(session: ConsumerSession, measured: Measured): void {
+  #tell(session: MeasuredConsumer, measured: Measured): void {
     const { consumerOffset, consumerLag, consumerInFlight, consumerParked } = this.#options.metrics;
     const { offset, lag } = session.report;
     const { inFlight, parked } = session.report.stats();
@@ -87,7 +99,7 @@ export class ConsumerGauges {
     if (lag === 0) this.#tellPending(session, measured, 0);
   }
 
-  #tellPending(session: ConsumerSession, measured: Measured, pending: number): void {
+  #tellPending(session: MeasuredConsumer, measured: Measured, pending: number): void {
     if (pending === measured.pending) return;
     measured.pending = pending;
     this.#options.metrics.consumerPending.set(labelsOf(session), pending);
@@ -107,9 +119,9 @@ export class ConsumerGauges {
     this.#counting = false;
   }
 
-  #due(): readonly (readonly [ConsumerSession, Measured])[] {
+  #due(): readonly (readonly [MeasuredConsumer, Measured])[] {
     const now = this.#options.clock.monotonicMs();
-    const due: (readonly [ConsumerSession, Measured])[] = [];
+    const due: (readonly [MeasuredConsumer, Measured])[] = [];
     for (const [session, measured] of this.#measured) {
       if (due.length >= COUNTED_AT_ONCE) break;
       if (measured.lag <= 0 || now - measured.countedAtMs < COUNT_MS) continue;
@@ -120,6 +132,6 @@ export class ConsumerGauges {
   }
 }
 
-function labelsOf({ key }: ConsumerSession): { context: string; consumer: string } {
+function labelsOf({ key }: MeasuredConsumer): { context: string; consumer: string } {
   return { context: key.context, consumer: key.name };
 }
