@@ -85,6 +85,12 @@ export class Metrics {
     'Greatest lag of a consumer run here that has no series of its own, in positions.',
     [],
   );
+  /** Consumers that stood still though they could go on, by how they were sent on their way. */
+  readonly consumerStalls = this.#counter(
+    'madeleine_consumer_stalls_total',
+    'Consumers that stood still though they could go on, by how they were mended.',
+    ['mended'],
+  );
   /** Calls to cawins' receivers, by what became of them. */
   readonly attempts = this.#counter(
     'madeleine_callback_attempts_total',

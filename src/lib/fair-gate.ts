@@ -10,6 +10,11 @@ export class FairGate {
     this.#free = atOnce;
   }
 
+  /** Whether a work of the caller waits for its turn. */
+  isQueued(caller: string): boolean {
+    return this.#waiting.has(caller);
+  }
+
   /** Returns what the work gives; it may begin later. Rejects with the signal's reason if that comes before: the place is then free. */
   async run<T>(caller: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     signal?.throwIfAborted();

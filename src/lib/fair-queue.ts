@@ -24,6 +24,11 @@ export class FairQueue<T> {
     return this.#turns.length === 0;
   }
 
+  /** Whether anything of the caller waits. */
+  has(caller: string): boolean {
+    return this.#lines.has(caller);
+  }
+
   push(caller: string, item: T): void {
     const line = this.#lines.get(caller);
     if (line !== undefined) line.items.push(item);

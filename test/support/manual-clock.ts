@@ -3,20 +3,31 @@
 import type { Clock, Timer } from '../../src/lib/clock.js';
 import type { Millis } from '../../src/units.js';
 
-class ManualTimer implements Timer {
-  readonly work: () => void;
-  readonly periodMs: Millis | undefined;
-  atMs: Millis;
-  isStopped = false;
+/** Turns of the event loop in which promises and immediates that hang on one another are done. */
+const TURNS = 8;
 
-  constructor(atMs: Millis, work: () => void, periodMs?: Millis) {
+class ManualTimer implements Timer {
+  readonly #timers: Set<ManualTimer>;
+  readonly #periodMs: Millis | undefined;
+  readonly #work: () => void;
+  atMs: Millis;
+
+  constructor(timers: Set<ManualTimer>, atMs: Millis, periodMs: Millis | undefined, work: () => void) {
+    this.#timers = timers;
     this.atMs = atMs;
-    this.work = work;
-    this.periodMs = periodMs;
+    this.#periodMs = periodMs;
+    this.#work = work;
+    timers.add(this);
+  }
+
+  ring(nowMs: Millis): void {
+    if (this.#periodMs === undefined) this.stop();
+    else this.atMs = nowMs + this.#periodMs;
+    this.#work();
   }
 
   stop(): void {
-    this.isStopped = true;
+    this.#timers.delete(this);
   }
 
   unref(): this {
@@ -25,39 +36,57 @@ class ManualTimer implements Timer {
 }
 
 export class ManualClock implements Clock {
-  #nowMs: Millis = 1_000_000;
-  #timers: ManualTimer[] = [];
+  readonly #timers = new Set<ManualTimer>();
+  #ms: Millis = 1_000_000;
 
   monotonicMs(): Millis {
-    return this.#nowMs;
+    return this.#ms;
   }
 
   nowMs(): Millis {
-    return this.#nowMs;
+    return 1_790_000_000_000 + this.#ms;
   }
 
   after(delayMs: Millis, work: () => void): Timer {
-    return this.#add(new ManualTimer(this.#nowMs + delayMs, work));
+    return new ManualTimer(this.#timers, this.#ms + delayMs, undefined, work);
   }
 
   every(periodMs: Millis, work: () => void): Timer {
-    return this.#add(new ManualTimer(this.#nowMs + periodMs, work, periodMs));
+    return new ManualTimer(this.#timers, this.#ms + periodMs, periodMs, work);
   }
 
-  /** Lets time pass; what is due is called, and what that leads to has its turns of the event loop. */
-  async pass(ms: Millis): Promise<void> {
-    this.#nowMs += ms;
-    const due = this.#timers.filter(({ atMs, isStopped }) => atMs <= this.#nowMs && !isStopped);
-    this.#timers = this.#timers.filter(({ atMs, isStopped }) => atMs > this.#nowMs && !isStopped);
-    for (const { work, periodMs } of due) {
-      work();
-      if (periodMs !== undefined) this.every(periodMs, work);
+  /** Lets time pass: timers ring in their order, each after what the one before it set off. */
+  async advance(ms: Millis): Promise<void> {
+    const endMs = this.#ms + ms;
+    await turns();
+    for (let next = this.#next(endMs); next !== undefined; next = this.#next(endMs)) {
+      this.#ms = Math.max(this.#ms, next.atMs);
+      next.ring(this.#ms);
+      await turns();
     }
-    for (let turn = 0; turn < 4; turn += 1) await new Promise((done) => setImmediate(done));
+    this.#ms = endMs;
   }
 
-  #add(timer: ManualTimer): Timer {
-    this.#timers.push(timer);
-    return timer;
+  /** Lets time pass at once; what is due rings, each once, and what that leads to has its turns of the event loop. */
+  async pass(ms: Millis): Promise<void> {
+    this.leap(ms);
+    for (const timer of [...this.#timers]) if (timer.atMs <= this.#ms) timer.ring(this.#ms);
+    await turns();
   }
+
+  /** Lets time pass at once, as for a process that stood still: what was due meanwhile rings afterwards. */
+  leap(ms: Millis): void {
+    this.#ms += ms;
+  }
+
+  #next(endMs: Millis): ManualTimer | undefined {
+    let next: ManualTimer | undefined;
+    for (const timer of this.#timers) if (timer.atMs <= endMs && timer.atMs < (next?.atMs ?? Infinity)) next = timer;
+    return next;
+  }
+}
+
+/** Resolves when what is under way in this process is done, as far as it waits for no timer. */
+export async function turns(): Promise<void> {
+  for (let turn = 0; turn < TURNS; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 }

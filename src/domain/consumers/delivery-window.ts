@@ -142,20 +142,25 @@ export class DeliveryWindow {
     this.#begin(settings, position, []);
   }
 
-  /**
-   * Takes other settings. Another `ordering` begins the scan anew from the offset, in the same generation: what was in
-   * flight is delivered again unless it is acknowledged before, and attempts and what is done are kept.
-   */
+  /** Takes other settings. Another `ordering` begins the scan anew, see `restart`. */
   configure(settings: WindowSettings): void {
-    const { leases, failures, progress, clocks } = this.#state;
     if (settings.ordering === this.#state.settings.ordering) {
       this.#state.settings = settings;
-      clocks.setAckTimeout(settings.ackTimeoutMs);
+      this.#state.clocks.setAckTimeout(settings.ackTimeoutMs);
     } else {
-      leases.forget();
-      failures.unclaim();
-      this.#begin(settings, progress.offset, [...progress.acked]);
+      this.restart(settings);
     }
+  }
+
+  /**
+   * Begins the scan anew from the offset, in the same generation: what was in flight is delivered again unless it is
+   * acknowledged before, and attempts and what is done are kept.
+   */
+  restart(settings: WindowSettings = this.settings): void {
+    const { leases, failures, progress } = this.#state;
+    leases.forget();
+    failures.unclaim();
+    this.#begin(settings, progress.offset, [...progress.acked]);
   }
 
   #begin(settings: WindowSettings, offset: Position, acked: Iterable<readonly [Position, Position]>): void {

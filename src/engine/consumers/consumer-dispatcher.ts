@@ -84,6 +84,9 @@ export class ConsumerDispatcher {
   #ahead: ReadAhead | undefined;
   #live = false;
   #pumping = false;
+  /** Rises when a pump is given up: whatever that one waits for, it goes on no more. */
+  #pumps = 0;
+  #steps = 0;
   #again = false;
   #stopped = false;
   /** Who waits for the scan to pass what was acknowledged beyond it. */
@@ -115,6 +118,26 @@ export class ConsumerDispatcher {
     return this.#selection;
   }
 
+  /** Rises with every read and write, and with every page that is looked through. */
+  get steps(): number {
+    return this.#steps;
+  }
+
+  /** Whether it waits for a read or a write. */
+  get isWaiting(): boolean {
+    return this.#pumping;
+  }
+
+  /** Whether its read waits for its turn, as the database is read for others first. */
+  get isQueued(): boolean {
+    return this.#source.isQueued(this.#caller);
+  }
+
+  /** Whether what it read is kept until it can go on; false: it reads anew whenever it looks. */
+  get keepsPages(): boolean {
+    return !this.#held.isFull;
+  }
+
   /** Takes other settings; the window was told already. */
   configure(settings: ConsumerSettings): void {
     this.#settings = settings;
@@ -129,6 +152,14 @@ export class ConsumerDispatcher {
     this.#endWait = undefined;
     this.#dropPages();
     this.#live = false;
+  }
+
+  /** Gives up what it waits for, which may never come, and begins the scan anew where the window says. */
+  giveUp(): void {
+    this.#pumps += 1;
+    this.#pumping = false;
+    this.restart();
+    this.#tellPassed();
   }
 
   /** Lets go of what was read: the scan goes on after what it has passed, by reading again. */
@@ -171,6 +202,7 @@ export class ConsumerDispatcher {
   }
 
   async #pump(): Promise<void> {
+    const pump = this.#pumps;
     this.#pumping = true;
     try {
       while (this.#again && !this.#stopped) {
@@ -178,15 +210,27 @@ export class ConsumerDispatcher {
         const step = this.#step();
         if (step === 'idle') continue;
         this.#again = true;
+        this.#steps += 1;
         if (step === 'more') continue;
-        this.#host.roundDone(false);
-        if (!this.#window.scan.isBehindAnswers) this.#tellPassed();
+        this.#beforeWait();
         await step;
+        if (pump !== this.#pumps) return;
+        this.#steps += 1;
       }
     } catch (error) {
+      if (pump !== this.#pumps) return;
       this.#again = false;
       if (!this.#stopped) this.#host.failed(error);
     }
+    this.#rested();
+  }
+
+  #beforeWait(): void {
+    this.#host.roundDone(false);
+    if (!this.#window.scan.isBehindAnswers) this.#tellPassed();
+  }
+
+  #rested(): void {
     this.#pumping = false;
     this.#tellPassed();
     if (this.#held.isFull) this.#dropPages();

@@ -73,6 +73,13 @@ export class ConsumerMembers implements MemberHost {
     return false;
   }
 
+  /** Whether somebody waits for more than it was given, as the members themselves say. */
+  get isAnyHungry(): boolean {
+    if (this.wanted) return true;
+    for (const member of this.#members.values()) if (member.hungry) return true;
+    return false;
+  }
+
   /** Adds a subscriber; a former member of the name ends with MEMBER_REPLACED, and its events are free. */
   subscribe(name: string, { credit, measure, address }: NewMember): Subscription {
     this.#options.life.assertOpen();
@@ -148,6 +155,11 @@ export class ConsumerMembers implements MemberHost {
   /** Takes note that deliveries may have ended that members were not given yet. */
   markStale(): void {
     this.#staleEra += 1;
+  }
+
+  /** Asks all members anew whether they wait. */
+  recount(): void {
+    for (const member of this.#members.values()) this.#settle(member);
   }
 
   /** Drops all pending deliveries: none of them counts any more. */

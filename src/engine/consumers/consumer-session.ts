@@ -24,6 +24,7 @@ import type { OffsetFlusher } from './offset-flusher.js';
 import { ConsumerHold } from './ownership/consumer-hold.js';
 import type { Ownership } from './ownership/consumer-ownership.js';
 import { DeliveryLeaseReserve } from './ownership/delivery-lease-reserve.js';
+import { STALL_MS, type WatchedConsumer } from './state/consumer-watch.js';
 
 /** Pause after a failed read or write. */
 const RETRY_MS = 1_000;
@@ -52,9 +53,12 @@ export interface ConsumerSessionOptions {
 }
 
 /** What is kept of the options: not what was read from the database, each piece of which holds the packet that it came in. */
-type KeptOptions = Pick<ConsumerSessionOptions, 'ownership' | 'clock' | 'wallTime' | 'logger' | 'onEmpty' | 'onLost'>;
+type KeptOptions = Pick<
+  ConsumerSessionOptions,
+  'ownership' | 'clock' | 'wallTime' | 'logger' | 'flusher' | 'onEmpty' | 'onLost'
+>;
 
-export class ConsumerSession implements DispatchHost {
+export class ConsumerSession implements DispatchHost, WatchedConsumer {
   readonly key: ConsumerKey;
   readonly hold: ConsumerHold;
   readonly members: ConsumerMembers;
@@ -80,7 +84,7 @@ export class ConsumerSession implements DispatchHost {
     const life = new ConsumerLife(clock);
     const window = newWindow(options);
     this.key = key;
-    this.#options = { ownership, clock, wallTime, logger, onEmpty, onLost };
+    this.#options = { ownership, clock, wallTime, logger, flusher, onEmpty, onLost };
     this.#life = life;
     this.#window = window;
     this.#alarm = new Alarm({ clock, onRing: () => this.#wake() });
@@ -187,6 +191,72 @@ export class ConsumerSession implements DispatchHost {
     this.members.failFetches(expected ? error : storageUnavailable(error));
     this.#retryAtMs = this.#options.clock.monotonicMs() + RETRY_MS;
     this.#setAlarm();
+  }
+
+  // --- what the watch asks
+
+  /** See WatchedConsumer. */
+  get canGoOn(): boolean {
+    const { report, members } = this.#window;
+    if (!report.hasBacklog(this.report.head) || !members.hasCredit || !this.mayDeliver) return false;
+    if (this.#life.ended !== undefined || this.#retryAtMs < Number.POSITIVE_INFINITY || this.#isAboutToWake)
+      return false;
+    return this.report.note().activity === 'DELIVERING' && this.members.isAnyHungry;
+  }
+
+  /** Whether something has just become due, of which the alarm tells in a moment. */
+  get #isAboutToWake(): boolean {
+    if (this.isWaiting) return false;
+    const dueMs = this.#window.redeliveries.nextWakeAt();
+    const sinceMs = this.#options.clock.monotonicMs() - (dueMs ?? Number.POSITIVE_INFINITY);
+    return sinceMs >= 0 && sinceMs < STALL_MS;
+  }
+
+  /** See WatchedConsumer. */
+  get steps(): number {
+    return this.#dispatcher.steps + this.#window.leases.next;
+  }
+
+  /** See WatchedConsumer. */
+  get isWaiting(): boolean {
+    return this.#dispatcher.isWaiting;
+  }
+
+  /** See WatchedConsumer. */
+  get isQueued(): boolean {
+    return this.#dispatcher.isQueued || this.#options.flusher.isQueued(this.progress);
+  }
+
+  /** See WatchedConsumer. */
+  get isEmptyHanded(): boolean {
+    return this.#window.report.stats().inFlight === 0;
+  }
+
+  /** See WatchedConsumer. */
+  prod(): boolean {
+    const { leases, scan } = this.#window;
+    const { next } = leases;
+    const { position } = scan;
+    this.members.recount();
+    this.members.wake();
+    if (leases.next > next || scan.position > position) return true;
+    return this.#dispatcher.isWaiting && this.#dispatcher.keepsPages;
+  }
+
+  /** See WatchedConsumer. */
+  beginAnew(): void {
+    this.#window.restart();
+    this.members.clearPending();
+    this.#dispatcher.giveUp();
+    this.members.wake();
+  }
+
+  /** See WatchedConsumer. */
+  describe(): object {
+    const { inFlight, waiting, heldStreams, ackedAhead } = this.#window.report.stats();
+    const { offset, head } = this.report;
+    const { size: members } = this.members;
+    return { offset, scanned: this.#window.scan.position, head, inFlight, waiting, heldStreams, ackedAhead, members };
   }
 
   // --- inside

@@ -18,6 +18,7 @@ import { OffsetFlusher } from './offset-flusher.js';
 import { ownedElsewhere } from './ownership/consumer-errors.js';
 import { ConsumerOwnership } from './ownership/consumer-ownership.js';
 import { ConsumerGauges } from './state/consumer-gauges.js';
+import { ConsumerWatch } from './state/consumer-watch.js';
 
 /** A session that nobody uses for so long is released. */
 const IDLE_MS = 30_000;
@@ -41,6 +42,7 @@ export class ConsumerSessions {
   readonly #ownership: ConsumerOwnership;
   readonly #flusher: OffsetFlusher;
   readonly #gauges: ConsumerGauges;
+  readonly #watch: ConsumerWatch;
   readonly #wallTime: WallTime;
   readonly #held = new HeldPages();
   readonly #sessions = new Map<string, ConsumerSession>();
@@ -57,6 +59,7 @@ export class ConsumerSessions {
     this.#ownership = new ConsumerOwnership(options);
     this.#flusher = new OffsetFlusher(options);
     this.#gauges = new ConsumerGauges(options);
+    this.#watch = new ConsumerWatch(options);
     this.#wallTime = new WallTime(options.clock);
   }
 
@@ -196,6 +199,7 @@ export class ConsumerSessions {
       const { idleSinceMs } = session;
       if (idleSinceMs !== undefined && now - idleSinceMs >= IDLE_MS) void this.#releaseIdle(session, idleSinceMs);
     }
+    this.#watch.look(this.#sessions.values());
   }
 
   async #releaseIdle(session: ConsumerSession, idleSinceMs: Millis): Promise<void> {

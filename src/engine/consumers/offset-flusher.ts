@@ -73,6 +73,11 @@ export class OffsetFlusher {
     return waiting.promise;
   }
 
+  /** Whether a write of the target waits for its turn, as others are written first. */
+  isQueued(target: FlushTarget): boolean {
+    return this.#queued.has(target);
+  }
+
   /** Writes the target within the delay, together with the others of that time. */
   flushSoon(target: FlushTarget): void {
     this.#later.add(target);

@@ -110,6 +110,11 @@ export class LogReader implements LogSource {
     return this.#tail.at(position);
   }
 
+  /** See LogSource.isQueued. */
+  isQueued(caller: string): boolean {
+    return this.#pages.isQueued(caller);
+  }
+
   /** See LogSource.readAt. */
   async readAt(positions: readonly Position[]): Promise<readonly LogEntry[]> {
     const found: LogEntry[] = [];

@@ -61,6 +61,8 @@ export interface LogSource {
   ): Promise<PositionPage> | PositionPage;
   /** The entry at a position, if memory has it: costs no query. */
   inMemory(position: Position): LogEntry | undefined;
+  /** Whether a read of the caller waits for its turn, as the database is read for others first. */
+  isQueued(caller: string): boolean;
   /** Entries at these positions (at most 1,000, all at or below `visible`), in position order, without those deleted. */
   readAt(positions: readonly Position[]): Promise<readonly LogEntry[]>;
   /** See EventLog.othersAt; all positions are at or below `visible`. */

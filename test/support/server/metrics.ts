@@ -12,3 +12,8 @@ export async function openCalls(httpAddress: string): Promise<number> {
   const started = await metric(httpAddress, /^grpc_server_started_total\{.*grpc_service="madeleine.*\} (\d+)$/);
   return started - (await metric(httpAddress, /^grpc_server_handled_total\{.*grpc_service="madeleine.*\} (\d+)$/));
 }
+
+/** Consumers that stood still though they could go on. */
+export function consumerStalls(httpAddress: string): Promise<number> {
+  return metric(httpAddress, /^madeleine_consumer_stalls_total(?:\{.*\})? (\d+)$/);
+}

@@ -1,9 +1,9 @@
 // What nearly every integration test begins with: a database, a server on it, a client.
 
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../database/database.js';
 import { waitUntil } from '../wait-until.js';
-import { openCalls } from './metrics.js';
+import { consumerStalls, openCalls } from './metrics.js';
 import { startServer, TestClient, type TestServer, type TestSettings } from './server.js';
 
 export interface Suite {
@@ -15,6 +15,11 @@ export interface Suite {
 /** Whose client is gone has no call left on the server, whatever it was in the middle of. */
 async function expectNoOpenCalls({ httpAddress }: TestServer): Promise<void> {
   await waitUntil(async () => (await openCalls(httpAddress)) === 0, { what: 'every call has ended on the server' });
+}
+
+/** Whatever a file does to its server, none of its consumers stands still. */
+async function expectNoStalls({ httpAddress }: TestServer): Promise<void> {
+  expect(await consumerStalls(httpAddress), 'consumers that stood still').toBe(0);
 }
 
 export type ServerBeside = Pick<Suite, 'server' | 'client'>;
@@ -50,7 +55,10 @@ function serve(
   });
   afterAll(async () => {
     members.client?.close();
-    if (members.server !== undefined) await expectNoOpenCalls(members.server);
+    if (members.server !== undefined) {
+      await expectNoOpenCalls(members.server);
+      await expectNoStalls(members.server);
+    }
     await members.server?.stop();
   });
 }

@@ -398,6 +398,29 @@ describe('delivery window: activity', () => {
   });
 });
 
+describe('delivery window: begun anew', () => {
+  it('delivers from its offset what is not done, in the same generation, and takes answers to what was in flight', () => {
+    const driver = new DeliveryDriver({ log: ['a', 'b', 'a', null] });
+    driver.join('ada');
+    const delivered = driver.deliver();
+    driver.ack(of(delivered, 2));
+    driver.retry(of(delivered, 1));
+    const [again] = driver.deliver();
+    expect(again).toMatchObject({ position: 1, attempt: 2 });
+    driver.window.restart();
+    expect(driver.window).toMatchObject({ generation: 1, offset: 0 });
+    expect(driver.ack(of(delivered, 4))).toEqual(['ACCEPTED']);
+    const anew = driver.deliver();
+    expect(anew.map(({ position, attempt }) => [position, attempt])).toEqual([
+      [1, 2],
+      [3, 1],
+    ]);
+    expect(driver.ack(...anew)).toEqual(['ACCEPTED', 'ACCEPTED']);
+    expect(driver.window.offset).toBe(4);
+    expect(driver.window.members.use('ada')).toMatchObject({ inFlight: 0, answeredMs: driver.now });
+  });
+});
+
 function activityOf({ window, head, now }: DeliveryDriver) {
   const condition = window.report.condition(head, now);
   return { ...condition, cause: window.report.cause(condition, now) };
