@@ -1,9 +1,8 @@
 // Why a consumer does or does not deliver: each state with since when, its cause and the command that mends it, wherever a consumer is
 // shown. The commands are run as they are shown.
 
-import { createConnection } from 'mysql2/promise';
 import { describe, expect, it } from 'vitest';
-import { type Consumer, ConsumerActivity } from '../../../generated/madeleine/v1/consumer_service.js';
+import { type Consumer, ConsumerActivity, Verdict } from '../../../generated/madeleine/v1/consumer_service.js';
 import { acknowledgements, type ConsumerClient, pushNumbers } from '../../support/consumers/consumer.js';
 import { useScenes } from '../../support/consumers/consumer-scene.js';
 import { startServer, TestClient } from '../../support/server/server.js';
@@ -170,20 +169,20 @@ describe('the state of a consumer', () => {
     await mending.ended();
   });
 
-  it('is blocked by a retry until its time', async () => {
-    const { consumer, settings, subscribe, push } = scene();
+  it('is blocked by a retry until its time; parking the event mends it', async () => {
+    const { consumer, subscribe, push, reject } = scene();
     const [position = 0n] = await push(1);
-    await suite.client.consumers.createConsumer({ name: consumer, settings });
-    const untilMs = Date.now() + 600_000;
-    await storeRetry(consumer, position, untilMs);
     const subscriber = subscribe();
-    await subscriber.opened();
+    const deliveries = await subscriber.first(1);
+    const rejectedMs = Date.now();
+    await reject(deliveries, { verdict: Verdict.VERDICT_RETRY, delay: { seconds: 600n, nanos: 0 } });
     const blocked = await until(consumer, BLOCKED_BY_RETRY);
     expect(blocked).toMatchObject({
-      ...{ blockedPosition: position, mendCommand: `madeleine ack ${consumer} ${position}` },
+      ...{ blockedPosition: position, mendCommand: `madeleine reject ${consumer} ${position} --park` },
       activityCause: expect.stringMatching(new RegExp(`^position ${position} is tried again in (599|600) s$`)),
     });
-    expect(Math.abs(msOf(blocked.blockedUntil) - untilMs)).toBeLessThan(10);
+    expect(msOf(blocked.activitySince)).toBeGreaterThanOrEqual(Math.floor(rejectedMs));
+    expect(Math.abs(msOf(blocked.blockedUntil) - msOf(blocked.activitySince) - 600_000)).toBeLessThan(1_000);
     expect((await shown(consumer)).blockedUntil).toEqual(blocked.blockedUntil);
     const { consumer: opened } = await subscribe({ member: 'bob' }).opened();
     expect(opened).toMatchObject({ ...stateOf(blocked), activityCause: expect.stringContaining('is tried again in') });
@@ -193,7 +192,8 @@ describe('the state of a consumer', () => {
     expect(sentences[0]).toMatch(/ is blocked since \S+Z: position \d+ is tried again in \d+ s\.$/);
     expect(sentences[1]).toBe(`Position ${position} is delivered again at ${get['BLOCKED UNTIL']}.`);
     await mend(blocked);
-    await until(consumer, IDLE);
+    expect(await until(consumer, IDLE)).toMatchObject({ parked: 1n });
+    expect((await told(consumer)).sentences).toContain('1 event is parked.');
   });
 
   it('is blocked by a position after which too much is acknowledged', async () => {
@@ -210,7 +210,7 @@ describe('the state of a consumer', () => {
     const blocked = await until(consumer, BLOCKED_BY_RETRY);
     expect(blocked).toMatchObject({
       activityCause: `too much is acknowledged after position ${positions[0]}, which is not`,
-      ...{ blockedPosition: positions[0], mendCommand: `madeleine ack ${consumer} ${positions[0]}` },
+      ...{ blockedPosition: positions[0], mendCommand: `madeleine reject ${consumer} ${positions[0]} --park` },
     });
     expect(blocked.blockedUntil).toBeUndefined();
     expect((await subscribe({ member: 'bob' }).opened()).consumer).toMatchObject(stateOf(blocked));
@@ -329,14 +329,3 @@ describe('the age of what a consumer has still to do', () => {
     await pushNumbers(suite.client.events, 1);
   });
 });
-
-/** Writes down that an event failed, as an owner does that is gone since. */
-async function storeRetry(consumer: string, position: bigint, notBeforeMs: number): Promise<void> {
-  const connection = await createConnection(suite.database.url);
-  await connection.query(
-    `INSERT INTO consumer_trouble (consumer_id, position, attempts, losses, not_before_ms, reason, state)
-     SELECT id, ?, 1, 0, ?, 'ACK_TIMEOUT', 1 FROM consumer WHERE name = ?`,
-    [position, notBeforeMs, Buffer.from(consumer)],
-  );
-  await connection.end();
-}

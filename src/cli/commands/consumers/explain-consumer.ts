@@ -44,6 +44,7 @@ export function explanation(consumer: Consumer): string[] {
     ...blockedSentence(consumer),
     placeSentence(consumer),
     ...inFlightSentence(consumer),
+    ...parkedSentence(consumer),
     ...memberSentences(consumer),
     ...mendSentence(consumer),
   ];
@@ -73,6 +74,11 @@ function inFlightSentence({ inFlight, oldestUnacknowledged }: Consumer): string[
   if (inFlight === 0) return [];
   const events = inFlight === 1 ? '1 event is' : `${inFlight} events are`;
   return [`${events} in flight; position ${oldestUnacknowledged} is the oldest that is not acknowledged.`];
+}
+
+function parkedSentence({ parked }: Consumer): string[] {
+  if (parked === 0n) return [];
+  return [parked === 1n ? '1 event is parked.' : `${parked} events are parked.`];
 }
 
 function memberSentences({ members, memberCount }: Consumer): string[] {

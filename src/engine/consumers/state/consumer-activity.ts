@@ -25,7 +25,7 @@ export function mendCommand(key: ConsumerKey, { activity, position, owner = '' }
     case 'WAITING_FOR_ACKS':
       return position === 0 ? command(key, ['subscribe']) : command(key, ['ack'], [String(position)]);
     case 'BLOCKED_BY_RETRY':
-      return command(key, ['ack'], [String(position)]);
+      return command(key, ['reject'], [String(position), '--park']);
     case 'ELSEWHERE':
       return command(key, ['consumers', 'explain'], [], ['--server', owner]);
     case 'IDLE':

@@ -17,7 +17,7 @@ describe('the command that mends a consumer', () => {
     ['NO_MEMBER', 0, 'madeleine subscribe mailer'],
     ['WAITING_FOR_ACKS', 17, 'madeleine ack mailer 17'],
     ['WAITING_FOR_ACKS', 0, 'madeleine subscribe mailer'],
-    ['BLOCKED_BY_RETRY', 17, 'madeleine ack mailer 17'],
+    ['BLOCKED_BY_RETRY', 17, 'madeleine reject mailer 17 --park'],
     ['IDLE', 0, ''],
     ['DELIVERING', 17, ''],
     ['STOPPING', 17, ''],
@@ -39,7 +39,7 @@ describe('the command that mends a consumer', () => {
   it.each(['two words', "it's", '$(reboot)', '`reboot`', '*', '~', '-dash', '"', 'a;b', 'größe', '\\', '#', '!x'])(
     'names %s so that a shell takes it for one word',
     (name) => {
-      const command = mendCommand({ context: name, name }, { activity: 'BLOCKED_BY_RETRY', position: 17 });
+      const command = mendCommand({ context: name, name }, { activity: 'WAITING_FOR_ACKS', position: 17 });
       const dashes = name.startsWith('-') ? ['--'] : [];
       expect(words(command)).toEqual(['madeleine', 'ack', '--context', name, ...dashes, name, '17']);
     },
