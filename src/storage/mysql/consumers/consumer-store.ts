@@ -84,16 +84,16 @@ export class MysqlConsumerStore implements ConsumerStore {
 
   async create(draft: ConsumerDraft): Promise<{ record: ConsumerRecord; created: boolean }> {
     for (;;) {
-      const row = await this.#row(draft);
+      const row = await this.#row(draft, SELECT_BY_NAME);
       if (row !== undefined && row.deleted === 0) return { record: recordOf(row), created: false };
       const created = row === undefined ? await this.#insert(draft) : await this.#recreate(row.id, draft);
-      const stored = created ? await this.find(draft) : undefined;
-      if (stored !== undefined) return { record: stored, created: true };
+      const stored = created ? await this.#row(draft, SELECT_BY_NAME) : undefined;
+      if (stored !== undefined && stored.deleted === 0) return { record: recordOf(stored), created: true };
     }
   }
 
   async find(key: ConsumerKey): Promise<ConsumerRecord | undefined> {
-    const row = await this.#row(key);
+    const row = await this.#row(key, SELECT_SHOWN);
     return row === undefined || row.deleted === 1 ? undefined : recordOf(row);
   }
 
@@ -197,8 +197,8 @@ export class MysqlConsumerStore implements ConsumerStore {
     return orphans;
   }
 
-  async #row(key: ConsumerKey): Promise<ConsumerRow | undefined> {
-    const [row] = await this.#database.execute<ConsumerRow>(SELECT_SHOWN, nameValues(key));
+  async #row(key: ConsumerKey, sql: string): Promise<ConsumerRow | undefined> {
+    const [row] = await this.#database.execute<ConsumerRow>(sql, nameValues(key));
     return row;
   }
 
