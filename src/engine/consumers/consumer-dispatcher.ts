@@ -118,6 +118,11 @@ export class ConsumerDispatcher {
     return this.#selection;
   }
 
+  /** Whether there is something to look at or to deliver again, as far as it was told; a comparison, as it is asked for every consumer. */
+  get hasBacklog(): boolean {
+    return this.#window.report.hasBacklog(this.#source.visible);
+  }
+
   /** Rises with every read and write, and with every page that is looked through. */
   get steps(): number {
     return this.#steps;

@@ -197,8 +197,7 @@ export class ConsumerSession implements DispatchHost, WatchedConsumer {
 
   /** See WatchedConsumer. */
   get canGoOn(): boolean {
-    const { report, members } = this.#window;
-    if (!report.hasBacklog(this.report.head) || !members.hasCredit || !this.mayDeliver) return false;
+    if (!this.#dispatcher.hasBacklog || !this.#window.members.hasCredit || !this.mayDeliver) return false;
     if (this.#life.ended !== undefined || this.#retryAtMs < Number.POSITIVE_INFINITY || this.#isAboutToWake)
       return false;
     return this.report.note().activity === 'DELIVERING' && this.members.isAnyHungry;
