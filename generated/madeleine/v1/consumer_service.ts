@@ -414,13 +414,16 @@ export interface Consumer {
   settings:
     | ConsumerSettings
     | undefined;
-  /** Everything that matches at or below this position is done. */
+  /** Everything that matches at or below this position is done. From an instance that does not run it as stored, up to 5 s older. */
   offset: bigint;
-  /** The newest visible position. */
+  /** The newest position that is visible to the instance that answers. */
   head: bigint;
-  /** head - offset, in positions. */
+  /** head - offset, in positions of everybody's events. Known to every instance. */
   lag: bigint;
-  /** Matching events not yet acknowledged, exact to 10,000; in lists to 1,000, as far as one second for all of them reaches. */
+  /**
+   * Matching events not yet acknowledged, exact to 10,000; in lists to 1,000, as far as one second for all of them reaches. Known to every
+   * instance.
+   */
   pending: bigint;
   /** There may be more pending events than `pending` says. */
   pendingIsMinimum: boolean;
@@ -428,7 +431,7 @@ export interface Consumer {
   inFlight: number;
   /** Parked events: set aside by a verdict, or as their attempts were used up. They do not hold up the offset. */
   parked: bigint;
-  /** The oldest delivered and unacknowledged position; 0: none, or another instance runs it. */
+  /** The oldest delivered and unacknowledged position; 0: none. Known to the instance that runs it; 0 from others. */
   oldestUnacknowledged: bigint;
   /** Its members now, at most 1,000 of them; known to the instance that runs it. */
   members: ConsumerMember[];
@@ -813,7 +816,7 @@ export interface ListConsumersRequest {
 
 /** A page of consumers. */
 export interface ListConsumersResponse {
-  /** The consumers, by context and name in byte order. `pending` is not counted here. */
+  /** The consumers, by context and name in byte order. */
   consumers: Consumer[];
   /** Token of the next page; empty at the end. */
   nextPageToken: string;
