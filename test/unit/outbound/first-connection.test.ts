@@ -60,9 +60,8 @@ describe('the first connection to a host', () => {
   it('is to the last of many addresses, of which the others say nothing', async () => {
     const silent = Array.from({ length: 20 }, (_, n) => [`10.0.0.${n}`, { afterMs: 60_000 }] as const);
     const network = new Network({ ...Object.fromEntries(silent), '10.0.1.1': { afterMs: 10 } });
-    const startedMs = performance.now();
+    // Within the time that it is given; afterwards it would reject.
     expect(await network.first(1_000)).toBe('10.0.1.1');
-    expect(performance.now() - startedMs).toBeLessThan(1_100);
     expect(network.given).toBe(20);
   });
 
