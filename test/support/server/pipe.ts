@@ -1,10 +1,13 @@
-// A TCP connection in between that can be cut: the client, or the network, is gone without a word.
+// A TCP connection in between that can be cut or frozen: the client, or the network, is gone without a word.
 
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
 export class Pipe {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  /** From where to where bytes go. */
+  readonly #ways = new Map<Socket, Socket>();
+  #frozen = false;
 
   private constructor(target: { host: string; port: number }) {
     this.#server = createServer((client) => {
@@ -14,9 +17,13 @@ export class Pipe {
         [upstream, client],
       ] as const) {
         this.#sockets.add(from);
-        from.pipe(to);
+        this.#ways.set(from, to);
+        if (!this.#frozen) from.pipe(to);
         from.on('error', () => to.destroy());
-        from.on('close', () => this.#sockets.delete(from));
+        from.on('close', () => {
+          this.#sockets.delete(from);
+          this.#ways.delete(from);
+        });
       }
     });
   }
@@ -38,6 +45,18 @@ export class Pipe {
   cut(): void {
     this.#server.close();
     this.reset();
+  }
+
+  /** Lets nothing through from now on, while every connection stands: as if the client had been stopped. */
+  freeze(): void {
+    this.#frozen = true;
+    for (const [from, to] of this.#ways) from.unpipe(to).pause();
+  }
+
+  /** Lets everything through again, what was held back first. */
+  thaw(): void {
+    this.#frozen = false;
+    for (const [from, to] of this.#ways) from.pipe(to);
   }
 
   /** Cuts every connection; new ones are taken. */
