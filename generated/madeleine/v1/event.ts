@@ -358,6 +358,8 @@ export interface NewEvent {
   traceparent: string;
   /** W3C trace state, carried to every delivery; printable ASCII, at most 512 bytes. */
   tracestate: string;
+  /** Message id of the event that led to this one, at most 64 bytes; it need not be stored. Empty: nothing is said. */
+  causedBy: string;
 }
 
 export interface NewEvent_PropertiesEntry {
@@ -462,7 +464,14 @@ export interface Event {
    */
   awaitedBy: string;
   /** Since when it was awaited. */
-  awaitedAt: Timestamp | undefined;
+  awaitedAt:
+    | Timestamp
+    | undefined;
+  /**
+   * Message id of the event that led to this one, as whoever pushed it says. Of a parked event that was edited and replayed: the
+   * parked event's.
+   */
+  causedBy: string;
 }
 
 export interface Event_PropertiesEntry {
@@ -876,6 +885,7 @@ function createBaseNewEvent(): NewEvent {
     trigger: undefined,
     traceparent: "",
     tracestate: "",
+    causedBy: "",
   };
 }
 
@@ -946,6 +956,9 @@ export const NewEvent: MessageFns<NewEvent> = {
     }
     if (message.tracestate !== "") {
       writer.uint32(274).string(message.tracestate);
+    }
+    if (message.causedBy !== "") {
+      writer.uint32(298).string(message.causedBy);
     }
     return writer;
   },
@@ -1142,6 +1155,14 @@ export const NewEvent: MessageFns<NewEvent> = {
             message.tracestate = reader.string();
             continue;
           }
+          case 37: {
+            if (tag !== 298) {
+              break;
+            }
+
+            message.causedBy = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1211,6 +1232,11 @@ export const NewEvent: MessageFns<NewEvent> = {
       trigger: isSet(object.trigger) ? Trigger.fromJSON(object.trigger) : undefined,
       traceparent: isSet(object.traceparent) ? globalThis.String(object.traceparent) : "",
       tracestate: isSet(object.tracestate) ? globalThis.String(object.tracestate) : "",
+      causedBy: isSet(object.causedBy)
+        ? globalThis.String(object.causedBy)
+        : isSet(object.caused_by)
+        ? globalThis.String(object.caused_by)
+        : "",
     };
   },
 
@@ -1288,6 +1314,9 @@ export const NewEvent: MessageFns<NewEvent> = {
     if (message.tracestate !== "") {
       obj.tracestate = message.tracestate;
     }
+    if (message.causedBy !== "") {
+      obj.causedBy = message.causedBy;
+    }
     return obj;
   },
 
@@ -1332,6 +1361,7 @@ export const NewEvent: MessageFns<NewEvent> = {
       : undefined;
     message.traceparent = object.traceparent ?? "";
     message.tracestate = object.tracestate ?? "";
+    message.causedBy = object.causedBy ?? "";
     return message;
   },
 };
@@ -1459,6 +1489,7 @@ function createBaseEvent(): Event {
     tracestate: "",
     awaitedBy: "",
     awaitedAt: undefined,
+    causedBy: "",
   };
 }
 
@@ -1590,6 +1621,9 @@ export const Event: MessageFns<Event> = {
     }
     if (message.awaitedAt !== undefined) {
       Timestamp.encode(message.awaitedAt, writer.uint32(290).fork()).join();
+    }
+    if (message.causedBy !== "") {
+      writer.uint32(298).string(message.causedBy);
     }
     return writer;
   },
@@ -1908,6 +1942,14 @@ export const Event: MessageFns<Event> = {
             message.awaitedAt = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 37: {
+            if (tag !== 298) {
+              break;
+            }
+
+            message.causedBy = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2031,6 +2073,11 @@ export const Event: MessageFns<Event> = {
         : isSet(object.awaited_at)
         ? fromJsonTimestamp(object.awaited_at)
         : undefined,
+      causedBy: isSet(object.causedBy)
+        ? globalThis.String(object.causedBy)
+        : isSet(object.caused_by)
+        ? globalThis.String(object.caused_by)
+        : "",
     };
   },
 
@@ -2150,6 +2197,9 @@ export const Event: MessageFns<Event> = {
     if (message.awaitedAt !== undefined) {
       obj.awaitedAt = fromTimestamp(message.awaitedAt).toISOString();
     }
+    if (message.causedBy !== "") {
+      obj.causedBy = message.causedBy;
+    }
     return obj;
   },
 
@@ -2220,6 +2270,7 @@ export const Event: MessageFns<Event> = {
     message.awaitedAt = (object.awaitedAt !== undefined && object.awaitedAt !== null)
       ? Timestamp.fromPartial(object.awaitedAt)
       : undefined;
+    message.causedBy = object.causedBy ?? "";
     return message;
   },
 };

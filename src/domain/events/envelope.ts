@@ -23,6 +23,7 @@ export interface PushedRest {
   readonly trigger?: Trigger;
   readonly traceparent?: string;
   readonly tracestate?: string;
+  readonly causedBy?: string;
 }
 
 /** What else that column holds is the server's own. */
@@ -311,6 +312,15 @@ export const ENVELOPE = {
     cloudEvent: 'tracestate',
     filter: 'none',
     option: ['text', 'W3C trace state'],
+  },
+  causedBy: {
+    of: ({ rest }) => rest?.causedBy,
+    problem: idProblem,
+    kept: 'rest',
+    digest: 'by name',
+    cloudEvent: 'causedby',
+    filter: 'none',
+    option: ['text', 'message id of the event that led to this one'],
   },
 } as const satisfies Record<Exclude<keyof Envelope, 'rest'> | keyof PushedRest, FieldRules>;
 

@@ -48,12 +48,7 @@ function forget(entry: LogEntry, form: PayloadForm): void {
 
 function writeEvent(w: WireWriter, entry: LogEntry, asJson: boolean): void {
   const { rest } = entry;
-  if (rest?.awaitedAt !== undefined) timeField(w, 36, rest.awaitedAt);
-  w.stringField(35, rest?.awaitedBy ?? '');
-  w.stringField(34, rest?.tracestate ?? '');
-  w.stringField(33, rest?.traceparent ?? '');
-  w.stringField(32, rest?.createdBy ?? '');
-  if (rest !== undefined) waitFields(w, rest);
+  if (rest !== undefined) restFields(w, rest);
   if (entry.kind === EntryKind.INVALIDATED) invalidationFields(w, entry);
   else if (entry.kind === EntryKind.OCCURRED) timeField(w, 26, entry.createdAt);
   timeField(w, 25, entry.createdAt);
@@ -82,6 +77,17 @@ function writeEvent(w: WireWriter, entry: LogEntry, asJson: boolean): void {
   w.stringField(3, entry.context);
   w.numberField(2, entry.position);
   w.numberField(1, entry.eventId);
+}
+
+/** Writes the members of the rest whose fields come after those of the envelope. */
+function restFields(w: WireWriter, rest: EnvelopeRest): void {
+  w.stringField(37, rest.causedBy ?? '');
+  if (rest.awaitedAt !== undefined) timeField(w, 36, rest.awaitedAt);
+  w.stringField(35, rest.awaitedBy ?? '');
+  w.stringField(34, rest.tracestate ?? '');
+  w.stringField(33, rest.traceparent ?? '');
+  w.stringField(32, rest.createdBy ?? '');
+  waitFields(w, rest);
 }
 
 function waitFields(w: WireWriter, rest: EnvelopeRest): void {

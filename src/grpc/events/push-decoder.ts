@@ -174,6 +174,7 @@ export function emptyEvent(): DecodedEvent {
     trigger: undefined,
     traceparent: '',
     tracestate: '',
+    causedBy: '',
   };
 }
 
@@ -249,6 +250,9 @@ function readStringField(event: DecodedEvent, tag: number, reader: WireReader): 
       return;
     case 34:
       event.tracestate = reader.string();
+      return;
+    case 37:
+      event.causedBy = reader.string();
       return;
     default:
       reader.skip(tag);

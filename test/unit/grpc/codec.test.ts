@@ -60,6 +60,7 @@ const entry: LogEntry = {
     trigger: { type: 'x', name: 'y' },
     traceparent: 'tp',
     tracestate: 'ts',
+    causedBy: 'cb',
     createdBy: 'me',
     awaitedBy: 'mailer',
     awaitedAt: 1_763_000_000_000_001,
@@ -107,6 +108,7 @@ describe('event encoder', () => {
       tracestate: 'ts',
       awaitedBy: 'mailer',
       awaitedAt: { seconds: 1_763_000_000n, nanos: 1_000 },
+      causedBy: 'cb',
     });
   });
 
@@ -233,6 +235,7 @@ describe('push decoder', () => {
       trigger: { type: 'a', name: 'b' },
       traceparent: 'tp',
       tracestate: 'ts',
+      causedBy: 'cb',
       payload: { contentType: '', body: { $case: 'json', value: { z: 1, a: 'é' } } },
     });
     const request = PushEventStreamRequest.encode({
@@ -269,6 +272,7 @@ describe('push decoder', () => {
       trigger: { type: 'a', name: 'b' },
       traceparent: 'tp',
       tracestate: 'ts',
+      causedBy: 'cb',
     });
     expect(decoded?.payload?.bytes?.toString()).toBe('{"a":"é","z":1}');
   });
