@@ -1,7 +1,7 @@
 // The closed catalogue of what can go wrong, in the product's words. No gRPC here: `grpc/wire/status.ts` holds the
 // exhaustive table from reason to status, so that a new reason does not compile until it has one.
 
-import type { Millis } from '../units.js';
+import type { Millis, Position } from '../units.js';
 
 /** Reasons as they go out in google.rpc.ErrorInfo. Each is explained in docs/errors.md. */
 export type ErrorReason =
@@ -15,6 +15,7 @@ export type ErrorReason =
   | 'CONSUMER_UNKNOWN'
   | 'CAWIN_UNKNOWN'
   | 'SHAPE_UNKNOWN'
+  | 'PARKED_UNKNOWN'
   | 'ALREADY_OCCURRED'
   | 'MESSAGE_ID_REUSED'
   | 'REQUEST_ID_REUSED'
@@ -87,6 +88,13 @@ export function fieldInvalid(field: string, description: string): MadeleineError
 /** The server is about to stop: whoever connects again, behind a balancer to another one, may repeat the request. */
 export function drainingError(): MadeleineError {
   return new MadeleineError('DRAINING', 'the server is about to stop', { retryAfterMs: 500 });
+}
+
+/** A consumer has nothing parked at the position: it never had, or that was discarded, acknowledged or replaced since. */
+export function notParked(position: Position): MadeleineError {
+  return new MadeleineError('PARKED_UNKNOWN', `no event is parked at position ${position}`, {
+    metadata: { position: String(position) },
+  });
 }
 
 /** The database is away or does not answer; the request may be repeated with the same ids. */

@@ -8,7 +8,15 @@ import type { StreamState } from '../../src/domain/events/stream.js';
 import type { PushOutcome } from '../../src/domain/group/group-outcomes.js';
 import { planGroup } from '../../src/domain/group/group-plan.js';
 import { needsOf } from '../../src/domain/group/group-plan-needs.js';
-import type { LockedState, Push, PushedBefore, PushUnit } from '../../src/domain/group/group-plan-types.js';
+import {
+  type LockedState,
+  type ParkedPlace,
+  type ParkedState,
+  type Push,
+  type PushedBefore,
+  type PushUnit,
+  parkedKey,
+} from '../../src/domain/group/group-plan-types.js';
 import { ShapeCatalog } from '../../src/domain/group/shape-catalog.js';
 import { scopedKey } from '../../src/domain/names.js';
 import { propertyParameters } from '../support/property.js';
@@ -36,7 +44,13 @@ interface Spec {
   readonly id: number;
   readonly content: number;
   readonly expected: number | undefined;
+  /** Position and owner's epoch of what it replaces; undefined: nothing. */
+  readonly replaces: readonly [number, number] | undefined;
 }
+
+/** The positions that are parked at first, and the one that is being replayed; of the epoch 1. */
+const PARKED = [1, 2];
+const REPLAYING = 3;
 
 const spec: fc.Arbitrary<Spec> = fc.record({
   stream: fc.constantFrom('', 'a', 'b'),
@@ -44,42 +58,54 @@ const spec: fc.Arbitrary<Spec> = fc.record({
   id: fc.integer({ min: 0, max: 5 }),
   content: fc.integer({ min: 0, max: 1 }),
   expected: fc.option(fc.integer({ min: 0, max: 4 }), { nil: undefined }),
+  replaces: fc.option(fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 2 })), {
+    nil: undefined,
+    freq: 1,
+  }),
 });
 const unitSpec = fc.record({ specs: fc.array(spec, { minLength: 1, maxLength: 4 }), atomic: fc.boolean() });
 
 let minted = 0;
-function toPush({ stream, issuer, id, content, expected }: Spec): Push {
+function toPush({ stream, issuer, id, content, expected, replaces: place }: Spec): Push {
   const messageId = id === 0 ? `minted-${++minted}` : `id-${id}`;
   const digest = id === 0 ? undefined : Buffer.from([content]);
   const expectedSequence = stream === '' ? undefined : expected;
-  return { draft: draft(stream, issuer, id === 0 ? '' : messageId), messageId, digest, expectedSequence };
+  const replaces = place && { consumerId: 7, position: place[0], ownerEpoch: place[1] };
+  return { draft: draft(stream, issuer, id === 0 ? '' : messageId), messageId, digest, expectedSequence, replaces };
 }
 
 /** The log as a list, and what a push to it does, straight from the rules. */
 class NaiveLog {
   entries: { messageId: string; digest: Uint8Array | undefined; issuer: string; stream: string; sequence: number }[] =
     [];
+  parked = [...PARKED];
 
   execute(unit: PushUnit): string[] {
     const before = [...this.entries];
+    const parked = [...this.parked];
     const outcomes = unit.pushes.map((push) => this.push(push));
     const refused = outcomes.find((outcome) => outcome.startsWith('refused'));
     if (!unit.atomic || refused === undefined) return outcomes;
     this.entries = before;
+    this.parked = parked;
     return outcomes.map((outcome) => (outcome.startsWith('refused') ? outcome : refused));
   }
 
-  push({ draft: { stream, issuer }, messageId, digest, expectedSequence }: Push): string {
+  push({ draft: { stream, issuer }, messageId, digest, expectedSequence, replaces }: Push): string {
     const at = this.entries.findIndex((entry) => entry.messageId === messageId);
     if (at !== -1) {
       const entry = this.entries[at] as NaiveLog['entries'][number];
       const same = entry.issuer === issuer && Buffer.compare(entry.digest as Buffer, digest as Buffer) === 0;
       return same ? `duplicate ${at + 1}` : 'refused MESSAGE_ID_REUSED';
     }
+    if (replaces?.ownerEpoch === 2) return 'refused OWNED_ELSEWHERE';
+    if (replaces?.position === REPLAYING) return 'refused WRONG_STATE';
+    if (replaces !== undefined && !this.parked.includes(replaces.position)) return 'refused PARKED_UNKNOWN';
     const before = this.entries.filter((entry) => entry.stream === stream && stream !== '');
     if (before.length > 0 && before[0]?.issuer !== issuer) return 'refused STREAM_OWNED';
     if (expectedSequence !== undefined && expectedSequence !== before.length) return 'refused SEQUENCE_CONFLICT';
     const sequence = stream === '' ? 0 : before.length + 1;
+    this.parked = this.parked.filter((position) => position !== replaces?.position);
     this.entries.push({ messageId, digest, issuer, stream, sequence });
     return `occurred ${this.entries.length} ${sequence}`;
   }
@@ -91,6 +117,7 @@ class Stored {
   streams = new Map<string, StreamState>();
   pushed = new Map<string, PushedBefore>();
   times: number[] = [];
+  parked = [...PARKED];
 
   run(units: readonly PushUnit[], now: number, lookUpFirst: boolean): string[][] {
     const needs = needsOf(units, lookUpFirst);
@@ -106,7 +133,8 @@ class Stored {
         return before === undefined ? [] : [[scopedKey(context, messageId), before] as const];
       }),
     );
-    const locked = { head: this.head, now, streams, waits: undefined };
+    const parked = new Map((needs.parked ?? []).map((place) => [parkedKey(place), this.#stateOf(place)]));
+    const locked = { head: this.head, now, streams, waits: undefined, parked };
     let plan = planGroup({ ...locked, pushed: lookUpFirst ? looked : undefined }, units, NO_SHAPES);
     const clash = plan.writes.entries.some(({ entry }) => looked.has(scopedKey(entry.context, entry.messageId)));
     // What a committer does: the unique key, or a refusal in doubt, makes it look the ids up and decide again.
@@ -121,9 +149,16 @@ class Stored {
       });
       this.times.push(entry.createdAt);
     }
+    this.parked = this.parked.filter((at) => !plan.writes.replaced.some(({ position }) => position === at));
     for (const state of plan.writes.streams) this.streams.set(scopedKey(state.context, state.name), state);
     this.head = plan.writes.head;
     return plan.outcomes.map((outcome) => (outcome.kind === 'pushed' ? outcome.pushes.map(inWords) : []));
+  }
+
+  #stateOf({ ownerEpoch, position }: ParkedPlace): ParkedState {
+    if (ownerEpoch !== 1) return 'lost';
+    if (position === REPLAYING) return 'replaying';
+    return this.parked.includes(position) ? 'parked' : 'empty';
   }
 }
 
@@ -155,6 +190,7 @@ describe('group plan', () => {
             ({ specs: pushes, atomic }): PushUnit => ({ kind: 'push', atomic, pushes: pushes.map(toPush) }),
           );
           expect(stored.run(units, now, looks)).toEqual(units.map((unit) => naive.execute(unit)));
+          expect(stored.parked).toEqual(naive.parked);
         }
         expect(stored.head).toMatchObject({ position: naive.entries.length, nextEventId: naive.entries.length + 1 });
         stored.times.forEach((time, index) => {
@@ -166,8 +202,8 @@ describe('group plan', () => {
   });
 
   it('looks up the ids of an atomic unit that is refused for another of its pushes', () => {
-    const minted = toPush({ stream: 'b', issuer: 'x', id: 0, content: 0, expected: 1 });
-    const reused = toPush({ stream: '', issuer: 'y', id: 1, content: 0, expected: undefined });
+    const minted = toPush({ stream: 'b', issuer: 'x', id: 0, content: 0, expected: 1, replaces: undefined });
+    const reused = toPush({ stream: '', issuer: 'y', id: 1, content: 0, expected: undefined, replaces: undefined });
     const head = { position: 1, nextEventId: 2, createdAt: 1, nextShapeId: 1 };
     const unit: PushUnit = { kind: 'push', atomic: true, pushes: [minted, reused] };
     const { writes } = planGroup(
@@ -179,7 +215,9 @@ describe('group plan', () => {
   });
 
   it('writes streams in their state after the group', () => {
-    const pushes = [1, 2, 3].map(() => toPush({ stream: 'a', issuer: 'x', id: 0, content: 0, expected: undefined }));
+    const pushes = [1, 2, 3].map(() =>
+      toPush({ stream: 'a', issuer: 'x', id: 0, content: 0, expected: undefined, replaces: undefined }),
+    );
     const locked = {
       head: { position: 7, nextEventId: 9, createdAt: 100, nextShapeId: 1 },
       now: 50,

@@ -15,6 +15,7 @@ import {
   type GroupUnit,
   type Identity,
   identitiesOf,
+  type ParkedPlace,
   type Push,
   type PushMatch,
   type WaitKey,
@@ -96,12 +97,14 @@ export function needsOf(units: readonly GroupUnit[], rerun: boolean): GroupNeeds
   const streams = new Map<string, { context: string; name: string }>();
   const messageIds: { context: string; messageId: string }[] = [];
   const waits = new WaitNeedsGatherer();
+  const parked: ParkedPlace[] = [];
   const addPush = (push: Push) => {
-    const { draft, messageId, digest } = push;
+    const { draft, messageId, digest, replaces } = push;
     const { context, stream } = draft;
     if (stream !== '') streams.set(scopedKey(context, stream), { context, name: stream });
     if (digest !== undefined || rerun) messageIds.push({ context, messageId });
     if (push.match !== undefined || draft.description !== undefined) waits.addPush(push);
+    if (replaces !== undefined) parked.push(replaces);
   };
   for (const unit of units) {
     if (unit.kind === 'push') unit.pushes.forEach(addPush);
@@ -109,7 +112,10 @@ export function needsOf(units: readonly GroupUnit[], rerun: boolean): GroupNeeds
   }
   // Ids of pushes that leave no entry are not guarded by the log's unique key.
   const lookUpFirst = rerun || waits.hasLedgered;
-  return { streams: [...streams.values()], messageIds, lookUpFirst, waits: waits.needs() };
+  return {
+    ...{ streams: [...streams.values()], messageIds, lookUpFirst, waits: waits.needs() },
+    parked: parked.length === 0 ? undefined : parked,
+  };
 }
 
 class WaitNeedsGatherer {

@@ -4,12 +4,12 @@
 import type { Micros } from '../../units.js';
 import { MAX_SHAPES, type Shape } from '../descriptions/shape.js';
 import type { ShapeLife } from '../descriptions/shape-life.js';
-import { fieldError, fieldInvalid, MadeleineError } from '../errors.js';
+import { assertNever, fieldError, fieldInvalid, MadeleineError, notParked } from '../errors.js';
 import type { EventDraft } from '../events/event.js';
 import type { StreamState } from '../events/stream.js';
 import { instantText } from '../instant-text.js';
 import { pointerOf } from '../json/json-path.js';
-import type { Occurrence, Push, PushedBefore } from './group-plan-types.js';
+import type { Occurrence, ParkedPlace, ParkedState, Push, PushedBefore } from './group-plan-types.js';
 
 /** `before`: undefined for another event of the same call. */
 export function idReused({ messageId }: Push, before: PushedBefore | undefined): MadeleineError {
@@ -28,6 +28,20 @@ export function streamOwned({ context, stream }: EventDraft, stored: StreamState
     violations: [{ field: 'event.issuer', description: 'does not own the stream' }],
     metadata: { context, stream, ...(owner === undefined ? {} : { owner }) },
   });
+}
+
+/** Why no event can take this place in the list of parked ones. */
+export function notReplaceable({ position }: ParkedPlace, state: Exclude<ParkedState, 'parked'>): MadeleineError {
+  switch (state) {
+    case 'empty':
+      return notParked(position);
+    case 'replaying':
+      return fieldError('WRONG_STATE', 'position', 'is of an event that is being replayed');
+    case 'lost':
+      return new MadeleineError('OWNED_ELSEWHERE', 'the consumer went to another instance', { retryAfterMs: 100 });
+    default:
+      return assertNever(state);
+  }
 }
 
 export function sequenceConflict(

@@ -27,8 +27,26 @@ export interface Push {
   readonly terms?: WaitTerms | undefined;
   /** The cawin to be made on the event that a push without a payload finds or awaits. */
   readonly cawin?: PreparedCawin | undefined;
+  /** The parked event that it takes the place of: that one is discarded with it, or nothing is stored. */
+  readonly replaces?: ParkedPlace | undefined;
   /** Memo of matchPushes: what the shapes that its topic watches make of it, as of one version of the catalogue. */
   match?: PushMatch | undefined;
+}
+
+/** A place in the list of a consumer's parked events, as whoever runs the consumer knows it. */
+export interface ParkedPlace {
+  readonly consumerId: number;
+  /** The owner's epoch: once another one has come the place is not his to change. */
+  readonly ownerEpoch: number;
+  readonly position: Position;
+}
+
+/** What is at such a place: `lost`, as another owner has come, or the consumer is gone. */
+export type ParkedState = 'parked' | 'replaying' | 'empty' | 'lost';
+
+/** The place as one text. */
+export function parkedKey({ consumerId, ownerEpoch, position }: ParkedPlace): string {
+  return `${consumerId}:${ownerEpoch}:${position}`;
 }
 
 /** How a description looks for its event, and how long it waits. */
@@ -138,6 +156,8 @@ export interface GroupNeeds {
   readonly lookUpFirst: boolean;
   /** Undefined: the group has nothing to do with waits. */
   readonly waits: WaitNeeds | undefined;
+  /** Undefined: the group has nothing to do with what is parked. */
+  readonly parked?: readonly ParkedPlace[] | undefined;
 }
 
 export interface WaitNeeds {
@@ -220,6 +240,8 @@ export interface LockedState {
   readonly pushed: ReadonlyMap<string, PushedBefore> | undefined;
   /** Undefined where the group needs nothing of them. */
   readonly waits: LockedWaits | undefined;
+  /** What is at the needed places, by their keys: read without a lock, so that the write has to hold it against what is there then. */
+  readonly parked?: ReadonlyMap<string, ParkedState> | undefined;
 }
 
 /** What the group writes: exact rows, absolute values. */
@@ -235,6 +257,8 @@ export interface GroupWrites {
   readonly inDoubt: boolean;
   /** Undefined: nothing of waits. */
   readonly waits: WaitWrites | undefined;
+  /** Parked events that are discarded. Where one is not parked any more nothing is stored, and the group is decided again. */
+  readonly replaced: readonly ParkedPlace[];
 }
 
 /** A group that changes nothing is rolled back. */

@@ -2,7 +2,7 @@
 // same locked state and units give the same plan, however often it is asked.
 //
 // Invariant: the plan of a group equals executing its units one at a time, each as a group of its own (times aside).
-// Checks run in this order: same message id -> stream owner -> expected sequence -> payload and identity -> waits.
+// Checks run in this order: same message id -> what it replaces -> stream owner -> expected sequence -> payload and identity -> waits.
 
 import type { EventId, Micros, Position } from '../../units.js';
 import { UndoLog } from '../collections/undo-log.js';
@@ -16,17 +16,19 @@ import { scopedKey } from '../names.js';
 import { askerOf, type Wait } from '../waits/wait.js';
 import type { Pushed, PushOutcome, UnitOutcome } from './group-outcomes.js';
 import { CatalogPlanner } from './group-plan-catalog.js';
-import { idReused, sequenceConflict, streamOwned } from './group-plan-refusals.js';
-import type {
-  GroupPlan,
-  GroupUnit,
-  GroupWrites,
-  LockedState,
-  Occurrence,
-  PlannedEntry,
-  Push,
-  PushedBefore,
-  PushUnit,
+import { idReused, notReplaceable, sequenceConflict, streamOwned } from './group-plan-refusals.js';
+import {
+  type GroupPlan,
+  type GroupUnit,
+  type GroupWrites,
+  type LockedState,
+  type Occurrence,
+  type ParkedPlace,
+  type PlannedEntry,
+  type Push,
+  type PushedBefore,
+  type PushUnit,
+  parkedKey,
 } from './group-plan-types.js';
 import { type EndingEntry, WaitPlanner } from './group-plan-waits.js';
 import type { ShapeCatalog } from './shape-catalog.js';
@@ -44,6 +46,7 @@ class GroupPlanner {
   /** Effects of earlier units, over the locked rows. */
   readonly #streams = new Map<string, StreamState>();
   readonly #pushed = new Map<string, PushedBefore>();
+  readonly #replaced = new Map<string, ParkedPlace>();
   #nextEventId: EventId;
   #lastCreatedAt: Micros;
   #inDoubt = false;
@@ -107,6 +110,7 @@ class GroupPlanner {
       },
       inDoubt: this.#inDoubt,
       waits: this.#waits.writes(this.#catalog.update()),
+      replaced: [...this.#replaced.values()],
     };
   }
 
@@ -160,7 +164,9 @@ class GroupPlanner {
     const stream =
       draft.stream === '' ? undefined : (this.#streams.get(streamKey) ?? this.#locked.streams.get(streamKey));
     const error =
-      this.#streamRefusal(push, stream) ?? this.#waits.refusal(push, (occurrence) => this.#isKept(occurrence));
+      this.#replacementRefusal(push) ??
+      this.#streamRefusal(push, stream) ??
+      this.#waits.refusal(push, (occurrence) => this.#isKept(occurrence));
     if (error !== undefined) {
       this.#doubt(push);
       const isUnindexed = push.match?.isUnindexed === true;
@@ -171,6 +177,14 @@ class GroupPlanner {
     const entry = this.#append(push, { idKey, streamKey, stream, satisfied });
     if (push.match !== undefined || draft.description !== undefined) this.#waits.occurred(push, entry, satisfied);
     return { kind: 'occurred', entry, satisfied: satisfied.length > 0 };
+  }
+
+  /** Why the push does not take the place of the parked event that it names. */
+  #replacementRefusal({ replaces }: Push): MadeleineError | undefined {
+    if (replaces === undefined) return undefined;
+    const key = parkedKey(replaces);
+    const state = this.#replaced.has(key) ? 'empty' : (this.#locked.parked?.get(key) ?? 'lost');
+    return state === 'parked' ? undefined : notReplaceable(replaces, state);
   }
 
   /** Why the push does not go into its stream. What it tells of the stream is what stays if its unit is taken back. */
@@ -204,7 +218,7 @@ class GroupPlanner {
   }
 
   #append(push: Push, { idKey, streamKey, stream, satisfied }: Appending): LogEntry {
-    const { draft, messageId, digest } = push;
+    const { draft, messageId, digest, replaces } = push;
     const position = this.#nextPosition;
     const createdAt = this.#lastCreatedAt + 1;
     const description = draft.description ?? push.match?.identity;
@@ -220,6 +234,7 @@ class GroupPlanner {
     if (draft.stream !== '') {
       this.#streams.set(streamKey, extendStream(stream, { ...draftStream(draft), position, createdAt }));
     }
+    if (replaces !== undefined) this.#undo.set(this.#replaced, parkedKey(replaces), replaces);
     this.#pushed.set(idKey, { position, eventId: entry.eventId, issuer: draft.issuer, digest });
     this.#entries.push({ entry, digest });
     this.#lastCreatedAt = createdAt;

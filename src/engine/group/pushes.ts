@@ -7,7 +7,7 @@ import { contentDigest } from '../../domain/events/content-digest.js';
 import type { EventDraft, LogEntry } from '../../domain/events/event.js';
 import { withoutPayload } from '../../domain/events/event-views.js';
 import type { PushOutcome } from '../../domain/group/group-outcomes.js';
-import type { Push, WaitTerms } from '../../domain/group/group-plan-types.js';
+import type { ParkedPlace, Push, WaitTerms } from '../../domain/group/group-plan-types.js';
 import { awaitedView, DEFAULT_WAIT_MICROS } from '../../domain/waits/wait.js';
 import type { Uuid7Source } from '../../lib/uuid7.js';
 import type { Metrics } from '../../telemetry.js';
@@ -36,6 +36,8 @@ export interface PushCommand {
   readonly since?: Micros | undefined;
   /** The cawin to be made on the event that a push without a payload finds or awaits. */
   readonly cawin?: PreparedCawin | undefined;
+  /** See Push. */
+  readonly replaces?: ParkedPlace | undefined;
 }
 
 /** What a push did. */
@@ -198,7 +200,7 @@ export class Pushes {
     this.#options.metrics.pushes.inc({ outcome: error.reason });
   }
 
-  #toPush({ draft, expectedSequence, cawin }: PushCommand, terms?: WaitTerms): Push {
+  #toPush({ draft, expectedSequence, cawin, replaces }: PushCommand, terms?: WaitTerms): Push {
     const isMinted = draft.messageId === '';
     return {
       draft,
@@ -207,6 +209,7 @@ export class Pushes {
       digest: isMinted ? undefined : contentDigest(draft),
       terms,
       cawin,
+      replaces,
     };
   }
 

@@ -52,9 +52,9 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'storage/instance': 'storage/embedded storage/ports',
   'storage/mysql/cawins': `domain domain/cawins domain/events domain/group domain/waits lib storage/mysql/sql
     storage/mysql/waits storage/ports`,
-  'storage/mysql/consumers': 'domain domain/consumers domain/json storage/mysql/sql storage/ports',
-  'storage/mysql/group': `domain domain/cawins domain/events domain/group storage/mysql/log storage/mysql/names storage/mysql/sql
-    storage/mysql/topics storage/mysql/waits storage/ports`,
+  'storage/mysql/consumers': 'domain domain/consumers domain/group domain/json storage/mysql/sql storage/ports',
+  'storage/mysql/group': `domain domain/cawins domain/events domain/group storage/mysql/consumers storage/mysql/log
+    storage/mysql/names storage/mysql/sql storage/mysql/topics storage/mysql/waits storage/ports`,
   'storage/mysql/log': `domain domain/events domain/group domain/json lib storage/mysql/names storage/mysql/sql
     storage/ports`,
   'storage/mysql/migrations': '',

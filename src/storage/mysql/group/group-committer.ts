@@ -19,6 +19,7 @@ import {
 import { scopedKey } from '../../../domain/names.js';
 import type { Micros, Position } from '../../../units.js';
 import { type GroupCommitter, GroupFailure, type GroupRun, type Instance } from '../../ports/log-storage.js';
+import { readParked, takeParked } from '../consumers/parked-places.js';
 import { writeBarrier } from '../log/durable-reads.js';
 import { EntryInsert } from '../log/entry-rows.js';
 import type { NameCache, Names } from '../names/name-cache.js';
@@ -156,6 +157,10 @@ export class MysqlGroupCommitter implements GroupCommitter {
       return;
     }
     progress.cawins = await this.#makeCawins(queries, writes);
+    if (!(await takeParked(queries, writes.replaced, () => this.#trip()))) {
+      await queries.query('ROLLBACK');
+      throw new GroupFailure('retry', 'what it replaces is not parked any more');
+    }
     this.#options.headCache.written(group.token, writes.streams, minter);
     progress.committing = true;
     this.#trip();
@@ -200,6 +205,7 @@ export class MysqlGroupCommitter implements GroupCommitter {
       streams,
       pushed: lookUp ? await readPushed(queries, needs, { names, onTrip }) : undefined,
       waits: waits && (await readWaits(queries, names, waits, onTrip)),
+      parked: needs.parked && (await readParked(queries, needs.parked, onTrip)),
     };
   }
 

@@ -1,0 +1,107 @@
+// Places of parked events: what a group reads of them, and that it takes what is still there as it was, and nothing else.
+
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { DEFAULT_SETTINGS } from '../../src/domain/consumers/consumer.js';
+import { type ParkedPlace, parkedKey } from '../../src/domain/group/group-plan-types.js';
+import { MysqlConsumerStore } from '../../src/storage/mysql/consumers/consumer-store.js';
+import { readParked, takeParked } from '../../src/storage/mysql/consumers/parked-places.js';
+import { Database } from '../../src/storage/mysql/sql/database.js';
+import { migrate } from '../../src/storage/mysql/sql/schema.js';
+import { createTestDatabase, type TestDatabase } from '../support/database/database.js';
+
+const INSTANCE = { id: 'instance-a', address: '10.0.0.1:50051' };
+/** Stored states of failures. */
+const [RETRY, PARKED, REPLAY] = [1, 2, 3];
+
+let testDatabase: TestDatabase;
+let database: Database;
+let store: MysqlConsumerStore;
+
+beforeAll(async () => {
+  testDatabase = await createTestDatabase();
+  database = new Database({ url: testDatabase.url, poolSize: 4, random: Math.random });
+  await migrate(database);
+  store = new MysqlConsumerStore({ database });
+});
+afterAll(async () => {
+  await database.close();
+  await testDatabase.drop();
+});
+
+let count = 0;
+
+/** A consumer that is run here, with one entry of each state; places of it by their positions. */
+async function consumer() {
+  const key = { context: 'default', name: `consumer-${++count}` };
+  await store.create({ ...key, settings: DEFAULT_SETTINGS, offset: 0, createdAt: 1 });
+  const acquired = await store.acquire(key, INSTANCE, 10);
+  if (acquired.kind !== 'acquired') throw new Error(acquired.kind);
+  const { id: consumerId, epoch: ownerEpoch } = acquired.hold;
+  for (const [position, state] of [
+    [1, RETRY],
+    [2, PARKED],
+    [3, REPLAY],
+    [4, PARKED],
+  ]) {
+    await database.query(
+      `INSERT INTO consumer_trouble (consumer_id, position, attempts, losses, not_before_ms, reason, state)
+       VALUES (?, ?, 3, 0, 0, '', ?)`,
+      [consumerId, position as number, state as number],
+    );
+  }
+  const place = (position: number): ParkedPlace => ({ consumerId, ownerEpoch, position });
+  return { key, hold: acquired.hold, place };
+}
+
+const ignore = () => {};
+
+async function statesOf(places: readonly ParkedPlace[]) {
+  const states = await readParked(database, places, ignore);
+  return places.map((place) => states.get(parkedKey(place)));
+}
+
+async function stored(consumerId: number): Promise<number[]> {
+  const rows = await database.query<{ position: number }>(
+    'SELECT position FROM consumer_trouble WHERE consumer_id = ? ORDER BY position',
+    [consumerId],
+  );
+  return rows.map(({ position }) => position);
+}
+
+const take = (places: readonly ParkedPlace[]) =>
+  database.transaction((transaction) => takeParked(transaction, places, ignore));
+
+it('says what is at a place', async () => {
+  const { place } = await consumer();
+  expect(await statesOf([1, 2, 3, 5].map(place))).toEqual(['empty', 'parked', 'replaying', 'empty']);
+});
+
+it('says that a place is lost to another owner, or with its consumer', async () => {
+  const { key, hold, place } = await consumer();
+  await store.acquire(key, INSTANCE, 10);
+  const anew = { ...place(2), ownerEpoch: hold.epoch + 1 };
+  expect(await statesOf([place(2), anew])).toEqual(['lost', 'parked']);
+  await store.delete({ id: hold.id, epoch: anew.ownerEpoch });
+  expect(await statesOf([anew, { ...anew, consumerId: 999_999 }])).toEqual(['lost', 'lost']);
+});
+
+it('takes what is parked, of several consumers', async () => {
+  const [one, other] = [await consumer(), await consumer()];
+  expect(await take([other.place(4), one.place(2), other.place(2)])).toBe(true);
+  expect(await stored(one.hold.id)).toEqual([1, 3, 4]);
+  expect(await stored(other.hold.id)).toEqual([1, 3]);
+  expect(await take([one.place(2)])).toBe(false);
+});
+
+it.each([1, 3, 5])('does not take what is not parked: position %i', async (position) => {
+  const { hold, place } = await consumer();
+  expect(await take([place(position)])).toBe(false);
+  expect(await stored(hold.id)).toEqual([1, 2, 3, 4]);
+});
+
+it('does not take what has another owner', async () => {
+  const { key, hold, place } = await consumer();
+  await store.acquire(key, INSTANCE, 10);
+  expect(await take([place(2)])).toBe(false);
+  expect(await stored(hold.id)).toEqual([1, 2, 3, 4]);
+});
