@@ -416,22 +416,21 @@ export class DeliveryHarness {
   }
 
   replay(a: number): void {
-    const entry = this.#parkedOrAny(a);
-    const wasParked = entry.parked;
-    expect(this.window.parked.replay(entry.event.position)).toBe(wasParked);
-    if (wasParked) this.model.replayParked(entry);
+    const entry = this.#listedOrAny(a);
+    expect(this.window.parked.replay(entry.event.position)).toBe(entry.parked || entry.replay);
+    if (entry.parked) this.model.replayParked(entry);
   }
 
   discard(a: number): void {
-    const entry = this.#parkedOrAny(a);
-    const wasParked = entry.parked;
-    expect(this.window.parked.discard(entry.event.position)).toBe(wasParked);
-    if (wasParked) this.model.finish(entry, this.now);
+    const entry = this.#listedOrAny(a);
+    const wasListed = entry.parked || entry.replay;
+    expect(this.window.parked.discard(entry.event.position)).toBe(wasListed);
+    if (wasListed) this.model.finish(entry, this.now);
   }
 
-  #parkedOrAny(a: number): Entry {
-    const parked = this.model.entries.filter((entry) => entry.parked);
-    return pick(parked.length > 0 ? parked : this.model.entries, a);
+  #listedOrAny(a: number): Entry {
+    const listed = this.model.entries.filter((entry) => entry.parked || entry.replay);
+    return pick(listed.length > 0 ? listed : this.model.entries, a);
   }
 
   // --- storage

@@ -53,7 +53,7 @@ export class DeliveryAnswers {
   reject(answers: readonly Answer[], rejection: Rejection, now: Millis): AckStatus[] {
     const at = this.#state.tick(now);
     return answers.map((answer) => {
-      const record = this.#state.records.get(answer.position);
+      const record = this.#failing.recordAt(answer.position);
       const status = this.#statusOf(answer, record);
       if (status !== 'ACCEPTED') return status;
       if (record === undefined) this.#rejectUnseen(answer, rejection, at);
@@ -65,10 +65,12 @@ export class DeliveryAnswers {
 
   /** Whether there is room to park what these answers name. */
   mayPark(answers: readonly Answer[]): boolean {
-    const { failures, limits, records } = this.#state;
+    const { failures, limits } = this.#state;
     const room = limits.maxParked - failures.parked;
     if (answers.length <= room) return true;
-    const named = answers.filter((answer) => this.#statusOf(answer, records.get(answer.position)) === 'ACCEPTED');
+    const named = answers.filter(
+      (answer) => this.#statusOf(answer, this.#failing.recordAt(answer.position)) === 'ACCEPTED',
+    );
     return new Set(named.map(({ position }) => position)).size <= room;
   }
 
@@ -79,7 +81,7 @@ export class DeliveryAnswers {
   extend(answers: readonly Answer[], ms: Millis, now: Millis): AckStatus[] {
     const at = this.#state.tick(now);
     return answers.map((answer) => {
-      const record = this.#state.records.get(answer.position);
+      const record = this.#failing.recordAt(answer.position);
       const status = this.#statusOf(answer, record);
       if (status === 'ACCEPTED' && record?.state === RecordState.IN_FLIGHT) this.#extendOne(record, ms, at);
       return status;
@@ -101,7 +103,7 @@ export class DeliveryAnswers {
   #ackOne(answer: Answer, now: number): AckStatus {
     const state = this.#state;
     const { position, lease } = answer;
-    const record = state.records.get(position);
+    const record = this.#failing.recordAt(position);
     const status = this.#statusOf(answer, record);
     if (status === 'ACCEPTED') {
       if (record === undefined) {

@@ -28,9 +28,21 @@ export class DeliveryRedeliveries {
    * first one delivers it, if nothing else happened in between.
    */
   next(now: Millis, limit: number): Position[] {
-    const { waiting, leases, redelivery, pool } = this.#state;
-    const at = this.#state.tick(now);
-    return waiting === 0 || leases.left <= 0 ? [] : redelivery.next(pool, at, limit);
+    const state = this.#state;
+    const at = state.tick(now);
+    if (state.leases.left <= 0) return [];
+    const positions = state.waiting === 0 ? [] : state.redelivery.next(state.pool, at, limit);
+    const room = state.queuedReplays === 0 ? 0 : Math.min(limit - positions.length, this.#replaysFor(positions));
+    if (room <= 0) return positions;
+    this.#failing.openReplays(room);
+    return state.redelivery.next(state.pool, at, limit);
+  }
+
+  /** How many queued replays could go to members besides. */
+  #replaysFor(positions: readonly Position[]): number {
+    const { pool, records, replayRoom } = this.#state;
+    const named = positions.filter((position) => records.get(position)?.replay === true).length;
+    return Math.min(pool.totalFree - positions.length, replayRoom - named);
   }
 
   /** Offers an event of `next`; the result is never `blocked`. Of one stream only in position order. */

@@ -22,10 +22,10 @@ export class DeliveryReport {
   }
 
   stats(): WindowStats {
-    const { inFlight, waiting, heldStreams, failures, progress } = this.#state;
+    const { inFlight, waiting, queuedReplays, heldStreams, failures, progress } = this.#state;
     return {
       inFlight,
-      waiting,
+      waiting: waiting + queuedReplays,
       heldStreams,
       parked: failures.parked,
       ackedAhead: progress.acked.eventCount,
@@ -35,8 +35,8 @@ export class DeliveryReport {
 
   /** Whether there is something to look at or to deliver again, for whoever can take it; `head` is the newest visible position. */
   hasBacklog(head: Position): boolean {
-    const { waiting, heldStreams, progress } = this.#state;
-    return progress.scanned < head || waiting > 0 || heldStreams > 0;
+    const { waiting, heldStreams, queuedReplays, replayRoom, progress } = this.#state;
+    return progress.scanned < head || waiting > 0 || heldStreams > 0 || (queuedReplays > 0 && replayRoom > 0);
   }
 
   /** Returns why it does or does not deliver; `head` is the newest visible position. */

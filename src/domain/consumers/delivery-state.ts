@@ -45,6 +45,9 @@ export class DeliveryState {
   inFlight = 0;
   waiting = 0;
   heldStreams = 0;
+  /** Replays with a record, and those of them that are in flight. */
+  openReplays = 0;
+  replaysInFlight = 0;
   #now: Millis = 0;
 
   constructor(settings: WindowSettings, stored: WindowState, limits: WindowLimits) {
@@ -74,6 +77,8 @@ export class DeliveryState {
     this.inFlight = 0;
     this.waiting = 0;
     this.heldStreams = 0;
+    this.openReplays = 0;
+    this.replaysInFlight = 0;
     for (const member of former.all()) this.pool.add(member.anew());
   }
 
@@ -93,6 +98,24 @@ export class DeliveryState {
   /** Whether there may be one record more. */
   get hasRoom(): boolean {
     return this.leases.left > 0 && this.records.size < this.limits.maxOutstanding;
+  }
+
+  /** Replays that have no record yet. */
+  get queuedReplays(): number {
+    return this.failures.replaying - this.openReplays;
+  }
+
+  /** How many replays more may be in flight: half of the credit at most is theirs, so that others go on. */
+  get replayRoom(): number {
+    return Math.max(1, Math.floor(this.pool.credit.maxInFlight / 2)) - this.replaysInFlight;
+  }
+
+  /** Lets a replay wait to be delivered. */
+  openReplay(record: DeliveryRecord): void {
+    this.records.set(record.position, record);
+    this.waiting++;
+    this.openReplays++;
+    this.redelivery.schedule(record, this.#now);
   }
 
   /** Returns the stream of an event, if it has order and anything of it is open. */
@@ -153,6 +176,7 @@ export class DeliveryState {
   deliver(record: DeliveryRecord, member: DeliveryMember, now: number, isNew: boolean): Delivery {
     record.leasedTo(member, this.leases.mint());
     this.inFlight++;
+    if (record.replay) this.replaysInFlight++;
     if (!isNew) this.waiting--;
     if (record.reservedOn !== undefined) this.pool.release(record);
     member.take(record);
@@ -214,6 +238,7 @@ export class DeliveryState {
       if (stream !== undefined) stream.inFlight--;
     }
     this.waiting--;
+    if (record.replay) this.openReplays--;
     record.state = RecordState.DONE;
     this.records.delete(record.position);
     if (stream !== undefined) this.#leaveStream(record, stream, now);
@@ -296,6 +321,7 @@ export class DeliveryState {
     record.state = RecordState.WAITING;
     this.inFlight--;
     this.waiting++;
+    if (record.replay) this.replaysInFlight--;
     this.clocks.stop(record);
     member.giveBack(record);
     if (member.inFlight === 0) this.pool.noteBusy(member);

@@ -232,7 +232,7 @@ export interface WindowCondition {
 export interface WindowStats {
   /** Events delivered and not answered, replays included. */
   readonly inFlight: number;
-  /** Events that were delivered and wait to be delivered again. */
+  /** Events that were delivered and wait to be delivered again, replays included. */
   readonly waiting: number;
   /** Streams of which events were passed over by the scan. */
   readonly heldStreams: number;

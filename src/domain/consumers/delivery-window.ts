@@ -46,11 +46,10 @@ const DEFAULT_LIMITS: WindowLimits = {
  * | parked    | rejected with PARK, or attempts or losses used up while   | `replay`: queued; `discard` or a late ack: done   |
  * |           | there is room among the parked ones                       |                                                   |
  * | queued    | replayed by an operator; parked for the offset            | in flight as a replay; back to parked when its    |
- * |           |                                                           | attempts are used up again; answered: done        |
+ * |           |                                                           | attempts are used up again; answered, discarded:  |
+ * |           |                                                           | done                                              |
  *
  * A seek sends every event after its target back to unseen.
- *
- * Queued cannot be reached yet: `replay` and `discard` have no caller but tests.
  *
  * Invariants:
  * - The offset passes a matching event only when it is done or parked, never passes `scan.position`, and falls only by a seek.

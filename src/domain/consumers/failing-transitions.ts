@@ -3,6 +3,7 @@
 
 import type { Millis, Position } from '../../units.js';
 import { backoffMs } from '../backoff.js';
+import { KeyedHeap } from '../collections/keyed-heap.js';
 import type { DeliveryState } from './delivery-state.js';
 import type { Answer, FailureCause, FailureRecord, Rejection } from './delivery-types.js';
 import { DeliveryRecord } from './open-events.js';
@@ -24,9 +25,9 @@ interface Retry {
 
 /** Parked events, as an operator sees them. */
 export interface ParkedEvents {
-  /** Queues a parked event again, outside its stream's order. False if it is not parked. */
+  /** Queues a parked event again, outside its stream's order; one that is queued stays so. False if it is neither. */
   replay(position: Position): boolean;
-  /** Takes an event from the parked list for good. False if it is not parked. */
+  /** Takes an event from the parked list for good, whether it is queued or not. False if it is not there. */
   discard(position: Position): boolean;
 }
 
@@ -35,6 +36,8 @@ export class FailingTransitions implements ParkedEvents {
   readonly #random: () => number;
   /** Leases of parked events, the first and the last of each, for late answers; made for the first one. */
   #parkedLeases: Map<Position, readonly [number, number]> | undefined;
+  /** Replays without a record as yet, and others: there may be many more than members have credit for. Made for the first one. */
+  #queued: KeyedHeap<Position> | undefined;
 
   /** `random` gives numbers in [0, 1), for back-off. */
   constructor(state: DeliveryState, random: () => number) {
@@ -46,8 +49,24 @@ export class FailingTransitions implements ParkedEvents {
   /** Follows a `begin` of the state: leases from before mean nothing, replays are queued anew. */
   begin(): void {
     this.#parkedLeases = undefined;
+    this.#queued = undefined;
     for (const failure of this.#state.failures.all()) {
       if (failure.state === 'REPLAY') this.#queueReplay(failure);
+    }
+  }
+
+  /** The record of an event that is open, or was queued as a replay. */
+  recordAt(position: Position): DeliveryRecord | undefined {
+    const { records, queuedReplays } = this.#state;
+    return records.get(position) ?? (queuedReplays > 0 ? this.#openReplay(position) : undefined);
+  }
+
+  /** Opens queued replays, so that they wait to be delivered; at most so many. */
+  openReplays(limit: number): void {
+    for (let opened = 0; opened < limit && this.#queued !== undefined && this.#state.hasRoom; ) {
+      const position = this.#queued.pop();
+      if (position === undefined) this.#queued = undefined;
+      else if (!this.#state.records.has(position) && this.#openReplay(position) !== undefined) opened += 1;
     }
   }
 
@@ -111,22 +130,23 @@ export class FailingTransitions implements ParkedEvents {
   replay(position: Position): boolean {
     const { failures } = this.#state;
     const failure = failures.get(position);
+    if (failure?.state === 'REPLAY') return true;
     if (failure?.state !== 'PARKED') return false;
     const replay: FailureRecord = { ...failure, state: 'REPLAY', attempts: 0, losses: 0, notBeforeMs: 0 };
     failures.set(replay);
-    const record = this.#queueReplay(replay);
-    const leases = this.#parkedLeases?.get(position);
-    if (leases !== undefined) [record.firstLease, record.lease] = leases;
-    this.#parkedLeases?.delete(position);
+    this.#queueReplay(replay);
     return true;
   }
 
   /** See ParkedEvents. */
   discard(position: Position): boolean {
-    const { failures } = this.#state;
-    if (failures.get(position)?.state !== 'PARKED') return false;
+    const state = this.#state;
+    const failure = state.failures.get(position);
+    if (failure === undefined || failure.state === 'RETRY') return false;
     this.#parkedLeases?.delete(position);
-    failures.over(position);
+    const record = this.recordAt(position);
+    if (record === undefined) state.failures.over(position);
+    else state.finish(record, state.now);
     return true;
   }
 
@@ -177,13 +197,24 @@ export class FailingTransitions implements ParkedEvents {
     this.#state.close(record, now);
   }
 
-  #queueReplay(failure: FailureRecord): DeliveryRecord {
+  #queueReplay({ position, notBeforeMs }: FailureRecord): void {
+    this.#queued ??= new KeyedHeap();
+    // What failed again has its time: it waits with all others.
+    if (notBeforeMs > 0) this.#openReplay(position);
+    else this.#queued.add(position, position);
+  }
+
+  /** Makes the record of a replay; undefined if the position is none. */
+  #openReplay(position: Position): DeliveryRecord | undefined {
     const state = this.#state;
-    const record = new DeliveryRecord(failure.position, failure.position, 0, undefined, true);
+    const failure = state.failures.get(position);
+    if (failure?.state !== 'REPLAY') return undefined;
+    const record = new DeliveryRecord(position, position, 0, undefined, true);
     record.failure = failure;
-    state.records.set(failure.position, record);
-    state.waiting++;
-    state.redelivery.schedule(record, 0);
+    const leases = this.#parkedLeases?.get(position);
+    if (leases !== undefined) [record.firstLease, record.lease] = leases;
+    this.#parkedLeases?.delete(position);
+    state.openReplay(record);
     return record;
   }
 }

@@ -12,6 +12,7 @@ export class FailureRecords {
   /** Stored failure records of events that the scan has not offered yet. */
   readonly #unclaimed = new KeyedHeap<Position>();
   #parked = 0;
+  #replaying = 0;
 
   constructor(failures: readonly FailureRecord[]) {
     for (const failure of failures) {
@@ -22,6 +23,11 @@ export class FailureRecords {
 
   get parked(): number {
     return this.#parked;
+  }
+
+  /** Parked events that are asked for again. */
+  get replaying(): number {
+    return this.#replaying;
   }
 
   get hasUnsaved(): boolean {
@@ -37,7 +43,7 @@ export class FailureRecords {
   }
 
   set(failure: FailureRecord): void {
-    if (this.get(failure.position)?.state === 'PARKED') this.#parked--;
+    this.#count(this.get(failure.position), -1);
     this.#keep(failure);
     this.#change(failure.position, failure);
   }
@@ -72,7 +78,7 @@ export class FailureRecords {
   over(position: Position): void {
     const failure = this.get(position);
     if (failure === undefined) return;
-    if (failure.state === 'PARKED') this.#parked--;
+    this.#count(failure, -1);
     this.#byPosition?.delete(position);
     this.#change(position, null);
   }
@@ -115,9 +121,14 @@ export class FailureRecords {
   }
 
   #keep(failure: FailureRecord): void {
-    if (failure.state === 'PARKED') this.#parked++;
+    this.#count(failure, 1);
     this.#byPosition ??= new Map();
     this.#byPosition.set(failure.position, failure);
+  }
+
+  #count(failure: FailureRecord | undefined, sign: 1 | -1): void {
+    if (failure?.state === 'PARKED') this.#parked += sign;
+    else if (failure?.state === 'REPLAY') this.#replaying += sign;
   }
 
   #change(position: Position, failure: FailureRecord | null): void {

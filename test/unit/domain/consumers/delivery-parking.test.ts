@@ -386,3 +386,105 @@ describe('delivery storage', () => {
     expect(driver.window.leases.next).toBe(10);
   });
 });
+
+/** A driver of which the first so many events are parked; the log has one event more. */
+function manyParked(count: number, limits = {}): DeliveryDriver {
+  const log = Array.from({ length: count + 1 }, () => null);
+  const driver = new DeliveryDriver({ log, limits });
+  driver.join('ada', { maxInFlight: count });
+  while (driver.window.report.stats().parked < count) for (const delivery of driver.deliver()) driver.park(delivery);
+  driver.window.members.remove('ada', { lost: false }, driver.now);
+  return driver;
+}
+
+describe('many replays', () => {
+  it('wait without a record each, and half of the credit is theirs', () => {
+    const driver = manyParked(10, { maxOutstanding: 5 });
+    for (let position = 1; position <= 10; position += 1) expect(driver.window.parked.replay(position)).toBe(true);
+    expect(driver.window.report.stats()).toMatchObject({ waiting: 10, parked: 0 });
+    driver.join('bob', { maxInFlight: 4 });
+    expect(driver.deliver().map(({ position, replay }) => [position, replay])).toEqual([
+      [1, true],
+      [2, true],
+      [11, false],
+    ]);
+    expect(driver.window.report.stats()).toMatchObject({ waiting: 8, inFlight: 3 });
+    expect(driver.deliver()).toEqual([]);
+  });
+
+  it('are all delivered, however little credit there is', () => {
+    const driver = manyParked(20);
+    for (let position = 20; position >= 1; position -= 1) driver.window.parked.replay(position);
+    driver.join('bob', { maxInFlight: 1 });
+    const delivered: number[] = [];
+    for (let round = 0; round <= 20; round += 1) {
+      const deliveries = driver.deliver();
+      delivered.push(...deliveries.map(({ position }) => position));
+      driver.ack(...deliveries);
+    }
+    expect(delivered).toEqual([...Array.from({ length: 20 }, (_, n) => n + 1), 21]);
+    expect(driver.window.report.stats()).toMatchObject({ waiting: 0, inFlight: 0, parked: 0 });
+    expect(driver.window.offset).toBe(21);
+  });
+
+  it('are taken up by a new owner, those that failed with the time that they wait for', () => {
+    const former = manyParked(3);
+    for (const position of [1, 2, 3]) former.window.parked.replay(position);
+    former.join('ada', { maxInFlight: 2 });
+    former.retry(of(former.deliver(), 1), 500);
+    const driver = former.takeOver();
+    driver.join('bob');
+    expect(driver.window.redeliveries.nextWakeAt()).toBe(driver.now + 500);
+    expect(driver.positions()).toEqual([2, 3, 4]);
+    driver.now += 500;
+    expect(driver.deliver()).toMatchObject([{ position: 1, attempt: 2, replay: true }]);
+  });
+
+  it('are told as work that is left', () => {
+    const driver = manyParked(1);
+    driver.join('ada', { maxInFlight: 0 });
+    driver.window.parked.replay(1);
+    driver.deliver();
+    expect(driver.window.report.condition(2, driver.now).activity).toBe('WAITING_FOR_ACKS');
+    expect(driver.window.report.hasBacklog(2)).toBe(true);
+  });
+});
+
+describe('a queued replay', () => {
+  it('stays queued when it is asked for again', () => {
+    const driver = parkedFirst();
+    expect([driver.window.parked.replay(1), driver.window.parked.replay(1)]).toEqual([true, true]);
+    expect(driver.deliver()).toMatchObject([{ position: 1, replay: true }]);
+    expect(driver.window.parked.replay(1)).toBe(true);
+    expect(driver.deliver()).toEqual([]);
+  });
+
+  it('can be acknowledged before it is delivered', () => {
+    const driver = manyParked(2);
+    driver.window.parked.replay(2);
+    expect(driver.window.answers.ack([answerOf(2, 0)], driver.now)).toEqual(['ACCEPTED']);
+    expect(driver.window.report.stats()).toMatchObject({ waiting: 0, parked: 1 });
+    expect(driver.window.parked.replay(2)).toBe(false);
+  });
+
+  it('can be discarded, before and after it is delivered', () => {
+    const driver = manyParked(2);
+    for (const position of [1, 2]) driver.window.parked.replay(position);
+    expect(driver.window.parked.discard(1)).toBe(true);
+    driver.join('bob');
+    const delivered = driver.deliver();
+    expect(delivered.map(({ position }) => position)).toEqual([2, 3]);
+    expect(driver.window.parked.discard(2)).toBe(true);
+    expect(driver.ack(of(delivered, 2))).toEqual(['ALREADY']);
+    expect([driver.window.parked.discard(1), driver.window.parked.discard(2)]).toEqual([false, false]);
+    expect(driver.window.report.stats()).toMatchObject({ waiting: 0, inFlight: 1, parked: 0 });
+    expect(driver.window.unsaved.take().failuresOver).toEqual([1, 2]);
+  });
+
+  it('does not keep an event that only waits for a retry', () => {
+    const driver = new DeliveryDriver({ log: [null] });
+    driver.join('ada');
+    driver.retry(of(driver.deliver(), 1), 500);
+    expect([driver.window.parked.replay(1), driver.window.parked.discard(1)]).toEqual([false, false]);
+  });
+});
