@@ -4,6 +4,7 @@ import { Consumers } from '../engine/consumers/consumers.js';
 import { KnownStreams } from '../engine/consumers/named/known-streams.js';
 import { EventPlaces } from '../engine/log/event-places.js';
 import { MysqlConsumerStore } from '../storage/mysql/consumers/consumer-store.js';
+import { MysqlParkedStore } from '../storage/mysql/consumers/parked-store.js';
 import { MysqlEventPlaceStore } from '../storage/mysql/log/event-place-store.js';
 import { MysqlStreamStore } from '../storage/mysql/log/stream-store.js';
 import type { EndedRuns, Instance } from '../storage/ports/log-storage.js';
@@ -31,7 +32,9 @@ export async function startConsumers(options: ConsumersOptions, started: Started
   if (endedRuns !== undefined) await store.releaseEnded(endedRuns);
   const places = new EventPlaces({ store: new MysqlEventPlaceStore({ database, names }), durableReads, tail });
   const streams = new KnownStreams(new MysqlStreamStore({ database, names }));
-  const consumers = new Consumers({ store, source, places, streams, instance, clock, random, metrics, logger });
+  const parked = new MysqlParkedStore({ database });
+  const parts = { store, parked, source, places, streams };
+  const consumers = new Consumers({ ...parts, instance, clock, random, metrics, logger });
   consumers.start();
   started.add('consumers', () => consumers.stop());
   return consumers;

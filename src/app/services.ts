@@ -7,10 +7,13 @@ import { StreamServiceDefinition } from '../../generated/madeleine/v1/stream_ser
 import { TopicServiceDefinition } from '../../generated/madeleine/v1/topic_service.js';
 import { CheckOrWait } from '../engine/cawins/check-or-wait.js';
 import type { Consumers } from '../engine/consumers/consumers.js';
+import { EditedReplays } from '../engine/consumers/parked/edited-replays.js';
+import { ParkedListing } from '../engine/consumers/parked/parked-listing.js';
 import { StreamDirectory } from '../engine/log/stream-directory.js';
 import { ExplainWait } from '../engine/waits/explain-wait.js';
 import { CAWIN_CODECS, CawinService } from '../grpc/cawins/cawin-service.js';
-import { CONSUMER_CODECS, ConsumerService } from '../grpc/consumers/consumer-service.js';
+import { ConsumerService, consumerCodecs } from '../grpc/consumers/consumer-service.js';
+import { ParkedCalls } from '../grpc/consumers/parked-calls.js';
 import type { WireEventEncoder } from '../grpc/events/event-encoder.js';
 import { EventFrames } from '../grpc/events/event-frames.js';
 import { EventService, eventCodecs } from '../grpc/events/event-service.js';
@@ -20,6 +23,8 @@ import type { RegisteredService } from '../grpc/server/server.js';
 import { TopicService } from '../grpc/topics/topic-service.js';
 import { serverDefinition } from '../grpc/wire/definitions.js';
 import { Outgoing } from '../grpc/wire/outgoing.js';
+import { MysqlConsumerStore } from '../storage/mysql/consumers/consumer-store.js';
+import { MysqlParkedStore } from '../storage/mysql/consumers/parked-store.js';
 import { MysqlStreamStore } from '../storage/mysql/log/stream-store.js';
 import type { CallbackParts } from './callbacks.js';
 import type { DatabaseHandle } from './database.js';
@@ -46,7 +51,7 @@ export function services(options: ServicesOptions): RegisteredService[] {
     registered(EventServiceDefinition, eventCodecs(pushLimits(options)), eventService(options, outgoing)),
     registered(StreamServiceDefinition, {}, streamService(options)),
     registered(TopicServiceDefinition, {}, topicService(options)),
-    registered(ConsumerServiceDefinition, CONSUMER_CODECS, consumerService(options, outgoing)),
+    registered(ConsumerServiceDefinition, consumerCodecs(pushLimits(options)), consumerService(options, outgoing)),
     registered(CawinServiceDefinition, CAWIN_CODECS, cawinService(options)),
   ];
 }
@@ -85,11 +90,24 @@ function topicService({ log, events }: ServicesOptions): TopicService {
   return new TopicService({ topics: events.topics, shapes: events.shapes, source: log.reader });
 }
 
-function consumerService(
-  { surroundings, log, consumers, encoder }: ServicesOptions,
-  outgoing: Outgoing,
-): ConsumerService {
-  return new ConsumerService({ consumers, source: log.reader, encoder, outgoing, clock: surroundings.clock });
+function consumerService(options: ServicesOptions, outgoing: Outgoing): ConsumerService {
+  const { surroundings, log, consumers, encoder } = options;
+  const parked = parkedCalls(options);
+  return new ConsumerService({ consumers, source: log.reader, encoder, outgoing, parked, clock: surroundings.clock });
+}
+
+function parkedCalls(options: ServicesOptions): ParkedCalls {
+  const { handle, log, consumers, events, encoder } = options;
+  const { reader: source } = log;
+  const store = new MysqlConsumerStore(handle);
+  return new ParkedCalls({
+    consumers,
+    listing: new ParkedListing({ store, parked: new MysqlParkedStore(handle), source }),
+    edits: new EditedReplays({ consumers, pushes: events.pushes, source }),
+    source,
+    encoder,
+    limits: pushLimits(options),
+  });
 }
 
 function cawinService({ log, events, callbacks, encoder, draining }: ServicesOptions): CawinService {

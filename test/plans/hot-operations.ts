@@ -12,6 +12,8 @@ import { MysqlCallbackStore } from '../../src/storage/mysql/cawins/callback-stor
 import { MysqlCawinStore } from '../../src/storage/mysql/cawins/cawin-store.js';
 import { MysqlFiringStore } from '../../src/storage/mysql/cawins/firing-store.js';
 import { MysqlConsumerStore } from '../../src/storage/mysql/consumers/consumer-store.js';
+import { readParked } from '../../src/storage/mysql/consumers/parked-places.js';
+import { MysqlParkedStore } from '../../src/storage/mysql/consumers/parked-store.js';
 import { readPushed, readStreams } from '../../src/storage/mysql/group/group-reads.js';
 import { HeadCache } from '../../src/storage/mysql/group/head-cache.js';
 import { MAX_SCANNED_ROWS, MysqlEventLog } from '../../src/storage/mysql/log/event-log.js';
@@ -25,6 +27,7 @@ import { MysqlShapeStore } from '../../src/storage/mysql/waits/shape-store.js';
 import { readWaits, writeWaits } from '../../src/storage/mysql/waits/wait-rows.js';
 import { awaitedKeys } from '../../src/storage/mysql/waits/wait-searches.js';
 import { MysqlWaitStore } from '../../src/storage/mysql/waits/wait-store.js';
+import { EVERY_PARKED } from '../../src/storage/ports/parked-storage.js';
 import { type AgedLog, DUE, EVENTS, EXPIRED, hashOf, NAMES, OTHERS, PUSHED_AT } from './aged-log.js';
 
 /** Where in the log, and in the tables beside it, an operation begins. */
@@ -55,6 +58,7 @@ export class Storage {
   readonly waits: MysqlWaitStore;
   readonly shapes: MysqlShapeStore;
   readonly consumers: MysqlConsumerStore;
+  readonly parked: MysqlParkedStore;
   readonly firings: MysqlFiringStore;
   readonly callbacks: MysqlCallbackStore;
   readonly cawins: MysqlCawinStore;
@@ -75,6 +79,7 @@ export class Storage {
     this.waits = new MysqlWaitStore({ database, names });
     this.shapes = new MysqlShapeStore({ database, names });
     this.consumers = new MysqlConsumerStore({ database });
+    this.parked = new MysqlParkedStore({ database });
     this.firings = new MysqlFiringStore({ database });
     this.callbacks = new MysqlCallbackStore({ database });
     this.cawins = new MysqlCawinStore({ database });
@@ -175,6 +180,8 @@ const NO_WRITES = {
 const onTrip = () => {};
 const many = (count: number, from: number) => Array.from({ length: count }, (_, n) => from + n);
 const consumer = (row: number) => ({ context: 'default', name: `consumer ${pad(1 + (row % 20_000))}` });
+/** The consumer that has trouble with the event of that number. */
+const failedOf = (row: number) => 1 + Math.floor(row / 50);
 const instance = { id: 'few', address: 'here' };
 
 function waitsOf(needs: Partial<typeof NO_WAITS> | object) {
@@ -524,6 +531,22 @@ export const HOT_OPERATIONS: readonly HotOperation[] = [
     of: 'MysqlConsumerStore.delete',
     atMost: 3 * 50 + 10,
     run: ({ consumers }, { row }) => consumers.delete({ id: 3_000 + (row % 10_000), epoch: 1 }),
+  },
+  ...[
+    { what: 'everything', atMost: 60, stream: '' },
+    { what: 'of a stream', atMost: 180, stream: 'stream 000001' },
+  ].map(({ what, atMost, stream }) => ({
+    ...{ of: 'MysqlParkedStore.list', what, atMost },
+    run: ({ parked }: Storage, { row }: Place) =>
+      // Each consumer has 50 events that failed.
+      parked.list({ ...EVERY_PARKED, stream, consumerId: failedOf(row), withReplaying: true, after: 0, limit: FEW }),
+  })),
+  { of: 'MysqlParkedStore.has', atMost: 2, run: ({ parked }, { row }) => parked.has(failedOf(row), row) },
+  {
+    of: 'readParked',
+    atMost: 4,
+    run: ({ group }, { row }) =>
+      readParked(group, [{ consumerId: failedOf(row), ownerEpoch: 1, position: row }], onTrip),
   },
   { of: 'MysqlConsumerStore.sweepEphemeral', atMost: 400, run: ({ consumers }) => consumers.sweepEphemeral([]) },
 

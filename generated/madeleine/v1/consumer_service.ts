@@ -16,6 +16,7 @@ import {
   EventStatus,
   eventStatusFromJSON,
   eventStatusToJSON,
+  NewEvent,
   PayloadEncoding,
   payloadEncodingFromJSON,
   payloadEncodingToJSON,
@@ -23,7 +24,7 @@ import {
   subjectFromJSON,
   subjectToJSON,
 } from "./event.js";
-import { CaughtUp, Gap, GoingAway } from "./event_service.js";
+import { CaughtUp, Gap, GoingAway, Outcome, outcomeFromJSON, outcomeToJSON } from "./event_service.js";
 
 export const protobufPackage = "madeleine.v1";
 
@@ -268,6 +269,49 @@ export function verdictToJSON(object: Verdict): string {
     case Verdict.VERDICT_SKIP:
       return "VERDICT_SKIP";
     case Verdict.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+/** What became of a parked event. */
+export enum ParkedStatus {
+  /** PARKED_STATUS_UNSPECIFIED - Not set. */
+  PARKED_STATUS_UNSPECIFIED = 0,
+  /** PARKED_STATUS_DONE - It was parked, and what was asked for is done, durably. */
+  PARKED_STATUS_DONE = 1,
+  /** PARKED_STATUS_NOT_PARKED - The consumer has no parked event there: it never had, or it was discarded, acknowledged or passed by a seek since. */
+  PARKED_STATUS_NOT_PARKED = 2,
+  UNRECOGNIZED = -1,
+}
+
+export function parkedStatusFromJSON(object: any): ParkedStatus {
+  switch (object) {
+    case 0:
+    case "PARKED_STATUS_UNSPECIFIED":
+      return ParkedStatus.PARKED_STATUS_UNSPECIFIED;
+    case 1:
+    case "PARKED_STATUS_DONE":
+      return ParkedStatus.PARKED_STATUS_DONE;
+    case 2:
+    case "PARKED_STATUS_NOT_PARKED":
+      return ParkedStatus.PARKED_STATUS_NOT_PARKED;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return ParkedStatus.UNRECOGNIZED;
+  }
+}
+
+export function parkedStatusToJSON(object: ParkedStatus): string {
+  switch (object) {
+    case ParkedStatus.PARKED_STATUS_UNSPECIFIED:
+      return "PARKED_STATUS_UNSPECIFIED";
+    case ParkedStatus.PARKED_STATUS_DONE:
+      return "PARKED_STATUS_DONE";
+    case ParkedStatus.PARKED_STATUS_NOT_PARKED:
+      return "PARKED_STATUS_NOT_PARKED";
+    case ParkedStatus.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
   }
@@ -560,7 +604,7 @@ export interface Delivery {
   deadline:
     | Timestamp
     | undefined;
-  /** It is a replay of a parked event, outside of its stream's order; not yet served. */
+  /** It is a replay of a parked event (ReplayParkedEvents), outside of its stream's order and without effect on the offset. */
   replay: boolean;
 }
 
@@ -878,6 +922,163 @@ export interface SeekConsumerResponse {
   affected: bigint;
   /** There are more affected events than `affected` says. */
   affectedIsMinimum: boolean;
+}
+
+/** Which parked events. Every member that is set has to hold. */
+export interface ListParkedEventsRequest {
+  /** Context of the consumer. Empty means `default`. */
+  context: string;
+  /** Name of the consumer, required. */
+  consumer: string;
+  /** Only those that were parked with this code, to 64 bytes. */
+  code: string;
+  /** Only events of this stream; of a consumer of `all`, of every stream with this name. */
+  stream: string;
+  /** Only those that were parked strictly later. */
+  parkedAfter:
+    | Timestamp
+    | undefined;
+  /** Only those that were parked strictly earlier. */
+  parkedBefore:
+    | Timestamp
+    | undefined;
+  /**
+   * Events a page: default 100; more than 1,000 are 1,000. A page looks at no more than 20,000 entries and has about 3 MiB of events at
+   * most: it may be short, or empty, and still name a next one.
+   */
+  pageSize: number;
+  /** Where to go on: the `next_page_token` of the former page, for the same consumer and selection. */
+  pageToken: string;
+  /** How to return JSON payloads. */
+  payloadEncoding: PayloadEncoding;
+}
+
+/** A page of parked events. */
+export interface ListParkedEventsResponse {
+  /** The events, by position. */
+  events: ParkedEvent[];
+  /** Token of the next page; empty at the end. */
+  nextPageToken: string;
+}
+
+/** An event that was set aside: it holds up neither its stream nor the offset. */
+export interface ParkedEvent {
+  /** The event. One that is not stored any more has nothing but its position. */
+  event:
+    | Event
+    | undefined;
+  /** Deliveries that failed before it was parked: time-outs and rejections; since it was asked for again, those of the replay. */
+  attempts: number;
+  /** Members that were lost while it was the oldest event of its stream with them; counted as `attempts` are. */
+  losses: number;
+  /** Short code of the last cause: what the rejecting member gave, or the server's own. */
+  code: string;
+  /** The last cause in words. */
+  reason: string;
+  /** When it was parked; unset where that is not known. */
+  parkedAt:
+    | Timestamp
+    | undefined;
+  /** It was asked for again, and is not acknowledged yet. */
+  replaying: boolean;
+}
+
+/** Which parked events to deliver once more. */
+export interface ReplayParkedEventsRequest {
+  /** Context of the consumer. Empty means `default`. */
+  context: string;
+  /** Name of the consumer, required. */
+  consumer: string;
+  /** Positions of parked events, at most 1,000; required unless `all`. */
+  positions: bigint[];
+  /** All that are parked when they are come to, within the selection of the members below; then no positions. */
+  all: boolean;
+  /** With `all`: only those that were parked with this code. */
+  code: string;
+  /** With `all`: only events of this stream. */
+  stream: string;
+  /** With `all`: only those that were parked strictly later. */
+  parkedAfter:
+    | Timestamp
+    | undefined;
+  /** With `all`: only those that were parked strictly earlier. */
+  parkedBefore: Timestamp | undefined;
+}
+
+/** What is replayed. */
+export interface ReplayParkedEventsResponse {
+  /** How many events are to be replayed, those among them that were already. */
+  replayed: bigint;
+  /** One result a position, in the order of the request; empty with `all`. */
+  results: ParkedResult[];
+}
+
+/** What became of one position. */
+export interface ParkedResult {
+  /** The position. */
+  position: bigint;
+  /** What became of it. */
+  status: ParkedStatus;
+}
+
+/** Which parked events to discard. */
+export interface DiscardParkedEventsRequest {
+  /** Context of the consumer. Empty means `default`. */
+  context: string;
+  /** Name of the consumer, required. */
+  consumer: string;
+  /** Positions of parked events, at most 1,000; required unless `all`. */
+  positions: bigint[];
+  /** All that are parked or being replayed when they are come to, within the selection of the members below; then no positions. */
+  all: boolean;
+  /** With `all`: only those that were parked with this code. */
+  code: string;
+  /** With `all`: only events of this stream. */
+  stream: string;
+  /** With `all`: only those that were parked strictly later. */
+  parkedAfter:
+    | Timestamp
+    | undefined;
+  /** With `all`: only those that were parked strictly earlier. */
+  parkedBefore: Timestamp | undefined;
+}
+
+/** What was discarded. */
+export interface DiscardParkedEventsResponse {
+  /** How many events were discarded. */
+  discarded: bigint;
+  /** One result a position, in the order of the request; empty with `all`. */
+  results: ParkedResult[];
+}
+
+/** A parked event in other words. */
+export interface ReplayEditedEventRequest {
+  /** Context of the consumer. Empty means `default`. */
+  context: string;
+  /** Name of the consumer, required. */
+  consumer: string;
+  /** Position of the parked event, required. */
+  position: bigint;
+  /**
+   * The edited event: `issuer` and `payload` are required. What it leaves unset is as in the parked event, but for the trace. The server
+   * sets context, `to` and `caused_by`; those, `stream` and `description` have to be empty (`topic` is required where the parked event
+   * is not stored any more, and the context then is the consumer's).
+   */
+  event:
+    | NewEvent
+    | undefined;
+  /** How to return a JSON payload. */
+  payloadEncoding: PayloadEncoding;
+}
+
+/** The edited event is stored. */
+export interface ReplayEditedEventResponse {
+  /** The new event. */
+  event:
+    | Event
+    | undefined;
+  /** OCCURRED, SATISFIED, or DUPLICATE if it was stored before. */
+  outcome: Outcome;
 }
 
 function createBaseStartPosition(): StartPosition {
@@ -5966,6 +6167,1430 @@ export const SeekConsumerResponse: MessageFns<SeekConsumerResponse> = {
   },
 };
 
+function createBaseListParkedEventsRequest(): ListParkedEventsRequest {
+  return {
+    context: "",
+    consumer: "",
+    code: "",
+    stream: "",
+    parkedAfter: undefined,
+    parkedBefore: undefined,
+    pageSize: 0,
+    pageToken: "",
+    payloadEncoding: 0,
+  };
+}
+
+export const ListParkedEventsRequest: MessageFns<ListParkedEventsRequest> = {
+  encode(message: ListParkedEventsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== "") {
+      writer.uint32(10).string(message.context);
+    }
+    if (message.consumer !== "") {
+      writer.uint32(18).string(message.consumer);
+    }
+    if (message.code !== "") {
+      writer.uint32(26).string(message.code);
+    }
+    if (message.stream !== "") {
+      writer.uint32(34).string(message.stream);
+    }
+    if (message.parkedAfter !== undefined) {
+      Timestamp.encode(message.parkedAfter, writer.uint32(42).fork()).join();
+    }
+    if (message.parkedBefore !== undefined) {
+      Timestamp.encode(message.parkedBefore, writer.uint32(50).fork()).join();
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(56).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(66).string(message.pageToken);
+    }
+    if (message.payloadEncoding !== 0) {
+      writer.uint32(72).int32(message.payloadEncoding);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListParkedEventsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListParkedEventsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.consumer = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.stream = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.parkedAfter = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.parkedBefore = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.payloadEncoding = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListParkedEventsRequest {
+    return {
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      consumer: isSet(object.consumer) ? globalThis.String(object.consumer) : "",
+      code: isSet(object.code) ? globalThis.String(object.code) : "",
+      stream: isSet(object.stream) ? globalThis.String(object.stream) : "",
+      parkedAfter: isSet(object.parkedAfter)
+        ? fromJsonTimestamp(object.parkedAfter)
+        : isSet(object.parked_after)
+        ? fromJsonTimestamp(object.parked_after)
+        : undefined,
+      parkedBefore: isSet(object.parkedBefore)
+        ? fromJsonTimestamp(object.parkedBefore)
+        : isSet(object.parked_before)
+        ? fromJsonTimestamp(object.parked_before)
+        : undefined,
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+      payloadEncoding: isSet(object.payloadEncoding)
+        ? payloadEncodingFromJSON(object.payloadEncoding)
+        : isSet(object.payload_encoding)
+        ? payloadEncodingFromJSON(object.payload_encoding)
+        : 0,
+    };
+  },
+
+  toJSON(message: ListParkedEventsRequest): unknown {
+    const obj: any = {};
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.consumer !== "") {
+      obj.consumer = message.consumer;
+    }
+    if (message.code !== "") {
+      obj.code = message.code;
+    }
+    if (message.stream !== "") {
+      obj.stream = message.stream;
+    }
+    if (message.parkedAfter !== undefined) {
+      obj.parkedAfter = fromTimestamp(message.parkedAfter).toISOString();
+    }
+    if (message.parkedBefore !== undefined) {
+      obj.parkedBefore = fromTimestamp(message.parkedBefore).toISOString();
+    }
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    if (message.payloadEncoding !== 0) {
+      obj.payloadEncoding = payloadEncodingToJSON(message.payloadEncoding);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListParkedEventsRequest>): ListParkedEventsRequest {
+    return ListParkedEventsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListParkedEventsRequest>): ListParkedEventsRequest {
+    const message = createBaseListParkedEventsRequest();
+    message.context = object.context ?? "";
+    message.consumer = object.consumer ?? "";
+    message.code = object.code ?? "";
+    message.stream = object.stream ?? "";
+    message.parkedAfter = (object.parkedAfter !== undefined && object.parkedAfter !== null)
+      ? Timestamp.fromPartial(object.parkedAfter)
+      : undefined;
+    message.parkedBefore = (object.parkedBefore !== undefined && object.parkedBefore !== null)
+      ? Timestamp.fromPartial(object.parkedBefore)
+      : undefined;
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    message.payloadEncoding = object.payloadEncoding ?? 0;
+    return message;
+  },
+};
+
+function createBaseListParkedEventsResponse(): ListParkedEventsResponse {
+  return { events: [], nextPageToken: "" };
+}
+
+export const ListParkedEventsResponse: MessageFns<ListParkedEventsResponse> = {
+  encode(message: ListParkedEventsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.events) {
+      ParkedEvent.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListParkedEventsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListParkedEventsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.events.push(ParkedEvent.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListParkedEventsResponse {
+    return {
+      events: globalThis.Array.isArray(object?.events) ? object.events.map((e: any) => ParkedEvent.fromJSON(e)) : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListParkedEventsResponse): unknown {
+    const obj: any = {};
+    if (message.events?.length) {
+      obj.events = message.events.map((e) => ParkedEvent.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListParkedEventsResponse>): ListParkedEventsResponse {
+    return ListParkedEventsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListParkedEventsResponse>): ListParkedEventsResponse {
+    const message = createBaseListParkedEventsResponse();
+    message.events = object.events?.map((e) => ParkedEvent.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseParkedEvent(): ParkedEvent {
+  return { event: undefined, attempts: 0, losses: 0, code: "", reason: "", parkedAt: undefined, replaying: false };
+}
+
+export const ParkedEvent: MessageFns<ParkedEvent> = {
+  encode(message: ParkedEvent, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.event !== undefined) {
+      Event.encode(message.event, writer.uint32(10).fork()).join();
+    }
+    if (message.attempts !== 0) {
+      writer.uint32(16).uint32(message.attempts);
+    }
+    if (message.losses !== 0) {
+      writer.uint32(24).uint32(message.losses);
+    }
+    if (message.code !== "") {
+      writer.uint32(34).string(message.code);
+    }
+    if (message.reason !== "") {
+      writer.uint32(42).string(message.reason);
+    }
+    if (message.parkedAt !== undefined) {
+      Timestamp.encode(message.parkedAt, writer.uint32(50).fork()).join();
+    }
+    if (message.replaying !== false) {
+      writer.uint32(56).bool(message.replaying);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ParkedEvent {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseParkedEvent();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.event = Event.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.attempts = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.losses = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.parkedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.replaying = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ParkedEvent {
+    return {
+      event: isSet(object.event) ? Event.fromJSON(object.event) : undefined,
+      attempts: isSet(object.attempts) ? globalThis.Number(object.attempts) : 0,
+      losses: isSet(object.losses) ? globalThis.Number(object.losses) : 0,
+      code: isSet(object.code) ? globalThis.String(object.code) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      parkedAt: isSet(object.parkedAt)
+        ? fromJsonTimestamp(object.parkedAt)
+        : isSet(object.parked_at)
+        ? fromJsonTimestamp(object.parked_at)
+        : undefined,
+      replaying: isSet(object.replaying) ? globalThis.Boolean(object.replaying) : false,
+    };
+  },
+
+  toJSON(message: ParkedEvent): unknown {
+    const obj: any = {};
+    if (message.event !== undefined) {
+      obj.event = Event.toJSON(message.event);
+    }
+    if (message.attempts !== 0) {
+      obj.attempts = Math.round(message.attempts);
+    }
+    if (message.losses !== 0) {
+      obj.losses = Math.round(message.losses);
+    }
+    if (message.code !== "") {
+      obj.code = message.code;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.parkedAt !== undefined) {
+      obj.parkedAt = fromTimestamp(message.parkedAt).toISOString();
+    }
+    if (message.replaying !== false) {
+      obj.replaying = message.replaying;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ParkedEvent>): ParkedEvent {
+    return ParkedEvent.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ParkedEvent>): ParkedEvent {
+    const message = createBaseParkedEvent();
+    message.event = (object.event !== undefined && object.event !== null) ? Event.fromPartial(object.event) : undefined;
+    message.attempts = object.attempts ?? 0;
+    message.losses = object.losses ?? 0;
+    message.code = object.code ?? "";
+    message.reason = object.reason ?? "";
+    message.parkedAt = (object.parkedAt !== undefined && object.parkedAt !== null)
+      ? Timestamp.fromPartial(object.parkedAt)
+      : undefined;
+    message.replaying = object.replaying ?? false;
+    return message;
+  },
+};
+
+function createBaseReplayParkedEventsRequest(): ReplayParkedEventsRequest {
+  return {
+    context: "",
+    consumer: "",
+    positions: [],
+    all: false,
+    code: "",
+    stream: "",
+    parkedAfter: undefined,
+    parkedBefore: undefined,
+  };
+}
+
+export const ReplayParkedEventsRequest: MessageFns<ReplayParkedEventsRequest> = {
+  encode(message: ReplayParkedEventsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== "") {
+      writer.uint32(10).string(message.context);
+    }
+    if (message.consumer !== "") {
+      writer.uint32(18).string(message.consumer);
+    }
+    if (message.positions.length !== 0) {
+      writer.uint32(26).fork();
+      for (const v of message.positions) {
+        if (BigInt.asUintN(64, v) !== v) {
+          throw new globalThis.Error("a value provided in array field positions of type uint64 is too large");
+        }
+        writer.uint64(v);
+      }
+      writer.join();
+    }
+    if (message.all !== false) {
+      writer.uint32(32).bool(message.all);
+    }
+    if (message.code !== "") {
+      writer.uint32(42).string(message.code);
+    }
+    if (message.stream !== "") {
+      writer.uint32(50).string(message.stream);
+    }
+    if (message.parkedAfter !== undefined) {
+      Timestamp.encode(message.parkedAfter, writer.uint32(58).fork()).join();
+    }
+    if (message.parkedBefore !== undefined) {
+      Timestamp.encode(message.parkedBefore, writer.uint32(66).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReplayParkedEventsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReplayParkedEventsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.consumer = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag === 24) {
+              message.positions.push(reader.uint64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 26) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.positions.push(reader.uint64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.all = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.stream = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.parkedAfter = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.parkedBefore = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReplayParkedEventsRequest {
+    return {
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      consumer: isSet(object.consumer) ? globalThis.String(object.consumer) : "",
+      positions: globalThis.Array.isArray(object?.positions) ? object.positions.map((e: any) => BigInt(e)) : [],
+      all: isSet(object.all) ? globalThis.Boolean(object.all) : false,
+      code: isSet(object.code) ? globalThis.String(object.code) : "",
+      stream: isSet(object.stream) ? globalThis.String(object.stream) : "",
+      parkedAfter: isSet(object.parkedAfter)
+        ? fromJsonTimestamp(object.parkedAfter)
+        : isSet(object.parked_after)
+        ? fromJsonTimestamp(object.parked_after)
+        : undefined,
+      parkedBefore: isSet(object.parkedBefore)
+        ? fromJsonTimestamp(object.parkedBefore)
+        : isSet(object.parked_before)
+        ? fromJsonTimestamp(object.parked_before)
+        : undefined,
+    };
+  },
+
+  toJSON(message: ReplayParkedEventsRequest): unknown {
+    const obj: any = {};
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.consumer !== "") {
+      obj.consumer = message.consumer;
+    }
+    if (message.positions?.length) {
+      obj.positions = message.positions.map((e) => e.toString());
+    }
+    if (message.all !== false) {
+      obj.all = message.all;
+    }
+    if (message.code !== "") {
+      obj.code = message.code;
+    }
+    if (message.stream !== "") {
+      obj.stream = message.stream;
+    }
+    if (message.parkedAfter !== undefined) {
+      obj.parkedAfter = fromTimestamp(message.parkedAfter).toISOString();
+    }
+    if (message.parkedBefore !== undefined) {
+      obj.parkedBefore = fromTimestamp(message.parkedBefore).toISOString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReplayParkedEventsRequest>): ReplayParkedEventsRequest {
+    return ReplayParkedEventsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReplayParkedEventsRequest>): ReplayParkedEventsRequest {
+    const message = createBaseReplayParkedEventsRequest();
+    message.context = object.context ?? "";
+    message.consumer = object.consumer ?? "";
+    message.positions = object.positions?.map((e) => BigInt(e)) || [];
+    message.all = object.all ?? false;
+    message.code = object.code ?? "";
+    message.stream = object.stream ?? "";
+    message.parkedAfter = (object.parkedAfter !== undefined && object.parkedAfter !== null)
+      ? Timestamp.fromPartial(object.parkedAfter)
+      : undefined;
+    message.parkedBefore = (object.parkedBefore !== undefined && object.parkedBefore !== null)
+      ? Timestamp.fromPartial(object.parkedBefore)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseReplayParkedEventsResponse(): ReplayParkedEventsResponse {
+  return { replayed: 0n, results: [] };
+}
+
+export const ReplayParkedEventsResponse: MessageFns<ReplayParkedEventsResponse> = {
+  encode(message: ReplayParkedEventsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.replayed !== 0n) {
+      if (BigInt.asUintN(64, message.replayed) !== message.replayed) {
+        throw new globalThis.Error("value provided for field message.replayed of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.replayed);
+    }
+    for (const v of message.results) {
+      ParkedResult.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReplayParkedEventsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReplayParkedEventsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.replayed = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.results.push(ParkedResult.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReplayParkedEventsResponse {
+    return {
+      replayed: isSet(object.replayed) ? BigInt(object.replayed) : 0n,
+      results: globalThis.Array.isArray(object?.results)
+        ? object.results.map((e: any) => ParkedResult.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ReplayParkedEventsResponse): unknown {
+    const obj: any = {};
+    if (message.replayed !== 0n) {
+      obj.replayed = message.replayed.toString();
+    }
+    if (message.results?.length) {
+      obj.results = message.results.map((e) => ParkedResult.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReplayParkedEventsResponse>): ReplayParkedEventsResponse {
+    return ReplayParkedEventsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReplayParkedEventsResponse>): ReplayParkedEventsResponse {
+    const message = createBaseReplayParkedEventsResponse();
+    message.replayed = (object.replayed !== undefined && object.replayed !== null) ? BigInt(object.replayed) : 0n;
+    message.results = object.results?.map((e) => ParkedResult.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseParkedResult(): ParkedResult {
+  return { position: 0n, status: 0 };
+}
+
+export const ParkedResult: MessageFns<ParkedResult> = {
+  encode(message: ParkedResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.position !== 0n) {
+      if (BigInt.asUintN(64, message.position) !== message.position) {
+        throw new globalThis.Error("value provided for field message.position of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.position);
+    }
+    if (message.status !== 0) {
+      writer.uint32(16).int32(message.status);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ParkedResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseParkedResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.position = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.status = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ParkedResult {
+    return {
+      position: isSet(object.position) ? BigInt(object.position) : 0n,
+      status: isSet(object.status) ? parkedStatusFromJSON(object.status) : 0,
+    };
+  },
+
+  toJSON(message: ParkedResult): unknown {
+    const obj: any = {};
+    if (message.position !== 0n) {
+      obj.position = message.position.toString();
+    }
+    if (message.status !== 0) {
+      obj.status = parkedStatusToJSON(message.status);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ParkedResult>): ParkedResult {
+    return ParkedResult.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ParkedResult>): ParkedResult {
+    const message = createBaseParkedResult();
+    message.position = (object.position !== undefined && object.position !== null) ? BigInt(object.position) : 0n;
+    message.status = object.status ?? 0;
+    return message;
+  },
+};
+
+function createBaseDiscardParkedEventsRequest(): DiscardParkedEventsRequest {
+  return {
+    context: "",
+    consumer: "",
+    positions: [],
+    all: false,
+    code: "",
+    stream: "",
+    parkedAfter: undefined,
+    parkedBefore: undefined,
+  };
+}
+
+export const DiscardParkedEventsRequest: MessageFns<DiscardParkedEventsRequest> = {
+  encode(message: DiscardParkedEventsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== "") {
+      writer.uint32(10).string(message.context);
+    }
+    if (message.consumer !== "") {
+      writer.uint32(18).string(message.consumer);
+    }
+    if (message.positions.length !== 0) {
+      writer.uint32(26).fork();
+      for (const v of message.positions) {
+        if (BigInt.asUintN(64, v) !== v) {
+          throw new globalThis.Error("a value provided in array field positions of type uint64 is too large");
+        }
+        writer.uint64(v);
+      }
+      writer.join();
+    }
+    if (message.all !== false) {
+      writer.uint32(32).bool(message.all);
+    }
+    if (message.code !== "") {
+      writer.uint32(42).string(message.code);
+    }
+    if (message.stream !== "") {
+      writer.uint32(50).string(message.stream);
+    }
+    if (message.parkedAfter !== undefined) {
+      Timestamp.encode(message.parkedAfter, writer.uint32(58).fork()).join();
+    }
+    if (message.parkedBefore !== undefined) {
+      Timestamp.encode(message.parkedBefore, writer.uint32(66).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DiscardParkedEventsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDiscardParkedEventsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.consumer = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag === 24) {
+              message.positions.push(reader.uint64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 26) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.positions.push(reader.uint64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.all = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.stream = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.parkedAfter = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.parkedBefore = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DiscardParkedEventsRequest {
+    return {
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      consumer: isSet(object.consumer) ? globalThis.String(object.consumer) : "",
+      positions: globalThis.Array.isArray(object?.positions) ? object.positions.map((e: any) => BigInt(e)) : [],
+      all: isSet(object.all) ? globalThis.Boolean(object.all) : false,
+      code: isSet(object.code) ? globalThis.String(object.code) : "",
+      stream: isSet(object.stream) ? globalThis.String(object.stream) : "",
+      parkedAfter: isSet(object.parkedAfter)
+        ? fromJsonTimestamp(object.parkedAfter)
+        : isSet(object.parked_after)
+        ? fromJsonTimestamp(object.parked_after)
+        : undefined,
+      parkedBefore: isSet(object.parkedBefore)
+        ? fromJsonTimestamp(object.parkedBefore)
+        : isSet(object.parked_before)
+        ? fromJsonTimestamp(object.parked_before)
+        : undefined,
+    };
+  },
+
+  toJSON(message: DiscardParkedEventsRequest): unknown {
+    const obj: any = {};
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.consumer !== "") {
+      obj.consumer = message.consumer;
+    }
+    if (message.positions?.length) {
+      obj.positions = message.positions.map((e) => e.toString());
+    }
+    if (message.all !== false) {
+      obj.all = message.all;
+    }
+    if (message.code !== "") {
+      obj.code = message.code;
+    }
+    if (message.stream !== "") {
+      obj.stream = message.stream;
+    }
+    if (message.parkedAfter !== undefined) {
+      obj.parkedAfter = fromTimestamp(message.parkedAfter).toISOString();
+    }
+    if (message.parkedBefore !== undefined) {
+      obj.parkedBefore = fromTimestamp(message.parkedBefore).toISOString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DiscardParkedEventsRequest>): DiscardParkedEventsRequest {
+    return DiscardParkedEventsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DiscardParkedEventsRequest>): DiscardParkedEventsRequest {
+    const message = createBaseDiscardParkedEventsRequest();
+    message.context = object.context ?? "";
+    message.consumer = object.consumer ?? "";
+    message.positions = object.positions?.map((e) => BigInt(e)) || [];
+    message.all = object.all ?? false;
+    message.code = object.code ?? "";
+    message.stream = object.stream ?? "";
+    message.parkedAfter = (object.parkedAfter !== undefined && object.parkedAfter !== null)
+      ? Timestamp.fromPartial(object.parkedAfter)
+      : undefined;
+    message.parkedBefore = (object.parkedBefore !== undefined && object.parkedBefore !== null)
+      ? Timestamp.fromPartial(object.parkedBefore)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseDiscardParkedEventsResponse(): DiscardParkedEventsResponse {
+  return { discarded: 0n, results: [] };
+}
+
+export const DiscardParkedEventsResponse: MessageFns<DiscardParkedEventsResponse> = {
+  encode(message: DiscardParkedEventsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.discarded !== 0n) {
+      if (BigInt.asUintN(64, message.discarded) !== message.discarded) {
+        throw new globalThis.Error("value provided for field message.discarded of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.discarded);
+    }
+    for (const v of message.results) {
+      ParkedResult.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DiscardParkedEventsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDiscardParkedEventsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.discarded = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.results.push(ParkedResult.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DiscardParkedEventsResponse {
+    return {
+      discarded: isSet(object.discarded) ? BigInt(object.discarded) : 0n,
+      results: globalThis.Array.isArray(object?.results)
+        ? object.results.map((e: any) => ParkedResult.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: DiscardParkedEventsResponse): unknown {
+    const obj: any = {};
+    if (message.discarded !== 0n) {
+      obj.discarded = message.discarded.toString();
+    }
+    if (message.results?.length) {
+      obj.results = message.results.map((e) => ParkedResult.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DiscardParkedEventsResponse>): DiscardParkedEventsResponse {
+    return DiscardParkedEventsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DiscardParkedEventsResponse>): DiscardParkedEventsResponse {
+    const message = createBaseDiscardParkedEventsResponse();
+    message.discarded = (object.discarded !== undefined && object.discarded !== null) ? BigInt(object.discarded) : 0n;
+    message.results = object.results?.map((e) => ParkedResult.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseReplayEditedEventRequest(): ReplayEditedEventRequest {
+  return { context: "", consumer: "", position: 0n, event: undefined, payloadEncoding: 0 };
+}
+
+export const ReplayEditedEventRequest: MessageFns<ReplayEditedEventRequest> = {
+  encode(message: ReplayEditedEventRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== "") {
+      writer.uint32(10).string(message.context);
+    }
+    if (message.consumer !== "") {
+      writer.uint32(18).string(message.consumer);
+    }
+    if (message.position !== 0n) {
+      if (BigInt.asUintN(64, message.position) !== message.position) {
+        throw new globalThis.Error("value provided for field message.position of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.position);
+    }
+    if (message.event !== undefined) {
+      NewEvent.encode(message.event, writer.uint32(34).fork()).join();
+    }
+    if (message.payloadEncoding !== 0) {
+      writer.uint32(40).int32(message.payloadEncoding);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReplayEditedEventRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReplayEditedEventRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.consumer = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.position = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.event = NewEvent.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.payloadEncoding = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReplayEditedEventRequest {
+    return {
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      consumer: isSet(object.consumer) ? globalThis.String(object.consumer) : "",
+      position: isSet(object.position) ? BigInt(object.position) : 0n,
+      event: isSet(object.event) ? NewEvent.fromJSON(object.event) : undefined,
+      payloadEncoding: isSet(object.payloadEncoding)
+        ? payloadEncodingFromJSON(object.payloadEncoding)
+        : isSet(object.payload_encoding)
+        ? payloadEncodingFromJSON(object.payload_encoding)
+        : 0,
+    };
+  },
+
+  toJSON(message: ReplayEditedEventRequest): unknown {
+    const obj: any = {};
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.consumer !== "") {
+      obj.consumer = message.consumer;
+    }
+    if (message.position !== 0n) {
+      obj.position = message.position.toString();
+    }
+    if (message.event !== undefined) {
+      obj.event = NewEvent.toJSON(message.event);
+    }
+    if (message.payloadEncoding !== 0) {
+      obj.payloadEncoding = payloadEncodingToJSON(message.payloadEncoding);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReplayEditedEventRequest>): ReplayEditedEventRequest {
+    return ReplayEditedEventRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReplayEditedEventRequest>): ReplayEditedEventRequest {
+    const message = createBaseReplayEditedEventRequest();
+    message.context = object.context ?? "";
+    message.consumer = object.consumer ?? "";
+    message.position = (object.position !== undefined && object.position !== null) ? BigInt(object.position) : 0n;
+    message.event = (object.event !== undefined && object.event !== null)
+      ? NewEvent.fromPartial(object.event)
+      : undefined;
+    message.payloadEncoding = object.payloadEncoding ?? 0;
+    return message;
+  },
+};
+
+function createBaseReplayEditedEventResponse(): ReplayEditedEventResponse {
+  return { event: undefined, outcome: 0 };
+}
+
+export const ReplayEditedEventResponse: MessageFns<ReplayEditedEventResponse> = {
+  encode(message: ReplayEditedEventResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.event !== undefined) {
+      Event.encode(message.event, writer.uint32(10).fork()).join();
+    }
+    if (message.outcome !== 0) {
+      writer.uint32(16).int32(message.outcome);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReplayEditedEventResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReplayEditedEventResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.event = Event.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.outcome = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReplayEditedEventResponse {
+    return {
+      event: isSet(object.event) ? Event.fromJSON(object.event) : undefined,
+      outcome: isSet(object.outcome) ? outcomeFromJSON(object.outcome) : 0,
+    };
+  },
+
+  toJSON(message: ReplayEditedEventResponse): unknown {
+    const obj: any = {};
+    if (message.event !== undefined) {
+      obj.event = Event.toJSON(message.event);
+    }
+    if (message.outcome !== 0) {
+      obj.outcome = outcomeToJSON(message.outcome);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReplayEditedEventResponse>): ReplayEditedEventResponse {
+    return ReplayEditedEventResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReplayEditedEventResponse>): ReplayEditedEventResponse {
+    const message = createBaseReplayEditedEventResponse();
+    message.event = (object.event !== undefined && object.event !== null) ? Event.fromPartial(object.event) : undefined;
+    message.outcome = object.outcome ?? 0;
+    return message;
+  },
+};
+
 /**
  * Durable consumers: a named place in the log that acknowledgements move.
  *
@@ -6122,6 +7747,70 @@ export const ConsumerServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * Lists the parked events of a consumer by position, in pages; also those that are being replayed. Answered from what is stored,
+     * also for consumers that another instance runs. Unknown consumer: NOT_FOUND (CONSUMER_UNKNOWN).
+     */
+    listParkedEvents: {
+      name: "ListParkedEvents",
+      requestType: ListParkedEventsRequest as typeof ListParkedEventsRequest,
+      requestStream: false,
+      responseType: ListParkedEventsResponse as typeof ListParkedEventsResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Delivers parked events once more: ordinary deliveries, marked `replay`, outside of their streams' order and without effect on the
+     * offset. One that is acknowledged is parked no more; one that fails `max_attempts` times again is parked again. Answered after the
+     * commit; deliveries begin when a member has credit.
+     *
+     * Safe to repeat: what is being replayed already counts as done. Each position has its result; a request that names a single
+     * position, which is not parked (never was, was discarded, or was acknowledged since): NOT_FOUND (PARKED_UNKNOWN). With `all`
+     * nothing to do is no error. A seek back over a parked position takes it from the list, as it is delivered again anyway.
+     *
+     * Errors, and then nothing is changed: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (CONSUMER_UNKNOWN, PARKED_UNKNOWN);
+     * FAILED_PRECONDITION (POSITION_BEYOND_HEAD). UNAVAILABLE (OWNED_ELSEWHERE, DRAINING, STORAGE_UNAVAILABLE); with `all` a part may be
+     * done then: repeat it.
+     */
+    replayParkedEvents: {
+      name: "ReplayParkedEvents",
+      requestType: ReplayParkedEventsRequest as typeof ReplayParkedEventsRequest,
+      requestStream: false,
+      responseType: ReplayParkedEventsResponse as typeof ReplayParkedEventsResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Takes events from the list of parked ones for good, also those that are being replayed: whoever holds such a delivery is answered
+     * ALREADY. The events themselves stay stored. Results and errors as of ReplayParkedEvents.
+     */
+    discardParkedEvents: {
+      name: "DiscardParkedEvents",
+      requestType: DiscardParkedEventsRequest as typeof DiscardParkedEventsRequest,
+      requestStream: false,
+      responseType: DiscardParkedEventsResponse as typeof DiscardParkedEventsResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Pushes an edited copy of a parked event to its consumer alone, and discards the parked one, in one transaction: a new event in the
+     * parked one's context and no stream, `to` the consumer, `caused_by` the parked event's message id, by the issuer of the request.
+     *
+     * Safe to repeat with the same `event.message_id`: the answer is the first result with outcome DUPLICATE, whatever became of the
+     * parked event. It is a push like any other: it may end waits, and is refused as PushEvent refuses it.
+     *
+     * Errors, and then nothing is changed: those of PushEvent; INVALID_ARGUMENT (FIELD_INVALID), also for an event that the consumer's
+     * own filter would never let pass; NOT_FOUND (CONSUMER_UNKNOWN, PARKED_UNKNOWN); FAILED_PRECONDITION (POSITION_BEYOND_HEAD;
+     * WRONG_STATE for one that is being replayed); UNAVAILABLE (OWNED_ELSEWHERE, DRAINING).
+     */
+    replayEditedEvent: {
+      name: "ReplayEditedEvent",
+      requestType: ReplayEditedEventRequest as typeof ReplayEditedEventRequest,
+      requestStream: false,
+      responseType: ReplayEditedEventResponse as typeof ReplayEditedEventResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
@@ -6220,6 +7909,54 @@ export interface ConsumerServiceImplementation<CallContextExt = {}> {
     request: SeekConsumerRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<SeekConsumerResponse>>;
+  /**
+   * Lists the parked events of a consumer by position, in pages; also those that are being replayed. Answered from what is stored,
+   * also for consumers that another instance runs. Unknown consumer: NOT_FOUND (CONSUMER_UNKNOWN).
+   */
+  listParkedEvents(
+    request: ListParkedEventsRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ListParkedEventsResponse>>;
+  /**
+   * Delivers parked events once more: ordinary deliveries, marked `replay`, outside of their streams' order and without effect on the
+   * offset. One that is acknowledged is parked no more; one that fails `max_attempts` times again is parked again. Answered after the
+   * commit; deliveries begin when a member has credit.
+   *
+   * Safe to repeat: what is being replayed already counts as done. Each position has its result; a request that names a single
+   * position, which is not parked (never was, was discarded, or was acknowledged since): NOT_FOUND (PARKED_UNKNOWN). With `all`
+   * nothing to do is no error. A seek back over a parked position takes it from the list, as it is delivered again anyway.
+   *
+   * Errors, and then nothing is changed: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (CONSUMER_UNKNOWN, PARKED_UNKNOWN);
+   * FAILED_PRECONDITION (POSITION_BEYOND_HEAD). UNAVAILABLE (OWNED_ELSEWHERE, DRAINING, STORAGE_UNAVAILABLE); with `all` a part may be
+   * done then: repeat it.
+   */
+  replayParkedEvents(
+    request: ReplayParkedEventsRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ReplayParkedEventsResponse>>;
+  /**
+   * Takes events from the list of parked ones for good, also those that are being replayed: whoever holds such a delivery is answered
+   * ALREADY. The events themselves stay stored. Results and errors as of ReplayParkedEvents.
+   */
+  discardParkedEvents(
+    request: DiscardParkedEventsRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<DiscardParkedEventsResponse>>;
+  /**
+   * Pushes an edited copy of a parked event to its consumer alone, and discards the parked one, in one transaction: a new event in the
+   * parked one's context and no stream, `to` the consumer, `caused_by` the parked event's message id, by the issuer of the request.
+   *
+   * Safe to repeat with the same `event.message_id`: the answer is the first result with outcome DUPLICATE, whatever became of the
+   * parked event. It is a push like any other: it may end waits, and is refused as PushEvent refuses it.
+   *
+   * Errors, and then nothing is changed: those of PushEvent; INVALID_ARGUMENT (FIELD_INVALID), also for an event that the consumer's
+   * own filter would never let pass; NOT_FOUND (CONSUMER_UNKNOWN, PARKED_UNKNOWN); FAILED_PRECONDITION (POSITION_BEYOND_HEAD;
+   * WRONG_STATE for one that is being replayed); UNAVAILABLE (OWNED_ELSEWHERE, DRAINING).
+   */
+  replayEditedEvent(
+    request: ReplayEditedEventRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ReplayEditedEventResponse>>;
 }
 
 export interface ConsumerServiceClient<CallOptionsExt = {}> {
@@ -6317,6 +8054,54 @@ export interface ConsumerServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<SeekConsumerRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<SeekConsumerResponse>;
+  /**
+   * Lists the parked events of a consumer by position, in pages; also those that are being replayed. Answered from what is stored,
+   * also for consumers that another instance runs. Unknown consumer: NOT_FOUND (CONSUMER_UNKNOWN).
+   */
+  listParkedEvents(
+    request: DeepPartial<ListParkedEventsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ListParkedEventsResponse>;
+  /**
+   * Delivers parked events once more: ordinary deliveries, marked `replay`, outside of their streams' order and without effect on the
+   * offset. One that is acknowledged is parked no more; one that fails `max_attempts` times again is parked again. Answered after the
+   * commit; deliveries begin when a member has credit.
+   *
+   * Safe to repeat: what is being replayed already counts as done. Each position has its result; a request that names a single
+   * position, which is not parked (never was, was discarded, or was acknowledged since): NOT_FOUND (PARKED_UNKNOWN). With `all`
+   * nothing to do is no error. A seek back over a parked position takes it from the list, as it is delivered again anyway.
+   *
+   * Errors, and then nothing is changed: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (CONSUMER_UNKNOWN, PARKED_UNKNOWN);
+   * FAILED_PRECONDITION (POSITION_BEYOND_HEAD). UNAVAILABLE (OWNED_ELSEWHERE, DRAINING, STORAGE_UNAVAILABLE); with `all` a part may be
+   * done then: repeat it.
+   */
+  replayParkedEvents(
+    request: DeepPartial<ReplayParkedEventsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ReplayParkedEventsResponse>;
+  /**
+   * Takes events from the list of parked ones for good, also those that are being replayed: whoever holds such a delivery is answered
+   * ALREADY. The events themselves stay stored. Results and errors as of ReplayParkedEvents.
+   */
+  discardParkedEvents(
+    request: DeepPartial<DiscardParkedEventsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<DiscardParkedEventsResponse>;
+  /**
+   * Pushes an edited copy of a parked event to its consumer alone, and discards the parked one, in one transaction: a new event in the
+   * parked one's context and no stream, `to` the consumer, `caused_by` the parked event's message id, by the issuer of the request.
+   *
+   * Safe to repeat with the same `event.message_id`: the answer is the first result with outcome DUPLICATE, whatever became of the
+   * parked event. It is a push like any other: it may end waits, and is refused as PushEvent refuses it.
+   *
+   * Errors, and then nothing is changed: those of PushEvent; INVALID_ARGUMENT (FIELD_INVALID), also for an event that the consumer's
+   * own filter would never let pass; NOT_FOUND (CONSUMER_UNKNOWN, PARKED_UNKNOWN); FAILED_PRECONDITION (POSITION_BEYOND_HEAD;
+   * WRONG_STATE for one that is being replayed); UNAVAILABLE (OWNED_ELSEWHERE, DRAINING).
+   */
+  replayEditedEvent(
+    request: DeepPartial<ReplayEditedEventRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ReplayEditedEventResponse>;
 }
 
 function floatToJson(value: number | null | undefined): number | string | null | undefined {

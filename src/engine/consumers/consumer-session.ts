@@ -8,6 +8,7 @@ import { drainingError, MadeleineError, storageUnavailable } from '../../domain/
 import { Alarm } from '../../lib/alarm.js';
 import type { Clock, WallTime } from '../../lib/clock.js';
 import type { ConsumerRecord, ConsumerStore, LeaseBlock } from '../../storage/ports/consumer-storage.js';
+import type { ParkedStore } from '../../storage/ports/parked-storage.js';
 import type { Logger } from '../../telemetry.js';
 import type { Millis } from '../../units.js';
 import type { EventPositionsLookUp } from '../log/event-look-up.js';
@@ -17,6 +18,7 @@ import { ConsumerChanges, type ConsumerChangesOptions, windowSettings } from './
 import { ConsumerDispatcher, type DispatchHost } from './consumer-dispatcher.js';
 import { ConsumerLife } from './consumer-life.js';
 import { ConsumerMembers } from './consumer-members.js';
+import { ConsumerParked, type ConsumerParkedOptions } from './consumer-parked.js';
 import { ConsumerProgress, failuresFromStorage } from './consumer-progress.js';
 import type { HeldPages } from './consumer-read-ahead.js';
 import { ConsumerReport, type ConsumerReportOptions } from './consumer-view.js';
@@ -38,6 +40,7 @@ export interface ConsumerSessionOptions {
   readonly places: EventPositionsLookUp;
   readonly held: HeldPages;
   readonly store: Pick<ConsumerStore, 'reserveLeases' | 'configure' | 'delete'>;
+  readonly parked: Pick<ParkedStore, 'has'>;
   readonly flusher: OffsetFlusher;
   readonly clock: Clock;
   readonly wallTime: WallTime;
@@ -66,6 +69,7 @@ export class ConsumerSession implements DispatchHost, WatchedConsumer {
   readonly changes: ConsumerChanges;
   readonly progress: ConsumerProgress;
   readonly report: ConsumerReport;
+  readonly parked: ConsumerParked;
   readonly #options: KeptOptions;
   readonly #life: ConsumerLife;
   readonly #window: DeliveryWindow;
@@ -77,7 +81,8 @@ export class ConsumerSession implements DispatchHost, WatchedConsumer {
   #waitingBefore = 0;
 
   constructor(options: ConsumerSessionOptions) {
-    const { record, ownership, clock, wallTime, logger, store, source, places, held, flusher, address } = options;
+    const { record, ownership, clock, wallTime, logger, store, parked, source, places, held, flusher, address } =
+      options;
     const { onEmpty, onLost } = options;
     const { settings, createdAt } = record;
     const key = { context: record.context, name: record.name };
@@ -101,7 +106,7 @@ export class ConsumerSession implements DispatchHost, WatchedConsumer {
     this.#dispatcher = dispatcher;
     const onDeleted = (error: Error) => this.end(error);
     // One object for all, and written out: there may be many thousand sessions, and one that is spread is twice as large.
-    const parts: ConsumerChangesOptions & ConsumerReportOptions & ConsumerAnswersOptions = {
+    const parts: ConsumerChangesOptions & ConsumerReportOptions & ConsumerAnswersOptions & ConsumerParkedOptions = {
       key,
       createdAt,
       address,
@@ -114,6 +119,7 @@ export class ConsumerSession implements DispatchHost, WatchedConsumer {
       source,
       places,
       store,
+      parked,
       clock,
       wallTime,
       onDeleted,
@@ -122,6 +128,7 @@ export class ConsumerSession implements DispatchHost, WatchedConsumer {
     this.changes = new ConsumerChanges(settings, parts);
     this.report = new ConsumerReport(this.changes, parts);
     this.report.note();
+    this.parked = new ConsumerParked(parts);
   }
 
   /** What ended it; undefined while it runs. */

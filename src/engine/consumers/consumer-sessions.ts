@@ -8,6 +8,7 @@ import { type Clock, type Timer, WallTime } from '../../lib/clock.js';
 import { within } from '../../lib/within.js';
 import type { ConsumerStore, Hold } from '../../storage/ports/consumer-storage.js';
 import type { Instance } from '../../storage/ports/log-storage.js';
+import type { ParkedStore } from '../../storage/ports/parked-storage.js';
 import type { Logger, Metrics } from '../../telemetry.js';
 import type { Millis } from '../../units.js';
 import type { EventPositionsLookUp } from '../log/event-look-up.js';
@@ -27,6 +28,7 @@ const SWEEP_MS = 60_000;
 
 export interface ConsumerSessionsOptions {
   readonly store: ConsumerStore;
+  readonly parked: ParkedStore;
   readonly source: LogSource;
   readonly places: EventPositionsLookUp;
   readonly instance: Instance;

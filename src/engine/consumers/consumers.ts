@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto';
 import {
   applySettings,
   type ConsumerKey,
+  type ConsumerSettings,
   consumerCriteria,
   DEFAULT_SETTINGS,
   differingSettings,
@@ -12,13 +13,16 @@ import {
   type StartPosition,
 } from '../../domain/consumers/consumer.js';
 import type { AckStatus, Answer, MemberCredit, Rejection } from '../../domain/consumers/delivery-types.js';
-import { assertNever, drainingError, MadeleineError } from '../../domain/errors.js';
+import { assertNever, drainingError, MadeleineError, notParked } from '../../domain/errors.js';
 import { compileCriteria } from '../../domain/events/event-filter.js';
+import type { ParkedPlace } from '../../domain/group/group-plan-types.js';
 import type { ConsumerRecord, ListConsumersOptions } from '../../storage/ports/consumer-storage.js';
+import type { ParkedPage, ParkedSelection } from '../../storage/ports/parked-storage.js';
 import type { Millis, Position } from '../../units.js';
 import { namedPosition } from '../log/named-position.js';
 import type { Acknowledged, Acknowledging, Answered } from './consumer-answers.js';
 import type { FetchOptions } from './consumer-fetch.js';
+import type { ParkedAction, ReplacingResult } from './consumer-parked.js';
 import type { ConsumerSession } from './consumer-session.js';
 import { ConsumerSessions, type ConsumerSessionsOptions } from './consumer-sessions.js';
 import type { Subscription } from './consumer-subscription.js';
@@ -70,6 +74,8 @@ export interface SeekResult {
   readonly affected: EventCount;
 }
 
+/** Parked events that are changed and stored together: others go on in between. */
+const CHANGED_AT_ONCE = 1_000;
 /** How long the consumers of a list are counted. */
 const LIST_COUNT_MS = 1_000;
 
@@ -148,6 +154,59 @@ export class Consumers {
   /** Gives all that is in flight, of a member if one is named, more time; resolves with how many those are. */
   async extendAll(key: ConsumerKey, member: string | undefined, ms: Millis): Promise<number> {
     return (await this.#session(key)).answers.extendAll(member, ms);
+  }
+
+  /**
+   * Replays or discards parked events by their positions, and resolves with those that were parked, once that is durable.
+   * PARKED_UNKNOWN for a single one that was not.
+   */
+  async changeParked(
+    key: ConsumerKey,
+    action: ParkedAction,
+    positions: ReadonlySet<Position>,
+  ): Promise<ReadonlySet<Position>> {
+    const changed = await (await this.#session(key)).parked.change(action, positions);
+    const [first = 0] = positions;
+    if (positions.size === 1 && changed.size === 0) throw notParked(first);
+    return changed;
+  }
+
+  /** Replays or discards what is parked up to the head of now and selected; resolves with how many those are. */
+  async changeAllParked(
+    key: ConsumerKey,
+    action: ParkedAction,
+    selection: ParkedSelection,
+    signal: AbortSignal,
+  ): Promise<number> {
+    const { parked } = this.#options;
+    const session = await this.#session(key);
+    const upTo = session.report.head;
+    // What is listed is what is stored.
+    await session.progress.flush();
+    const options = {
+      ...selection,
+      consumerId: session.hold.guard.id,
+      withReplaying: action === 'discard',
+      limit: CHANGED_AT_ONCE,
+    };
+    let changed = 0;
+    for (let after: Position | undefined = 0; after !== undefined && after < upTo && !signal.aborted; ) {
+      const page: ParkedPage = await parked.list({ ...options, after });
+      const positions = page.records.map(({ position }) => position).filter((position) => position <= upTo);
+      if (positions.length > 0) changed += (await session.parked.change(action, positions)).size;
+      after = page.next;
+    }
+    return changed;
+  }
+
+  /** Has a push take the place of a parked event, given that and the consumer's settings; see ConsumerParked. */
+  async replaceParked<Result extends ReplacingResult>(
+    key: ConsumerKey,
+    position: Position,
+    push: (place: ParkedPlace, settings: ConsumerSettings) => Promise<Result>,
+  ): Promise<Result> {
+    const session = await this.#session(key);
+    return session.parked.replace(position, (place) => push(place, session.changes.settings));
   }
 
   /** Creates a consumer; one with the same settings is returned as it is, with others it is SETTINGS_DIFFER. */

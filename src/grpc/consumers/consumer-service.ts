@@ -9,6 +9,8 @@ import {
   type CreateConsumerResponse,
   type DeleteConsumerRequest,
   type DeleteConsumerResponse,
+  type DiscardParkedEventsRequest,
+  type DiscardParkedEventsResponse,
   type ExtendAckDeadlineRequest,
   type ExtendAckDeadlineResponse,
   type FetchRequest,
@@ -16,8 +18,11 @@ import {
   type GetConsumerResponse,
   type ListConsumersRequest,
   type ListConsumersResponse,
+  type ListParkedEventsRequest,
   type RejectRequest,
   type RejectResponse,
+  type ReplayParkedEventsRequest,
+  type ReplayParkedEventsResponse,
   type SeekConsumerRequest,
   type SeekConsumerResponse,
   type SubscribeRequest,
@@ -30,6 +35,7 @@ import type { LogSource } from '../../engine/log/log-source.js';
 import { namedPosition } from '../../engine/log/named-position.js';
 import type { Clock } from '../../lib/clock.js';
 import type { WireEventEncoder } from '../events/event-encoder.js';
+import type { PushLimits } from '../events/push-validation.js';
 import { encoded, type MethodCodec, outgoing } from '../wire/definitions.js';
 import { decodeCreateConsumer, decodeFetch, decodeSubscribe, decodeUpdateConsumer } from '../wire/filter-decoders.js';
 import type { Outgoing, OutgoingMessage } from '../wire/outgoing.js';
@@ -54,23 +60,33 @@ import {
   useFromWire,
 } from './consumer-wire.js';
 import { DeliveryFrames } from './delivery-frames.js';
+import { type DecodedEdit, decodeEdit } from './edited-event.js';
+import type { ParkedCalls } from './parked-calls.js';
 
 const MAX_WAIT_MS = 60_000;
 const FETCH_LIMIT = { default: 100, max: 1_000 };
 
 /** Calls whose answers the service encodes itself. */
-export const CONSUMER_CODECS: Readonly<Record<string, MethodCodec>> = {
+const CONSUMER_CODECS: Readonly<Record<string, MethodCodec>> = {
   subscribe: { decode: decodeSubscribe, ...outgoing },
   fetch: { decode: decodeFetch, ...encoded },
   createConsumer: { decode: decodeCreateConsumer },
   updateConsumer: { decode: decodeUpdateConsumer },
+  listParkedEvents: encoded,
 };
+
+/** Codecs of all those calls, also of those whose requests are bounded by settings. */
+export function consumerCodecs({ maxEventBytes }: PushLimits): Readonly<Record<string, MethodCodec>> {
+  const replayEditedEvent = { decode: (bytes: Uint8Array) => decodeEdit(bytes, maxEventBytes), ...encoded };
+  return { ...CONSUMER_CODECS, replayEditedEvent };
+}
 
 export interface ConsumerServiceOptions {
   readonly consumers: Consumers;
   readonly source: LogSource;
   readonly encoder: WireEventEncoder;
   readonly outgoing: Outgoing;
+  readonly parked: ParkedCalls;
   readonly clock: Clock;
 }
 
@@ -79,12 +95,14 @@ export class ConsumerService {
   readonly #source: LogSource;
   readonly #frames: DeliveryFrames;
   readonly #outgoing: Outgoing;
+  readonly #parked: ParkedCalls;
 
-  constructor({ consumers, source, encoder, outgoing: sent, clock }: ConsumerServiceOptions) {
+  constructor({ consumers, source, encoder, outgoing: sent, parked, clock }: ConsumerServiceOptions) {
     this.#consumers = consumers;
     this.#source = source;
     this.#frames = new DeliveryFrames(encoder, clock);
     this.#outgoing = sent;
+    this.#parked = parked;
   }
 
   async *subscribe(request: SubscribeRequest, context: CallContext): AsyncGenerator<OutgoingMessage, void> {
@@ -218,5 +236,23 @@ export class ConsumerService {
       affected: BigInt(affected.count),
       affectedIsMinimum: affected.isMinimum,
     };
+  }
+  listParkedEvents(request: ListParkedEventsRequest, { signal }: CallContext): Promise<Uint8Array> {
+    return this.#parked.list(request, signal);
+  }
+
+  replayParkedEvents(request: ReplayParkedEventsRequest, { signal }: CallContext): Promise<ReplayParkedEventsResponse> {
+    return this.#parked.replay(request, signal);
+  }
+
+  discardParkedEvents(
+    request: DiscardParkedEventsRequest,
+    { signal }: CallContext,
+  ): Promise<DiscardParkedEventsResponse> {
+    return this.#parked.discard(request, signal);
+  }
+
+  replayEditedEvent(request: DecodedEdit, context: CallContext): Promise<Uint8Array> {
+    return this.#parked.replayEdited(request, context);
   }
 }

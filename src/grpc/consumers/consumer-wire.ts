@@ -83,7 +83,7 @@ const MAX_ACKNOWLEDGEMENTS = 10_000;
 /** Event ids, and message ids: each is looked up. */
 const MAX_ACKNOWLEDGED_IDS = 1_000;
 const MAX_REASON_BYTES = 1_024;
-const MAX_CODE_BYTES = 64;
+export const MAX_CODE_BYTES = 64;
 const CHECKS = BigInt(LEASE_CHECKS);
 const CREDIT_EVENTS = { default: 100, min: 1, max: 65_536 };
 const CREDIT_BYTES = { default: 1024 * 1024, min: 1024, max: 64 * 1024 * 1024 };

@@ -25,7 +25,7 @@ export const MAX_PROPERTIES = 64;
  * Messages that a push may have nested in it, its payload's and description's content aside, with a payload of bytes as one: one
  * with all properties has 74.
  */
-const MAX_PARTS = 80;
+export const MAX_PARTS = 80;
 
 export interface DecodedPayload {
   contentType: string;
@@ -154,7 +154,8 @@ function readPush(reader: WireReader, maxEventBytes: number): DecodedPush {
   return push;
 }
 
-function readEvent(reader: WireReader, maxEventBytes: number): DecodedEvent {
+/** Reads a NewEvent. */
+export function readEvent(reader: WireReader, maxEventBytes: number): DecodedEvent {
   const event = emptyEvent();
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === PAYLOAD) event.payload = readPayload(reader.message(), maxEventBytes);

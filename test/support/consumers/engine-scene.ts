@@ -107,6 +107,7 @@ export class EngineScene {
     this.consumers = new Consumers({
       ...{ store: this.#store(), source: this.source, instance, clock, metrics, logger },
       random: () => 0.5,
+      parked: { list: async () => ({ records: [], next: undefined }), has: async () => false },
       places: { positionsOf: async () => ({ byEventId: [], byMessageId: [] }) },
       streams: new KnownStreams({ pushedTo: async (_context, names) => new Set(names) }),
     });

@@ -12,8 +12,8 @@ export const HOUSE: Readonly<Record<string, string>> = {
   lib: '',
 
   // Builds everything, and alone knows every floor.
-  app: `cli/commands config domain/cawins engine/cawins engine/consumers engine/consumers/named engine/group engine/log
-    engine/topics engine/waits generated grpc/cawins grpc/consumers grpc/events grpc/server grpc/topics grpc/wire http
+  app: `cli/commands config domain/cawins engine/cawins engine/consumers engine/consumers/named engine/consumers/parked
+    engine/group engine/log engine/topics engine/waits generated grpc/cawins grpc/consumers grpc/events grpc/server grpc/topics grpc/wire http
     lib outbound outbound/amqp outbound/grpc outbound/guard outbound/http storage/embedded storage/instance
     storage/mysql/cawins storage/mysql/consumers storage/mysql/group storage/mysql/log
     storage/mysql/names storage/mysql/sql storage/mysql/topics storage/mysql/waits storage/ports
@@ -36,9 +36,11 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'engine/cawins': `domain domain/cawins domain/events domain/waits engine/cawins/callback-sender engine/group
     engine/log lib storage/ports telemetry`,
   'engine/cawins/callback-sender': 'domain/events',
-  'engine/consumers': `domain domain/collections domain/consumers domain/events engine/consumers/named engine/consumers/ownership
-    engine/consumers/state engine/log lib storage/ports telemetry`,
+  'engine/consumers': `domain domain/collections domain/consumers domain/events domain/group engine/consumers/named
+    engine/consumers/ownership engine/consumers/state engine/log lib storage/ports telemetry`,
   'engine/consumers/named': 'domain domain/consumers storage/ports',
+  'engine/consumers/parked': `domain domain/consumers domain/events engine/consumers engine/consumers/ownership engine/group
+    engine/log storage/ports`,
   'engine/consumers/ownership': 'domain domain/consumers lib storage/ports telemetry',
   'engine/consumers/state': 'domain domain/consumers engine/log lib telemetry',
   'engine/group': `domain domain/cawins domain/descriptions domain/events domain/group domain/json domain/waits
@@ -82,8 +84,8 @@ export const HOUSE: Readonly<Record<string, string>> = {
   // The contract for others to call.
   'grpc/cawins': `domain domain/cawins domain/events domain/json engine/cawins engine/group engine/log engine/waits
     generated grpc/events grpc/wire`,
-  'grpc/consumers': `domain domain/consumers domain/events engine/consumers engine/consumers/named engine/consumers/state engine/log generated
-    grpc/events grpc/wire lib`,
+  'grpc/consumers': `domain domain/consumers domain/events domain/json engine/consumers engine/consumers/named
+    engine/consumers/parked engine/consumers/state engine/group engine/log generated grpc/events grpc/wire lib storage/ports`,
   'grpc/events': `domain domain/descriptions domain/events domain/json domain/waits engine/group engine/log generated
     grpc/wire lib`,
   'grpc/server': 'domain grpc/wire lib settings telemetry',

@@ -9,7 +9,7 @@ import { StreamServiceDefinition } from '../../../generated/madeleine/v1/stream_
 import { TopicServiceDefinition } from '../../../generated/madeleine/v1/topic_service.js';
 import type { MadeleineError } from '../../../src/domain/errors.js';
 import { CAWIN_CODECS } from '../../../src/grpc/cawins/cawin-service.js';
-import { CONSUMER_CODECS } from '../../../src/grpc/consumers/consumer-service.js';
+import { consumerCodecs } from '../../../src/grpc/consumers/consumer-service.js';
 import { eventCodecs } from '../../../src/grpc/events/event-service.js';
 import { type DecodedEvent, decodePush, splitBatch, splitPushes } from '../../../src/grpc/events/push-decoder.js';
 import { toPushCommand } from '../../../src/grpc/events/push-validation.js';
@@ -146,7 +146,7 @@ describe('an event of millions of parts', () => {
 
 const SERVICES = [
   [EventServiceDefinition, eventCodecs({ maxEventBytes: 262_144 })],
-  [ConsumerServiceDefinition, CONSUMER_CODECS],
+  [ConsumerServiceDefinition, consumerCodecs({ maxEventBytes: 262_144 })],
   [CawinServiceDefinition, CAWIN_CODECS],
   [StreamServiceDefinition, {}],
   [TopicServiceDefinition, {}],

@@ -12,6 +12,7 @@ import { EnvelopeMembers } from '../../../../src/domain/events/envelope.js';
 import { EntryKind, type EventDraft, type LogEntry } from '../../../../src/domain/events/event.js';
 import { compileCriteria, type EventCriteria } from '../../../../src/domain/events/event-filter.js';
 import { settingsFromWire } from '../../../../src/grpc/consumers/consumer-wire.js';
+import { decodeEdit, editedCommand } from '../../../../src/grpc/consumers/edited-event.js';
 import { WireEventEncoder } from '../../../../src/grpc/events/event-encoder.js';
 import { listCriteria, readCriteria } from '../../../../src/grpc/events/event-wire.js';
 import { decodePush } from '../../../../src/grpc/events/push-decoder.js';
@@ -44,7 +45,10 @@ function draftOf(event: Tree): EventDraft {
 
 /** The entry of an event that occurred, as it is stored. */
 function entryOf(event: Tree): LogEntry {
-  const draft = draftOf(event);
+  return entryFrom(draftOf(event));
+}
+
+function entryFrom(draft: EventDraft): LogEntry {
   const { description, messageId, payload } = draft;
   return {
     ...new EnvelopeMembers(draft),
@@ -63,6 +67,8 @@ function fieldsBut(reasons: Readonly<Record<string, string>>): readonly EventFie
 function fieldsOf(reasons: Readonly<Record<string, string>>): readonly EventField[] {
   return EVENT_FIELDS.filter(({ path, top }) => path in reasons || top.name in reasons);
 }
+
+const MESSAGE_ID = '0193f0a4-5b5c-7d1e-8f3a-0123456789ab';
 
 const NOT_IN_DIGEST = {
   message_id: 'what the digest is looked up by',
@@ -89,6 +95,27 @@ const NOT_IN_WAIT_TEXT = {
   description: 'a column of the wait',
   payload: 'what is awaited has none',
 };
+
+/** What an edited event does not take over from the parked one. */
+const NOT_TAKEN_OVER = {
+  stream: 'it is in none',
+  issuer: 'who edits it',
+  message_id: 'each push has its own',
+  to: 'its consumer',
+  caused_by: 'the parked event',
+  traceparent: 'each push has its own',
+  tracestate: 'each push has its own',
+  payload: 'what is edited',
+  description: 'it has none',
+};
+
+/** The event that takes the place of a parked one, and says no more of itself than it has to. */
+function editedFrom(parked: LogEntry): EventDraft {
+  const event = { issuer: 'editor', payload: { data: Buffer.from('1') } };
+  const request = descriptors.encode('madeleine.v1.ReplayEditedEventRequest', { consumer: 'c', position: 1, event });
+  const key = { context: 'default', name: 'c' };
+  return editedCommand(decodeEdit(request, 10_000), { key, parked, limits: { maxEventBytes: 10_000 } }).draft;
+}
 
 /** Not refused when a text is too long or a number none of the enum's. */
 const ANY_VALUE = {
@@ -144,6 +171,24 @@ describe('a field of an event', () => {
   it.each(fieldsOf(NEEDS_PAYLOAD))('is refused of what is awaited: $path', ({ path, events: [event] }) => {
     const violations = [{ field: `event.${path}`, description: 'needs a payload' }];
     expect(pushed(awaitedEvent(event))).toMatchObject({ reason: 'FIELD_INVALID', violations });
+  });
+
+  it.each(fieldsBut(NOT_TAKEN_OVER))('is taken over by an edited event: $path', ({ top, events }) => {
+    for (const event of events) {
+      const parked = entryOf(event);
+      const [edited, kept] = [entryFrom(editedFrom(parked)), parked].map((entry) =>
+        Event.decode(new WireEventEncoder().encode(entry, 'json')),
+      );
+      const member = camelCase(top.name) as keyof NewEvent;
+      expect(edited?.[member]).toEqual(kept?.[member]);
+    }
+  });
+
+  it.each(fieldsOf(NOT_TAKEN_OVER))('is an edited event’s own: $path', ({ events }) => {
+    const [one, other] = events.map((event) =>
+      contentDigest(editedFrom(entryOf({ ...event, message_id: MESSAGE_ID }))),
+    );
+    expect(one).toEqual(other);
   });
 
   it.each(EVENT_FIELDS)('comes back over the wire: $path', ({ top, events }) => {

@@ -1,0 +1,60 @@
+// Edited copies of parked events: each is a push to the consumer alone that takes the place of the parked event.
+
+import { type ConsumerKey, consumerCriteria } from '../../../domain/consumers/consumer.js';
+import { bug, fieldInvalid } from '../../../domain/errors.js';
+import { EntryKind, type EventDraft, type LogEntry } from '../../../domain/events/event.js';
+import { compileCriteria } from '../../../domain/events/event-filter.js';
+import type { Position } from '../../../units.js';
+import type { PushCommand, PushedBy, PushedEvent, Pushes } from '../../group/pushes.js';
+import type { LogSource } from '../../log/log-source.js';
+import { namedPosition } from '../../log/named-position.js';
+import type { Consumers } from '../consumers.js';
+
+export interface EditedReplaysOptions {
+  readonly consumers: Pick<Consumers, 'replaceParked'>;
+  readonly pushes: Pick<Pushes, 'push'>;
+  readonly source: LogSource;
+}
+
+export class EditedReplays {
+  readonly #options: EditedReplaysOptions;
+
+  constructor(options: EditedReplaysOptions) {
+    this.#options = options;
+  }
+
+  /** The event at a position that a request names as `position`; undefined: it is not stored any more. POSITION_BEYOND_HEAD. */
+  async original(position: Position, signal?: AbortSignal): Promise<LogEntry | undefined> {
+    const { source } = this.#options;
+    await namedPosition(source, { field: 'position', position }, signal);
+    return (await source.readAt([position]))[0];
+  }
+
+  /**
+   * Pushes the edited event and discards the one that is parked at the position, both or neither. Rejects as the contract of
+   * ReplayEditedEvent says.
+   */
+  async replay(
+    key: ConsumerKey,
+    position: Position,
+    command: PushCommand,
+    by: PushedBy,
+  ): Promise<PushedEvent & { readonly kind: 'stored' }> {
+    const { consumers, pushes } = this.#options;
+    const result = await consumers.replaceParked(key, position, async (place, settings) => {
+      const criteria = consumerCriteria(key, settings);
+      if (!compileCriteria(criteria)(asEntry(command.draft)))
+        throw fieldInvalid('event', 'is not what the consumer’s filter selects: it would never be delivered');
+      const [pushed] = await pushes.push([{ ...command, replaces: place }], true, by);
+      if (pushed === undefined) throw bug('a push without a result');
+      return pushed;
+    });
+    if (result.kind === 'refused') throw result.error;
+    return result;
+  }
+}
+
+/** The event as it will be, as far as filters look at it. */
+function asEntry(draft: EventDraft): LogEntry {
+  return { ...draft, kind: EntryKind.OCCURRED, position: 0, eventId: 0, sequence: 0, createdAt: 0 };
+}

@@ -1,0 +1,82 @@
+// Requests about parked events, checked, and the answers to those that change them.
+
+import {
+  type DiscardParkedEventsRequest,
+  type ListParkedEventsRequest,
+  type ParkedResult,
+  ParkedStatus,
+  type ReplayParkedEventsRequest,
+} from '../../../generated/madeleine/v1/consumer_service.js';
+import { fieldInvalid } from '../../domain/errors.js';
+import type { NamedPosition } from '../../engine/log/named-position.js';
+import type { ParkedSelection } from '../../storage/ports/parked-storage.js';
+import type { Position } from '../../units.js';
+import { earlierThanField, labelField, laterThanField, textField } from '../wire/wire.js';
+import { MAX_CODE_BYTES } from './consumer-wire.js';
+
+/** Parked events that one request names. */
+const MAX_POSITIONS = 1_000;
+
+type WireSelection = Pick<ListParkedEventsRequest, 'code' | 'stream' | 'parkedAfter' | 'parkedBefore'>;
+
+/** Which parked events a request selects. */
+export function parkedSelection({ code, stream, parkedAfter, parkedBefore }: WireSelection): ParkedSelection {
+  return {
+    code: textField('code', code, MAX_CODE_BYTES),
+    stream: labelField('stream', stream),
+    parkedAfter: laterThanField('parked_after', parkedAfter),
+    parkedBefore: earlierThanField('parked_before', parkedBefore),
+  };
+}
+
+type ChangeRequest = ReplayParkedEventsRequest | DiscardParkedEventsRequest;
+
+/** What a request is to change: positions, or all that is selected. */
+export type ParkedTarget =
+  | { readonly kind: 'all'; readonly selection: ParkedSelection }
+  | {
+      readonly kind: 'positions';
+      readonly positions: readonly Position[];
+      /** The greatest one, and its field. */
+      readonly greatest: NamedPosition;
+    };
+
+/** Reads what is to be changed. Positions above 2^53 lose digits on the way to a number, and stay far above any head. */
+export function parkedTarget(request: ChangeRequest): ParkedTarget {
+  const selection = parkedSelection(request);
+  if (request.all) {
+    if (request.positions.length > 0) throw fieldInvalid('positions', 'goes without `all`');
+    return { kind: 'all', selection };
+  }
+  if (request.positions.length === 0) throw fieldInvalid('positions', 'is required, or `all`');
+  if (request.positions.length > MAX_POSITIONS)
+    throw fieldInvalid('positions', `has more than ${MAX_POSITIONS} members`);
+  assertUnselected(selection);
+  return { kind: 'positions', ...namedPositions(request.positions) };
+}
+
+function assertUnselected({ code, stream, parkedAfter, parkedBefore }: ParkedSelection): void {
+  const given = { code, stream, parked_after: parkedAfter ?? '', parked_before: parkedBefore ?? '' };
+  const [field] = Object.entries(given).find(([, value]) => value !== '') ?? [];
+  if (field !== undefined) throw fieldInvalid(field, 'goes with `all` only');
+}
+
+function namedPositions(wire: readonly bigint[]) {
+  const positions = wire.map(Number);
+  let greatest: NamedPosition = { position: 0, field: 'positions[0]' };
+  positions.forEach((position, index) => {
+    const field = `positions[${index}]`;
+    if (position === 0) throw fieldInvalid(field, 'is required');
+    if (position > greatest.position) greatest = { position, field };
+  });
+  return { positions, greatest };
+}
+
+/** The results of named positions, in the order of the request; `changed`: those that were parked. */
+export function parkedResults(positions: readonly Position[], changed: ReadonlySet<Position>): ParkedResult[] {
+  const { PARKED_STATUS_DONE, PARKED_STATUS_NOT_PARKED } = ParkedStatus;
+  return positions.map((position) => ({
+    position: BigInt(position),
+    status: changed.has(position) ? PARKED_STATUS_DONE : PARKED_STATUS_NOT_PARKED,
+  }));
+}
