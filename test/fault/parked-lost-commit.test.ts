@@ -10,12 +10,13 @@ import { useScenes } from '../support/consumers/consumer-scene.js';
 import { refusalOf } from '../support/contract/refusals.js';
 import { isCommit, useProxiedServer } from '../support/database/proxied.js';
 import { jsonPayload } from '../support/events/builders.js';
+import { waitUntil } from '../support/wait-until.js';
 
 const suite = useProxiedServer();
 const scene = useScenes(suite);
 
 async function stored(): Promise<{ events: number; parked: number }> {
-  const connection = await createConnection(suite.database.url);
+  const connection = await createConnection(suite.database.adminUrl);
   try {
     const [[row]] = await connection.query<RowDataPacket[]>(
       'SELECT (SELECT COUNT(*) FROM log) AS events, (SELECT COUNT(*) FROM consumer_trouble) AS parked',
@@ -26,21 +27,30 @@ async function stored(): Promise<{ events: number; parked: number }> {
   }
 }
 
+/** A consumer with one parked event. */
+async function withParked() {
+  const { fetch, push, consumer } = scene();
+  const { consumers } = suite.client;
+  const [position] = (await push(1)) as [bigint];
+  const { deliveries } = await fetch({ limit: 1 });
+  const rejections = acknowledgements(deliveries);
+  await consumers.reject({ consumer, rejections, verdict: Verdict.VERDICT_PARK });
+  const edit = (messageId = '') =>
+    consumers.replayEditedEvent(
+      ReplayEditedEventRequest.fromPartial({
+        ...{ consumer, position, event: { issuer: 'i', payload: jsonPayload({ n: 2 }), messageId } },
+      } as ReplayEditedEventRequest),
+    );
+  return { fetch, consumer, position, edit };
+}
+
 describe.each(['cut after', 'cut before'] as const)('a connection %s COMMIT', (kind) => {
   it.each(['with a message id', 'without one'])('replaces a parked event once, %s', async (given) => {
-    const { fetch, push, consumer } = scene();
+    const { fetch, consumer, position, edit } = await withParked();
     const { consumers } = suite.client;
-    const [position] = (await push(1)) as [bigint];
-    const { deliveries } = await fetch({ limit: 1 });
-    const rejections = acknowledgements(deliveries);
-    await consumers.reject({ consumer, rejections, verdict: Verdict.VERDICT_PARK });
     const before = await stored();
     const lost = suite.proxy.inject({ harm: { kind }, when: isCommit, times: 1 });
-    const messageId = given === 'without one' ? '' : crypto.randomUUID();
-    const request = ReplayEditedEventRequest.fromPartial({
-      ...{ consumer, position, event: { issuer: 'i', payload: jsonPayload({ n: 2 }), messageId } },
-    } as ReplayEditedEventRequest);
-    const { outcome, event } = await consumers.replayEditedEvent(request);
+    const { outcome, event } = await edit(given === 'without one' ? '' : crypto.randomUUID());
     expect(lost.hits).toBe(1);
     expect(outcome).toBe(Outcome.OUTCOME_OCCURRED);
     expect(await stored()).toEqual({ events: before.events + 1, parked: before.parked - 1 });
@@ -49,5 +59,25 @@ describe.each(['cut after', 'cut before'] as const)('a connection %s COMMIT', (k
     });
     const next = await fetch({ limit: 10, wait: { seconds: 5n, nanos: 0 } });
     expect(next.deliveries.map((one) => [numberOf(one), one.event?.position])).toEqual([[2, event?.position]]);
+  });
+});
+
+describe('a parked event that goes while the group is under way', () => {
+  it('is not replaced: nothing is stored, and the group decides again', async () => {
+    const { edit } = await withParked();
+    const before = await stored();
+    const connection = await createConnection(suite.database.adminUrl);
+    // As if it had been discarded after the group read that it is there.
+    await connection.query('CREATE TRIGGER thief BEFORE INSERT ON log FOR EACH ROW DELETE FROM consumer_trouble');
+    suite.proxy.statements.length = 0;
+    const edited = edit();
+    const tries = () =>
+      suite.proxy.statements.filter(({ text }) => text.startsWith('DELETE FROM consumer_trouble')).length;
+    await waitUntil(() => tries() >= 2, { what: 'the group is run again' });
+    expect(await stored()).toEqual(before);
+    await connection.query('DROP TRIGGER thief');
+    expect((await edited).outcome).toBe(Outcome.OUTCOME_OCCURRED);
+    expect(await stored()).toEqual({ events: before.events + 1, parked: before.parked - 1 });
+    await connection.end();
   });
 });

@@ -504,6 +504,32 @@ describe('ReplayEditedEvent', () => {
     expect(await storedEvents()).toBeLessThanOrEqual(before + 1);
   });
 
+  it('stores nothing once another instance has taken the consumer', async () => {
+    const { calls, positions, consumer } = await withParked(1);
+    const [position] = positions as [bigint];
+    const before = await storedEvents();
+    const holder = await createConnection(suite.database.adminUrl);
+    const waiting = async () => {
+      const [rows] = await holder.query(
+        `SELECT COUNT(*) AS n FROM information_schema.processlist
+         WHERE db = DATABASE() AND info LIKE '%FROM log_head%FOR UPDATE%' AND id <> CONNECTION_ID()`,
+      );
+      return (rows as { n: number }[])[0]?.n;
+    };
+    await holder.query('START TRANSACTION');
+    await holder.query('SELECT position FROM log_head WHERE id = 1 FOR UPDATE');
+    const refusal = refusalOf(calls.edit(position, { issuer: 'i', payload: jsonPayload(1) }));
+    await waitUntil(async () => (await waiting()) === 1, { what: 'the group to wait for the head row' });
+    await connection.query('UPDATE consumer SET owner_epoch = owner_epoch + 1, owner = ? WHERE name = ?', [
+      ...['another', Buffer.from(consumer)],
+    ]);
+    await holder.query('ROLLBACK');
+    await holder.end();
+    expect(await refusal).toMatchObject({ status: 'UNAVAILABLE', reason: 'OWNED_ELSEWHERE', retryable: true });
+    expect(await stored(consumer)).toEqual([[Number(position), 2]]);
+    expect(await storedEvents()).toBe(before);
+  });
+
   it('reaches a consumer of every context in the context of the event', async () => {
     const { topic, push } = scene();
     const [position] = (await push(1, { context: 'elsewhere', messageId: randomUUID() })) as [bigint];
