@@ -11,6 +11,7 @@ import { cawinsCommand } from './cawins/cawins.js';
 import { ackCommand } from './consumers/ack.js';
 import { consumersCommand } from './consumers/consumers.js';
 import { extendCommand } from './consumers/extend.js';
+import { parkedCommand } from './consumers/parked.js';
 import { rejectCommand } from './consumers/reject.js';
 import { subscribeCommand } from './consumers/subscribe.js';
 import { getCommand } from './events/get.js';
@@ -46,6 +47,7 @@ const COMMANDS = [
     topicsCommand,
     shapesCommand,
     consumersCommand,
+    parkedCommand,
     expectCommand,
     awaitedCommand,
     explainCommand,

@@ -1,8 +1,11 @@
 // Messages as text: protobuf JSON (camelCase, uint64 as strings, times with microseconds), and an event as one line for
 // people. JSON payloads keep their own text, so that numbers beyond a double stay exact.
 
-import type { Delivery } from '../../../generated/madeleine/v1/consumer_service.js';
-import { Delivery as DeliveryMessage } from '../../../generated/madeleine/v1/consumer_service.js';
+import type { Delivery, ParkedEvent } from '../../../generated/madeleine/v1/consumer_service.js';
+import {
+  Delivery as DeliveryMessage,
+  ParkedEvent as ParkedEventMessage,
+} from '../../../generated/madeleine/v1/consumer_service.js';
 import type { Event, Payload } from '../../../generated/madeleine/v1/event.js';
 import { Event as EventMessage, EventStatus } from '../../../generated/madeleine/v1/event.js';
 import { isJsonContentType } from '../../domain/events/event.js';
@@ -71,6 +74,12 @@ export function eventJson(event: Event): string {
 export function deliveryJson(delivery: Delivery): string {
   const json = JSON.stringify(messageObject(DeliveryMessage, { ...delivery, event: undefined }));
   return delivery.event === undefined ? json : withMember(json, 'event', eventJson(delivery.event));
+}
+
+/** A parked event as protobuf JSON on one line. */
+export function parkedJson(parked: ParkedEvent): string {
+  const json = JSON.stringify(messageObject(ParkedEventMessage, { ...parked, event: undefined }));
+  return parked.event === undefined ? json : withMember(json, 'event', eventJson(parked.event));
 }
 
 function withMember(json: string, key: string, value: string): string {

@@ -100,7 +100,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'cli/commands': `cli cli/commands/cawins cli/commands/consumers cli/commands/events cli/commands/rpc cli/commands/server
     cli/commands/topics cli/commands/waits cli/connection cli/text lib`,
   'cli/commands/cawins': 'cli cli/commands/events cli/connection cli/text generated lib',
-  'cli/commands/consumers': 'cli cli/connection cli/text generated',
+  'cli/commands/consumers': 'cli cli/connection cli/text domain/events generated lib',
   'cli/commands/events': 'cli cli/connection cli/text domain domain/events generated lib',
   'cli/commands/rpc': 'cli cli/connection cli/text lib',
   'cli/commands/server': 'cli cli/connection cli/text config settings',
