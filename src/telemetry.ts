@@ -75,6 +75,11 @@ export class Metrics {
     ['context', 'consumer'],
   );
   readonly verdicts = this.#counter('madeleine_verdicts_total', 'Events rejected by members, by verdict.', ['verdict']);
+  readonly parkedChanges = this.#counter(
+    'madeleine_parked_changes_total',
+    'Parked events that people replayed, discarded or edited, by action.',
+    ['action'],
+  );
   readonly consumers = this.#gauge(
     'madeleine_consumers',
     'Consumers run here, by whether they have series of their own.',

@@ -168,6 +168,7 @@ export class Consumers {
     const changed = await (await this.#session(key)).parked.change(action, positions);
     const [first = 0] = positions;
     if (positions.size === 1 && changed.size === 0) throw notParked(first);
+    this.#options.metrics.parkedChanges.inc({ action }, changed.size);
     return changed;
   }
 
@@ -196,6 +197,7 @@ export class Consumers {
       if (positions.length > 0) changed += (await session.parked.change(action, positions)).size;
       after = page.next;
     }
+    this.#options.metrics.parkedChanges.inc({ action }, changed);
     return changed;
   }
 
@@ -206,7 +208,11 @@ export class Consumers {
     push: (place: ParkedPlace, settings: ConsumerSettings) => Promise<Result>,
   ): Promise<Result> {
     const session = await this.#session(key);
-    return session.parked.replace(position, (place) => push(place, session.changes.settings));
+    const result = await session.parked.replace(position, (place) => push(place, session.changes.settings));
+    if (result.kind === 'stored' && result.effect !== 'duplicate') {
+      this.#options.metrics.parkedChanges.inc({ action: 'edit' });
+    }
+    return result;
   }
 
   /** Creates a consumer; one with the same settings is returned as it is, with others it is SETTINGS_DIFFER. */

@@ -18,6 +18,7 @@ import { acknowledgements, numberOf } from '../../support/consumers/consumer.js'
 import { type Scene, useScenes } from '../../support/consumers/consumer-scene.js';
 import { refusalOf } from '../../support/contract/refusals.js';
 import { jsonPayload } from '../../support/events/builders.js';
+import { metric } from '../../support/server/metrics.js';
 import { useServer, useServerBeside } from '../../support/server/suite.js';
 import { waitUntil } from '../../support/wait-until.js';
 
@@ -544,6 +545,22 @@ describe('ReplayEditedEvent', () => {
     expect(edited).toMatchObject({ context: 'elsewhere', topic, to: request.consumer });
     const next = await consumers.fetch({ ...request, wait: { seconds: 5n, nanos: 0 } } as never);
     expect(next.deliveries.map(numberOf)).toEqual([2]);
+  });
+
+  it('counts with replays and discards among what people did', async () => {
+    const counted = async (action: string) =>
+      metric(suite.server.httpAddress, new RegExp(`^madeleine_parked_changes_total\\{action="${action}"\\} (\\d+)$`));
+    const actions = ['replay', 'discard', 'edit'];
+    const before = await Promise.all(actions.map(counted));
+    const { calls, positions } = await withParked(4);
+    const [p1, p2] = positions as [bigint, bigint];
+    const event = { issuer: 'i', payload: jsonPayload(1), messageId: randomUUID() };
+    await calls.edit(p1, event);
+    await calls.edit(p1, event);
+    await calls.replay(p2);
+    await calls.discardAll();
+    const after = await Promise.all(actions.map(counted));
+    expect(after.map((value, index) => value - (before[index] ?? 0))).toEqual([1, 3, 1]);
   });
 
   it('edits what was addressed to the consumer', async () => {
