@@ -91,7 +91,7 @@ export function drainingError(): MadeleineError {
 }
 
 /** A consumer has nothing parked at the position: it never had, or that was discarded, acknowledged or replaced since. */
-export function notParked(position: Position): MadeleineError {
+export function parkedUnknown(position: Position): MadeleineError {
   return new MadeleineError('PARKED_UNKNOWN', `no event is parked at position ${position}`, {
     metadata: { position: String(position) },
   });

@@ -61,7 +61,12 @@ function portsOf(file: string): string[] {
 }
 
 /** The page says once that reads are made durable; the part that looks for events needs no waits where it peeks. */
-const NOT_IN_ROWS = [/ durable-reads\.ts$/, /^PeekEvent wait-store\.ts$/];
+const NOT_IN_ROWS = [
+  / durable-reads\.ts$/,
+  /^PeekEvent wait-store\.ts$/,
+  // Handed on to each session.
+  /^(Subscribe|Fetch|DeleteConsumer) parked-store\.ts$/,
+];
 
 /** Where every reason is named, and the client, which is told of them. */
 const NAMES_ALL_REASONS = /^src\/(domain\/errors\.ts|grpc\/wire\/status\.ts|cli\/)/;

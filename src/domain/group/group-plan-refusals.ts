@@ -4,7 +4,7 @@
 import type { Micros } from '../../units.js';
 import { MAX_SHAPES, type Shape } from '../descriptions/shape.js';
 import type { ShapeLife } from '../descriptions/shape-life.js';
-import { assertNever, fieldError, fieldInvalid, MadeleineError, notParked } from '../errors.js';
+import { assertNever, fieldError, fieldInvalid, MadeleineError, parkedUnknown } from '../errors.js';
 import type { EventDraft } from '../events/event.js';
 import type { StreamState } from '../events/stream.js';
 import { instantText } from '../instant-text.js';
@@ -34,7 +34,7 @@ export function streamOwned({ context, stream }: EventDraft, stored: StreamState
 export function notReplaceable({ position }: ParkedPlace, state: Exclude<ParkedState, 'parked'>): MadeleineError {
   switch (state) {
     case 'empty':
-      return notParked(position);
+      return parkedUnknown(position);
     case 'replaying':
       return fieldError('WRONG_STATE', 'position', 'is of an event that is being replayed');
     case 'lost':

@@ -13,7 +13,7 @@ import {
   type StartPosition,
 } from '../../domain/consumers/consumer.js';
 import type { AckStatus, Answer, MemberCredit, Rejection } from '../../domain/consumers/delivery-types.js';
-import { assertNever, drainingError, MadeleineError, notParked } from '../../domain/errors.js';
+import { assertNever, drainingError, MadeleineError, parkedUnknown } from '../../domain/errors.js';
 import { compileCriteria } from '../../domain/events/event-filter.js';
 import type { ParkedPlace } from '../../domain/group/group-plan-types.js';
 import type { ConsumerRecord, ListConsumersOptions } from '../../storage/ports/consumer-storage.js';
@@ -167,7 +167,7 @@ export class Consumers {
   ): Promise<ReadonlySet<Position>> {
     const changed = await (await this.#session(key)).parked.change(action, positions);
     const [first = 0] = positions;
-    if (positions.size === 1 && changed.size === 0) throw notParked(first);
+    if (positions.size === 1 && changed.size === 0) throw parkedUnknown(first);
     this.#options.metrics.parkedChanges.inc({ action }, changed.size);
     return changed;
   }

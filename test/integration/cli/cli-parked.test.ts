@@ -39,7 +39,7 @@ describe('parked list', () => {
       .map((line) => line.trim().split(/ {2,}/));
     expect(rows).toEqual([
       ['POSITION', 'PARKED AT', 'STATE', 'ATTEMPTS', 'LOSSES', 'TOPIC', 'STREAM', 'CODE', 'REASON'],
-      [first, expect.stringMatching(/Z$/), 'parked', '0', '0', 'orders', 'order-7', 'CODE_1', 'reason 1'],
+      [first, expect.stringMatching(/Z$/), 'parked', '0', '1', 'orders', 'order-7', 'CODE_1', 'reason 1'],
       [second, expect.stringMatching(/Z$/), 'parked', '0', '0', 'orders', 'order-7', 'CODE_2', 'reason 2'],
     ]);
     const one = await cli(['parked', 'list', 'mailer', '--limit', '1']);
