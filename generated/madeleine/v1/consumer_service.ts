@@ -991,7 +991,7 @@ export interface ReplayParkedEventsRequest {
   consumer: string;
   /** Positions of parked events, at most 1,000; required unless `all`. */
   positions: bigint[];
-  /** All that are parked when they are come to, within the selection of the members below; then no positions. */
+  /** All that are parked, up to the newest event of the moment of the call, and selected by the members below; then no positions. */
   all: boolean;
   /** With `all`: only those that were parked with this code. */
   code: string;
@@ -1029,7 +1029,10 @@ export interface DiscardParkedEventsRequest {
   consumer: string;
   /** Positions of parked events, at most 1,000; required unless `all`. */
   positions: bigint[];
-  /** All that are parked or being replayed when they are come to, within the selection of the members below; then no positions. */
+  /**
+   * All that are parked or being replayed, up to the newest event of the moment of the call, and selected by the members below; then
+   * no positions.
+   */
   all: boolean;
   /** With `all`: only those that were parked with this code. */
   code: string;
