@@ -1,9 +1,11 @@
-// What the database is asked when events are acknowledged by ids: nothing where none is named, else a few statements for all of them.
+// What the database is asked when events are acknowledged by ids: nothing where none is named, else a few statements for all of them;
+// and what happens where it does not answer them.
 
 import { randomUUID } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { AckStatus, ConsumerSettings } from '../../generated/madeleine/v1/consumer_service.js';
 import { acknowledgements, TestSubscriber } from '../support/consumers/consumer.js';
+import { refusalOf } from '../support/contract/refusals.js';
 import { useProxiedServer } from '../support/database/proxied.js';
 import { newEvent } from '../support/events/builders.js';
 
@@ -38,5 +40,30 @@ it('no look-up where positions with leases are acknowledged, and few for a thous
   });
   expect(first.length).toBeLessThanOrEqual(10);
   expect(first.length).toBeGreaterThan(0);
+  await subscriber.cancel();
+});
+
+it('nothing is acknowledged where ids cannot be looked up, and everything when it is asked again', async () => {
+  const { consumers, events } = suite.client;
+  const { event } = await events.pushEvent({ event: newEvent({ topic: 'looked up' }) });
+  const settings = ConsumerSettings.fromPartial({ filter: { topics: ['looked up'] } });
+  const subscriber = new TestSubscriber(consumers, { consumer: 'cut off', settings });
+  const [delivery] = await subscriber.first(1);
+  const { position = 0n, id = 0n } = event ?? {};
+  const request = {
+    ...{ consumer: 'cut off', eventIds: [id] },
+    acknowledgements: [{ position, lease: delivery?.lease ?? 0n }],
+  };
+  const isLookUp = ({ text }: { readonly text: string }) => /FROM wait w FORCE INDEX/.test(text);
+  const fault = suite.proxy.inject({ harm: { kind: 'cut before' }, when: isLookUp, times: 1_000 });
+  const unavailable = { status: 'UNAVAILABLE', reason: 'STORAGE_UNAVAILABLE' };
+  expect(await refusalOf(consumers.acknowledge(request))).toMatchObject(unavailable);
+  expect(fault.hits).toBeGreaterThan(0);
+  expect((await consumers.getConsumer({ name: 'cut off' })).consumer).toMatchObject({ inFlight: 1, pending: 1n });
+  fault.end();
+  expect(await consumers.acknowledge(request)).toMatchObject({
+    results: [{ status: AckStatus.ACK_STATUS_ACCEPTED }],
+    eventResults: [{ position, status: AckStatus.ACK_STATUS_ALREADY }],
+  });
   await subscriber.cancel();
 });

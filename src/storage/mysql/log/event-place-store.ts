@@ -30,7 +30,7 @@ export class MysqlEventPlaceStore implements EventPlaceStore {
       const sql = `SELECT event_id, position FROM log FORCE INDEX (log_event) WHERE event_id IN (${ids}) UNION ALL
         SELECT STRAIGHT_JOIN w.event_id, l.position FROM wait w FORCE INDEX (PRIMARY)
         JOIN log l FORCE INDEX (log_event) ON l.event_id = w.entry_event_id
-        WHERE w.event_id IN (${ids}) AND w.entry_event_id <> w.event_id ORDER BY position`;
+        WHERE w.event_id IN (${ids}) AND w.entry_event_id <> w.event_id`;
       const values = [...chunk, ...chunk];
       for (const row of await this.#database.execute<{ event_id: EventId; position: Position }>(sql, values)) {
         const known = positions.get(row.event_id);
@@ -38,6 +38,7 @@ export class MysqlEventPlaceStore implements EventPlaceStore {
         else known.push(row.position);
       }
     });
+    for (const known of positions.values()) known.sort((a, b) => a - b);
     return positions;
   }
 
