@@ -15,6 +15,7 @@ import {
   type PushEventResponse,
   PushEventRequest as PushMessage,
 } from '../../../generated/madeleine/v1/event_service.js';
+import { DEFAULT_SETTINGS } from '../../../src/domain/consumers/consumer.js';
 import { consumerToWire } from '../../../src/grpc/consumers/consumer-wire.js';
 import { Descriptors } from '../../support/contract/descriptors.js';
 import { bytesPayload, newEvent } from '../../support/events/builders.js';
@@ -108,6 +109,28 @@ async function consumer(): Promise<string> {
   return own;
 }
 
+/** A consumer that has parked so many huge events, and the position of the first. */
+async function parkedEvents(count: number): Promise<{ readonly own: string; readonly position: bigint | undefined }> {
+  const own = name(fresh('parker'));
+  const topic = fresh('parked');
+  const settings = ConsumerSettings.fromPartial({ filter: { topics: [topic] } });
+  await suite.client.consumers.createConsumer({ name: own, settings });
+  let position: bigint | undefined;
+  for (let n = 0; n < count; n += 1) {
+    const event = await hugeEvent({ topic, to: '' });
+    position ??= event.position;
+    await suite.client.consumers.fetch({ consumer: own });
+    const rejections = [{ position: event.position, lease: 0n }];
+    const said = { code: 'x'.repeat(64), reason: 'y'.repeat(1_024) };
+    await suite.client.consumers.reject({ consumer: own, rejections, verdict: Verdict.VERDICT_PARK, ...said });
+  }
+  return { own, position };
+}
+
+function manyPositions(): bigint[] {
+  return Array.from({ length: 1_000 }, (_, n) => BigInt(n) + 1n);
+}
+
 async function cawin(): Promise<bigint> {
   const { id: eventId } = await hugeEvent();
   const headers = Object.fromEntries(
@@ -181,6 +204,26 @@ const LARGEST: Readonly<Record<string, () => Promise<unknown>>> = {
       positions: manyAnswers(),
       extension,
     });
+  },
+  'ConsumerService/ListParkedEvents': async () => {
+    const { own } = await parkedEvents(5);
+    const { events, nextPageToken } = await suite.client.consumers.listParkedEvents({ consumer: own, pageSize: 1_000 });
+    expect(events.length).toBeLessThan(5);
+    expect(nextPageToken).not.toBe('');
+  },
+  'ConsumerService/ReplayParkedEvents': async () => {
+    const { own } = await parkedEvents(1);
+    return suite.client.consumers.replayParkedEvents({ consumer: own, positions: manyPositions() });
+  },
+  'ConsumerService/DiscardParkedEvents': async () => {
+    const { own } = await parkedEvents(1);
+    return suite.client.consumers.discardParkedEvents({ consumer: own, positions: manyPositions() });
+  },
+  'ConsumerService/ReplayEditedEvent': async () => {
+    const { own, position = 0n } = await parkedEvents(1);
+    const payload = bytesPayload('y'.repeat(MIB), 'text/plain');
+    const event = newEvent({ topic: '', issuer: 'editor', payload });
+    return suite.client.consumers.replayEditedEvent({ consumer: own, position, event });
   },
   'ConsumerService/CreateConsumer': consumer,
   'ConsumerService/GetConsumer': async () => suite.client.consumers.getConsumer({ name: await consumer() }),
@@ -368,10 +411,7 @@ const VIEW = {
   },
   ...{ activity: 'IDLE', activityCause: '', activeSinceMs: 0, blockedPosition: 0, mendCommand: '', lagMs: 0 },
   ...{ generation: 1, owner: '' },
-  settings: {
-    ...{ ackTimeoutMs: 1, maxAttempts: 1, ordering: 1, ignoreOwn: false, ephemeral: false },
-    filter: { topics: [], streams: [], issuers: [], subjects: [], tags: [], entityTypes: [] },
-  },
+  settings: DEFAULT_SETTINGS,
 };
 
 beforeAll(async () => {

@@ -4,7 +4,12 @@
 import { createConnection } from 'mysql2/promise';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ListAttemptsResponse, ListCawinsResponse } from '../../../generated/madeleine/v1/cawin_service.js';
-import { ConsumerSettings, ListConsumersResponse } from '../../../generated/madeleine/v1/consumer_service.js';
+import {
+  ConsumerSettings,
+  ListConsumersResponse,
+  ListParkedEventsResponse,
+  Verdict,
+} from '../../../generated/madeleine/v1/consumer_service.js';
 import { EventStatus } from '../../../generated/madeleine/v1/event.js';
 import { ListEventsResponse } from '../../../generated/madeleine/v1/event_service.js';
 import { ListStreamsResponse } from '../../../generated/madeleine/v1/stream_service.js';
@@ -18,6 +23,7 @@ import { useServer } from '../../support/server/suite.js';
 const { EVENT_STATUS_AWAITED: AWAITED, EVENT_STATUS_OCCURRED: OCCURRED } = EventStatus;
 const CONTEXT = 'lists';
 const SHAPES_CONTEXT = 'shapes';
+const PARKER = { context: 'parked', consumer: 'parker' };
 /** Items of each list: two more than a page has unless told otherwise. */
 const TOTAL = 102;
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
@@ -79,6 +85,15 @@ async function consumers(context: string, paging: Paging) {
   return listed(answer, names(answer.consumers), ListConsumersResponse);
 }
 
+async function parked(request: object) {
+  const answer = await suite.client.consumers.listParkedEvents({ ...PARKER, ...request });
+  return listed(
+    answer,
+    answer.events.map(({ event }) => event?.position),
+    ListParkedEventsResponse,
+  );
+}
+
 async function cawins(context: string, paging: Paging) {
   const answer = await suite.client.cawins.listCawins({ context, ...paging });
   return listed(
@@ -115,6 +130,7 @@ const LISTS: readonly ListCall[] = [
   { name: 'ListTopics', list: (p) => topics(CONTEXT, p), other: (p) => topics('all', p) },
   { name: 'ListShapes', list: (p) => shapes(SHAPES_CONTEXT, p), other: (p) => shapes('all', p) },
   { name: 'ListConsumers', list: (p) => consumers(CONTEXT, p), other: (p) => consumers('all', p) },
+  { name: 'ListParkedEvents', list: (p) => parked({ code: 'no', ...p }), other: (p) => parked(p) },
   { name: 'ListCawins', list: (p) => cawins(CONTEXT, p), other: (p) => cawins('all', p) },
   { name: 'ListAttempts', list: (p) => attempts(cawinId, p), other: (p) => attempts(cawinId + 1n, p) },
   { name: 'ListEvents', list: (p) => events({ filter, ...p }), other: (p) => events(p) },
@@ -166,6 +182,16 @@ async function sql(...statements: readonly string[]): Promise<void> {
   await connection.end();
 }
 
+/** Has a consumer park as many events as are listed, all of its context. */
+async function parkAll(): Promise<void> {
+  const { consumers: calls, events: pushes } = suite.client;
+  const events = Array.from({ length: TOTAL }, () => ({ event: newEvent({ context: PARKER.context }) }));
+  await pushes.pushEvents({ events });
+  const { deliveries } = await calls.fetch({ ...PARKER, limit: 1_000 });
+  const rejections = deliveries.map(({ event, lease }) => ({ position: event?.position ?? 0n, lease }));
+  await calls.reject({ ...PARKER, rejections, verdict: Verdict.VERDICT_PARK, code: 'no' });
+}
+
 /** Numbers from 2 to `count`, as a table. */
 const others = (count: number) => numbers(2, count);
 
@@ -181,6 +207,7 @@ beforeAll(async () => {
   const waiting = { context: CONTEXT, topic: 't0', payload: undefined };
   for (const n of all) await client.events.pushEvent({ event: newEvent({ ...waiting, description: { never: n } }) });
   for (const n of all) await client.consumers.createConsumer({ context: CONTEXT, name: `c${n}` });
+  await parkAll();
   for (const _ of all)
     cawinId = (await client.cawins.createCawin({ eventId, callback: callback(), active: false })).cawin?.id ?? 0n;
   await client.events.pushEvent({ event: newEvent({ context: SHAPES_CONTEXT, topic: 'shapely' }) });

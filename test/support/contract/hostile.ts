@@ -68,6 +68,16 @@ const BYTES: readonly Hostile[] = [
   ['JSON with a key twice', Buffer.from('{"a":1,"a":2}')],
   ['JSON with a lone surrogate', Buffer.from('"\\ud800"')],
 ];
+const DOUBLES: readonly Hostile[] = [
+  ['nothing', undefined],
+  ['NaN', Number.NaN],
+  ['infinity', Number.POSITIVE_INFINITY],
+  ['minus infinity', Number.NEGATIVE_INFINITY],
+  ['minus one', -1],
+  ['minus zero', -0],
+  ['the greatest', Number.MAX_VALUE],
+  ['the least', Number.MIN_VALUE],
+];
 const TIMESTAMPS: readonly Hostile[] = [
   ['an empty one', {}],
   ['the year 9999', { seconds: 253_402_300_799n, nanos: 999_999_999 }],
@@ -129,6 +139,7 @@ const SCALARS: Readonly<Partial<Record<FieldType, readonly Hostile[]>>> = {
   bytes: BYTES,
   uint64: UNSIGNED_64,
   '32 bits': NUMBERS_32,
+  double: DOUBLES,
   enum: ENUMS,
   bool: [
     ['nothing', undefined],
