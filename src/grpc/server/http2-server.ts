@@ -60,9 +60,9 @@ class ResetWatch {
   watch(session: Http2Session, stream: ServerHttp2Stream): void {
     // Told while Node still reads what came: many cancellations may come as one.
     stream.on('aborted', () => this.#count(session));
-    stream.on('close', () => {
-      const wasCut = stream.rstCode !== http2.constants.NGHTTP2_NO_ERROR || !stream.readableEnded;
-      if (wasCut && !stream.aborted) this.#count(session);
+    // A request that had not ended when it was answered is cut off, by Node or by its sender: that may cross, and is counted by Node.
+    stream.on('finish', () => {
+      if (!stream.aborted && stream.state.remoteClose === 0) this.#count(session);
     });
   }
 

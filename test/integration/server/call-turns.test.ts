@@ -123,7 +123,8 @@ describe('a burst of 1,000 calls', () => {
     const calls = caller.calls(1_000, READ_EVENTS, FOLLOW);
     await pass(5);
     for (const call of calls) call.close(CANCEL);
-    await caller.ping();
+    // So many may hand the connection over, which then ends: all was read in either case.
+    await caller.ping().catch(() => {});
     await pass(2);
     const reached = (await begun(READ_EVENTS)) - before;
     expect(reached).toBeGreaterThan(0);

@@ -188,10 +188,10 @@ describe('calls that are cancelled after their answer, as their request has not 
       const first = wire.sendOpen(50);
       await waitUntil(() => wire.answers === sent, { what: 'all are answered' });
       wire.sendCancelled(first, 50);
-      await wire.ping();
+      // With nothing open a connection that was handed over is at its end, and answers no more.
+      if (wire.goneAway === undefined) await wire.ping();
     }
     expect(wire.goneAway).toBe(0);
-    await wire.ping();
     wire.close();
   });
 });
