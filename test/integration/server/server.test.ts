@@ -238,7 +238,8 @@ describe('a server that stops', () => {
     };
     const push = { batchId: 1n, events: [{ event: newEvent() }] };
     const streams = {
-      subscribe: client.consumers.subscribe({ consumer: 'drained', start: { at: { $case: 'latest', value: {} } } }),
+      // Of a context in which nothing is pushed: what it had in flight would be waited for.
+      subscribe: client.consumers.subscribe({ context: 'quiet', consumer: 'drained' }),
       idlePush: client.events.pushEventStream(idle()),
       push: client.events.pushEventStream(idle(push)),
       wait: client.cawins.waitForEvent({ eventId: awaited?.id ?? 0n }),
