@@ -238,7 +238,8 @@ export class ConsumerAccount {
     let since = 0;
     const judged = sorted.map((delivery) => {
       const { call, event, at } = delivery;
-      since = Math.max(since, call.began, this.pushedAt(event.messageId));
+      // A call of Fetch may be given what was leased for a former one whose answer was lost.
+      since = Math.max(since, call.kind === 'fetch' ? 0 : call.began, this.pushedAt(event.messageId));
       const holder = call.kind === 'fetch' ? `fetch ${call.member}` : `subscribe ${call.began}`;
       const phases = this.phasesOf({ began: since, ended: at });
       return { ...delivery, position: event.position, since, phases, holder };

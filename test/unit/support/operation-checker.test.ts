@@ -673,6 +673,20 @@ describe('the checker of operation logs', () => {
       },
     ],
     [
+      'what a second call of Fetch is given of the first one, whose answer was lost',
+      () => {
+        const { story, ada } = begun(0);
+        story.push('');
+        story.push('');
+        story.deliver(ada, 2, 2);
+        story.ack(2, 2);
+        const fetched = { ...story.member('fetcher'), kind: 'fetch' as const };
+        story.deliver(fetched, 1, 1);
+        story.ack(1, 1, 'ACCEPTED', 2);
+        return story;
+      },
+    ],
+    [
       'verdicts: what is tried again, set aside and passed over',
       () => {
         const { story, ada } = begun(4);
