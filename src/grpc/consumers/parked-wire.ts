@@ -45,7 +45,7 @@ export type ParkedTarget =
 export function parkedTarget(request: ChangeRequest): ParkedTarget {
   const selection = parkedSelection(request);
   if (request.all) {
-    if (request.positions.length > 0) throw fieldInvalid('positions', 'goes without `all`');
+    if (request.positions.length > 0) throw fieldInvalid('all', 'goes without positions');
     return { kind: 'all', selection };
   }
   if (request.positions.length === 0) throw fieldInvalid('positions', 'is required, or `all`');

@@ -369,7 +369,7 @@ describe('ReplayParkedEvents', () => {
     ['nothing named', {}, 'positions'],
     ['a position of 0', { positions: [1n, 0n] }, 'positions[1]'],
     ['too many positions', { positions: Array.from({ length: 1_001 }, () => 1n) }, 'positions'],
-    ['all and positions', { positions: [1n], all: true }, 'positions'],
+    ['all and positions', { positions: [1n], all: true }, 'all'],
     ['positions and a code', { positions: [1n], code: 'X' }, 'code'],
     ['positions and a stream', { positions: [1n], stream: 's' }, 'stream'],
     ['positions and a time', { positions: [1n], parkedAfter: AT_ONCE }, 'parked_after'],

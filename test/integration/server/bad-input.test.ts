@@ -6,7 +6,7 @@ import { inspect, isDeepStrictEqual } from 'node:util';
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
 import { Status } from 'nice-grpc';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ConsumerSettings } from '../../../generated/madeleine/v1/consumer_service.js';
+import { ConsumerSettings, Verdict } from '../../../generated/madeleine/v1/consumer_service.js';
 import { PushEventRequest } from '../../../generated/madeleine/v1/event_service.js';
 import { EntryKind } from '../../../src/domain/events/event.js';
 import { ENDPOINT_ISSUER, ENDPOINT_TOPIC } from '../../../src/engine/cawins/endpoint-reports.js';
@@ -52,6 +52,21 @@ async function awaitedEvent(): Promise<bigint> {
   return answer.event?.id ?? 0n;
 }
 
+/** A consumer and the one event that it has parked. */
+async function parkedEvent(): Promise<{ readonly consumer: string; readonly position: bigint }> {
+  const consumer = newName();
+  const { deliveries } = await suite.client.consumers.fetch({ consumer, limit: 1 });
+  const [position = 0n] = deliveries.map(({ event }) => event?.position ?? 0n);
+  const rejections = [{ position, lease: 0n }];
+  await suite.client.consumers.reject({ consumer, rejections, verdict: Verdict.VERDICT_PARK });
+  return { consumer, position };
+}
+
+async function parkedPositions() {
+  const { consumer, position } = await parkedEvent();
+  return { consumer, positions: [position] };
+}
+
 /** A shape that nobody needs. */
 async function newShape(): Promise<bigint> {
   // A topic has places for 16.
@@ -86,6 +101,13 @@ const BASES: Readonly<Record<string, () => Tree | Promise<Tree>>> = {
   }),
   'ConsumerService/ExtendAckDeadline': () => ({
     ...{ consumer: 'bound', positions: [{ position: 1n, lease: 999_999n }], extension: { seconds: 60n } },
+  }),
+  'ConsumerService/ListParkedEvents': () => ({ consumer: 'bound' }),
+  'ConsumerService/ReplayParkedEvents': parkedPositions,
+  'ConsumerService/DiscardParkedEvents': parkedPositions,
+  'ConsumerService/ReplayEditedEvent': async () => ({
+    ...(await parkedEvent()),
+    event: { issuer: 'editor', payload: { json: { number_value: 2 } } },
   }),
   'ConsumerService/CreateConsumer': () => ({ name: newName() }),
   'ConsumerService/GetConsumer': () => ({ name: 'bound' }),
@@ -212,6 +234,8 @@ describe('a Value without a kind', () => {
   const cases = descriptors.methods.flatMap((method) =>
     mutations(descriptors, method.request)
       .filter(({ what }) => what.startsWith('a value without a kind'))
+      // An edited event has no description, whatever is in it.
+      .filter(({ path }) => method.name !== 'ConsumerService/ReplayEditedEvent' || path !== 'event.description')
       .map((mutation) => ({ name: `${method.name}: ${mutation.what} at ${mutation.path}`, method, mutation })),
   );
 
@@ -219,7 +243,7 @@ describe('a Value without a kind', () => {
     const calls = new Set(cases.map(({ method }) => method.name.split('/')[1]));
     expect([...calls].sort()).toEqual([
       ...['CheckOrWait', 'CreateConsumer', 'Fetch', 'ListEvents', 'PushEvent', 'PushEventStream', 'PushEvents'],
-      ...['ReadEvents', 'Subscribe', 'UpdateConsumer'],
+      ...['ReadEvents', 'ReplayEditedEvent', 'Subscribe', 'UpdateConsumer'],
     ]);
   });
 
