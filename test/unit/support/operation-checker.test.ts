@@ -488,7 +488,7 @@ describe('the checker of operation logs', () => {
         story.ack(1, 1);
         return story;
       },
-      'worker: acknowledge of 1 with lease 2 is answered ACCEPTED, not UNKNOWN',
+      'worker: acknowledge of 1 with lease 2 is answered ACCEPTED, not UNKNOWN or ALREADY or STALE',
     ],
     [
       'the lease of another event that counts',
@@ -499,7 +499,7 @@ describe('the checker of operation logs', () => {
         for (const position of [1, 2]) story.ack(position, position);
         return story;
       },
-      'worker: acknowledge of 2 with lease 1 is answered ACCEPTED, not UNKNOWN',
+      'worker: acknowledge of 2 with lease 1 is answered ACCEPTED, not UNKNOWN or ALREADY or STALE',
     ],
     [
       'a lease of before a seek that counts',
