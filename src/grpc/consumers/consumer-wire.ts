@@ -60,7 +60,8 @@ import type { EventAnswer } from '../../engine/consumers/named/event-answers.js'
 import type { ConsumerActivity as DomainActivity } from '../../engine/consumers/state/consumer-activity.js';
 import type { EventCount } from '../../engine/consumers/state/event-count.js';
 import type { NamedEvents } from '../../engine/log/event-look-up.js';
-import type { Millis, Position } from '../../units.js';
+import type { NamedPosition } from '../../engine/log/named-position.js';
+import type { Millis } from '../../units.js';
 import { fitsStruct } from '../wire/value-writer.js';
 import {
   descriptionFilter,
@@ -78,6 +79,7 @@ import {
   toDuration,
   toTimestamp,
 } from '../wire/wire.js';
+import { assertAtMost, greatestNamed } from './named-positions.js';
 
 const MAX_ACKNOWLEDGEMENTS = 10_000;
 /** Event ids, and message ids: each is looked up. */
@@ -233,12 +235,6 @@ export function positionFromWire(field: string, start: WireStart | undefined): S
   }
 }
 
-/** A position that a request names, and its field. */
-interface NamedPosition {
-  readonly position: Position;
-  readonly field: string;
-}
-
 interface AnswersInput {
   readonly answers: readonly Answer[];
   /** The greatest position that it names; undefined: none. */
@@ -270,20 +266,12 @@ function eventsFromWire({ eventIds, messageIds }: AcknowledgeRequest, context: s
   return { eventIds, context, messageIds: known };
 }
 
-function assertAtMost(field: string, list: readonly unknown[], max: number): void {
-  if (list.length > max) throw fieldInvalid(field, `has more than ${max} members`);
-}
-
-/** Reads what answers deliveries. Positions above 2^53 lose digits on the way to a number, and stay far above any head. */
+/** Reads what answers deliveries. */
 function answersFromWire(field: string, items: readonly Acknowledgement[], atLeast?: NamedPosition): AnswersInput {
   assertAtMost(field, items, MAX_ACKNOWLEDGEMENTS);
   const answers = items.map(answerFromWire);
-  let greatest = atLeast;
-  answers.forEach(({ position }, index) => {
-    if (position === 0) throw fieldInvalid(`${field}[${index}].position`, 'is required');
-    if (position > (greatest?.position ?? 0)) greatest = { position, field: `${field}[${index}].position` };
-  });
-  return { answers, greatest };
+  const positions = answers.map(({ position }) => position);
+  return { answers, greatest: greatestNamed(positions, (index) => `${field}[${index}].position`, atLeast) };
 }
 
 /** Reads what is rejected, and what is to become of it. */

@@ -13,6 +13,7 @@ import type { ParkedSelection } from '../../storage/ports/parked-storage.js';
 import type { Position } from '../../units.js';
 import { earlierThanField, labelField, laterThanField, textField } from '../wire/wire.js';
 import { MAX_CODE_BYTES } from './consumer-wire.js';
+import { assertAtMost, greatestNamed } from './named-positions.js';
 
 /** Parked events that one request names. */
 const MAX_POSITIONS = 1_000;
@@ -41,7 +42,7 @@ export type ParkedTarget =
       readonly greatest: NamedPosition;
     };
 
-/** Reads what is to be changed. Positions above 2^53 lose digits on the way to a number, and stay far above any head. */
+/** Reads what is to be changed. */
 export function parkedTarget(request: ChangeRequest): ParkedTarget {
   const selection = parkedSelection(request);
   if (request.all) {
@@ -49,27 +50,17 @@ export function parkedTarget(request: ChangeRequest): ParkedTarget {
     return { kind: 'all', selection };
   }
   if (request.positions.length === 0) throw fieldInvalid('positions', 'is required, or `all`');
-  if (request.positions.length > MAX_POSITIONS)
-    throw fieldInvalid('positions', `has more than ${MAX_POSITIONS} members`);
+  assertAtMost('positions', request.positions, MAX_POSITIONS);
   assertUnselected(selection);
-  return { kind: 'positions', ...namedPositions(request.positions) };
+  const positions = request.positions.map(Number);
+  const greatest = greatestNamed(positions, (index) => `positions[${index}]`, { position: 0, field: 'positions[0]' });
+  return { kind: 'positions', positions, greatest };
 }
 
 function assertUnselected({ code, stream, parkedAfter, parkedBefore }: ParkedSelection): void {
   const given = { code, stream, parked_after: parkedAfter ?? '', parked_before: parkedBefore ?? '' };
   const [field] = Object.entries(given).find(([, value]) => value !== '') ?? [];
   if (field !== undefined) throw fieldInvalid(field, 'goes with `all` only');
-}
-
-function namedPositions(wire: readonly bigint[]) {
-  const positions = wire.map(Number);
-  let greatest: NamedPosition = { position: 0, field: 'positions[0]' };
-  positions.forEach((position, index) => {
-    const field = `positions[${index}]`;
-    if (position === 0) throw fieldInvalid(field, 'is required');
-    if (position > greatest.position) greatest = { position, field };
-  });
-  return { positions, greatest };
 }
 
 /** The results of named positions, in the order of the request; `changed`: those that were parked. */
