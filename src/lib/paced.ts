@@ -2,7 +2,7 @@
 
 import type { Callers } from './callers.js';
 import type { Clock } from './clock.js';
-import { FairGate } from './fair-gate.js';
+import { Gate } from './gate.js';
 
 export interface PacedOptions {
   readonly callers: Callers;
@@ -10,7 +10,7 @@ export interface PacedOptions {
 }
 
 interface Lane {
-  readonly gate: FairGate;
+  readonly gate: Gate;
   /** Works that wait or are under way, pauses included. */
   works: number;
 }
@@ -28,7 +28,7 @@ export class Paced {
     const { callers } = this.#options;
     callers.note(caller);
     if (!callers.areMany && !this.#lanes.has(caller)) return work();
-    const lane = this.#lanes.get(caller) ?? { gate: new FairGate(1), works: 0 };
+    const lane = this.#lanes.get(caller) ?? { gate: new Gate(1), works: 0 };
     this.#lanes.set(caller, lane);
     lane.works += 1;
     return new Promise((resolve, reject) => {
@@ -37,7 +37,7 @@ export class Paced {
         await work().then(resolve, reject);
         await this.#pause(this.#options.clock.monotonicMs() - startedAt);
       };
-      void lane.gate.run(caller, paced).finally(() => this.#leave(caller, lane));
+      void lane.gate.run(paced).finally(() => this.#leave(caller, lane));
     });
   }
 

@@ -3,6 +3,7 @@
 import type { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
 import type { MadeleineError } from '../../domain/errors.js';
 import type { ParkedPlace } from '../../domain/group/group-plan-types.js';
+import { Gate } from '../../lib/gate.js';
 import type { ParkedStore } from '../../storage/ports/parked-storage.js';
 import type { Position } from '../../units.js';
 import type { ConsumerLife } from './consumer-life.js';
@@ -29,7 +30,7 @@ export interface ConsumerParkedOptions {
 export class ConsumerParked {
   readonly #options: ConsumerParkedOptions;
   /** Made for the first change: most consumers have none. */
-  #last: Promise<unknown> | undefined;
+  #turns: Gate | undefined;
 
   constructor(options: ConsumerParkedOptions) {
     this.#options = options;
@@ -83,13 +84,11 @@ export class ConsumerParked {
 
   /** Does the work after what was asked for before: nothing is replayed while it is replaced. */
   #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-    const result = (this.#last ?? Promise.resolve()).then(() => {
+    this.#turns ??= new Gate(1);
+    return this.#turns.run(async () => {
       this.#options.life.assertRunning();
       this.#options.life.use();
       return work();
     });
-    // The next one begins whatever became of this one.
-    this.#last = result.catch(() => {});
-    return result;
   }
 }
