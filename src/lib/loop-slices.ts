@@ -8,6 +8,8 @@ import { FairGate } from './fair-gate.js';
 /** What a slice looks at, at most; one row at least. A millisecond, about. */
 export const SLICE_ROWS = 256;
 export const SLICE_BYTES = 128 * 1024;
+/** What a byte that is decoded or encoded costs, in bytes of rows that are looked at. */
+export const CODED_BYTE = 8;
 /** Work after which the loop is left to others. */
 const WORK_MS: Millis = 1;
 

@@ -21,7 +21,7 @@ import type { LogSource } from '../../engine/log/log-source.js';
 import { namedPosition } from '../../engine/log/named-position.js';
 import { readEvents, watchEvents } from '../../engine/log/read-and-watch.js';
 import type { Callers } from '../../lib/callers.js';
-import type { LoopSlices } from '../../lib/loop-slices.js';
+import { CODED_BYTE, type LoopSlices } from '../../lib/loop-slices.js';
 import type { LoopTurns } from '../../lib/loop-turns.js';
 import type { Paced } from '../../lib/paced.js';
 import type { Position } from '../../units.js';
@@ -48,8 +48,6 @@ import { pipelined, type Started } from './push-stream.js';
 import { type PushLimits, toPushCommand } from './push-validation.js';
 
 const MAX_REASON_BYTES = 1_024;
-/** What encoding a byte costs, in bytes of rows that are looked at. */
-const BYTES_OF_BYTE = 8;
 
 /** The codecs of the service's calls. What is pushed is decoded up to the limits. */
 export function eventCodecs({ maxEventBytes }: PushLimits): Readonly<Record<string, MethodCodec>> {
@@ -240,7 +238,7 @@ export class EventService {
     const { frames, slices, callers } = this.#options;
     if (answered.length <= 1 || !callers.areMany) return;
     const look = ({ entry, form }: Answered) => frames.encoded(entry, form).byteLength >= 0;
-    const bytesOf = ({ entry }: Answered) => BYTES_OF_BYTE * entryBytes(entry);
+    const bytesOf = ({ entry }: Answered) => CODED_BYTE * entryBytes(entry);
     await slices.each(caller, { items: answered, bytesOf, look });
   }
 

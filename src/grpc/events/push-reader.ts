@@ -4,7 +4,7 @@
 import type { MadeleineError } from '../../domain/errors.js';
 import type { PushCommand } from '../../engine/group/pushes.js';
 import type { Callers } from '../../lib/callers.js';
-import type { LoopSlices } from '../../lib/loop-slices.js';
+import { CODED_BYTE, type LoopSlices } from '../../lib/loop-slices.js';
 import { Undecodable } from '../wire/definitions.js';
 import { type DecodedPush, decodePush } from './push-decoder.js';
 import { type PushLimits, toPushCommand } from './push-validation.js';
@@ -13,7 +13,6 @@ import { type PushLimits, toPushCommand } from './push-validation.js';
 const SMALL = { pushes: 32, bytes: 16 * 1024 };
 /** What a push costs, in bytes of rows that are looked at: each of its own is decoded, checked and hashed. */
 const BYTES_OF_PUSH = 1_024;
-const BYTES_OF_BYTE = 8;
 
 /** A push as it came, and what is to be done for it or what is wrong with it. */
 export interface ReadPush {
@@ -61,7 +60,7 @@ function isSmall(encoded: readonly Buffer[]): boolean {
 }
 
 function costOf({ byteLength }: Buffer): number {
-  return BYTES_OF_PUSH + BYTES_OF_BYTE * byteLength;
+  return BYTES_OF_PUSH + CODED_BYTE * byteLength;
 }
 
 function decodedOrRefused(bytes: Buffer, maxEventBytes: number): DecodedPush {
