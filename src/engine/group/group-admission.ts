@@ -38,8 +38,6 @@ interface CallerUse {
   bytes: number;
   /** Events that are admitted or in groups. */
   underWay: number;
-  /** Whether it pauses: nothing of it is admitted then. */
-  pausing: boolean;
 }
 
 export interface GroupAdmissionOptions {
@@ -55,8 +53,10 @@ export class GroupAdmission<T extends Admissible> {
   readonly #options: GroupAdmissionOptions;
   readonly #waiting = new FairQueue<T>(({ turn }) => turn);
   readonly #uses = new Map<string, CallerUse>();
+  /** Callers that pause: nothing of theirs is admitted. */
+  readonly #pausing = new Set<string>();
   /** What all callers have together. */
-  readonly #all: CallerUse = { events: 0, bytes: 0, underWay: 0, pausing: false };
+  readonly #all = { events: 0, bytes: 0 };
   #admittedEvents = 0;
   readonly pace = new GroupPace();
 
@@ -144,25 +144,22 @@ export class GroupAdmission<T extends Admissible> {
 
   /** Whether it leaves room in a shared queue: one caller's events make one group at a time, or a large unit alone does. */
   #mayShare({ caller, events }: T, most: number): boolean {
-    const { underWay, pausing } = this.#useOf(caller);
-    return caller === SERVER || (!pausing && (underWay === 0 || underWay + events <= most));
+    const { underWay } = this.#useOf(caller);
+    const isLittle = underWay === 0 || underWay + events <= most;
+    return caller === SERVER || (isLittle && !this.#pausing.has(caller));
   }
 
   /** Leaves the groups to others for as long as they were not: what the caller has waits. */
   #pause(caller: string, ms: Millis): void {
-    this.#change(caller, (use) => {
-      use.pausing = true;
-    });
+    this.#pausing.add(caller);
     this.#options.clock.after(ms, () => {
-      this.#change(caller, (use) => {
-        use.pausing = false;
-      });
+      this.#pausing.delete(caller);
       this.#options.onPauseOver();
     });
   }
 
-  #useOf(caller: string): Readonly<CallerUse> {
-    return this.#uses.get(caller) ?? UNUSED;
+  #useOf(caller: string): CallerUse {
+    return this.#uses.get(caller) ?? { events: 0, bytes: 0, underWay: 0 };
   }
 
   #isWithin(load: Load, more: Load, part: number): boolean {
@@ -172,23 +169,22 @@ export class GroupAdmission<T extends Admissible> {
 
   /** Counts what waits: 1 adds it, -1 takes it off. */
   #count({ caller, events, memory }: T, sign: 1 | -1): void {
-    this.#change(caller, (use) => {
-      use.events += sign * events;
-      use.bytes += sign * memory;
-    });
+    const own = this.#useOf(caller);
+    for (const load of [own, this.#all]) {
+      load.events += sign * events;
+      load.bytes += sign * memory;
+    }
+    this.#keep(caller, own);
   }
 
   #addUnderWay({ caller }: T, events: number): void {
-    this.#change(caller, (use) => {
-      use.underWay += events;
-    });
+    const own = this.#useOf(caller);
+    own.underWay += events;
+    this.#keep(caller, own);
   }
 
-  #change(caller: string, change: (use: CallerUse) => void): void {
-    const own = this.#uses.get(caller) ?? { ...UNUSED };
-    change(own);
-    change(this.#all);
-    if (own.events > 0 || own.underWay > 0 || own.pausing) this.#uses.set(caller, own);
+  #keep(caller: string, own: CallerUse): void {
+    if (own.events > 0 || own.underWay > 0) this.#uses.set(caller, own);
     else this.#uses.delete(caller);
   }
 }
@@ -199,4 +195,3 @@ function partOf(caller: string): number {
 }
 
 const NOTHING: Load = Object.freeze({ events: 0, bytes: 0 });
-const UNUSED: Readonly<CallerUse> = Object.freeze({ events: 0, bytes: 0, underWay: 0, pausing: false });
