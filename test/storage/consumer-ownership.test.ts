@@ -1,13 +1,11 @@
 // Rows of the table of states in consumer-ownership.ts, on the real database and a clock that the test moves.
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { type ConsumerKey, DEFAULT_SETTINGS } from '../../src/domain/consumers/consumer.js';
 import { ConsumerOwnership, type Ownership } from '../../src/engine/consumers/ownership/consumer-ownership.js';
 import { SystemClock } from '../../src/lib/clock.js';
 import { MysqlConsumerStore } from '../../src/storage/mysql/consumers/consumer-store.js';
-import { Database } from '../../src/storage/mysql/sql/database.js';
-import { migrate } from '../../src/storage/mysql/sql/schema.js';
-import { createTestDatabase, type TestDatabase } from '../support/database/database.js';
+import { useSchema } from '../support/database/schema-suite.js';
 
 class ManualClock extends SystemClock {
   now = 1_000_000;
@@ -20,20 +18,12 @@ class ManualClock extends SystemClock {
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 describe('consumer ownership', () => {
-  let testDatabase: TestDatabase;
-  let database: Database;
+  const suite = useSchema({ poolSize: 4 });
   let store: MysqlConsumerStore;
   let count = 0;
 
-  beforeAll(async () => {
-    testDatabase = await createTestDatabase();
-    database = new Database({ url: testDatabase.url, poolSize: 4, random: Math.random });
-    await migrate(database);
-    store = new MysqlConsumerStore({ database });
-  });
-  afterAll(async () => {
-    await database.close();
-    await testDatabase.drop();
+  beforeAll(() => {
+    store = new MysqlConsumerStore(suite);
   });
 
   const newConsumer = async (): Promise<ConsumerKey> => {
@@ -54,7 +44,7 @@ describe('consumer ownership', () => {
     return { held: held as Ownership, told };
   };
   const giveAway = (key: ConsumerKey) =>
-    database.write("UPDATE consumer SET owner = 'thief', owner_epoch = owner_epoch + 1 WHERE name = ?", [
+    suite.database.write("UPDATE consumer SET owner = 'thief', owner_epoch = owner_epoch + 1 WHERE name = ?", [
       Buffer.from(key.name),
     ]);
 

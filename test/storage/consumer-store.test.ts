@@ -1,11 +1,10 @@
 // The consumers' port on the real database.
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { DEFAULT_SETTINGS, EVERY_EVENT } from '../../src/domain/consumers/consumer.js';
 import type { FailureRecord } from '../../src/domain/consumers/delivery-types.js';
 import { MysqlConsumerStore } from '../../src/storage/mysql/consumers/consumer-store.js';
 import { Database } from '../../src/storage/mysql/sql/database.js';
-import { migrate } from '../../src/storage/mysql/sql/schema.js';
 import {
   type Acquired,
   type ConsumerRecord,
@@ -13,26 +12,18 @@ import {
   type OffsetWrite,
   OWNERSHIP_LEASE_MS,
 } from '../../src/storage/ports/consumer-storage.js';
-import { createTestDatabase, type TestDatabase } from '../support/database/database.js';
+import { useSchema } from '../support/database/schema-suite.js';
 
 const HERE = { id: 'instance-a', address: '10.0.0.1:50051' };
 const THERE = { id: 'instance-b', address: '10.0.0.2:50051' };
 
 describe('consumer store', () => {
-  let testDatabase: TestDatabase;
-  let database: Database;
+  const suite = useSchema({ poolSize: 4 });
   let store: MysqlConsumerStore;
   let count = 0;
 
-  beforeAll(async () => {
-    testDatabase = await createTestDatabase();
-    database = new Database({ url: testDatabase.url, poolSize: 4, random: Math.random });
-    await migrate(database);
-    store = new MysqlConsumerStore({ database });
-  });
-  afterAll(async () => {
-    await database.close();
-    await testDatabase.drop();
+  beforeAll(() => {
+    store = new MysqlConsumerStore(suite);
   });
 
   const newKey = (context = 'default') => ({ context, name: `consumer-${++count}` });
@@ -61,7 +52,7 @@ describe('consumer store', () => {
     ...{ cause: { code: 'ACK_TIMEOUT', reason: 'too late' }, parkedAtMs: 0, state: 'RETRY' },
   });
   const endLease = (record: ConsumerRecord) =>
-    database.write('UPDATE consumer SET lease_until = NOW(6) - INTERVAL 1 SECOND WHERE id = ?', [record.id]);
+    suite.database.write('UPDATE consumer SET lease_until = NOW(6) - INTERVAL 1 SECOND WHERE id = ?', [record.id]);
 
   it('creates a consumer and finds it as it was made', async () => {
     const key = newKey();
@@ -149,7 +140,7 @@ describe('consumer store', () => {
     const instance = { id: 'renewing', address: 'x:1' };
     const records = [await create(), await create()];
     for (const record of records) await acquire(record, instance);
-    await database.write('UPDATE consumer SET lease_until = NOW(6) WHERE owner = ?', [Buffer.from(instance.id)]);
+    await suite.database.write('UPDATE consumer SET lease_until = NOW(6) WHERE owner = ?', [Buffer.from(instance.id)]);
     expect(await store.renew(instance.id)).toBe(2);
     expect((await store.find(records[1] as ConsumerRecord))?.owner).toEqual(instance);
     expect(await store.renew('nobody')).toBe(0);
@@ -214,7 +205,7 @@ describe('consumer store', () => {
     const records = await Promise.all(Array.from({ length: 5 }, () => create()));
     const holds = await Promise.all(records.map(async (record) => (await acquire(record)).hold));
     const acked = (index: number) => Buffer.alloc(index === 3 ? 40_000 : index * 100, index + 1);
-    const alone = new Database({ url: testDatabase.url, poolSize: 1, random: Math.random });
+    const alone = new Database({ url: suite.url, poolSize: 1, random: Math.random });
     const diskTables = async () =>
       (await alone.query<{ Value: string }>("SHOW SESSION STATUS LIKE 'Created_tmp_disk_tables'"))[0]?.Value;
     const flush = (writes: OffsetWrite[]) => new MysqlConsumerStore({ database: alone }).flush(writes);
@@ -244,7 +235,7 @@ describe('consumer store', () => {
     const parked = { ...failureAt(11), failedLease: 7, cause, parkedAtMs: 1_700_000_000_123, state: 'PARKED' as const };
     await store.flush([write(hold, { failures: [parked, failureAt(12)] })]);
     await store.flush([write(hold, { failures: [{ ...parked, cause: undefined, state: 'REPLAY' }] })]);
-    const rows = await database.query(
+    const rows = await suite.database.query(
       'SELECT position, code, reason, parked_at, failed_lease, state FROM consumer_trouble WHERE consumer_id = ? ORDER BY position',
       [record.id],
     );
@@ -340,7 +331,7 @@ describe('consumer store', () => {
     const settings = { ...DEFAULT_SETTINGS, ephemeral: true };
     const [orphan, fresh] = [await create(newKey(), settings), await create(newKey(), settings)];
     const lasting = await create();
-    await database.write('UPDATE consumer SET lease_until = NOW(6) - INTERVAL 61 SECOND WHERE id IN (?, ?)', [
+    await suite.database.write('UPDATE consumer SET lease_until = NOW(6) - INTERVAL 61 SECOND WHERE id IN (?, ?)', [
       orphan.id,
       lasting.id,
     ]);
@@ -351,16 +342,16 @@ describe('consumer store', () => {
     expect(await store.find(orphan)).toBeUndefined();
     expect(await store.find(fresh)).toBeDefined();
     expect(await store.find(lasting)).toBeDefined();
-    await database.write('UPDATE consumer SET deleted_at = NOW(6) - INTERVAL 2 DAY WHERE id = ?', [orphan.id]);
+    await suite.database.write('UPDATE consumer SET deleted_at = NOW(6) - INTERVAL 2 DAY WHERE id = ?', [orphan.id]);
     await store.sweepEphemeral([]);
-    expect(await database.query('SELECT id FROM consumer WHERE id = ?', [orphan.id])).toEqual([]);
+    expect(await suite.database.query('SELECT id FROM consumer WHERE id = ?', [orphan.id])).toEqual([]);
   });
 
   it('sweeps no ephemeral consumer whose lease seems to have run out because the clock was set ahead', async () => {
     const record = await create(newKey(), { ...DEFAULT_SETTINGS, ephemeral: true });
     await acquire(record, { id: 'set ahead', address: 'x:1' });
     const leap = () =>
-      database.write('UPDATE consumer SET lease_until = NOW(6) - INTERVAL 1 HOUR WHERE id = ?', [record.id]);
+      suite.database.write('UPDATE consumer SET lease_until = NOW(6) - INTERVAL 1 HOUR WHERE id = ?', [record.id]);
     await leap();
     const found = await store.sweepEphemeral([]);
     expect(found.map(({ id }) => id)).toContain(record.id);
@@ -378,9 +369,9 @@ describe('consumer store', () => {
   it('gives an abandoned consumer to the next in time although the clock was set back an hour', async () => {
     const record = await create();
     await acquire(record);
-    await database.write('UPDATE consumer SET lease_until = NOW(6) + INTERVAL 1 HOUR WHERE id = ?', [record.id]);
+    await suite.database.write('UPDATE consumer SET lease_until = NOW(6) + INTERVAL 1 HOUR WHERE id = ?', [record.id]);
     expect((await store.acquire(record, THERE, 10)).kind).toBe('owned');
-    const [row] = await database.query<{ seconds: number }>(
+    const [row] = await suite.database.query<{ seconds: number }>(
       'SELECT TIMESTAMPDIFF(SECOND, NOW(6), lease_until) AS seconds FROM consumer WHERE id = ?',
       [record.id],
     );
@@ -390,7 +381,7 @@ describe('consumer store', () => {
 
   it('looks nothing up by scanning', async () => {
     const plan = async (sql: string) =>
-      (await database.query<{ table: string; key: string | null }>(`EXPLAIN FORMAT=TRADITIONAL ${sql}`)).map(
+      (await suite.database.query<{ table: string; key: string | null }>(`EXPLAIN FORMAT=TRADITIONAL ${sql}`)).map(
         (row) => row.key,
       );
     expect(await plan("SELECT id FROM consumer WHERE owner = 'x'")).toEqual(['consumer_owner']);

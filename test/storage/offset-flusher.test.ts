@@ -1,12 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { DEFAULT_SETTINGS } from '../../src/domain/consumers/consumer.js';
 import { type FlushTarget, OffsetFlusher } from '../../src/engine/consumers/offset-flusher.js';
 import { systemClock } from '../../src/lib/clock.js';
 import { MysqlConsumerStore } from '../../src/storage/mysql/consumers/consumer-store.js';
-import { Database } from '../../src/storage/mysql/sql/database.js';
-import { migrate } from '../../src/storage/mysql/sql/schema.js';
 import type { Hold, OffsetWrite } from '../../src/storage/ports/consumer-storage.js';
-import { createTestDatabase, type TestDatabase } from '../support/database/database.js';
+import { useSchema } from '../support/database/schema-suite.js';
 import { waitUntil } from '../support/wait-until.js';
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
@@ -55,20 +53,12 @@ class Place implements FlushTarget {
 }
 
 describe('offset flusher', () => {
-  let testDatabase: TestDatabase;
-  let database: Database;
+  const suite = useSchema({ poolSize: 4 });
   let store: MysqlConsumerStore;
   let count = 0;
 
-  beforeAll(async () => {
-    testDatabase = await createTestDatabase();
-    database = new Database({ url: testDatabase.url, poolSize: 4, random: Math.random });
-    await migrate(database);
-    store = new MysqlConsumerStore({ database });
-  });
-  afterAll(async () => {
-    await database.close();
-    await testDatabase.drop();
+  beforeAll(() => {
+    store = new MysqlConsumerStore(suite);
   });
 
   const newPlace = async (): Promise<Place> => {
@@ -88,7 +78,8 @@ describe('offset flusher', () => {
     return { sizes, flush };
   };
   const offsetOf = async (place: Place) =>
-    (await database.query<{ acked_to: number }>('SELECT acked_to FROM consumer WHERE id = ?', [place.id]))[0]?.acked_to;
+    (await suite.database.query<{ acked_to: number }>('SELECT acked_to FROM consumer WHERE id = ?', [place.id]))[0]
+      ?.acked_to;
 
   it('writes what many consumers had at once in one statement, and what came meanwhile in the next', async () => {
     const { sizes, flush } = counted();
@@ -123,7 +114,7 @@ describe('offset flusher', () => {
   it('tells only those whose hold is lost', async () => {
     const flusher = new OffsetFlusher({ store, clock: systemClock, logger: silent });
     const [kept, gone] = [await newPlace(), await newPlace()];
-    await database.write('UPDATE consumer SET owner_epoch = owner_epoch + 1 WHERE id = ?', [gone.id]);
+    await suite.database.write('UPDATE consumer SET owner_epoch = owner_epoch + 1 WHERE id = ?', [gone.id]);
     kept.offset = 3;
     gone.offset = 3;
     const results = await Promise.allSettled([flusher.flush(kept), flusher.flush(gone)]);

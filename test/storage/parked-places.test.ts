@@ -1,31 +1,21 @@
 // Places of parked events: what a group reads of them, and that it takes what is still there as it was, and nothing else.
 
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import { DEFAULT_SETTINGS } from '../../src/domain/consumers/consumer.js';
 import { type ParkedPlace, parkedKey } from '../../src/domain/group/group-plan-types.js';
 import { MysqlConsumerStore } from '../../src/storage/mysql/consumers/consumer-store.js';
 import { readParked, takeParked } from '../../src/storage/mysql/consumers/parked-places.js';
-import { Database } from '../../src/storage/mysql/sql/database.js';
-import { migrate } from '../../src/storage/mysql/sql/schema.js';
-import { createTestDatabase, type TestDatabase } from '../support/database/database.js';
+import { useSchema } from '../support/database/schema-suite.js';
 
 const INSTANCE = { id: 'instance-a', address: '10.0.0.1:50051' };
 /** Stored states of failures. */
 const [RETRY, PARKED, REPLAY] = [1, 2, 3];
 
-let testDatabase: TestDatabase;
-let database: Database;
+const suite = useSchema({ poolSize: 4 });
 let store: MysqlConsumerStore;
 
-beforeAll(async () => {
-  testDatabase = await createTestDatabase();
-  database = new Database({ url: testDatabase.url, poolSize: 4, random: Math.random });
-  await migrate(database);
-  store = new MysqlConsumerStore({ database });
-});
-afterAll(async () => {
-  await database.close();
-  await testDatabase.drop();
+beforeAll(() => {
+  store = new MysqlConsumerStore(suite);
 });
 
 let count = 0;
@@ -43,7 +33,7 @@ async function consumer() {
     [3, REPLAY],
     [4, PARKED],
   ]) {
-    await database.query(
+    await suite.database.query(
       `INSERT INTO consumer_trouble (consumer_id, position, attempts, losses, not_before_ms, reason, state)
        VALUES (?, ?, 3, 0, 0, '', ?)`,
       [consumerId, position as number, state as number],
@@ -56,12 +46,12 @@ async function consumer() {
 const ignore = () => {};
 
 async function statesOf(places: readonly ParkedPlace[]) {
-  const states = await readParked(database, places, ignore);
+  const states = await readParked(suite.database, places, ignore);
   return places.map((place) => states.get(parkedKey(place)));
 }
 
 async function stored(consumerId: number): Promise<number[]> {
-  const rows = await database.query<{ position: number }>(
+  const rows = await suite.database.query<{ position: number }>(
     'SELECT position FROM consumer_trouble WHERE consumer_id = ? ORDER BY position',
     [consumerId],
   );
@@ -69,7 +59,7 @@ async function stored(consumerId: number): Promise<number[]> {
 }
 
 const take = (places: readonly ParkedPlace[]) =>
-  database.transaction((transaction) => takeParked(transaction, places, ignore));
+  suite.database.transaction((transaction) => takeParked(transaction, places, ignore));
 
 it('says what is at a place', async () => {
   const { place } = await consumer();

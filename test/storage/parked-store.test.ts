@@ -1,28 +1,18 @@
 // The parked events of a consumer as they are listed from the real database.
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { MysqlParkedStore } from '../../src/storage/mysql/consumers/parked-store.js';
-import { Database } from '../../src/storage/mysql/sql/database.js';
-import { migrate } from '../../src/storage/mysql/sql/schema.js';
 import { EVERY_PARKED, type ListParkedOptions, MAX_PARKED_LOOKED_AT } from '../../src/storage/ports/parked-storage.js';
-import { createTestDatabase, type TestDatabase } from '../support/database/database.js';
+import { useSchema } from '../support/database/schema-suite.js';
 
 /** Stored states of failures. */
 const [RETRY, PARKED, REPLAY] = [1, 2, 3];
 
-let testDatabase: TestDatabase;
-let database: Database;
+const suite = useSchema({ poolSize: 2 });
 let store: MysqlParkedStore;
 
-beforeAll(async () => {
-  testDatabase = await createTestDatabase();
-  database = new Database({ url: testDatabase.url, poolSize: 2, random: Math.random });
-  await migrate(database);
-  store = new MysqlParkedStore({ database });
-});
-afterAll(async () => {
-  await database.close();
-  await testDatabase.drop();
+beforeAll(() => {
+  store = new MysqlParkedStore(suite);
 });
 
 interface Row {
@@ -38,7 +28,7 @@ async function consumerWith(rows: readonly Row[]): Promise<number> {
   consumers += 1;
   for (let from = 0; from < rows.length; from += 1_000) {
     const some = rows.slice(from, from + 1_000);
-    await database.query(
+    await suite.database.query(
       `INSERT INTO consumer_trouble (consumer_id, position, attempts, losses, not_before_ms, reason, code, parked_at, state)
        VALUES ${some.map(() => '(?, ?, 3, 1, 0, ?, ?, ?, ?)').join()}`,
       some.flatMap(({ position, state = PARKED as number, code = '', parkedAt = 0 }) => [
@@ -96,12 +86,12 @@ describe('the parked events of a consumer', () => {
   });
 
   it('are selected by stream, of those whose event is stored', async () => {
-    await database.query(
+    await suite.database.query(
       `INSERT INTO stream (id, context_id, name, owner, epoch, last_sequence, first_position, last_position,
          first_event_at, last_event_at) VALUES (1, 1, 'a', 'x', 1, 1, 1, 1, 1, 1), (2, 2, 'a', 'x', 1, 1, 1, 1, 1, 1),
          (3, 1, 'a ', 'x', 1, 1, 1, 1, 1, 1)`,
     );
-    await database.query(
+    await suite.database.query(
       `INSERT INTO log (position, kind, event_id, context_id, topic_id, stream_id, created_at, version, subject, issuer,
          payload_bytes) VALUES (1, 1, 1, 1, 1, 1, 1, 0, 0, 'x', 0), (2, 1, 2, 2, 2, 2, 1, 0, 0, 'x', 0),
          (3, 1, 3, 1, 1, 3, 1, 0, 0, 'x', 0), (4, 1, 4, 1, 1, NULL, 1, 0, 0, 'x', 0)`,
