@@ -2,6 +2,7 @@
 
 import { Pipe } from '../server/pipe.js';
 import { TestClient } from '../server/server.js';
+import { Actor } from './actor.js';
 import { type ActorScene, type LiveInstance, limited, pause } from './instances.js';
 import type { SeenDelivery } from './operation-log.js';
 import { RandomAnswers } from './random-answers.js';
@@ -11,33 +12,23 @@ import type { Credit, RecordedConsumer } from './recorded-consumer.js';
 const MOODS = { diligent: 8, partial: 4, forgetful: 2, hasty: 3, frozen: 1, broken: 2 };
 
 /** Subscribes again and again; members of one consumer share few names, so that some replace others. */
-export class RandomMember {
+export class RandomMember extends Actor {
   readonly #scene: ActorScene;
   readonly #consumer: RecordedConsumer;
   readonly #names: number;
-  readonly #stopping = new AbortController();
   readonly #answers: RandomAnswers;
-  #done: Promise<void> = Promise.resolve();
 
   constructor(scene: ActorScene, consumer: RecordedConsumer, names: number) {
+    super();
     this.#scene = scene;
     this.#consumer = consumer;
     this.#names = names;
     this.#answers = new RandomAnswers(consumer, scene.random);
   }
 
-  start(): void {
-    this.#done = this.#run();
-  }
-
-  async stop(): Promise<void> {
-    this.#stopping.abort();
-    await this.#done;
-  }
-
-  async #run(): Promise<void> {
+  protected async run(): Promise<void> {
     const { random, signal } = this.#scene;
-    while (!this.#stopping.signal.aborted && !signal.aborted) {
+    while (!this.stopping.aborted && !signal.aborted) {
       const instance = this.#consumer.choose(random);
       if (instance !== undefined) await this.#session(instance);
       await pause(random.between(10, 200), signal);
@@ -48,7 +39,7 @@ export class RandomMember {
     const { random } = this.#scene;
     const mood = random.weighted(MOODS);
     const lasts = random.between(100, 1_200);
-    await limited(lasts, [this.#stopping.signal], (leaving) => this.#be(mood, instance, leaving));
+    await limited(lasts, [this.stopping], (leaving) => this.#be(mood, instance, leaving));
   }
 
   async #be(mood: keyof typeof MOODS, instance: LiveInstance, leaving: AbortSignal): Promise<void> {
@@ -89,7 +80,7 @@ export class RandomMember {
 
   async #freeze(pipe: Pipe | undefined): Promise<void> {
     pipe?.freeze();
-    await pause(this.#scene.random.between(300, 2_000), this.#stopping.signal);
+    await pause(this.#scene.random.between(300, 2_000), this.stopping);
     pipe?.thaw();
   }
 
@@ -109,34 +100,24 @@ export class RandomMember {
 }
 
 /** Fetches again and again, now and then with a call of before. */
-export class RandomFetcher {
+export class RandomFetcher extends Actor {
   readonly #scene: ActorScene;
   readonly #consumer: RecordedConsumer;
   readonly #member: string;
   readonly #answers: RandomAnswers;
-  #stopping = false;
-  #done: Promise<void> = Promise.resolve();
   #requests = 0;
 
   constructor(scene: ActorScene, consumer: RecordedConsumer, member: string) {
+    super();
     this.#scene = scene;
     this.#consumer = consumer;
     this.#member = member;
     this.#answers = new RandomAnswers(consumer, scene.random);
   }
 
-  start(): void {
-    this.#done = this.#run();
-  }
-
-  async stop(): Promise<void> {
-    this.#stopping = true;
-    await this.#done;
-  }
-
-  async #run(): Promise<void> {
+  protected async run(): Promise<void> {
     const { random, signal } = this.#scene;
-    while (!this.#stopping && !signal.aborted) {
+    while (!this.stopping.aborted && !signal.aborted) {
       const instance = this.#consumer.choose(random);
       if (instance !== undefined) await this.#fetch(instance.client);
       await pause(random.between(20, 300), signal);
@@ -154,39 +135,29 @@ export class RandomFetcher {
 }
 
 /** A member that acknowledges whatever it gets: all are like this in the end. */
-export class GoodMember {
+export class GoodMember extends Actor {
   readonly #scene: ActorScene;
   readonly #consumer: RecordedConsumer;
   readonly #member: string;
-  readonly #stopping = new AbortController();
-  #done: Promise<void> = Promise.resolve();
 
   constructor(scene: ActorScene, consumer: RecordedConsumer, member: string) {
+    super();
     this.#scene = scene;
     this.#consumer = consumer;
     this.#member = member;
   }
 
-  start(): void {
-    this.#done = this.#run();
-  }
-
-  async stop(): Promise<void> {
-    this.#stopping.abort();
-    await this.#done;
-  }
-
-  async #run(): Promise<void> {
+  protected async run(): Promise<void> {
     const { random, signal } = this.#scene;
     const terms = { member: this.#member, maxInFlight: 50, maxInFlightBytes: 1024 * 1024 };
-    while (!this.#stopping.signal.aborted && !signal.aborted) {
+    while (!this.stopping.aborted && !signal.aborted) {
       const client = this.#consumer.choose(random)?.client;
       if (client !== undefined) {
         const acknowledge = (deliveries: readonly SeenDelivery[]) => {
           const asked = deliveries.map(({ event, lease }) => ({ position: event.position, lease }));
           return this.#consumer.acknowledge(client, asked);
         };
-        await this.#consumer.subscribe(client, terms, acknowledge, this.#stopping.signal);
+        await this.#consumer.subscribe(client, terms, acknowledge, this.stopping);
       }
       await pause(20, signal);
     }

@@ -1,6 +1,7 @@
 // Somebody who manages a consumer while it works: seeks, changes settings, deletes it and makes it again, looks.
 
 import { type ConsumerSettings, Ordering } from '../../../generated/madeleine/v1/consumer_service.js';
+import { Actor } from './actor.js';
 import type { ConsumerChanges } from './consumer-changes.js';
 import { type ActorScene, pause } from './instances.js';
 import { RandomAnswers } from './random-answers.js';
@@ -21,17 +22,16 @@ const ACTIONS = {
 
 type Filter = NonNullable<ConsumerSettings['filter']>;
 
-export class RandomOperator {
+export class RandomOperator extends Actor {
   readonly #scene: ActorScene;
   readonly #consumer: RecordedConsumer;
   readonly #changes: ConsumerChanges;
   /** One of them at a time. */
   readonly #filters: readonly Filter[];
   readonly #answers: RandomAnswers;
-  readonly #stopping = new AbortController();
-  #done: Promise<void> = Promise.resolve();
 
   constructor(scene: ActorScene, consumer: RecordedConsumer, changes: ConsumerChanges, filters: readonly Filter[]) {
+    super();
     this.#scene = scene;
     this.#consumer = consumer;
     this.#changes = changes;
@@ -39,19 +39,9 @@ export class RandomOperator {
     this.#answers = new RandomAnswers(consumer, scene.random);
   }
 
-  start(): void {
-    this.#done = this.#run();
-  }
-
-  /** Resolves once its last change is answered. */
-  async stop(): Promise<void> {
-    this.#stopping.abort();
-    await this.#done;
-  }
-
-  async #run(): Promise<void> {
+  protected async run(): Promise<void> {
     const { random } = this.#scene;
-    const { signal } = this.#stopping;
+    const signal = this.stopping;
     for (;;) {
       await pause(random.between(150, 700), signal);
       if (signal.aborted) return;

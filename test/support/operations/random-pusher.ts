@@ -5,6 +5,7 @@ import { ClientError } from 'nice-grpc';
 import { refusalFrom } from '../contract/refusals.js';
 import { jsonPayload, newEvent } from '../events/builders.js';
 import type { TestClient } from '../server/server.js';
+import { Actor } from './actor.js';
 import { type ActorScene, limited, pause, surpriseOf } from './instances.js';
 import type { EventFacts, OperationLog, PushOperation } from './operation-log.js';
 
@@ -23,38 +24,22 @@ export interface PusherTerms {
   readonly events: number;
 }
 
-export class RandomPusher {
+export class RandomPusher extends Actor {
   readonly #scene: ActorScene;
   readonly #terms: PusherTerms;
   readonly #log: OperationLog;
-  #stopping = false;
-  #done: Promise<void> = Promise.resolve();
 
   constructor(scene: ActorScene, terms: PusherTerms, log: OperationLog) {
+    super();
     this.#scene = scene;
     this.#terms = terms;
     this.#log = log;
   }
 
-  start(): void {
-    this.#done = this.#run();
-  }
-
-  /** Resolves once it has pushed all its events. */
-  get finished(): Promise<void> {
-    return this.#done;
-  }
-
-  /** Resolves once everything is answered. */
-  async stop(): Promise<void> {
-    this.#stopping = true;
-    await this.#done;
-  }
-
-  async #run(): Promise<void> {
+  protected async run(): Promise<void> {
     const { random, signal } = this.#scene;
     const { pauseMs, events } = this.#terms;
-    for (let left = events; left > 0 && !this.#stopping && !signal.aborted; ) {
+    for (let left = events; left > 0 && !this.stopping.aborted && !signal.aborted; ) {
       const count = random.chance(0.7) ? 1 : random.between(2, 8);
       left -= count;
       await this.#push(Array.from({ length: count }, () => this.#newEvent()));
