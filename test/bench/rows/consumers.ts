@@ -9,6 +9,7 @@ import { withClient } from '../stage.js';
 import { PUSH_STREAM } from './push.js';
 
 const CATCH_UP_EVENTS = 200_000;
+const REJECTING_EVENTS = 100_000;
 /** Events of an old topic, and how many of them a consumer gets. */
 const OLD_EVENTS = 1_200_000;
 const PART_EVENTS = 100_000;
@@ -35,6 +36,29 @@ class CatchUpRow implements Row {
     );
     const limit = 'no-op stream of the same frames';
     return [{ figure: this.figures[0], ...measured, limit, unit: 'events/s', bounds: { must: 0.45, aim: 0.7 } }];
+  }
+}
+
+/** A consumer that gives one event in a hundred back, once: what it costs, and that nothing waits for these. */
+class RejectingRow implements Row {
+  readonly figures = ['catching up, one event in a hundred rejected'] as const;
+
+  async measure({ stage, rounds }: RowContext): Promise<Figure[]> {
+    const server = await stage.server();
+    await fill(server, REJECTING_EVENTS);
+    let consumers = 0;
+    const measure = (rejecting: Pick<CatchUp, 'rejectOneIn'>) => {
+      consumers += 1;
+      const consumer = `rejecting-${consumers}`;
+      return withClient(server, (client) => catchUp(client, { consumer, events: REJECTING_EVENTS, ...rejecting }));
+    };
+    const measured = await inTurns(
+      rounds,
+      () => measure({ rejectOneIn: 100 }),
+      () => measure({}),
+    );
+    const limit = 'the same without rejections';
+    return [{ figure: this.figures[0], ...measured, limit, unit: 'events/s', bounds: { must: 0.5, aim: 0.8 } }];
   }
 }
 
@@ -111,6 +135,7 @@ async function fill(server: BenchProcess, events: number): Promise<void> {
 
 export const CONSUMER_ROWS: readonly Row[] = [
   new CatchUpRow(),
+  new RejectingRow(),
   new OldTopicRow(),
   new FanOutRow(1),
   new FanOutRow(10),
