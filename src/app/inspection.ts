@@ -1,9 +1,10 @@
 // What a server's database is like, as far as it matters to us: told by the server that has it open, or by whoever asks beside it.
 
 import type { DoctorFinding } from '../cli/commands/program.js';
+import { reservedConsumers } from '../storage/mysql/consumers/reserved-names.js';
 import type { Database } from '../storage/mysql/sql/database.js';
 import type { DatabaseFinding } from '../storage/mysql/sql/durability.js';
-import { assertSchemaUsable, readSchemaState, SCHEMA_VERSION } from '../storage/mysql/sql/schema.js';
+import { assertSchemaUsable, readSchemaState, SCHEMA_VERSION, type SchemaState } from '../storage/mysql/sql/schema.js';
 import { type DatabaseHandle, databaseFindings } from './database.js';
 
 /** Clocks further apart than this are worth a word: leases follow the database's clock, people read ours. */
@@ -27,7 +28,7 @@ export async function inspect(
       { check: 'database', state: 'ok', detail: `${name} answers` },
       ...settings.map(settingFinding),
       await clockFinding(database, nowMs),
-      await schemaFinding(database),
+      ...(await schemaFindings(database)),
     ];
     return { database: name, findings };
   } catch (error) {
@@ -57,8 +58,20 @@ async function clockFinding(database: Database, nowMs: () => number): Promise<Do
   return { check: 'clock', state: 'warning', detail, mend: 'let NTP keep both clocks' };
 }
 
-async function schemaFinding(database: Database): Promise<DoctorFinding> {
+async function schemaFindings(database: Database): Promise<readonly DoctorFinding[]> {
   const state = await readSchemaState(database);
+  return [schemaFinding(state), ...(state.version === 0 ? [] : await namesFindings(database))];
+}
+
+async function namesFindings(database: Database): Promise<readonly DoctorFinding[]> {
+  const detail = await reservedConsumers(database);
+  if (detail === undefined) return [];
+  const mend =
+    'such names are for the server from a later version on: go on under another name, beginning after the offset';
+  return [{ check: 'consumer names', state: 'warning', detail, mend }];
+}
+
+function schemaFinding(state: SchemaState): DoctorFinding {
   try {
     assertSchemaUsable(state);
   } catch (error) {

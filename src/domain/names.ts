@@ -58,6 +58,14 @@ export function ownContextProblem(context: string): string | undefined {
   return context === ALL_CONTEXTS ? '"all" is reserved for reading' : nameProblem(context);
 }
 
+/** Names of consumers that begin with it are for consumers that the server runs itself: none is created by a call. */
+export const RESERVED_CONSUMERS = 'route:';
+
+/** Says what is wrong with the name of a consumer that is to be created. Those that are there already go on. */
+export function newConsumerProblem(name: string): string | undefined {
+  return name.startsWith(RESERVED_CONSUMERS) ? `names that begin with "${RESERVED_CONSUMERS}" are reserved` : undefined;
+}
+
 /** One text for a context and a name in it; names have no control characters, so it is unambiguous. */
 export function scopedKey(context: string, name: string): string {
   return `${context}\u0000${name}`;

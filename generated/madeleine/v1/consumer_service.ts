@@ -532,7 +532,10 @@ export interface Consumer {
 export interface SubscribeRequest {
   /** Context of the consumer. Empty means `default`; `all`: events of every context. */
   context: string;
-  /** Name of the consumer, required. A name: 1 to 255 bytes of UTF-8 without control characters, spaces inside only. */
+  /**
+   * Name of the consumer, required. A name: 1 to 255 bytes of UTF-8 without control characters, spaces inside only. Names that begin
+   * with `route:` are for the server: none is created.
+   */
   consumer: string;
   /** Where it begins, if this creates it; EARLIEST if unset. */
   start:
@@ -816,7 +819,7 @@ export interface ExtendAckDeadlineResponse {
 export interface CreateConsumerRequest {
   /** Context. Empty means `default`; `all`: events of every context. */
   context: string;
-  /** Name, required. */
+  /** Name, required. Names that begin with `route:` are for the server: FIELD_INVALID, unless it is there already. */
   name: string;
   /** Settings; unset ones get their defaults. */
   settings:

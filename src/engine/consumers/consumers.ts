@@ -13,9 +13,10 @@ import {
   type StartPosition,
 } from '../../domain/consumers/consumer.js';
 import type { AckStatus, Answer, MemberCredit, Rejection } from '../../domain/consumers/delivery-types.js';
-import { assertNever, drainingError, MadeleineError, parkedUnknown } from '../../domain/errors.js';
+import { assertNever, drainingError, fieldInvalid, MadeleineError, parkedUnknown } from '../../domain/errors.js';
 import { compileCriteria } from '../../domain/events/event-filter.js';
 import type { ParkedPlace } from '../../domain/group/group-plan-types.js';
+import { newConsumerProblem } from '../../domain/names.js';
 import type { ConsumerRecord, ListConsumersOptions } from '../../storage/ports/consumer-storage.js';
 import type { ParkedPage, ParkedSelection } from '../../storage/ports/parked-storage.js';
 import type { Millis, Position } from '../../units.js';
@@ -219,7 +220,7 @@ export class Consumers {
   async create({ key, start, settings: patch }: ConsumerUse): Promise<CountedView> {
     if (this.#sessions.draining) throw drainingError();
     const settings = applySettings(DEFAULT_SETTINGS, patch);
-    assertSameSettings(await this.#create(key, settings, start), settings);
+    assertSameSettings(await this.#create(key, settings, { start, nameField: 'name' }), settings);
     return this.get(key);
   }
 
@@ -302,7 +303,7 @@ export class Consumers {
     let session = await this.#sessions.open(key);
     while (session === undefined) {
       if (mustExist !== undefined) throw consumerUnknown(key);
-      await this.#create(key, applySettings(DEFAULT_SETTINGS, settings), start);
+      await this.#create(key, applySettings(DEFAULT_SETTINGS, settings), { start, nameField: 'consumer' });
       session = await this.#sessions.open(key);
     }
     assertSameSettings(session.changes, settings);
@@ -315,10 +316,16 @@ export class Consumers {
     return session;
   }
 
-  async #create(key: ConsumerKey, settings: ConsumerRecord['settings'], start: StartPosition): Promise<ConsumerRecord> {
+  async #create(
+    key: ConsumerKey,
+    settings: ConsumerRecord['settings'],
+    { start, nameField }: { start: StartPosition; nameField: string },
+  ): Promise<ConsumerRecord> {
     const { store, clock } = this.#options;
     const present = await store.find(key);
     if (present !== undefined) return present;
+    const problem = newConsumerProblem(key.name);
+    if (problem !== undefined) throw fieldInvalid(nameField, problem);
     const offset = await this.#positionOf(start, 'start.after_position');
     return (await store.create({ ...key, settings, offset, createdAt: clock.nowMs() * 1000 })).record;
   }
