@@ -27,6 +27,8 @@ const CATCH_UP_BYTES = 8 * 1024 * 1024;
 const MAX_CATCH_UP = 20_000;
 /** How long without a commit until one is made to learn whether the database still stores: one that is read-only answers too. */
 const HEARTBEAT_MS = 5_000;
+/** How long, at most, until this instance tells the others that it lives: while it commits groups it makes no other commits. */
+const SEEN_MS = 60_000;
 const ALL = { context: 'all', kinds: ENTRY_KINDS } as const;
 
 export interface LogTailOptions {
@@ -63,6 +65,8 @@ export class LogTail implements EntryKeeper {
   #reaching: Promise<void> | undefined;
   #stopped = false;
   #storedAtMs = 0;
+  /** When a barrier was made, which writes the instance's own row. */
+  #seenAtMs = 0;
   #up = true;
 
   constructor(options: LogTailOptions) {
@@ -272,7 +276,9 @@ export class LogTail implements EntryKeeper {
         return isStored;
       },
     );
-    if (isStored) this.#storedAtMs = this.#options.clock.monotonicMs();
+    if (!isStored) return head;
+    this.#storedAtMs = this.#options.clock.monotonicMs();
+    this.#seenAtMs = this.#storedAtMs;
     return head;
   }
 
@@ -283,7 +289,8 @@ export class LogTail implements EntryKeeper {
   }
 
   #isHeartbeatDue(): boolean {
-    return this.#options.clock.monotonicMs() - this.#storedAtMs >= HEARTBEAT_MS;
+    const nowMs = this.#options.clock.monotonicMs();
+    return nowMs - this.#storedAtMs >= HEARTBEAT_MS || nowMs - this.#seenAtMs >= SEEN_MS;
   }
 
   async #catchUp(position: Position): Promise<void> {
