@@ -5,6 +5,7 @@ import { registry as rpcRegistry } from 'nice-grpc-prometheus';
 import { collectDefaultMetrics } from 'prom-client';
 import type { Config } from '../config.js';
 import type { RetryPolicy } from '../domain/cawins/retry-policy.js';
+import { UpSince } from '../engine/admin/up-since.js';
 import { WireEventEncoder } from '../grpc/events/event-encoder.js';
 import { LibraryLog } from '../grpc/server/library-log.js';
 import { GrpcServer } from '../grpc/server/server.js';
@@ -44,7 +45,7 @@ export interface Addresses {
 }
 
 /** The groups of parts that serve calls. */
-type Engine = Pick<ServicesOptions, 'log' | 'consumers' | 'events' | 'callbacks'>;
+type Engine = Pick<ServicesOptions, 'log' | 'consumers' | 'events' | 'callbacks' | 'instance'>;
 
 /** One instance of madeleine. */
 export class App {
@@ -59,10 +60,11 @@ export class App {
   #server: GrpcServer | undefined;
   #handle: DatabaseHandle | undefined;
   #listening = false;
-  #databaseUp = true;
+  readonly #database: UpSince;
 
   constructor({ config, logger, clock = systemClock, random = Math.random, retryPolicy, killed }: AppOptions) {
     this.#surroundings = { config, clock, random, metrics: new Metrics(), logger };
+    this.#database = new UpSince(clock);
     this.#retryPolicy = retryPolicy;
     this.#killed = killed;
     this.#started = new Started(logger);
@@ -147,7 +149,7 @@ export class App {
       retryPolicy: this.#retryPolicy,
     });
     callbacks.start(this.#started);
-    return { log, consumers, events, callbacks };
+    return { log, consumers, events, callbacks, instance };
   }
 
   /** Serves health and metrics; returns where. */
@@ -173,7 +175,14 @@ export class App {
     const surroundings = this.#surroundings;
     const { config, clock, logger } = surroundings;
     const server = new GrpcServer({
-      services: services({ ...engine, surroundings, handle, encoder: this.#encoder, draining: this.#draining.signal }),
+      services: services({
+        ...engine,
+        surroundings,
+        handle,
+        database: this.#database,
+        encoder: this.#encoder,
+        draining: this.#draining.signal,
+      }),
       maxStreams: config.maxStreams,
       draining: this.#draining.signal,
       clock,
@@ -200,12 +209,12 @@ export class App {
     const reasons: string[] = [];
     if (this.#draining.signal.aborted) reasons.push('the server drains');
     else if (!this.#listening) reasons.push('the server starts');
-    if (!this.#databaseUp) reasons.push('the database does not answer or store');
+    if (!this.#database.isUp) reasons.push('the database does not answer or store');
     return reasons;
   }
 
   #onDatabase(up: boolean): void {
-    this.#databaseUp = up;
+    this.#database.set(up);
     this.#showHealth();
   }
 

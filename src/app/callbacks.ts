@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Config } from '../config.js';
 import { DEFAULT_RETRY_POLICY, type RetryPolicy } from '../domain/cawins/retry-policy.js';
+import type { Condition } from '../domain/condition.js';
 import { CallbackCall } from '../engine/cawins/callback-call.js';
 
 import { CallbackResults } from '../engine/cawins/callback-results.js';
@@ -103,6 +104,17 @@ export class CallbackParts {
     const store = new MysqlFiringStore({ database: handle.database });
     if (endedRuns !== undefined) await store.releaseEnded(endedRuns);
     return new CallbackParts(options, store, new CawinVault(await openBox(options.surroundings.config)));
+  }
+
+  /** How the runner is. */
+  get condition(): Condition {
+    const detail = `calls under way: ${this.#runner.callsUnderWay}`;
+    return { state: this.#stopped === undefined ? 'up' : 'down', detail };
+  }
+
+  /** How the way to the operator's broker is. */
+  get broker(): Condition {
+    return this.#callbacks.broker;
   }
 
   /** Starts making firings and calls. The log has to be started. */

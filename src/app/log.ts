@@ -28,8 +28,8 @@ import type { Surroundings } from './surroundings.js';
 const COMMITTERS = 2;
 /** The part of the pool that pages of the log may take: what is short does not wait for them. */
 const PAGES_PART = 0.6;
-const MAX_QUEUED_EVENTS = 20_000;
-const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
+export const MAX_QUEUED_EVENTS = 20_000;
+export const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
 const MAX_GROUP_BYTES = 6 * 1024 * 1024;
 
 export interface LogPartsOptions {

@@ -1,10 +1,12 @@
 // The services that the gRPC server registers, over the parts that do their work.
 
+import { AdminServiceDefinition } from '../../generated/madeleine/v1/admin_service.js';
 import { CawinServiceDefinition } from '../../generated/madeleine/v1/cawin_service.js';
 import { ConsumerServiceDefinition } from '../../generated/madeleine/v1/consumer_service.js';
 import { EventServiceDefinition } from '../../generated/madeleine/v1/event_service.js';
 import { StreamServiceDefinition } from '../../generated/madeleine/v1/stream_service.js';
 import { TopicServiceDefinition } from '../../generated/madeleine/v1/topic_service.js';
+import type { UpSince } from '../engine/admin/up-since.js';
 import { CheckOrWait } from '../engine/cawins/check-or-wait.js';
 import type { Consumers } from '../engine/consumers/consumers.js';
 import { EditedReplays } from '../engine/consumers/parked/edited-replays.js';
@@ -26,6 +28,8 @@ import { Outgoing } from '../grpc/wire/outgoing.js';
 import { MysqlConsumerStore } from '../storage/mysql/consumers/consumer-store.js';
 import { MysqlParkedStore } from '../storage/mysql/consumers/parked-store.js';
 import { MysqlStreamStore } from '../storage/mysql/log/stream-store.js';
+import type { Instance } from '../storage/ports/log-storage.js';
+import { adminService } from './admin.js';
 import type { CallbackParts } from './callbacks.js';
 import type { DatabaseHandle } from './database.js';
 import type { EventParts } from './events.js';
@@ -40,6 +44,9 @@ export interface ServicesOptions {
   readonly events: EventParts;
   readonly callbacks: CallbackParts;
   readonly encoder: WireEventEncoder;
+  readonly instance: Instance;
+  /** Whether the database answers and stores. */
+  readonly database: UpSince;
   /** Aborts when the server drains. */
   readonly draining: AbortSignal;
 }
@@ -53,6 +60,7 @@ export function services(options: ServicesOptions): RegisteredService[] {
     registered(TopicServiceDefinition, {}, topicService(options)),
     registered(ConsumerServiceDefinition, consumerCodecs(pushLimits(options)), consumerService(options, outgoing)),
     registered(CawinServiceDefinition, CAWIN_CODECS, cawinService(options)),
+    registered(AdminServiceDefinition, {}, adminService(options)),
   ];
 }
 

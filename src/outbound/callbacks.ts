@@ -2,6 +2,7 @@
 // made fit to be written down.
 
 import { type CallbackUrl, parseCallbackUrl } from '../domain/cawins/callback-url.js';
+import type { Condition } from '../domain/condition.js';
 import { MadeleineError } from '../domain/errors.js';
 import type { AttemptResult, CallbackAttempt, CallbackSender } from '../engine/cawins/callback-sender.js';
 import type { Clock } from '../lib/clock.js';
@@ -32,6 +33,11 @@ export class Callbacks implements CallbackSender {
 
   constructor(options: CallbacksOptions) {
     this.#options = options;
+  }
+
+  /** How the way to the broker is. */
+  get broker(): Condition {
+    return this.#options.amqp?.condition ?? { state: 'off', detail: 'MADELEINE_AMQP_URL names none' };
   }
 
   /** See CallbackSender.send. */

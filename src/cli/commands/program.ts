@@ -1,12 +1,11 @@
 // The command line `madeleine`: puts the commands together, and turns what they throw into a sentence and an exit code.
 
-import { readFileSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { Command, CommanderError } from 'commander';
-import { PACKAGE_ROOT } from '../../lib/package-root.js';
 import { describeFailure, ExitCode, exitCodeOf, Unread, UsageError, unwritable } from '../connection/failures.js';
 import type { CliDeps } from '../deps.js';
 import { argumentProblem } from '../text/arguments.js';
+import { infoCommand } from './admin/info.js';
 import { cawinsCommand } from './cawins/cawins.js';
 import { ackCommand } from './consumers/ack.js';
 import { consumersCommand } from './consumers/consumers.js';
@@ -20,6 +19,7 @@ import { pushCommand } from './events/push.js';
 import { readCommand } from './events/read.js';
 import { streamsCommand } from './events/streams.js';
 import { tailCommand } from './events/tail.js';
+import { productVersion } from './product-version.js';
 import { callCommand } from './rpc/call.js';
 import { doctorCommand } from './server/doctor.js';
 import { migrateCommand } from './server/migrate.js';
@@ -33,7 +33,7 @@ import { explainCommand } from './waits/explain.js';
 export type { CliDeps, DoctorFinding, DoctorWish, MigrationReport } from '../deps.js';
 
 const COMMANDS = [
-  ...[serveCommand, migrateCommand, doctorCommand],
+  ...[serveCommand, migrateCommand, doctorCommand, infoCommand],
   ...[
     pushCommand,
     readCommand,
@@ -73,7 +73,7 @@ export function buildProgram(deps: CliDeps): Command {
     .description(
       'A business event server: push what happened, wait for what must happen, read it all as durable streams.',
     )
-    .version(`madeleine ${packageVersion()}`, '-V, --version', 'print the version')
+    .version(`madeleine ${productVersion()}`, '-V, --version', 'print the version')
     .addHelpText('after', HELP);
   for (const make of COMMANDS) program.addCommand(make(deps));
   forEachCommand(program, (command) => {
@@ -128,12 +128,6 @@ function refuseUnknown(command: Command): string {
 /** Resolves when everything printed is written, or cannot be. */
 async function flushed(stdout: Writable): Promise<void> {
   if (!stdout.destroyed) await new Promise<void>((resolve) => stdout.write('', () => resolve()));
-}
-
-/** The version of the package that this is of. */
-function packageVersion(): string {
-  const { version } = JSON.parse(readFileSync(new URL('package.json', PACKAGE_ROOT), 'utf8')) as { version: string };
-  return version;
 }
 
 function assertReadable(argv: readonly string[]): void {

@@ -13,6 +13,7 @@ import {
   waitForChannelReady,
 } from 'nice-grpc';
 import { errorDetailsClientMiddleware } from 'nice-grpc-error-details';
+import { AdminServiceDefinition } from '../../../generated/madeleine/v1/admin_service.js';
 import { CawinServiceDefinition } from '../../../generated/madeleine/v1/cawin_service.js';
 import { ConsumerServiceDefinition } from '../../../generated/madeleine/v1/consumer_service.js';
 import { EventServiceDefinition } from '../../../generated/madeleine/v1/event_service.js';
@@ -73,6 +74,7 @@ export class MadeleineClient {
   readonly topics: Client<typeof TopicServiceDefinition>;
   readonly consumers: Client<typeof ConsumerServiceDefinition>;
   readonly cawins: Client<typeof CawinServiceDefinition>;
+  readonly admin: Client<typeof AdminServiceDefinition>;
   /** Ends every wait and call. */
   readonly signal: AbortSignal;
   readonly #factory = createClientFactory().use(errorDetailsClientMiddleware);
@@ -90,6 +92,7 @@ export class MadeleineClient {
     this.topics = this.of(TopicServiceDefinition);
     this.consumers = this.of(ConsumerServiceDefinition);
     this.cawins = this.of(CawinServiceDefinition);
+    this.admin = this.of(AdminServiceDefinition);
   }
 
   /** The methods of a service. */

@@ -22,7 +22,7 @@ export interface DeliveryWindowOptions {
   readonly random: () => number;
 }
 
-const DEFAULT_LIMITS: WindowLimits = {
+export const DEFAULT_LIMITS: WindowLimits = {
   maxAckedRanges: 10_000,
   maxAckedAhead: 100_000,
   maxOutstanding: 1_000_000,

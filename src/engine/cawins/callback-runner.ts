@@ -57,6 +57,11 @@ export class CallbackRunner {
     this.#options = options;
   }
 
+  /** Calls that are under way, each until its result is written. */
+  get callsUnderWay(): number {
+    return this.#underWay.size;
+  }
+
   start(): void {
     this.#running = this.#run();
   }

@@ -34,7 +34,7 @@ const SILENCE_MS = 10_000;
 /** Positions scanned without a match before a frame says so. */
 const PROGRESS_POSITIONS = 20_000;
 /** Further behind than this, a watcher is told what it missed instead of getting it. */
-const WATCH_MAX_LAG = 10_000;
+export const WATCH_MAX_LAG = 10_000;
 const WATCH_BATCH = 256;
 
 export interface ReadOptions {

@@ -81,14 +81,14 @@ import {
 } from '../wire/wire.js';
 import { assertAtMost, greatestNamed } from './named-positions.js';
 
-const MAX_ACKNOWLEDGEMENTS = 10_000;
+export const MAX_ACKNOWLEDGEMENTS = 10_000;
 /** Event ids, and message ids: each is looked up. */
-const MAX_ACKNOWLEDGED_IDS = 1_000;
-const MAX_REASON_BYTES = 1_024;
+export const MAX_ACKNOWLEDGED_IDS = 1_000;
+export const MAX_REASON_BYTES = 1_024;
 export const MAX_CODE_BYTES = 64;
 const CHECKS = BigInt(LEASE_CHECKS);
-const CREDIT_EVENTS = { default: 100, min: 1, max: 65_536 };
-const CREDIT_BYTES = { default: 1024 * 1024, min: 1024, max: 64 * 1024 * 1024 };
+export const CREDIT_EVENTS = { default: 100, min: 1, max: 65_536 };
+export const CREDIT_BYTES = { default: 1024 * 1024, min: 1024, max: 64 * 1024 * 1024 };
 
 /** Which consumer a member's request means, and how it is made if it does not exist and need not. */
 export function useFromWire(request: SubscribeRequest | FetchRequest): MemberCall {

@@ -16,7 +16,7 @@ import { MAX_CODE_BYTES } from './consumer-wire.js';
 import { assertAtMost, greatestNamed } from './named-positions.js';
 
 /** Parked events that one request names. */
-const MAX_POSITIONS = 1_000;
+export const MAX_POSITIONS = 1_000;
 
 type WireSelection = Pick<ListParkedEventsRequest, 'code' | 'stream' | 'parkedAfter' | 'parkedBefore'>;
 

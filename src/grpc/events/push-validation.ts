@@ -32,7 +32,7 @@ import {
 } from './push-decoder.js';
 
 const MAX_PROPERTY_VALUE_BYTES = 4_096;
-const MAX_PROPERTIES_BYTES = 16 * 1024;
+export const MAX_PROPERTIES_BYTES = 16 * 1024;
 
 export interface PushLimits {
   readonly maxEventBytes: number;

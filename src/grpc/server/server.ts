@@ -22,7 +22,7 @@ import { Reflection } from './reflection.js';
 import { tellWritten } from './written-messages.js';
 
 /** Bytes that a request may have; above them gRPC itself answers RESOURCE_EXHAUSTED. */
-const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
+export const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
 const KEEPALIVE_TIME_MS = 25_000;
 const KEEPALIVE_TIMEOUT_MS = 10_000;
 

@@ -4,7 +4,7 @@
 import { decodePageToken, encodePageToken, type Key, type KeyKinds } from './page-token.js';
 import { sizeField } from './wire.js';
 
-const PAGE_SIZE = { default: 100, max: 1_000 };
+export const PAGE_SIZE = { default: 100, max: 1_000 };
 /** Bytes of items that a message may have; clients take 4 MiB unless told otherwise. */
 export const MAX_MESSAGE_BYTES = 3.5 * 1024 * 1024;
 /** Tag and length before each item. */

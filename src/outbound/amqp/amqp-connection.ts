@@ -5,6 +5,7 @@ import { lookup } from 'node:dns/promises';
 import { isIP, type Socket } from 'node:net';
 import { type ChannelModel, type ConfirmChannel, connect } from 'amqplib';
 import { type Backoff, backoffMs, JITTER } from '../../domain/backoff.js';
+import type { Condition } from '../../domain/condition.js';
 import type { Clock } from '../../lib/clock.js';
 import { Deadline } from '../../lib/deadline.js';
 import { orAbort } from '../../lib/or-abort.js';
@@ -63,6 +64,15 @@ export class AmqpConnection {
   constructor(options: AmqpConnectionOptions) {
     this.#options = options;
     this.#target = parseBrokerUrl(options.url);
+  }
+
+  /** How the connection is; it is made when the first message needs it. */
+  get condition(): Condition {
+    if (this.#blockedBecause !== undefined)
+      return { state: 'down', detail: `it takes no messages: ${this.#blockedBecause}` };
+    if (this.#model !== undefined) return { state: 'up', detail: 'connected' };
+    if (this.#lastFailure !== '') return { state: 'down', detail: this.#lastFailure };
+    return { state: 'idle', detail: 'no callback has needed it' };
   }
 
   /**

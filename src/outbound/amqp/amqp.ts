@@ -3,6 +3,7 @@
 
 import type { Message, Options } from 'amqplib';
 import type { AmqpCallbackUrl } from '../../domain/cawins/callback-url.js';
+import type { Condition } from '../../domain/condition.js';
 import type { CallbackAttempt } from '../../engine/cawins/callback-sender.js';
 import type { Millis } from '../../units.js';
 import { type Answer, AttemptFailure } from '../attempt/attempt-failure.js';
@@ -42,6 +43,11 @@ export class Amqp {
   constructor(options: AmqpOptions) {
     this.#options = options;
     this.#connection = new AmqpConnection(options);
+  }
+
+  /** See AmqpConnection.condition. */
+  get condition(): Condition {
+    return this.#connection.condition;
   }
 
   /** Makes one attempt; the signal is its whole time. Rejects with an AttemptFailure or the signal's reason. */

@@ -243,6 +243,7 @@ const LARGEST: Readonly<Record<string, () => Promise<unknown>>> = {
     await hugeEvent({ stream });
     return suite.client.streams.getStream({ name: stream });
   },
+  'AdminService/GetServerInfo': () => suite.client.admin.getServerInfo({}),
   'StreamService/ListStreams': () => suite.client.streams.listStreams({ pageSize: 1_000 }),
   'TopicService/RegisterTopic': () => topic(),
   'TopicService/GetTopic': async () => suite.client.topics.getTopic({ name: await topic() }),

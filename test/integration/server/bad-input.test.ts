@@ -138,6 +138,7 @@ const BASES: Readonly<Record<string, () => Tree | Promise<Tree>>> = {
   'CawinService/RetryCawin': async () => ({ id: await newCawin() }),
   'CawinService/ExplainWait': async () => ({ event_id: await awaitedEvent() }),
   'StreamService/ListStreams': () => ({}),
+  'AdminService/GetServerInfo': () => ({}),
   'TopicService/RegisterTopic': () => ({ name: newName(), settings: { description_paths: ['/order/id', '/state'] } }),
   'TopicService/GetTopic': () => ({ name: 'orders' }),
   'TopicService/ListTopics': () => ({}),

@@ -25,7 +25,7 @@ import { waitUntil } from '../../support/wait-until.js';
 const suite = useServer();
 const SERVICES = [
   '',
-  ...['Event', 'Stream', 'Topic', 'Consumer', 'Cawin'].map((service) => `madeleine.v1.${service}Service`),
+  ...['Event', 'Stream', 'Topic', 'Consumer', 'Cawin', 'Admin'].map((service) => `madeleine.v1.${service}Service`),
 ];
 const run = promisify(execFile);
 
@@ -51,7 +51,7 @@ describe('reflection', () => {
     expect(methods).toEqual(
       expect.arrayContaining(['madeleine.v1.EventService/PushEvent', 'grpc.health.v1.Health/Check']),
     );
-    expect(methods.filter((method) => method.startsWith('madeleine.'))).toHaveLength(41);
+    expect(methods.filter((method) => method.startsWith('madeleine.'))).toHaveLength(42);
   });
 
   async function fileOf(symbol: string): Promise<FileDescriptorProto> {

@@ -4,6 +4,7 @@ import type { CompatServiceDefinition } from 'nice-grpc';
 import { type Channel, type Client, createChannel, createClientFactory } from 'nice-grpc';
 import { errorDetailsClientMiddleware } from 'nice-grpc-error-details';
 import { pino } from 'pino';
+import { AdminServiceDefinition } from '../../../generated/madeleine/v1/admin_service.js';
 import { CawinServiceDefinition } from '../../../generated/madeleine/v1/cawin_service.js';
 import { ConsumerServiceDefinition } from '../../../generated/madeleine/v1/consumer_service.js';
 import { EventServiceDefinition } from '../../../generated/madeleine/v1/event_service.js';
@@ -136,6 +137,10 @@ export class TestClient {
 
   get cawins(): Client<typeof CawinServiceDefinition> {
     return this.of(CawinServiceDefinition);
+  }
+
+  get admin(): Client<typeof AdminServiceDefinition> {
+    return this.of(AdminServiceDefinition);
   }
 
   of<D extends CompatServiceDefinition>(definition: D): Client<D> {

@@ -12,11 +12,11 @@ export const HOUSE: Readonly<Record<string, string>> = {
   lib: '',
 
   // Builds everything, and alone knows every floor.
-  app: `cli/commands config domain/cawins engine/cawins engine/consumers engine/consumers/named engine/consumers/parked
-    engine/group engine/log engine/topics engine/waits generated grpc/cawins grpc/consumers grpc/events grpc/server grpc/topics grpc/wire http
+  app: `cli/commands config domain domain/cawins domain/consumers domain/descriptions domain/json domain/waits engine/admin engine/cawins engine/consumers engine/consumers/named engine/consumers/parked
+    engine/group engine/log engine/topics engine/waits generated grpc/admin grpc/cawins grpc/consumers grpc/events grpc/server grpc/topics grpc/wire http
     lib outbound outbound/amqp outbound/grpc outbound/guard outbound/http storage/embedded storage/instance
     storage/mysql/cawins storage/mysql/consumers storage/mysql/group storage/mysql/log
-    storage/mysql/names storage/mysql/sql storage/mysql/topics storage/mysql/waits storage/ports
+    storage/mysql/names storage/mysql/server storage/mysql/sql storage/mysql/topics storage/mysql/waits storage/ports
     settings telemetry`,
 
   // Decisions, pure: no clock, no I/O, no other floor.
@@ -33,6 +33,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'domain/waits': 'domain domain/events',
 
   // What runs: the parts that wait, read, commit and call, over ports.
+  'engine/admin': 'engine/log lib storage/ports',
   'engine/cawins': `domain domain/cawins domain/events domain/waits engine/cawins/callback-sender engine/group
     engine/log lib storage/ports telemetry`,
   'engine/cawins/callback-sender': 'domain/events',
@@ -61,6 +62,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
     storage/ports`,
   'storage/mysql/migrations': '',
   'storage/mysql/names': 'domain domain/events storage/mysql/sql',
+  'storage/mysql/server': 'storage/mysql/sql storage/ports',
   'storage/mysql/sql': 'domain lib settings storage/mysql/migrations',
   'storage/mysql/topics': `domain/group domain/topics storage/mysql/log storage/mysql/names storage/mysql/sql
     storage/ports`,
@@ -82,6 +84,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
     'domain/cawins engine/cawins/callback-sender lib outbound/attempt outbound/connection outbound/guard',
 
   // The contract for others to call.
+  'grpc/admin': 'domain engine/admin generated grpc/wire lib storage/ports',
   'grpc/cawins': `domain domain/cawins domain/events domain/json engine/cawins engine/group engine/log engine/waits
     generated grpc/events grpc/wire`,
   'grpc/consumers': `domain domain/consumers domain/events domain/json engine/consumers engine/consumers/named
@@ -97,8 +100,9 @@ export const HOUSE: Readonly<Record<string, string>> = {
 
   // The command line, a client like any other.
   cli: 'config',
-  'cli/commands': `cli cli/commands/cawins cli/commands/consumers cli/commands/events cli/commands/rpc cli/commands/server
+  'cli/commands': `cli cli/commands/admin cli/commands/cawins cli/commands/consumers cli/commands/events cli/commands/rpc cli/commands/server
     cli/commands/topics cli/commands/waits cli/connection cli/text lib`,
+  'cli/commands/admin': 'cli cli/connection cli/text generated',
   'cli/commands/cawins': 'cli cli/commands/events cli/connection cli/text generated lib',
   'cli/commands/consumers': 'cli cli/connection cli/text domain/events generated lib',
   'cli/commands/events': 'cli cli/connection cli/text domain domain/events generated lib',

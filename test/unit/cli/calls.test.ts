@@ -3,6 +3,7 @@
 
 import { createServer, type Server, ServerError, Status } from 'nice-grpc';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { AdminServiceDefinition } from '../../../generated/madeleine/v1/admin_service.js';
 import { CawinServiceDefinition } from '../../../generated/madeleine/v1/cawin_service.js';
 import { ConsumerServiceDefinition } from '../../../generated/madeleine/v1/consumer_service.js';
 import { EventServiceDefinition } from '../../../generated/madeleine/v1/event_service.js';
@@ -21,6 +22,7 @@ const DEFINITIONS = [
   TopicServiceDefinition,
   ConsumerServiceDefinition,
   CawinServiceDefinition,
+  AdminServiceDefinition,
 ];
 
 /** Answers by call, each call's in order, the last one again and again; an error is a refusal. */

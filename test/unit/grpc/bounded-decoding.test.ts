@@ -2,6 +2,7 @@
 
 import { BinaryReader } from '@bufbuild/protobuf/wire';
 import { describe, expect, it } from 'vitest';
+import { AdminServiceDefinition } from '../../../generated/madeleine/v1/admin_service.js';
 import { CawinServiceDefinition } from '../../../generated/madeleine/v1/cawin_service.js';
 import { ConsumerServiceDefinition } from '../../../generated/madeleine/v1/consumer_service.js';
 import { EventServiceDefinition } from '../../../generated/madeleine/v1/event_service.js';
@@ -150,6 +151,7 @@ const SERVICES = [
   [CawinServiceDefinition, CAWIN_CODECS],
   [StreamServiceDefinition, {}],
   [TopicServiceDefinition, {}],
+  [AdminServiceDefinition, {}],
 ] as const satisfies readonly (readonly [unknown, Readonly<Record<string, MethodCodec>>])[];
 
 /** The method as the server registers it. */

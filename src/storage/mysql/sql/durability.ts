@@ -132,6 +132,11 @@ const GENERAL: Checks = {
 
 /** Looks at the server that the query reaches, in the order in which people should read the findings. */
 export async function inspectDatabase(query: QueryRows): Promise<readonly DatabaseFinding[]> {
+  return judgeVariables(await readVariables(query));
+}
+
+/** The variables and counters of the server that the query reaches, as far as they matter here. */
+export async function readVariables(query: QueryRows): Promise<ServerVariables> {
   const names = [...ENGINE_VARIABLES, ...Object.keys({ ...INNODB, ...TIDB, ...GENERAL })];
   const list = names.map((name) => `'${name}'`).join(', ');
   const variables = new Map<string, string>();
@@ -141,7 +146,7 @@ export async function inspectDatabase(query: QueryRows): Promise<readonly Databa
       variables.set(row.Variable_name.toLowerCase(), String(row.Value));
     }
   }
-  return judgeVariables(variables);
+  return variables;
 }
 
 interface VariableRow {

@@ -1,0 +1,35 @@
+// AdminService: tells of the server.
+
+import type { GetServerInfoResponse } from '../../../generated/madeleine/v1/admin_service.js';
+import type { ServerInfo } from '../../engine/admin/server-info.js';
+import type { Clock } from '../../lib/clock.js';
+import type { Millis } from '../../units.js';
+import { type Component, type ServerIdentity, serverInfoToWire } from './server-info-wire.js';
+
+export interface AdminServiceOptions {
+  readonly identity: ServerIdentity;
+  /** When the server began, by the clock that never jumps. */
+  readonly startedMs: Millis;
+  readonly components: () => readonly Component[];
+  readonly info: ServerInfo;
+  readonly clock: Clock;
+}
+
+export class AdminService {
+  readonly #options: AdminServiceOptions;
+
+  constructor(options: AdminServiceOptions) {
+    this.#options = options;
+  }
+
+  async getServerInfo(): Promise<GetServerInfoResponse> {
+    const { identity, startedMs, components, info, clock } = this.#options;
+    const state = await info.read();
+    return serverInfoToWire({
+      identity,
+      uptimeMs: clock.monotonicMs() - startedMs,
+      components: components(),
+      state,
+    });
+  }
+}
