@@ -29,6 +29,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'domain/group': `domain domain/cawins domain/collections domain/descriptions domain/events domain/json
     domain/topics domain/waits`,
   'domain/json': '',
+  'domain/statistics': 'domain/consumers domain/events',
   'domain/topics': 'domain/descriptions',
   'domain/waits': 'domain domain/events',
 

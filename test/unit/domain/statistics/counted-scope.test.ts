@@ -1,0 +1,34 @@
+// Which consumers get what the counters count.
+
+import { describe, expect, it } from 'vitest';
+import { type ConsumerFilter, DEFAULT_SETTINGS, EVERY_EVENT } from '../../../../src/domain/consumers/consumer.js';
+import { EntryKind } from '../../../../src/domain/events/event.js';
+import { countedScope } from '../../../../src/domain/statistics/counted-scope.js';
+
+const KEY = { context: 'site', name: 'mailer' };
+const scope = (filter: Partial<ConsumerFilter>, settings = {}) =>
+  countedScope(KEY, { ...DEFAULT_SETTINGS, ...settings, filter: { ...EVERY_EVENT, ...filter } });
+
+describe('a consumer gets what is counted', () => {
+  it.each([
+    ['without a filter', {}, { topics: [], streams: [] }],
+    ['with topics', { topics: ['a', 'b'] }, { topics: ['a', 'b'], streams: [] }],
+    ['with topics and streams', { topics: ['a'], streams: ['s'] }, { topics: ['a'], streams: ['s'] }],
+    ['with the status of what occurs', { kinds: [EntryKind.OCCURRED] }, { topics: [], streams: [] }],
+    ['with a description that is not set', { description: undefined }, { topics: [], streams: [] }],
+  ])('%s', (_, filter, expected) => {
+    expect(scope(filter as Partial<ConsumerFilter>)).toEqual({ context: 'site', ...expected });
+  });
+
+  it.each<Partial<ConsumerFilter>>([
+    { issuers: ['x'] },
+    { subjects: [1] },
+    { tags: ['x'] },
+    { entityTypes: ['x'] },
+    { description: '{"n":1}' },
+    { kinds: [EntryKind.OCCURRED, EntryKind.INVALIDATED] },
+    { kinds: [EntryKind.EXPIRED] },
+  ])('but not with %j', (filter) => expect(scope({ topics: ['a'], ...filter })).toBeUndefined());
+
+  it('but not when it passes over its own', () => expect(scope({}, { ignoreOwn: true })).toBeUndefined());
+});
