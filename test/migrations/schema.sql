@@ -111,6 +111,71 @@ CREATE TABLE `context` (
   UNIQUE KEY `context_name` (`name`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
+CREATE TABLE `count_cursor` (
+  `id` tinyint(3) unsigned NOT NULL,
+  `position` bigint(20) unsigned NOT NULL,
+  `counted_at` bigint(20) unsigned NOT NULL,
+  `owner` varbinary(64) NOT NULL,
+  `owner_epoch` bigint(20) unsigned NOT NULL,
+  `lease_until` bigint(20) unsigned NOT NULL,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE `count_mark` (
+  `topic_id` int(10) unsigned NOT NULL,
+  `context_id` int(10) unsigned NOT NULL,
+  `position` bigint(20) unsigned NOT NULL,
+  `events` bigint(20) unsigned NOT NULL,
+  PRIMARY KEY (`topic_id`,`context_id`,`position`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE `count_series` (
+  `topic_id` int(10) unsigned NOT NULL,
+  `context_id` int(10) unsigned NOT NULL,
+  `events` bigint(20) unsigned NOT NULL,
+  `addressed` bigint(20) unsigned NOT NULL,
+  `marked` bigint(20) unsigned NOT NULL,
+  PRIMARY KEY (`topic_id`,`context_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE `count_stream` (
+  `stream_id` bigint(20) unsigned NOT NULL,
+  `topic_id` int(10) unsigned NOT NULL,
+  `events` bigint(20) unsigned NOT NULL,
+  `addressed` bigint(20) unsigned NOT NULL,
+  PRIMARY KEY (`stream_id`,`topic_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE `count_stream_day` (
+  `utc_day` int(10) unsigned NOT NULL,
+  `stream_id` bigint(20) unsigned NOT NULL,
+  `topic_id` int(10) unsigned NOT NULL,
+  `context_id` int(10) unsigned NOT NULL,
+  `events` bigint(20) unsigned NOT NULL,
+  `bytes` bigint(20) unsigned NOT NULL,
+  PRIMARY KEY (`utc_day`,`stream_id`,`topic_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE `count_stream_month` (
+  `utc_month` int(10) unsigned NOT NULL,
+  `stream_id` bigint(20) unsigned NOT NULL,
+  `context_id` int(10) unsigned NOT NULL,
+  `events` bigint(20) unsigned NOT NULL,
+  `bytes` bigint(20) unsigned NOT NULL,
+  KEY `count_stream_month_top` (`context_id`,`utc_month`,`events`),
+  PRIMARY KEY (`utc_month`,`stream_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE `count_topic_day` (
+  `utc_day` int(10) unsigned NOT NULL,
+  `topic_id` int(10) unsigned NOT NULL,
+  `context_id` int(10) unsigned NOT NULL,
+  `reserved` tinyint(3) unsigned NOT NULL,
+  `events` bigint(20) unsigned NOT NULL,
+  `bytes` bigint(20) unsigned NOT NULL,
+  PRIMARY KEY (`utc_day`,`topic_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
 CREATE TABLE `endpoint` (
   `id` bigint(20) unsigned NOT NULL AUTO_INCREMENT,
   `origin` varbinary(512) NOT NULL,

@@ -24,6 +24,8 @@ export const RARE = 50_000;
 export const DUE = 600;
 /** The topic of a log of several whose events have all expired. */
 export const EXPIRED = NAMES - 1;
+/** Counters of topics, and of streams, of each day. */
+export const COUNTED_A_DAY = 100;
 const CHUNK = 100_000;
 const SHAPE = shapeOf([['n']]);
 /** When pushes that left no entry came, in microseconds. */
@@ -116,6 +118,16 @@ async function fillOthers(connection: Connection): Promise<void> {
      SELECT seq, 1, 1, IF(seq <= ${OTHERS / 2}, 1, 1 + seq MOD 20000), ${FiringState.PENDING}, seq, 0, 0, 0, 0 FROM ${all} ORDER BY seq`,
     `INSERT INTO attempt (cawin_id, kind, number, started_at, outcome, reason, status, status_code, latency_us, first_bytes, error)
      SELECT 1 + seq DIV 1000, 1, seq MOD 1000, 1, 2, '', '', 500, 1, '', '' FROM ${all} ORDER BY seq`,
+    `INSERT INTO count_topic_day (utc_day, topic_id, context_id, reserved, events, bytes)
+     SELECT seq DIV ${COUNTED_A_DAY}, 1 + seq MOD ${COUNTED_A_DAY}, 1, 0, seq, seq FROM ${all} ORDER BY seq`,
+    `INSERT INTO count_stream_day (utc_day, stream_id, topic_id, context_id, events, bytes)
+     SELECT seq DIV ${COUNTED_A_DAY}, 1 + seq MOD ${COUNTED_A_DAY}, 1, 1, seq, seq FROM ${all} ORDER BY seq`,
+    `INSERT INTO count_stream_month (utc_month, stream_id, context_id, events, bytes)
+     SELECT seq MOD 10, seq, 1, seq, seq FROM ${all} ORDER BY seq`,
+    `INSERT INTO count_stream (stream_id, topic_id, events, addressed) SELECT seq, 1, seq, 0 FROM ${all} ORDER BY seq`,
+    `INSERT INTO count_series (topic_id, context_id, events, addressed, marked) SELECT seq - 1, 1, seq, 0, seq FROM ${all} ORDER BY seq`,
+    `INSERT INTO count_mark (topic_id, context_id, position, events)
+     SELECT seq MOD 3, 1, 1 + seq DIV 3 * 60, 1 FROM ${numbers(1, 60_000)} ORDER BY seq`,
   ])
     await connection.query(sql);
 }

@@ -7,6 +7,8 @@ import { DEFAULT_SETTINGS } from '../../src/domain/consumers/consumer.js';
 import { EntryKind } from '../../src/domain/events/event.js';
 import type { EventCriteria } from '../../src/domain/events/event-filter.js';
 import type { Find, WaitKey } from '../../src/domain/group/group-plan-types.js';
+import { addUp } from '../../src/domain/statistics/event-counts.js';
+import { daysOfMonth } from '../../src/domain/statistics/utc-days.js';
 import { uuidText } from '../../src/lib/uuid-text.js';
 import { MysqlCallbackStore } from '../../src/storage/mysql/cawins/callback-store.js';
 import { MysqlCawinStore } from '../../src/storage/mysql/cawins/cawin-store.js';
@@ -22,13 +24,15 @@ import { MysqlStreamStore } from '../../src/storage/mysql/log/stream-store.js';
 import { Names } from '../../src/storage/mysql/names/name-cache.js';
 import { NameMinter } from '../../src/storage/mysql/names/name-minter.js';
 import { ConnectionQueries, connectionOptions, Database } from '../../src/storage/mysql/sql/database.js';
+import { MysqlCountStore } from '../../src/storage/mysql/statistics/count-store.js';
+import { MysqlStatisticsStore } from '../../src/storage/mysql/statistics/statistics-store.js';
 import { MysqlTopicStore } from '../../src/storage/mysql/topics/topic-store.js';
 import { MysqlShapeStore } from '../../src/storage/mysql/waits/shape-store.js';
 import { readWaits, writeWaits } from '../../src/storage/mysql/waits/wait-rows.js';
 import { awaitedKeys } from '../../src/storage/mysql/waits/wait-searches.js';
 import { MysqlWaitStore } from '../../src/storage/mysql/waits/wait-store.js';
 import { EVERY_PARKED } from '../../src/storage/ports/parked-storage.js';
-import { type AgedLog, DUE, EVENTS, EXPIRED, hashOf, NAMES, OTHERS, PUSHED_AT } from './aged-log.js';
+import { type AgedLog, COUNTED_A_DAY, DUE, EVENTS, EXPIRED, hashOf, NAMES, OTHERS, PUSHED_AT } from './aged-log.js';
 
 /** Where in the log, and in the tables beside it, an operation begins. */
 export interface Place {
@@ -62,6 +66,8 @@ export class Storage {
   readonly firings: MysqlFiringStore;
   readonly callbacks: MysqlCallbackStore;
   readonly cawins: MysqlCawinStore;
+  readonly counts: MysqlCountStore;
+  readonly statistics: MysqlStatisticsStore;
 
   /** A connection as that of a group. */
   readonly #group: Connection;
@@ -83,6 +89,8 @@ export class Storage {
     this.firings = new MysqlFiringStore({ database });
     this.callbacks = new MysqlCallbackStore({ database });
     this.cawins = new MysqlCawinStore({ database });
+    this.counts = new MysqlCountStore({ database, names });
+    this.statistics = new MysqlStatisticsStore({ database, names });
   }
 
   async close(): Promise<void> {
@@ -187,6 +195,15 @@ const instance = { id: 'few', address: 'here' };
 function waitsOf(needs: Partial<typeof NO_WAITS> | object) {
   return ({ group, names }: Storage) => readWaits(group, names.current, { ...NO_WAITS, ...needs }, onTrip);
 }
+
+const NO_COUNTER = { owner: 'nobody', epoch: 1 };
+const SCOPES = [
+  { what: 'everything', context: 'all', topics: [], streams: [] },
+  { what: 'a context', context: 'default', topics: [], streams: [] },
+  { what: 'a topic', context: 'default', topics: topics(1), streams: [] },
+  { what: 'a stream', context: 'default', topics: [], streams: ['stream 000001'] },
+  { what: 'a topic in a stream', context: 'default', topics: topics(1), streams: ['stream 000001'] },
+];
 
 export const HOT_OPERATIONS: readonly HotOperation[] = [
   ...PAGES,
@@ -683,7 +700,66 @@ export const HOT_OPERATIONS: readonly HotOperation[] = [
     atMost: FEW + 10,
     run: ({ cawins }, { row }) => cawins.attempts(50, { kind: EntryKind.OCCURRED, number: Math.floor(row / 220) }, FEW),
   },
+
+  { of: 'MysqlCountStore.acquire', atMost: 10, run: ({ counts }) => counts.acquire('here') },
+  { of: 'MysqlCountStore.renew', atMost: 5, run: ({ counts }) => counts.renew(NO_COUNTER) },
+  { of: 'MysqlCountStore.release', atMost: 5, run: ({ counts }) => counts.release(NO_COUNTER) },
+  {
+    of: 'MysqlCountStore.releaseEnded',
+    atMost: 5,
+    run: ({ counts }) => counts.releaseEnded({ first: 'a', before: 'b' }),
+  },
+  {
+    of: 'MysqlCountStore.tally',
+    // What is in groups is looked up, and read once more.
+    atMost: 4 * MANY,
+    run: ({ counts }, { position }) => counts.tally(position, position + MANY),
+  },
+  {
+    of: 'MysqlCountStore.add',
+    atMost: 40 * FEW,
+    run: ({ counts }, { position, row }) => addTallies(counts, position, row),
+  },
+  ...[
+    { what: 'of a month', last: daysOfMonth(10).last, days: 32, most: 1 },
+    { what: 'of some days', last: daysOfMonth(10).first + 1, days: 3, most: 5 },
+  ].flatMap(({ what, last, days, most }) =>
+    ['default', 'all'].map((context) => ({
+      of: 'MysqlStatisticsStore.stats',
+      what: `${what}, in ${context}`,
+      atMost: (3 + most) * days * COUNTED_A_DAY * 2 + 1_000,
+      run: ({ statistics }: Storage) => {
+        const period = { first: daysOfMonth(10).first, last };
+        return statistics.stats({ context, period, reserved: false, topics: 10, streams: 10 });
+      },
+    })),
+  ),
+  ...SCOPES.map(({ what, ...scope }) => ({
+    of: 'MysqlStatisticsStore.total',
+    what,
+    atMost: 40,
+    run: ({ statistics }: Storage) => statistics.total(scope),
+  })),
+  ...SCOPES.map(({ what, ...scope }) => ({
+    of: 'MysqlStatisticsStore.occurredUpTo',
+    what,
+    // From the mark before, which is near here.
+    atMost: 400,
+    run: ({ statistics }: Storage, { position }: Place) => statistics.occurredUpTo(scope, position),
+  })),
 ];
+
+/** Adds what a part of the log has, whatever was counted before. */
+async function addTallies(counts: MysqlCountStore, position: number, row: number): Promise<void> {
+  const { hold } = await counts.acquire('here');
+  if (hold === undefined) throw new Error('another one counts');
+  const { position: after } = await counts.acquire('here');
+  const tallies = many(FEW, row).map((n) => ({
+    ...{ contextId: 1, topicId: n, streamId: n, day: Math.floor(n / COUNTED_A_DAY) },
+    ...{ events: 1, bytes: 1, addressed: 0, reserved: false },
+  }));
+  await counts.add({ ...hold, epoch: hold.epoch + 1 }, after, { position, at: 1 }, addUp(tallies));
+}
 
 /** Claims after the endpoint was made ready, whatever was claimed before. */
 async function claim(database: Database, callbacks: MysqlCallbackStore, endpointId: number): Promise<void> {

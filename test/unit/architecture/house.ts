@@ -65,11 +65,14 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'storage/mysql/names': 'domain domain/events storage/mysql/sql',
   'storage/mysql/server': 'storage/mysql/sql storage/ports',
   'storage/mysql/sql': 'domain lib settings storage/mysql/migrations',
+  'storage/mysql/statistics':
+    'domain domain/events domain/statistics storage/mysql/names storage/mysql/sql storage/ports',
   'storage/mysql/topics': `domain/group domain/topics storage/mysql/log storage/mysql/names storage/mysql/sql
     storage/ports`,
   'storage/mysql/waits': `domain domain/descriptions domain/events domain/group domain/json domain/waits lib
     storage/mysql/log storage/mysql/names storage/mysql/sql storage/mysql/topics storage/ports`,
-  'storage/ports': 'domain/cawins domain/consumers domain/events domain/group domain/topics domain/waits',
+  'storage/ports':
+    'domain/cawins domain/consumers domain/events domain/group domain/statistics domain/topics domain/waits',
 
   // Callbacks, by protocol.
   outbound: `domain domain/cawins engine/cawins/callback-sender lib outbound/amqp outbound/attempt outbound/grpc

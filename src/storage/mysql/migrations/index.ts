@@ -12,6 +12,7 @@ import { consumerGenerationsMigration } from './0007-consumer-generations.js';
 import { urlEndpointsMigration } from './0008-url-endpoints.js';
 import { shapeLivesMigration } from './0009-shape-lives.js';
 import { verdictsMigration } from './0010-verdicts.js';
+import { statisticsMigration } from './0014-statistics.js';
 
 export interface Migration {
   readonly name: string;
@@ -30,4 +31,5 @@ export const MIGRATIONS: readonly Migration[] = [
   urlEndpointsMigration,
   shapeLivesMigration,
   verdictsMigration,
+  statisticsMigration,
 ];

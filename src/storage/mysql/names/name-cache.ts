@@ -181,6 +181,11 @@ export class NameCache {
     return this.#streams.nameOf(id)?.name;
   }
 
+  /** The context and name of a stream. */
+  streamScope(id: number): ScopedName | undefined {
+    return this.#streams.nameOf(id);
+  }
+
   /** Numbers that a committed group minted. */
   addContext(id: number, context: string): void {
     this.#contexts.add(id, { context: '', name: context });
