@@ -102,6 +102,10 @@ export class Metrics {
     'Callbacks attempted, by outcome and reason.',
     ['outcome', 'reason'],
   );
+  readonly statisticsLag = new AskedGauge(this.registry, {
+    name: 'madeleine_statistics_lag',
+    help: 'Newest position minus the one up to which statistics are counted, by whichever instance.',
+  });
   readonly databaseUp = this.#gauge('madeleine_database_up', '1 while the database answers.', []);
 
   #counter<T extends string>(name: string, help: string, labelNames: T[]): Counter<T> {

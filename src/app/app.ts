@@ -25,6 +25,7 @@ import { assertListenable } from './listening.js';
 import { LogParts } from './log.js';
 import { type ServicesOptions, services } from './services.js';
 import { Started } from './started.js';
+import { StatisticsParts } from './statistics.js';
 import type { Surroundings } from './surroundings.js';
 
 export interface AppOptions {
@@ -135,6 +136,8 @@ export class App {
     const { instance, endedRuns } = await beginRun(surroundings, this.#started);
     const log = new LogParts({ surroundings, handle, instance, onDatabase: (up) => this.#onDatabase(up) });
     await log.start(this.#started, this.#draining.signal);
+    const statistics = new StatisticsParts({ surroundings, handle, instanceId: instance.id, endedRuns, log });
+    await statistics.start(this.#started);
     const consumers = await startConsumers({ surroundings, handle, instance, endedRuns, log }, this.#started);
     const events = new EventParts({ surroundings, handle, log });
     events.start(this.#started);

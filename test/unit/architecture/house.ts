@@ -12,11 +12,13 @@ export const HOUSE: Readonly<Record<string, string>> = {
   lib: '',
 
   // Builds everything, and alone knows every floor.
-  app: `cli/commands config domain domain/cawins domain/consumers domain/descriptions domain/json domain/waits engine/admin engine/cawins engine/consumers engine/consumers/named engine/consumers/parked
-    engine/group engine/log engine/topics engine/waits generated grpc/admin grpc/cawins grpc/consumers grpc/events grpc/server grpc/topics grpc/wire http
-    lib outbound outbound/amqp outbound/grpc outbound/guard outbound/http storage/embedded storage/instance
-    storage/mysql/cawins storage/mysql/consumers storage/mysql/group storage/mysql/log
-    storage/mysql/names storage/mysql/server storage/mysql/sql storage/mysql/topics storage/mysql/waits storage/ports
+  app: `cli/commands config domain domain/cawins domain/consumers domain/descriptions domain/json domain/waits
+    engine/admin engine/cawins engine/consumers engine/consumers/named engine/consumers/parked engine/group
+    engine/log engine/statistics engine/topics engine/waits generated grpc/admin grpc/cawins grpc/consumers
+    grpc/events grpc/server grpc/topics grpc/wire http lib outbound outbound/amqp outbound/grpc outbound/guard
+    outbound/http storage/embedded storage/instance storage/mysql/cawins storage/mysql/consumers
+    storage/mysql/group storage/mysql/log storage/mysql/names storage/mysql/server storage/mysql/sql
+    storage/mysql/statistics storage/mysql/topics storage/mysql/waits storage/ports
     settings telemetry`,
 
   // Decisions, pure: no clock, no I/O, no other floor.
@@ -48,6 +50,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'engine/group': `domain domain/cawins domain/descriptions domain/events domain/group domain/json domain/waits
     engine/log lib storage/ports telemetry`,
   'engine/log': 'domain domain/events domain/waits lib storage/ports telemetry',
+  'engine/statistics': 'domain/statistics engine/log lib storage/ports telemetry',
   'engine/topics': 'domain domain/topics engine/group engine/log storage/ports',
   'engine/waits': 'domain domain/descriptions domain/events engine/group engine/log lib storage/ports telemetry',
 
