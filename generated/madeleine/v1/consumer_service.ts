@@ -563,6 +563,11 @@ export interface SubscribeRequest {
    * such stream as a violation.
    */
   mustExist: boolean;
+  /**
+   * Who asks, kept with the entry of `madeleine.audit` if this creates the consumer: at most 255 bytes, without control characters. Empty:
+   * not said.
+   */
+  by: string;
 }
 
 /** A frame: deliveries, or news about the consumer. */
@@ -661,6 +666,11 @@ export interface FetchRequest {
   member: string;
   /** Creates nothing, and refuses what is not there, as for Subscribe. */
   mustExist: boolean;
+  /**
+   * Who asks, kept with the entry of `madeleine.audit` if this creates the consumer: at most 255 bytes, without control characters. Empty:
+   * not said.
+   */
+  by: string;
 }
 
 /** Leased events. */
@@ -826,7 +836,11 @@ export interface CreateConsumerRequest {
     | ConsumerSettings
     | undefined;
   /** Where it begins; EARLIEST if unset. */
-  start: StartPosition | undefined;
+  start:
+    | StartPosition
+    | undefined;
+  /** Who asks, kept with the entry of `madeleine.audit`: at most 255 bytes, without control characters. Empty: not said. */
+  by: string;
 }
 
 /** The consumer. */
@@ -880,7 +894,11 @@ export interface UpdateConsumerRequest {
     | ConsumerSettings
     | undefined;
   /** Which settings to change, such as `ack_timeout` or `filter`; required. Paths below `filter` are not taken apart. */
-  updateMask: string[] | undefined;
+  updateMask:
+    | string[]
+    | undefined;
+  /** Who asks, kept with the entry of `madeleine.audit`: at most 255 bytes, without control characters. Empty: not said. */
+  by: string;
 }
 
 /** The consumer after the change. */
@@ -895,6 +913,8 @@ export interface DeleteConsumerRequest {
   context: string;
   /** Name, required. */
   name: string;
+  /** Who asks, kept with the entry of `madeleine.audit`: at most 255 bytes, without control characters. Empty: not said. */
+  by: string;
 }
 
 /** It is gone. */
@@ -913,6 +933,8 @@ export interface SeekConsumerRequest {
     | undefined;
   /** Change nothing, only tell what it would do. */
   dryRun: boolean;
+  /** Who asks, kept with the entry of `madeleine.audit`: at most 255 bytes, without control characters. Empty: not said. */
+  by: string;
 }
 
 /** What the seek did, or would do. */
@@ -1005,7 +1027,11 @@ export interface ReplayParkedEventsRequest {
     | Timestamp
     | undefined;
   /** With `all`: only those that were parked strictly earlier. */
-  parkedBefore: Timestamp | undefined;
+  parkedBefore:
+    | Timestamp
+    | undefined;
+  /** Who asks, kept with the entry of `madeleine.audit`: at most 255 bytes, without control characters. Empty: not said. */
+  by: string;
 }
 
 /** What is replayed. */
@@ -1046,7 +1072,11 @@ export interface DiscardParkedEventsRequest {
     | Timestamp
     | undefined;
   /** With `all`: only those that were parked strictly earlier. */
-  parkedBefore: Timestamp | undefined;
+  parkedBefore:
+    | Timestamp
+    | undefined;
+  /** Who asks, kept with the entry of `madeleine.audit`: at most 255 bytes, without control characters. Empty: not said. */
+  by: string;
 }
 
 /** What was discarded. */
@@ -1075,6 +1105,8 @@ export interface ReplayEditedEventRequest {
     | undefined;
   /** How to return a JSON payload. */
   payloadEncoding: PayloadEncoding;
+  /** Who asks, kept with the entry of `madeleine.audit`: at most 255 bytes, without control characters. Empty: not said. */
+  by: string;
 }
 
 /** The edited event is stored. */
@@ -2677,6 +2709,7 @@ function createBaseSubscribeRequest(): SubscribeRequest {
     maxInFlightBytes: undefined,
     payloadEncoding: 0,
     mustExist: false,
+    by: "",
   };
 }
 
@@ -2711,6 +2744,9 @@ export const SubscribeRequest: MessageFns<SubscribeRequest> = {
     }
     if (message.mustExist !== false) {
       writer.uint32(72).bool(message.mustExist);
+    }
+    if (message.by !== "") {
+      writer.uint32(82).string(message.by);
     }
     return writer;
   },
@@ -2800,6 +2836,14 @@ export const SubscribeRequest: MessageFns<SubscribeRequest> = {
             message.mustExist = reader.bool();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2839,6 +2883,7 @@ export const SubscribeRequest: MessageFns<SubscribeRequest> = {
         : isSet(object.must_exist)
         ? globalThis.Boolean(object.must_exist)
         : false,
+      by: isSet(object.by) ? globalThis.String(object.by) : "",
     };
   },
 
@@ -2871,6 +2916,9 @@ export const SubscribeRequest: MessageFns<SubscribeRequest> = {
     if (message.mustExist !== false) {
       obj.mustExist = message.mustExist;
     }
+    if (message.by !== "") {
+      obj.by = message.by;
+    }
     return obj;
   },
 
@@ -2894,6 +2942,7 @@ export const SubscribeRequest: MessageFns<SubscribeRequest> = {
       : undefined;
     message.payloadEncoding = object.payloadEncoding ?? 0;
     message.mustExist = object.mustExist ?? false;
+    message.by = object.by ?? "";
     return message;
   },
 };
@@ -3454,6 +3503,7 @@ function createBaseFetchRequest(): FetchRequest {
     payloadEncoding: 0,
     member: "",
     mustExist: false,
+    by: "",
   };
 }
 
@@ -3488,6 +3538,9 @@ export const FetchRequest: MessageFns<FetchRequest> = {
     }
     if (message.mustExist !== false) {
       writer.uint32(80).bool(message.mustExist);
+    }
+    if (message.by !== "") {
+      writer.uint32(90).string(message.by);
     }
     return writer;
   },
@@ -3585,6 +3638,14 @@ export const FetchRequest: MessageFns<FetchRequest> = {
             message.mustExist = reader.bool();
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3621,6 +3682,7 @@ export const FetchRequest: MessageFns<FetchRequest> = {
         : isSet(object.must_exist)
         ? globalThis.Boolean(object.must_exist)
         : false,
+      by: isSet(object.by) ? globalThis.String(object.by) : "",
     };
   },
 
@@ -3656,6 +3718,9 @@ export const FetchRequest: MessageFns<FetchRequest> = {
     if (message.mustExist !== false) {
       obj.mustExist = message.mustExist;
     }
+    if (message.by !== "") {
+      obj.by = message.by;
+    }
     return obj;
   },
 
@@ -3678,6 +3743,7 @@ export const FetchRequest: MessageFns<FetchRequest> = {
     message.payloadEncoding = object.payloadEncoding ?? 0;
     message.member = object.member ?? "";
     message.mustExist = object.mustExist ?? false;
+    message.by = object.by ?? "";
     return message;
   },
 };
@@ -5024,7 +5090,7 @@ export const ExtendAckDeadlineResponse: MessageFns<ExtendAckDeadlineResponse> = 
 };
 
 function createBaseCreateConsumerRequest(): CreateConsumerRequest {
-  return { context: "", name: "", settings: undefined, start: undefined };
+  return { context: "", name: "", settings: undefined, start: undefined, by: "" };
 }
 
 export const CreateConsumerRequest: MessageFns<CreateConsumerRequest> = {
@@ -5040,6 +5106,9 @@ export const CreateConsumerRequest: MessageFns<CreateConsumerRequest> = {
     }
     if (message.start !== undefined) {
       StartPosition.encode(message.start, writer.uint32(34).fork()).join();
+    }
+    if (message.by !== "") {
+      writer.uint32(42).string(message.by);
     }
     return writer;
   },
@@ -5089,6 +5158,14 @@ export const CreateConsumerRequest: MessageFns<CreateConsumerRequest> = {
             message.start = StartPosition.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5107,6 +5184,7 @@ export const CreateConsumerRequest: MessageFns<CreateConsumerRequest> = {
       name: isSet(object.name) ? globalThis.String(object.name) : "",
       settings: isSet(object.settings) ? ConsumerSettings.fromJSON(object.settings) : undefined,
       start: isSet(object.start) ? StartPosition.fromJSON(object.start) : undefined,
+      by: isSet(object.by) ? globalThis.String(object.by) : "",
     };
   },
 
@@ -5124,6 +5202,9 @@ export const CreateConsumerRequest: MessageFns<CreateConsumerRequest> = {
     if (message.start !== undefined) {
       obj.start = StartPosition.toJSON(message.start);
     }
+    if (message.by !== "") {
+      obj.by = message.by;
+    }
     return obj;
   },
 
@@ -5140,6 +5221,7 @@ export const CreateConsumerRequest: MessageFns<CreateConsumerRequest> = {
     message.start = (object.start !== undefined && object.start !== null)
       ? StartPosition.fromPartial(object.start)
       : undefined;
+    message.by = object.by ?? "";
     return message;
   },
 };
@@ -5588,7 +5670,7 @@ export const ListConsumersResponse: MessageFns<ListConsumersResponse> = {
 };
 
 function createBaseUpdateConsumerRequest(): UpdateConsumerRequest {
-  return { context: "", name: "", settings: undefined, updateMask: undefined };
+  return { context: "", name: "", settings: undefined, updateMask: undefined, by: "" };
 }
 
 export const UpdateConsumerRequest: MessageFns<UpdateConsumerRequest> = {
@@ -5604,6 +5686,9 @@ export const UpdateConsumerRequest: MessageFns<UpdateConsumerRequest> = {
     }
     if (message.updateMask !== undefined) {
       FieldMask.encode(FieldMask.wrap(message.updateMask), writer.uint32(34).fork()).join();
+    }
+    if (message.by !== "") {
+      writer.uint32(42).string(message.by);
     }
     return writer;
   },
@@ -5653,6 +5738,14 @@ export const UpdateConsumerRequest: MessageFns<UpdateConsumerRequest> = {
             message.updateMask = FieldMask.unwrap(FieldMask.decode(reader, reader.uint32()));
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5675,6 +5768,7 @@ export const UpdateConsumerRequest: MessageFns<UpdateConsumerRequest> = {
         : isSet(object.update_mask)
         ? FieldMask.unwrap(FieldMask.fromJSON(object.update_mask))
         : undefined,
+      by: isSet(object.by) ? globalThis.String(object.by) : "",
     };
   },
 
@@ -5692,6 +5786,9 @@ export const UpdateConsumerRequest: MessageFns<UpdateConsumerRequest> = {
     if (message.updateMask !== undefined) {
       obj.updateMask = FieldMask.toJSON(FieldMask.wrap(message.updateMask));
     }
+    if (message.by !== "") {
+      obj.by = message.by;
+    }
     return obj;
   },
 
@@ -5706,6 +5803,7 @@ export const UpdateConsumerRequest: MessageFns<UpdateConsumerRequest> = {
       ? ConsumerSettings.fromPartial(object.settings)
       : undefined;
     message.updateMask = object.updateMask ?? undefined;
+    message.by = object.by ?? "";
     return message;
   },
 };
@@ -5780,7 +5878,7 @@ export const UpdateConsumerResponse: MessageFns<UpdateConsumerResponse> = {
 };
 
 function createBaseDeleteConsumerRequest(): DeleteConsumerRequest {
-  return { context: "", name: "" };
+  return { context: "", name: "", by: "" };
 }
 
 export const DeleteConsumerRequest: MessageFns<DeleteConsumerRequest> = {
@@ -5790,6 +5888,9 @@ export const DeleteConsumerRequest: MessageFns<DeleteConsumerRequest> = {
     }
     if (message.name !== "") {
       writer.uint32(18).string(message.name);
+    }
+    if (message.by !== "") {
+      writer.uint32(26).string(message.by);
     }
     return writer;
   },
@@ -5823,6 +5924,14 @@ export const DeleteConsumerRequest: MessageFns<DeleteConsumerRequest> = {
             message.name = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5839,6 +5948,7 @@ export const DeleteConsumerRequest: MessageFns<DeleteConsumerRequest> = {
     return {
       context: isSet(object.context) ? globalThis.String(object.context) : "",
       name: isSet(object.name) ? globalThis.String(object.name) : "",
+      by: isSet(object.by) ? globalThis.String(object.by) : "",
     };
   },
 
@@ -5850,6 +5960,9 @@ export const DeleteConsumerRequest: MessageFns<DeleteConsumerRequest> = {
     if (message.name !== "") {
       obj.name = message.name;
     }
+    if (message.by !== "") {
+      obj.by = message.by;
+    }
     return obj;
   },
 
@@ -5860,6 +5973,7 @@ export const DeleteConsumerRequest: MessageFns<DeleteConsumerRequest> = {
     const message = createBaseDeleteConsumerRequest();
     message.context = object.context ?? "";
     message.name = object.name ?? "";
+    message.by = object.by ?? "";
     return message;
   },
 };
@@ -5917,7 +6031,7 @@ export const DeleteConsumerResponse: MessageFns<DeleteConsumerResponse> = {
 };
 
 function createBaseSeekConsumerRequest(): SeekConsumerRequest {
-  return { context: "", name: "", to: undefined, dryRun: false };
+  return { context: "", name: "", to: undefined, dryRun: false, by: "" };
 }
 
 export const SeekConsumerRequest: MessageFns<SeekConsumerRequest> = {
@@ -5933,6 +6047,9 @@ export const SeekConsumerRequest: MessageFns<SeekConsumerRequest> = {
     }
     if (message.dryRun !== false) {
       writer.uint32(32).bool(message.dryRun);
+    }
+    if (message.by !== "") {
+      writer.uint32(42).string(message.by);
     }
     return writer;
   },
@@ -5982,6 +6099,14 @@ export const SeekConsumerRequest: MessageFns<SeekConsumerRequest> = {
             message.dryRun = reader.bool();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6004,6 +6129,7 @@ export const SeekConsumerRequest: MessageFns<SeekConsumerRequest> = {
         : isSet(object.dry_run)
         ? globalThis.Boolean(object.dry_run)
         : false,
+      by: isSet(object.by) ? globalThis.String(object.by) : "",
     };
   },
 
@@ -6021,6 +6147,9 @@ export const SeekConsumerRequest: MessageFns<SeekConsumerRequest> = {
     if (message.dryRun !== false) {
       obj.dryRun = message.dryRun;
     }
+    if (message.by !== "") {
+      obj.by = message.by;
+    }
     return obj;
   },
 
@@ -6033,6 +6162,7 @@ export const SeekConsumerRequest: MessageFns<SeekConsumerRequest> = {
     message.name = object.name ?? "";
     message.to = (object.to !== undefined && object.to !== null) ? StartPosition.fromPartial(object.to) : undefined;
     message.dryRun = object.dryRun ?? false;
+    message.by = object.by ?? "";
     return message;
   },
 };
@@ -6674,6 +6804,7 @@ function createBaseReplayParkedEventsRequest(): ReplayParkedEventsRequest {
     stream: "",
     parkedAfter: undefined,
     parkedBefore: undefined,
+    by: "",
   };
 }
 
@@ -6709,6 +6840,9 @@ export const ReplayParkedEventsRequest: MessageFns<ReplayParkedEventsRequest> = 
     }
     if (message.parkedBefore !== undefined) {
       Timestamp.encode(message.parkedBefore, writer.uint32(66).fork()).join();
+    }
+    if (message.by !== "") {
+      writer.uint32(74).string(message.by);
     }
     return writer;
   },
@@ -6800,6 +6934,14 @@ export const ReplayParkedEventsRequest: MessageFns<ReplayParkedEventsRequest> = 
             message.parkedBefore = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6830,6 +6972,7 @@ export const ReplayParkedEventsRequest: MessageFns<ReplayParkedEventsRequest> = 
         : isSet(object.parked_before)
         ? fromJsonTimestamp(object.parked_before)
         : undefined,
+      by: isSet(object.by) ? globalThis.String(object.by) : "",
     };
   },
 
@@ -6859,6 +7002,9 @@ export const ReplayParkedEventsRequest: MessageFns<ReplayParkedEventsRequest> = 
     if (message.parkedBefore !== undefined) {
       obj.parkedBefore = fromTimestamp(message.parkedBefore).toISOString();
     }
+    if (message.by !== "") {
+      obj.by = message.by;
+    }
     return obj;
   },
 
@@ -6879,6 +7025,7 @@ export const ReplayParkedEventsRequest: MessageFns<ReplayParkedEventsRequest> = 
     message.parkedBefore = (object.parkedBefore !== undefined && object.parkedBefore !== null)
       ? Timestamp.fromPartial(object.parkedBefore)
       : undefined;
+    message.by = object.by ?? "";
     return message;
   },
 };
@@ -7071,6 +7218,7 @@ function createBaseDiscardParkedEventsRequest(): DiscardParkedEventsRequest {
     stream: "",
     parkedAfter: undefined,
     parkedBefore: undefined,
+    by: "",
   };
 }
 
@@ -7106,6 +7254,9 @@ export const DiscardParkedEventsRequest: MessageFns<DiscardParkedEventsRequest> 
     }
     if (message.parkedBefore !== undefined) {
       Timestamp.encode(message.parkedBefore, writer.uint32(66).fork()).join();
+    }
+    if (message.by !== "") {
+      writer.uint32(74).string(message.by);
     }
     return writer;
   },
@@ -7197,6 +7348,14 @@ export const DiscardParkedEventsRequest: MessageFns<DiscardParkedEventsRequest> 
             message.parkedBefore = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -7227,6 +7386,7 @@ export const DiscardParkedEventsRequest: MessageFns<DiscardParkedEventsRequest> 
         : isSet(object.parked_before)
         ? fromJsonTimestamp(object.parked_before)
         : undefined,
+      by: isSet(object.by) ? globalThis.String(object.by) : "",
     };
   },
 
@@ -7256,6 +7416,9 @@ export const DiscardParkedEventsRequest: MessageFns<DiscardParkedEventsRequest> 
     if (message.parkedBefore !== undefined) {
       obj.parkedBefore = fromTimestamp(message.parkedBefore).toISOString();
     }
+    if (message.by !== "") {
+      obj.by = message.by;
+    }
     return obj;
   },
 
@@ -7276,6 +7439,7 @@ export const DiscardParkedEventsRequest: MessageFns<DiscardParkedEventsRequest> 
     message.parkedBefore = (object.parkedBefore !== undefined && object.parkedBefore !== null)
       ? Timestamp.fromPartial(object.parkedBefore)
       : undefined;
+    message.by = object.by ?? "";
     return message;
   },
 };
@@ -7371,7 +7535,7 @@ export const DiscardParkedEventsResponse: MessageFns<DiscardParkedEventsResponse
 };
 
 function createBaseReplayEditedEventRequest(): ReplayEditedEventRequest {
-  return { context: "", consumer: "", position: 0n, event: undefined, payloadEncoding: 0 };
+  return { context: "", consumer: "", position: 0n, event: undefined, payloadEncoding: 0, by: "" };
 }
 
 export const ReplayEditedEventRequest: MessageFns<ReplayEditedEventRequest> = {
@@ -7393,6 +7557,9 @@ export const ReplayEditedEventRequest: MessageFns<ReplayEditedEventRequest> = {
     }
     if (message.payloadEncoding !== 0) {
       writer.uint32(40).int32(message.payloadEncoding);
+    }
+    if (message.by !== "") {
+      writer.uint32(50).string(message.by);
     }
     return writer;
   },
@@ -7450,6 +7617,14 @@ export const ReplayEditedEventRequest: MessageFns<ReplayEditedEventRequest> = {
             message.payloadEncoding = reader.int32() as any;
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -7473,6 +7648,7 @@ export const ReplayEditedEventRequest: MessageFns<ReplayEditedEventRequest> = {
         : isSet(object.payload_encoding)
         ? payloadEncodingFromJSON(object.payload_encoding)
         : 0,
+      by: isSet(object.by) ? globalThis.String(object.by) : "",
     };
   },
 
@@ -7493,6 +7669,9 @@ export const ReplayEditedEventRequest: MessageFns<ReplayEditedEventRequest> = {
     if (message.payloadEncoding !== 0) {
       obj.payloadEncoding = payloadEncodingToJSON(message.payloadEncoding);
     }
+    if (message.by !== "") {
+      obj.by = message.by;
+    }
     return obj;
   },
 
@@ -7508,6 +7687,7 @@ export const ReplayEditedEventRequest: MessageFns<ReplayEditedEventRequest> = {
       ? NewEvent.fromPartial(object.event)
       : undefined;
     message.payloadEncoding = object.payloadEncoding ?? 0;
+    message.by = object.by ?? "";
     return message;
   },
 };
@@ -7603,6 +7783,11 @@ export const ReplayEditedEventResponse: MessageFns<ReplayEditedEventResponse> = 
  * Every matching event is delivered at least once, in order per stream (unless the ordering is NONE). Only an
  * acknowledgement moves the offset over a matching event, and every acknowledgement is answered, after it is durable.
  * A consumer is run by one instance at a time; another one answers UNAVAILABLE (OWNED_ELSEWHERE) with the owner's address.
+ *
+ * CreateConsumer, UpdateConsumer, DeleteConsumer, SeekConsumer (no dry run), ReplayParkedEvents, DiscardParkedEvents, ReplayEditedEvent, and
+ * Subscribe and Fetch where they create a consumer that is not ephemeral, are management calls: each that changes something leaves an
+ * event of the topic `madeleine.audit`, in one transaction with what it changes, in the context of the consumer (`default` for
+ * consumers of `all`). A call that changes nothing, or is refused, leaves none.
  */
 export type ConsumerServiceDefinition = typeof ConsumerServiceDefinition;
 export const ConsumerServiceDefinition = {

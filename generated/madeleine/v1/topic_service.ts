@@ -58,7 +58,11 @@ export interface RegisterTopicRequest {
   /** Name, required: 1 to 255 bytes without control characters, and without spaces at its ends. */
   name: string;
   /** Settings; unset means none. */
-  settings: TopicSettings | undefined;
+  settings:
+    | TopicSettings
+    | undefined;
+  /** Who asks, kept with the entry of `madeleine.audit`: at most 255 bytes, without control characters. Empty: not said. */
+  by: string;
 }
 
 /** The topic, as it is registered. */
@@ -160,6 +164,8 @@ export interface ListShapesResponse {
 export interface DropShapeRequest {
   /** Number of the shape, required. */
   id: bigint;
+  /** Who asks, kept with the entry of `madeleine.audit`: at most 255 bytes, without control characters. Empty: not said. */
+  by: string;
 }
 
 /** The shape was given back. */
@@ -381,7 +387,7 @@ export const Topic: MessageFns<Topic> = {
 };
 
 function createBaseRegisterTopicRequest(): RegisterTopicRequest {
-  return { context: "", name: "", settings: undefined };
+  return { context: "", name: "", settings: undefined, by: "" };
 }
 
 export const RegisterTopicRequest: MessageFns<RegisterTopicRequest> = {
@@ -394,6 +400,9 @@ export const RegisterTopicRequest: MessageFns<RegisterTopicRequest> = {
     }
     if (message.settings !== undefined) {
       TopicSettings.encode(message.settings, writer.uint32(26).fork()).join();
+    }
+    if (message.by !== "") {
+      writer.uint32(34).string(message.by);
     }
     return writer;
   },
@@ -435,6 +444,14 @@ export const RegisterTopicRequest: MessageFns<RegisterTopicRequest> = {
             message.settings = TopicSettings.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -452,6 +469,7 @@ export const RegisterTopicRequest: MessageFns<RegisterTopicRequest> = {
       context: isSet(object.context) ? globalThis.String(object.context) : "",
       name: isSet(object.name) ? globalThis.String(object.name) : "",
       settings: isSet(object.settings) ? TopicSettings.fromJSON(object.settings) : undefined,
+      by: isSet(object.by) ? globalThis.String(object.by) : "",
     };
   },
 
@@ -466,6 +484,9 @@ export const RegisterTopicRequest: MessageFns<RegisterTopicRequest> = {
     if (message.settings !== undefined) {
       obj.settings = TopicSettings.toJSON(message.settings);
     }
+    if (message.by !== "") {
+      obj.by = message.by;
+    }
     return obj;
   },
 
@@ -479,6 +500,7 @@ export const RegisterTopicRequest: MessageFns<RegisterTopicRequest> = {
     message.settings = (object.settings !== undefined && object.settings !== null)
       ? TopicSettings.fromPartial(object.settings)
       : undefined;
+    message.by = object.by ?? "";
     return message;
   },
 };
@@ -1390,7 +1412,7 @@ export const ListShapesResponse: MessageFns<ListShapesResponse> = {
 };
 
 function createBaseDropShapeRequest(): DropShapeRequest {
-  return { id: 0n };
+  return { id: 0n, by: "" };
 }
 
 export const DropShapeRequest: MessageFns<DropShapeRequest> = {
@@ -1400,6 +1422,9 @@ export const DropShapeRequest: MessageFns<DropShapeRequest> = {
         throw new globalThis.Error("value provided for field message.id of type uint64 too large");
       }
       writer.uint32(8).uint64(message.id);
+    }
+    if (message.by !== "") {
+      writer.uint32(18).string(message.by);
     }
     return writer;
   },
@@ -1425,6 +1450,14 @@ export const DropShapeRequest: MessageFns<DropShapeRequest> = {
             message.id = reader.uint64() as bigint;
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1438,13 +1471,16 @@ export const DropShapeRequest: MessageFns<DropShapeRequest> = {
   },
 
   fromJSON(object: any): DropShapeRequest {
-    return { id: isSet(object.id) ? BigInt(object.id) : 0n };
+    return { id: isSet(object.id) ? BigInt(object.id) : 0n, by: isSet(object.by) ? globalThis.String(object.by) : "" };
   },
 
   toJSON(message: DropShapeRequest): unknown {
     const obj: any = {};
     if (message.id !== 0n) {
       obj.id = message.id.toString();
+    }
+    if (message.by !== "") {
+      obj.by = message.by;
     }
     return obj;
   },
@@ -1455,6 +1491,7 @@ export const DropShapeRequest: MessageFns<DropShapeRequest> = {
   fromPartial(object: DeepPartial<DropShapeRequest>): DropShapeRequest {
     const message = createBaseDropShapeRequest();
     message.id = (object.id !== undefined && object.id !== null) ? BigInt(object.id) : 0n;
+    message.by = object.by ?? "";
     return message;
   },
 };
@@ -1514,6 +1551,9 @@ export const DropShapeResponse: MessageFns<DropShapeResponse> = {
 /**
  * Tells about topics, the categories of events, and registers them. A topic need not be registered: the first push to it, or the
  * first description that is looked for in it, makes it.
+ *
+ * RegisterTopic and DropShape are management calls: each that changes something leaves an event of the topic `madeleine.audit`, in the
+ * context of the topic and in one transaction with what it changes.
  */
 export type TopicServiceDefinition = typeof TopicServiceDefinition;
 export const TopicServiceDefinition = {
