@@ -118,13 +118,13 @@ export const SETTING_NAMES = {
   retryBackoff: 'retry_backoff',
 } as const satisfies Record<keyof ConsumerSettings, string>;
 
-const RETRY_BACKOFF_NAMES = {
+export const RETRY_BACKOFF_NAMES = {
   initialMs: 'initial',
   maxMs: 'max',
   jitter: 'jitter',
 } as const satisfies Record<keyof RetryBackoff, string>;
 
-const FILTER_NAMES = {
+export const FILTER_NAMES = {
   topics: 'topics',
   streams: 'streams',
   issuers: 'issuers',
@@ -150,7 +150,7 @@ export function differingSettings(stored: ConsumerSettings, patch: SettingsPatch
     if (given === undefined || text(given) === text(has)) return;
     differences.push({ field, stored: typeof words === 'string' ? words : text(words) });
   };
-  const words = inWords(stored);
+  const words = settingsInWords(stored);
   for (const key of Object.keys(FILTER_NAMES) as (keyof ConsumerFilter)[]) {
     const given = patch.filter && (patch.filter[key] ?? []);
     compare(`filter.${FILTER_NAMES[key]}`, given, stored.filter[key] ?? [], words.filter[key] ?? []);
@@ -169,7 +169,7 @@ export function differingSettings(stored: ConsumerSettings, patch: SettingsPatch
 const ORDERING_WORDS = { [Ordering.BY_STREAM]: 'BY_STREAM', [Ordering.NONE]: 'NONE' } as const;
 
 /** The settings with their units, and by the names that the contract has for numbers. */
-function inWords({ filter, ...settings }: ConsumerSettings) {
+export function settingsInWords({ filter, ...settings }: ConsumerSettings) {
   const { subjects, kinds = [] } = filter;
   const names = { subjects: subjects.map(subjectName), kinds: kinds.map((kind) => EVENT_STATUS[kind].name) };
   const { initialMs, maxMs, jitter } = settings.retryBackoff;

@@ -25,6 +25,8 @@ interface Retry {
 
 /** Parked events, as an operator sees them. */
 export interface ParkedEvents {
+  /** Whether an event is parked, or asked for again; undefined: neither. */
+  stateAt(position: Position): 'PARKED' | 'REPLAY' | undefined;
   /** Queues a parked event again, outside its stream's order; one that is queued stays so. False if it is neither. */
   replay(position: Position): boolean;
   /** Takes an event from the parked list for good, whether it is queued or not. False if it is not there. */
@@ -124,6 +126,12 @@ export class FailingTransitions implements ParkedEvents {
     const own = this.#parkedLeases?.get(position);
     if (own === undefined) return leases.isOfFormerOwner(lease);
     return lease >= own[0] && lease <= own[1];
+  }
+
+  /** See ParkedEvents. */
+  stateAt(position: Position): 'PARKED' | 'REPLAY' | undefined {
+    const state = this.#state.failures.get(position)?.state;
+    return state === 'RETRY' ? undefined : state;
   }
 
   /** See ParkedEvents. */

@@ -4,6 +4,7 @@ import type { EventId, Position } from '../../units.js';
 import type { MadeCawin } from '../cawins/prepared-cawin.js';
 import type { MadeleineError } from '../errors.js';
 import type { LogEntry } from '../events/event.js';
+import type { ChangeEffect } from '../management/consumer-change.js';
 import type { EventOutcome, Wait } from '../waits/wait.js';
 import type { GroupUnit } from './group-plan-types.js';
 
@@ -17,6 +18,7 @@ interface OutcomeByKind {
   readonly ready: Ready;
   readonly drop: Dropped | Refused;
   readonly register: Registered | Refused;
+  readonly manage: Managed;
 }
 
 export type OutcomeOf<U extends GroupUnit> = OutcomeByKind[U['kind']];
@@ -94,6 +96,26 @@ export interface Dropped {
 export interface Registered {
   readonly kind: 'registered';
   readonly created: boolean;
+}
+
+/** What became of a change of a consumer. */
+export interface Managed {
+  readonly kind: 'managed';
+  readonly effect: ChangeEffect;
+}
+
+/** Whether a unit has changed something that an entry of the audit tells of. */
+export function hasChanged(outcome: UnitOutcome): boolean {
+  switch (outcome.kind) {
+    case 'pushed':
+      return outcome.pushes.some(({ kind }) => kind === 'occurred');
+    case 'registered':
+      return outcome.created;
+    case 'managed':
+      return outcome.effect === 'changed';
+    default:
+      return outcome.kind === 'dropped';
+  }
 }
 
 interface WithCawin {

@@ -7,9 +7,11 @@ import type { ShapeMatcher } from '../descriptions/shape-matcher.js';
 import { bug, fieldInvalid, MadeleineError } from '../errors.js';
 import { isJsonContentType } from '../events/event.js';
 import { asBuffer } from '../json/bytes.js';
+import type { ConsumerChange } from '../management/consumer-change.js';
 import { scopedKey } from '../names.js';
 import type { Wait } from '../waits/wait.js';
 import {
+  auditOf,
   type Find,
   type GroupNeeds,
   type GroupUnit,
@@ -18,6 +20,7 @@ import {
   type ParkedPlace,
   type Push,
   type PushMatch,
+  pushesOf,
   type WaitKey,
   type WaitNeeds,
 } from './group-plan-types.js';
@@ -29,9 +32,16 @@ const UNINDEXED: PushMatch = { keys: [], isUnindexed: true };
 /** Sets the match of every push that has to do with waits, by this version of the catalogue. */
 export function matchPushes(units: readonly GroupUnit[], catalog: ShapeCatalog): void {
   for (const unit of units) {
+    const audit = auditOf(unit);
+    if (audit !== undefined) audit.match = auditMatch(matchOf(audit, catalog));
     if (unit.kind !== 'push') continue;
     for (const push of unit.pushes) push.match = matchOf(push, catalog);
   }
+}
+
+/** The entry of the audit ends waits as any event; what its topic was registered with once does not keep it, and its call, from being stored. */
+function auditMatch(match: PushMatch | undefined): PushMatch | undefined {
+  return match && { keys: match.keys };
 }
 
 function matchOf({ draft }: Push, catalog: ShapeCatalog): PushMatch | undefined {
@@ -98,6 +108,7 @@ export function needsOf(units: readonly GroupUnit[], rerun: boolean): GroupNeeds
   const messageIds: { context: string; messageId: string }[] = [];
   const waits = new WaitNeedsGatherer();
   const parked: ParkedPlace[] = [];
+  const consumers: ConsumerChange[] = [];
   const addPush = (push: Push) => {
     const { draft, messageId, digest, replaces } = push;
     const { context, stream } = draft;
@@ -107,14 +118,16 @@ export function needsOf(units: readonly GroupUnit[], rerun: boolean): GroupNeeds
     if (replaces !== undefined) parked.push(replaces);
   };
   for (const unit of units) {
-    if (unit.kind === 'push') unit.pushes.forEach(addPush);
-    else waits.addUnit(unit);
+    pushesOf(unit).forEach(addPush);
+    if (unit.kind === 'manage') consumers.push(unit.change);
+    else if (unit.kind !== 'push') waits.addUnit(unit);
   }
   // Ids of pushes that leave no entry are not guarded by the log's unique key.
   const lookUpFirst = rerun || waits.hasLedgered;
   return {
     ...{ streams: [...streams.values()], messageIds, lookUpFirst, waits: waits.needs() },
     parked: parked.length === 0 ? undefined : parked,
+    consumers: consumers.length === 0 ? undefined : consumers,
   };
 }
 
@@ -139,7 +152,7 @@ class WaitNeedsGatherer {
     }
   }
 
-  addUnit(unit: Exclude<GroupUnit, { kind: 'push' }>): void {
+  addUnit(unit: Exclude<GroupUnit, { kind: 'push' | 'manage' }>): void {
     if (unit.kind === 'expire') for (const id of unit.eventIds) this.#eventIds.add(id);
     else if (unit.kind === 'observe' || unit.kind === 'invalidate') this.#eventIds.add(unit.eventId);
     else if (unit.kind === 'drop') for (const id of unit.shapeIds) this.#shapeIds.add(id);

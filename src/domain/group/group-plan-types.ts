@@ -9,6 +9,7 @@ import type { ShapeLife } from '../descriptions/shape-life.js';
 import type { MadeleineError } from '../errors.js';
 import type { EventDraft, LogEntry } from '../events/event.js';
 import type { StreamState } from '../events/stream.js';
+import type { ConsumerChange, FoundConsumer } from '../management/consumer-change.js';
 import type { TopicSettings } from '../topics/topic.js';
 import type { EventOutcome, Wait } from '../waits/wait.js';
 import type { UnitOutcome } from './group-outcomes.js';
@@ -82,8 +83,14 @@ export interface WaitKey {
   readonly text: string;
 }
 
+/** What a management call may ask for. */
+interface Audited {
+  /** The entry that tells of it, stored in the same group if the unit changes something. */
+  readonly audit?: Push | undefined;
+}
+
 /** Events pushed together. `atomic`: all are stored or none; otherwise each stands alone. */
-export interface PushUnit {
+export interface PushUnit extends Audited {
   readonly kind: 'push';
   readonly pushes: readonly Push[];
   readonly atomic: boolean;
@@ -127,7 +134,7 @@ export interface ReadyUnit {
 }
 
 /** Shapes are watched no more. A group of its own. */
-export interface DropUnit {
+export interface DropUnit extends Audited {
   readonly kind: 'drop';
   readonly shapeIds: readonly number[];
   /** A shape that was needed later than this is kept. */
@@ -135,15 +142,23 @@ export interface DropUnit {
 }
 
 /** A topic gets its settings. A group of its own. */
-export interface RegisterUnit {
+export interface RegisterUnit extends Audited {
   readonly kind: 'register';
   readonly context: string;
   readonly topic: string;
   readonly settings: TopicSettings;
 }
 
+/** A consumer is changed. */
+export interface ManageUnit extends Audited {
+  readonly kind: 'manage';
+  readonly change: ConsumerChange;
+  /** Its message id tells, when the unit is run again, whether it was stored before. */
+  readonly audit: Push;
+}
+
 /** What a group is made of. */
-export type GroupUnit = PushUnit | ObserveUnit | InvalidateUnit | ExpireUnit | CatalogUnit;
+export type GroupUnit = PushUnit | ObserveUnit | InvalidateUnit | ExpireUnit | ManageUnit | CatalogUnit;
 
 /** What changes the catalogue. */
 export type CatalogUnit = WatchUnit | ReadyUnit | DropUnit | RegisterUnit;
@@ -158,6 +173,8 @@ export interface GroupNeeds {
   readonly waits: WaitNeeds | undefined;
   /** Undefined: the group has nothing to do with what is parked. */
   readonly parked?: readonly ParkedPlace[] | undefined;
+  /** Changes of the consumers that have to be read. Undefined: the group changes none. */
+  readonly consumers?: readonly ConsumerChange[] | undefined;
 }
 
 export interface WaitNeeds {
@@ -242,6 +259,8 @@ export interface LockedState {
   readonly waits: LockedWaits | undefined;
   /** What is at the needed places, by their keys: read without a lock, so that the write has to hold it against what is there then. */
   readonly parked?: ReadonlyMap<string, ParkedState> | undefined;
+  /** The consumers that are to be changed, also deleted ones, by scopedKey(context, name); read without a lock as well. */
+  readonly consumers?: ReadonlyMap<string, FoundConsumer> | undefined;
 }
 
 /** What the group writes: exact rows, absolute values. */
@@ -259,11 +278,19 @@ export interface GroupWrites {
   readonly waits: WaitWrites | undefined;
   /** Parked events that are discarded. Where one is not parked any more nothing is stored, and the group is decided again. */
   readonly replaced: readonly ParkedPlace[];
+  /** Changes of consumers in their order. Where one is not as it was found any more nothing is stored, and the group is decided again. */
+  readonly consumers: readonly PlannedChange[];
+}
+
+/** A change of the consumer with the id; undefined: there is none as yet. */
+export interface PlannedChange {
+  readonly change: ConsumerChange;
+  readonly id: number | undefined;
 }
 
 /** A group that changes nothing is rolled back. */
 export function isEmpty(writes: GroupWrites): boolean {
-  return writes.entries.length === 0 && writes.waits === undefined;
+  return writes.entries.length === 0 && writes.waits === undefined && writes.consumers.length === 0;
 }
 
 export interface WaitWrites {
@@ -317,15 +344,28 @@ export interface GroupPlan {
   readonly outcomes: readonly UnitOutcome[];
 }
 
+const NO_PUSHES: readonly Push[] = [];
+
+/** The entry of the audit that goes with a unit. */
+export function auditOf(unit: GroupUnit): Push | undefined {
+  return 'audit' in unit ? unit.audit : undefined;
+}
+
+/** The events that a unit may store, but for what ends waits. */
+export function pushesOf(unit: GroupUnit): readonly Push[] {
+  const pushes = unit.kind === 'push' ? unit.pushes : NO_PUSHES;
+  const audit = auditOf(unit);
+  return audit === undefined ? pushes : [...pushes, audit];
+}
+
 /** How many events a unit counts for where groups and queues are bounded. */
 export function unitSize(unit: GroupUnit): number {
-  if (unit.kind === 'push') return unit.pushes.length;
-  return unit.kind === 'expire' ? unit.eventIds.length : 1;
+  return unit.kind === 'expire' ? unit.eventIds.length : Math.max(1, pushesOf(unit).length);
 }
 
 /** Whether a unit has to be a group of its own: what it reads is not what other units' effects show. */
-export function standsAlone(unit: GroupUnit): boolean {
-  return unit.kind !== 'push' && unit.kind !== 'observe';
+export function standsAlone({ kind }: GroupUnit): boolean {
+  return kind !== 'push' && kind !== 'observe' && kind !== 'manage';
 }
 
 /** Whether a unit may change the catalogue. */
@@ -360,7 +400,7 @@ export function identityOf(context: string, topic: string, description: Descript
 
 /** Bytes that a unit has in the statements of a group, at most, but for what is short. */
 export function unitBytes(unit: GroupUnit): number {
-  return unit.kind === 'push' ? unit.pushes.reduce((sum, { draft }) => sum + draftBytes(draft), 0) : 0;
+  return pushesOf(unit).reduce((sum, { draft }) => sum + draftBytes(draft), 0);
 }
 
 function draftBytes({ payload, description, rest }: EventDraft): number {

@@ -7,23 +7,27 @@
 import type { EventId, Micros, Position } from '../../units.js';
 import { UndoLog } from '../collections/undo-log.js';
 import type { Description } from '../descriptions/description.js';
-import { assertNever, type MadeleineError } from '../errors.js';
+import { assertNever, bug, type MadeleineError } from '../errors.js';
 import { isSameContent } from '../events/content-digest.js';
 import { EnvelopeMembers } from '../events/envelope.js';
 import { EntryKind, type EventDraft, type LogEntry, type Payload } from '../events/event.js';
 import { extendStream, type StreamState } from '../events/stream.js';
+import { done, type FoundConsumer } from '../management/consumer-change.js';
 import { scopedKey } from '../names.js';
 import { askerOf, type Wait } from '../waits/wait.js';
-import type { Pushed, PushOutcome, UnitOutcome } from './group-outcomes.js';
+import { hasChanged, type Managed, type Pushed, type PushOutcome, type UnitOutcome } from './group-outcomes.js';
 import { CatalogPlanner } from './group-plan-catalog.js';
 import { idReused, notReplaceable, sequenceConflict, streamOwned } from './group-plan-refusals.js';
 import {
+  auditOf,
   type GroupPlan,
   type GroupUnit,
   type GroupWrites,
   type LockedState,
+  type ManageUnit,
   type Occurrence,
   type ParkedPlace,
+  type PlannedChange,
   type PlannedEntry,
   type Push,
   type PushedBefore,
@@ -47,6 +51,8 @@ class GroupPlanner {
   readonly #streams = new Map<string, StreamState>();
   readonly #pushed = new Map<string, PushedBefore>();
   readonly #replaced = new Map<string, ParkedPlace>();
+  readonly #consumers = new Map<string, FoundConsumer>();
+  readonly #changes: PlannedChange[] = [];
   #nextEventId: EventId;
   #lastCreatedAt: Micros;
   #inDoubt = false;
@@ -75,6 +81,13 @@ class GroupPlanner {
   }
 
   add(unit: GroupUnit): UnitOutcome {
+    const outcome = this.#add(unit);
+    const audit = auditOf(unit);
+    if (audit !== undefined && hasChanged(outcome)) this.#addAudit(audit);
+    return outcome;
+  }
+
+  #add(unit: GroupUnit): UnitOutcome {
     switch (unit.kind) {
       case 'push':
         return unit.atomic ? this.#addAtomic(unit) : this.#addEach(unit);
@@ -84,6 +97,8 @@ class GroupPlanner {
         return this.#waits.invalidate(unit.eventId, unit.reason);
       case 'expire':
         return this.#waits.expire(unit.eventIds);
+      case 'manage':
+        return this.#manage(unit);
       case 'watch':
         return this.#catalog.watch(unit);
       case 'ready':
@@ -111,7 +126,27 @@ class GroupPlanner {
       inDoubt: this.#inDoubt,
       waits: this.#waits.writes(this.#catalog.update()),
       replaced: [...this.#replaced.values()],
+      consumers: this.#changes,
     };
+  }
+
+  #manage({ change, audit }: ManageUnit): Managed {
+    const { context, name } = change.key;
+    // Stored by an attempt whose COMMIT was not answered, the entry with it.
+    if (this.#locked.pushed?.has(scopedKey(audit.draft.context, audit.messageId))) return CHANGED;
+    const key = scopedKey(context, name);
+    const found = this.#consumers.get(key) ?? this.#locked.consumers?.get(key);
+    const result = done(change, found);
+    if (result.effect === 'changed') {
+      this.#consumers.set(key, result.consumer);
+      this.#changes.push({ change, id: found?.id });
+    }
+    return { kind: 'managed', effect: result.effect };
+  }
+
+  #addAudit(audit: Push): void {
+    const { kind } = this.#push(audit, 0);
+    if (kind !== 'occurred' && kind !== 'duplicate') throw bug(`an entry of the audit is ${kind}`);
   }
 
   #addEach({ pushes }: PushUnit): Pushed {
@@ -266,6 +301,7 @@ class GroupPlanner {
 }
 
 const NO_WAITS: readonly Wait[] = [];
+const CHANGED: Managed = { kind: 'managed', effect: 'changed' };
 
 /** What was there before a unit. Of streams and ids: effects of earlier units, which the locked rows do not have. */
 interface Checkpoint {

@@ -29,9 +29,10 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'domain/descriptions': 'domain domain/json',
   'domain/events': 'domain domain/descriptions',
   'domain/group': `domain domain/cawins domain/collections domain/descriptions domain/events domain/json
-    domain/topics domain/waits`,
+    domain/management domain/topics domain/waits`,
   'domain/json': '',
   'domain/statistics': 'domain/consumers domain/events',
+  'domain/management': 'domain domain/consumers domain/events',
   'domain/topics': 'domain/descriptions',
   'domain/waits': 'domain domain/events',
 
