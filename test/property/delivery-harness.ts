@@ -52,6 +52,8 @@ export const OPERATIONS = [
   'restart',
   'replay',
   'discard',
+  'pause',
+  'resume',
 ] as const;
 
 const NAMES = ['ada', 'bob', 'cyd'];
@@ -415,6 +417,21 @@ export class DeliveryHarness {
     this.save();
   }
 
+  /** Some of what is in flight was not handed out yet. */
+  pause(a: number): void {
+    const unsent = this.model.inFlight.filter((_, index) => (a >> index) % 2 === 0);
+    this.model.pause(unsent);
+    this.window.members.pause(
+      unsent.map((entry) => ({ position: entry.event.position, lease: entry.lease })),
+      this.now,
+    );
+  }
+
+  resume(): void {
+    this.model.paused = false;
+    this.window.members.resume();
+  }
+
   replay(a: number): void {
     const entry = this.#listedOrAny(a);
     expect(this.window.parked.replay(entry.event.position)).toBe(entry.parked || entry.replay);
@@ -470,7 +487,7 @@ export class DeliveryHarness {
   #open(nextLease: number, ownerFirstLease: number): DeliveryWindow {
     const { settings, limits } = this.#scenario;
     const failures = [...this.#storedFailures.values()];
-    const state = { ...this.#stored, failures, nextLease, ownerFirstLease };
+    const state = { ...this.#stored, failures, nextLease, ownerFirstLease, paused: this.model.paused };
     return new DeliveryWindow({ settings, limits, state, random: () => 0 });
   }
 
@@ -481,6 +498,9 @@ export class DeliveryHarness {
     // An offer alone leaves the offset where it is.
     window.scan.passedTo(window.scan.position);
     const stats = window.report.stats();
+    expect(window.report.condition(this.head, this.now).activity === 'PAUSED', 'says that it is paused').toBe(
+      model.paused,
+    );
     expect(stats.inFlight, 'in flight').toBe(model.inFlight.length);
     expect(stats.waiting, 'waiting').toBe(model.entries.filter((entry) => entry.place === 'returned').length);
     expect(stats.parked, 'parked').toBe(model.entries.filter((entry) => entry.parked).length);
@@ -519,6 +539,7 @@ export class DeliveryHarness {
 
   /** Members behave from now on: everything has to be delivered and acknowledged, driven as the window's docstring says. */
   drain(a: number): void {
+    this.resume();
     for (const name of NAMES) this.#leave(name, { lost: false });
     this.#join('good', { maxInFlight: 1 + (a % 4), maxInFlightBytes: pick(BYTES, a >> 2) });
     if (a % 3 === 0) this.#join('better', { maxInFlight: 2, maxInFlightBytes: UNLIMITED_BYTES });

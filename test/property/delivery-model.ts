@@ -87,6 +87,7 @@ export class DeliveryModel {
   readonly members = new Map<string, ModelMember>();
   /** Streams with passed over events that were not all offered again. */
   readonly held = new Set<string>();
+  paused = false;
   scanned = 0;
   /** Where the generation, or the owner, began: everything at or below is done. */
   start = 0;
@@ -141,6 +142,7 @@ export class DeliveryModel {
   delivered(delivery: Delivery, now: number): void {
     const entry = this.at(delivery.position) as Entry;
     const where = `delivery of ${delivery.position}`;
+    expect(this.paused, `${where}: nothing is paused`).toBe(false);
     expect(delivery.lease, `${where}: leases rise`).toBe(this.nextLease);
     this.nextLease++;
     expect(entry.done || entry.parked || entry.place === 'in flight', `${where}: it is open`).toBe(false);
@@ -193,6 +195,7 @@ export class DeliveryModel {
     now: number,
   ): { readonly kind: OfferResult['kind']; readonly members?: readonly string[] } {
     if (!entry.open) return { kind: 'done' };
+    if (this.paused) return { kind: 'no-credit' };
     const most = Math.max(0, ...[...this.members.keys()].map((name) => this.free(name)));
     if (most === 0) return { kind: 'no-credit' };
     if (this.#isBehind(entry) || entry.notBefore > now) return { kind: 'held' };
@@ -304,6 +307,12 @@ export class DeliveryModel {
     for (const other of this.unitOf(entry)) {
       if (other.place === 'in flight' && other.event.position >= entry.event.position) this.#giveUp(other);
     }
+  }
+
+  /** What these entries' members were not given yet comes back, and nothing is delivered any more. */
+  pause(unsent: readonly Entry[]): void {
+    this.paused = true;
+    for (const entry of unsent) if (entry.place === 'in flight') this.takeBack(entry);
   }
 
   /** A delivery failed: it counts once. */

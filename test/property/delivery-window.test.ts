@@ -1,4 +1,4 @@
-// The delivery window against a naive model, over random members, answers, failures, seeks and restarts.
+// The delivery window against a naive model, over random members, answers, failures, seeks, pauses and restarts.
 
 import fc from 'fast-check';
 import { describe, it } from 'vitest';
@@ -20,6 +20,7 @@ const WEIGHTS: Partial<Record<Operation['kind'], number>> = {
   tick: 4,
   save: 2,
   restart: 2,
+  resume: 3,
 };
 
 const operation: fc.Arbitrary<Operation> = fc.record({

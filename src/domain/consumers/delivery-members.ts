@@ -1,4 +1,4 @@
-// The members of a consumer: who comes with how much credit, and what becomes of the events of one that goes.
+// The members of a consumer: who comes with how much credit, what becomes of the events of one that goes, and whether any is given some.
 
 import type { Millis, Position } from '../../units.js';
 import { bug } from '../errors.js';
@@ -28,9 +28,9 @@ export class DeliveryMembers {
     return this.#state.pool.credit;
   }
 
-  /** Whether any member could take an event of no bytes: false saves the reading. */
+  /** Whether any member could be given an event of no bytes: false saves the reading. */
   get hasCredit(): boolean {
-    return this.#state.pool.hasCredit;
+    return !this.#state.isPaused && this.#state.pool.hasCredit;
   }
 
   /** Adds a member with its credit. The name must not be in use: `remove` first. */
@@ -64,6 +64,26 @@ export class DeliveryMembers {
       else state.settle(record, at);
     });
     return records.length;
+  }
+
+  /**
+   * Has nothing delivered until `resume`. What was leased and not handed out yet waits, without an attempt. What members have stays
+   * with them: its clocks go on, and answers to it count.
+   */
+  pause(unsent: readonly Pick<Delivery, 'position' | 'lease'>[], now: Millis): void {
+    const state = this.#state;
+    const at = state.tick(now);
+    state.isPaused = true;
+    // Pending deliveries may have ended.
+    const isCurrent = ({ position, lease }: Pick<Delivery, 'position' | 'lease'>) =>
+      state.records.get(position)?.lease === lease;
+    const records = unsent.filter(isCurrent).flatMap(({ position }) => state.records.get(position) ?? []);
+    records.sort((a, b) => a.position - b.position);
+    for (const record of this.#takeBack(records, { lost: false })) state.settle(record, at);
+  }
+
+  resume(): void {
+    this.#state.isPaused = false;
   }
 
   /** A member's credit and use; undefined if there is none of the name. */

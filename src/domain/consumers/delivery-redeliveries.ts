@@ -30,7 +30,7 @@ export class DeliveryRedeliveries {
   next(now: Millis, limit: number): Position[] {
     const state = this.#state;
     const at = state.tick(now);
-    if (state.leases.left <= 0) return [];
+    if (!state.mayDeliver) return [];
     const positions = state.waiting === 0 ? [] : state.redelivery.next(state.pool, at, limit);
     const room = state.queuedReplays === 0 ? 0 : Math.min(limit - positions.length, this.#replaysFor(positions));
     if (room <= 0) return positions;
@@ -47,13 +47,13 @@ export class DeliveryRedeliveries {
 
   /** Offers an event of `next`; the result is never `blocked`. Of one stream only in position order. */
   offer(event: OfferedEvent, now: Millis): OfferResult {
-    const { records, pool, leases } = this.#state;
+    const { records, pool } = this.#state;
     const at = this.#state.tick(now);
     const record = records.get(event.position);
     if (record?.state !== RecordState.WAITING) return DONE;
     const { stream } = record;
     if (record.notBeforeMs > at || (stream !== undefined && stream.firstWaiting !== record)) return HELD;
-    if (leases.left <= 0) return NO_CREDIT;
+    if (!this.#state.mayDeliver) return NO_CREDIT;
     record.bytes = event.bytes;
     const member = pool.taker(stream?.holder, event.bytes, record.failedWith);
     return member === undefined ? NO_CREDIT : this.#state.deliver(record, member, at, false);

@@ -7,6 +7,7 @@ import type { DeliveryState } from './delivery-state.js';
 import type { WindowCondition, WindowStats } from './delivery-types.js';
 import { RecordState } from './open-events.js';
 
+const PAUSED = unblocked('PAUSED');
 const NO_MEMBER = unblocked('NO_MEMBER');
 const IDLE = unblocked('IDLE');
 const WAITING_FOR_ACKS = unblocked('WAITING_FOR_ACKS');
@@ -43,6 +44,7 @@ export class DeliveryReport {
   condition(head: Position, now: Millis): WindowCondition {
     const { pool } = this.#state;
     const at = this.#state.tick(now);
+    if (this.#state.isPaused) return PAUSED;
     if (pool.size === 0) return NO_MEMBER;
     return (
       this.#blocked(head, at) ??
@@ -65,6 +67,8 @@ export class DeliveryReport {
   #causeOf({ activity, blockedPosition, blockedUntilMs }: WindowCondition, now: Millis): string {
     const { inFlight, progress } = this.#state;
     switch (activity) {
+      case 'PAUSED':
+        return 'paused';
       case 'NO_MEMBER':
         return 'nobody is subscribed';
       case 'IDLE':

@@ -25,9 +25,9 @@ export class DeliveryRereads {
 
   /** Names streams with passed over events that a member could take now, oldest first, at most `limit`. */
   next(limit: number): StreamReread[] {
-    const { pool, freeHeld, heldBy, heldStreams, leases } = this.#state;
+    const { pool, freeHeld, heldBy, heldStreams, mayDeliver } = this.#state;
     const rereads: StreamReread[] = [];
-    if (heldStreams === 0 || leases.left <= 0) return rereads;
+    if (heldStreams === 0 || !mayDeliver) return rereads;
     const tooLarge: StreamQueue[] = [];
     for (const member of heldBy ?? []) {
       if (member.held.size === 0) heldBy?.delete(member);

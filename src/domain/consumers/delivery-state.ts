@@ -48,6 +48,8 @@ export class DeliveryState {
   /** Replays with a record, and those of them that are in flight. */
   openReplays = 0;
   replaysInFlight = 0;
+  /** Whether nothing is to be delivered; it outlasts each `begin`. */
+  isPaused: boolean;
   #now: Millis = 0;
 
   constructor(settings: WindowSettings, stored: WindowState, limits: WindowLimits) {
@@ -59,6 +61,7 @@ export class DeliveryState {
     this.failures = new FailureRecords(stored.failures);
     this.progress = new DeliveryProgress(stored.offset, decodeRanges(stored.acked), 0);
     this.clocks = new AckClocks(settings.ackTimeoutMs);
+    this.isPaused = stored.paused ?? false;
   }
 
   /** Forgets what is open and begins after this offset; the members stay with their credit. */
@@ -95,9 +98,14 @@ export class DeliveryState {
 
   // --- opening
 
+  /** Whether there may be a delivery: it is not paused, and has a lease left. */
+  get mayDeliver(): boolean {
+    return !this.isPaused && this.leases.left > 0;
+  }
+
   /** Whether there may be one record more. */
   get hasRoom(): boolean {
-    return this.leases.left > 0 && this.records.size < this.limits.maxOutstanding;
+    return this.mayDeliver && this.records.size < this.limits.maxOutstanding;
   }
 
   /** Replays that have no record yet. */

@@ -87,6 +87,8 @@ export interface WindowState {
    * left nothing is delivered until `reserveLeases`. Left out: no bound.
    */
   readonly leaseLimit?: number;
+  /** Whether nothing is to be delivered for the time being. Left out: no. */
+  readonly paused?: boolean;
 }
 
 /** What has to be written; all values are absolute, so that writing them twice does no harm. */
@@ -218,7 +220,7 @@ export interface MemberUse extends MemberCredit {
   readonly answeredMs: Millis | undefined;
 }
 
-export type WindowActivity = 'IDLE' | 'DELIVERING' | 'WAITING_FOR_ACKS' | 'BLOCKED_BY_RETRY' | 'NO_MEMBER';
+export type WindowActivity = 'PAUSED' | 'IDLE' | 'DELIVERING' | 'WAITING_FOR_ACKS' | 'BLOCKED_BY_RETRY' | 'NO_MEMBER';
 
 /** Why a window does or does not deliver, without words: it is asked for after every round. */
 export interface WindowCondition {

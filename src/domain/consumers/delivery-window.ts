@@ -60,6 +60,7 @@ export const DEFAULT_LIMITS: WindowLimits = {
  * - The time that a member asked for is over when the event comes back from it, unless the server sent it away; a later owner
  *   keeps to it.
  * - A lease is minted once.
+ * - While it is paused nothing becomes in flight: redeliveries and re-reads name nothing, offers are refused as without credit.
  *
  * How to drive it; one call at a time, and after each change (an answer, a timer, a member) again from the top:
  * 1. `redeliveries.expire`; while `unsaved.anyFailure`, store what `unsaved.take` gives before the next step.

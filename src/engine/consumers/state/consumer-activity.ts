@@ -24,6 +24,8 @@ export function mendCommand(key: ConsumerKey, { activity, position, owner = '' }
       return command(key, ['subscribe']);
     case 'WAITING_FOR_ACKS':
       return position === 0 ? command(key, ['subscribe']) : command(key, ['ack'], [String(position)]);
+    case 'PAUSED':
+      return command(key, ['consumers', 'resume'], [], owner === '' ? [] : ['--server', owner]);
     case 'BLOCKED_BY_RETRY':
       return command(key, ['reject'], [String(position), '--park']);
     case 'ELSEWHERE':

@@ -18,6 +18,7 @@ describe('the command that mends a consumer', () => {
     ['WAITING_FOR_ACKS', 17, 'madeleine ack mailer 17'],
     ['WAITING_FOR_ACKS', 0, 'madeleine subscribe mailer'],
     ['BLOCKED_BY_RETRY', 17, 'madeleine reject mailer 17 --park'],
+    ['PAUSED', 0, 'madeleine consumers resume mailer'],
     ['IDLE', 0, ''],
     ['DELIVERING', 17, ''],
     ['STOPPING', 17, ''],
@@ -29,6 +30,8 @@ describe('the command that mends a consumer', () => {
   it('of one that another instance runs asks that one', () => {
     const command = mendCommand(mailer, { activity: 'ELSEWHERE', position: 0, owner: '[::1]:50051' });
     expect(command).toBe("madeleine consumers explain --server '[::1]:50051' mailer");
+    const resume = mendCommand(mailer, { activity: 'PAUSED', position: 0, owner: 'first.example:50051' });
+    expect(resume).toBe('madeleine consumers resume --server first.example:50051 mailer');
   });
 
   it('names the context where it is another than the default one', () => {
