@@ -73,6 +73,9 @@ CREATE TABLE `consumer` (
   `owner_epoch` bigint(20) unsigned NOT NULL,
   `lease_until` datetime(6) NOT NULL,
   `generation_offset` bigint(20) unsigned DEFAULT NULL,
+  `paused_at` bigint(20) unsigned DEFAULT NULL,
+  `paused_by` varchar(255) NOT NULL DEFAULT '',
+  `pause_reason` varchar(1024) NOT NULL DEFAULT '',
   KEY `consumer_ephemeral` (`ephemeral`,`deleted_at`,`lease_until`),
   KEY `consumer_owner` (`owner`),
   PRIMARY KEY (`id`),
@@ -102,7 +105,10 @@ CREATE ALGORITHM=UNDEFINED SQL SECURITY DEFINER VIEW `consumers` AS select `cons
   `consumer`.`settings` AS `settings`,
   from_unixtime(`consumer`.`moved_at` / 1000000) AS `moved_at`,
   from_unixtime(`consumer`.`created_at` / 1000000) AS `created_at`,
-  case when `consumer`.`lease_until` >= current_timestamp(6) then convert(`consumer`.`owner_address` using utf8mb4) else '' end AS `run_by` from `consumer` where `consumer`.`deleted_at` is null;
+  case when `consumer`.`lease_until` >= current_timestamp(6) then convert(`consumer`.`owner_address` using utf8mb4) else '' end AS `run_by`,
+  from_unixtime(`consumer`.`paused_at` / 1000000) AS `paused_at`,
+  `consumer`.`paused_by` AS `paused_by`,
+  `consumer`.`pause_reason` AS `pause_reason` from `consumer` where `consumer`.`deleted_at` is null;
 
 CREATE TABLE `context` (
   `id` int(10) unsigned NOT NULL,

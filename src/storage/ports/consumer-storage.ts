@@ -7,6 +7,7 @@
 
 import type { ConsumerKey, ConsumerSettings } from '../../domain/consumers/consumer.js';
 import type { FailureRecord } from '../../domain/consumers/delivery-types.js';
+import type { ConsumerPause } from '../../domain/consumers/managed/consumer-pause.js';
 import type { Micros, Position } from '../../units.js';
 import type { EndedRuns, Instance } from './log-storage.js';
 
@@ -31,6 +32,8 @@ export interface ConsumerRecord extends ConsumerKey {
   readonly acked: Uint8Array;
   readonly movedAt: Micros | undefined;
   readonly createdAt: Micros;
+  /** Undefined: it is not paused. */
+  readonly pause: ConsumerPause | undefined;
   /** When the event right after the offset was created, as `find` and `list` look it up; undefined: there is none. */
   readonly nextAt: Micros | undefined;
   /** The instance that runs it now; undefined: none, or one whose lease ran out. */
@@ -98,7 +101,7 @@ export interface ListConsumersOptions {
 export interface ConsumerStore {
   /**
    * Creates the consumer, or returns the one that exists, unchanged. One that was deleted continues its generations and
-   * leases. Safe to repeat.
+   * leases, and is not paused. Safe to repeat.
    */
   create(draft: ConsumerDraft): Promise<{ readonly record: ConsumerRecord; readonly created: boolean }>;
   find(key: ConsumerKey): Promise<ConsumerRecord | undefined>;
@@ -129,6 +132,8 @@ export interface ConsumerStore {
   flush(writes: readonly OffsetWrite[]): Promise<ReadonlySet<number>>;
   /** Stores other settings of a consumer that is held. False when the hold is lost. */
   configure(hold: Hold, settings: ConsumerSettings): Promise<boolean>;
+  /** Stores that a consumer that is held is paused, or, with undefined, that it is not. False when the hold is lost. */
+  setPause(hold: Hold, pause: ConsumerPause | undefined): Promise<boolean>;
   /** Deletes a consumer that is held, and with it the hold. False when the hold is lost. */
   delete(hold: Hold): Promise<boolean>;
   /**

@@ -193,7 +193,7 @@ export class EngineScene {
     const record = (name: string, id: number): ConsumerRecord => ({
       ...{ id, context: 'default', name, settings: this.#settings, generation: 1, generationLease: 1 },
       ...{ generationOffset: 0, offset: 0, acked: new Uint8Array(), movedAt: undefined, createdAt: 1 },
-      ...{ nextAt: undefined, owner: undefined },
+      ...{ nextAt: undefined, owner: undefined, pause: undefined },
     });
     const acquire = async ({ name }: { readonly name: string }): Promise<Acquired> => {
       const id = this.#names.get(name) ?? this.#names.size + 1;

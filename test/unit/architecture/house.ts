@@ -26,6 +26,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'domain/cawins': 'domain domain/events',
   'domain/collections': '',
   'domain/consumers': 'domain domain/collections domain/events',
+  'domain/consumers/managed': '',
   'domain/descriptions': 'domain domain/json',
   'domain/events': 'domain domain/descriptions',
   'domain/group': `domain domain/cawins domain/collections domain/descriptions domain/events domain/json
@@ -60,7 +61,8 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'storage/instance': 'storage/embedded storage/ports',
   'storage/mysql/cawins': `domain domain/cawins domain/events domain/group domain/waits lib storage/mysql/sql
     storage/mysql/waits storage/ports`,
-  'storage/mysql/consumers': 'domain domain/consumers domain/group domain/json storage/mysql/sql storage/ports',
+  'storage/mysql/consumers':
+    'domain domain/consumers domain/consumers/managed domain/group domain/json storage/mysql/sql storage/ports',
   'storage/mysql/group': `domain domain/cawins domain/events domain/group storage/mysql/consumers storage/mysql/log
     storage/mysql/names storage/mysql/sql storage/mysql/topics storage/mysql/waits storage/ports`,
   'storage/mysql/log': `domain domain/events domain/group domain/json lib storage/mysql/names storage/mysql/sql
@@ -77,6 +79,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
     storage/mysql/log storage/mysql/names storage/mysql/sql storage/mysql/topics storage/ports`,
   'storage/ports':
     'domain/cawins domain/consumers domain/events domain/group domain/statistics domain/topics domain/waits',
+    'domain/cawins domain/consumers domain/consumers/managed domain/events domain/group domain/topics domain/waits',
 
   // Callbacks, by protocol.
   outbound: `domain domain/cawins engine/cawins/callback-sender lib outbound/amqp outbound/attempt outbound/grpc

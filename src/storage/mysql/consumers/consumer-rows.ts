@@ -8,12 +8,14 @@ import {
   type SettingsPatch,
 } from '../../../domain/consumers/consumer.js';
 import type { FailureRecord, FailureState } from '../../../domain/consumers/delivery-types.js';
+import type { ConsumerPause } from '../../../domain/consumers/managed/consumer-pause.js';
 import type { Micros, Position } from '../../../units.js';
 import type { ConsumerRecord } from '../../ports/consumer-storage.js';
 
 /** Columns of a row without `acked_above`, which may be large. */
 export const CONSUMER_COLUMNS =
   'id, context, name, settings, generation, generation_lease, generation_offset, next_lease, acked_to, moved_at, created_at, ' +
+  'paused_at, paused_by, pause_reason, ' +
   'deleted_at IS NOT NULL AS deleted, owner, owner_address, owner_epoch, lease_until >= NOW(6) AS leased';
 
 /** When the event right after the offset was created: one row of the log by its primary key. */
@@ -33,6 +35,9 @@ export interface ConsumerRow {
   readonly acked_above?: Buffer;
   readonly moved_at: number | null;
   readonly created_at: Micros;
+  readonly paused_at: Micros | null;
+  readonly paused_by: string;
+  readonly pause_reason: string;
   readonly next_at?: Micros | null;
   readonly deleted: number;
   readonly owner: Buffer;
@@ -57,9 +62,15 @@ export function recordOf(row: ConsumerRow): ConsumerRecord {
     acked: row.acked_above ?? NOTHING,
     movedAt: row.moved_at ?? undefined,
     createdAt: row.created_at,
+    pause: pauseOf(row),
     nextAt: row.next_at ?? undefined,
     owner: owned ? { id: row.owner.toString(), address: row.owner_address.toString() } : undefined,
   };
+}
+
+function pauseOf(row: ConsumerRow): ConsumerPause | undefined {
+  const { paused_at: pausedAt, paused_by: by, pause_reason: reason } = row;
+  return pausedAt === null ? undefined : { pausedAt, by, reason };
 }
 
 export function encodeSettings(settings: ConsumerSettings): string {

@@ -1,6 +1,7 @@
 // Consumers in MySQL; see ConsumerStore for what each method promises. Places in the log are written by consumer-flush.ts.
 
 import type { ConsumerKey, ConsumerSettings } from '../../../domain/consumers/consumer.js';
+import type { ConsumerPause } from '../../../domain/consumers/managed/consumer-pause.js';
 import { bug } from '../../../domain/errors.js';
 import { ALL_CONTEXTS } from '../../../domain/names.js';
 import {
@@ -46,7 +47,8 @@ const INSERT = `
   VALUES (?, ?, ?, ?, 1, 1, ?, 1, ?, '', NULL, ?, NULL, '', '', 0, NOW(6))`;
 const RECREATE = `
   UPDATE consumer SET settings = ?, ephemeral = ?, generation = generation + 1, generation_lease = next_lease,
-    generation_offset = ?, acked_to = ?, acked_above = '', moved_at = NULL, created_at = ?, deleted_at = NULL, lease_until = NOW(6)
+    generation_offset = ?, acked_to = ?, acked_above = '', moved_at = NULL, created_at = ?, deleted_at = NULL, lease_until = NOW(6),
+    paused_at = NULL, paused_by = '', pause_reason = ''
   WHERE id = ? AND deleted_at IS NOT NULL`;
 // Take-over is decided by the database's clock alone. NOW(6) is the time at which the statement began: after a wait for
 // the row's lock it is in the past, so the lease ends sooner than it might, never later than the owner believes.
@@ -66,8 +68,10 @@ const RELEASE_ENDED = `
 const RESERVE = 'UPDATE consumer SET next_lease = next_lease + ? WHERE id = ? AND owner_epoch = ?';
 const CONFIGURE =
   'UPDATE consumer SET settings = ?, ephemeral = ? WHERE id = ? AND owner_epoch = ? AND deleted_at IS NULL';
+const SET_PAUSE = `
+  UPDATE consumer SET paused_at = ?, paused_by = ?, pause_reason = ? WHERE id = ? AND owner_epoch = ? AND deleted_at IS NULL`;
 const DELETE = `
-  UPDATE consumer SET deleted_at = NOW(6), owner = '', owner_address = '', owner_epoch = owner_epoch + 1
+  UPDATE consumer SET deleted_at = NOW(6), owner = '', owner_address = '', owner_epoch = owner_epoch + 1, paused_at = NULL
   WHERE id = ? AND owner_epoch = ? AND deleted_at IS NULL`;
 const ORPHANED = `ephemeral = 1 AND deleted_at IS NULL AND lease_until < NOW(6) - INTERVAL ${EPHEMERAL_GRACE_SECONDS} SECOND`;
 /** Reads the index consumer_ephemeral. */
@@ -176,6 +180,11 @@ export class MysqlConsumerStore implements ConsumerStore {
   async configure(hold: Hold, settings: ConsumerSettings): Promise<boolean> {
     const values = [encodeSettings(settings), settings.ephemeral ? 1 : 0, hold.id, hold.epoch];
     return (await this.#database.write(CONFIGURE, values)).affectedRows === 1;
+  }
+
+  async setPause(hold: Hold, pause: ConsumerPause | undefined): Promise<boolean> {
+    const values = [pause?.pausedAt ?? null, pause?.by ?? '', pause?.reason ?? '', hold.id, hold.epoch];
+    return (await this.#database.write(SET_PAUSE, values)).affectedRows === 1;
   }
 
   async delete(hold: Hold): Promise<boolean> {

@@ -12,6 +12,7 @@ import { consumerGenerationsMigration } from './0007-consumer-generations.js';
 import { urlEndpointsMigration } from './0008-url-endpoints.js';
 import { shapeLivesMigration } from './0009-shape-lives.js';
 import { verdictsMigration } from './0010-verdicts.js';
+import { consumerPausesMigration } from './0012-consumer-pauses.js';
 import { statisticsMigration } from './0014-statistics.js';
 
 export interface Migration {
@@ -31,5 +32,6 @@ export const MIGRATIONS: readonly Migration[] = [
   urlEndpointsMigration,
   shapeLivesMigration,
   verdictsMigration,
+  consumerPausesMigration,
   statisticsMigration,
 ];
