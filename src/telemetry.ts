@@ -74,6 +74,10 @@ export class Metrics {
     'Parked events of a consumer run here that has, or had, any.',
     ['context', 'consumer'],
   );
+  readonly consumerPaused = this.#gauge('madeleine_consumer_paused', '1 while a consumer run here is paused.', [
+    'context',
+    'consumer',
+  ]);
   readonly verdicts = this.#counter('madeleine_verdicts_total', 'Events rejected by members, by verdict.', ['verdict']);
   readonly parkedChanges = this.#counter(
     'madeleine_parked_changes_total',

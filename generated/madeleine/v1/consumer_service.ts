@@ -91,7 +91,7 @@ export enum ConsumerActivity {
    * says which of the two, `blocked_until` when it is tried again.
    */
   CONSUMER_ACTIVITY_BLOCKED_BY_RETRY = 4,
-  /** CONSUMER_ACTIVITY_PAUSED - It is paused; not yet served. */
+  /** CONSUMER_ACTIVITY_PAUSED - It is paused: `pause`. Known to every instance. */
   CONSUMER_ACTIVITY_PAUSED = 5,
   /** CONSUMER_ACTIVITY_NO_MEMBER - Nobody is subscribed. */
   CONSUMER_ACTIVITY_NO_MEMBER = 6,
@@ -489,7 +489,7 @@ export interface Consumer {
     | undefined;
   /** 100 x offset / head. */
   percentConsumed: number;
-  /** Why it does or does not deliver. Known to the instance that runs it; others answer OWNED_ELSEWHERE, or NO_MEMBER if none does. */
+  /** Why it does or does not deliver. Known to the instance that runs it; others answer PAUSED, OWNED_ELSEWHERE, or NO_MEMBER if none does. */
   activity: ConsumerActivity;
   /** The cause in words, such as the position that blocks. For people: the words may change. */
   activityCause: string;
@@ -525,7 +525,23 @@ export interface Consumer {
    * to do, or to look at; of one that nobody runs perhaps one that does not concern it. 0: nothing lies after the offset. Known to every
    * instance, by its wall clock; in lists by the stored offset, up to 5 s older, and unset in `opened` of a consumer that is far behind.
    */
-  lagTime: Duration | undefined;
+  lagTime:
+    | Duration
+    | undefined;
+  /** Since when it is paused, by whom and why; unset: it is not. Known to every instance. */
+  pause: Pause | undefined;
+}
+
+/** That a consumer is paused. */
+export interface Pause {
+  /** Since when. */
+  pausedAt:
+    | Timestamp
+    | undefined;
+  /** Who paused it, as the request said. */
+  by: string;
+  /** Why, as the request said. */
+  reason: string;
 }
 
 /** Subscribes one member. */
@@ -583,7 +599,7 @@ export interface SubscribeResponse {
     /** Events that were deleted before they could be delivered. */
     { $case: "gap"; value: Gap }
     | //
-    /** Sent after 10 s of silence. */
+    /** Sent after 10 s of silence, and when the consumer is paused or resumed. */
     { $case: "heartbeat"; value: Heartbeat }
     | //
     /** Everything up to here was delivered; sent at each change to live. */
@@ -636,6 +652,8 @@ export interface Heartbeat {
   offset: bigint;
   /** head - offset. */
   lag: bigint;
+  /** The consumer is paused: nothing comes before it is resumed. Unset: it is not. */
+  pause: Pause | undefined;
 }
 
 /** Asks for events. */
@@ -646,7 +664,7 @@ export interface FetchRequest {
   consumer: string;
   /** Events at most: default 100; more than 1,000 are 1,000. An answer also ends at about 3 MiB. */
   limit: number;
-  /** How long to wait for a first event: 0 to 60 s, default 0. */
+  /** How long to wait for a first event: 0 to 60 s, default 0. Of a paused consumer none comes before it is resumed. */
   wait:
     | Duration
     | undefined;
@@ -919,6 +937,40 @@ export interface DeleteConsumerRequest {
 
 /** It is gone. */
 export interface DeleteConsumerResponse {
+}
+
+/** Pauses a consumer. */
+export interface PauseConsumerRequest {
+  /** Context of the consumer. Empty means `default`. */
+  context: string;
+  /** Name of the consumer, required. */
+  consumer: string;
+  /** Why, for people: at most 1 KiB. */
+  reason: string;
+  /** Who does it, for people: at most 255 bytes, without control characters. */
+  by: string;
+}
+
+/** It is paused. */
+export interface PauseConsumerResponse {
+  /** The consumer, with the pause in force. */
+  consumer: Consumer | undefined;
+}
+
+/** Ends a pause. */
+export interface ResumeConsumerRequest {
+  /** Context of the consumer. Empty means `default`. */
+  context: string;
+  /** Name of the consumer, required. */
+  consumer: string;
+  /** Who does it, for people: at most 255 bytes, without control characters. */
+  by: string;
+}
+
+/** It is not paused any more. */
+export interface ResumeConsumerResponse {
+  /** The consumer. */
+  consumer: Consumer | undefined;
 }
 
 /** Where to move the offset. */
@@ -2150,6 +2202,7 @@ function createBaseConsumer(): Consumer {
     blockedPosition: 0n,
     mendCommand: "",
     lagTime: undefined,
+    pause: undefined,
   };
 }
 
@@ -2253,6 +2306,9 @@ export const Consumer: MessageFns<Consumer> = {
     }
     if (message.lagTime !== undefined) {
       Duration.encode(message.lagTime, writer.uint32(202).fork()).join();
+    }
+    if (message.pause !== undefined) {
+      Pause.encode(message.pause, writer.uint32(210).fork()).join();
     }
     return writer;
   },
@@ -2470,6 +2526,14 @@ export const Consumer: MessageFns<Consumer> = {
             message.lagTime = Duration.decode(reader, reader.uint32());
             continue;
           }
+          case 26: {
+            if (tag !== 210) {
+              break;
+            }
+
+            message.pause = Pause.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2563,6 +2627,7 @@ export const Consumer: MessageFns<Consumer> = {
         : isSet(object.lag_time)
         ? Duration.fromJSON(object.lag_time)
         : undefined,
+      pause: isSet(object.pause) ? Pause.fromJSON(object.pause) : undefined,
     };
   },
 
@@ -2643,6 +2708,9 @@ export const Consumer: MessageFns<Consumer> = {
     if (message.lagTime !== undefined) {
       obj.lagTime = Duration.toJSON(message.lagTime);
     }
+    if (message.pause !== undefined) {
+      obj.pause = Pause.toJSON(message.pause);
+    }
     return obj;
   },
 
@@ -2694,6 +2762,114 @@ export const Consumer: MessageFns<Consumer> = {
     message.lagTime = (object.lagTime !== undefined && object.lagTime !== null)
       ? Duration.fromPartial(object.lagTime)
       : undefined;
+    message.pause = (object.pause !== undefined && object.pause !== null) ? Pause.fromPartial(object.pause) : undefined;
+    return message;
+  },
+};
+
+function createBasePause(): Pause {
+  return { pausedAt: undefined, by: "", reason: "" };
+}
+
+export const Pause: MessageFns<Pause> = {
+  encode(message: Pause, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pausedAt !== undefined) {
+      Timestamp.encode(message.pausedAt, writer.uint32(10).fork()).join();
+    }
+    if (message.by !== "") {
+      writer.uint32(18).string(message.by);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Pause {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePause();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.pausedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Pause {
+    return {
+      pausedAt: isSet(object.pausedAt)
+        ? fromJsonTimestamp(object.pausedAt)
+        : isSet(object.paused_at)
+        ? fromJsonTimestamp(object.paused_at)
+        : undefined,
+      by: isSet(object.by) ? globalThis.String(object.by) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: Pause): unknown {
+    const obj: any = {};
+    if (message.pausedAt !== undefined) {
+      obj.pausedAt = fromTimestamp(message.pausedAt).toISOString();
+    }
+    if (message.by !== "") {
+      obj.by = message.by;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Pause>): Pause {
+    return Pause.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Pause>): Pause {
+    const message = createBasePause();
+    message.pausedAt = (object.pausedAt !== undefined && object.pausedAt !== null)
+      ? Timestamp.fromPartial(object.pausedAt)
+      : undefined;
+    message.by = object.by ?? "";
+    message.reason = object.reason ?? "";
     return message;
   },
 };
@@ -3382,7 +3558,7 @@ export const Opened: MessageFns<Opened> = {
 };
 
 function createBaseHeartbeat(): Heartbeat {
-  return { head: 0n, offset: 0n, lag: 0n };
+  return { head: 0n, offset: 0n, lag: 0n, pause: undefined };
 }
 
 export const Heartbeat: MessageFns<Heartbeat> = {
@@ -3404,6 +3580,9 @@ export const Heartbeat: MessageFns<Heartbeat> = {
         throw new globalThis.Error("value provided for field message.lag of type uint64 too large");
       }
       writer.uint32(24).uint64(message.lag);
+    }
+    if (message.pause !== undefined) {
+      Pause.encode(message.pause, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -3445,6 +3624,14 @@ export const Heartbeat: MessageFns<Heartbeat> = {
             message.lag = reader.uint64() as bigint;
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.pause = Pause.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3462,6 +3649,7 @@ export const Heartbeat: MessageFns<Heartbeat> = {
       head: isSet(object.head) ? BigInt(object.head) : 0n,
       offset: isSet(object.offset) ? BigInt(object.offset) : 0n,
       lag: isSet(object.lag) ? BigInt(object.lag) : 0n,
+      pause: isSet(object.pause) ? Pause.fromJSON(object.pause) : undefined,
     };
   },
 
@@ -3476,6 +3664,9 @@ export const Heartbeat: MessageFns<Heartbeat> = {
     if (message.lag !== 0n) {
       obj.lag = message.lag.toString();
     }
+    if (message.pause !== undefined) {
+      obj.pause = Pause.toJSON(message.pause);
+    }
     return obj;
   },
 
@@ -3487,6 +3678,7 @@ export const Heartbeat: MessageFns<Heartbeat> = {
     message.head = (object.head !== undefined && object.head !== null) ? BigInt(object.head) : 0n;
     message.offset = (object.offset !== undefined && object.offset !== null) ? BigInt(object.offset) : 0n;
     message.lag = (object.lag !== undefined && object.lag !== null) ? BigInt(object.lag) : 0n;
+    message.pause = (object.pause !== undefined && object.pause !== null) ? Pause.fromPartial(object.pause) : undefined;
     return message;
   },
 };
@@ -6030,6 +6222,362 @@ export const DeleteConsumerResponse: MessageFns<DeleteConsumerResponse> = {
   },
 };
 
+function createBasePauseConsumerRequest(): PauseConsumerRequest {
+  return { context: "", consumer: "", reason: "", by: "" };
+}
+
+export const PauseConsumerRequest: MessageFns<PauseConsumerRequest> = {
+  encode(message: PauseConsumerRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== "") {
+      writer.uint32(10).string(message.context);
+    }
+    if (message.consumer !== "") {
+      writer.uint32(18).string(message.consumer);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    if (message.by !== "") {
+      writer.uint32(34).string(message.by);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PauseConsumerRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePauseConsumerRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.consumer = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PauseConsumerRequest {
+    return {
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      consumer: isSet(object.consumer) ? globalThis.String(object.consumer) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      by: isSet(object.by) ? globalThis.String(object.by) : "",
+    };
+  },
+
+  toJSON(message: PauseConsumerRequest): unknown {
+    const obj: any = {};
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.consumer !== "") {
+      obj.consumer = message.consumer;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.by !== "") {
+      obj.by = message.by;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PauseConsumerRequest>): PauseConsumerRequest {
+    return PauseConsumerRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PauseConsumerRequest>): PauseConsumerRequest {
+    const message = createBasePauseConsumerRequest();
+    message.context = object.context ?? "";
+    message.consumer = object.consumer ?? "";
+    message.reason = object.reason ?? "";
+    message.by = object.by ?? "";
+    return message;
+  },
+};
+
+function createBasePauseConsumerResponse(): PauseConsumerResponse {
+  return { consumer: undefined };
+}
+
+export const PauseConsumerResponse: MessageFns<PauseConsumerResponse> = {
+  encode(message: PauseConsumerResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.consumer !== undefined) {
+      Consumer.encode(message.consumer, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PauseConsumerResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePauseConsumerResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.consumer = Consumer.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PauseConsumerResponse {
+    return { consumer: isSet(object.consumer) ? Consumer.fromJSON(object.consumer) : undefined };
+  },
+
+  toJSON(message: PauseConsumerResponse): unknown {
+    const obj: any = {};
+    if (message.consumer !== undefined) {
+      obj.consumer = Consumer.toJSON(message.consumer);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PauseConsumerResponse>): PauseConsumerResponse {
+    return PauseConsumerResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PauseConsumerResponse>): PauseConsumerResponse {
+    const message = createBasePauseConsumerResponse();
+    message.consumer = (object.consumer !== undefined && object.consumer !== null)
+      ? Consumer.fromPartial(object.consumer)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseResumeConsumerRequest(): ResumeConsumerRequest {
+  return { context: "", consumer: "", by: "" };
+}
+
+export const ResumeConsumerRequest: MessageFns<ResumeConsumerRequest> = {
+  encode(message: ResumeConsumerRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== "") {
+      writer.uint32(10).string(message.context);
+    }
+    if (message.consumer !== "") {
+      writer.uint32(18).string(message.consumer);
+    }
+    if (message.by !== "") {
+      writer.uint32(26).string(message.by);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResumeConsumerRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResumeConsumerRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.consumer = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ResumeConsumerRequest {
+    return {
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      consumer: isSet(object.consumer) ? globalThis.String(object.consumer) : "",
+      by: isSet(object.by) ? globalThis.String(object.by) : "",
+    };
+  },
+
+  toJSON(message: ResumeConsumerRequest): unknown {
+    const obj: any = {};
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.consumer !== "") {
+      obj.consumer = message.consumer;
+    }
+    if (message.by !== "") {
+      obj.by = message.by;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ResumeConsumerRequest>): ResumeConsumerRequest {
+    return ResumeConsumerRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResumeConsumerRequest>): ResumeConsumerRequest {
+    const message = createBaseResumeConsumerRequest();
+    message.context = object.context ?? "";
+    message.consumer = object.consumer ?? "";
+    message.by = object.by ?? "";
+    return message;
+  },
+};
+
+function createBaseResumeConsumerResponse(): ResumeConsumerResponse {
+  return { consumer: undefined };
+}
+
+export const ResumeConsumerResponse: MessageFns<ResumeConsumerResponse> = {
+  encode(message: ResumeConsumerResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.consumer !== undefined) {
+      Consumer.encode(message.consumer, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResumeConsumerResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResumeConsumerResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.consumer = Consumer.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ResumeConsumerResponse {
+    return { consumer: isSet(object.consumer) ? Consumer.fromJSON(object.consumer) : undefined };
+  },
+
+  toJSON(message: ResumeConsumerResponse): unknown {
+    const obj: any = {};
+    if (message.consumer !== undefined) {
+      obj.consumer = Consumer.toJSON(message.consumer);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ResumeConsumerResponse>): ResumeConsumerResponse {
+    return ResumeConsumerResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResumeConsumerResponse>): ResumeConsumerResponse {
+    const message = createBaseResumeConsumerResponse();
+    message.consumer = (object.consumer !== undefined && object.consumer !== null)
+      ? Consumer.fromPartial(object.consumer)
+      : undefined;
+    return message;
+  },
+};
+
 function createBaseSeekConsumerRequest(): SeekConsumerRequest {
   return { context: "", name: "", to: undefined, dryRun: false, by: "" };
 }
@@ -7929,6 +8477,40 @@ export const ConsumerServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * Pauses a consumer: nothing is delivered to any member, on any instance, until ResumeConsumer; also over restarts and take-overs.
+     * Answered once that is durable and no event more is handed out.
+     *
+     * Members stay: subscribers are told by a heartbeat with `pause`, at once and after each silence, and calls of Fetch wait as long as
+     * they would for an event. What is in flight goes on as ever: it can be acknowledged, rejected and extended, its clock runs, and what
+     * is not answered in time counts one attempt. What is to be delivered again, be it after a time-out, a rejection or as a replay, waits
+     * for the end of the pause, and then comes as members have credit. Everything else works on a paused consumer too: seek, update, delete.
+     *
+     * Pausing a paused consumer is no error and changes nothing: the first pause stays, with its time, `by` and `reason`. An ephemeral
+     * consumer goes with its last member, paused or not.
+     *
+     * Errors: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (CONSUMER_UNKNOWN); UNAVAILABLE (OWNED_ELSEWHERE, DRAINING, STORAGE_UNAVAILABLE).
+     */
+    pauseConsumer: {
+      name: "PauseConsumer",
+      requestType: PauseConsumerRequest as typeof PauseConsumerRequest,
+      requestStream: false,
+      responseType: PauseConsumerResponse as typeof PauseConsumerResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Ends the pause of a consumer; deliveries go on where they were, in order. One that is not paused is left as it is. Answered once that
+     * is durable. Errors as of PauseConsumer.
+     */
+    resumeConsumer: {
+      name: "ResumeConsumer",
+      requestType: ResumeConsumerRequest as typeof ResumeConsumerRequest,
+      requestStream: false,
+      responseType: ResumeConsumerResponse as typeof ResumeConsumerResponse,
+      responseStream: false,
+      options: {},
+    },
     /** Moves the offset. Live subscribers go on from there; older leases are answered STALE. */
     seekConsumer: {
       name: "SeekConsumer",
@@ -8095,6 +8677,32 @@ export interface ConsumerServiceImplementation<CallContextExt = {}> {
     request: DeleteConsumerRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<DeleteConsumerResponse>>;
+  /**
+   * Pauses a consumer: nothing is delivered to any member, on any instance, until ResumeConsumer; also over restarts and take-overs.
+   * Answered once that is durable and no event more is handed out.
+   *
+   * Members stay: subscribers are told by a heartbeat with `pause`, at once and after each silence, and calls of Fetch wait as long as
+   * they would for an event. What is in flight goes on as ever: it can be acknowledged, rejected and extended, its clock runs, and what
+   * is not answered in time counts one attempt. What is to be delivered again, be it after a time-out, a rejection or as a replay, waits
+   * for the end of the pause, and then comes as members have credit. Everything else works on a paused consumer too: seek, update, delete.
+   *
+   * Pausing a paused consumer is no error and changes nothing: the first pause stays, with its time, `by` and `reason`. An ephemeral
+   * consumer goes with its last member, paused or not.
+   *
+   * Errors: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (CONSUMER_UNKNOWN); UNAVAILABLE (OWNED_ELSEWHERE, DRAINING, STORAGE_UNAVAILABLE).
+   */
+  pauseConsumer(
+    request: PauseConsumerRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<PauseConsumerResponse>>;
+  /**
+   * Ends the pause of a consumer; deliveries go on where they were, in order. One that is not paused is left as it is. Answered once that
+   * is durable. Errors as of PauseConsumer.
+   */
+  resumeConsumer(
+    request: ResumeConsumerRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ResumeConsumerResponse>>;
   /** Moves the offset. Live subscribers go on from there; older leases are answered STALE. */
   seekConsumer(
     request: SeekConsumerRequest,
@@ -8240,6 +8848,32 @@ export interface ConsumerServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<DeleteConsumerRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<DeleteConsumerResponse>;
+  /**
+   * Pauses a consumer: nothing is delivered to any member, on any instance, until ResumeConsumer; also over restarts and take-overs.
+   * Answered once that is durable and no event more is handed out.
+   *
+   * Members stay: subscribers are told by a heartbeat with `pause`, at once and after each silence, and calls of Fetch wait as long as
+   * they would for an event. What is in flight goes on as ever: it can be acknowledged, rejected and extended, its clock runs, and what
+   * is not answered in time counts one attempt. What is to be delivered again, be it after a time-out, a rejection or as a replay, waits
+   * for the end of the pause, and then comes as members have credit. Everything else works on a paused consumer too: seek, update, delete.
+   *
+   * Pausing a paused consumer is no error and changes nothing: the first pause stays, with its time, `by` and `reason`. An ephemeral
+   * consumer goes with its last member, paused or not.
+   *
+   * Errors: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (CONSUMER_UNKNOWN); UNAVAILABLE (OWNED_ELSEWHERE, DRAINING, STORAGE_UNAVAILABLE).
+   */
+  pauseConsumer(
+    request: DeepPartial<PauseConsumerRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<PauseConsumerResponse>;
+  /**
+   * Ends the pause of a consumer; deliveries go on where they were, in order. One that is not paused is left as it is. Answered once that
+   * is durable. Errors as of PauseConsumer.
+   */
+  resumeConsumer(
+    request: DeepPartial<ResumeConsumerRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ResumeConsumerResponse>;
   /** Moves the offset. Live subscribers go on from there; older leases are answered STALE. */
   seekConsumer(
     request: DeepPartial<SeekConsumerRequest>,

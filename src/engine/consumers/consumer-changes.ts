@@ -10,7 +10,9 @@ import {
 } from '../../domain/consumers/consumer.js';
 import type { WindowSettings } from '../../domain/consumers/delivery-types.js';
 import type { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
-import type { ConsumerStore } from '../../storage/ports/consumer-storage.js';
+import type { ConsumerPause } from '../../domain/consumers/managed/consumer-pause.js';
+import type { Clock } from '../../lib/clock.js';
+import type { ConsumerRecord, ConsumerStore } from '../../storage/ports/consumer-storage.js';
 import type { Position } from '../../units.js';
 import type { ConsumerDispatcher } from './consumer-dispatcher.js';
 import type { ConsumerLife } from './consumer-life.js';
@@ -27,7 +29,8 @@ export interface ConsumerChangesOptions {
   readonly members: ConsumerMembers;
   readonly progress: ConsumerProgress;
   readonly dispatcher: ConsumerDispatcher;
-  readonly store: Pick<ConsumerStore, 'configure' | 'delete'>;
+  readonly store: Pick<ConsumerStore, 'configure' | 'setPause' | 'delete'>;
+  readonly clock: Clock;
   /** Called when the consumer is deleted, with what everybody is to be told. */
   readonly onDeleted: (error: Error) => void;
 }
@@ -35,16 +38,23 @@ export interface ConsumerChangesOptions {
 export class ConsumerChanges {
   readonly #options: ConsumerChangesOptions;
   #settings: ConsumerSettings;
+  #pause: ConsumerPause | undefined;
   #underWay = 0;
   #last: Promise<void> = Promise.resolve();
 
-  constructor(settings: ConsumerSettings, options: ConsumerChangesOptions) {
+  constructor({ settings, pause }: Pick<ConsumerRecord, 'settings' | 'pause'>, options: ConsumerChangesOptions) {
     this.#settings = settings;
+    this.#pause = pause;
     this.#options = options;
   }
 
   get settings(): ConsumerSettings {
     return this.#settings;
+  }
+
+  /** Undefined: it is not paused. */
+  get pause(): ConsumerPause | undefined {
+    return this.#pause;
   }
 
   /** Whether a change is made now, or waits for its turn. */
@@ -71,6 +81,35 @@ export class ConsumerChanges {
       if (selectsOtherwise(former, settings)) this.#beginGeneration(window.offset);
       await progress.flush();
     });
+  }
+
+  /**
+   * Pauses the consumer, and resolves once that is durable and nothing more is handed out. A pause that there is already stays.
+   */
+  setPaused(pause: ConsumerPause): Promise<void> {
+    return this.#change(async () => {
+      if (this.#pause !== undefined) return;
+      await this.#storePause(pause);
+      const { window, members, dispatcher, clock } = this.#options;
+      window.members.pause(members.takePending(), clock.monotonicMs());
+      dispatcher.restart();
+    });
+  }
+
+  /** Ends a pause, if there is one, and resolves once that is durable. */
+  resume(): Promise<void> {
+    return this.#change(async () => {
+      if (this.#pause === undefined) return;
+      await this.#storePause(undefined);
+      this.#options.window.members.resume();
+    });
+  }
+
+  async #storePause(pause: ConsumerPause | undefined): Promise<void> {
+    const { hold, store, members } = this.#options;
+    if (!(await store.setPause(hold.guard, pause))) throw hold.matchedNothing();
+    this.#pause = pause;
+    members.tellSign();
   }
 
   /** Deletes the consumer; its members end with CONSUMER_UNKNOWN. */

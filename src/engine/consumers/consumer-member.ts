@@ -1,6 +1,7 @@
 // What a consumer's session knows of each of its members, be it a subscriber or callers of Fetch.
 
 import type { Leave, MemberCredit } from '../../domain/consumers/delivery-types.js';
+import type { ConsumerPause } from '../../domain/consumers/managed/consumer-pause.js';
 import type { Clock } from '../../lib/clock.js';
 import type { Millis } from '../../units.js';
 import type { PendingDeliveries } from './pending-deliveries.js';
@@ -39,5 +40,7 @@ export interface MemberHost {
   left(member: SessionMember, how: Leave): void;
   readonly head: number;
   readonly offset: number;
+  /** Undefined: the consumer is not paused. */
+  readonly pause: ConsumerPause | undefined;
   readonly clock: Clock;
 }

@@ -4,6 +4,7 @@
 import { KeyedHeap } from '../../domain/collections/keyed-heap.js';
 import type { Delivery, Leave, MemberCredit } from '../../domain/consumers/delivery-types.js';
 import type { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
+import type { ConsumerPause } from '../../domain/consumers/managed/consumer-pause.js';
 import { fieldInvalid, MadeleineError } from '../../domain/errors.js';
 import type { LogEntry } from '../../domain/events/event.js';
 import type { Clock, WallTime } from '../../lib/clock.js';
@@ -27,6 +28,8 @@ export interface ConsumerMembersOptions {
   readonly head: () => Position;
   /** The position up to which everything was delivered; undefined while the consumer is behind. */
   readonly livePosition: () => Position | undefined;
+  /** Undefined: the consumer is not paused. */
+  readonly pause: () => ConsumerPause | undefined;
   /** Called when somebody may wait for events now. */
   readonly onWanted: () => void;
   /** Called when a member is gone and its events are free. */
@@ -152,6 +155,14 @@ export class ConsumerMembers implements MemberHost {
     }
   }
 
+  /** Has subscribers given a sign of life at once, as it has news. */
+  tellSign(): void {
+    for (const subscription of this.#subscriptions()) {
+      subscription.tellSign();
+      this.#touch(subscription);
+    }
+  }
+
   /** Takes note that deliveries may have ended that members were not given yet. */
   markStale(): void {
     this.#staleEra += 1;
@@ -160,6 +171,13 @@ export class ConsumerMembers implements MemberHost {
   /** Asks all members anew whether they wait. */
   recount(): void {
     for (const member of this.#members.values()) this.#settle(member);
+  }
+
+  /** Takes away and returns what members were not given yet. */
+  takePending(): readonly Delivery[] {
+    const pending = [...this.#members.values()].flatMap((member) => member.pending.deliveries);
+    this.clearPending();
+    return pending;
   }
 
   /** Drops all pending deliveries: none of them counts any more. */
@@ -233,6 +251,10 @@ export class ConsumerMembers implements MemberHost {
 
   get offset(): Position {
     return this.#window.offset;
+  }
+
+  get pause(): ConsumerPause | undefined {
+    return this.#options.pause();
   }
 
   get clock(): Clock {

@@ -39,7 +39,7 @@ export interface ConsumerSessionOptions {
   readonly source: LogSource;
   readonly places: EventPositionsLookUp;
   readonly held: HeldPages;
-  readonly store: Pick<ConsumerStore, 'reserveLeases' | 'configure' | 'delete'>;
+  readonly store: Pick<ConsumerStore, 'reserveLeases' | 'configure' | 'setPause' | 'delete'>;
   readonly parked: Pick<ParkedStore, 'has'>;
   readonly flusher: OffsetFlusher;
   readonly clock: Clock;
@@ -125,7 +125,7 @@ export class ConsumerSession implements DispatchHost, WatchedConsumer {
       onDeleted,
     };
     this.answers = new ConsumerAnswers(parts);
-    this.changes = new ConsumerChanges(settings, parts);
+    this.changes = new ConsumerChanges(record, parts);
     this.report = new ConsumerReport(this.changes, parts);
     this.report.note();
     this.parked = new ConsumerParked(parts);
@@ -284,6 +284,7 @@ export class ConsumerSession implements DispatchHost, WatchedConsumer {
       wallTime: this.#options.wallTime,
       head: () => this.report.head,
       livePosition: () => this.#dispatcher.livePosition,
+      pause: () => this.changes.pause,
       onWanted: () => this.#dispatcher.kick(),
       onLeft: () => this.#memberLeft(),
     });
@@ -335,6 +336,7 @@ function newWindow({ record, leases, failures, clock, random }: ConsumerSessionO
       generationOffset: record.generationOffset,
       ownerFirstLease: leases.next,
       leaseLimit: leases.end,
+      paused: record.pause !== undefined,
     },
   });
 }

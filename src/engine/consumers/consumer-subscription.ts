@@ -1,6 +1,7 @@
 // One subscriber of a consumer: a source of frames that are made only when the next one is asked for, so that a slow reader
 // holds no more than its credit.
 
+import type { ConsumerPause } from '../../domain/consumers/managed/consumer-pause.js';
 import { bug } from '../../domain/errors.js';
 import type { Millis, Position } from '../../units.js';
 import type { MemberHost, SessionMember } from './consumer-member.js';
@@ -9,7 +10,12 @@ import { type DeliveryBatch, type MeasureEntry, PendingDeliveries } from './pend
 export type SubscribeFrame =
   | ({ readonly kind: 'deliveries' } & DeliveryBatch)
   | { readonly kind: 'gap'; readonly first: Position; readonly last: Position }
-  | { readonly kind: 'heartbeat'; readonly head: Position; readonly offset: Position }
+  | {
+      readonly kind: 'heartbeat';
+      readonly head: Position;
+      readonly offset: Position;
+      readonly pause: ConsumerPause | undefined;
+    }
   | { readonly kind: 'caught_up'; readonly position: Position }
   | { readonly kind: 'going_away'; readonly position: Position };
 
@@ -62,6 +68,8 @@ export class Subscription implements SessionMember {
   #waiting: Waiting | undefined;
   #gaps: { first: Position; last: Position }[] = [];
   #caughtUp: Position | undefined;
+  /** Whether a heartbeat is due before there was silence. */
+  #signDue = false;
   #leaving: { readonly position: Position; readonly error: Error } | undefined;
   #ended: { readonly error: Error | undefined } | undefined;
   #lastFrameMs: Millis;
@@ -134,6 +142,11 @@ export class Subscription implements SessionMember {
     this.#caughtUp = position;
   }
 
+  /** Has a heartbeat sent as soon as nothing else is to be sent: it has news. */
+  tellSign(): void {
+    this.#signDue = true;
+  }
+
   /** Says that the server drains, and ends with the error. What it got can still be acknowledged; what it did not returns. */
   drain(position: Position, error: Error): void {
     this.#leaving ??= { position, error };
@@ -202,7 +215,9 @@ export class Subscription implements SessionMember {
   }
 
   #heartbeat(): SubscribeFrame | undefined {
-    if (this.#host.clock.monotonicMs() - this.#lastFrameMs < SILENCE_MS) return undefined;
-    return { kind: 'heartbeat', head: this.#host.head, offset: this.#host.offset };
+    const { clock, head, offset, pause } = this.#host;
+    if (!this.#signDue && clock.monotonicMs() - this.#lastFrameMs < SILENCE_MS) return undefined;
+    this.#signDue = false;
+    return { kind: 'heartbeat', head, offset, pause };
   }
 }

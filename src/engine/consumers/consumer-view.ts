@@ -3,6 +3,7 @@
 import type { ConsumerKey, ConsumerSettings } from '../../domain/consumers/consumer.js';
 import type { MemberUse, WindowActivity, WindowCondition, WindowStats } from '../../domain/consumers/delivery-types.js';
 import type { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
+import { type ConsumerPause, pauseInWords } from '../../domain/consumers/managed/consumer-pause.js';
 import type { Clock, WallTime } from '../../lib/clock.js';
 import type { ConsumerRecord } from '../../storage/ports/consumer-storage.js';
 import type { Micros, Millis, Position } from '../../units.js';
@@ -37,6 +38,8 @@ export interface ConsumerView extends ConsumerKey {
   readonly members: readonly MemberView[];
   readonly movedAt: Micros | undefined;
   readonly createdAt: Micros;
+  /** Undefined: it is not paused. */
+  readonly pause: ConsumerPause | undefined;
   readonly activity: ConsumerActivity;
   readonly activityCause: string;
   /** Since when it does that, by the wall clock, as far as this instance knows; undefined: another one may know. */
@@ -64,7 +67,7 @@ export interface StoredViewOptions {
 
 /** Returns what the stored record tells about a consumer that is not run here. */
 export function storedView(record: ConsumerRecord, { head, nowMs, instance, parked }: StoredViewOptions): ConsumerView {
-  const { owner } = record;
+  const { owner, pause } = record;
   const { activity, cause } = storedActivity(record, instance);
   return {
     context: record.context,
@@ -80,21 +83,30 @@ export function storedView(record: ConsumerRecord, { head, nowMs, instance, park
     members: [],
     movedAt: record.movedAt,
     createdAt: record.createdAt,
+    pause,
     activity,
     activityCause: cause,
-    activeSinceMs: undefined,
+    activeSinceMs: pauseMs(pause),
     blockedPosition: 0,
     blockedUntilMs: undefined,
-    mendCommand: mendCommand(record, { activity, position: 0, owner: owner?.address }),
+    mendCommand: mendCommand(record, { activity, position: 0, owner: owner?.id === instance ? '' : owner?.address }),
     lagMs: head <= record.offset ? 0 : ageMs(record.nextAt, nowMs),
     owner: owner?.address ?? '',
   };
 }
 
-function storedActivity({ owner }: ConsumerRecord, instance: string): { activity: ConsumerActivity; cause: string } {
+function storedActivity(
+  { owner, pause }: ConsumerRecord,
+  instance: string,
+): { activity: ConsumerActivity; cause: string } {
+  if (pause !== undefined) return { activity: 'PAUSED', cause: pauseInWords(pause) };
   if (owner === undefined) return { activity: 'NO_MEMBER', cause: 'nobody is subscribed' };
   if (owner.id === instance) return { activity: 'UNKNOWN', cause: 'this instance takes it over, or lets go of it' };
   return { activity: 'ELSEWHERE', cause: `run by ${owner.address}, which knows more` };
+}
+
+function pauseMs(pause: ConsumerPause | undefined): Millis | undefined {
+  return pause === undefined ? undefined : pause.pausedAt / 1000;
 }
 
 /** Returns how old something is by the wall clock; undefined for what has no time. */
@@ -164,6 +176,10 @@ export class ConsumerReport {
     return this.head - this.offset;
   }
 
+  get isPaused(): boolean {
+    return this.#changes.pause !== undefined;
+  }
+
   stats(): WindowStats {
     return this.#options.window.report.stats();
   }
@@ -184,6 +200,7 @@ export class ConsumerReport {
       members: members.views(),
       movedAt: progress.movedAt,
       createdAt,
+      pause: this.#changes.pause,
       ...this.#activityView(oldestUnacknowledged),
       lagMs: this.#lagMs(nextAt),
       owner: address,
@@ -205,7 +222,7 @@ export class ConsumerReport {
     return {
       activity,
       activityCause: this.#cause(condition, clock.monotonicMs()),
-      activeSinceMs: this.#sinceMs,
+      activeSinceMs: activity === 'PAUSED' ? pauseMs(this.#changes.pause) : this.#sinceMs,
       blockedPosition,
       blockedUntilMs: blockedUntilMs === undefined ? undefined : Math.round(blockedUntilMs + wallTime.aheadMs),
       mendCommand: mendCommand(key, { activity, position: blockedPosition || oldestUnacknowledged }),
@@ -214,6 +231,8 @@ export class ConsumerReport {
 
   #cause({ activity, ...rest }: Condition, now: Millis): string {
     const { address, window, hold } = this.#options;
+    const { pause } = this.#changes;
+    if (activity === 'PAUSED' && pause !== undefined) return pauseInWords(pause);
     if (activity === 'STOPPING') return `${address}, which runs it, is stopping: members subscribe elsewhere`;
     if (activity === 'DELIVERING' && !hold.trusted) return 'the database has to confirm first who runs it';
     return window.report.cause({ activity, ...rest }, now);

@@ -13,6 +13,7 @@ import {
   type StartPosition,
 } from '../../domain/consumers/consumer.js';
 import type { AckStatus, Answer, MemberCredit, Rejection } from '../../domain/consumers/delivery-types.js';
+import type { ConsumerPause } from '../../domain/consumers/managed/consumer-pause.js';
 import { assertNever, drainingError, fieldInvalid, MadeleineError, parkedUnknown } from '../../domain/errors.js';
 import { compileCriteria } from '../../domain/events/event-filter.js';
 import type { ParkedPlace } from '../../domain/group/group-plan-types.js';
@@ -272,6 +273,19 @@ export class Consumers {
   async update(key: ConsumerKey, patch: SettingsPatch): Promise<CountedView> {
     const session = await this.#session(key);
     if (differingSettings(session.changes.settings, patch).length > 0) await session.changes.configure(patch);
+    return counted(session);
+  }
+
+  /** Pauses a consumer; one that is paused stays as it is. */
+  async pause(key: ConsumerKey, why: Omit<ConsumerPause, 'pausedAt'>): Promise<CountedView> {
+    const session = await this.#session(key);
+    await session.changes.setPaused({ ...why, pausedAt: this.#options.clock.nowMs() * 1000 });
+    return counted(session);
+  }
+
+  async resume(key: ConsumerKey): Promise<CountedView> {
+    const session = await this.#session(key);
+    await session.changes.resume();
     return counted(session);
   }
 

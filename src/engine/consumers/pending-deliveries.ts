@@ -36,6 +36,11 @@ export class PendingDeliveries {
     return this.#bytes;
   }
 
+  /** Its deliveries, in the order in which they were leased. */
+  get deliveries(): readonly Delivery[] {
+    return this.#deliveries.slice(this.#start);
+  }
+
   push(entry: LogEntry, delivery: Delivery): void {
     this.#bytes += entryBytes(entry);
     this.#entries.push(entry);

@@ -19,10 +19,14 @@ import {
   type ListConsumersRequest,
   type ListConsumersResponse,
   type ListParkedEventsRequest,
+  type PauseConsumerRequest,
+  type PauseConsumerResponse,
   type RejectRequest,
   type RejectResponse,
   type ReplayParkedEventsRequest,
   type ReplayParkedEventsResponse,
+  type ResumeConsumerRequest,
+  type ResumeConsumerResponse,
   type SeekConsumerRequest,
   type SeekConsumerResponse,
   type SubscribeRequest,
@@ -46,11 +50,13 @@ import {
   acknowledgedToWire,
   acknowledgeFromWire,
   ackResultsToWire,
+  byFromWire,
   consumerKey,
   consumerToWire,
   creditFromWire,
   extendFromWire,
   memberFromWire,
+  pauseFromWire,
   positionFromWire,
   rejectFromWire,
   settingsFromWire,
@@ -224,6 +230,18 @@ export class ConsumerService {
   async deleteConsumer(request: DeleteConsumerRequest): Promise<DeleteConsumerResponse> {
     await this.#consumers.delete(nameKey(request));
     return {};
+  }
+
+  async pauseConsumer(request: PauseConsumerRequest): Promise<PauseConsumerResponse> {
+    const { view, pending } = await this.#consumers.pause(consumerKey(request), pauseFromWire(request));
+    return { consumer: consumerToWire(view, pending) };
+  }
+
+  async resumeConsumer(request: ResumeConsumerRequest): Promise<ResumeConsumerResponse> {
+    const key = consumerKey(request);
+    byFromWire(request.by);
+    const { view, pending } = await this.#consumers.resume(key);
+    return { consumer: consumerToWire(view, pending) };
   }
 
   async seekConsumer(request: SeekConsumerRequest): Promise<SeekConsumerResponse> {

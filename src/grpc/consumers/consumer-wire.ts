@@ -11,9 +11,11 @@ import type {
   ConsumerMember,
   ExtendAckDeadlineRequest,
   FetchRequest,
+  PauseConsumerRequest,
   RejectRequest,
   SubscribeRequest,
   ConsumerFilter as WireFilter,
+  Pause as WirePause,
   RetryBackoff as WireRetryBackoff,
   ConsumerSettings as WireSettings,
   StartPosition as WireStart,
@@ -49,6 +51,7 @@ import type {
   MemberCredit,
   Rejection,
 } from '../../domain/consumers/delivery-types.js';
+import type { ConsumerPause } from '../../domain/consumers/managed/consumer-pause.js';
 import { fieldInvalid } from '../../domain/errors.js';
 import { EVENT_STATUS } from '../../domain/events/event-status.js';
 import { ALL_CONTEXTS } from '../../domain/names.js';
@@ -86,6 +89,7 @@ export const MAX_ACKNOWLEDGEMENTS = 10_000;
 export const MAX_ACKNOWLEDGED_IDS = 1_000;
 export const MAX_REASON_BYTES = 1_024;
 export const MAX_CODE_BYTES = 64;
+const MAX_BY_BYTES = 255;
 const CHECKS = BigInt(LEASE_CHECKS);
 export const CREDIT_EVENTS = { default: 100, min: 1, max: 65_536 };
 export const CREDIT_BYTES = { default: 1024 * 1024, min: 1024, max: 64 * 1024 * 1024 };
@@ -282,16 +286,28 @@ export function rejectFromWire(request: RejectRequest): AnswersInput & { readonl
 }
 
 function rejectionFromWire({ verdict, delay, reason, code }: RejectRequest): Rejection {
-  // A reason may be what an exception says, with its lines.
-  if (Buffer.byteLength(reason) > MAX_REASON_BYTES) {
-    throw fieldInvalid('reason', `has more than ${MAX_REASON_BYTES} bytes`);
-  }
-  const cause = { code: textField('code', code, MAX_CODE_BYTES), reason };
+  const cause = { code: textField('code', code, MAX_CODE_BYTES), reason: reasonFromWire(reason) };
   if (verdict === Verdict.VERDICT_RETRY) return { action: 'RETRY', delayMs: retryDelayMs(delay), cause };
   const action = FINAL_VERDICTS.get(verdict);
   if (action === undefined) throw fieldInvalid('verdict', 'has to be one of RETRY, PARK and SKIP');
   if (delay !== undefined) throw fieldInvalid('delay', 'goes with RETRY only');
   return { action, cause };
+}
+
+/** Why somebody does something, perhaps what an exception says, with its lines. */
+function reasonFromWire(reason: string): string {
+  if (Buffer.byteLength(reason) <= MAX_REASON_BYTES) return reason;
+  throw fieldInvalid('reason', `has more than ${MAX_REASON_BYTES} bytes`);
+}
+
+/** Who does something to a consumer. */
+export function byFromWire(by: string): string {
+  return textField('by', by, MAX_BY_BYTES);
+}
+
+/** Who pauses, and why. */
+export function pauseFromWire({ by, reason }: PauseConsumerRequest): Omit<ConsumerPause, 'pausedAt'> {
+  return { by: byFromWire(by), reason: reasonFromWire(reason) };
 }
 
 /** Verdicts after which the event does not come again by itself. */
@@ -406,7 +422,12 @@ export function consumerToWire(view: ConsumerView, pending?: EventCount): Consum
     blockedPosition: BigInt(view.blockedPosition),
     mendCommand: view.mendCommand,
     lagTime: view.lagMs === undefined ? undefined : toDuration(view.lagMs),
+    pause: pauseToWire(view.pause),
   };
+}
+
+function pauseToWire(pause: ConsumerPause | undefined): WirePause | undefined {
+  return pause && { pausedAt: toTimestamp(pause.pausedAt), by: pause.by, reason: pause.reason };
 }
 
 function memberToWire(member: MemberView): ConsumerMember {
@@ -481,7 +502,8 @@ function newsToWire(
       return { $case: 'gap', value: { firstPosition: BigInt(frame.first), lastPosition: BigInt(frame.last) } };
     case 'heartbeat': {
       const { head, offset } = frame;
-      return { $case: 'heartbeat', value: { head: BigInt(head), offset: BigInt(offset), lag: BigInt(head - offset) } };
+      const place = { head: BigInt(head), offset: BigInt(offset), lag: BigInt(head - offset) };
+      return { $case: 'heartbeat', value: { ...place, pause: pauseToWire(frame.pause) } };
     }
     case 'caught_up':
       return { $case: 'caughtUp', value: { position: BigInt(frame.position) } };

@@ -236,6 +236,12 @@ const LARGEST: Readonly<Record<string, () => Promise<unknown>>> = {
     return suite.client.consumers.listConsumers({ pageSize: 1_000 });
   },
   'ConsumerService/DeleteConsumer': async () => suite.client.consumers.deleteConsumer({ name: await consumer() }),
+  'ConsumerService/PauseConsumer': async () => {
+    const reason = '\u0001'.repeat(1_024);
+    return suite.client.consumers.pauseConsumer({ consumer: await consumer(), reason, by: 'b'.repeat(255) });
+  },
+  'ConsumerService/ResumeConsumer': async () =>
+    suite.client.consumers.resumeConsumer({ consumer: await consumer(), by: 'b'.repeat(255) }),
   'ConsumerService/SeekConsumer': async () =>
     suite.client.consumers.seekConsumer({ name: await consumer(), to: { at: { $case: 'latest', value: {} } } }),
   'StreamService/GetStream': async () => {

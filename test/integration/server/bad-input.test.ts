@@ -122,6 +122,8 @@ const BASES: Readonly<Record<string, () => Tree | Promise<Tree>>> = {
     await suite.client.consumers.createConsumer({ name });
     return { name };
   },
+  'ConsumerService/PauseConsumer': () => ({ consumer: 'updated', reason: 'the relay moves', by: 'anna' }),
+  'ConsumerService/ResumeConsumer': () => ({ consumer: 'updated', by: 'anna' }),
   'ConsumerService/SeekConsumer': () => ({ name: 'updated', to: { earliest: {} } }),
   'StreamService/GetStream': () => ({ name: 'stream-1' }),
   'CawinService/CreateCawin': () => ({ event_id: 1n, callback: NOBODY }),

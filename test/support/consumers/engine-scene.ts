@@ -5,6 +5,7 @@ import { type ConsumerSettings, DEFAULT_SETTINGS, EARLIEST } from '../../../src/
 import type { Delivery, MemberCredit } from '../../../src/domain/consumers/delivery-types.js';
 import { BLANK_ENVELOPE } from '../../../src/domain/events/envelope.js';
 import { EntryKind, type LogEntry } from '../../../src/domain/events/event.js';
+import type { Subscription } from '../../../src/engine/consumers/consumer-subscription.js';
 import { Consumers } from '../../../src/engine/consumers/consumers.js';
 import { KnownStreams } from '../../../src/engine/consumers/named/known-streams.js';
 import type { NamedEvents } from '../../../src/engine/log/event-look-up.js';
@@ -60,6 +61,8 @@ export class LossySource extends LogReader {
 /** One member that takes what it is given, and keeps it. */
 export class SceneMember {
   readonly deliveries: Delivery[] = [];
+  /** Who paused the consumer, or undefined, in each sign of life. */
+  readonly signs: (string | undefined)[] = [];
   #ended = false;
 
   get positions(): Position[] {
@@ -128,16 +131,13 @@ export class EngineScene {
   /** Subscribes a member that reads all the time. */
   async subscribe(consumer: string, member: string, credit: Partial<MemberCredit> = {}): Promise<SceneMember> {
     const taken = new SceneMember();
-    const { subscription } = await this.consumers.subscribe({
-      ...{ key: { context: 'default', name: consumer }, start: EARLIEST, settings: {}, mustExist: undefined, member },
-      credit: { maxInFlight: 100, maxInFlightBytes: 1_000_000, ...credit },
-      ...{ measure: () => 10, address: `${member}:1`, signal: new AbortController().signal },
-    });
+    const subscription = await this.subscription(consumer, member, credit);
     const read = async () => {
       for (;;) {
         const frame = await subscription.next(ROOM);
         if (frame === undefined) return;
         if (frame.kind === 'deliveries') taken.take(frame.deliveries);
+        if (frame.kind === 'heartbeat') taken.signs.push(frame.pause?.by);
       }
     };
     read().then(
@@ -146,6 +146,16 @@ export class EngineScene {
     );
     await turns();
     return taken;
+  }
+
+  /** Subscribes a member that reads what the test reads. */
+  async subscription(consumer: string, member: string, credit: Partial<MemberCredit> = {}): Promise<Subscription> {
+    const { subscription } = await this.consumers.subscribe({
+      ...{ key: { context: 'default', name: consumer }, start: EARLIEST, settings: {}, mustExist: undefined, member },
+      credit: { maxInFlight: 100, maxInFlightBytes: 1_000_000, ...credit },
+      ...{ measure: () => 10, address: `${member}:1`, signal: new AbortController().signal },
+    });
+    return subscription;
   }
 
   /** Asks for events once, and waits for a first one. */
@@ -211,6 +221,7 @@ export class EngineScene {
       listOwned: async () => owned(),
       release: async () => {},
       flush: async () => new Set(),
+      setPause: async () => true,
       sweepEphemeral: async () => [],
     };
     return store as ConsumerStore;

@@ -42,7 +42,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'engine/cawins': `domain domain/cawins domain/events domain/waits engine/cawins/callback-sender engine/group
     engine/log lib storage/ports telemetry`,
   'engine/cawins/callback-sender': 'domain/events',
-  'engine/consumers': `domain domain/collections domain/consumers domain/events domain/group engine/consumers/named
+  'engine/consumers': `domain domain/collections domain/consumers domain/consumers/managed domain/events domain/group engine/consumers/named
     engine/consumers/ownership engine/consumers/state engine/log lib storage/ports telemetry`,
   'engine/consumers/named': 'domain domain/consumers storage/ports',
   'engine/consumers/parked': `domain domain/consumers domain/events engine/consumers engine/consumers/ownership engine/group
@@ -98,7 +98,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'grpc/admin': 'domain engine/admin generated grpc/wire lib storage/ports',
   'grpc/cawins': `domain domain/cawins domain/events domain/json engine/cawins engine/group engine/log engine/waits
     generated grpc/events grpc/wire`,
-  'grpc/consumers': `domain domain/consumers domain/events domain/json engine/consumers engine/consumers/named
+  'grpc/consumers': `domain domain/consumers domain/consumers/managed domain/events domain/json engine/consumers engine/consumers/named
     engine/consumers/parked engine/consumers/state engine/group engine/log generated grpc/events grpc/wire lib storage/ports`,
   'grpc/events': `domain domain/descriptions domain/events domain/json domain/waits engine/group engine/log generated
     grpc/wire lib`,

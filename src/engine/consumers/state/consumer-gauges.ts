@@ -20,6 +20,7 @@ export interface MeasuredConsumer {
   readonly report: {
     readonly offset: Position;
     readonly lag: Position;
+    readonly isPaused: boolean;
     stats(): Pick<WindowStats, 'inFlight' | 'parked'>;
     countPending(effort: Effort): Promise<EventCount>;
   };
@@ -36,8 +37,9 @@ class Measured {
   offset = -1;
   lag = -1;
   inFlight = -1;
-  /** Most consumers have none, and no series that says so. */
+  /** Most consumers have none, and are not paused, and have no series that say so. */
   parked = 0;
+  paused = false;
   pending = -1;
   countedAtMs: Millis = Number.NEGATIVE_INFINITY;
 }
@@ -74,9 +76,10 @@ export class ConsumerGauges {
   /** Forgets a session that is no longer run here. */
   remove(session: MeasuredConsumer): void {
     if (!this.#measured.delete(session)) return;
-    const { consumerOffset, consumerLag, consumerPending, consumerInFlight, consumerParked } = this.#options.metrics;
-    for (const gauge of [consumerOffset, consumerLag, consumerPending, consumerInFlight, consumerParked])
-      gauge.remove(labelsOf(session));
+    const { consumerOffset, consumerLag, consumerPending, consumerInFlight, ...metrics } = this.#options.metrics;
+    const { consumerParked, consumerPaused } = metrics;
+    const gauges = [consumerOffset, consumerLag, consumerPending, consumerInFlight, consumerParked, consumerPaused];
+    for (const gauge of gauges) gauge.remove(labelsOf(session));
   }
 
   #begin(session: MeasuredConsumer): Measured | undefined {
@@ -96,7 +99,15 @@ export class ConsumerGauges {
     if (inFlight !== measured.inFlight) consumerInFlight.set(labelsOf(session), inFlight);
     if (parked !== measured.parked) consumerParked.set(labelsOf(session), parked);
     Object.assign(measured, { offset, lag, inFlight, parked });
+    this.#tellPaused(session, measured);
     if (lag === 0) this.#tellPending(session, measured, 0);
+  }
+
+  #tellPaused(session: MeasuredConsumer, measured: Measured): void {
+    const { isPaused } = session.report;
+    if (isPaused === measured.paused) return;
+    measured.paused = isPaused;
+    this.#options.metrics.consumerPaused.set(labelsOf(session), isPaused ? 1 : 0);
   }
 
   #tellPending(session: MeasuredConsumer, measured: Measured, pending: number): void {

@@ -21,6 +21,7 @@ describe('pending deliveries', () => {
     const pending = fill(5);
     expect(positions(pending.take(2, 1_000, () => 1))).toEqual([1, 2]);
     expect(pending.size).toBe(3);
+    expect(pending.deliveries.map(({ position }) => position)).toEqual([3, 4, 5]);
     pending.push({ position: 6 } as LogEntry, { position: 6 } as Delivery);
     expect(positions(pending.take(10, 1_000, () => 1))).toEqual([3, 4, 5, 6]);
     expect(pending.size).toBe(0);

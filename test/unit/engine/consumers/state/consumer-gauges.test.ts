@@ -11,9 +11,9 @@ import { Metrics } from '../../../../../src/telemetry.js';
 
 const logger = { debug() {}, info() {}, warn() {}, error() {} };
 
-function session(name: string, lag: number, parked = 0): MeasuredConsumer {
+function session(name: string, lag: number, { parked = 0, isPaused = false } = {}): MeasuredConsumer {
   const countPending = async () => ({ count: 3, isMinimum: false });
-  const report = { offset: 100 - lag, lag, stats: () => ({ inFlight: 0, parked }), countPending };
+  const report = { offset: 100 - lag, lag, isPaused, stats: () => ({ inFlight: 0, parked }), countPending };
   return { key: { context: 'default', name }, report };
 }
 
@@ -45,7 +45,7 @@ describe('figures of consumers', () => {
   it('tell what is parked, of those consumers only that have something', async () => {
     const metrics = new Metrics();
     const gauges = new ConsumerGauges({ clock: systemClock, metrics, logger });
-    const troubled = session('troubled', 0, 2);
+    const troubled = session('troubled', 0, { parked: 2 });
     const values = async () =>
       ((await metrics.registry.getSingleMetric('madeleine_consumer_parked')?.get())?.values ?? []).map(
         ({ labels, value }) => [labels.consumer, value],
@@ -53,6 +53,23 @@ describe('figures of consumers', () => {
     gauges.measure([session('well', 0), troubled]);
     expect(await values()).toEqual([['troubled', 2]]);
     gauges.remove(troubled);
+    expect(await values()).toEqual([]);
+  });
+
+  it('tell of a pause as long as it lasts, and of no other consumer', async () => {
+    const metrics = new Metrics();
+    const gauges = new ConsumerGauges({ clock: systemClock, metrics, logger });
+    const held = { ...session('held', 0), report: { ...session('held', 0).report, isPaused: true } };
+    const values = async () =>
+      ((await metrics.registry.getSingleMetric('madeleine_consumer_paused')?.get())?.values ?? []).map(
+        ({ labels, value }) => [labels.consumer, value],
+      );
+    gauges.measure([session('well', 0), held]);
+    expect(await values()).toEqual([['held', 1]]);
+    held.report.isPaused = false;
+    gauges.measure([held]);
+    expect(await values()).toEqual([['held', 0]]);
+    gauges.remove(held);
     expect(await values()).toEqual([]);
   });
 
