@@ -1,4 +1,4 @@
-// Consumers that people pause and resume, through gRPC; also over a restart, on two instances and over a take-over.
+// Consumers that people pause and resume, through gRPC and the command line; also over a restart, on two instances and over a take-over.
 
 import { createConnection } from 'mysql2/promise';
 import { describe, expect, it } from 'vitest';
@@ -14,6 +14,7 @@ import { refusalOf } from '../../support/contract/refusals.js';
 import { startServer, TestClient } from '../../support/server/server.js';
 import { useServer, useServerBeside } from '../../support/server/suite.js';
 import { waitUntil } from '../../support/wait-until.js';
+import { ndjson, runToEnd } from '../cli/cli-run.js';
 
 const suite = useServer({ advertise: 'first.example:50051' });
 const scene = useScenes(suite);
@@ -167,6 +168,27 @@ describe('pausing a consumer', () => {
     expect((await consumers().getConsumer({ name: consumer })).consumer?.pause).toBeUndefined();
     const longest = { reason: `${'x'.repeat(1_020)}🎉`, by: 'ü'.repeat(127) };
     expect((await pause(consumer, longest))?.pause).toMatchObject(longest);
+  });
+
+  it('is shown, ended and explained on the command line', async () => {
+    const { consumer, settings } = scene();
+    await consumers().createConsumer({ name: consumer, settings });
+    const cli = (...argv: string[]) => runToEnd(argv, { server: suite.server.address });
+    const paused = await cli('consumers', 'pause', consumer, '--reason', 'the relay moves', '--by', 'anna');
+    expect(paused).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/STATE +paused: paused by anna: the relay moves\n/),
+    });
+    expect(paused.stdout).toMatch(/PAUSED AT +\d{4}-\S+Z\n/);
+    const { stdout: explained } = await cli('consumers', 'explain', consumer);
+    const [state, ...sentences] = explained.trimEnd().split('\n');
+    expect(state).toMatch(/^Consumer \S+ is paused since \S+Z: paused by anna: the relay moves\.$/);
+    expect(sentences.at(-1)).toBe(`To mend it: madeleine consumers resume ${consumer}`);
+    const { stdout: list } = await cli('consumers', 'list', '--prefix', consumer);
+    expect(list).toMatch(/ paused .* {2}paused by anna: the relay moves\n/);
+    const json = ndjson((await cli('consumers', 'resume', consumer, '--json')).stdout);
+    expect(json).toMatchObject([{ name: consumer }]);
+    expect(json[0]).not.toHaveProperty('pause');
   });
 });
 

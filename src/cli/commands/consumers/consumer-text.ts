@@ -39,6 +39,7 @@ export const CONSUMER_COLUMNS: readonly Column<Consumer>[] = [
   ...LIST_COLUMNS.slice(0, 2),
   { title: 'STATE', text: (consumer) => [activityText(consumer), consumer.activityCause].filter(Boolean).join(': ') },
   { title: 'SINCE', text: ({ activitySince }) => timestampText(activitySince) || '-' },
+  { title: 'PAUSED AT', text: ({ pause }) => timestampText(pause?.pausedAt) || '-' },
   { title: 'BLOCKED UNTIL', text: ({ blockedUntil }) => timestampText(blockedUntil) || '-' },
   { title: 'MENDED BY', text: ({ mendCommand }) => mendCommand || '-' },
   ...LIST_COLUMNS.slice(3, -2),

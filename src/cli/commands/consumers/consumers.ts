@@ -8,12 +8,14 @@ import {
 } from '../../../../generated/madeleine/v1/consumer_service.js';
 import { calls, commandGroup, deletes, listCommand, lists, shows } from '../../connection/calls.js';
 import { UsageError } from '../../connection/failures.js';
-import { type ClientOptions, clientCommand } from '../../connection/run.js';
+import type { ClientOptions } from '../../connection/run.js';
 import type { CliDeps } from '../../deps.js';
 import { messageJson, messageView } from '../../text/event-json.js';
 import { defined, startPosition } from '../../text/values.js';
-import { CONSUMER_COLUMNS, LIST_COLUMNS, seekText } from './consumer-text.js';
+import { CONSUMER, consumerCommand } from './consumer-command.js';
+import { LIST_COLUMNS, seekText } from './consumer-text.js';
 import { printExplanation } from './explain-consumer.js';
+import { pauseConsumer, resumeConsumer } from './pause.js';
 import { addSettingsFlags, type SettingsFlags, settingsMask, settingsOf } from './settings-options.js';
 
 interface ConsumerFlags extends ClientOptions, SettingsFlags {
@@ -24,27 +26,22 @@ interface ConsumerFlags extends ClientOptions, SettingsFlags {
   readonly dryRun?: true;
 }
 
-const CONSUMER = messageView(Consumer, CONSUMER_COLUMNS);
-
 const HELP = `
 Examples:
   $ madeleine consumers list
   $ madeleine consumers explain mailer
   $ madeleine consumers create mailer --topic orders --ack-timeout 30s
   $ madeleine consumers update mailer --topic orders --topic invoices
+  $ madeleine consumers pause mailer --reason "the relay moves" --by anna
+  $ madeleine consumers resume mailer
   $ madeleine consumers seek mailer time:2026-11-21 --dry-run
   $ madeleine consumers delete mailer`;
 
 export function consumersCommand(deps: CliDeps): Command {
   const parent = { name: 'consumers', summary: 'list and manage consumers', help: HELP };
-  const others = [getConsumer, explainConsumer, createConsumer, updateConsumer, deleteConsumer, seekConsumer];
-  return commandGroup(deps, parent, [listConsumers, ...others]);
-}
-
-function consumerCommand(name: string, summary: string): Command {
-  return clientCommand(name, summary)
-    .argument('<consumer>', 'name of the consumer')
-    .option('--context <name>', 'context of the consumer (default "default")');
+  const lookers = [listConsumers, getConsumer, explainConsumer];
+  const changers = [createConsumer, updateConsumer, deleteConsumer, pauseConsumer, resumeConsumer, seekConsumer];
+  return commandGroup(deps, parent, [...lookers, ...changers]);
 }
 
 function listConsumers(deps: CliDeps): Command {

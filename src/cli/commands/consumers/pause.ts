@@ -1,0 +1,42 @@
+// `madeleine consumers pause` and `resume`.
+
+import type { Command } from 'commander';
+import { shows } from '../../connection/calls.js';
+import type { ClientOptions } from '../../connection/run.js';
+import type { CliDeps } from '../../deps.js';
+import { defined } from '../../text/values.js';
+import { CONSUMER, consumerCommand } from './consumer-command.js';
+
+interface PauseFlags extends ClientOptions {
+  readonly context?: string;
+  readonly reason?: string;
+  readonly by?: string;
+}
+
+export function pauseConsumer(deps: CliDeps): Command {
+  return consumerCommand('pause', 'have nothing delivered until it is resumed; one that is paused stays as it is')
+    .option('--reason <text>', 'why, for people')
+    .option('--by <name>', 'who does it, for people')
+    .action(
+      shows(deps, CONSUMER, {
+        request: (consumer: string, { context, reason, by }: PauseFlags) => ({
+          consumer,
+          ...defined({ context, reason, by }),
+        }),
+        call: ({ consumers }, request, options) => consumers.pauseConsumer(request, options),
+        item: ({ consumer }) => consumer,
+      }),
+    );
+}
+
+export function resumeConsumer(deps: CliDeps): Command {
+  return consumerCommand('resume', 'end the pause of a consumer; one that is not paused stays as it is')
+    .option('--by <name>', 'who does it, for people')
+    .action(
+      shows(deps, CONSUMER, {
+        request: (consumer: string, { context, by }: PauseFlags) => ({ consumer, ...defined({ context, by }) }),
+        call: ({ consumers }, request, options) => consumers.resumeConsumer(request, options),
+        item: ({ consumer }) => consumer,
+      }),
+    );
+}
