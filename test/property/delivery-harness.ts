@@ -13,6 +13,7 @@ import type {
   WindowLimits,
 } from '../../src/domain/consumers/delivery-types.js';
 import { DeliveryWindow } from '../../src/domain/consumers/delivery-window.js';
+import { decodeRanges } from '../../src/domain/consumers/position-ranges.js';
 import { answerOf, CONSUMER_ID } from '../support/consumers/delivery.js';
 import { DeliveryModel, type Entry, type ModelEvent } from './delivery-model.js';
 
@@ -47,6 +48,8 @@ export const OPERATIONS = [
   'tick',
   'expireEvent',
   'seek',
+  'keepPlace',
+  'restorePlace',
   'save',
   'loseSave',
   'restart',
@@ -56,6 +59,7 @@ export const OPERATIONS = [
   'resume',
 ] as const;
 
+const MOVING: ReadonlySet<Operation['kind']> = new Set(['seek', 'restorePlace', 'restart']);
 const NAMES = ['ada', 'bob', 'cyd'];
 const UNLIMITED_BYTES = 1_000_000;
 const BYTES = [UNLIMITED_BYTES, UNLIMITED_BYTES, 100, 250, 600];
@@ -73,6 +77,8 @@ export class DeliveryHarness {
   readonly head: number;
   now = 1_000;
   #late: LateReread[] = [];
+  /** A place to go back to: the offset, and what is done above it. */
+  #place: Pick<WindowChanges, 'offset' | 'acked'> = { offset: 0, acked: new Uint8Array(0) };
   // What a database would have.
   #stored = {
     ...{ consumerId: CONSUMER_ID, offset: 0, acked: new Uint8Array(0) as Uint8Array },
@@ -91,7 +97,7 @@ export class DeliveryHarness {
     const former = this.window.offset;
     this[operation.kind](operation.a, operation.b, operation.c);
     this.#compare();
-    if (operation.kind !== 'seek' && operation.kind !== 'restart') {
+    if (!MOVING.has(operation.kind)) {
       expect(this.window.offset, 'the offset never falls').toBeGreaterThanOrEqual(former);
     }
   }
@@ -414,6 +420,22 @@ export class DeliveryHarness {
     const position = a % (this.head + 1);
     this.model.seek(position);
     this.window.seek(position, this.window.generation + 1);
+    this.save();
+  }
+
+  keepPlace(): void {
+    this.#place = this.window.unsaved.take();
+  }
+
+  /** Goes back, or forward, to the place that was kept. */
+  restorePlace(): void {
+    const { offset, acked } = this.#place;
+    const { entries } = this.model;
+    const ranges = decodeRanges(acked);
+    const isDone = ({ event }: Entry) =>
+      ranges.some(([first, last]) => first <= event.position && event.position <= last);
+    this.model.seek(offset, new Set(entries.filter(isDone).map(({ event }) => event.position)));
+    this.window.seek(offset, this.window.generation + 1, acked);
     this.save();
   }
 

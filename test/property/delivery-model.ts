@@ -475,9 +475,10 @@ export class DeliveryModel {
     this.ownerFirst = nextLease;
   }
 
-  seek(position: number): void {
+  /** `done`: positions after that one that are done all the same. */
+  seek(position: number, done: ReadonlySet<number> = new Set()): void {
     for (const entry of this.entries) {
-      const after = entry.event.position > position;
+      const after = entry.event.position > position && !done.has(entry.event.position);
       this.#forget(entry);
       entry.parked = entry.parked && !after;
       entry.replay = entry.replay && !after;

@@ -1,4 +1,4 @@
-// The delivery window against a naive model, over random members, answers, failures, seeks, pauses and restarts.
+// The delivery window against a naive model, over random members, answers, failures, seeks, restored places, pauses and restarts.
 
 import fc from 'fast-check';
 import { describe, it } from 'vitest';

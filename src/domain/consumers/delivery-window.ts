@@ -12,6 +12,7 @@ import { DeliveryScan } from './delivery-scan.js';
 import { DeliveryState } from './delivery-state.js';
 import type { WindowLimits, WindowSettings, WindowState } from './delivery-types.js';
 import { FailingTransitions, type ParkedEvents } from './failing-transitions.js';
+import { storedRanges } from './position-ranges.js';
 import { UnsavedChanges } from './unsaved-changes.js';
 
 export interface DeliveryWindowOptions {
@@ -21,6 +22,8 @@ export interface DeliveryWindowOptions {
   /** Gives numbers in [0, 1), for the back-off of retries. */
   readonly random: () => number;
 }
+
+const NOTHING = new Uint8Array(0);
 
 export const DEFAULT_LIMITS: WindowLimits = {
   maxAckedRanges: 10_000,
@@ -130,16 +133,19 @@ export class DeliveryWindow {
    * Begins a new generation after this position: a seek, a reset or a changed filter. Everything in flight, waiting and
    * done is forgotten, older leases are stale, members stay. Parked events after the position leave the parked list;
    * queued replays at or before it stay queued.
+   *
+   * `acked`, as in WindowState: what is done after the position all the same. What is parked or queued in there stays so.
    */
-  seek(position: Position, generation: number): void {
+  seek(position: Position, generation: number, acked: Uint8Array = NOTHING): void {
     const { leases, failures, settings } = this.#state;
+    const done = storedRanges(acked);
     this.#state.generation = generation;
     this.#state.generationOffset = position;
     leases.beginGeneration();
-    for (const failure of failures.all()) {
-      if (failure.state === 'RETRY' || failure.position > position) failures.over(failure.position);
+    for (const { position: at, state } of failures.all()) {
+      if (state === 'RETRY' || (at > position && !done.has(at))) failures.over(at);
     }
-    this.#begin(settings, position, []);
+    this.#begin(settings, position, done);
   }
 
   /** Takes other settings. Another `ordering` begins the scan anew, see `restart`. */

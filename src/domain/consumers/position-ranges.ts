@@ -173,6 +173,13 @@ export function decodeRanges(bytes: Uint8Array): (readonly [Position, Position])
   return ranges;
 }
 
+/** The set of a stored form; how many events each range stands for is not known, and counts as 0. Throws as `decodeRanges` does. */
+export function storedRanges(bytes: Uint8Array): PositionRanges {
+  const ranges = new PositionRanges();
+  for (const [first, last] of decodeRanges(bytes)) ranges.add(first, last, 0);
+  return ranges;
+}
+
 // Arithmetic instead of shifts: positions pass 32 bits.
 function writeNumber(bytes: number[], value: number): void {
   let rest = value;
