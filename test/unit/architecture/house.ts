@@ -77,9 +77,8 @@ export const HOUSE: Readonly<Record<string, string>> = {
     storage/ports`,
   'storage/mysql/waits': `domain domain/descriptions domain/events domain/group domain/json domain/waits lib
     storage/mysql/log storage/mysql/names storage/mysql/sql storage/mysql/topics storage/ports`,
-  'storage/ports':
-    'domain/cawins domain/consumers domain/events domain/group domain/statistics domain/topics domain/waits',
-    'domain/cawins domain/consumers domain/consumers/managed domain/events domain/group domain/topics domain/waits',
+  'storage/ports': `domain/cawins domain/consumers domain/consumers/managed domain/events domain/group
+    domain/statistics domain/topics domain/waits`,
 
   // Callbacks, by protocol.
   outbound: `domain domain/cawins engine/cawins/callback-sender lib outbound/amqp outbound/attempt outbound/grpc
