@@ -27,13 +27,13 @@ export async function startConsumers(options: ConsumersOptions, started: Started
   const { surroundings, handle, instance, endedRuns, log } = options;
   const { clock, random, metrics, logger } = surroundings;
   const { database } = handle;
-  const { names, durableReads, tail, reader: source } = log;
+  const { names, durableReads, tail, reader: source, management } = log;
   const store = new MysqlConsumerStore({ database });
   if (endedRuns !== undefined) await store.releaseEnded(endedRuns);
   const places = new EventPlaces({ store: new MysqlEventPlaceStore({ database, names }), durableReads, tail });
   const streams = new KnownStreams(new MysqlStreamStore({ database, names }));
   const parked = new MysqlParkedStore({ database });
-  const parts = { store, parked, source, places, streams };
+  const parts = { store, parked, management, source, places, streams };
   const consumers = new Consumers({ ...parts, instance, clock, random, metrics, logger });
   consumers.start();
   started.add('consumers', () => consumers.stop());

@@ -38,7 +38,8 @@ export class EventParts {
 
   constructor({ surroundings, handle, log: parts }: EventPartsOptions) {
     const { clock, random, metrics, logger } = surroundings;
-    const { names, log, durableReads, shapeStore, catalog, tail, reader, pages, groupCommit, slices } = parts;
+    const { names, log, durableReads, shapeStore, catalog, tail, reader, pages, groupCommit, management, slices } =
+      parts;
     const store = new MysqlWaitStore({ database: handle.database, names });
     const topicStore = new MysqlTopicStore(handle.database);
     this.queries = new EventQueries({ log, durableReads, waits: store, source: reader, tail, pages, slices });
@@ -57,8 +58,8 @@ export class EventParts {
       logger,
     });
     this.#expiry = new WaitExpiry({ waits: store, groupCommit, clock, random, logger });
-    this.shapes = new ShapeDirectory({ store: shapeStore, catalog, groupCommit, durableReads });
-    this.topics = new Topics({ store: topicStore, groupCommit, catalog, durableReads, tail });
+    this.shapes = new ShapeDirectory({ store: shapeStore, catalog, groupCommit, management, durableReads });
+    this.topics = new Topics({ store: topicStore, groupCommit, management, catalog, durableReads, tail });
     this.invalidations = new Invalidations({ groupCommit, events: this.queries });
     this.pushes = new Pushes({
       groupCommit,

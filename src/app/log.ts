@@ -1,6 +1,7 @@
 // The parts that read and write the log.
 
 import { GroupCommit } from '../engine/group/group-commit.js';
+import { Management } from '../engine/group/management.js';
 import { ShapeCatalogCache } from '../engine/group/shape-catalog-cache.js';
 import { LogReader } from '../engine/log/log-reader.js';
 import { LogTail } from '../engine/log/log-tail.js';
@@ -10,6 +11,7 @@ import { LoopSlices } from '../lib/loop-slices.js';
 import { LoopTurns } from '../lib/loop-turns.js';
 import { orAbort } from '../lib/or-abort.js';
 import { Paced } from '../lib/paced.js';
+import { Uuid7Source } from '../lib/uuid7.js';
 import { writeCawins } from '../storage/mysql/cawins/prepared-cawins.js';
 import { MysqlGroupCommitter } from '../storage/mysql/group/group-committer.js';
 import { HeadCache } from '../storage/mysql/group/head-cache.js';
@@ -55,6 +57,7 @@ export class LogParts {
   readonly pages: FairGate;
   readonly reader: LogReader;
   readonly groupCommit: GroupCommit;
+  readonly management: Management;
 
   constructor(options: LogPartsOptions) {
     const { database, url, serverChange } = options.handle;
@@ -72,6 +75,8 @@ export class LogParts {
     // The two know each other: the tail must not poll for what the groups will publish themselves.
     this.tail = this.#makeTail(options);
     this.groupCommit = this.#makeGroupCommit(options);
+    const uuids = new Uuid7Source(() => clock.nowMs());
+    this.management = new Management({ groupCommit: this.groupCommit, uuids });
     this.pages = new FairGate(Math.max(1, Math.floor(config.databasePool * PAGES_PART)));
     this.reader = new LogReader({ log: this.log, tail: this.tail, pages: this.pages, slices: this.slices, clock });
   }

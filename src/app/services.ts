@@ -106,12 +106,12 @@ function consumerService(options: ServicesOptions, outgoing: Outgoing): Consumer
 
 function parkedCalls(options: ServicesOptions): ParkedCalls {
   const { handle, log, consumers, events, encoder } = options;
-  const { reader: source } = log;
+  const { reader: source, management } = log;
   const store = new MysqlConsumerStore(handle);
   return new ParkedCalls({
     consumers,
     listing: new ParkedListing({ store, parked: new MysqlParkedStore(handle), source }),
-    edits: new EditedReplays({ consumers, pushes: events.pushes, source }),
+    edits: new EditedReplays({ consumers, pushes: events.pushes, management, source }),
     source,
     encoder,
     limits: pushLimits(options),

@@ -540,11 +540,6 @@ export const HOT_OPERATIONS: readonly HotOperation[] = [
       ),
   })),
   {
-    of: 'MysqlConsumerStore.configure',
-    atMost: 3,
-    run: ({ consumers }) => consumers.configure({ id: 100, epoch: 1 }, DEFAULT_SETTINGS),
-  },
-  {
     of: 'MysqlConsumerStore.delete',
     atMost: 3 * 50 + 10,
     run: ({ consumers }, { row }) => consumers.delete({ id: 3_000 + (row % 10_000), epoch: 1 }),

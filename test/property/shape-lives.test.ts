@@ -96,7 +96,7 @@ async function perform(one: Act, instances: readonly ShapeInstance[], database: 
     case 'drop': {
       const ids = [...database.shapes.keys()];
       const id = ids[one.shape % Math.max(1, ids.length)] ?? one.shape + 1;
-      return instance.shapes.drop(id).catch((error) => {
+      return instance.shapes.drop(id, { call: { call: 'DropShape', by: '' } }).catch((error) => {
         expect(error).toBeInstanceOf(MadeleineError);
         expect(['SHAPE_IN_USE', 'SHAPE_UNKNOWN']).toContain((error as MadeleineError).reason);
       });

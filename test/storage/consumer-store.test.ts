@@ -305,16 +305,6 @@ describe('consumer store', () => {
     expect(await store.find(record)).toMatchObject({ generationOffset: 3, offset: 5 });
   });
 
-  it('changes settings of a hold that is good, and of no other', async () => {
-    const record = await create();
-    const { hold } = await acquire(record);
-    const settings = { ...DEFAULT_SETTINGS, maxAttempts: 99 };
-    expect(await store.configure(hold, settings)).toBe(true);
-    await acquire(record);
-    expect(await store.configure(hold, DEFAULT_SETTINGS)).toBe(false);
-    expect((await store.find(record))?.settings).toEqual(settings);
-  });
-
   it('keeps a pause of a hold that is good, for whoever takes the consumer over, until it ends', async () => {
     const record = await create();
     expect(record.pause).toBeUndefined();

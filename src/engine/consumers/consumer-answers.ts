@@ -69,7 +69,7 @@ export class ConsumerAnswers {
     const isNamed = events.eventIds.length + events.messageIds.length > 0;
     const { byEventId, byMessageId } = isNamed ? await this.#positionsOf(events) : NOWHERE;
     const answers = isNamed ? [...leased, ...unleasedAnswers(byEventId), ...unleasedAnswers(byMessageId)] : leased;
-    const now = this.#begin();
+    const now = await this.#begin();
     const statuses = window.answers.ack(answers, now);
     const passed = upTo === undefined ? [] : window.answers.ackUpTo(upTo, member, now);
     // Only without a lease can one acknowledge what was not handed out yet.
@@ -88,7 +88,7 @@ export class ConsumerAnswers {
   /** Rejects, and resolves once the result is durable. QUOTA, and nothing is changed, for a PARK without room. */
   async reject(answers: readonly Answer[], rejection: Rejection): Promise<Answered> {
     const { window, life, members } = this.#options;
-    const now = this.#begin();
+    const now = await this.#begin();
     if (rejection.action === 'PARK' && !window.answers.mayPark(answers)) throw noRoomToPark();
     const statuses = window.answers.reject(answers, rejection, now);
     if (rejection.action === 'RETRY') life.noteReturned(statuses.filter((status) => status === 'ACCEPTED').length);
@@ -99,29 +99,38 @@ export class ConsumerAnswers {
 
   /** Gives events in flight more time, and resolves once that is durable. */
   async extend(answers: readonly Answer[], ms: Millis): Promise<Answered> {
-    const statuses = this.#options.window.answers.extend(answers, ms, this.#begin());
+    const statuses = this.#options.window.answers.extend(answers, ms, await this.#begin());
     return this.#store(answers, statuses);
   }
 
   /** Gives all that is in flight, of a member if one is named, more time; returns how many those are once that is durable. */
   async extendAll(member: string | undefined, ms: Millis): Promise<number> {
-    const extended = this.#options.window.answers.extendAll(member, ms, this.#begin());
+    const extended = this.#options.window.answers.extendAll(member, ms, await this.#begin());
     await this.#store([], []);
     return extended;
   }
 
   /** Looks up where events lie; the consumer counts as used meanwhile. */
   async #positionsOf(events: NamedEvents): Promise<EventPositions> {
-    this.#begin();
+    this.#use();
     return this.#options.places.positionsOf(events);
   }
 
-  /** Takes note of an answer; returns the time. */
-  #begin(): Millis {
-    const { life, clock } = this.#options;
+  /** Takes note of an answer; returns the time. What somebody changes meanwhile is changed first: the answer then finds it so. */
+  async #begin(): Promise<Millis> {
+    const { clock, progress } = this.#options;
+    this.#use();
+    if (progress.isApart) {
+      await progress.whenTogether();
+      this.#use();
+    }
+    return clock.monotonicMs();
+  }
+
+  #use(): void {
+    const { life } = this.#options;
     life.assertRunning();
     life.use();
-    return clock.monotonicMs();
   }
 
   /** Has what the answers changed stored. */

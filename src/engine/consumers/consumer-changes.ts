@@ -3,14 +3,18 @@
 
 import {
   applySettings,
-  type ConsumerKey,
   type ConsumerSettings,
+  differingSettings,
   type SettingsPatch,
   selectsOtherwise,
 } from '../../domain/consumers/consumer.js';
 import type { WindowSettings } from '../../domain/consumers/delivery-types.js';
 import type { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
 import type { ConsumerPause } from '../../domain/consumers/managed/consumer-pause.js';
+import { Subject } from '../../domain/events/subject.js';
+import type { ManagementCall } from '../../domain/management/audit.js';
+import type { GenerationStart, HeldChange } from '../../domain/management/consumer-change.js';
+import { changedSettings, settingsValues } from '../../domain/management/settings-values.js';
 import type { Clock } from '../../lib/clock.js';
 import type { ConsumerRecord, ConsumerStore } from '../../storage/ports/consumer-storage.js';
 import type { Position } from '../../units.js';
@@ -18,18 +22,18 @@ import type { ConsumerDispatcher } from './consumer-dispatcher.js';
 import type { ConsumerLife } from './consumer-life.js';
 import type { ConsumerMembers } from './consumer-members.js';
 import type { ConsumerProgress } from './consumer-progress.js';
+import { type HeldConsumer, store, type ToldChange, target } from './held-change.js';
 import { consumerUnknown } from './ownership/consumer-errors.js';
-import type { ConsumerHold } from './ownership/consumer-hold.js';
 
-export interface ConsumerChangesOptions {
-  readonly key: ConsumerKey;
+const { UPDATED, DELETED } = Subject;
+
+export interface ConsumerChangesOptions extends HeldConsumer {
   readonly window: DeliveryWindow;
   readonly life: ConsumerLife;
-  readonly hold: ConsumerHold;
   readonly members: ConsumerMembers;
   readonly progress: ConsumerProgress;
   readonly dispatcher: ConsumerDispatcher;
-  readonly store: Pick<ConsumerStore, 'configure' | 'setPause' | 'delete'>;
+  readonly store: Pick<ConsumerStore, 'setPause' | 'delete'>;
   readonly clock: Clock;
   /** Called when the consumer is deleted, with what everybody is to be told. */
   readonly onDeleted: (error: Error) => void;
@@ -63,23 +67,35 @@ export class ConsumerChanges {
   }
 
   /** Moves the offset, in a new generation; resolves once it is durable. */
-  seek(position: Position): Promise<void> {
-    return this.#change(async () => {
-      this.#beginGeneration(position);
-      await this.#options.progress.flush();
+  seek(position: Position, call: ManagementCall): Promise<void> {
+    const { progress, window } = this.#options;
+    return this.#apart(async (write) => {
+      const start = this.#nextGeneration(position);
+      const before = { offset: window.offset, generation: window.generation };
+      await write();
+      const movedAt = progress.movedAtWith(position);
+      const after = { offset: position, generation: start.generation };
+      await this.#store(call, { kind: 'seek', ...this.#target, start, movedAt }, { subject: UPDATED, before, after });
+      this.#begin(start);
+      progress.placed(position, movedAt);
     });
   }
 
-  /** Takes other settings; resolves once they are durable. If it selects otherwise then, a new generation begins. */
-  configure(patch: SettingsPatch): Promise<void> {
-    return this.#change(async () => {
-      const { window, hold, progress, store } = this.#options;
+  /** Takes other settings; resolves once they are durable. If it selects otherwise then, a new generation begins with them. */
+  configure(patch: SettingsPatch, call: ManagementCall): Promise<void> {
+    const { progress, window } = this.#options;
+    return this.#apart(async (write) => {
       const former = this.#settings;
+      if (differingSettings(former, patch).length === 0) return;
       const settings = applySettings(former, patch);
-      if (!(await store.configure(hold.guard, settings))) throw hold.matchedNothing();
+      const start = selectsOtherwise(former, settings) ? this.#nextGeneration(window.offset) : undefined;
+      await write();
+      const told = { subject: UPDATED, ...changedSettings(former, settings) };
+      await this.#store(call, { kind: 'configure', ...this.#target, settings, start }, told);
       this.#apply(settings, former);
-      if (selectsOtherwise(former, settings)) this.#beginGeneration(window.offset);
-      await progress.flush();
+      if (start === undefined) return;
+      this.#begin(start);
+      progress.placed(start.offset, progress.movedAt);
     });
   }
 
@@ -112,15 +128,34 @@ export class ConsumerChanges {
     members.tellSign();
   }
 
-  /** Deletes the consumer; its members end with CONSUMER_UNKNOWN. */
-  delete(): Promise<void> {
-    const { key, hold, store, onDeleted } = this.#options;
+  /** Deletes the consumer; its members end with CONSUMER_UNKNOWN. Without a call it goes by itself. */
+  delete(call?: ManagementCall): Promise<void> {
+    const { key, hold, store, onDeleted, window } = this.#options;
     return this.#change(() =>
       hold.whileDeleting(async () => {
-        if (!(await store.delete(hold.guard))) throw hold.matchedNothing();
+        if (call === undefined) {
+          if (!(await store.delete(hold.guard))) throw hold.matchedNothing();
+        } else {
+          const before = { ...settingsValues(this.#settings), offset: window.offset };
+          await this.#store(call, { kind: 'delete', ...this.#target }, { subject: DELETED, before });
+        }
         onDeleted(consumerUnknown(key));
       }),
     );
+  }
+
+  get #target() {
+    return target(this.#options);
+  }
+
+  #store(call: ManagementCall, change: HeldChange, told: ToldChange): Promise<void> {
+    return store(this.#options, call, change, told);
+  }
+
+  #nextGeneration(offset: Position): GenerationStart {
+    const { generation, leases } = this.#options.window;
+    // Nothing is delivered until the change is made, so that this stays the first lease.
+    return { generation: generation + 1, firstLease: leases.next, offset };
   }
 
   #apply(settings: ConsumerSettings, former: ConsumerSettings): void {
@@ -131,11 +166,16 @@ export class ConsumerChanges {
     dispatcher.configure(settings);
   }
 
-  #beginGeneration(position: Position): void {
+  #begin({ offset, generation }: GenerationStart): void {
     const { window, members, dispatcher } = this.#options;
-    window.seek(position, window.generation + 1);
+    window.seek(offset, generation);
     members.clearPending();
     dispatcher.restart();
+  }
+
+  /** Makes a change with all that is unwritten stored before, and nothing written meanwhile. */
+  #apart(work: (write: () => Promise<void>) => Promise<void>): Promise<void> {
+    return this.#change(() => this.#options.progress.apart(work));
   }
 
   #change(work: () => Promise<void>): Promise<void> {

@@ -2,14 +2,16 @@
 
 import type { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
 import type { MadeleineError } from '../../domain/errors.js';
+import { Subject } from '../../domain/events/subject.js';
 import type { ParkedPlace } from '../../domain/group/group-plan-types.js';
+import { MAX_AUDITED_POSITIONS, type ManagementCall } from '../../domain/management/audit.js';
 import { Gate } from '../../lib/gate.js';
 import type { ParkedStore } from '../../storage/ports/parked-storage.js';
 import type { Position } from '../../units.js';
 import type { ConsumerLife } from './consumer-life.js';
 import type { ConsumerMembers } from './consumer-members.js';
 import type { ConsumerProgress } from './consumer-progress.js';
-import type { ConsumerHold } from './ownership/consumer-hold.js';
+import { type HeldConsumer, store, target } from './held-change.js';
 
 export type ParkedAction = 'replay' | 'discard';
 
@@ -18,10 +20,9 @@ export type ReplacingResult =
   | { readonly kind: 'stored'; readonly effect: string }
   | { readonly kind: 'refused'; readonly error: MadeleineError };
 
-export interface ConsumerParkedOptions {
+export interface ConsumerParkedOptions extends HeldConsumer {
   readonly window: DeliveryWindow;
   readonly life: ConsumerLife;
-  readonly hold: ConsumerHold;
   readonly members: ConsumerMembers;
   readonly progress: ConsumerProgress;
   readonly parked: Pick<ParkedStore, 'has'>;
@@ -37,21 +38,32 @@ export class ConsumerParked {
   }
 
   /** Replays or discards, and resolves once that is durable with those of the positions that were parked. */
-  change(action: ParkedAction, positions: Iterable<Position>): Promise<ReadonlySet<Position>> {
-    return this.#inTurn(async () => {
-      const { window, life, members, progress } = this.#options;
-      const { parked } = window;
-      const changed = new Set<Position>();
-      for (const position of positions) {
-        if (action === 'replay' ? parked.replay(position) : parked.discard(position)) changed.add(position);
-      }
-      // What is discarded may wait to be handed out.
-      members.markStale();
-      members.wake();
-      await progress.flush();
-      life.assertRunning();
-      return changed;
-    });
+  change(action: ParkedAction, positions: Iterable<Position>, call: ManagementCall): Promise<ReadonlySet<Position>> {
+    return this.#inTurn(() =>
+      this.#options.progress.apart(async (write) => {
+        const { parked } = this.#options.window;
+        const states = new Map([...positions].map((position) => [position, parked.stateAt(position)]));
+        const present = [...states].flatMap(([position, state]) => (state === undefined ? [] : [position]));
+        const toChange = action === 'discard' ? present : present.filter((at) => states.get(at) === 'PARKED');
+        // The transaction looks for their rows.
+        await write();
+        this.#options.life.assertRunning();
+        if (toChange.length > 0) await this.#change(action, toChange, call);
+        return new Set(present);
+      }),
+    );
+  }
+
+  async #change(action: ParkedAction, positions: readonly Position[], call: ManagementCall): Promise<void> {
+    const { window, members } = this.#options;
+    const about = { count: positions.length, positions: positions.slice(0, MAX_AUDITED_POSITIONS) };
+    const subject = action === 'replay' ? Subject.UPDATED : Subject.DELETED;
+    const told = { entityType: 'parked_event', subject, about };
+    await store(this.#options, call, { kind: action, ...target(this.#options), positions }, told);
+    for (const position of positions) window.parked[action](position);
+    // What is discarded may wait to be handed out.
+    members.markStale();
+    members.wake();
   }
 
   /**

@@ -60,6 +60,35 @@ export class ConsumerProgress implements FlushTarget {
     else this.#flusher.flushSoon(this);
   }
 
+  /**
+   * Does work that changes the stored place or failure records by itself, given what writes all that is unwritten: nothing else is
+   * written meanwhile, and answers wait. See OffsetFlusher.apart.
+   */
+  apart<Result>(work: (write: () => Promise<void>) => Promise<Result>): Promise<Result> {
+    return this.#flusher.apart(this, work);
+  }
+
+  /** Whether such work is under way. */
+  get isApart(): boolean {
+    return this.#flusher.isApart(this);
+  }
+
+  /** Resolves once no such work is under way. */
+  whenTogether(): Promise<void> {
+    return this.#flusher.whenTogether(this);
+  }
+
+  /** The time that is stored with an offset: that of now, if it moves. */
+  movedAtWith(offset: Position): Micros | undefined {
+    return offset === this.#storedOffset ? this.#movedAt : this.#clock.nowMs() * 1000;
+  }
+
+  /** Takes note that the place is stored. */
+  placed(offset: Position, movedAt: Micros | undefined): void {
+    this.#storedOffset = offset;
+    this.#movedAt = movedAt;
+  }
+
   /** Ends the writing: what is unwritten stays so. */
   stop(): void {
     this.#stopped = true;
@@ -70,7 +99,7 @@ export class ConsumerProgress implements FlushTarget {
   takeWrite(): OffsetWrite | undefined {
     if (!this.#window.unsaved.any || this.#stopped) return undefined;
     const changes = this.#window.unsaved.take();
-    const movedAt = changes.offset === this.#storedOffset ? this.#movedAt : this.#clock.nowMs() * 1000;
+    const movedAt = this.movedAtWith(changes.offset);
     this.#taken = { changes, movedAt };
     return {
       hold: this.#hold.guard,
@@ -90,8 +119,7 @@ export class ConsumerProgress implements FlushTarget {
     if (this.#taken === undefined) return;
     const { changes, movedAt } = this.#taken;
     this.#taken = undefined;
-    this.#storedOffset = changes.offset;
-    this.#movedAt = movedAt;
+    this.placed(changes.offset, movedAt);
     this.#window.unsaved.confirm(changes);
   }
 

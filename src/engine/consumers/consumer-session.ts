@@ -11,6 +11,7 @@ import type { ConsumerRecord, ConsumerStore, LeaseBlock } from '../../storage/po
 import type { ParkedStore } from '../../storage/ports/parked-storage.js';
 import type { Logger } from '../../telemetry.js';
 import type { Millis } from '../../units.js';
+import type { Management } from '../group/management.js';
 import type { EventPositionsLookUp } from '../log/event-look-up.js';
 import type { LogSource } from '../log/log-source.js';
 import { ConsumerAnswers, type ConsumerAnswersOptions } from './consumer-answers.js';
@@ -39,8 +40,9 @@ export interface ConsumerSessionOptions {
   readonly source: LogSource;
   readonly places: EventPositionsLookUp;
   readonly held: HeldPages;
-  readonly store: Pick<ConsumerStore, 'reserveLeases' | 'configure' | 'setPause' | 'delete'>;
+  readonly store: Pick<ConsumerStore, 'reserveLeases' | 'setPause' | 'delete'>;
   readonly parked: Pick<ParkedStore, 'has'>;
+  readonly management: Pick<Management, 'change'>;
   readonly flusher: OffsetFlusher;
   readonly clock: Clock;
   readonly wallTime: WallTime;
@@ -83,7 +85,7 @@ export class ConsumerSession implements DispatchHost, WatchedConsumer {
   constructor(options: ConsumerSessionOptions) {
     const { record, ownership, clock, wallTime, logger, store, parked, source, places, held, flusher, address } =
       options;
-    const { onEmpty, onLost } = options;
+    const { management, onEmpty, onLost } = options;
     const { settings, createdAt } = record;
     const key = { context: record.context, name: record.name };
     const life = new ConsumerLife(clock);
@@ -120,6 +122,7 @@ export class ConsumerSession implements DispatchHost, WatchedConsumer {
       places,
       store,
       parked,
+      management,
       clock,
       wallTime,
       onDeleted,

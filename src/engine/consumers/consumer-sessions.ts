@@ -3,6 +3,7 @@
 
 import type { ConsumerKey } from '../../domain/consumers/consumer.js';
 import { bug, drainingError } from '../../domain/errors.js';
+import type { ManagementCall } from '../../domain/management/audit.js';
 import { scopedKey } from '../../domain/names.js';
 import { type Clock, type Timer, WallTime } from '../../lib/clock.js';
 import { within } from '../../lib/within.js';
@@ -11,6 +12,7 @@ import type { Instance } from '../../storage/ports/log-storage.js';
 import type { ParkedStore } from '../../storage/ports/parked-storage.js';
 import type { Logger, Metrics } from '../../telemetry.js';
 import type { Millis } from '../../units.js';
+import type { Management } from '../group/management.js';
 import type { EventPositionsLookUp } from '../log/event-look-up.js';
 import type { LogSource } from '../log/log-source.js';
 import { HeldPages } from './consumer-read-ahead.js';
@@ -29,6 +31,7 @@ const SWEEP_MS = 60_000;
 export interface ConsumerSessionsOptions {
   readonly store: ConsumerStore;
   readonly parked: ParkedStore;
+  readonly management: Pick<Management, 'change'>;
   readonly source: LogSource;
   readonly places: EventPositionsLookUp;
   readonly instance: Instance;
@@ -123,8 +126,8 @@ export class ConsumerSessions {
   }
 
   /** Deletes a consumer that runs here. */
-  async delete(session: ConsumerSession): Promise<void> {
-    await session.changes.delete();
+  async delete(session: ConsumerSession, call: ManagementCall): Promise<void> {
+    await session.changes.delete(call);
     this.#forget(session);
   }
 

@@ -16,9 +16,12 @@ import type { AckStatus, Answer, MemberCredit, Rejection } from '../../domain/co
 import type { ConsumerPause } from '../../domain/consumers/managed/consumer-pause.js';
 import { assertNever, drainingError, fieldInvalid, MadeleineError, parkedUnknown } from '../../domain/errors.js';
 import { compileCriteria } from '../../domain/events/event-filter.js';
+import { Subject } from '../../domain/events/subject.js';
 import type { ParkedPlace } from '../../domain/group/group-plan-types.js';
+import type { ManagementCall } from '../../domain/management/audit.js';
+import { settingsValues } from '../../domain/management/settings-values.js';
 import { newConsumerProblem } from '../../domain/names.js';
-import type { ConsumerRecord, ListConsumersOptions } from '../../storage/ports/consumer-storage.js';
+import type { ConsumerDraft, ConsumerRecord, ListConsumersOptions } from '../../storage/ports/consumer-storage.js';
 import type { ParkedPage, ParkedSelection } from '../../storage/ports/parked-storage.js';
 import type { Millis, Position } from '../../units.js';
 import { namedPosition } from '../log/named-position.js';
@@ -41,6 +44,8 @@ export interface ConsumerUse {
   readonly start: StartPosition;
   /** What is given has to be as stored. */
   readonly settings: SettingsPatch;
+  /** What is kept of it, if it creates the consumer. */
+  readonly call: ManagementCall;
 }
 
 /** How a member's call names its consumer. */
@@ -166,8 +171,9 @@ export class Consumers {
     key: ConsumerKey,
     action: ParkedAction,
     positions: ReadonlySet<Position>,
+    call: ManagementCall,
   ): Promise<ReadonlySet<Position>> {
-    const changed = await (await this.#session(key)).parked.change(action, positions);
+    const changed = await (await this.#session(key)).parked.change(action, positions, call);
     const [first = 0] = positions;
     if (positions.size === 1 && changed.size === 0) throw parkedUnknown(first);
     this.#options.metrics.parkedChanges.inc({ action }, changed.size);
@@ -179,7 +185,7 @@ export class Consumers {
     key: ConsumerKey,
     action: ParkedAction,
     selection: ParkedSelection,
-    signal: AbortSignal,
+    { call, signal }: { readonly call: ManagementCall; readonly signal: AbortSignal },
   ): Promise<number> {
     const { parked } = this.#options;
     const session = await this.#session(key);
@@ -196,7 +202,7 @@ export class Consumers {
     for (let after: Position | undefined = 0; after !== undefined && after < upTo && !signal.aborted; ) {
       const page: ParkedPage = await parked.list({ ...options, after });
       const positions = page.records.map(({ position }) => position).filter((position) => position <= upTo);
-      if (positions.length > 0) changed += (await session.parked.change(action, positions)).size;
+      if (positions.length > 0) changed += (await session.parked.change(action, positions, call)).size;
       after = page.next;
     }
     this.#options.metrics.parkedChanges.inc({ action }, changed);
@@ -218,11 +224,11 @@ export class Consumers {
   }
 
   /** Creates a consumer; one with the same settings is returned as it is, with others it is SETTINGS_DIFFER. */
-  async create({ key, start, settings: patch }: ConsumerUse): Promise<CountedView> {
+  async create(use: ConsumerUse): Promise<CountedView> {
     if (this.#sessions.draining) throw drainingError();
-    const settings = applySettings(DEFAULT_SETTINGS, patch);
-    assertSameSettings(await this.#create(key, settings, { start, nameField: 'name' }), settings);
-    return this.get(key);
+    const settings = applySettings(DEFAULT_SETTINGS, use.settings);
+    assertSameSettings(await this.#create(use, settings, 'name'), settings);
+    return this.get(use.key);
   }
 
   async get(key: ConsumerKey): Promise<CountedView> {
@@ -270,9 +276,9 @@ export class Consumers {
     return whole === undefined ? undefined : this.#countStored(whole, ROUGH);
   }
 
-  async update(key: ConsumerKey, patch: SettingsPatch): Promise<CountedView> {
+  async update(key: ConsumerKey, patch: SettingsPatch, call: ManagementCall): Promise<CountedView> {
     const session = await this.#session(key);
-    if (differingSettings(session.changes.settings, patch).length > 0) await session.changes.configure(patch);
+    await session.changes.configure(patch, call);
     return counted(session);
   }
 
@@ -289,16 +295,17 @@ export class Consumers {
     return counted(session);
   }
 
-  async delete(key: ConsumerKey): Promise<void> {
-    await this.#sessions.delete(await this.#session(key));
+  async delete(key: ConsumerKey, call: ManagementCall): Promise<void> {
+    await this.#sessions.delete(await this.#session(key), call);
   }
 
-  async seek(key: ConsumerKey, to: StartPosition, { dryRun }: { dryRun: boolean }): Promise<SeekResult> {
+  /** Moves the offset; without a call it only tells what that would do. */
+  async seek(key: ConsumerKey, to: StartPosition, call: ManagementCall | undefined): Promise<SeekResult> {
     const session = await this.#session(key);
     const offset = await this.#positionOf(to, 'to.after_position');
     const formerOffset = session.report.offset;
     const affected = await session.report.countBetween(formerOffset, offset);
-    if (!dryRun) await session.changes.seek(offset);
+    if (call !== undefined) await session.changes.seek(offset, call);
     return { formerOffset, offset, affected };
   }
 
@@ -311,13 +318,14 @@ export class Consumers {
   }
 
   /** The session of a call that may create the consumer, or is to create nothing, and that checks its settings. */
-  async #use({ key, settings, start, mustExist }: MemberCall): Promise<ConsumerSession> {
+  async #use(use: MemberCall): Promise<ConsumerSession> {
+    const { key, settings, mustExist } = use;
     if (this.#sessions.draining) throw drainingError();
     if (mustExist !== undefined) await this.#options.streams.assertPushedTo(key.context, mustExist);
     let session = await this.#sessions.open(key);
     while (session === undefined) {
       if (mustExist !== undefined) throw consumerUnknown(key);
-      await this.#create(key, applySettings(DEFAULT_SETTINGS, settings), { start, nameField: 'consumer' });
+      await this.#createForMember(use, applySettings(DEFAULT_SETTINGS, settings));
       session = await this.#sessions.open(key);
     }
     assertSameSettings(session.changes, settings);
@@ -330,18 +338,30 @@ export class Consumers {
     return session;
   }
 
-  async #create(
-    key: ConsumerKey,
-    settings: ConsumerRecord['settings'],
-    { start, nameField }: { start: StartPosition; nameField: string },
-  ): Promise<ConsumerRecord> {
-    const { store, clock } = this.#options;
-    const present = await store.find(key);
-    if (present !== undefined) return present;
+  /** An ephemeral consumer comes and goes with its members, as no management call. */
+  async #createForMember(use: MemberCall, settings: ConsumerSettings): Promise<void> {
+    if (settings.ephemeral) await this.#options.store.create(await this.#draft(use, settings, 'consumer'));
+    else await this.#create(use, settings, 'consumer');
+  }
+
+  async #create(use: ConsumerUse, settings: ConsumerSettings, nameField: string): Promise<ConsumerRecord> {
+    const { store, management } = this.#options;
+    for (;;) {
+      const present = await store.find(use.key);
+      if (present !== undefined) return present;
+      const { context, name, ...draft } = await this.#draft(use, settings, nameField);
+      const key = { context, name };
+      const after = { ...settingsValues(settings), offset: draft.offset };
+      const told = { entityType: 'consumer', subject: Subject.CREATED, context, about: { consumer: name }, after };
+      await management.change(use.call, { kind: 'create', key, ...draft }, told);
+    }
+  }
+
+  async #draft({ key, start }: ConsumerUse, settings: ConsumerSettings, nameField: string): Promise<ConsumerDraft> {
     const problem = newConsumerProblem(key.name);
     if (problem !== undefined) throw fieldInvalid(nameField, problem);
     const offset = await this.#positionOf(start, 'start.after_position');
-    return (await store.create({ ...key, settings, offset, createdAt: clock.nowMs() * 1000 })).record;
+    return { ...key, settings, offset, createdAt: this.#options.clock.nowMs() * 1000 };
   }
 
   async #positionOf(start: StartPosition, field: string): Promise<Position> {

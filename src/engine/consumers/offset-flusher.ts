@@ -41,12 +41,26 @@ class Waiting {
   }
 }
 
+/** A target that others do not write for a time. */
+class Apart {
+  readonly over = new Waiting();
+  /** Who wants it written meanwhile. */
+  waiting: Waiting | undefined;
+
+  constructor(waiting: Waiting | undefined) {
+    this.waiting = waiting;
+  }
+}
+
 export class OffsetFlusher {
   readonly #store: Pick<ConsumerStore, 'flush'>;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #delayMs: Millis;
   #queued = new Map<FlushTarget, Waiting>();
+  readonly #apart = new Map<FlushTarget, Apart>();
+  /** The write that is under way. */
+  #writing: Promise<void> | undefined;
   #running = false;
   readonly #later = new Set<FlushTarget>();
   #timer: Timer | undefined;
@@ -64,18 +78,59 @@ export class OffsetFlusher {
    * own error when its hold is lost.
    */
   flush(target: FlushTarget): Promise<void> {
-    let waiting = this.#queued.get(target);
-    if (waiting === undefined) {
-      waiting = new Waiting();
-      this.#queued.set(target, waiting);
+    const apart = this.#apart.get(target);
+    if (apart === undefined) return this.#queue(target);
+    apart.waiting ??= new Waiting();
+    return apart.waiting.promise;
+  }
+
+  /**
+   * Does work that writes the target's row by other means: nothing else writes it meanwhile, but for what the work itself has written.
+   * One at a time for each target; who asks for a flush waits for the end of it.
+   */
+  async apart<Result>(target: FlushTarget, work: (write: () => Promise<void>) => Promise<Result>): Promise<Result> {
+    await this.whenTogether(target);
+    const apart = new Apart(this.#queued.get(target));
+    this.#queued.delete(target);
+    this.#apart.set(target, apart);
+    try {
+      await this.#writing;
+      return await work(() => this.#writeApart(target, apart));
+    } finally {
+      this.#apart.delete(target);
+      apart.over.resolve();
+      if (apart.waiting !== undefined) void this.#queue(target, apart.waiting);
     }
+  }
+
+  /** Whether somebody writes the target by other means. */
+  isApart(target: FlushTarget): boolean {
+    return this.#apart.has(target);
+  }
+
+  /** Resolves once nobody does. */
+  async whenTogether(target: FlushTarget): Promise<void> {
+    for (let apart = this.#apart.get(target); apart !== undefined; apart = this.#apart.get(target)) {
+      await apart.over.promise;
+    }
+  }
+
+  #writeApart(target: FlushTarget, apart: Apart): Promise<void> {
+    const { waiting = new Waiting() } = apart;
+    apart.waiting = undefined;
+    void this.#write(new Map([[target, waiting]]));
+    return waiting.promise;
+  }
+
+  #queue(target: FlushTarget, waiting = this.#queued.get(target) ?? new Waiting()): Promise<void> {
+    this.#queued.set(target, waiting);
     if (!this.#running) void this.#run();
     return waiting.promise;
   }
 
   /** Whether a write of the target waits for its turn, as others are written first. */
   isQueued(target: FlushTarget): boolean {
-    return this.#queued.has(target);
+    return this.#queued.has(target) || this.#apart.has(target);
   }
 
   /** Writes the target within the delay, together with the others of that time. */
@@ -108,12 +163,14 @@ export class OffsetFlusher {
     this.#running = true;
     // Lets whoever acknowledges in this turn of the event loop join the first statement.
     await Promise.resolve();
-    while (this.#queued.size > 0) await this.#flushOnce();
+    while (this.#queued.size > 0) {
+      this.#writing = this.#write(this.#takeBatch());
+      await this.#writing;
+    }
     this.#running = false;
   }
 
-  async #flushOnce(): Promise<void> {
-    const batch = this.#takeBatch();
+  async #write(batch: ReadonlyMap<FlushTarget, Waiting>): Promise<void> {
     const writes = new Map<FlushTarget, OffsetWrite>();
     for (const [target, waiting] of batch) {
       const write = target.takeWrite();

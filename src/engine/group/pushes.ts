@@ -74,6 +74,11 @@ export interface PushedBy {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface PushOptions extends PushedBy {
+  /** The entry of the audit that goes with what is pushed by a management call. */
+  readonly audit?: Push | undefined;
+}
+
 export class Pushes {
   readonly #options: PushesOptions;
 
@@ -85,12 +90,7 @@ export class Pushes {
    * Pushes events and resolves once they are durable, one result an event, in order. `atomic`: all are stored or none.
    * Rejects with OVERLOADED, STORAGE_UNAVAILABLE, or the signal's reason while nothing was sent to the database.
    */
-  async push(
-    commands: readonly PushCommand[],
-    atomic: boolean,
-    { signal, caller }: PushedBy = {},
-  ): Promise<readonly PushedEvent[]> {
-    const by = { signal, caller };
+  async push(commands: readonly PushCommand[], atomic: boolean, by: PushOptions = {}): Promise<readonly PushedEvent[]> {
     const prepared = await this.#whenPrepared(commands, by);
     return this.pushPrepared(prepared, atomic, by);
   }
@@ -108,7 +108,7 @@ export class Pushes {
   async pushPrepared(
     prepared: readonly Prepared[],
     atomic: boolean,
-    by: PushedBy = {},
+    by: PushOptions = {},
   ): Promise<readonly PushedEvent[]> {
     const fault = prepared.findIndex((one) => 'error' in one);
     if (fault !== -1 && atomic) {
@@ -129,7 +129,7 @@ export class Pushes {
     return results;
   }
 
-  async #submit(pushes: readonly Push[], atomic: boolean, by: PushedBy): Promise<readonly PushOutcome[]> {
+  async #submit(pushes: readonly Push[], atomic: boolean, by: PushOptions): Promise<readonly PushOutcome[]> {
     let outcomes = await this.#submitOnce(pushes, atomic, by);
     // Sent again it would come behind what the caller has pushed since: who sent it repeats it.
     if (atomic && pushes.some(({ draft }) => draft.payload !== undefined)) return outcomes;
@@ -148,9 +148,9 @@ export class Pushes {
   async #submitOnce(
     pushes: readonly Push[],
     atomic: boolean,
-    { signal, caller }: PushedBy,
+    { signal, caller, audit }: PushOptions,
   ): Promise<readonly PushOutcome[]> {
-    return (await this.#options.groupCommit.submit({ kind: 'push', pushes, atomic }, signal, caller)).pushes;
+    return (await this.#options.groupCommit.submit({ kind: 'push', pushes, atomic, audit }, signal, caller)).pushes;
   }
 
   /** Makes the indexes of the pushes; false: they stay refused, with an error that says to repeat them. */

@@ -1,16 +1,20 @@
 // Topics: registering them, and what is told of them. What is told rests on durable rows only.
 
 import { MadeleineError } from '../../domain/errors.js';
+import { Subject } from '../../domain/events/subject.js';
+import type { ManagementCall } from '../../domain/management/audit.js';
 import type { Topic, TopicSettings } from '../../domain/topics/topic.js';
 import type { DurableReads } from '../../storage/ports/log-storage.js';
 import type { ListTopicsOptions, TopicStore, TopicsRead } from '../../storage/ports/topic-storage.js';
 import type { GroupCommit } from '../group/group-commit.js';
+import type { Management } from '../group/management.js';
 import type { ShapeCatalogCache } from '../group/shape-catalog-cache.js';
 import type { LogTail } from '../log/log-tail.js';
 
 export interface TopicsOptions {
   readonly store: TopicStore;
   readonly groupCommit: GroupCommit;
+  readonly management: Pick<Management, 'entry'>;
   readonly catalog: ShapeCatalogCache;
   readonly durableReads: DurableReads;
   readonly tail: LogTail;
@@ -37,10 +41,13 @@ export class Topics {
   async register(
     { context, name }: TopicKey,
     settings: TopicSettings,
-    signal?: AbortSignal,
+    { call, signal }: { readonly call: ManagementCall; readonly signal?: AbortSignal },
   ): Promise<{ readonly topic: Topic; readonly created: boolean }> {
-    const { groupCommit, catalog } = this.#options;
-    const outcome = await groupCommit.submit({ kind: 'register', context, topic: name, settings }, signal);
+    const { groupCommit, catalog, management } = this.#options;
+    const after = { description_paths: settings.descriptionPaths };
+    const told = { entityType: 'topic', subject: Subject.CREATED, context, about: { topic: name }, after };
+    const audit = management.entry(call, told);
+    const outcome = await groupCommit.submit({ kind: 'register', context, topic: name, settings, audit }, signal);
     if (outcome.kind === 'refused') throw outcome.error;
     const { created } = outcome;
     // The next group would find out by itself, and have to begin again.

@@ -42,6 +42,7 @@ import type { WireEventEncoder } from '../events/event-encoder.js';
 import type { PushLimits } from '../events/push-validation.js';
 import { encoded, type MethodCodec, outgoing } from '../wire/definitions.js';
 import { decodeCreateConsumer, decodeFetch, decodeSubscribe, decodeUpdateConsumer } from '../wire/filter-decoders.js';
+import { managementCall } from '../wire/management-call.js';
 import type { Outgoing, OutgoingMessage } from '../wire/outgoing.js';
 import { BY_NAME, listPage } from '../wire/pages.js';
 import type { PayloadForm } from '../wire/payload-form.js';
@@ -141,7 +142,7 @@ export class ConsumerService {
     { peer, signal }: CallContext,
   ): Promise<{ subscription: Subscription; opened: Uint8Array }> {
     const { subscription, view } = await this.#consumers.subscribe({
-      ...useFromWire(request),
+      ...useFromWire('Subscribe', request),
       member: memberFromWire(request.member),
       credit: creditFromWire(request.maxInFlight, request.maxInFlightBytes),
       measure: (entry) => this.#frames.measure(entry, form),
@@ -154,14 +155,18 @@ export class ConsumerService {
 
   async fetch(request: FetchRequest, context: CallContext): Promise<Uint8Array> {
     const form = payloadForm('payload_encoding', request.payloadEncoding);
-    const { batch, offset, head } = await this.#consumers.fetch(useFromWire(request), memberFromWire(request.member), {
-      limit: sizeField('limit', request.limit, FETCH_LIMIT),
-      waitMs: request.wait === undefined ? 0 : durationMs('wait', request.wait, { min: 0, max: MAX_WAIT_MS }),
-      requestId: requestIdField(request.requestId),
-      measure: (entry) => this.#frames.measure(entry, form),
-      address: context.peer,
-      signal: context.signal,
-    });
+    const { batch, offset, head } = await this.#consumers.fetch(
+      useFromWire('Fetch', request),
+      memberFromWire(request.member),
+      {
+        limit: sizeField('limit', request.limit, FETCH_LIMIT),
+        waitMs: request.wait === undefined ? 0 : durationMs('wait', request.wait, { min: 0, max: MAX_WAIT_MS }),
+        requestId: requestIdField(request.requestId),
+        measure: (entry) => this.#frames.measure(entry, form),
+        address: context.peer,
+        signal: context.signal,
+      },
+    );
     return this.#frames.fetched(batch, { offset, head }, form);
   }
 
@@ -197,6 +202,7 @@ export class ConsumerService {
       key: nameKey(request),
       settings: settingsFromWire(request.settings),
       start: startFromWire('start', request.start),
+      call: managementCall('CreateConsumer', request),
     });
     return { consumer: consumerToWire(view, pending) };
   }
@@ -223,12 +229,13 @@ export class ConsumerService {
   async updateConsumer(request: UpdateConsumerRequest): Promise<UpdateConsumerResponse> {
     const key = nameKey(request);
     const patch = updateFromWire(request.settings, request.updateMask);
-    const { view, pending } = await this.#consumers.update(key, patch);
+    const call = managementCall('UpdateConsumer', request);
+    const { view, pending } = await this.#consumers.update(key, patch, call);
     return { consumer: consumerToWire(view, pending) };
   }
 
   async deleteConsumer(request: DeleteConsumerRequest): Promise<DeleteConsumerResponse> {
-    await this.#consumers.delete(nameKey(request));
+    await this.#consumers.delete(nameKey(request), managementCall('DeleteConsumer', request));
     return {};
   }
 
@@ -247,7 +254,9 @@ export class ConsumerService {
   async seekConsumer(request: SeekConsumerRequest): Promise<SeekConsumerResponse> {
     const key = nameKey(request);
     const to = positionFromWire('to', request.to);
-    const { formerOffset, offset, affected } = await this.#consumers.seek(key, to, { dryRun: request.dryRun });
+    const call = managementCall('SeekConsumer', request);
+    const done = await this.#consumers.seek(key, to, request.dryRun ? undefined : call);
+    const { formerOffset, offset, affected } = done;
     return {
       formerOffset: BigInt(formerOffset),
       offset: BigInt(offset),

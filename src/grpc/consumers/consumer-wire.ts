@@ -65,6 +65,7 @@ import type { EventCount } from '../../engine/consumers/state/event-count.js';
 import type { NamedEvents } from '../../engine/log/event-look-up.js';
 import type { NamedPosition } from '../../engine/log/named-position.js';
 import type { Millis } from '../../units.js';
+import { managementCall } from '../wire/management-call.js';
 import { fitsStruct } from '../wire/value-writer.js';
 import {
   descriptionFilter,
@@ -95,12 +96,13 @@ export const CREDIT_EVENTS = { default: 100, min: 1, max: 65_536 };
 export const CREDIT_BYTES = { default: 1024 * 1024, min: 1024, max: 64 * 1024 * 1024 };
 
 /** Which consumer a member's request means, and how it is made if it does not exist and need not. */
-export function useFromWire(request: SubscribeRequest | FetchRequest): MemberCall {
+export function useFromWire(call: string, request: SubscribeRequest | FetchRequest): MemberCall {
   return {
     key: consumerKey(request),
     start: startFromWire('start', request.start),
     settings: settingsFromWire(request.settings),
     mustExist: request.mustExist ? (request.settings?.filter?.streams ?? []) : undefined,
+    call: managementCall(call, request),
   };
 }
 

@@ -18,18 +18,20 @@ export interface DecodedEdit {
   position: bigint;
   event: DecodedEvent | undefined;
   payloadEncoding: number;
+  by: string;
 }
 
 /** Decodes a ReplayEditedEventRequest; see `decodePush`. */
 export function decodeEdit(bytes: Uint8Array, maxEventBytes: number): DecodedEdit {
   const reader = new WireReader(asBuffer(bytes), { left: MAX_PARTS });
-  const edit: DecodedEdit = { context: '', consumer: '', position: 0n, event: undefined, payloadEncoding: 0 };
+  const edit: DecodedEdit = { context: '', consumer: '', position: 0n, event: undefined, payloadEncoding: 0, by: '' };
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === 10) edit.context = reader.string();
     else if (tag === 18) edit.consumer = reader.string();
     else if (tag === 24) edit.position = reader.uint64();
     else if (tag === 34) edit.event = readEvent(reader.message(), maxEventBytes);
     else if (tag === 40) edit.payloadEncoding = reader.uint32();
+    else if (tag === 50) edit.by = reader.string();
     else reader.skip(tag);
   }
   return edit;

@@ -18,12 +18,15 @@ import { namedPosition } from '../../engine/log/named-position.js';
 import type { WireEventEncoder } from '../events/event-encoder.js';
 import { EventFrames } from '../events/event-frames.js';
 import type { PushLimits } from '../events/push-validation.js';
+import { managementCall } from '../wire/management-call.js';
 import { listPage } from '../wire/pages.js';
 import { callerOf, idField, payloadForm } from '../wire/wire.js';
 import { consumerKey } from './consumer-wire.js';
 import { type DecodedEdit, editedCommand } from './edited-event.js';
 import { ParkedFrames } from './parked-frames.js';
 import { parkedResults, parkedSelection, parkedTarget } from './parked-wire.js';
+
+const CALLS = { replay: 'ReplayParkedEvents', discard: 'DiscardParkedEvents' } as const;
 
 export interface ParkedCallsOptions {
   readonly consumers: Consumers;
@@ -82,8 +85,10 @@ export class ParkedCalls {
     const position = idField('position', request.position);
     const form = payloadForm('payload_encoding', request.payloadEncoding);
     const parked = await edits.original(position, signal);
+    const call = managementCall('ReplayEditedEvent', request);
     const command = editedCommand(request, { key, parked, limits });
-    const { entry, effect } = await edits.replay(key, position, command, { signal, caller: callerOf(peer) });
+    const by = { signal, caller: callerOf(peer) };
+    const { entry, effect } = await edits.replay(key, position, { command, call }, by);
     return this.#events.pushed(entry, effect, form);
   }
 
@@ -95,11 +100,12 @@ export class ParkedCalls {
     const { consumers, source } = this.#options;
     const key = consumerKey(request);
     const target = parkedTarget(request);
+    const call = managementCall(CALLS[action], request);
     if (target.kind === 'all') {
-      return { count: await consumers.changeAllParked(key, action, target.selection, signal), results: [] };
+      return { count: await consumers.changeAllParked(key, action, target.selection, { call, signal }), results: [] };
     }
     await namedPosition(source, target.greatest, signal);
-    const changed = await consumers.changeParked(key, action, new Set(target.positions));
+    const changed = await consumers.changeParked(key, action, new Set(target.positions), call);
     return { count: changed.size, results: parkedResults(target.positions, changed) };
   }
 }

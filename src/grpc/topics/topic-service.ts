@@ -19,6 +19,7 @@ import { type Topic, topicSettings } from '../../domain/topics/topic.js';
 import type { ListedShape, ShapeDirectory } from '../../engine/group/shape-directory.js';
 import type { LogSource } from '../../engine/log/log-source.js';
 import type { Topics } from '../../engine/topics/topics.js';
+import { managementCall } from '../wire/management-call.js';
 import { BY_NAME, listPage } from '../wire/pages.js';
 import {
   idField,
@@ -48,7 +49,8 @@ export class TopicService {
     const context = ownContext('context', request.context);
     const name = requiredName('name', request.name);
     const settings = topicSettings(request.settings ?? { descriptionPaths: [] }, 'settings');
-    const { topic, created } = await this.#options.topics.register({ context, name }, settings, signal);
+    const call = managementCall('RegisterTopic', request);
+    const { topic, created } = await this.#options.topics.register({ context, name }, settings, { call, signal });
     return { topic: toWire(topic), created };
   }
 
@@ -86,7 +88,8 @@ export class TopicService {
   }
 
   async dropShape(request: DropShapeRequest, { signal }: CallContext): Promise<DropShapeResponse> {
-    await this.#options.shapes.drop(idField('id', request.id), signal);
+    const id = idField('id', request.id);
+    await this.#options.shapes.drop(id, { call: managementCall('DropShape', request), signal });
     return {};
   }
 }

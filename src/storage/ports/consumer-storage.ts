@@ -100,8 +100,8 @@ export interface ListConsumersOptions {
 
 export interface ConsumerStore {
   /**
-   * Creates the consumer, or returns the one that exists, unchanged. One that was deleted continues its generations and
-   * leases, and is not paused. Safe to repeat.
+   * Creates the consumer by itself, or returns the one that exists, unchanged. One that was deleted continues its generations and
+   * leases, and is not paused. Safe to repeat. What people ask for goes through a group: see domain/management.
    */
   create(draft: ConsumerDraft): Promise<{ readonly record: ConsumerRecord; readonly created: boolean }>;
   find(key: ConsumerKey): Promise<ConsumerRecord | undefined>;
@@ -130,11 +130,9 @@ export interface ConsumerStore {
    * Safe to repeat. At most MAX_FLUSHED at a time.
    */
   flush(writes: readonly OffsetWrite[]): Promise<ReadonlySet<number>>;
-  /** Stores other settings of a consumer that is held. False when the hold is lost. */
-  configure(hold: Hold, settings: ConsumerSettings): Promise<boolean>;
   /** Stores that a consumer that is held is paused, or, with undefined, that it is not. False when the hold is lost. */
   setPause(hold: Hold, pause: ConsumerPause | undefined): Promise<boolean>;
-  /** Deletes a consumer that is held, and with it the hold. False when the hold is lost. */
+  /** Deletes a consumer that is held, as nobody uses it any more, and with it the hold. False when the hold is lost. */
   delete(hold: Hold): Promise<boolean>;
   /**
    * Deletes ephemeral consumers that nobody has run for a minute, as their owner died or no member ever came, and forgets

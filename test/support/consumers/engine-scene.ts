@@ -19,6 +19,7 @@ import { newTail } from '../events/log-tail.js';
 import { ManualClock, turns } from '../manual-clock.js';
 
 const NO_EVENTS: NamedEvents = { context: 'default', eventIds: [], messageIds: [] };
+const CALL = { call: 'Subscribe', by: '' };
 const ROOM = { left: 1_000_000, reserve: () => 1_000_000 };
 
 /** A source whose answers may be lost on the way. */
@@ -110,6 +111,7 @@ export class EngineScene {
     this.consumers = new Consumers({
       ...{ store: this.#store(), source: this.source, instance, clock, metrics, logger },
       random: () => 0.5,
+      management: { change: async () => 'changed' },
       parked: { list: async () => ({ records: [], next: undefined }), has: async () => false },
       places: { positionsOf: async () => ({ byEventId: [], byMessageId: [] }) },
       streams: new KnownStreams({ pushedTo: async (_context, names) => new Set(names) }),
@@ -151,7 +153,14 @@ export class EngineScene {
   /** Subscribes a member that reads what the test reads. */
   async subscription(consumer: string, member: string, credit: Partial<MemberCredit> = {}): Promise<Subscription> {
     const { subscription } = await this.consumers.subscribe({
-      ...{ key: { context: 'default', name: consumer }, start: EARLIEST, settings: {}, mustExist: undefined, member },
+      ...{
+        key: { context: 'default', name: consumer },
+        start: EARLIEST,
+        settings: {},
+        mustExist: undefined,
+        member,
+        call: CALL,
+      },
       credit: { maxInFlight: 100, maxInFlightBytes: 1_000_000, ...credit },
       ...{ measure: () => 10, address: `${member}:1`, signal: new AbortController().signal },
     });
@@ -161,7 +170,13 @@ export class EngineScene {
   /** Asks for events once, and waits for a first one. */
   fetch(consumer: string, limit: number, waitMs: number): SceneMember {
     const taken = new SceneMember();
-    const use = { key: { context: 'default', name: consumer }, start: EARLIEST, settings: {}, mustExist: undefined };
+    const use = {
+      key: { context: 'default', name: consumer },
+      start: EARLIEST,
+      settings: {},
+      mustExist: undefined,
+      call: CALL,
+    };
     const signal = new AbortController().signal;
     const options = { limit, waitMs, requestId: '', measure: () => 10, address: 'fetch:1', signal };
     this.consumers.fetch(use, 'fetching', options).then(

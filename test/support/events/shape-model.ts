@@ -17,6 +17,7 @@ import type {
 import { type CatalogUpdate, ShapeCatalog, type WatchedShape } from '../../../src/domain/group/shape-catalog.js';
 import { scopedKey } from '../../../src/domain/names.js';
 import type { Wait } from '../../../src/domain/waits/wait.js';
+import { Management } from '../../../src/engine/group/management.js';
 import { Pushes } from '../../../src/engine/group/pushes.js';
 import { ShapeCatalogCache } from '../../../src/engine/group/shape-catalog-cache.js';
 import { ShapeDirectory } from '../../../src/engine/group/shape-directory.js';
@@ -215,6 +216,7 @@ export class ShapeInstance {
       store: { list: async () => [] },
       catalog,
       groupCommit,
+      management: new Management({ groupCommit, uuids: new Uuid7Source(() => 0) }),
       durableReads: { durable: (read) => read() },
     });
     this.pushes = new Pushes({

@@ -42,18 +42,20 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'engine/cawins': `domain domain/cawins domain/events domain/waits engine/cawins/callback-sender engine/group
     engine/log lib storage/ports telemetry`,
   'engine/cawins/callback-sender': 'domain/events',
-  'engine/consumers': `domain domain/collections domain/consumers domain/consumers/managed domain/events domain/group engine/consumers/named
-    engine/consumers/ownership engine/consumers/state engine/log lib storage/ports telemetry`,
+  'engine/consumers': `domain domain/collections domain/consumers domain/consumers/managed domain/events domain/group domain/management
+    engine/consumers/named engine/consumers/ownership engine/consumers/state engine/group engine/log lib storage/ports
+    telemetry`,
   'engine/consumers/named': 'domain domain/consumers storage/ports',
-  'engine/consumers/parked': `domain domain/consumers domain/events engine/consumers engine/consumers/ownership engine/group
-    engine/log storage/ports`,
+  'engine/consumers/parked': `domain domain/consumers domain/events domain/management engine/consumers
+    engine/consumers/ownership engine/group engine/log storage/ports`,
   'engine/consumers/ownership': 'domain domain/consumers lib storage/ports telemetry',
   'engine/consumers/state': 'domain domain/consumers engine/log lib telemetry',
-  'engine/group': `domain domain/cawins domain/descriptions domain/events domain/group domain/json domain/waits
-    engine/log lib storage/ports telemetry`,
+  'engine/group': `domain domain/cawins domain/descriptions domain/events domain/group domain/json domain/management
+    domain/waits engine/log lib storage/ports telemetry`,
   'engine/log': 'domain domain/events domain/waits lib storage/ports telemetry',
   'engine/statistics': 'domain/statistics engine/log lib storage/ports telemetry',
-  'engine/topics': 'domain domain/topics engine/group engine/log storage/ports',
+  'engine/topics': `domain domain/events domain/management domain/topics engine/group engine/log
+    storage/ports`,
   'engine/waits': 'domain domain/descriptions domain/events engine/group engine/log lib storage/ports telemetry',
 
   // Ports, and what stands behind them.
@@ -61,8 +63,8 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'storage/instance': 'storage/embedded storage/ports',
   'storage/mysql/cawins': `domain domain/cawins domain/events domain/group domain/waits lib storage/mysql/sql
     storage/mysql/waits storage/ports`,
-  'storage/mysql/consumers':
-    'domain domain/consumers domain/consumers/managed domain/group domain/json storage/mysql/sql storage/ports',
+  'storage/mysql/consumers': `domain domain/consumers domain/consumers/managed domain/group domain/json domain/management
+    storage/mysql/sql storage/ports`,
   'storage/mysql/group': `domain domain/cawins domain/events domain/group storage/mysql/consumers storage/mysql/log
     storage/mysql/names storage/mysql/sql storage/mysql/topics storage/mysql/waits storage/ports`,
   'storage/mysql/log': `domain domain/events domain/group domain/json lib storage/mysql/names storage/mysql/sql
@@ -77,8 +79,8 @@ export const HOUSE: Readonly<Record<string, string>> = {
     storage/ports`,
   'storage/mysql/waits': `domain domain/descriptions domain/events domain/group domain/json domain/waits lib
     storage/mysql/log storage/mysql/names storage/mysql/sql storage/mysql/topics storage/ports`,
-  'storage/ports': `domain/cawins domain/consumers domain/consumers/managed domain/events domain/group
-    domain/statistics domain/topics domain/waits`,
+  'storage/ports': `domain/cawins domain/consumers domain/consumers/managed domain/events domain/group domain/statistics
+    domain/topics domain/waits`,
 
   // Callbacks, by protocol.
   outbound: `domain domain/cawins engine/cawins/callback-sender lib outbound/amqp outbound/attempt outbound/grpc
@@ -103,7 +105,8 @@ export const HOUSE: Readonly<Record<string, string>> = {
     grpc/wire lib`,
   'grpc/server': 'domain grpc/wire lib settings telemetry',
   'grpc/topics': 'domain/topics engine/group engine/log engine/topics generated grpc/wire',
-  'grpc/wire': 'domain domain/consumers domain/descriptions domain/events domain/json generated lib',
+  'grpc/wire': `domain domain/consumers domain/descriptions domain/events domain/json domain/management generated
+    lib`,
 
   // Health and metrics.
   http: 'lib settings telemetry',

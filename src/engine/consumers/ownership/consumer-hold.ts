@@ -54,6 +54,13 @@ export class ConsumerHold implements OwnershipListener {
     return this.lostError;
   }
 
+  /** Lets go of the consumer, as a write may have been made or not; returns what its caller is told. */
+  unsure(error: Error): Error {
+    this.#deleting = false;
+    this.#options.onLost(error);
+    return error;
+  }
+
   /** Does the work of a deletion, which takes the hold along. */
   async whileDeleting(work: () => Promise<void>): Promise<void> {
     this.#deleting = true;

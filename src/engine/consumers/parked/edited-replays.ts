@@ -4,7 +4,10 @@ import { type ConsumerKey, consumerCriteria } from '../../../domain/consumers/co
 import { bug, fieldInvalid } from '../../../domain/errors.js';
 import { EntryKind, type EventDraft, type LogEntry } from '../../../domain/events/event.js';
 import { compileCriteria } from '../../../domain/events/event-filter.js';
+import { Subject } from '../../../domain/events/subject.js';
+import type { ManagementCall } from '../../../domain/management/audit.js';
 import type { Position } from '../../../units.js';
+import type { Management } from '../../group/management.js';
 import type { PushCommand, PushedBy, PushedEvent, Pushes } from '../../group/pushes.js';
 import type { LogSource } from '../../log/log-source.js';
 import { namedPosition } from '../../log/named-position.js';
@@ -13,7 +16,14 @@ import type { Consumers } from '../consumers.js';
 export interface EditedReplaysOptions {
   readonly consumers: Pick<Consumers, 'replaceParked'>;
   readonly pushes: Pick<Pushes, 'push'>;
+  readonly management: Pick<Management, 'entry'>;
   readonly source: LogSource;
+}
+
+/** What is to take the place of a parked event, and who asks for that. */
+export interface Edit {
+  readonly command: PushCommand;
+  readonly call: ManagementCall;
 }
 
 export class EditedReplays {
@@ -37,15 +47,18 @@ export class EditedReplays {
   async replay(
     key: ConsumerKey,
     position: Position,
-    command: PushCommand,
+    { command, call }: Edit,
     by: PushedBy,
   ): Promise<PushedEvent & { readonly kind: 'stored' }> {
-    const { consumers, pushes } = this.#options;
+    const { consumers, pushes, management } = this.#options;
+    const about = { consumer: key.name, count: 1, positions: [position] };
+    const told = { entityType: 'parked_event', subject: Subject.UPDATED, context: key.context, about };
     const result = await consumers.replaceParked(key, position, async (place, settings) => {
       const criteria = consumerCriteria(key, settings);
       if (!compileCriteria(criteria)(asEntry(command.draft)))
         throw fieldInvalid('event', 'is not what the consumer’s filter selects: it would never be delivered');
-      const [pushed] = await pushes.push([{ ...command, replaces: place }], true, by);
+      const audit = management.entry(call, told);
+      const [pushed] = await pushes.push([{ ...command, replaces: place }], true, { ...by, audit });
       if (pushed === undefined) throw bug('a push without a result');
       return pushed;
     });

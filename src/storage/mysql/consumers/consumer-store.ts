@@ -1,6 +1,6 @@
 // Consumers in MySQL; see ConsumerStore for what each method promises. Places in the log are written by consumer-flush.ts.
 
-import type { ConsumerKey, ConsumerSettings } from '../../../domain/consumers/consumer.js';
+import type { ConsumerKey } from '../../../domain/consumers/consumer.js';
 import type { ConsumerPause } from '../../../domain/consumers/managed/consumer-pause.js';
 import { bug } from '../../../domain/errors.js';
 import { ALL_CONTEXTS } from '../../../domain/names.js';
@@ -23,13 +23,13 @@ import { flushOffsets } from './consumer-flush.js';
 import {
   CONSUMER_COLUMNS,
   type ConsumerRow,
-  encodeSettings,
   FAILURE_STATES,
   type FailureRow,
   failureOf,
   NEXT_AT,
   recordOf,
 } from './consumer-rows.js';
+import { deleteConsumer, insertConsumers, nameValues, recreateConsumer } from './consumer-writes.js';
 
 const LEASE_END = `NOW(6) + INTERVAL ${OWNERSHIP_LEASE_MS * 1000} MICROSECOND`;
 /** An ephemeral consumer that nobody ran for so long is gone. */
@@ -41,15 +41,6 @@ const BY_NAME = 'FROM consumer WHERE context = ? AND name = ?';
 const SELECT_BY_NAME = `SELECT ${CONSUMER_COLUMNS}, acked_above ${BY_NAME}`;
 /** Reads one row of the index consumer_name, and one of the log. */
 const SELECT_SHOWN = `SELECT ${CONSUMER_COLUMNS}, acked_above, ${NEXT_AT} ${BY_NAME}`;
-const INSERT = `
-  INSERT INTO consumer (context, name, settings, ephemeral, generation, generation_lease, generation_offset, next_lease,
-    acked_to, acked_above, moved_at, created_at, deleted_at, owner, owner_address, owner_epoch, lease_until)
-  VALUES (?, ?, ?, ?, 1, 1, ?, 1, ?, '', NULL, ?, NULL, '', '', 0, NOW(6))`;
-const RECREATE = `
-  UPDATE consumer SET settings = ?, ephemeral = ?, generation = generation + 1, generation_lease = next_lease,
-    generation_offset = ?, acked_to = ?, acked_above = '', moved_at = NULL, created_at = ?, deleted_at = NULL, lease_until = NOW(6),
-    paused_at = NULL, paused_by = '', pause_reason = ''
-  WHERE id = ? AND deleted_at IS NOT NULL`;
 // Take-over is decided by the database's clock alone. NOW(6) is the time at which the statement began: after a wait for
 // the row's lock it is in the past, so the lease ends sooner than it might, never later than the owner believes.
 const ACQUIRE = `
@@ -66,13 +57,8 @@ const RELEASE_ENDED = `
   SET owner = '', owner_address = '', owner_epoch = owner_epoch + 1, lease_until = NOW(6)
   WHERE owner >= ? AND owner < ?`;
 const RESERVE = 'UPDATE consumer SET next_lease = next_lease + ? WHERE id = ? AND owner_epoch = ?';
-const CONFIGURE =
-  'UPDATE consumer SET settings = ?, ephemeral = ? WHERE id = ? AND owner_epoch = ? AND deleted_at IS NULL';
 const SET_PAUSE = `
   UPDATE consumer SET paused_at = ?, paused_by = ?, pause_reason = ? WHERE id = ? AND owner_epoch = ? AND deleted_at IS NULL`;
-const DELETE = `
-  UPDATE consumer SET deleted_at = NOW(6), owner = '', owner_address = '', owner_epoch = owner_epoch + 1, paused_at = NULL
-  WHERE id = ? AND owner_epoch = ? AND deleted_at IS NULL`;
 const ORPHANED = `ephemeral = 1 AND deleted_at IS NULL AND lease_until < NOW(6) - INTERVAL ${EPHEMERAL_GRACE_SECONDS} SECOND`;
 /** Reads the index consumer_ephemeral. */
 const SELECT_ORPHANS = `SELECT id, owner_epoch FROM consumer FORCE INDEX (consumer_ephemeral) WHERE ${ORPHANED} ORDER BY id LIMIT ${MAX_SWEPT}`;
@@ -90,7 +76,8 @@ export class MysqlConsumerStore implements ConsumerStore {
     for (;;) {
       const row = await this.#row(draft, SELECT_BY_NAME);
       if (row !== undefined && row.deleted === 0) return { record: recordOf(row), created: false };
-      const created = row === undefined ? await this.#insert(draft) : await this.#recreate(row.id, draft);
+      const created =
+        row === undefined ? await this.#insert(draft) : await recreateConsumer(this.#database, row.id, draft);
       const stored = created ? await this.#row(draft, SELECT_BY_NAME) : undefined;
       if (stored !== undefined && stored.deleted === 0) return { record: recordOf(stored), created: true };
     }
@@ -177,23 +164,13 @@ export class MysqlConsumerStore implements ConsumerStore {
     return flushOffsets(this.#database, writes);
   }
 
-  async configure(hold: Hold, settings: ConsumerSettings): Promise<boolean> {
-    const values = [encodeSettings(settings), settings.ephemeral ? 1 : 0, hold.id, hold.epoch];
-    return (await this.#database.write(CONFIGURE, values)).affectedRows === 1;
-  }
-
   async setPause(hold: Hold, pause: ConsumerPause | undefined): Promise<boolean> {
     const values = [pause?.pausedAt ?? null, pause?.by ?? '', pause?.reason ?? '', hold.id, hold.epoch];
     return (await this.#database.write(SET_PAUSE, values)).affectedRows === 1;
   }
 
-  async delete(hold: Hold): Promise<boolean> {
-    return this.#database.transaction(async (transaction) => {
-      const { affectedRows } = await transaction.write(DELETE, [hold.id, hold.epoch]);
-      if (affectedRows === 0) return false;
-      await transaction.write('DELETE FROM consumer_trouble WHERE consumer_id = ?', [hold.id]);
-      return true;
-    });
+  delete(hold: Hold): Promise<boolean> {
+    return this.#database.transaction((transaction) => deleteConsumer(transaction, hold));
   }
 
   async sweepEphemeral(before: readonly Hold[]): Promise<readonly Hold[]> {
@@ -213,29 +190,14 @@ export class MysqlConsumerStore implements ConsumerStore {
 
   /** False when somebody else inserted it first. */
   async #insert(draft: ConsumerDraft): Promise<boolean> {
-    const { settings, offset, createdAt } = draft;
     try {
-      await this.#database.write(INSERT, [
-        ...nameValues(draft),
-        ...[encodeSettings(settings), settings.ephemeral ? 1 : 0, offset, offset, createdAt],
-      ]);
+      await insertConsumers(this.#database, [draft]);
       return true;
     } catch (error) {
       if (isDuplicateKey(error)) return false;
       throw error;
     }
   }
-
-  /** False when somebody else recreated it first. */
-  async #recreate(id: number, draft: ConsumerDraft): Promise<boolean> {
-    const { settings, offset, createdAt } = draft;
-    const values = [encodeSettings(settings), settings.ephemeral ? 1 : 0, offset, offset, createdAt, id];
-    return (await this.#database.write(RECREATE, values)).affectedRows === 1;
-  }
-}
-
-function nameValues(key: ConsumerKey): [Buffer, Buffer] {
-  return [Buffer.from(key.context), Buffer.from(key.name)];
 }
 
 /** Tries once to acquire a consumer; `again`: its row came free, or into being, between the two statements. */

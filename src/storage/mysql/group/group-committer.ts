@@ -19,6 +19,7 @@ import {
 import { scopedKey } from '../../../domain/names.js';
 import type { Micros, Position } from '../../../units.js';
 import { type GroupCommitter, GroupFailure, type GroupRun, type Instance } from '../../ports/log-storage.js';
+import { readConsumers, writeChanges } from '../consumers/consumer-changes.js';
 import { readParked, takeParked } from '../consumers/parked-places.js';
 import { writeBarrier } from '../log/durable-reads.js';
 import { EntryInsert } from '../log/entry-rows.js';
@@ -157,9 +158,9 @@ export class MysqlGroupCommitter implements GroupCommitter {
       return;
     }
     progress.cawins = await this.#makeCawins(queries, writes);
-    if (!(await takeParked(queries, writes.replaced, () => this.#trip()))) {
+    if (!(await this.#writeConsumers(queries, writes))) {
       await queries.query('ROLLBACK');
-      throw new GroupFailure('retry', 'what it replaces is not parked any more');
+      throw new GroupFailure('retry', 'a consumer is not as it was found any more');
     }
     this.#options.headCache.written(group.token, writes.streams, minter);
     progress.committing = true;
@@ -206,6 +207,7 @@ export class MysqlGroupCommitter implements GroupCommitter {
       pushed: lookUp ? await readPushed(queries, needs, { names, onTrip }) : undefined,
       waits: waits && (await readWaits(queries, names, waits, onTrip)),
       parked: needs.parked && (await readParked(queries, needs.parked, onTrip)),
+      consumers: needs.consumers && (await readConsumers(queries, needs.consumers, onTrip)),
     };
   }
 
@@ -250,6 +252,12 @@ export class MysqlGroupCommitter implements GroupCommitter {
   async #makeCawins(queries: ConnectionQueries, { waits }: GroupWrites): Promise<readonly MadeCawin[]> {
     if (waits === undefined || waits.cawins.length === 0) return [];
     return (await this.#options.writeCawins?.(queries, waits.cawins)) ?? [];
+  }
+
+  /** Last of all: whoever has the row of a consumer waits for nothing else. */
+  async #writeConsumers(queries: Queries, { replaced, consumers }: GroupWrites): Promise<boolean> {
+    const onTrip = () => this.#trip();
+    return (await takeParked(queries, replaced, onTrip)) && writeChanges(queries, consumers, onTrip);
   }
 
   async #withPushed(

@@ -118,7 +118,7 @@ describe('a paused consumer', () => {
     const member = await scene.subscribe('mailer', 'ada');
     await scene.push(3);
     await scene.consumers.pause(KEY, PAUSE);
-    await scene.consumers.seek(KEY, { kind: 'after-position', position: 1 }, { dryRun: false });
+    await scene.consumers.seek(KEY, { kind: 'after-position', position: 1 }, { call: 'SeekConsumer', by: '' });
     await scene.clock.advance(SILENCE_MS);
     expect(member.positions).toEqual([1, 2, 3]);
     expect(await scene.view('mailer')).toMatchObject({ activity: 'PAUSED', offset: 1, generation: 2 });

@@ -1,0 +1,189 @@
+// Changes of consumers that a group makes: what they find is read before it decides, without a lock; their rows are the last that it
+// locks, by ascending id. Each statement is guarded by what the group was told: where that is not so any more, nothing is stored.
+
+import type { ConsumerKey } from '../../../domain/consumers/consumer.js';
+import { assertNever } from '../../../domain/errors.js';
+import type { PlannedChange } from '../../../domain/group/group-plan-types.js';
+import type {
+  ConsumerChange,
+  ConsumerConfiguration,
+  ConsumerCreation,
+  ConsumerDeletion,
+  ConsumerSeek,
+  FoundConsumer,
+  GenerationStart,
+  ParkedChange,
+} from '../../../domain/management/consumer-change.js';
+import { scopedKey } from '../../../domain/names.js';
+import type { Position } from '../../../units.js';
+import type { Queries } from '../sql/database.js';
+import { inChunks, placeholders } from '../sql/placeholders.js';
+import { isDuplicateKey } from '../sql/sql-errors.js';
+import { encodeSettings, FAILURE_STATES } from './consumer-rows.js';
+import { deleteConsumer, insertConsumers, nameValues, recreateConsumer } from './consumer-writes.js';
+
+const FIND = (rows: number) => `
+  SELECT id, context, name, owner_epoch, deleted_at IS NOT NULL AS deleted FROM consumer FORCE INDEX (consumer_name)
+  WHERE (context, name) IN (${placeholders(rows, '(?, ?)')})`;
+const FIND_PARKED = (rows: number) => `
+  SELECT position, state FROM consumer_trouble FORCE INDEX (PRIMARY)
+  WHERE consumer_id = ? AND position IN (${placeholders(rows)}) AND state <> ${FAILURE_STATES.RETRY}`;
+
+const HELD = 'id = ? AND owner_epoch = ? AND deleted_at IS NULL';
+const LOCK_HELD = `SELECT id FROM consumer FORCE INDEX (PRIMARY) WHERE ${HELD} FOR UPDATE`;
+const CONFIGURE = `UPDATE consumer FORCE INDEX (PRIMARY) SET settings = ?, ephemeral = ? WHERE ${HELD}`;
+const BEGIN_GENERATION = `
+  UPDATE consumer FORCE INDEX (PRIMARY)
+  SET generation = ?, generation_lease = ?, generation_offset = ?, acked_to = ?, acked_above = ''
+  WHERE ${HELD}`;
+const MOVED = 'UPDATE consumer FORCE INDEX (PRIMARY) SET moved_at = ? WHERE id = ?';
+/** What of the failure records means nothing in a generation that begins after a position. */
+const FORGET_FAILURES = `
+  DELETE FROM consumer_trouble WHERE consumer_id = ? AND (state = ${FAILURE_STATES.RETRY} OR position > ?)`;
+const REPLAY = (rows: number) => `
+  UPDATE consumer_trouble SET state = ${FAILURE_STATES.REPLAY}, attempts = 0, losses = 0, not_before_ms = 0
+  WHERE consumer_id = ? AND position IN (${placeholders(rows)}) AND state = ${FAILURE_STATES.PARKED}`;
+const DISCARD = (rows: number) => `
+  DELETE FROM consumer_trouble
+  WHERE consumer_id = ? AND position IN (${placeholders(rows)}) AND state <> ${FAILURE_STATES.RETRY}`;
+
+interface FoundRow {
+  readonly id: number;
+  readonly context: Buffer;
+  readonly name: Buffer;
+  readonly owner_epoch: number;
+  readonly deleted: number;
+}
+
+/** The consumers that the changes are of, by scopedKey(context, name). */
+export async function readConsumers(
+  queries: Queries,
+  changes: readonly ConsumerChange[],
+  onTrip: () => void,
+): Promise<Map<string, FoundConsumer>> {
+  const keys = [...new Map(changes.map(({ key }) => [textOf(key), key])).values()];
+  const found = new Map<string, FoundConsumer>();
+  await inChunks(keys, async (chunk) => {
+    onTrip();
+    for (const row of await queries.execute<FoundRow>(FIND(chunk.length), chunk.flatMap(nameValues))) {
+      const { id, owner_epoch: epoch } = row;
+      const key = scopedKey(row.context.toString(), row.name.toString());
+      const parked = row.deleted === 1 ? [] : await readParked(queries, id, positionsOf(changes, key), onTrip);
+      found.set(key, { id, epoch, isDeleted: row.deleted === 1, parked: new Map(parked) });
+    }
+  });
+  return found;
+}
+
+function textOf({ context, name }: ConsumerKey): string {
+  return scopedKey(context, name);
+}
+
+/** The positions that changes of the consumer name. */
+function positionsOf(changes: readonly ConsumerChange[], key: string): readonly Position[] {
+  return changes.flatMap((change) => ('positions' in change && textOf(change.key) === key ? change.positions : []));
+}
+
+async function readParked(
+  queries: Queries,
+  id: number,
+  positions: readonly Position[],
+  onTrip: () => void,
+): Promise<(readonly [Position, { readonly replaying: boolean }])[]> {
+  const found: (readonly [Position, { readonly replaying: boolean }])[] = [];
+  await inChunks(positions, async (chunk) => {
+    onTrip();
+    const rows = await queries.execute<{ position: Position; state: number }>(FIND_PARKED(chunk.length), [
+      id,
+      ...chunk,
+    ]);
+    for (const { position, state } of rows) found.push([position, { replaying: state === FAILURE_STATES.REPLAY }]);
+  });
+  return found;
+}
+
+/** Makes the changes; false: a consumer is not as it was found, and nothing may be stored. */
+export async function writeChanges(
+  queries: Queries,
+  planned: readonly PlannedChange[],
+  onTrip: () => void,
+): Promise<boolean> {
+  const created = planned.flatMap(({ change, id }) => (change.kind === 'create' && id === undefined ? [change] : []));
+  const others = planned.flatMap(({ change, id }) => (id === undefined ? [] : [{ change, id }]));
+  for (const { change, id } of others.sort((a, b) => a.id - b.id)) {
+    onTrip();
+    if (!(await apply(queries, change, id))) return false;
+  }
+  if (created.length === 0) return true;
+  onTrip();
+  return insert(queries, created);
+}
+
+async function insert(queries: Queries, created: readonly ConsumerCreation[]): Promise<boolean> {
+  try {
+    await insertConsumers(
+      queries,
+      created.map(({ key, ...rest }) => ({ ...key, ...rest })),
+    );
+    return true;
+  } catch (error) {
+    // One that is ephemeral comes into being without a group, and so does each of an older server.
+    if (isDuplicateKey(error)) return false;
+    throw error;
+  }
+}
+
+/** Makes one change of the consumer with the id; false: it is not as it was found. */
+function apply(queries: Queries, change: ConsumerChange, id: number): Promise<boolean> {
+  switch (change.kind) {
+    case 'create':
+      return recreateConsumer(queries, id, { ...change.key, ...change });
+    case 'configure':
+      return configure(queries, change);
+    case 'seek':
+      return seek(queries, change);
+    case 'replay':
+    case 'discard':
+      return changeParked(queries, change);
+    case 'delete':
+      return deleteConsumer(queries, change.hold);
+    default:
+      return assertNever(change);
+  }
+}
+
+type Hold = ConsumerDeletion['hold'];
+
+async function configure(queries: Queries, { hold, settings, start }: ConsumerConfiguration): Promise<boolean> {
+  const values = [encodeSettings(settings), settings.ephemeral ? 1 : 0, hold.id, hold.epoch];
+  if ((await queries.write(CONFIGURE, values)).affectedRows !== 1) return false;
+  return start === undefined || begin(queries, hold, start);
+}
+
+async function seek(queries: Queries, { hold, start, movedAt }: ConsumerSeek): Promise<boolean> {
+  if (!(await begin(queries, hold, start))) return false;
+  await queries.write(MOVED, [movedAt ?? null, hold.id]);
+  return true;
+}
+
+async function begin(
+  queries: Queries,
+  hold: Hold,
+  { generation, firstLease, offset }: GenerationStart,
+): Promise<boolean> {
+  const values = [generation, firstLease, offset, offset, hold.id, hold.epoch];
+  if ((await queries.write(BEGIN_GENERATION, values)).affectedRows !== 1) return false;
+  await queries.write(FORGET_FAILURES, [hold.id, offset]);
+  return true;
+}
+
+async function changeParked(queries: Queries, { kind, hold, positions }: ParkedChange): Promise<boolean> {
+  const owned = await queries.execute(LOCK_HELD, [hold.id, hold.epoch]);
+  if (owned.length !== 1) return false;
+  const sql = kind === 'replay' ? REPLAY : DISCARD;
+  let changed = 0;
+  await inChunks(positions, async (chunk) => {
+    changed += (await queries.write(sql(chunk.length), [hold.id, ...chunk])).affectedRows;
+  });
+  return changed === positions.length;
+}

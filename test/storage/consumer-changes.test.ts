@@ -1,0 +1,184 @@
+// Changes of consumers by groups: what a group finds of them, and that it writes what was found to be so, and nothing else.
+
+import { beforeAll, describe, expect, it } from 'vitest';
+import { DEFAULT_SETTINGS } from '../../src/domain/consumers/consumer.js';
+import type { PlannedChange } from '../../src/domain/group/group-plan-types.js';
+import type { ConsumerChange, HeldChange } from '../../src/domain/management/consumer-change.js';
+import { scopedKey } from '../../src/domain/names.js';
+import { readConsumers, writeChanges } from '../../src/storage/mysql/consumers/consumer-changes.js';
+import { MysqlConsumerStore } from '../../src/storage/mysql/consumers/consumer-store.js';
+import { useSchema } from '../support/database/schema-suite.js';
+
+const INSTANCE = { id: 'instance-a', address: '10.0.0.1:50051' };
+/** Stored states of failures. */
+const [RETRY, PARKED, REPLAY] = [1, 2, 3];
+const FAILURES = [
+  [1, RETRY],
+  [2, PARKED],
+  [3, REPLAY],
+  [4, PARKED],
+] as const;
+const START = { generation: 5, firstLease: 77, offset: 2 };
+
+const suite = useSchema({ poolSize: 4 });
+let store: MysqlConsumerStore;
+let count = 0;
+
+beforeAll(() => {
+  store = new MysqlConsumerStore(suite);
+});
+
+const ignore = () => {};
+const newKey = () => ({ context: 'default', name: `consumer-${++count}` });
+const creation = (key: { context: string; name: string }, offset = 7) =>
+  ({ kind: 'create', key, settings: DEFAULT_SETTINGS, offset, createdAt: 9 }) as const;
+
+/** A consumer that is run here, with one failure record of each state. */
+async function held() {
+  const key = newKey();
+  await store.create({ ...key, settings: DEFAULT_SETTINGS, offset: 1, createdAt: 1 });
+  const acquired = await store.acquire(key, INSTANCE, 10);
+  if (acquired.kind !== 'acquired') throw new Error(acquired.kind);
+  const { hold } = acquired;
+  for (const [position, state] of FAILURES) {
+    await suite.database.query(
+      `INSERT INTO consumer_trouble (consumer_id, position, attempts, losses, not_before_ms, reason, state)
+       VALUES (?, ?, 3, 0, 0, '', ?)`,
+      [hold.id, position, state],
+    );
+  }
+  return { key, hold };
+}
+
+async function failures(id: number): Promise<[number, number, number][]> {
+  const rows = await suite.database.query<{ position: number; state: number; attempts: number }>(
+    'SELECT position, state, attempts FROM consumer_trouble WHERE consumer_id = ? ORDER BY position',
+    [id],
+  );
+  return rows.map(({ position, state, attempts }) => [position, state, attempts]);
+}
+
+const UNTOUCHED = FAILURES.map(([position, state]) => [position, state, 3]);
+
+const found = async (changes: readonly ConsumerChange[]) => readConsumers(suite.database, changes, ignore);
+const write = (planned: readonly PlannedChange[]) =>
+  suite.database.transaction((transaction) => writeChanges(transaction, planned, ignore));
+
+type Held = Awaited<ReturnType<typeof held>>;
+const CHANGES: readonly (readonly [string, (of: Held) => HeldChange])[] = [
+  ['configure', (of) => ({ kind: 'configure', ...of, settings: DEFAULT_SETTINGS, start: undefined })],
+  ['configure anew', (of) => ({ kind: 'configure', ...of, settings: DEFAULT_SETTINGS, start: START })],
+  ['seek', (of) => ({ kind: 'seek', ...of, start: START, movedAt: 8 })],
+  ['replay', (of) => ({ kind: 'replay', ...of, positions: [2] })],
+  ['discard', (of) => ({ kind: 'discard', ...of, positions: [2, 3] })],
+  ['delete', (of) => ({ kind: 'delete', ...of })],
+];
+
+it('finds consumers by their names, deleted ones and what is parked included', async () => {
+  const [one, gone, nobody] = [await held(), await held(), newKey()];
+  await store.delete(gone.hold);
+  const consumers = await found([
+    { kind: 'replay', ...one, positions: [1, 2, 5] },
+    { kind: 'discard', ...one, positions: [3] },
+    { kind: 'delete', ...gone },
+    creation(nobody),
+  ]);
+  const keyOf = ({ context, name }: { context: string; name: string }) => scopedKey(context, name);
+  expect(Object.fromEntries(consumers)).toEqual({
+    [keyOf(one.key)]: {
+      ...{ id: one.hold.id, epoch: one.hold.epoch, isDeleted: false },
+      parked: new Map([
+        [2, { replaying: false }],
+        [3, { replaying: true }],
+      ]),
+    },
+    [keyOf(gone.key)]: { id: gone.hold.id, epoch: gone.hold.epoch + 1, isDeleted: true, parked: new Map() },
+  });
+});
+
+describe('a creation', () => {
+  it('makes several at once, and deleted ones anew', async () => {
+    const [one, other, gone] = [newKey(), newKey(), await held()];
+    await store.delete(gone.hold);
+    const again = { change: creation(gone.key), id: gone.hold.id };
+    expect(
+      await write([{ change: creation(one), id: undefined }, again, { change: creation(other), id: undefined }]),
+    ).toBe(true);
+    for (const key of [one, other]) {
+      expect(await store.find(key)).toMatchObject({ ...key, generation: 1, offset: 7, createdAt: 9 });
+    }
+    expect(await store.find(gone.key)).toMatchObject({ id: gone.hold.id, generation: 2, offset: 7 });
+    expect(await write([again])).toBe(false);
+  });
+
+  it('makes nothing where there is one of the name by now', async () => {
+    const [one, other] = [await held(), newKey()];
+    const both = [other, one.key].map((key) => ({ change: creation(key), id: undefined }));
+    expect(await write(both)).toBe(false);
+    expect(await store.find(one.key)).toMatchObject({ offset: 1 });
+  });
+});
+
+describe('a change of a consumer that is run here', () => {
+  it('stores settings, with the generation that begins with them', async () => {
+    const one = await held();
+    const settings = { ...DEFAULT_SETTINGS, maxAttempts: 99 };
+    const { id } = one.hold;
+    expect(await write([{ change: { kind: 'configure', ...one, settings, start: undefined }, id }])).toBe(true);
+    expect(await store.find(one.key)).toMatchObject({ settings, generation: 1, offset: 1 });
+    expect(await failures(id)).toEqual(UNTOUCHED);
+    expect(await write([{ change: { kind: 'configure', ...one, settings, start: START }, id }])).toBe(true);
+    const begun = { generation: 5, generationLease: 77, generationOffset: 2, offset: 2, acked: new Uint8Array(0) };
+    expect(await store.find(one.key)).toMatchObject({ ...begun, acked: expect.toSatisfy((a) => a.length === 0) });
+    expect(await failures(id)).toEqual([[2, PARKED, 3]]);
+  });
+
+  it('moves the place', async () => {
+    const one = await held();
+    const { id } = one.hold;
+    expect(await write([{ change: { kind: 'seek', ...one, start: START, movedAt: 8 }, id }])).toBe(true);
+    expect(await store.find(one.key)).toMatchObject({ generation: 5, generationLease: 77, offset: 2, movedAt: 8 });
+    expect(await failures(id)).toEqual([[2, PARKED, 3]]);
+  });
+
+  it('replays and discards what is parked', async () => {
+    const one = await held();
+    const { id } = one.hold;
+    expect(await write([{ change: { kind: 'replay', ...one, positions: [2] }, id }])).toBe(true);
+    expect(await failures(id)).toEqual([
+      [1, RETRY, 3],
+      [2, REPLAY, 0],
+      [3, REPLAY, 3],
+      [4, PARKED, 3],
+    ]);
+    expect(await write([{ change: { kind: 'discard', ...one, positions: [3, 4] }, id }])).toBe(true);
+    expect(await failures(id)).toEqual([
+      [1, RETRY, 3],
+      [2, REPLAY, 0],
+    ]);
+  });
+
+  it.each([1, 5])('takes for parked what is parked: not position %i', async (position) => {
+    const one = await held();
+    const { id } = one.hold;
+    for (const kind of ['replay', 'discard'] as const) {
+      expect(await write([{ change: { kind, ...one, positions: [2, position] }, id }])).toBe(false);
+    }
+  });
+
+  it('deletes it with all that is kept of it', async () => {
+    const one = await held();
+    expect(await write([{ change: { kind: 'delete', ...one }, id: one.hold.id }])).toBe(true);
+    expect(await store.find(one.key)).toBeUndefined();
+    expect(await failures(one.hold.id)).toEqual([]);
+  });
+
+  it.each(CHANGES)('does not %s what has another owner, or is gone', async (_what, change) => {
+    const [taken, gone] = [await held(), await held()];
+    await store.acquire(taken.key, INSTANCE, 10);
+    await store.delete(gone.hold);
+    for (const one of [taken, gone]) expect(await write([{ change: change(one), id: one.hold.id }])).toBe(false);
+    expect(await failures(taken.hold.id)).toEqual(UNTOUCHED);
+    expect(await store.find(taken.key)).toMatchObject({ settings: DEFAULT_SETTINGS, generation: 1, offset: 1 });
+  });
+});
