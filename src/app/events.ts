@@ -7,6 +7,7 @@ import { ShapeDirectory } from '../engine/group/shape-directory.js';
 import { ShapeIndex } from '../engine/group/shape-index.js';
 import { ShapeRelease } from '../engine/group/shape-release.js';
 import { ShapeUses } from '../engine/group/shape-uses.js';
+import { StreamTransfers } from '../engine/group/stream-transfers.js';
 import { EventQueries } from '../engine/log/event-queries.js';
 import { Topics } from '../engine/topics/topics.js';
 import { WaitExpiry } from '../engine/waits/wait-expiry.js';
@@ -30,6 +31,7 @@ export class EventParts {
   readonly waits: Waits;
   readonly pushes: Pushes;
   readonly invalidations: Invalidations;
+  readonly transfers: StreamTransfers;
   readonly topics: Topics;
   readonly shapes: ShapeDirectory;
   readonly #shapeIndex: ShapeIndex;
@@ -61,6 +63,8 @@ export class EventParts {
     this.shapes = new ShapeDirectory({ store: shapeStore, catalog, groupCommit, management, durableReads });
     this.topics = new Topics({ store: topicStore, groupCommit, management, catalog, durableReads, tail });
     this.invalidations = new Invalidations({ groupCommit, events: this.queries });
+    const uuids = new Uuid7Source(() => clock.nowMs());
+    this.transfers = new StreamTransfers({ groupCommit, tail, uuids });
     this.pushes = new Pushes({
       groupCommit,
       reader,
@@ -69,7 +73,7 @@ export class EventParts {
       events: this.queries,
       shapes: this.#shapeIndex,
       lookBack: new LookBack({ source: reader, clock }),
-      uuids: new Uuid7Source(() => clock.nowMs()),
+      uuids,
     });
   }
 

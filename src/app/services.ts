@@ -88,10 +88,11 @@ function eventService(options: ServicesOptions, outgoing: Outgoing): EventServic
   });
 }
 
-function streamService({ handle, log }: ServicesOptions): StreamService {
+function streamService({ handle, log, events }: ServicesOptions): StreamService {
   const { names, durableReads, tail, reader } = log;
   const store = new MysqlStreamStore({ database: handle.database, names });
-  return new StreamService({ streams: new StreamDirectory({ store, durableReads, tail }), source: reader });
+  const streams = new StreamDirectory({ store, durableReads, tail });
+  return new StreamService({ streams, transfers: events.transfers, source: reader });
 }
 
 function topicService({ log, events }: ServicesOptions): TopicService {

@@ -28,6 +28,7 @@ export type ErrorReason =
   | 'WRONG_STATE'
   | 'SHAPE_IN_USE'
   | 'SEQUENCE_CONFLICT'
+  | 'EPOCH_FENCED'
   | 'MEMBER_REPLACED'
   | 'OVERLOADED'
   | 'QUOTA'
@@ -88,6 +89,11 @@ export function fieldInvalid(field: string, description: string): MadeleineError
 /** The server is about to stop: whoever connects again, behind a balancer to another one, may repeat the request. */
 export function drainingError(): MadeleineError {
   return new MadeleineError('DRAINING', 'the server is about to stop', { retryAfterMs: 500 });
+}
+
+/** No event was ever pushed to the stream. */
+export function streamUnknown(): MadeleineError {
+  return new MadeleineError('STREAM_UNKNOWN', 'there is no such stream');
 }
 
 /** A consumer has nothing parked at the position: it never had, or that was discarded, acknowledged or replaced since. */

@@ -209,7 +209,7 @@ CREATE TABLE `event_identity` (
 
 CREATE ALGORITHM=UNDEFINED SQL SECURITY DEFINER VIEW `events` AS select `l`.`position` AS `position`,
   `l`.`event_id` AS `id`,
-  elt(`l`.`kind`,'OCCURRED','INVALIDATED','EXPIRED') AS `status`,
+  elt(`l`.`kind`,'OCCURRED','INVALIDATED','EXPIRED','TRANSFERRED') AS `status`,
   convert(`c`.`name` using utf8mb4) AS `context`,
   convert(`t`.`name` using utf8mb4) AS `topic`,
   `l`.`version` AS `version`,
@@ -396,6 +396,8 @@ CREATE TABLE `stream` (
   `last_position` bigint(20) unsigned NOT NULL,
   `first_event_at` bigint(20) unsigned NOT NULL,
   `last_event_at` bigint(20) unsigned NOT NULL,
+  `former_owner` varbinary(255) NOT NULL DEFAULT '',
+  `transfer_position` bigint(20) unsigned NOT NULL DEFAULT 0,
   PRIMARY KEY (`id`),
   UNIQUE KEY `stream_name` (`context_id`,`name`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;

@@ -5,10 +5,11 @@ import { describe, expect, it } from 'vitest';
 import { EMPTY_ENVELOPE } from '../../src/domain/events/envelope.js';
 import type { EventDraft } from '../../src/domain/events/event.js';
 import type { StreamState } from '../../src/domain/events/stream.js';
-import type { PushOutcome } from '../../src/domain/group/group-outcomes.js';
+import type { PushOutcome, UnitOutcome } from '../../src/domain/group/group-outcomes.js';
 import { planGroup } from '../../src/domain/group/group-plan.js';
 import { needsOf } from '../../src/domain/group/group-plan-needs.js';
 import {
+  type GroupUnit,
   type LockedState,
   type ParkedPlace,
   type ParkedState,
@@ -16,6 +17,7 @@ import {
   type PushedBefore,
   type PushUnit,
   parkedKey,
+  type TransferUnit,
 } from '../../src/domain/group/group-plan-types.js';
 import { ShapeCatalog } from '../../src/domain/group/shape-catalog.js';
 import { scopedKey } from '../../src/domain/names.js';
@@ -44,6 +46,7 @@ interface Spec {
   readonly id: number;
   readonly content: number;
   readonly expected: number | undefined;
+  readonly epoch: number | undefined;
   /** Position and owner's epoch of what it replaces; undefined: nothing. */
   readonly replaces: readonly [number, number] | undefined;
 }
@@ -54,24 +57,45 @@ const REPLAYING = 3;
 
 const spec: fc.Arbitrary<Spec> = fc.record({
   stream: fc.constantFrom('', 'a', 'b'),
-  issuer: fc.constantFrom('x', 'y'),
+  issuer: fc.constantFrom('x', 'y', 'z'),
   id: fc.integer({ min: 0, max: 5 }),
   content: fc.integer({ min: 0, max: 1 }),
   expected: fc.option(fc.integer({ min: 0, max: 4 }), { nil: undefined }),
+  epoch: fc.option(fc.integer({ min: 1, max: 3 }), { nil: undefined, freq: 1 }),
   replaces: fc.option(fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 2 })), {
     nil: undefined,
     freq: 1,
   }),
 });
-const unitSpec = fc.record({ specs: fc.array(spec, { minLength: 1, maxLength: 4 }), atomic: fc.boolean() });
+const pushSpec = fc.record({ specs: fc.array(spec, { minLength: 1, maxLength: 4 }), atomic: fc.boolean() });
+const transferSpec = fc.record({
+  stream: fc.constantFrom('a', 'b'),
+  owner: fc.constantFrom('x', 'y', 'z'),
+  newOwner: fc.constantFrom('x', 'y', 'z'),
+});
+const unitSpec = fc.oneof({ weight: 3, arbitrary: pushSpec }, { weight: 1, arbitrary: transferSpec });
+type UnitSpec = typeof unitSpec extends fc.Arbitrary<infer T> ? T : never;
+
+function toUnit(given: UnitSpec): PushUnit | TransferUnit {
+  if ('specs' in given) return { kind: 'push', atomic: given.atomic, pushes: given.specs.map(toPush) };
+  return { kind: 'transfer', context: CONTEXT, ...given, messageId: `minted-${++minted}` };
+}
+
+/** A push to a stream that asks for nothing. */
+const PLAIN: Spec = {
+  ...{ stream: 'a', issuer: 'x', id: 0, content: 0 },
+  ...{ expected: undefined, epoch: undefined, replaces: undefined },
+};
 
 let minted = 0;
-function toPush({ stream, issuer, id, content, expected, replaces: place }: Spec): Push {
+function toPush({ stream, issuer, id, content, expected, epoch, replaces: place }: Spec): Push {
   const messageId = id === 0 ? `minted-${++minted}` : `id-${id}`;
   const digest = id === 0 ? undefined : Buffer.from([content]);
   const expectedSequence = stream === '' ? undefined : expected;
+  const streamEpoch = stream === '' ? undefined : epoch;
   const replaces = place && { consumerId: 7, position: place[0], ownerEpoch: place[1] };
-  return { draft: draft(stream, issuer, id === 0 ? '' : messageId), messageId, digest, expectedSequence, replaces };
+  const terms = { expectedSequence, streamEpoch, replaces };
+  return { draft: draft(stream, issuer, id === 0 ? '' : messageId), messageId, digest, ...terms };
 }
 
 /** The log as a list, and what a push to it does, straight from the rules. */
@@ -79,19 +103,36 @@ class NaiveLog {
   entries: { messageId: string; digest: Uint8Array | undefined; issuer: string; stream: string; sequence: number }[] =
     [];
   parked = [...PARKED];
+  /** The owners that each stream has had. */
+  owners: Record<string, string[]> = {};
 
-  execute(unit: PushUnit): string[] {
+  execute(unit: PushUnit | TransferUnit): string[] {
+    if (unit.kind === 'transfer') return [this.transfer(unit)];
     const before = [...this.entries];
+    const owners = { ...this.owners };
     const parked = [...this.parked];
     const outcomes = unit.pushes.map((push) => this.push(push));
     const refused = outcomes.find((outcome) => outcome.startsWith('refused'));
     if (!unit.atomic || refused === undefined) return outcomes;
     this.entries = before;
+    this.owners = owners;
     this.parked = parked;
     return outcomes.map((outcome) => (outcome.startsWith('refused') ? outcome : refused));
   }
 
-  push({ draft: { stream, issuer }, messageId, digest, expectedSequence, replaces }: Push): string {
+  transfer({ stream, owner, newOwner, messageId }: TransferUnit): string {
+    const owners = this.owners[stream];
+    if (owners === undefined) return 'refused STREAM_UNKNOWN';
+    const isRepeated = owners.at(-1) === newOwner && owners.at(-2) === owner;
+    if (owners.at(-1) !== owner && !isRepeated) return 'refused STREAM_OWNED';
+    if (!isRepeated) {
+      owners.push(newOwner);
+      this.entries.push({ messageId, digest: undefined, issuer: 'madeleine', stream, sequence: 0 });
+    }
+    return `transferred ${owners.at(-2)} ${owners.at(-1)} ${owners.length}`;
+  }
+
+  push({ draft: { stream, issuer }, messageId, digest, expectedSequence, streamEpoch, replaces }: Push): string {
     const at = this.entries.findIndex((entry) => entry.messageId === messageId);
     if (at !== -1) {
       const entry = this.entries[at] as NaiveLog['entries'][number];
@@ -101,12 +142,15 @@ class NaiveLog {
     if (replaces?.ownerEpoch === 2) return 'refused OWNED_ELSEWHERE';
     if (replaces?.position === REPLAYING) return 'refused WRONG_STATE';
     if (replaces !== undefined && !this.parked.includes(replaces.position)) return 'refused PARKED_UNKNOWN';
-    const before = this.entries.filter((entry) => entry.stream === stream && stream !== '');
-    if (before.length > 0 && before[0]?.issuer !== issuer) return 'refused STREAM_OWNED';
+    const before = this.entries.filter((entry) => entry.stream === stream && entry.sequence > 0);
+    const owners = this.owners[stream] ?? [issuer];
+    if (streamEpoch !== undefined && streamEpoch !== owners.length) return 'refused EPOCH_FENCED';
+    if (stream !== '' && owners.at(-1) !== issuer) return 'refused STREAM_OWNED';
     if (expectedSequence !== undefined && expectedSequence !== before.length) return 'refused SEQUENCE_CONFLICT';
     const sequence = stream === '' ? 0 : before.length + 1;
     this.parked = this.parked.filter((position) => position !== replaces?.position);
     this.entries.push({ messageId, digest, issuer, stream, sequence });
+    if (stream !== '') this.owners[stream] = owners;
     return `occurred ${this.entries.length} ${sequence}`;
   }
 }
@@ -119,7 +163,7 @@ class Stored {
   times: number[] = [];
   parked = [...PARKED];
 
-  run(units: readonly PushUnit[], now: number, lookUpFirst: boolean): string[][] {
+  run(units: readonly GroupUnit[], now: number, lookUpFirst: boolean): string[][] {
     const needs = needsOf(units, lookUpFirst);
     const streams = new Map(
       needs.streams.flatMap(({ context, name }) => {
@@ -152,13 +196,28 @@ class Stored {
     this.parked = this.parked.filter((at) => !plan.writes.replaced.some(({ position }) => position === at));
     for (const state of plan.writes.streams) this.streams.set(scopedKey(state.context, state.name), state);
     this.head = plan.writes.head;
-    return plan.outcomes.map((outcome) => (outcome.kind === 'pushed' ? outcome.pushes.map(inWords) : []));
+    return plan.outcomes.map(wordsOf);
   }
 
   #stateOf({ ownerEpoch, position }: ParkedPlace): ParkedState {
     if (ownerEpoch !== 1) return 'lost';
     if (position === REPLAYING) return 'replaying';
     return this.parked.includes(position) ? 'parked' : 'empty';
+  }
+}
+
+function wordsOf(outcome: UnitOutcome): string[] {
+  switch (outcome.kind) {
+    case 'pushed':
+      return outcome.pushes.map(inWords);
+    case 'transferred': {
+      const { formerOwner, owner, epoch } = outcome.stream;
+      return [`transferred ${formerOwner} ${owner} ${epoch}`];
+    }
+    case 'refused':
+      return [`refused ${outcome.error.reason}`];
+    default:
+      return [outcome.kind];
   }
 }
 
@@ -186,9 +245,7 @@ describe('group plan', () => {
         const naive = new NaiveLog();
         const stored = new Stored();
         for (const { units: unitSpecs, looks, now } of specs) {
-          const units = unitSpecs.map(
-            ({ specs: pushes, atomic }): PushUnit => ({ kind: 'push', atomic, pushes: pushes.map(toPush) }),
-          );
+          const units = unitSpecs.map(toUnit);
           expect(stored.run(units, now, looks)).toEqual(units.map((unit) => naive.execute(unit)));
           expect(stored.parked).toEqual(naive.parked);
         }
@@ -202,8 +259,8 @@ describe('group plan', () => {
   });
 
   it('looks up the ids of an atomic unit that is refused for another of its pushes', () => {
-    const minted = toPush({ stream: 'b', issuer: 'x', id: 0, content: 0, expected: 1, replaces: undefined });
-    const reused = toPush({ stream: '', issuer: 'y', id: 1, content: 0, expected: undefined, replaces: undefined });
+    const minted = toPush({ ...PLAIN, stream: 'b', expected: 1 });
+    const reused = toPush({ ...PLAIN, stream: '', issuer: 'y', id: 1 });
     const head = { position: 1, nextEventId: 2, createdAt: 1, nextShapeId: 1 };
     const unit: PushUnit = { kind: 'push', atomic: true, pushes: [minted, reused] };
     const { writes } = planGroup(
@@ -215,9 +272,7 @@ describe('group plan', () => {
   });
 
   it('writes streams in their state after the group', () => {
-    const pushes = [1, 2, 3].map(() =>
-      toPush({ stream: 'a', issuer: 'x', id: 0, content: 0, expected: undefined, replaces: undefined }),
-    );
+    const pushes = [1, 2, 3].map(() => toPush(PLAIN));
     const locked = {
       head: { position: 7, nextEventId: 9, createdAt: 100, nextShapeId: 1 },
       now: 50,
@@ -237,6 +292,8 @@ describe('group plan', () => {
         lastPosition: 10,
         firstEventAt: 101,
         lastEventAt: 103,
+        formerOwner: '',
+        transferPosition: 0,
       },
     ]);
     expect(writes.head).toEqual({ position: 10, nextEventId: 12, createdAt: 103, nextShapeId: 1 });

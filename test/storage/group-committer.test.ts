@@ -20,10 +20,15 @@ const NAMES = 3;
 const suite = useProxiedServer();
 const other = useServerBeside(suite);
 
-/** Pushes the events as one unit and returns what was sent between taking the head row and its release. */
-async function underLock(events: readonly NewEvent[]): Promise<string[]> {
+/** Pushes the events as one unit; see `sentUnderLock`. */
+function underLock(events: readonly NewEvent[]): Promise<string[]> {
+  return sentUnderLock(() => suite.client.events.pushEvents({ events: events.map((event) => ({ event })) }));
+}
+
+/** Makes the call and returns what was sent between taking the head row and its release. */
+async function sentUnderLock(call: () => Promise<unknown>): Promise<string[]> {
   const from = suite.proxy.statements.length;
-  await suite.client.events.pushEvents({ events: events.map((event) => ({ event })) });
+  await call();
   const sent = suite.proxy.statements.slice(from).filter(({ group, command }) => group && command !== 'prepare');
   const locked = sent.findIndex(({ text }) => text.includes('FOR UPDATE'));
   const released = sent.findIndex(({ text }, index) => index > locked && /COMMIT|ROLLBACK/.test(text));
@@ -116,6 +121,18 @@ describe('a group holds the head row', () => {
   it('for few round trips when streams are new', async () => {
     const sent = await underLock(events(50, (n) => ({ stream: `new ${randomUUID()} ${n}` })));
     expect(count(sent)).toBeLessThanOrEqual(AT_MOST);
+  });
+
+  it('for a stream that is handed over as for a push to it, and to say from whom it came', async () => {
+    const { streams } = suite.client;
+    const [stream, warm] = [randomUUID(), randomUUID()];
+    await underLock(events(1, () => ({ stream: warm })));
+    await streams.transferStream({ stream: warm, owner: 'shop', newOwner: 'web' });
+    await underLock(events(1, () => ({ stream })));
+    const sent = await sentUnderLock(() => streams.transferStream({ stream, owner: 'shop', newOwner: 'web' }));
+    expect(count(sent)).toBeLessThanOrEqual(4);
+    const unchanged = await sentUnderLock(() => streams.transferStream({ stream, owner: 'shop', newOwner: 'web' }));
+    expect(unchanged).toEqual(['ROLLBACK']);
   });
 
   it('for the names too when topics are new', async () => {

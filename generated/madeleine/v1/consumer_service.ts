@@ -358,7 +358,7 @@ export interface ConsumerFilter {
   tags: string[];
   /** Classes of entities; empty: all. At most 100. */
   entityTypes: string[];
-  /** Statuses of the entries: OCCURRED, INVALIDATED, EXPIRED; empty: OCCURRED. AWAITED has no entry: FIELD_INVALID. */
+  /** Statuses of the entries: OCCURRED, INVALIDATED, EXPIRED, TRANSFERRED; empty: OCCURRED. AWAITED has no entry: FIELD_INVALID. */
   statuses: EventStatus[];
   /**
    * Partial payload that the event's payload contains. An INVALIDATED entry of what had occurred is selected by the payload that it

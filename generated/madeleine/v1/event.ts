@@ -25,6 +25,13 @@ export enum EventStatus {
   EVENT_STATUS_INVALIDATED = 3,
   /** EVENT_STATUS_EXPIRED - It was awaited, and its deadline passed. */
   EVENT_STATUS_EXPIRED = 4,
+  /**
+   * EVENT_STATUS_TRANSFERRED - A stream was handed to another owner: everything of the former one lies before this entry, nothing after. An event of its own, of
+   * the topic `madeleine.stream` and the issuer `madeleine`, in the stream and its context, without a sequence and a payload;
+   * `properties` has `former_owner`, `owner` and `epoch`. Only readers, lists and consumers whose statuses name it get it, and
+   * their topics, if they name any.
+   */
+  EVENT_STATUS_TRANSFERRED = 5,
   UNRECOGNIZED = -1,
 }
 
@@ -45,6 +52,9 @@ export function eventStatusFromJSON(object: any): EventStatus {
     case 4:
     case "EVENT_STATUS_EXPIRED":
       return EventStatus.EVENT_STATUS_EXPIRED;
+    case 5:
+    case "EVENT_STATUS_TRANSFERRED":
+      return EventStatus.EVENT_STATUS_TRANSFERRED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -64,6 +74,8 @@ export function eventStatusToJSON(object: EventStatus): string {
       return "EVENT_STATUS_INVALIDATED";
     case EventStatus.EVENT_STATUS_EXPIRED:
       return "EVENT_STATUS_EXPIRED";
+    case EventStatus.EVENT_STATUS_TRANSFERRED:
+      return "EVENT_STATUS_TRANSFERRED";
     case EventStatus.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
@@ -322,8 +334,8 @@ export interface NewEvent {
   issuer: string;
   /**
    * UUID that makes a retry of this push safe: the same id with the same content is answered with the first
-   * result. What a client sets anew when it tries again is no content: the trace, `expected_sequence`, `wait_timeout`, `since`, and
-   * time and zone of `system`. Unique in the context. Empty: the server mints one.
+   * result. What a client sets anew when it tries again is no content: the trace, `expected_sequence`, `stream_epoch`, `wait_timeout`,
+   * `since`, and time and zone of `system`. Unique in the context. Empty: the server mints one.
    */
   messageId: string;
   /** Conversation that the event belongs to, at most 64 bytes. */
@@ -381,15 +393,15 @@ export interface Event {
   version: number;
   /** The ordered log with one writer that it belongs to; empty: none. */
   stream: string;
-  /** Dense number in the stream, from 1; 0 without a stream. */
+  /** Dense number in the stream, from 1; 0 without a stream, and in entries that no event occurred by. */
   sequence: bigint;
-  /** AWAITED, OCCURRED, INVALIDATED or EXPIRED. In the log an entry keeps the status that it was written with. */
+  /** AWAITED, OCCURRED, INVALIDATED, EXPIRED or TRANSFERRED. In the log an entry keeps the status that it was written with. */
   status: EventStatus;
   /** Partial payload by which the event was recognised, or is or was awaited. */
   description:
     | { [key: string]: any }
     | undefined;
-  /** What happened; absent while awaited, and in entries of an invalidation or expiry. */
+  /** What happened; absent while awaited, and in entries of an invalidation, expiry or transfer. */
   payload:
     | Payload
     | undefined;
@@ -429,7 +441,7 @@ export interface Event {
   createdAt:
     | Timestamp
     | undefined;
-  /** When it occurred, by the server; absent while awaited. */
+  /** When it occurred, by the server; absent while awaited, and of what did not occur. */
   occurredAt:
     | Timestamp
     | undefined;
@@ -497,7 +509,7 @@ export interface EventFilter {
   subject: Subject;
   /** One tag. */
   tag: string;
-  /** Statuses; empty: OCCURRED. INVALIDATED and EXPIRED select the entries that say so, AWAITED what is awaited now. */
+  /** Statuses; empty: OCCURRED. INVALIDATED, EXPIRED and TRANSFERRED select the entries that say so, AWAITED what is awaited now. */
   statuses: EventStatus[];
   /** Addressee. */
   to: string;

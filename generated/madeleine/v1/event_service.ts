@@ -124,7 +124,15 @@ export interface PushEventRequest {
    * What occurred at or before this time is not found; unset: 30 days ago. An earlier time reaches as far as the index: to 30
    * days, and at most a million events of the topic, before its paths were first looked for. Only of a push without payload.
    */
-  since?: Timestamp | undefined;
+  since?:
+    | Timestamp
+    | undefined;
+  /**
+   * The epoch in which the issuer was given the stream, from 1: a push of another epoch is refused (EPOCH_FENCED), also where the
+   * stream was handed back to the same issuer since. A stream without events is in its first. Unset: the owner alone counts. Needs
+   * `stream`.
+   */
+  streamEpoch?: bigint | undefined;
 }
 
 /** The durable result of a push. */
@@ -347,7 +355,7 @@ export interface ReadEventsRequest {
   tags: string[];
   /** Classes of entities; empty: all. At most 100. */
   entityTypes: string[];
-  /** Statuses of the entries: OCCURRED, INVALIDATED, EXPIRED; empty: OCCURRED. AWAITED has no entry: FIELD_INVALID. */
+  /** Statuses of the entries: OCCURRED, INVALIDATED, EXPIRED, TRANSFERRED; empty: OCCURRED. AWAITED has no entry: FIELD_INVALID. */
   statuses: EventStatus[];
   /**
    * Partial payload that the event's payload contains. An INVALIDATED entry of what had occurred is selected by the payload that it
@@ -455,7 +463,13 @@ export interface Missed {
 }
 
 function createBasePushEventRequest(): PushEventRequest {
-  return { event: undefined, expectedSequence: undefined, waitTimeout: undefined, since: undefined };
+  return {
+    event: undefined,
+    expectedSequence: undefined,
+    waitTimeout: undefined,
+    since: undefined,
+    streamEpoch: undefined,
+  };
 }
 
 export const PushEventRequest: MessageFns<PushEventRequest> = {
@@ -474,6 +488,12 @@ export const PushEventRequest: MessageFns<PushEventRequest> = {
     }
     if (message.since !== undefined) {
       Timestamp.encode(message.since, writer.uint32(34).fork()).join();
+    }
+    if (message.streamEpoch !== undefined) {
+      if (BigInt.asUintN(64, message.streamEpoch) !== message.streamEpoch) {
+        throw new globalThis.Error("value provided for field message.streamEpoch of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.streamEpoch);
     }
     return writer;
   },
@@ -523,6 +543,14 @@ export const PushEventRequest: MessageFns<PushEventRequest> = {
             message.since = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.streamEpoch = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -549,6 +577,11 @@ export const PushEventRequest: MessageFns<PushEventRequest> = {
         ? Duration.fromJSON(object.wait_timeout)
         : undefined,
       since: isSet(object.since) ? fromJsonTimestamp(object.since) : undefined,
+      streamEpoch: isSet(object.streamEpoch)
+        ? BigInt(object.streamEpoch)
+        : isSet(object.stream_epoch)
+        ? BigInt(object.stream_epoch)
+        : undefined,
     };
   },
 
@@ -565,6 +598,9 @@ export const PushEventRequest: MessageFns<PushEventRequest> = {
     }
     if (message.since !== undefined) {
       obj.since = fromTimestamp(message.since).toISOString();
+    }
+    if (message.streamEpoch !== undefined) {
+      obj.streamEpoch = message.streamEpoch.toString();
     }
     return obj;
   },
@@ -585,6 +621,9 @@ export const PushEventRequest: MessageFns<PushEventRequest> = {
       : undefined;
     message.since = (object.since !== undefined && object.since !== null)
       ? Timestamp.fromPartial(object.since)
+      : undefined;
+    message.streamEpoch = (object.streamEpoch !== undefined && object.streamEpoch !== null)
+      ? BigInt(object.streamEpoch)
       : undefined;
     return message;
   },
@@ -3789,7 +3828,8 @@ export const EventServiceDefinition = {
      *
      * Errors: INVALID_ARGUMENT (FIELD_INVALID, PAYLOAD_TOO_LARGE, DESCRIPTION_NOT_CONTAINED); FAILED_PRECONDITION
      * (STREAM_OWNED) if another issuer owns the stream, (TOO_MANY_SHAPES) if the descriptions of the topic have 16 other sets
-     * of paths; ABORTED (SEQUENCE_CONFLICT) if `expected_sequence` is not met; ALREADY_EXISTS (MESSAGE_ID_REUSED) if the message
+     * of paths; ABORTED (SEQUENCE_CONFLICT) if `expected_sequence` is not met, (EPOCH_FENCED) if the stream is not in
+     * `stream_epoch`; ALREADY_EXISTS (MESSAGE_ID_REUSED) if the message
      * id was used for other content, (ALREADY_OCCURRED, with `event_id`); RESOURCE_EXHAUSTED (OVERLOADED; SEARCH_TOO_WIDE while
      * the topic is indexed for new paths) and UNAVAILABLE (STORAGE_UNAVAILABLE, DRAINING), all safe to retry with the same
      * message id.
@@ -3896,7 +3936,8 @@ export const EventServiceDefinition = {
      * that says that it occurred stays. Readers and consumers that ask for INVALIDATED get the new one. An event that is
      * invalidated already stays as it is. The same description may be pushed with a payload again.
      *
-     * Errors: NOT_FOUND (EVENT_UNKNOWN); FAILED_PRECONDITION (WRONG_STATE) for an event that has expired.
+     * Errors: NOT_FOUND (EVENT_UNKNOWN); FAILED_PRECONDITION (WRONG_STATE) for an event that has expired, and for the transfer of a
+     * stream.
      */
     invalidateEvent: {
       name: "InvalidateEvent",
@@ -3930,7 +3971,8 @@ export interface EventServiceImplementation<CallContextExt = {}> {
    *
    * Errors: INVALID_ARGUMENT (FIELD_INVALID, PAYLOAD_TOO_LARGE, DESCRIPTION_NOT_CONTAINED); FAILED_PRECONDITION
    * (STREAM_OWNED) if another issuer owns the stream, (TOO_MANY_SHAPES) if the descriptions of the topic have 16 other sets
-   * of paths; ABORTED (SEQUENCE_CONFLICT) if `expected_sequence` is not met; ALREADY_EXISTS (MESSAGE_ID_REUSED) if the message
+   * of paths; ABORTED (SEQUENCE_CONFLICT) if `expected_sequence` is not met, (EPOCH_FENCED) if the stream is not in
+   * `stream_epoch`; ALREADY_EXISTS (MESSAGE_ID_REUSED) if the message
    * id was used for other content, (ALREADY_OCCURRED, with `event_id`); RESOURCE_EXHAUSTED (OVERLOADED; SEARCH_TOO_WIDE while
    * the topic is indexed for new paths) and UNAVAILABLE (STORAGE_UNAVAILABLE, DRAINING), all safe to retry with the same
    * message id.
@@ -3996,7 +4038,8 @@ export interface EventServiceImplementation<CallContextExt = {}> {
    * that says that it occurred stays. Readers and consumers that ask for INVALIDATED get the new one. An event that is
    * invalidated already stays as it is. The same description may be pushed with a payload again.
    *
-   * Errors: NOT_FOUND (EVENT_UNKNOWN); FAILED_PRECONDITION (WRONG_STATE) for an event that has expired.
+   * Errors: NOT_FOUND (EVENT_UNKNOWN); FAILED_PRECONDITION (WRONG_STATE) for an event that has expired, and for the transfer of a
+   * stream.
    */
   invalidateEvent(
     request: InvalidateEventRequest,
@@ -4025,7 +4068,8 @@ export interface EventServiceClient<CallOptionsExt = {}> {
    *
    * Errors: INVALID_ARGUMENT (FIELD_INVALID, PAYLOAD_TOO_LARGE, DESCRIPTION_NOT_CONTAINED); FAILED_PRECONDITION
    * (STREAM_OWNED) if another issuer owns the stream, (TOO_MANY_SHAPES) if the descriptions of the topic have 16 other sets
-   * of paths; ABORTED (SEQUENCE_CONFLICT) if `expected_sequence` is not met; ALREADY_EXISTS (MESSAGE_ID_REUSED) if the message
+   * of paths; ABORTED (SEQUENCE_CONFLICT) if `expected_sequence` is not met, (EPOCH_FENCED) if the stream is not in
+   * `stream_epoch`; ALREADY_EXISTS (MESSAGE_ID_REUSED) if the message
    * id was used for other content, (ALREADY_OCCURRED, with `event_id`); RESOURCE_EXHAUSTED (OVERLOADED; SEARCH_TOO_WIDE while
    * the topic is indexed for new paths) and UNAVAILABLE (STORAGE_UNAVAILABLE, DRAINING), all safe to retry with the same
    * message id.
@@ -4091,7 +4135,8 @@ export interface EventServiceClient<CallOptionsExt = {}> {
    * that says that it occurred stays. Readers and consumers that ask for INVALIDATED get the new one. An event that is
    * invalidated already stays as it is. The same description may be pushed with a payload again.
    *
-   * Errors: NOT_FOUND (EVENT_UNKNOWN); FAILED_PRECONDITION (WRONG_STATE) for an event that has expired.
+   * Errors: NOT_FOUND (EVENT_UNKNOWN); FAILED_PRECONDITION (WRONG_STATE) for an event that has expired, and for the transfer of a
+   * stream.
    */
   invalidateEvent(
     request: DeepPartial<InvalidateEventRequest>,

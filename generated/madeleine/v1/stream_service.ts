@@ -21,7 +21,7 @@ export interface Stream {
   name: string;
   /** The issuer that owns it: the only one that may push to it. */
   owner: string;
-  /** Rises when the stream is handed to another owner; from 1. */
+  /** Rises when the stream is handed to another owner; from 1: the value for `stream_epoch`. */
   epoch: bigint;
   /** Sequence of the last event: the value for `expected_sequence`. */
   lastSequence: bigint;
@@ -36,7 +36,13 @@ export interface Stream {
     | Timestamp
     | undefined;
   /** When the last event was created. */
-  lastEventAt: Timestamp | undefined;
+  lastEventAt:
+    | Timestamp
+    | undefined;
+  /** Who owned it before the last transfer; empty: it was never handed over. */
+  formerOwner: string;
+  /** Position of the entry by which it was handed over last; 0: it never was. */
+  transferPosition: bigint;
 }
 
 /** Which stream. */
@@ -75,6 +81,28 @@ export interface ListStreamsResponse {
   nextPageToken: string;
 }
 
+/** Which stream, and who is to own it. */
+export interface TransferStreamRequest {
+  /** Context. Empty means `default`; `all` is refused. */
+  context: string;
+  /** Name of the stream, required. */
+  stream: string;
+  /** The issuer that owns it at present, required. */
+  owner: string;
+  /** The issuer that is to own it, required: another one. */
+  newOwner: string;
+  /** Who hands it over, at most 255 bytes. */
+  by: string;
+  /** Why, at most 1,024 bytes. */
+  reason: string;
+}
+
+/** The stream after it was handed over. */
+export interface TransferStreamResponse {
+  /** The stream, with its new owner and epoch. */
+  stream: Stream | undefined;
+}
+
 function createBaseStream(): Stream {
   return {
     context: "",
@@ -87,6 +115,8 @@ function createBaseStream(): Stream {
     lastPosition: 0n,
     firstEventAt: undefined,
     lastEventAt: undefined,
+    formerOwner: "",
+    transferPosition: 0n,
   };
 }
 
@@ -136,6 +166,15 @@ export const Stream: MessageFns<Stream> = {
     }
     if (message.lastEventAt !== undefined) {
       Timestamp.encode(message.lastEventAt, writer.uint32(82).fork()).join();
+    }
+    if (message.formerOwner !== "") {
+      writer.uint32(90).string(message.formerOwner);
+    }
+    if (message.transferPosition !== 0n) {
+      if (BigInt.asUintN(64, message.transferPosition) !== message.transferPosition) {
+        throw new globalThis.Error("value provided for field message.transferPosition of type uint64 too large");
+      }
+      writer.uint32(96).uint64(message.transferPosition);
     }
     return writer;
   },
@@ -233,6 +272,22 @@ export const Stream: MessageFns<Stream> = {
             message.lastEventAt = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.formerOwner = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.transferPosition = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -281,6 +336,16 @@ export const Stream: MessageFns<Stream> = {
         : isSet(object.last_event_at)
         ? fromJsonTimestamp(object.last_event_at)
         : undefined,
+      formerOwner: isSet(object.formerOwner)
+        ? globalThis.String(object.formerOwner)
+        : isSet(object.former_owner)
+        ? globalThis.String(object.former_owner)
+        : "",
+      transferPosition: isSet(object.transferPosition)
+        ? BigInt(object.transferPosition)
+        : isSet(object.transfer_position)
+        ? BigInt(object.transfer_position)
+        : 0n,
     };
   },
 
@@ -316,6 +381,12 @@ export const Stream: MessageFns<Stream> = {
     if (message.lastEventAt !== undefined) {
       obj.lastEventAt = fromTimestamp(message.lastEventAt).toISOString();
     }
+    if (message.formerOwner !== "") {
+      obj.formerOwner = message.formerOwner;
+    }
+    if (message.transferPosition !== 0n) {
+      obj.transferPosition = message.transferPosition.toString();
+    }
     return obj;
   },
 
@@ -346,6 +417,10 @@ export const Stream: MessageFns<Stream> = {
     message.lastEventAt = (object.lastEventAt !== undefined && object.lastEventAt !== null)
       ? Timestamp.fromPartial(object.lastEventAt)
       : undefined;
+    message.formerOwner = object.formerOwner ?? "";
+    message.transferPosition = (object.transferPosition !== undefined && object.transferPosition !== null)
+      ? BigInt(object.transferPosition)
+      : 0n;
     return message;
   },
 };
@@ -738,7 +813,229 @@ export const ListStreamsResponse: MessageFns<ListStreamsResponse> = {
   },
 };
 
-/** Tells about streams: ordered logs with one writer. A stream is claimed by the issuer of its first event. */
+function createBaseTransferStreamRequest(): TransferStreamRequest {
+  return { context: "", stream: "", owner: "", newOwner: "", by: "", reason: "" };
+}
+
+export const TransferStreamRequest: MessageFns<TransferStreamRequest> = {
+  encode(message: TransferStreamRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== "") {
+      writer.uint32(10).string(message.context);
+    }
+    if (message.stream !== "") {
+      writer.uint32(18).string(message.stream);
+    }
+    if (message.owner !== "") {
+      writer.uint32(26).string(message.owner);
+    }
+    if (message.newOwner !== "") {
+      writer.uint32(34).string(message.newOwner);
+    }
+    if (message.by !== "") {
+      writer.uint32(42).string(message.by);
+    }
+    if (message.reason !== "") {
+      writer.uint32(50).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TransferStreamRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTransferStreamRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.stream = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.owner = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.newOwner = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TransferStreamRequest {
+    return {
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      stream: isSet(object.stream) ? globalThis.String(object.stream) : "",
+      owner: isSet(object.owner) ? globalThis.String(object.owner) : "",
+      newOwner: isSet(object.newOwner)
+        ? globalThis.String(object.newOwner)
+        : isSet(object.new_owner)
+        ? globalThis.String(object.new_owner)
+        : "",
+      by: isSet(object.by) ? globalThis.String(object.by) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: TransferStreamRequest): unknown {
+    const obj: any = {};
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.stream !== "") {
+      obj.stream = message.stream;
+    }
+    if (message.owner !== "") {
+      obj.owner = message.owner;
+    }
+    if (message.newOwner !== "") {
+      obj.newOwner = message.newOwner;
+    }
+    if (message.by !== "") {
+      obj.by = message.by;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<TransferStreamRequest>): TransferStreamRequest {
+    return TransferStreamRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TransferStreamRequest>): TransferStreamRequest {
+    const message = createBaseTransferStreamRequest();
+    message.context = object.context ?? "";
+    message.stream = object.stream ?? "";
+    message.owner = object.owner ?? "";
+    message.newOwner = object.newOwner ?? "";
+    message.by = object.by ?? "";
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseTransferStreamResponse(): TransferStreamResponse {
+  return { stream: undefined };
+}
+
+export const TransferStreamResponse: MessageFns<TransferStreamResponse> = {
+  encode(message: TransferStreamResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.stream !== undefined) {
+      Stream.encode(message.stream, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TransferStreamResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTransferStreamResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.stream = Stream.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TransferStreamResponse {
+    return { stream: isSet(object.stream) ? Stream.fromJSON(object.stream) : undefined };
+  },
+
+  toJSON(message: TransferStreamResponse): unknown {
+    const obj: any = {};
+    if (message.stream !== undefined) {
+      obj.stream = Stream.toJSON(message.stream);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<TransferStreamResponse>): TransferStreamResponse {
+    return TransferStreamResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TransferStreamResponse>): TransferStreamResponse {
+    const message = createBaseTransferStreamResponse();
+    message.stream = (object.stream !== undefined && object.stream !== null)
+      ? Stream.fromPartial(object.stream)
+      : undefined;
+    return message;
+  },
+};
+
+/** Tells about streams, ordered logs with one writer, and hands them over. A stream is claimed by the issuer of its first event. */
 export type StreamServiceDefinition = typeof StreamServiceDefinition;
 export const StreamServiceDefinition = {
   name: "StreamService",
@@ -762,6 +1059,25 @@ export const StreamServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * Hands a stream to another owner: from then on the new one alone may push to it, and its epoch is one more. The log has an entry of
+     * its own for it (TRANSFERRED): everything of the former owner lies before that, nothing after. What the former owner pushed
+     * stays as it is, and a retry of one of its pushes is a duplicate as before.
+     *
+     * Safe to repeat after a lost answer: a stream that came from `owner` to `new_owner` by its last transfer stays as it is, and is
+     * returned.
+     *
+     * Errors: INVALID_ARGUMENT (FIELD_INVALID), also where both owners are the same; NOT_FOUND (STREAM_UNKNOWN); FAILED_PRECONDITION
+     * (STREAM_OWNED, with the present `owner` and its `epoch`) if `owner` does not own the stream.
+     */
+    transferStream: {
+      name: "TransferStream",
+      requestType: TransferStreamRequest as typeof TransferStreamRequest,
+      requestStream: false,
+      responseType: TransferStreamResponse as typeof TransferStreamResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
@@ -773,6 +1089,21 @@ export interface StreamServiceImplementation<CallContextExt = {}> {
     request: ListStreamsRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListStreamsResponse>>;
+  /**
+   * Hands a stream to another owner: from then on the new one alone may push to it, and its epoch is one more. The log has an entry of
+   * its own for it (TRANSFERRED): everything of the former owner lies before that, nothing after. What the former owner pushed
+   * stays as it is, and a retry of one of its pushes is a duplicate as before.
+   *
+   * Safe to repeat after a lost answer: a stream that came from `owner` to `new_owner` by its last transfer stays as it is, and is
+   * returned.
+   *
+   * Errors: INVALID_ARGUMENT (FIELD_INVALID), also where both owners are the same; NOT_FOUND (STREAM_UNKNOWN); FAILED_PRECONDITION
+   * (STREAM_OWNED, with the present `owner` and its `epoch`) if `owner` does not own the stream.
+   */
+  transferStream(
+    request: TransferStreamRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<TransferStreamResponse>>;
 }
 
 export interface StreamServiceClient<CallOptionsExt = {}> {
@@ -783,6 +1114,21 @@ export interface StreamServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<ListStreamsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListStreamsResponse>;
+  /**
+   * Hands a stream to another owner: from then on the new one alone may push to it, and its epoch is one more. The log has an entry of
+   * its own for it (TRANSFERRED): everything of the former owner lies before that, nothing after. What the former owner pushed
+   * stays as it is, and a retry of one of its pushes is a duplicate as before.
+   *
+   * Safe to repeat after a lost answer: a stream that came from `owner` to `new_owner` by its last transfer stays as it is, and is
+   * returned.
+   *
+   * Errors: INVALID_ARGUMENT (FIELD_INVALID), also where both owners are the same; NOT_FOUND (STREAM_UNKNOWN); FAILED_PRECONDITION
+   * (STREAM_OWNED, with the present `owner` and its `epoch`) if `owner` does not own the stream.
+   */
+  transferStream(
+    request: DeepPartial<TransferStreamRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<TransferStreamResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;

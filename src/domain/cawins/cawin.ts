@@ -1,13 +1,13 @@
 // A cawin: a callback on one event; which ends of the event it asks for, and what it is about to do. Pure.
 
 import type { EventId, Micros, Millis, Position } from '../../units.js';
-import { ENTRY_KINDS, EntryKind } from '../events/event.js';
+import { EntryKind } from '../events/event.js';
 import type { CallbackUrl } from './callback-url.js';
 
 /** An end of a wait: what fires. */
-export type EndKind = (typeof ENTRY_KINDS)[number];
+export type EndKind = typeof EntryKind.OCCURRED | typeof EntryKind.INVALIDATED | typeof EntryKind.EXPIRED;
 
-export const END_KINDS: readonly EndKind[] = ENTRY_KINDS;
+export const END_KINDS: readonly EndKind[] = [EntryKind.OCCURRED, EntryKind.INVALIDATED, EntryKind.EXPIRED];
 
 /** Bounds and default of the time for one call, in milliseconds. */
 export const CALLBACK_TIMEOUT = { defaultMs: 10_000, minMs: 1_000, maxMs: 60_000 };

@@ -8,6 +8,7 @@ export const EVENT_STATUS = {
   [EntryKind.OCCURRED]: { name: 'OCCURRED', wire: 2 },
   [EntryKind.INVALIDATED]: { name: 'INVALIDATED', wire: 3 },
   [EntryKind.EXPIRED]: { name: 'EXPIRED', wire: 4 },
+  [EntryKind.TRANSFERRED]: { name: 'TRANSFERRED', wire: 5 },
 } as const satisfies Record<EntryKind, { readonly name: keyof typeof EntryKind; readonly wire: number }>;
 
 const KINDS = new Map<number, EntryKind>(Object.values(EntryKind).map((kind) => [EVENT_STATUS[kind].wire, kind]));

@@ -5,13 +5,14 @@ import type { Description } from '../descriptions/description.js';
 import type { Envelope } from './envelope.js';
 
 /** What an entry of the log says about its event; the values are stored. What is AWAITED has no entry: only views of it. */
-export const EntryKind = { AWAITED: 0, OCCURRED: 1, INVALIDATED: 2, EXPIRED: 3 } as const;
+export const EntryKind = { AWAITED: 0, OCCURRED: 1, INVALIDATED: 2, EXPIRED: 3, TRANSFERRED: 4 } as const;
 export type EntryKind = (typeof EntryKind)[keyof typeof EntryKind];
 /** Kinds that entries have. */
 export const ENTRY_KINDS: readonly Exclude<EntryKind, typeof EntryKind.AWAITED>[] = [
   EntryKind.OCCURRED,
   EntryKind.INVALIDATED,
   EntryKind.EXPIRED,
+  EntryKind.TRANSFERRED,
 ];
 
 /** The content of an event: the bytes as they came, or the text of a JSON value. */
@@ -47,7 +48,7 @@ export interface LogEntry extends Envelope {
   /** The message id's 16 bytes, where it came as such: then the text is made only when somebody asks for it. */
   readonly messageIdBytes?: Uint8Array;
   readonly createdAt: Micros;
-  /** Undefined in entries of an invalidation or expiry. */
+  /** Undefined in entries of an invalidation, expiry or transfer. */
   readonly payload: Payload | undefined;
   /** Set while many are going to read it: the newest part of the log. Then its encodings are worth keeping. */
   keeper?: EntryKeeper | undefined;

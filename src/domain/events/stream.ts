@@ -1,4 +1,4 @@
-// A stream as a group sees it: who owns it and how far it is. Its one writer is the issuer of its first event.
+// A stream as a group sees it: who owns it and how far it is. Its one writer is the issuer of its first event, until it is handed over.
 
 import type { Micros, Position } from '../../units.js';
 
@@ -6,13 +6,21 @@ export interface StreamState {
   readonly context: string;
   readonly name: string;
   readonly owner: string;
+  /** How many owners it has had: 1 at first. */
   readonly epoch: number;
   readonly lastSequence: number;
   readonly firstPosition: Position;
   readonly lastPosition: Position;
   readonly firstEventAt: Micros;
   readonly lastEventAt: Micros;
+  /** Who owned it in the epoch before; empty: nobody. */
+  readonly formerOwner: string;
+  /** The entry by which it was handed over last; 0: it never was. */
+  readonly transferPosition: Position;
 }
+
+/** The first epoch of a stream, that of an event which begins it too. */
+export const FIRST_EPOCH = 1;
 
 /** The state after one more event. */
 export function extendStream(
@@ -23,11 +31,23 @@ export function extendStream(
     context: event.context,
     name: event.stream,
     owner: before?.owner ?? event.issuer,
-    epoch: before?.epoch ?? 1,
+    epoch: before?.epoch ?? FIRST_EPOCH,
     lastSequence: (before?.lastSequence ?? 0) + 1,
     firstPosition: before?.firstPosition ?? event.position,
     lastPosition: event.position,
     firstEventAt: before?.firstEventAt ?? event.createdAt,
     lastEventAt: event.createdAt,
+    formerOwner: before?.formerOwner ?? '',
+    transferPosition: before?.transferPosition ?? 0,
   };
+}
+
+/** The state after it was handed to another owner. */
+export function handedOver(before: StreamState, owner: string, transferPosition: Position): StreamState {
+  return { ...before, owner, epoch: before.epoch + 1, formerOwner: before.owner, transferPosition };
+}
+
+/** The newest position that what is told of the stream rests on. */
+export function restsOn({ lastPosition, transferPosition }: StreamState): Position {
+  return Math.max(lastPosition, transferPosition);
 }

@@ -4,6 +4,7 @@ import type { EventId, Position } from '../../units.js';
 import type { MadeCawin } from '../cawins/prepared-cawin.js';
 import type { MadeleineError } from '../errors.js';
 import type { LogEntry } from '../events/event.js';
+import type { StreamState } from '../events/stream.js';
 import type { ChangeEffect } from '../management/consumer-change.js';
 import type { EventOutcome, Wait } from '../waits/wait.js';
 import type { GroupUnit } from './group-plan-types.js';
@@ -12,6 +13,7 @@ import type { GroupUnit } from './group-plan-types.js';
 interface OutcomeByKind {
   readonly push: Pushed;
   readonly observe: Observed | Refused;
+  readonly transfer: Transferred | Refused;
   readonly invalidate: Invalidated | Refused;
   readonly expire: Expired;
   readonly watch: Watching | Refused;
@@ -63,6 +65,12 @@ export type PushOutcome =
 export interface Observed extends WithCawin {
   readonly kind: 'observed';
   readonly event: EventOutcome;
+}
+
+/** The stream belongs to its new owner, by this unit or (a repeated call) before. */
+export interface Transferred {
+  readonly kind: 'transferred';
+  readonly stream: StreamState;
 }
 
 /** Withdrawn, by this unit or (a repeated call) before. */

@@ -21,6 +21,7 @@ import {
   type Push,
   type PushMatch,
   pushesOf,
+  type TransferUnit,
   type WaitKey,
   type WaitNeeds,
 } from './group-plan-types.js';
@@ -117,9 +118,14 @@ export function needsOf(units: readonly GroupUnit[], rerun: boolean): GroupNeeds
     if (push.match !== undefined || draft.description !== undefined) waits.addPush(push);
     if (replaces !== undefined) parked.push(replaces);
   };
+  const addTransfer = ({ context, stream, messageId }: TransferUnit) => {
+    streams.set(scopedKey(context, stream), { context, name: stream });
+    if (rerun) messageIds.push({ context, messageId });
+  };
   for (const unit of units) {
     pushesOf(unit).forEach(addPush);
     if (unit.kind === 'manage') consumers.push(unit.change);
+    else if (unit.kind === 'transfer') addTransfer(unit);
     else if (unit.kind !== 'push') waits.addUnit(unit);
   }
   // Ids of pushes that leave no entry are not guarded by the log's unique key.
@@ -152,7 +158,7 @@ class WaitNeedsGatherer {
     }
   }
 
-  addUnit(unit: Exclude<GroupUnit, { kind: 'push' | 'manage' }>): void {
+  addUnit(unit: Exclude<GroupUnit, { kind: 'push' | 'transfer' | 'manage' }>): void {
     if (unit.kind === 'expire') for (const id of unit.eventIds) this.#eventIds.add(id);
     else if (unit.kind === 'observe' || unit.kind === 'invalidate') this.#eventIds.add(unit.eventId);
     else if (unit.kind === 'drop') for (const id of unit.shapeIds) this.#shapeIds.add(id);

@@ -6,7 +6,7 @@ import { MAX_SHAPES, type Shape } from '../descriptions/shape.js';
 import type { ShapeLife } from '../descriptions/shape-life.js';
 import { assertNever, fieldError, fieldInvalid, MadeleineError, parkedUnknown } from '../errors.js';
 import type { EventDraft } from '../events/event.js';
-import type { StreamState } from '../events/stream.js';
+import { FIRST_EPOCH, type StreamState } from '../events/stream.js';
 import { instantText } from '../instant-text.js';
 import { pointerOf } from '../json/json-path.js';
 import type { Occurrence, ParkedPlace, ParkedState, Push, PushedBefore } from './group-plan-types.js';
@@ -27,6 +27,28 @@ export function streamOwned({ context, stream }: EventDraft, stored: StreamState
   return new MadeleineError('STREAM_OWNED', `the stream "${stream}" belongs to ${whose}`, {
     violations: [{ field: 'event.issuer', description: 'does not own the stream' }],
     metadata: { context, stream, ...(owner === undefined ? {} : { owner }) },
+  });
+}
+
+/** The push is of another epoch of the stream than the one that it is in; `stored` as for `streamOwned`. */
+export function epochFenced(
+  { context, stream }: EventDraft,
+  streamEpoch: number,
+  stored: StreamState | undefined,
+): MadeleineError {
+  const epoch = stored?.epoch ?? FIRST_EPOCH;
+  const owner = stored === undefined ? {} : { owner: stored.owner };
+  return new MadeleineError('EPOCH_FENCED', `the stream "${stream}" is in epoch ${epoch}, not in ${streamEpoch}`, {
+    violations: [{ field: 'stream_epoch', description: 'is not the epoch of the stream' }],
+    metadata: { context, stream, epoch: String(epoch), ...owner },
+  });
+}
+
+/** A stream is not handed over, as it has another owner than the one who was named. */
+export function ownedByAnother({ context, name, owner, epoch }: StreamState): MadeleineError {
+  return new MadeleineError('STREAM_OWNED', `the stream "${name}" belongs to "${owner}"`, {
+    violations: [{ field: 'owner', description: 'does not own the stream' }],
+    metadata: { context, stream: name, owner, epoch: String(epoch) },
   });
 }
 
@@ -61,6 +83,11 @@ export function unknownEvent(): MadeleineError {
 
 export function isOver(): MadeleineError {
   const description = 'is of an event that has expired: only awaited and occurred ones can be invalidated';
+  return fieldError('WRONG_STATE', 'id', description);
+}
+
+export function isTransfer(): MadeleineError {
+  const description = 'is of the transfer of a stream: only awaited and occurred events can be invalidated';
   return fieldError('WRONG_STATE', 'id', description);
 }
 

@@ -24,6 +24,8 @@ export interface Push {
   readonly digest: Uint8Array | undefined;
   /** The sequence that the stream has to have before this event; undefined: any. */
   readonly expectedSequence: number | undefined;
+  /** The epoch that the stream has to be in; undefined: any. */
+  readonly streamEpoch?: number | undefined;
   /** How a push without a payload looks and waits. */
   readonly terms?: WaitTerms | undefined;
   /** The cawin to be made on the event that a push without a payload finds or awaits. */
@@ -105,6 +107,18 @@ export interface ObserveUnit {
   readonly expiresAt: Micros | undefined;
 }
 
+/** A stream is handed to another owner. */
+export interface TransferUnit {
+  readonly kind: 'transfer';
+  readonly context: string;
+  readonly stream: string;
+  /** Who owns it at present. */
+  readonly owner: string;
+  readonly newOwner: string;
+  /** Minted: a rerun finds by it what an unanswered COMMIT stored. */
+  readonly messageId: string;
+}
+
 /** An awaited or occurred event is withdrawn. A group of its own. */
 export interface InvalidateUnit {
   readonly kind: 'invalidate';
@@ -158,7 +172,7 @@ export interface ManageUnit extends Audited {
 }
 
 /** What a group is made of. */
-export type GroupUnit = PushUnit | ObserveUnit | InvalidateUnit | ExpireUnit | ManageUnit | CatalogUnit;
+export type GroupUnit = PushUnit | ObserveUnit | TransferUnit | InvalidateUnit | ExpireUnit | ManageUnit | CatalogUnit;
 
 /** What changes the catalogue. */
 export type CatalogUnit = WatchUnit | ReadyUnit | DropUnit | RegisterUnit;
@@ -365,7 +379,7 @@ export function unitSize(unit: GroupUnit): number {
 
 /** Whether a unit has to be a group of its own: what it reads is not what other units' effects show. */
 export function standsAlone({ kind }: GroupUnit): boolean {
-  return kind !== 'push' && kind !== 'observe' && kind !== 'manage';
+  return kind !== 'push' && kind !== 'observe' && kind !== 'transfer' && kind !== 'manage';
 }
 
 /** Whether a unit may change the catalogue. */

@@ -17,7 +17,15 @@ import { EntryKind, isJsonContentType, type LogEntry } from '../events/event.js'
 import { askerOf, type EventOutcome, outcomeOf, outcomeOfEntries, type Wait } from '../waits/wait.js';
 import type { Expired, Invalidated, Observed, PushOutcome, Refused } from './group-outcomes.js';
 import { findOf, isFor, keysOf, waitKeyText } from './group-plan-needs.js';
-import { alreadyOccurred, equalInCall, isOver, pastDeadline, unindexed, unknownEvent } from './group-plan-refusals.js';
+import {
+  alreadyOccurred,
+  equalInCall,
+  isOver,
+  isTransfer,
+  pastDeadline,
+  unindexed,
+  unknownEvent,
+} from './group-plan-refusals.js';
 import {
   type Identity,
   type IndexedValues,
@@ -40,7 +48,9 @@ export interface EndingEntry {
   readonly envelope: Wait['envelope'];
   readonly kind: EntryKind;
   readonly eventId: EventId;
-  readonly rest: NonNullable<LogEntry['rest']>;
+  readonly rest: LogEntry['rest'];
+  /** What a rerun finds it by; undefined: it need not be found. */
+  readonly messageId?: string;
 }
 
 export interface WaitPlannerOptions {
@@ -205,6 +215,7 @@ export class WaitPlanner {
     }
     const state = wait?.state ?? outcomeOfEntries(eventId, stored.entries).state;
     if (state === EntryKind.EXPIRED) return { kind: 'refused', error: isOver() };
+    if (state === EntryKind.TRANSFERRED) return { kind: 'refused', error: isTransfer() };
     if (state === EntryKind.AWAITED && wait !== undefined) this.#withdraw(wait, reason);
     else if (state === EntryKind.OCCURRED) this.#invalidate(entries, reason);
     return { kind: 'invalidated', eventId };

@@ -2,7 +2,7 @@
 // same locked state and units give the same plan, however often it is asked.
 //
 // Invariant: the plan of a group equals executing its units one at a time, each as a group of its own (times aside).
-// Checks run in this order: same message id -> what it replaces -> stream owner -> expected sequence -> payload and identity -> waits.
+// Checks run in this order: same message id -> what it replaces -> epoch and owner of the stream -> expected sequence -> payload and identity -> waits.
 
 import type { EventId, Micros, Position } from '../../units.js';
 import { UndoLog } from '../collections/undo-log.js';
@@ -11,13 +11,22 @@ import { assertNever, bug, type MadeleineError } from '../errors.js';
 import { isSameContent } from '../events/content-digest.js';
 import { EnvelopeMembers } from '../events/envelope.js';
 import { EntryKind, type EventDraft, type LogEntry, type Payload } from '../events/event.js';
-import { extendStream, type StreamState } from '../events/stream.js';
+import { extendStream, FIRST_EPOCH, handedOver, type StreamState } from '../events/stream.js';
 import { done, type FoundConsumer } from '../management/consumer-change.js';
 import { scopedKey } from '../names.js';
 import { askerOf, type Wait } from '../waits/wait.js';
-import { hasChanged, type Managed, type Pushed, type PushOutcome, type UnitOutcome } from './group-outcomes.js';
+import {
+  hasChanged,
+  type Managed,
+  type Pushed,
+  type PushOutcome,
+  type Refused,
+  type Transferred,
+  type UnitOutcome,
+} from './group-outcomes.js';
 import { CatalogPlanner } from './group-plan-catalog.js';
-import { idReused, notReplaceable, sequenceConflict, streamOwned } from './group-plan-refusals.js';
+import { epochFenced, idReused, notReplaceable, sequenceConflict, streamOwned } from './group-plan-refusals.js';
+import { decideTransfer, transferEnvelope } from './group-plan-transfers.js';
 import {
   auditOf,
   type GroupPlan,
@@ -33,6 +42,7 @@ import {
   type PushedBefore,
   type PushUnit,
   parkedKey,
+  type TransferUnit,
 } from './group-plan-types.js';
 import { type EndingEntry, WaitPlanner } from './group-plan-waits.js';
 import type { ShapeCatalog } from './shape-catalog.js';
@@ -93,6 +103,8 @@ class GroupPlanner {
         return unit.atomic ? this.#addAtomic(unit) : this.#addEach(unit);
       case 'observe':
         return this.#waits.observe(unit);
+      case 'transfer':
+        return this.#transfer(unit);
       case 'invalidate':
         return this.#waits.invalidate(unit.eventId, unit.reason);
       case 'expire':
@@ -196,8 +208,7 @@ class GroupPlanner {
     const before = this.#pushed.get(idKey) ?? this.#locked.pushed?.get(idKey);
     if (before !== undefined) return repeated(push, before, { fault: index, isKept: this.#isKept(before) });
     const streamKey = scopedKey(draft.context, draft.stream);
-    const stream =
-      draft.stream === '' ? undefined : (this.#streams.get(streamKey) ?? this.#locked.streams.get(streamKey));
+    const stream = draft.stream === '' ? undefined : this.#streamOf(streamKey);
     const error =
       this.#replacementRefusal(push) ??
       this.#streamRefusal(push, stream) ??
@@ -224,14 +235,37 @@ class GroupPlanner {
 
   /** Why the push does not go into its stream. What it tells of the stream is what stays if its unit is taken back. */
   #streamRefusal(push: Push, stream: StreamState | undefined): MadeleineError | undefined {
-    const { draft, expectedSequence } = push;
+    const { draft, expectedSequence, streamEpoch } = push;
+    const isFenced = streamEpoch !== undefined && streamEpoch !== (stream?.epoch ?? FIRST_EPOCH);
     const isOwned = stream !== undefined && stream.owner !== draft.issuer;
     const isMet = expectedSequence === undefined || expectedSequence === (stream?.lastSequence ?? 0);
-    if (!isOwned && isMet) return undefined;
+    if (!isFenced && !isOwned && isMet) return undefined;
     const key = scopedKey(draft.context, draft.stream);
     const stored =
       this.#before === undefined ? stream : (this.#before.streams.get(key) ?? this.#locked.streams.get(key));
+    if (isFenced) return epochFenced(draft, streamEpoch, stored);
     return isOwned ? streamOwned(draft, stored) : sequenceConflict(draft, expectedSequence ?? 0, stored);
+  }
+
+  #streamOf(key: string): StreamState | undefined {
+    return this.#streams.get(key) ?? this.#locked.streams.get(key);
+  }
+
+  #transfer(unit: TransferUnit): Transferred | Refused {
+    const { context, newOwner, messageId } = unit;
+    const key = scopedKey(context, unit.stream);
+    const isStored = this.#locked.pushed?.has(scopedKey(context, messageId)) === true;
+    const decided = decideTransfer(unit, this.#streamOf(key), isStored);
+    if (decided.kind === 'refused') return decided;
+    if (decided.kind === 'done') return { kind: 'transferred', stream: decided.stream };
+    const envelope = transferEnvelope(decided.stream, newOwner);
+    const { position } = this.#appendEnding({
+      ...{ envelope, kind: EntryKind.TRANSFERRED, rest: envelope.rest, messageId },
+      eventId: this.#mintEventId(),
+    });
+    const stream = handedOver(decided.stream, newOwner, position);
+    this.#streams.set(key, stream);
+    return { kind: 'transferred', stream };
   }
 
   /** Whether an event stays when the unit that refuses another one because of it is taken back. */
@@ -276,11 +310,11 @@ class GroupPlanner {
     return entry;
   }
 
-  /** An entry without a payload, a sequence, or a message id. */
-  #appendEnding({ envelope, kind, eventId, rest }: EndingEntry): LogEntry {
+  /** An entry without a payload and a sequence. */
+  #appendEnding({ envelope, kind, eventId, rest, messageId = '' }: EndingEntry): LogEntry {
     const position = this.#nextPosition;
     const createdAt = this.#lastCreatedAt + 1;
-    const none = { messageId: '', description: undefined };
+    const none = { messageId, description: undefined };
     const given = { ...none, position, createdAt, eventId, sequence: 0, satisfied: NO_WAITS };
     const bare = { ...envelope, ...none, payload: undefined };
     const entry = { ...new NewEntry(bare, given), kind, rest };

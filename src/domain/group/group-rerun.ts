@@ -13,6 +13,8 @@ export function unitAgain(unit: GroupUnit, sent: UnitOutcome): GroupUnit {
 /** Marks what in the outcome of a rerun the unanswered COMMIT itself had stored. */
 export function recognised(outcome: UnitOutcome, sent: UnitOutcome): UnitOutcome {
   if (outcome.kind === 'registered' && sent.kind === 'registered') return sent;
+  // Others may have handed the stream on since.
+  if (outcome.kind === 'transferred' && sent.kind === 'transferred') return sent;
   // Ids are never used again: what is gone was dropped by that COMMIT, or by somebody else.
   if (sent.kind === 'dropped' && isGone(outcome)) return sent;
   if (outcome.kind !== 'pushed' || sent.kind !== 'pushed') return outcome;

@@ -215,7 +215,7 @@ interface LogEnd extends EventEnd {
  * later had their firings with them.
  */
 function endsWait({ kind, rest }: LogEntry): boolean {
-  return kind !== EntryKind.OCCURRED || rest?.satisfiedIds !== undefined;
+  return kind === EntryKind.OCCURRED ? rest?.satisfiedIds !== undefined : kind !== EntryKind.TRANSFERRED;
 }
 
 /** Every id that the entry ended. */

@@ -30,6 +30,8 @@ const READ_TOGETHER = 32;
 export interface PushCommand {
   readonly draft: EventDraft;
   readonly expectedSequence: number | undefined;
+  /** See Push. */
+  readonly streamEpoch?: number | undefined;
   /** How long a push without a payload waits; undefined: the default. */
   readonly waitMicros?: Micros | undefined;
   /** What occurred before does not count for a push without a payload. Undefined: as far as the look-back goes. */
@@ -200,11 +202,12 @@ export class Pushes {
     this.#options.metrics.pushes.inc({ outcome: error.reason });
   }
 
-  #toPush({ draft, expectedSequence, cawin, replaces }: PushCommand, terms?: WaitTerms): Push {
+  #toPush({ draft, expectedSequence, streamEpoch, cawin, replaces }: PushCommand, terms?: WaitTerms): Push {
     const isMinted = draft.messageId === '';
     return {
       draft,
       expectedSequence,
+      streamEpoch,
       messageId: isMinted ? this.#options.uuids.next() : draft.messageId,
       digest: isMinted ? undefined : contentDigest(draft),
       terms,

@@ -1,6 +1,6 @@
 // What is told of streams: only what rests on durable entries. A row above the durable mark raises the mark first.
 
-import type { StreamState } from '../../domain/events/stream.js';
+import { restsOn, type StreamState } from '../../domain/events/stream.js';
 import type { DurableReads, ListStreamsOptions, StreamStore } from '../../storage/ports/log-storage.js';
 import type { Position } from '../../units.js';
 import type { LogTail } from './log-tail.js';
@@ -41,5 +41,5 @@ export class StreamDirectory {
 }
 
 function lastOf(streams: readonly StreamState[]): Position {
-  return Math.max(0, ...streams.map(({ lastPosition }) => lastPosition));
+  return Math.max(0, ...streams.map(restsOn));
 }

@@ -95,7 +95,7 @@ function timeoutFromWire(timeout: Callback['timeout']): number {
 function kindsFromWire(field: string, statuses: readonly EventStatus[]): readonly EndKind[] {
   const kinds = filterValues(field, statuses).map((status, index) => {
     const kind = kindOfStatus(status);
-    if (kind === undefined || kind === EntryKind.AWAITED)
+    if (kind === undefined || kind === EntryKind.AWAITED || kind === EntryKind.TRANSFERRED)
       throw fieldInvalid(`${field}[${index}]`, 'has to be OCCURRED, INVALIDATED or EXPIRED');
     return kind;
   });

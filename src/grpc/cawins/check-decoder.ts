@@ -30,7 +30,7 @@ export function decodeCheckOrWait(bytes: Uint8Array): DecodedCheck {
   const { context, topic, issuer, since, waitTimeout } = request;
   const draft = new DraftInProgress({ ...BLANK_ENVELOPE, context, topic, issuer });
   const event = { ...emptyEvent(), draft, description: descriptionIn(bytes) };
-  return { request, push: { event, expectedSequence: undefined, since, waitTimeout } };
+  return { request, push: { event, expectedSequence: undefined, streamEpoch: undefined, since, waitTimeout } };
 }
 
 function descriptionIn(bytes: Uint8Array): DecodedDescription | undefined {

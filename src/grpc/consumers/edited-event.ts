@@ -62,7 +62,7 @@ export function editedCommand(
   if (draft.topic === '') draft.topic = parked?.topic ?? '';
   draft.to = key.name;
   event.causedBy = parked?.messageId ?? '';
-  const push = { event, expectedSequence: undefined, waitTimeout: undefined, since: undefined };
+  const push = { event, expectedSequence: undefined, streamEpoch: undefined, waitTimeout: undefined, since: undefined };
   const command = toPushCommand(push, '', limits);
   if (command instanceof MadeleineError) throw command;
   return parked === undefined ? command : { ...command, draft: withUnset(draft, parked) };

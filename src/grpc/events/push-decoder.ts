@@ -80,6 +80,7 @@ export interface DecodedSystem {
 export interface DecodedPush {
   event: DecodedEvent | undefined;
   expectedSequence: bigint | undefined;
+  streamEpoch: bigint | undefined;
   waitTimeout: WireTime | undefined;
   since: WireTime | undefined;
 }
@@ -141,6 +142,7 @@ function readPush(reader: WireReader, maxEventBytes: number): DecodedPush {
   const push: DecodedPush = {
     event: undefined,
     expectedSequence: undefined,
+    streamEpoch: undefined,
     waitTimeout: undefined,
     since: undefined,
   };
@@ -149,6 +151,7 @@ function readPush(reader: WireReader, maxEventBytes: number): DecodedPush {
     else if (tag === 16) push.expectedSequence = reader.uint64();
     else if (tag === 26) push.waitTimeout = readTime(reader.message());
     else if (tag === 34) push.since = readTime(reader.message());
+    else if (tag === 40) push.streamEpoch = reader.uint64();
     else reader.skip(tag);
   }
   return push;

@@ -57,6 +57,7 @@ export function toPushCommand(push: DecodedPush, path: string, limits: PushLimit
   event.draft.rest = toRest(event);
   checkMembers(event.draft, `${path}event.`, found);
   const expectedSequence = checkSequence(push, path, found);
+  const streamEpoch = checkEpoch(push, path, found);
   checkParts(event, `${path}event.`, found);
   const description = checkDescription(event, `${path}event.description`, found);
   const { payload } = event;
@@ -66,7 +67,7 @@ export function toPushCommand(push: DecodedPush, path: string, limits: PushLimit
   const terms = payload === undefined ? checkTerms(push, event.draft, path, found) : checkNoTerms(push, path, found);
   const error = found.error() ?? sizeError ?? notContained(event, description, path);
   if (error !== undefined) return error;
-  return { draft: finished(event, description), expectedSequence, ...terms };
+  return { draft: finished(event, description), expectedSequence, streamEpoch, ...terms };
 }
 
 /** The description, parsed; what is wrong with it is among the violations. */
@@ -85,11 +86,12 @@ function checkDescription({ description }: DecodedEvent, field: string, found: V
 
 /** How a push without a payload looks and waits. It awaits an event that others push: it cannot say where that one goes. */
 function checkTerms(push: DecodedPush, draft: EventDraft, path: string, found: Violations): WaitingTerms {
-  const { expectedSequence, waitTimeout, since } = push;
+  const { expectedSequence, streamEpoch, waitTimeout, since } = push;
   for (const field of NEED_PAYLOAD) {
     if (isSet(ENVELOPE[field].of(draft))) found.add(`${path}event.${wireName(field)}`, 'needs a payload');
   }
   if (expectedSequence !== undefined) found.add(`${path}expected_sequence`, 'needs a payload');
+  if (streamEpoch !== undefined) found.add(`${path}stream_epoch`, 'needs a payload');
   const sinceMicros = since === undefined ? undefined : laterThan(since);
   if (typeof sinceMicros === 'string') found.add(`${path}since`, sinceMicros);
   return {
@@ -147,8 +149,19 @@ function checkMembers(draft: EventDraft, path: string, found: Violations): void 
 function checkSequence({ event, expectedSequence }: DecodedPush, path: string, found: Violations): number | undefined {
   if (expectedSequence === undefined) return undefined;
   if (event?.draft.stream === '') found.add(`${path}expected_sequence`, 'needs a stream');
-  // Far above any sequence that exists, so that it is a conflict like any other wrong one.
-  return expectedSequence > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : Number(expectedSequence);
+  return atMostExact(expectedSequence);
+}
+
+/** The number, or one that is far above any that exists: a conflict like any other wrong one. */
+function atMostExact(number: bigint): number {
+  return number > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : Number(number);
+}
+
+function checkEpoch({ event, streamEpoch }: DecodedPush, path: string, found: Violations): number | undefined {
+  if (streamEpoch === undefined) return undefined;
+  if (event?.draft.stream === '') found.add(`${path}stream_epoch`, 'needs a stream');
+  if (streamEpoch === 0n) found.add(`${path}stream_epoch`, 'has to be from 1');
+  return atMostExact(streamEpoch);
 }
 
 /** Checks a payload; one that is too large is not looked at further. */

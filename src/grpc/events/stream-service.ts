@@ -1,21 +1,38 @@
-// StreamService: tells about streams. They are written by pushes only.
+// StreamService: tells about streams, and hands them over. Else they are written by pushes only.
 
+import type { CallContext } from 'nice-grpc';
 import {
   type GetStreamRequest,
   type GetStreamResponse,
   type ListStreamsRequest,
   type ListStreamsResponse,
   Stream,
+  type TransferStreamRequest,
+  type TransferStreamResponse,
 } from '../../../generated/madeleine/v1/stream_service.js';
-import { MadeleineError } from '../../domain/errors.js';
+import { fieldInvalid, streamUnknown } from '../../domain/errors.js';
 import type { StreamState } from '../../domain/events/stream.js';
+import type { StreamTransfers } from '../../engine/group/stream-transfers.js';
 import type { LogSource } from '../../engine/log/log-source.js';
 import type { StreamDirectory } from '../../engine/log/stream-directory.js';
 import { BY_NAME, listPage } from '../wire/pages.js';
-import { labelField, nameKey, prefixField, readContext, toTimestamp } from '../wire/wire.js';
+import {
+  callerOf,
+  labelField,
+  nameKey,
+  ownContext,
+  prefixField,
+  readContext,
+  requiredName,
+  textField,
+  toTimestamp,
+} from '../wire/wire.js';
+
+const MAX_REASON_BYTES = 1_024;
 
 export interface StreamServiceOptions {
   readonly streams: StreamDirectory;
+  readonly transfers: StreamTransfers;
   readonly source: LogSource;
 }
 
@@ -29,7 +46,7 @@ export class StreamService {
   async getStream(request: GetStreamRequest): Promise<GetStreamResponse> {
     const { context, name } = nameKey(request);
     const stream = await this.#options.streams.find(context, name);
-    if (stream === undefined) throw new MadeleineError('STREAM_UNKNOWN', 'there is no such stream');
+    if (stream === undefined) throw streamUnknown();
     return { stream: toWire(stream) };
   }
 
@@ -50,6 +67,20 @@ export class StreamService {
     });
     return { streams: items, nextPageToken };
   }
+
+  async transferStream(request: TransferStreamRequest, { signal, peer }: CallContext): Promise<TransferStreamResponse> {
+    const transfer = {
+      context: ownContext('context', request.context),
+      stream: requiredName('stream', request.stream),
+      owner: requiredName('owner', request.owner),
+      newOwner: requiredName('new_owner', request.newOwner),
+    };
+    labelField('by', request.by);
+    textField('reason', request.reason, MAX_REASON_BYTES);
+    if (transfer.newOwner === transfer.owner) throw fieldInvalid('new_owner', 'is the owner that it is taken from');
+    const stream = await this.#options.transfers.transfer(transfer, { signal, caller: callerOf(peer) });
+    return { stream: toWire(stream) };
+  }
 }
 
 function toWire(stream: StreamState): Stream {
@@ -64,5 +95,7 @@ function toWire(stream: StreamState): Stream {
     lastPosition: BigInt(stream.lastPosition),
     firstEventAt: toTimestamp(stream.firstEventAt),
     lastEventAt: toTimestamp(stream.lastEventAt),
+    formerOwner: stream.formerOwner,
+    transferPosition: BigInt(stream.transferPosition),
   };
 }

@@ -250,6 +250,12 @@ const LARGEST: Readonly<Record<string, () => Promise<unknown>>> = {
     return suite.client.streams.getStream({ name: stream });
   },
   'AdminService/GetServerInfo': () => suite.client.admin.getServerInfo({}),
+  'StreamService/TransferStream': async () => {
+    const stream = name(fresh('stream'));
+    const [owner, newOwner] = [name(fresh('owner')), name(fresh('owner'))];
+    await hugeEvent({ stream, issuer: owner });
+    return suite.client.streams.transferStream({ stream, owner, newOwner });
+  },
   'StreamService/ListStreams': () => suite.client.streams.listStreams({ pageSize: 1_000 }),
   'TopicService/RegisterTopic': () => topic(),
   'TopicService/GetTopic': async () => suite.client.topics.getTopic({ name: await topic() }),

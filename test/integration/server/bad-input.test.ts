@@ -46,6 +46,12 @@ async function newCawin(): Promise<bigint> {
   return cawin?.id ?? 0n;
 }
 
+async function newStream(): Promise<string> {
+  const stream = newName();
+  await suite.client.events.pushEvent({ event: newEvent({ stream }) });
+  return stream;
+}
+
 async function awaitedEvent(): Promise<bigint> {
   const event = newEvent({ description: { never: true }, payload: undefined });
   const answer = await suite.client.events.pushEvent(PushEventRequest.fromPartial({ event } as PushEventRequest));
@@ -141,6 +147,7 @@ const BASES: Readonly<Record<string, () => Tree | Promise<Tree>>> = {
   'CawinService/ExplainWait': async () => ({ event_id: await awaitedEvent() }),
   'StreamService/ListStreams': () => ({}),
   'AdminService/GetServerInfo': () => ({}),
+  'StreamService/TransferStream': async () => ({ stream: await newStream(), owner: 'shop', new_owner: 'web' }),
   'TopicService/RegisterTopic': () => ({ name: newName(), settings: { description_paths: ['/order/id', '/state'] } }),
   'TopicService/GetTopic': () => ({ name: 'orders' }),
   'TopicService/ListTopics': () => ({}),
@@ -160,7 +167,7 @@ const ROWS = `SELECT
   ${sums('cawin', 'id, active, notify_on, url')} AS cawins,
   ${sums('consumer', 'id, context, name, settings, generation, deleted_at IS NULL', 'ephemeral = 0')} AS consumers,
   ${sums('consumer_trouble', 'position, attempts, losses, not_before_ms, code, reason, state', `consumer_id = (${BOUND})`)} AS trouble,
-  ${sums('stream', 'id, context_id, name, owner, last_sequence')} AS streams,
+  ${sums('stream', 'id, context_id, name, owner, epoch, former_owner, last_sequence')} AS streams,
   ${sums('topic', 'id, context_id, name', `name <> '${ENDPOINT_TOPIC}'`)} AS topics,
   ${sums('registered_topic', 'topic_id, description_paths')} AS registered,
   ${sums('shape', 'id, topic_id, digest')} AS shapes`;

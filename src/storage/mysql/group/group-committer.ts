@@ -23,6 +23,7 @@ import { readConsumers, writeChanges } from '../consumers/consumer-changes.js';
 import { readParked, takeParked } from '../consumers/parked-places.js';
 import { writeBarrier } from '../log/durable-reads.js';
 import { EntryInsert } from '../log/entry-rows.js';
+import { writeTransfers } from '../log/stream-rows.js';
 import type { NameCache, Names } from '../names/name-cache.js';
 import { NameMinter, type NextIds } from '../names/name-minter.js';
 import { ConnectionQueries, connectionOptions, type Queries, type SqlValue } from '../sql/database.js';
@@ -236,6 +237,11 @@ export class MysqlGroupCommitter implements GroupCommitter {
       return this.#decideAndInsert(queries, group, await this.#withPushed(queries, group, locked, minter), minter);
     }
     await this.#writeStreams(queries, writes.streams, minter);
+    await writeTransfers(
+      queries,
+      writes.streams.filter(({ transferPosition }) => transferPosition > locked.head.position),
+      { streamId: ({ context, name }) => minter.streamId(context, name), onTrip: () => this.#trip() },
+    );
     await this.#writeWaits(queries, writes, minter);
     return writes;
   }

@@ -5,7 +5,7 @@ import type { GroupNeeds, PushedBefore } from '../../../domain/group/group-plan-
 import { scopedKey } from '../../../domain/names.js';
 import type { EventId, Position } from '../../../units.js';
 import { uuidToBytes } from '../log/entry-rows.js';
-import { type StreamRow, streamFromRow } from '../log/stream-rows.js';
+import { STREAM_COLUMNS, type StreamRow, streamFromRow } from '../log/stream-rows.js';
 import type { NameCache } from '../names/name-cache.js';
 import type { Queries, SqlValue } from '../sql/database.js';
 import { inChunks, placeholders } from '../sql/placeholders.js';
@@ -32,8 +32,7 @@ export async function readStreams(
   const found: StreamState[] = [];
   await inChunks(scoped, async (chunk) => {
     onTrip();
-    const sql = `SELECT id, context_id, name, owner, epoch, last_sequence, first_position, last_position, first_event_at,
-        last_event_at FROM stream FORCE INDEX (stream_name) WHERE (context_id, name) IN (${placeholders(chunk.length, '(?, ?)')})`;
+    const sql = `SELECT ${STREAM_COLUMNS.join(', ')} FROM stream FORCE INDEX (stream_name) WHERE (context_id, name) IN (${placeholders(chunk.length, '(?, ?)')})`;
     const values = chunk.flatMap(({ contextId, name }): SqlValue[] => [contextId, Buffer.from(name)]);
     for (const row of await queries.execute<StreamRow>(sql, values)) {
       const state = streamFromRow(row, names.contextName(row.context_id) ?? '');

@@ -2,6 +2,7 @@
 
 import type { StreamState } from '../../../domain/events/stream.js';
 import type { Micros, Position } from '../../../units.js';
+import type { Queries } from '../sql/database.js';
 
 export interface StreamRow {
   id: number;
@@ -14,7 +15,25 @@ export interface StreamRow {
   last_position: Position;
   first_event_at: Micros;
   last_event_at: Micros;
+  former_owner: Buffer;
+  transfer_position: Position;
 }
+
+/** The columns of a StreamRow. */
+export const STREAM_COLUMNS = [
+  'id',
+  'context_id',
+  'name',
+  'owner',
+  'epoch',
+  'last_sequence',
+  'first_position',
+  'last_position',
+  'first_event_at',
+  'last_event_at',
+  'former_owner',
+  'transfer_position',
+];
 
 export function streamFromRow(row: StreamRow, context: string): StreamState {
   return {
@@ -27,5 +46,23 @@ export function streamFromRow(row: StreamRow, context: string): StreamState {
     lastPosition: row.last_position,
     firstEventAt: row.first_event_at,
     lastEventAt: row.last_event_at,
+    formerOwner: row.former_owner.toString(),
+    transferPosition: row.transfer_position,
   };
+}
+
+/** Writes from whom streams came that the group hands over: a statement of its own, so that pushes need not send what they do not change. */
+export async function writeTransfers(
+  queries: Queries,
+  transferred: readonly StreamState[],
+  { streamId, onTrip }: { readonly streamId: (state: StreamState) => number; readonly onTrip: () => void },
+): Promise<void> {
+  for (const state of transferred) {
+    onTrip();
+    const values = [Buffer.from(state.formerOwner), state.transferPosition, streamId(state)];
+    await queries.execute(
+      'UPDATE stream FORCE INDEX (PRIMARY) SET former_owner = ?, transfer_position = ? WHERE id = ?',
+      values,
+    );
+  }
 }

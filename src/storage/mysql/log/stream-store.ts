@@ -6,9 +6,9 @@ import { usedNames } from '../names/ids-of.js';
 import { type ListPart, listByName } from '../names/list-by-name.js';
 import type { Names } from '../names/name-cache.js';
 import type { Database, SqlValue } from '../sql/database.js';
-import { type StreamRow, streamFromRow } from './stream-rows.js';
+import { STREAM_COLUMNS, type StreamRow, streamFromRow } from './stream-rows.js';
 
-const COLUMNS = `id, context_id, name, owner, epoch, last_sequence, first_position, last_position, first_event_at, last_event_at`;
+const COLUMNS = STREAM_COLUMNS.join(', ');
 const FIND = `SELECT ${COLUMNS.replace(/\w+/g, 's.$&')}, c.name AS context FROM stream s JOIN context c ON c.id = s.context_id
   WHERE c.name = ? AND s.name = ?`;
 

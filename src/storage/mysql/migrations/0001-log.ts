@@ -93,7 +93,7 @@ const INSTANCE = `
 const text = (column: string, name = column) => `CONVERT(l.${column} USING utf8mb4) AS ${name}`;
 const time = (column: string) => `FROM_UNIXTIME(l.${column} / 1000000)`;
 
-const EVENTS_VIEW = `
+export const EVENTS_VIEW = `
   CREATE OR REPLACE VIEW events AS SELECT
     l.position, l.event_id AS id,
     ELT(l.kind, 'OCCURRED', 'INVALIDATED', 'EXPIRED') AS status,

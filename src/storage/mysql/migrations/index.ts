@@ -13,6 +13,7 @@ import { urlEndpointsMigration } from './0008-url-endpoints.js';
 import { shapeLivesMigration } from './0009-shape-lives.js';
 import { verdictsMigration } from './0010-verdicts.js';
 import { consumerPausesMigration } from './0012-consumer-pauses.js';
+import { transfersMigration } from './0013-transfers.js';
 import { statisticsMigration } from './0014-statistics.js';
 
 export interface Migration {
@@ -33,5 +34,6 @@ export const MIGRATIONS: readonly Migration[] = [
   shapeLivesMigration,
   verdictsMigration,
   consumerPausesMigration,
+  transfersMigration,
   statisticsMigration,
 ];

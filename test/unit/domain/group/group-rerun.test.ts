@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { EntryKind } from '../../../../src/domain/events/event.js';
+import { extendStream, handedOver } from '../../../../src/domain/events/stream.js';
 import { type PushOutcome, type UnitOutcome, withCawins } from '../../../../src/domain/group/group-outcomes.js';
 import { shapeInUse, unknownShape } from '../../../../src/domain/group/group-plan-refusals.js';
 import type { ObserveUnit } from '../../../../src/domain/group/group-plan-types.js';
@@ -60,6 +61,10 @@ describe('a unit whose COMMIT was not answered', () => {
     expect(recognised({ ...registered, created: false }, registered)).toBe(registered);
     const dropped = { kind: 'dropped', shapeIds: [3] } as const;
     expect(recognised({ kind: 'refused', error: unknownShape() }, dropped)).toBe(dropped);
+    const begun = { context: 'c', stream: 's', issuer: 'a', position: 1, createdAt: 1 };
+    const transferred = { kind: 'transferred', stream: handedOver(extendStream(undefined, begun), 'b', 2) } as const;
+    const handedOn = { ...transferred, stream: handedOver(transferred.stream, 'c', 3) };
+    expect(recognised(handedOn, transferred)).toBe(transferred);
     const inUse = { kind: 'refused', error: shapeInUse('awaited') } as const;
     expect(recognised(inUse, dropped)).toBe(inUse);
   });
