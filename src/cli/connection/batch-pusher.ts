@@ -27,6 +27,8 @@ export interface Batch {
 export interface BatchPusherOptions {
   readonly client: Pick<MadeleineClient, 'events'>;
   readonly signal: AbortSignal;
+  /** The epoch that the streams of all events have to be in; undefined: any. */
+  readonly streamEpoch?: bigint | undefined;
   /** Is called once a batch, in order; the next answer waits for it. */
   readonly onResults: (batch: Batch, results: readonly PushResult[]) => Promise<void>;
   readonly onRetry: (why: string) => void;
@@ -112,7 +114,8 @@ export class BatchPusher {
   }
 
   async *#requests(batches: AsyncIterator<Batch>, ended: AbortSignal): AsyncGenerator<PushEventStreamRequest> {
-    for (const [id, batch] of [...this.#unanswered]) yield request(id, batch);
+    const { streamEpoch } = this.#options;
+    for (const [id, batch] of [...this.#unanswered]) yield request(id, batch, streamEpoch);
     while (!this.#exhausted) {
       await this.#room(ended);
       // Kept until it is taken: a stream that ends while lines are awaited leaves the batch to the next stream.
@@ -127,7 +130,7 @@ export class BatchPusher {
       if (this.#unanswered.size === 0) this.#waitingSinceMs = performance.now();
       const id = this.#nextId++;
       this.#unanswered.set(id, next.value);
-      yield request(id, next.value);
+      yield request(id, next.value, streamEpoch);
     }
   }
 
@@ -141,7 +144,7 @@ export class BatchPusher {
   }
 }
 
-function request(batchId: bigint, { events }: Batch): PushEventStreamRequest {
-  const pushes = events.map(({ event }) => ({ event: event as NewEvent, expectedSequence: undefined }));
+function request(batchId: bigint, { events }: Batch, streamEpoch: bigint | undefined): PushEventStreamRequest {
+  const pushes = events.map(({ event }) => ({ event: event as NewEvent, expectedSequence: undefined, streamEpoch }));
   return { batchId, events: pushes, atomic: false };
 }

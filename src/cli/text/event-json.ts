@@ -131,9 +131,13 @@ export function statusText(status: EventStatus): string {
   return enumText(EventStatus, 'EVENT_STATUS_', status);
 }
 
-/** What an entry without a payload says: `invalidated event 7: a mistake`. */
-function endText({ status, id, invalidationReason, description }: Event): string {
+/** What an entry without a payload says: `invalidated event 7: a mistake`, or `transferred from shop to web, epoch 2`. */
+function endText({ status, id, invalidationReason, description, properties }: Event): string {
   if (status === EventStatus.EVENT_STATUS_OCCURRED) return '';
+  if (status === EventStatus.EVENT_STATUS_TRANSFERRED) {
+    const { former_owner: from, owner, epoch } = properties;
+    return `${statusText(status)} from ${from} to ${owner}, epoch ${epoch}`;
+  }
   const more = invalidationReason || (description === undefined ? '' : JSON.stringify(description));
   return `${statusText(status)} event ${id}${more === '' ? '' : `: ${more}`}`;
 }

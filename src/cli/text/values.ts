@@ -85,14 +85,23 @@ export function subjects(text: string, former: readonly Subject[] | undefined): 
   return [...(former ?? []), subject(text)];
 }
 
-/** How an entry of the log, or a wait, may have ended; adds to those of before. */
+/** How a wait may have ended; adds to those of before. */
 export function endStatuses(text: string, former: readonly EventStatus[] | undefined): readonly EventStatus[] {
+  const name = text.toUpperCase();
+  if (name !== 'OCCURRED' && name !== 'INVALIDATED' && name !== 'EXPIRED') {
+    throw new InvalidArgumentError('It has to be occurred, invalidated or expired.');
+  }
+  return [...(former ?? []), EventStatus[`EVENT_STATUS_${name}`]];
+}
+
+/** What an entry of the log may say; adds to those of before. */
+export function entryStatuses(text: string, former: readonly EventStatus[] | undefined): readonly EventStatus[] {
   const name = text.toUpperCase();
   if (name === 'AWAITED') {
     throw new InvalidArgumentError('What is awaited has no entry in the log: madeleine awaited lists it.');
   }
-  if (name !== 'OCCURRED' && name !== 'INVALIDATED' && name !== 'EXPIRED') {
-    throw new InvalidArgumentError('It has to be occurred, invalidated or expired.');
+  if (name !== 'OCCURRED' && name !== 'INVALIDATED' && name !== 'EXPIRED' && name !== 'TRANSFERRED') {
+    throw new InvalidArgumentError('It has to be occurred, invalidated, expired or transferred.');
   }
   return [...(former ?? []), EventStatus[`EVENT_STATUS_${name}`]];
 }

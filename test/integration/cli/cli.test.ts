@@ -279,6 +279,38 @@ describe('the command line', () => {
       });
     });
 
+    it('hands one over, shows the entry to who asks for it, and heeds epochs', async () => {
+      const context = freshContext();
+      const within = ['--context', context];
+      const pushAs = (issuer: string, ...rest: string[]) =>
+        cli(['push', ...within, '--topic', 't', '--issuer', issuer, '--stream', 's', ...rest]);
+      await pushAs('shop', '--epoch', '1', '1');
+      const transfer = ['streams', 'transfer', 's', ...within, '--owner', 'shop', '--to', 'web', '--by', 'ann'];
+      const { code, stdout } = await cli([...transfer, '--reason', 'it moves']);
+      expect(code).toBe(0);
+      expect(stdout).toMatch(/^OWNER +web$/m);
+      expect(stdout).toMatch(/^EPOCH +2$/m);
+      expect(stdout).toMatch(/^FORMER OWNER +shop$/m);
+      const [again] = ndjson((await cli([...transfer, '--json'])).stdout);
+      expect(again).toMatchObject({ name: 's', owner: 'web', epoch: '2', formerOwner: 'shop' });
+      expect(await pushAs('shop', '2')).toMatchObject({ code: 1, stderr: expect.stringContaining('STREAM_OWNED') });
+      const late = await pushAs('web', '--epoch', '1', '2');
+      expect(late).toMatchObject({ code: 1, stderr: expect.stringContaining('EPOCH_FENCED') });
+      const lines = await cli(
+        ['push', ...within, '--topic', 't', '--issuer', 'web', '--stream', 's', '--epoch', '1', '--json'],
+        '3\n',
+      );
+      expect(ndjson(lines.stdout)).toMatchObject([{ error: { reason: 'EPOCH_FENCED', metadata: { epoch: '2' } } }]);
+      await pushAs('web', '--epoch', '2', '2');
+      const both = await cli(['read', ...within, '--status', 'occurred', '--status', 'transferred']);
+      expect(both.stdout.split('\n').map((line) => line.split(/ {2}/).at(-1))).toEqual([
+        ...['1', 'transferred from shop to web, epoch 2', '2', ''],
+      ]);
+      const refused = await cli(['streams', 'transfer', 's', ...within, '--owner', 'x', '--to', 'y']);
+      expect(refused).toMatchObject({ code: 1, stderr: expect.stringMatching(/STREAM_OWNED: .*"web"/) });
+      expect((await cli(['streams', 'transfer', 's', ...within, '--to', 'y'])).code).toBe(2);
+    });
+
     it('lists more than one page', async () => {
       const context = freshContext();
       const lines = Array.from({ length: 1100 }, (_, n) =>

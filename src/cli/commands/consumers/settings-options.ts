@@ -15,7 +15,7 @@ import {
   defined,
   description,
   duration,
-  endStatuses,
+  entryStatuses,
   ordering,
   share,
   subjects,
@@ -48,7 +48,11 @@ export function addSettingsFlags(command: Command): Command {
     .option('--subject <subject>', 'only this subject; repeatable', subjects)
     .option('--tag <text>', 'only this tag; repeatable', collect)
     .option('--entity-type <text>', 'only this class of entities; repeatable', collect)
-    .option('--status <status>', 'occurred (default), invalidated or expired entries; repeatable', endStatuses)
+    .option(
+      '--status <status>',
+      'occurred (default), invalidated, expired or transferred entries; repeatable',
+      entryStatuses,
+    )
     .option('--description <json>', 'only what has this in its payload', description)
     .option('--ack-timeout <duration>', 'deliver again what is not acknowledged within this (default 60s)', duration)
     .option('--max-attempts <n>', 'deliveries before an event is parked (default 10)', count)

@@ -9,7 +9,7 @@ import {
 } from '../../../../generated/madeleine/v1/event.js';
 import type { ReadEventsRequest } from '../../../../generated/madeleine/v1/event_service.js';
 import { ENVELOPE, fieldsWith, wireName } from '../../../domain/events/envelope.js';
-import { collect, defined, description, endStatuses, property, subject, subjects } from '../../text/values.js';
+import { collect, defined, description, entryStatuses, property, subject, subjects } from '../../text/values.js';
 
 /** Texts of the envelope that have an option. */
 const TEXT_OPTIONS = fieldsWith<{ option: readonly [string, string] }>(({ option }) => typeof option === 'object');
@@ -78,7 +78,11 @@ export function addFilterFlags(command: Command): Command {
     .option('--subject <subject>', 'only this subject; repeatable', subjects)
     .option('--tag <text>', 'only this tag; repeatable', collect)
     .option('--entity-type <text>', 'only this class of entities; repeatable', collect)
-    .option('--status <status>', 'occurred (default), invalidated or expired entries; repeatable', endStatuses)
+    .option(
+      '--status <status>',
+      'occurred (default), invalidated, expired or transferred entries; repeatable',
+      entryStatuses,
+    )
     .option('--description <json>', 'only what has this in its payload', description);
 }
 

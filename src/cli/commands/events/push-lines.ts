@@ -24,6 +24,7 @@ const MAX_LINE_BYTES = 3 * 1024 * 1024;
 export interface PushLinesFlags extends EnvelopeFlags {
   readonly events?: true;
   readonly batch: number;
+  readonly epoch?: bigint;
 }
 
 /** Pushes every line of stdin; throws CommandFailed at the end if some were refused. */
@@ -39,6 +40,7 @@ export async function pushLines(session: Session, flags: PushLinesFlags): Promis
   const pusher = new BatchPusher({
     client,
     signal,
+    streamEpoch: flags.epoch,
     onRetry: (why) => progress.interject(() => output.notice(`${why}; sending again what was not answered`)),
     onResults: async (batch, results) => {
       for (const [index, { line, event }] of batch.events.entries()) {

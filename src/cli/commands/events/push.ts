@@ -11,7 +11,7 @@ import type { CliDeps } from '../../deps.js';
 import { messageJson } from '../../text/event-json.js';
 import { withoutMark } from '../../text/input-text.js';
 import type { Seconds } from '../../text/time-text.js';
-import { count, defined, description, duration, time, uint64 } from '../../text/values.js';
+import { count, defined, description, duration, positiveUint64, time, uint64 } from '../../text/values.js';
 import { addEnvelopeFlags, type EnvelopeFlags, newEvent } from './event-options.js';
 import { pushLines } from './push-lines.js';
 import { outcomeText, receiptLine } from './push-text.js';
@@ -20,6 +20,7 @@ interface PushFlags extends ClientOptions, EnvelopeFlags {
   readonly file?: string;
   readonly events?: true;
   readonly expectedSequence?: bigint;
+  readonly epoch?: bigint;
   readonly batch: number;
   readonly description?: Readonly<Record<string, unknown>>;
   readonly waitTimeout?: Seconds;
@@ -56,6 +57,11 @@ export function pushCommand(deps: CliDeps): Command {
     )
     .option('--since <time>', 'an event without payload is looked for after this time (default 30d ago)', time)
     .option('--expected-sequence <n>', 'refuse unless the stream is at this sequence; one event only', uint64)
+    .option(
+      '--epoch <n>',
+      'refuse unless the stream is in this epoch: that in which it was given to the issuer',
+      positiveUint64,
+    )
     .option('--batch <n>', 'events a batch when reading stdin', count, 100)
     .addHelpText('after', HELP)
     .action(async (payload: string | undefined, flags: PushFlags) => {
@@ -110,10 +116,10 @@ async function singlePayload(payload: string | undefined, flags: PushFlags): Pro
 }
 
 async function pushOne({ client, output }: Session, flags: PushFlags, data: Uint8Array | undefined): Promise<void> {
-  const { expectedSequence, description, waitTimeout, since } = flags;
+  const { expectedSequence, epoch: streamEpoch, description, waitTimeout, since } = flags;
   const messageId = flags.messageId ?? new Uuid7Source(Date.now).next();
   const event = { ...newEvent(flags, data), messageId, ...defined({ description }) };
-  const request = { event, ...defined({ expectedSequence, waitTimeout, since }) };
+  const request = { event, ...defined({ expectedSequence, streamEpoch, waitTimeout, since }) };
   const response = await client.call((options) => client.events.pushEvent(request, options));
   const receipt = receiptOf(response);
   await output.line(

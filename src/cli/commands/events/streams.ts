@@ -1,4 +1,4 @@
-// `madeleine streams`: lists streams, or shows one.
+// `madeleine streams`: lists streams, shows one, or hands it to another owner.
 
 import type { Command } from 'commander';
 import { Stream } from '../../../../generated/madeleine/v1/stream_service.js';
@@ -16,6 +16,14 @@ interface StreamFlags extends ClientOptions {
   readonly prefix?: string;
 }
 
+interface TransferFlags extends ClientOptions {
+  readonly context?: string;
+  readonly owner: string;
+  readonly to: string;
+  readonly by?: string;
+  readonly reason?: string;
+}
+
 const COLUMNS: readonly Column<Stream>[] = [
   { title: 'CONTEXT', text: ({ context }) => context },
   { title: 'STREAM', text: ({ name }) => name },
@@ -31,16 +39,29 @@ const ALL_COLUMNS: readonly Column<Stream>[] = [
   { title: 'FIRST POSITION', text: ({ firstPosition }) => String(firstPosition) },
   { title: 'FIRST EVENT AT', text: ({ firstEventAt }) => timestampText(firstEventAt) },
   { title: 'EPOCH', text: ({ epoch }) => String(epoch) },
+  { title: 'FORMER OWNER', text: ({ formerOwner }) => formerOwner },
+  { title: 'TRANSFERRED AT POSITION', text: ({ transferPosition }) => positionText(transferPosition) },
 ];
 
+const STREAM = messageView(Stream, ALL_COLUMNS);
+
+function positionText(position: bigint): string {
+  return position === 0n ? '' : String(position);
+}
+
 const HELP = `
+A stream is handed over by who names its present owner: from then on the new one alone may push to it. Its epoch is one more, and a
+push with --epoch is refused in any other. Repeating the command changes nothing.
+
 Examples:
   $ madeleine streams list --prefix order-
-  $ madeleine streams get order-7`;
+  $ madeleine streams get order-7
+  $ madeleine streams transfer order-7 --owner shop --to web --by ann --reason 'the shop moves'
+  $ madeleine read --status transferred`;
 
 export function streamsCommand(deps: CliDeps): Command {
-  const parent = { name: 'streams', summary: 'list streams, or show one', help: HELP };
-  return commandGroup(deps, parent, [listStreams, getStream]);
+  const parent = { name: 'streams', summary: 'list streams, show one, or hand it over', help: HELP };
+  return commandGroup(deps, parent, [listStreams, getStream, transferStream]);
 }
 
 function listStreams(deps: CliDeps): Command {
@@ -61,9 +82,29 @@ function getStream(deps: CliDeps): Command {
     .argument('<stream>', 'name of the stream')
     .option('--context <name>', 'context (default "default")')
     .action(
-      shows(deps, messageView(Stream, ALL_COLUMNS), {
+      shows(deps, STREAM, {
         request: (name: string, { context }: StreamFlags) => ({ name, ...defined({ context }) }),
         call: ({ streams }, request, options) => streams.getStream(request, options),
+        item: ({ stream }) => stream,
+      }),
+    );
+}
+
+function transferStream(deps: CliDeps): Command {
+  return clientCommand('transfer', 'hand a stream to another owner, and show it')
+    .argument('<stream>', 'name of the stream')
+    .requiredOption('--owner <name>', 'the issuer that owns it at present')
+    .requiredOption('--to <name>', 'the issuer that is to own it')
+    .option('--by <name>', 'who hands it over')
+    .option('--reason <text>', 'why')
+    .option('--context <name>', 'context (default "default")')
+    .action(
+      shows(deps, STREAM, {
+        request: (stream: string, { owner, to: newOwner, ...more }: TransferFlags) => {
+          const { context, by, reason } = more;
+          return { stream, owner, newOwner, ...defined({ context, by, reason }) };
+        },
+        call: ({ streams }, request, options) => streams.transferStream(request, options),
         item: ({ stream }) => stream,
       }),
     );
