@@ -1,7 +1,7 @@
 // The consumers' port on the real database.
 
 import { beforeAll, describe, expect, it } from 'vitest';
-import { DEFAULT_SETTINGS, EVERY_EVENT } from '../../src/domain/consumers/consumer.js';
+import { DEFAULT_SETTINGS } from '../../src/domain/consumers/consumer.js';
 import type { FailureRecord } from '../../src/domain/consumers/delivery-types.js';
 import { MysqlConsumerStore } from '../../src/storage/mysql/consumers/consumer-store.js';
 import { Database } from '../../src/storage/mysql/sql/database.js';
@@ -56,7 +56,7 @@ describe('consumer store', () => {
 
   it('creates a consumer and finds it as it was made', async () => {
     const key = newKey();
-    const filter = { ...EVERY_EVENT, topics: ['a', 'ü '], subjects: [3] };
+    const filter = { topics: ['a', 'ü '], subjects: [3] };
     const settings = { ...DEFAULT_SETTINGS, filter, ackTimeoutMs: 1500, ignoreOwn: true };
     const { record, created } = await store.create({ ...key, settings, offset: 7, createdAt: 1_700_000_000_000_001 });
     expect(created).toBe(true);

@@ -13,6 +13,7 @@ import { Struct } from "../../google/protobuf/struct.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
 import {
   Event,
+  EventFilter,
   EventStatus,
   eventStatusFromJSON,
   eventStatusToJSON,
@@ -344,7 +345,10 @@ export interface Earliest {
 export interface Latest {
 }
 
-/** Which events a consumer gets. Every member that is set has to hold; in a list, one of its members. */
+/**
+ * Which events a consumer gets, as far as it could be said before there was `where`. Every member that is set has to hold; in a list,
+ * one of its members.
+ */
 export interface ConsumerFilter {
   /** Topics; empty: every topic. At most 100. */
   topics: string[];
@@ -390,7 +394,11 @@ export interface RetryBackoff {
 
 /** The durable settings of a consumer. */
 export interface ConsumerSettings {
-  /** Which events it gets. At creation unset means every event of its context. */
+  /**
+   * Which events it gets; `where` can say the same and more, and both together are FIELD_INVALID. At creation both unset mean every event
+   * of its context. Answered where it can say all that the consumer selects by, else unset; then UpdateConsumer refuses to change it
+   * (SETTINGS_DIFFER), as who reads and writes it back would widen the selection.
+   */
   filter:
     | ConsumerFilter
     | undefined;
@@ -415,6 +423,14 @@ export interface ConsumerSettings {
   /** The consumer goes with its last member; default false. */
   ephemeral?:
     | boolean
+    | undefined;
+  /**
+   * Which events it gets, instead of `filter`; in an update mask `where` stands for both. Equal selections are equal, whichever of the two
+   * said them. Its context is the consumer's, or empty; times and positions are FIELD_INVALID: see `start` and SeekConsumer. Always
+   * answered; where it is missing, the server is older, and delivers more than was asked for.
+   */
+  where:
+    | EventFilter
     | undefined;
   /**
    * The delays of what is rejected without one. What timed out, or was with a member that was lost, is delivered again at once: it
@@ -574,9 +590,9 @@ export interface SubscribeRequest {
   /** How to deliver JSON payloads. */
   payloadEncoding: PayloadEncoding;
   /**
-   * For names that people type: creates nothing. Without the consumer: NOT_FOUND (CONSUMER_UNKNOWN). A stream in `settings.filter` of
-   * this request to which nobody ever pushed, in the context of the consumer or, of `all`, in any: NOT_FOUND (STREAM_UNKNOWN), with each
-   * such stream as a violation.
+   * For names that people type: creates nothing. Without the consumer: NOT_FOUND (CONSUMER_UNKNOWN). A stream in `settings.filter`
+   * or `settings.where` of this request to which nobody ever pushed, in the context of the consumer or, of `all`, in any: NOT_FOUND
+   * (STREAM_UNKNOWN), with each such stream as a violation.
    */
   mustExist: boolean;
   /**
@@ -699,6 +715,11 @@ export interface FetchResponse {
   offset: bigint;
   /** The newest visible position. */
   head: bigint;
+  /**
+   * The filter in force, if the request has `settings.where`. Where it is missing then, the server is older, and leased more than was
+   * asked for.
+   */
+  filter: EventFilter | undefined;
 }
 
 /** A delivery that was worked on. */
@@ -911,7 +932,10 @@ export interface UpdateConsumerRequest {
   settings:
     | ConsumerSettings
     | undefined;
-  /** Which settings to change, such as `ack_timeout` or `filter`; required. Paths below `filter` are not taken apart. */
+  /**
+   * Which settings to change, such as `ack_timeout` or `where`; required. Paths below a setting are not taken apart. `filter` and `where`
+   * are one setting: both together are FIELD_INVALID.
+   */
   updateMask:
     | string[]
     | undefined;
@@ -1760,6 +1784,7 @@ function createBaseConsumerSettings(): ConsumerSettings {
     ordering: 0,
     ignoreOwn: undefined,
     ephemeral: undefined,
+    where: undefined,
     retryBackoff: undefined,
   };
 }
@@ -1783,6 +1808,9 @@ export const ConsumerSettings: MessageFns<ConsumerSettings> = {
     }
     if (message.ephemeral !== undefined) {
       writer.uint32(48).bool(message.ephemeral);
+    }
+    if (message.where !== undefined) {
+      EventFilter.encode(message.where, writer.uint32(58).fork()).join();
     }
     if (message.retryBackoff !== undefined) {
       RetryBackoff.encode(message.retryBackoff, writer.uint32(66).fork()).join();
@@ -1851,6 +1879,14 @@ export const ConsumerSettings: MessageFns<ConsumerSettings> = {
             message.ephemeral = reader.bool();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.where = EventFilter.decode(reader, reader.uint32());
+            continue;
+          }
           case 8: {
             if (tag !== 66) {
               break;
@@ -1891,6 +1927,7 @@ export const ConsumerSettings: MessageFns<ConsumerSettings> = {
         ? globalThis.Boolean(object.ignore_own)
         : undefined,
       ephemeral: isSet(object.ephemeral) ? globalThis.Boolean(object.ephemeral) : undefined,
+      where: isSet(object.where) ? EventFilter.fromJSON(object.where) : undefined,
       retryBackoff: isSet(object.retryBackoff)
         ? RetryBackoff.fromJSON(object.retryBackoff)
         : isSet(object.retry_backoff)
@@ -1919,6 +1956,9 @@ export const ConsumerSettings: MessageFns<ConsumerSettings> = {
     if (message.ephemeral !== undefined) {
       obj.ephemeral = message.ephemeral;
     }
+    if (message.where !== undefined) {
+      obj.where = EventFilter.toJSON(message.where);
+    }
     if (message.retryBackoff !== undefined) {
       obj.retryBackoff = RetryBackoff.toJSON(message.retryBackoff);
     }
@@ -1940,6 +1980,9 @@ export const ConsumerSettings: MessageFns<ConsumerSettings> = {
     message.ordering = object.ordering ?? 0;
     message.ignoreOwn = object.ignoreOwn ?? undefined;
     message.ephemeral = object.ephemeral ?? undefined;
+    message.where = (object.where !== undefined && object.where !== null)
+      ? EventFilter.fromPartial(object.where)
+      : undefined;
     message.retryBackoff = (object.retryBackoff !== undefined && object.retryBackoff !== null)
       ? RetryBackoff.fromPartial(object.retryBackoff)
       : undefined;
@@ -3941,7 +3984,7 @@ export const FetchRequest: MessageFns<FetchRequest> = {
 };
 
 function createBaseFetchResponse(): FetchResponse {
-  return { deliveries: [], offset: 0n, head: 0n };
+  return { deliveries: [], offset: 0n, head: 0n, filter: undefined };
 }
 
 export const FetchResponse: MessageFns<FetchResponse> = {
@@ -3960,6 +4003,9 @@ export const FetchResponse: MessageFns<FetchResponse> = {
         throw new globalThis.Error("value provided for field message.head of type uint64 too large");
       }
       writer.uint32(24).uint64(message.head);
+    }
+    if (message.filter !== undefined) {
+      EventFilter.encode(message.filter, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -4001,6 +4047,14 @@ export const FetchResponse: MessageFns<FetchResponse> = {
             message.head = reader.uint64() as bigint;
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.filter = EventFilter.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4020,6 +4074,7 @@ export const FetchResponse: MessageFns<FetchResponse> = {
         : [],
       offset: isSet(object.offset) ? BigInt(object.offset) : 0n,
       head: isSet(object.head) ? BigInt(object.head) : 0n,
+      filter: isSet(object.filter) ? EventFilter.fromJSON(object.filter) : undefined,
     };
   },
 
@@ -4034,6 +4089,9 @@ export const FetchResponse: MessageFns<FetchResponse> = {
     if (message.head !== 0n) {
       obj.head = message.head.toString();
     }
+    if (message.filter !== undefined) {
+      obj.filter = EventFilter.toJSON(message.filter);
+    }
     return obj;
   },
 
@@ -4045,6 +4103,9 @@ export const FetchResponse: MessageFns<FetchResponse> = {
     message.deliveries = object.deliveries?.map((e) => Delivery.fromPartial(e)) || [];
     message.offset = (object.offset !== undefined && object.offset !== null) ? BigInt(object.offset) : 0n;
     message.head = (object.head !== undefined && object.head !== null) ? BigInt(object.head) : 0n;
+    message.filter = (object.filter !== undefined && object.filter !== null)
+      ? EventFilter.fromPartial(object.filter)
+      : undefined;
     return message;
   },
 };

@@ -491,9 +491,17 @@ export interface Event_PropertiesEntry {
   value: string;
 }
 
-/** Selects events. Every member that is set has to hold; in a list, one of its members. */
+/**
+ * Selects events, for lists, readers, watchers and consumers alike. Every member that is set has to hold; in a list, one of its
+ * members. A member for one value and the list of its name are joined: `stream` = a and `streams` = [b] is a or b. A list may have 100
+ * members, the joined value among them.
+ *
+ * What means nothing somewhere is refused there, as FIELD_INVALID: AWAITED outside of ListEvents; times and positions where it is watched
+ * or consumed; another context than the consumer's. An older server does not know what was added since and would select too much:
+ * answers echo the filter in force, with lists only, sorted and without duplicates. Stop where the echo is missing.
+ */
 export interface EventFilter {
-  /** Context to look in. Empty means `default`; `all` means every context. */
+  /** Context to look in. Empty means `default`, of a consumer its own; `all` means every context. */
   context: string;
   /** Topics; empty: every topic. At most 100. */
   topics: string[];
@@ -509,9 +517,12 @@ export interface EventFilter {
   subject: Subject;
   /** One tag. */
   tag: string;
-  /** Statuses; empty: OCCURRED. INVALIDATED, EXPIRED and TRANSFERRED select the entries that say so, AWAITED what is awaited now. */
+  /**
+   * Statuses; empty: OCCURRED. INVALIDATED, EXPIRED and TRANSFERRED select the entries that say so, AWAITED, of ListEvents only, what is
+   * awaited now.
+   */
   statuses: EventStatus[];
-  /** Addressee. */
+  /** Addressee. A consumer gets nothing that is addressed to another one: FIELD_INVALID there, unless its own name is among them. */
   to: string;
   /** Who awaits the answer. */
   replyTo: string;
@@ -521,12 +532,13 @@ export interface EventFilter {
   organization: string;
   /** Unit of the organization. */
   unit: string;
-  /** Custom properties that the event has to have with these values; at most 16. */
+  /** Custom properties that the event has to have with these values; at most 16, values to 4,096 bytes, 16 KiB together. */
   properties: { [key: string]: string };
   /**
    * Partial payload that the event's payload contains. An INVALIDATED entry of what had occurred is selected by the payload that it
    * withdraws; of another entry without a payload, such as EXPIRED, its own description contains it. At least one leaf, at most
-   * 16 KiB, no integers from 2^53. Payloads are looked at one by one, so name topics too.
+   * 16 KiB, no integers from 2^53. Payloads are looked at one by one, so name topics too. The echo leaves out one of more than 30 levels,
+   * as most clients could not decode it.
    */
   description:
     | { [key: string]: any }
@@ -542,7 +554,31 @@ export interface EventFilter {
   /** After this position. Above the head: FAILED_PRECONDITION, POSITION_BEYOND_HEAD. */
   afterPosition: bigint;
   /** Before this position; unset: no bound. */
-  beforePosition?: bigint | undefined;
+  beforePosition?:
+    | bigint
+    | undefined;
+  /** Streams; empty: all events, with and without a stream. At most 100, as in every list below. */
+  streams: string[];
+  /** Issuers. */
+  issuers: string[];
+  /** Subjects. */
+  subjects: Subject[];
+  /** Tags. */
+  tags: string[];
+  /** Classes of entities. */
+  entityTypes: string[];
+  /** Conversations. */
+  sessionIds: string[];
+  /** Message ids of which the events that answer them are wanted. */
+  correlationIds: string[];
+  /** Addressees; see `to`. */
+  toNames: string[];
+  /** Those who await the answers. */
+  replyToNames: string[];
+  /** Organizations. */
+  organizations: string[];
+  /** Units of organizations. */
+  units: string[];
 }
 
 export interface EventFilter_PropertiesEntry {
@@ -2394,6 +2430,17 @@ function createBaseEventFilter(): EventFilter {
     endTime: undefined,
     afterPosition: 0n,
     beforePosition: undefined,
+    streams: [],
+    issuers: [],
+    subjects: [],
+    tags: [],
+    entityTypes: [],
+    sessionIds: [],
+    correlationIds: [],
+    toNames: [],
+    replyToNames: [],
+    organizations: [],
+    units: [],
   };
 }
 
@@ -2468,6 +2515,43 @@ export const EventFilter: MessageFns<EventFilter> = {
         throw new globalThis.Error("value provided for field message.beforePosition of type uint64 too large");
       }
       writer.uint32(160).uint64(message.beforePosition);
+    }
+    for (const v of message.streams) {
+      writer.uint32(170).string(v!);
+    }
+    for (const v of message.issuers) {
+      writer.uint32(178).string(v!);
+    }
+    if (message.subjects.length !== 0) {
+      writer.uint32(186).fork();
+      for (const v of message.subjects) {
+        writer.int32(v);
+      }
+      writer.join();
+    }
+    for (const v of message.tags) {
+      writer.uint32(194).string(v!);
+    }
+    for (const v of message.entityTypes) {
+      writer.uint32(202).string(v!);
+    }
+    for (const v of message.sessionIds) {
+      writer.uint32(210).string(v!);
+    }
+    for (const v of message.correlationIds) {
+      writer.uint32(218).string(v!);
+    }
+    for (const v of message.toNames) {
+      writer.uint32(226).string(v!);
+    }
+    for (const v of message.replyToNames) {
+      writer.uint32(234).string(v!);
+    }
+    for (const v of message.organizations) {
+      writer.uint32(242).string(v!);
+    }
+    for (const v of message.units) {
+      writer.uint32(250).string(v!);
     }
     return writer;
   },
@@ -2658,6 +2742,104 @@ export const EventFilter: MessageFns<EventFilter> = {
             message.beforePosition = reader.uint64() as bigint;
             continue;
           }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.streams.push(reader.string());
+            continue;
+          }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.issuers.push(reader.string());
+            continue;
+          }
+          case 23: {
+            if (tag === 184) {
+              message.subjects.push(reader.int32() as any);
+
+              continue;
+            }
+
+            if (tag === 186) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.subjects.push(reader.int32() as any);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 24: {
+            if (tag !== 194) {
+              break;
+            }
+
+            message.tags.push(reader.string());
+            continue;
+          }
+          case 25: {
+            if (tag !== 202) {
+              break;
+            }
+
+            message.entityTypes.push(reader.string());
+            continue;
+          }
+          case 26: {
+            if (tag !== 210) {
+              break;
+            }
+
+            message.sessionIds.push(reader.string());
+            continue;
+          }
+          case 27: {
+            if (tag !== 218) {
+              break;
+            }
+
+            message.correlationIds.push(reader.string());
+            continue;
+          }
+          case 28: {
+            if (tag !== 226) {
+              break;
+            }
+
+            message.toNames.push(reader.string());
+            continue;
+          }
+          case 29: {
+            if (tag !== 234) {
+              break;
+            }
+
+            message.replyToNames.push(reader.string());
+            continue;
+          }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.organizations.push(reader.string());
+            continue;
+          }
+          case 31: {
+            if (tag !== 250) {
+              break;
+            }
+
+            message.units.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2739,6 +2921,47 @@ export const EventFilter: MessageFns<EventFilter> = {
         : isSet(object.before_position)
         ? BigInt(object.before_position)
         : undefined,
+      streams: globalThis.Array.isArray(object?.streams)
+        ? object.streams.map((e: any) => globalThis.String(e))
+        : [],
+      issuers: globalThis.Array.isArray(object?.issuers)
+        ? object.issuers.map((e: any) => globalThis.String(e))
+        : [],
+      subjects: globalThis.Array.isArray(object?.subjects)
+        ? object.subjects.map((e: any) => subjectFromJSON(e))
+        : [],
+      tags: globalThis.Array.isArray(object?.tags)
+        ? object.tags.map((e: any) => globalThis.String(e))
+        : [],
+      entityTypes: globalThis.Array.isArray(object?.entityTypes)
+        ? object.entityTypes.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.entity_types)
+        ? object.entity_types.map((e: any) => globalThis.String(e))
+        : [],
+      sessionIds: globalThis.Array.isArray(object?.sessionIds)
+        ? object.sessionIds.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.session_ids)
+        ? object.session_ids.map((e: any) => globalThis.String(e))
+        : [],
+      correlationIds: globalThis.Array.isArray(object?.correlationIds)
+        ? object.correlationIds.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.correlation_ids)
+        ? object.correlation_ids.map((e: any) => globalThis.String(e))
+        : [],
+      toNames: globalThis.Array.isArray(object?.toNames)
+        ? object.toNames.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.to_names)
+        ? object.to_names.map((e: any) => globalThis.String(e))
+        : [],
+      replyToNames: globalThis.Array.isArray(object?.replyToNames)
+        ? object.replyToNames.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.reply_to_names)
+        ? object.reply_to_names.map((e: any) => globalThis.String(e))
+        : [],
+      organizations: globalThis.Array.isArray(object?.organizations)
+        ? object.organizations.map((e: any) => globalThis.String(e))
+        : [],
+      units: globalThis.Array.isArray(object?.units) ? object.units.map((e: any) => globalThis.String(e)) : [],
     };
   },
 
@@ -2810,6 +3033,39 @@ export const EventFilter: MessageFns<EventFilter> = {
     if (message.beforePosition !== undefined) {
       obj.beforePosition = message.beforePosition.toString();
     }
+    if (message.streams?.length) {
+      obj.streams = message.streams;
+    }
+    if (message.issuers?.length) {
+      obj.issuers = message.issuers;
+    }
+    if (message.subjects?.length) {
+      obj.subjects = message.subjects.map((e) => subjectToJSON(e));
+    }
+    if (message.tags?.length) {
+      obj.tags = message.tags;
+    }
+    if (message.entityTypes?.length) {
+      obj.entityTypes = message.entityTypes;
+    }
+    if (message.sessionIds?.length) {
+      obj.sessionIds = message.sessionIds;
+    }
+    if (message.correlationIds?.length) {
+      obj.correlationIds = message.correlationIds;
+    }
+    if (message.toNames?.length) {
+      obj.toNames = message.toNames;
+    }
+    if (message.replyToNames?.length) {
+      obj.replyToNames = message.replyToNames;
+    }
+    if (message.organizations?.length) {
+      obj.organizations = message.organizations;
+    }
+    if (message.units?.length) {
+      obj.units = message.units;
+    }
     return obj;
   },
 
@@ -2854,6 +3110,17 @@ export const EventFilter: MessageFns<EventFilter> = {
     message.beforePosition = (object.beforePosition !== undefined && object.beforePosition !== null)
       ? BigInt(object.beforePosition)
       : undefined;
+    message.streams = object.streams?.map((e) => e) || [];
+    message.issuers = object.issuers?.map((e) => e) || [];
+    message.subjects = object.subjects?.map((e) => e) || [];
+    message.tags = object.tags?.map((e) => e) || [];
+    message.entityTypes = object.entityTypes?.map((e) => e) || [];
+    message.sessionIds = object.sessionIds?.map((e) => e) || [];
+    message.correlationIds = object.correlationIds?.map((e) => e) || [];
+    message.toNames = object.toNames?.map((e) => e) || [];
+    message.replyToNames = object.replyToNames?.map((e) => e) || [];
+    message.organizations = object.organizations?.map((e) => e) || [];
+    message.units = object.units?.map((e) => e) || [];
     return message;
   },
 };

@@ -302,6 +302,8 @@ export interface ListEventsResponse {
   events: Event[];
   /** Token of the next page; empty at the end. */
   nextPageToken: string;
+  /** The filter in force, if the request has one. */
+  filter: EventFilter | undefined;
 }
 
 /** Where to look. */
@@ -331,7 +333,10 @@ export interface PeekEventResponse {
   position: bigint;
 }
 
-/** What to read, and from where. */
+/**
+ * What to read, and from where. What to read is said by `filter`, or by the members beside it, which are of before and say less: both
+ * together are FIELD_INVALID. Where to begin, `after_position`, and how to read go with either.
+ */
 export interface ReadEventsRequest {
   /** Context. Empty means `default`; `all` means every context. */
   context: string;
@@ -369,6 +374,12 @@ export interface ReadEventsRequest {
   payloadEncoding: PayloadEncoding;
   /** Events a frame at most: default 256; more than 1,000 are 1,000. A frame also ends at about 1 MiB. */
   batchSize: number;
+  /**
+   * Which events, instead of `context`, `topics`, `start_time`, `stream`, `issuer`, `subjects`, `tags`, `entity_types`, `statuses` and
+   * `description`. The first frame is then `opened`, with the filter in force. Its `after_position` may be given here or there.
+   * With `end_time` or `before_position` the reading ends there; then it cannot `follow`: FIELD_INVALID.
+   */
+  filter: EventFilter | undefined;
 }
 
 /** A frame: events, or news about the reading. */
@@ -389,7 +400,20 @@ export interface ReadEventsResponse {
     | //
     /** The server drains: read on elsewhere, after this position. */
     { $case: "goingAway"; value: GoingAway }
+    | //
+    /** The reading stands; the first frame where the request has a `filter`. */
+    { $case: "opened"; value: ReadOpened }
     | undefined;
+}
+
+/** A reading stands. */
+export interface ReadOpened {
+  /** The filter in force. */
+  filter:
+    | EventFilter
+    | undefined;
+  /** Identity of the log; positions belong to it. */
+  logEpoch: bigint;
 }
 
 /** How far a scan is. */
@@ -400,7 +424,7 @@ export interface ReadProgress {
   head: bigint;
 }
 
-/** The end of the log was reached. */
+/** The end of the log was reached, or that of the reading. */
 export interface CaughtUp {
   /** Everything up to this position was looked at: where to resume. */
   position: bigint;
@@ -420,7 +444,7 @@ export interface GoingAway {
   position: bigint;
 }
 
-/** What to watch. */
+/** What to watch: said by `filter`, or by `context` and `topics`. Both together are FIELD_INVALID. */
 export interface WatchEventsRequest {
   /** Context. Empty means `default`; `all` means every context. */
   context: string;
@@ -428,6 +452,8 @@ export interface WatchEventsRequest {
   topics: string[];
   /** How to return JSON payloads. */
   payloadEncoding: PayloadEncoding;
+  /** Which events. A watch begins now: times and positions are FIELD_INVALID. */
+  filter: EventFilter | undefined;
 }
 
 /** A frame: events, or news about the watching. */
@@ -452,6 +478,8 @@ export interface WatchEventsResponse {
 export interface Watching {
   /** Everything up to this position was looked at. */
   position: bigint;
+  /** The filter in force, if the request has one; in the first frame only. */
+  filter: EventFilter | undefined;
 }
 
 /** What a watcher that was too slow did not see; ReadEvents returns it. */
@@ -2206,7 +2234,7 @@ export const ListEventsRequest: MessageFns<ListEventsRequest> = {
 };
 
 function createBaseListEventsResponse(): ListEventsResponse {
-  return { events: [], nextPageToken: "" };
+  return { events: [], nextPageToken: "", filter: undefined };
 }
 
 export const ListEventsResponse: MessageFns<ListEventsResponse> = {
@@ -2216,6 +2244,9 @@ export const ListEventsResponse: MessageFns<ListEventsResponse> = {
     }
     if (message.nextPageToken !== "") {
       writer.uint32(18).string(message.nextPageToken);
+    }
+    if (message.filter !== undefined) {
+      EventFilter.encode(message.filter, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -2249,6 +2280,14 @@ export const ListEventsResponse: MessageFns<ListEventsResponse> = {
             message.nextPageToken = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.filter = EventFilter.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2269,6 +2308,7 @@ export const ListEventsResponse: MessageFns<ListEventsResponse> = {
         : isSet(object.next_page_token)
         ? globalThis.String(object.next_page_token)
         : "",
+      filter: isSet(object.filter) ? EventFilter.fromJSON(object.filter) : undefined,
     };
   },
 
@@ -2280,6 +2320,9 @@ export const ListEventsResponse: MessageFns<ListEventsResponse> = {
     if (message.nextPageToken !== "") {
       obj.nextPageToken = message.nextPageToken;
     }
+    if (message.filter !== undefined) {
+      obj.filter = EventFilter.toJSON(message.filter);
+    }
     return obj;
   },
 
@@ -2290,6 +2333,9 @@ export const ListEventsResponse: MessageFns<ListEventsResponse> = {
     const message = createBaseListEventsResponse();
     message.events = object.events?.map((e) => Event.fromPartial(e)) || [];
     message.nextPageToken = object.nextPageToken ?? "";
+    message.filter = (object.filter !== undefined && object.filter !== null)
+      ? EventFilter.fromPartial(object.filter)
+      : undefined;
     return message;
   },
 };
@@ -2548,6 +2594,7 @@ function createBaseReadEventsRequest(): ReadEventsRequest {
     description: undefined,
     payloadEncoding: 0,
     batchSize: 0,
+    filter: undefined,
   };
 }
 
@@ -2605,6 +2652,9 @@ export const ReadEventsRequest: MessageFns<ReadEventsRequest> = {
     }
     if (message.batchSize !== 0) {
       writer.uint32(112).int32(message.batchSize);
+    }
+    if (message.filter !== undefined) {
+      EventFilter.encode(message.filter, writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -2754,6 +2804,14 @@ export const ReadEventsRequest: MessageFns<ReadEventsRequest> = {
             message.batchSize = reader.int32();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.filter = EventFilter.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2804,6 +2862,7 @@ export const ReadEventsRequest: MessageFns<ReadEventsRequest> = {
         : isSet(object.batch_size)
         ? globalThis.Number(object.batch_size)
         : 0,
+      filter: isSet(object.filter) ? EventFilter.fromJSON(object.filter) : undefined,
     };
   },
 
@@ -2851,6 +2910,9 @@ export const ReadEventsRequest: MessageFns<ReadEventsRequest> = {
     if (message.batchSize !== 0) {
       obj.batchSize = Math.round(message.batchSize);
     }
+    if (message.filter !== undefined) {
+      obj.filter = EventFilter.toJSON(message.filter);
+    }
     return obj;
   },
 
@@ -2877,6 +2939,9 @@ export const ReadEventsRequest: MessageFns<ReadEventsRequest> = {
     message.description = object.description ?? undefined;
     message.payloadEncoding = object.payloadEncoding ?? 0;
     message.batchSize = object.batchSize ?? 0;
+    message.filter = (object.filter !== undefined && object.filter !== null)
+      ? EventFilter.fromPartial(object.filter)
+      : undefined;
     return message;
   },
 };
@@ -2902,6 +2967,9 @@ export const ReadEventsResponse: MessageFns<ReadEventsResponse> = {
         break;
       case "goingAway":
         GoingAway.encode(message.frame.value, writer.uint32(42).fork()).join();
+        break;
+      case "opened":
+        ReadOpened.encode(message.frame.value, writer.uint32(50).fork()).join();
         break;
     }
     return writer;
@@ -2960,6 +3028,14 @@ export const ReadEventsResponse: MessageFns<ReadEventsResponse> = {
             message.frame = { $case: "goingAway", value: GoingAway.decode(reader, reader.uint32()) };
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.frame = { $case: "opened", value: ReadOpened.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2987,6 +3063,8 @@ export const ReadEventsResponse: MessageFns<ReadEventsResponse> = {
         ? { $case: "goingAway", value: GoingAway.fromJSON(object.goingAway) }
         : isSet(object.going_away)
         ? { $case: "goingAway", value: GoingAway.fromJSON(object.going_away) }
+        : isSet(object.opened)
+        ? { $case: "opened", value: ReadOpened.fromJSON(object.opened) }
         : undefined,
     };
   },
@@ -3004,6 +3082,8 @@ export const ReadEventsResponse: MessageFns<ReadEventsResponse> = {
       obj.gap = Gap.toJSON(message.frame.value);
     } else if (message.frame?.$case === "goingAway") {
       obj.goingAway = GoingAway.toJSON(message.frame.value);
+    } else if (message.frame?.$case === "opened") {
+      obj.opened = ReadOpened.toJSON(message.frame.value);
     }
     return obj;
   },
@@ -3039,7 +3119,107 @@ export const ReadEventsResponse: MessageFns<ReadEventsResponse> = {
         }
         break;
       }
+      case "opened": {
+        if (object.frame?.value !== undefined && object.frame?.value !== null) {
+          message.frame = { $case: "opened", value: ReadOpened.fromPartial(object.frame.value) };
+        }
+        break;
+      }
     }
+    return message;
+  },
+};
+
+function createBaseReadOpened(): ReadOpened {
+  return { filter: undefined, logEpoch: 0n };
+}
+
+export const ReadOpened: MessageFns<ReadOpened> = {
+  encode(message: ReadOpened, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.filter !== undefined) {
+      EventFilter.encode(message.filter, writer.uint32(10).fork()).join();
+    }
+    if (message.logEpoch !== 0n) {
+      if (BigInt.asUintN(64, message.logEpoch) !== message.logEpoch) {
+        throw new globalThis.Error("value provided for field message.logEpoch of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.logEpoch);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReadOpened {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReadOpened();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.filter = EventFilter.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.logEpoch = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReadOpened {
+    return {
+      filter: isSet(object.filter) ? EventFilter.fromJSON(object.filter) : undefined,
+      logEpoch: isSet(object.logEpoch)
+        ? BigInt(object.logEpoch)
+        : isSet(object.log_epoch)
+        ? BigInt(object.log_epoch)
+        : 0n,
+    };
+  },
+
+  toJSON(message: ReadOpened): unknown {
+    const obj: any = {};
+    if (message.filter !== undefined) {
+      obj.filter = EventFilter.toJSON(message.filter);
+    }
+    if (message.logEpoch !== 0n) {
+      obj.logEpoch = message.logEpoch.toString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReadOpened>): ReadOpened {
+    return ReadOpened.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReadOpened>): ReadOpened {
+    const message = createBaseReadOpened();
+    message.filter = (object.filter !== undefined && object.filter !== null)
+      ? EventFilter.fromPartial(object.filter)
+      : undefined;
+    message.logEpoch = (object.logEpoch !== undefined && object.logEpoch !== null) ? BigInt(object.logEpoch) : 0n;
     return message;
   },
 };
@@ -3379,7 +3559,7 @@ export const GoingAway: MessageFns<GoingAway> = {
 };
 
 function createBaseWatchEventsRequest(): WatchEventsRequest {
-  return { context: "", topics: [], payloadEncoding: 0 };
+  return { context: "", topics: [], payloadEncoding: 0, filter: undefined };
 }
 
 export const WatchEventsRequest: MessageFns<WatchEventsRequest> = {
@@ -3392,6 +3572,9 @@ export const WatchEventsRequest: MessageFns<WatchEventsRequest> = {
     }
     if (message.payloadEncoding !== 0) {
       writer.uint32(24).int32(message.payloadEncoding);
+    }
+    if (message.filter !== undefined) {
+      EventFilter.encode(message.filter, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -3433,6 +3616,14 @@ export const WatchEventsRequest: MessageFns<WatchEventsRequest> = {
             message.payloadEncoding = reader.int32() as any;
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.filter = EventFilter.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3454,6 +3645,7 @@ export const WatchEventsRequest: MessageFns<WatchEventsRequest> = {
         : isSet(object.payload_encoding)
         ? payloadEncodingFromJSON(object.payload_encoding)
         : 0,
+      filter: isSet(object.filter) ? EventFilter.fromJSON(object.filter) : undefined,
     };
   },
 
@@ -3468,6 +3660,9 @@ export const WatchEventsRequest: MessageFns<WatchEventsRequest> = {
     if (message.payloadEncoding !== 0) {
       obj.payloadEncoding = payloadEncodingToJSON(message.payloadEncoding);
     }
+    if (message.filter !== undefined) {
+      obj.filter = EventFilter.toJSON(message.filter);
+    }
     return obj;
   },
 
@@ -3479,6 +3674,9 @@ export const WatchEventsRequest: MessageFns<WatchEventsRequest> = {
     message.context = object.context ?? "";
     message.topics = object.topics?.map((e) => e) || [];
     message.payloadEncoding = object.payloadEncoding ?? 0;
+    message.filter = (object.filter !== undefined && object.filter !== null)
+      ? EventFilter.fromPartial(object.filter)
+      : undefined;
     return message;
   },
 };
@@ -3624,7 +3822,7 @@ export const WatchEventsResponse: MessageFns<WatchEventsResponse> = {
 };
 
 function createBaseWatching(): Watching {
-  return { position: 0n };
+  return { position: 0n, filter: undefined };
 }
 
 export const Watching: MessageFns<Watching> = {
@@ -3634,6 +3832,9 @@ export const Watching: MessageFns<Watching> = {
         throw new globalThis.Error("value provided for field message.position of type uint64 too large");
       }
       writer.uint32(8).uint64(message.position);
+    }
+    if (message.filter !== undefined) {
+      EventFilter.encode(message.filter, writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -3659,6 +3860,14 @@ export const Watching: MessageFns<Watching> = {
             message.position = reader.uint64() as bigint;
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.filter = EventFilter.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3672,13 +3881,19 @@ export const Watching: MessageFns<Watching> = {
   },
 
   fromJSON(object: any): Watching {
-    return { position: isSet(object.position) ? BigInt(object.position) : 0n };
+    return {
+      position: isSet(object.position) ? BigInt(object.position) : 0n,
+      filter: isSet(object.filter) ? EventFilter.fromJSON(object.filter) : undefined,
+    };
   },
 
   toJSON(message: Watching): unknown {
     const obj: any = {};
     if (message.position !== 0n) {
       obj.position = message.position.toString();
+    }
+    if (message.filter !== undefined) {
+      obj.filter = EventFilter.toJSON(message.filter);
     }
     return obj;
   },
@@ -3689,6 +3904,9 @@ export const Watching: MessageFns<Watching> = {
   fromPartial(object: DeepPartial<Watching>): Watching {
     const message = createBaseWatching();
     message.position = (object.position !== undefined && object.position !== null) ? BigInt(object.position) : 0n;
+    message.filter = (object.filter !== undefined && object.filter !== null)
+      ? EventFilter.fromPartial(object.filter)
+      : undefined;
     return message;
   },
 };

@@ -50,7 +50,7 @@ export class EventReader {
       const { firstPosition, lastPosition } = frame.value;
       this.#session.output.notice(`positions ${firstPosition} to ${lastPosition} are deleted`);
       this.#position = lastPosition;
-    } else if (frame !== undefined) {
+    } else if (frame !== undefined && frame.$case !== 'opened') {
       this.#position = frame.value.position;
     }
     return frame?.$case === 'goingAway' ? 'again' : 'more';

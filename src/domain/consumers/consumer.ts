@@ -1,29 +1,14 @@
 // A consumer's settings: their defaults and bounds, how two are compared, and which entries of the log they select.
 
 import type { Millis, Position } from '../../units.js';
-import type { EntryKind } from '../events/event.js';
-import type { EventCriteria } from '../events/event-filter.js';
-import { EVENT_STATUS } from '../events/event-status.js';
-import { subjectName } from '../events/subject.js';
+import { fieldError } from '../errors.js';
+import type { EventCriteria, EventFilter } from '../events/event-filter.js';
 import { ALL_CONTEXTS } from '../names.js';
+import { EVERY_EVENT, type FilterField, filterDifferences, isSaidByFilter } from './settings/consumer-filter.js';
 
 /** Which order a consumer keeps; the values are the wire's and are stored. */
 export const Ordering = { BY_STREAM: 1, NONE: 2 } as const;
 export type Ordering = (typeof Ordering)[keyof typeof Ordering];
-
-/** Which events a consumer gets. Empty lists are not set; lists are sorted and without duplicates, so that equal ones are equal. */
-export interface ConsumerFilter {
-  readonly topics: readonly string[];
-  readonly streams: readonly string[];
-  readonly issuers: readonly string[];
-  readonly subjects: readonly number[];
-  readonly tags: readonly string[];
-  readonly entityTypes: readonly string[];
-  /** Kinds of entries; empty: OCCURRED. Settings stored by older versions have none. */
-  readonly kinds?: readonly EntryKind[];
-  /** Text of a description that the payload contains. */
-  readonly description?: string;
-}
 
 /** When an event is delivered again that was rejected without a delay: after `initialMs`, doubled with each further attempt. */
 export interface RetryBackoff {
@@ -36,7 +21,8 @@ export interface RetryBackoff {
 
 /** The durable settings of a consumer. */
 export interface ConsumerSettings {
-  readonly filter: ConsumerFilter;
+  /** Which events it gets, in the normal form. */
+  readonly filter: EventFilter;
   readonly ackTimeoutMs: Millis;
   readonly maxAttempts: number;
   readonly ordering: Ordering;
@@ -46,7 +32,10 @@ export interface ConsumerSettings {
 }
 
 /** Settings of which some are not given: at creation they get their defaults, later they mean "as stored". */
-export type SettingsPatch = { readonly [K in keyof ConsumerSettings]?: ConsumerSettings[K] | undefined };
+export type SettingsPatch = { readonly [K in keyof ConsumerSettings]?: ConsumerSettings[K] | undefined } & {
+  /** The field of the request that gives the filter. */
+  readonly filterField?: FilterField | undefined;
+};
 
 /** Where a new consumer begins, or a seek goes. */
 export type StartPosition =
@@ -74,15 +63,6 @@ export const MAX_EXTENSION_MS = 12 * 3_600_000;
 export const MAX_FILTER_VALUES = 100;
 /** The number up to which `pending` and `affected` are exact. */
 export const MAX_EXACT_PENDING = 10_000;
-
-export const EVERY_EVENT: ConsumerFilter = {
-  topics: [],
-  streams: [],
-  issuers: [],
-  subjects: [],
-  tags: [],
-  entityTypes: [],
-};
 
 export const DEFAULT_SETTINGS: ConsumerSettings = {
   filter: EVERY_EVENT,
@@ -124,17 +104,6 @@ export const RETRY_BACKOFF_NAMES = {
   jitter: 'jitter',
 } as const satisfies Record<keyof RetryBackoff, string>;
 
-export const FILTER_NAMES = {
-  topics: 'topics',
-  streams: 'streams',
-  issuers: 'issuers',
-  subjects: 'subjects',
-  tags: 'tags',
-  entityTypes: 'entity_types',
-  kinds: 'statuses',
-  description: 'description',
-} as const satisfies Record<keyof ConsumerFilter, string>;
-
 /** A setting that was given and is not as stored. */
 export interface SettingDifference {
   /** Path of the setting as the wire calls it, such as `ack_timeout` or `filter.topics`. */
@@ -148,13 +117,11 @@ export function differingSettings(stored: ConsumerSettings, patch: SettingsPatch
   const differences: SettingDifference[] = [];
   const compare = (field: string, given: unknown, has: unknown, words: unknown) => {
     if (given === undefined || text(given) === text(has)) return;
-    differences.push({ field, stored: typeof words === 'string' ? words : text(words) });
+    differences.push(inText({ field, stored: words }));
   };
   const words = settingsInWords(stored);
-  for (const key of Object.keys(FILTER_NAMES) as (keyof ConsumerFilter)[]) {
-    const given = patch.filter && (patch.filter[key] ?? []);
-    compare(`filter.${FILTER_NAMES[key]}`, given, stored.filter[key] ?? [], words.filter[key] ?? []);
-  }
+  const { filter = stored.filter, filterField = 'filter' } = patch;
+  for (const difference of filterDifferences(stored.filter, filter, filterField)) differences.push(inText(difference));
   for (const key of Object.keys(RETRY_BACKOFF_NAMES) as (keyof RetryBackoff)[]) {
     const path = `${SETTING_NAMES.retryBackoff}.${RETRY_BACKOFF_NAMES[key]}`;
     compare(path, patch.retryBackoff?.[key], stored.retryBackoff[key], words.retryBackoff[key]);
@@ -169,21 +136,22 @@ export function differingSettings(stored: ConsumerSettings, patch: SettingsPatch
 const ORDERING_WORDS = { [Ordering.BY_STREAM]: 'BY_STREAM', [Ordering.NONE]: 'NONE' } as const;
 
 /** The settings with their units, and by the names that the contract has for numbers. */
-export function settingsInWords({ filter, ...settings }: ConsumerSettings) {
-  const { subjects, kinds = [] } = filter;
-  const names = { subjects: subjects.map(subjectName), kinds: kinds.map((kind) => EVENT_STATUS[kind].name) };
+export function settingsInWords(settings: ConsumerSettings) {
   const { initialMs, maxMs, jitter } = settings.retryBackoff;
   return {
     ...settings,
     ackTimeoutMs: inSeconds(settings.ackTimeoutMs),
     ordering: ORDERING_WORDS[settings.ordering],
-    filter: { ...filter, ...names },
     retryBackoff: { initialMs: inSeconds(initialMs), maxMs: inSeconds(maxMs), jitter },
   };
 }
 
 function inSeconds(ms: Millis): string {
   return `${ms / 1000}s`;
+}
+
+function inText({ field, stored }: { readonly field: string; readonly stored: unknown }): SettingDifference {
+  return { field, stored: typeof stored === 'string' ? stored : text(stored) };
 }
 
 function text(value: unknown): string {
@@ -196,6 +164,16 @@ function text(value: unknown): string {
  */
 export function selectsOtherwise(a: ConsumerSettings, b: ConsumerSettings): boolean {
   return differingSettings(a, { filter: b.filter, ignoreOwn: b.ignoreOwn }).length > 0;
+}
+
+/**
+ * Throws where the patch changes the filter by a field that cannot say what is stored: who read the settings by it saw no filter, and
+ * would widen the selection unknowingly.
+ */
+export function assertFilterIsSeen({ filter }: ConsumerSettings, patch: SettingsPatch): void {
+  if (patch.filter === undefined || patch.filterField !== 'filter' || isSaidByFilter(filter)) return;
+  const description = 'cannot say all that the consumer selects by: change `where`';
+  throw fieldError('SETTINGS_DIFFER', 'settings.filter', description);
 }
 
 /** The entries that a consumer gets. */

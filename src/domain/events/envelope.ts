@@ -134,8 +134,8 @@ export interface FieldRules {
   readonly digest: 'by place' | 'by name' | { readonly leftOut: string; readonly formerly?: 'by place' };
   /** The attribute of a CloudEvent, or how those of its parts begin. */
   readonly cloudEvent: string;
-  /** How events are selected by it: by several values, in the criterion that is named; by one; or by a way of its own. */
-  readonly filter: { readonly many: string } | 'one' | 'own' | 'none';
+  /** How events are selected by it: by several values, in the criterion that is named, or by a way of its own. */
+  readonly filter: { readonly many: string } | 'own' | 'none';
   /** The option of the command line: what it takes, and its help; or none. Those of other fields than texts are made by hand. */
   readonly option: readonly [takes: 'name' | 'text', help: string] | 'own' | 'none';
   /** Refused without a payload: an event that is awaited is pushed by others, who say this of it. */
@@ -195,7 +195,7 @@ export const ENVELOPE = {
     kept: { sparse: 'session_id' },
     digest: 'by place',
     cloudEvent: 'sessionid',
-    filter: 'one',
+    filter: { many: 'sessionIds' },
     option: ['text', 'conversation that it belongs to'],
   },
   correlationId: {
@@ -204,7 +204,7 @@ export const ENVELOPE = {
     kept: { sparse: 'correlation_id' },
     digest: 'by place',
     cloudEvent: 'correlationid',
-    filter: 'one',
+    filter: { many: 'correlationIds' },
     option: ['text', 'message id of the event that this one answers'],
   },
   to: {
@@ -213,7 +213,7 @@ export const ENVELOPE = {
     kept: { sparse: 'recipient' },
     digest: 'by place',
     cloudEvent: 'to',
-    filter: 'one',
+    filter: { many: 'toNames' },
     option: ['name', 'the only consumer that it is meant for'],
   },
   replyTo: {
@@ -222,7 +222,7 @@ export const ENVELOPE = {
     kept: { sparse: 'reply_to' },
     digest: 'by place',
     cloudEvent: 'replyto',
-    filter: 'one',
+    filter: { many: 'replyToNames' },
     option: ['name', 'consumer that awaits the answer'],
   },
   subject: {
@@ -258,7 +258,7 @@ export const ENVELOPE = {
     kept: { sparse: 'organization' },
     digest: 'by place',
     cloudEvent: 'organization',
-    filter: 'one',
+    filter: { many: 'organizations' },
     option: ['text', 'organization'],
   },
   unit: {
@@ -267,7 +267,7 @@ export const ENVELOPE = {
     kept: { sparse: 'unit' },
     digest: 'by place',
     cloudEvent: 'unit',
-    filter: 'one',
+    filter: { many: 'units' },
     option: ['text', 'unit of the organization'],
   },
   properties: {
@@ -363,7 +363,7 @@ export function isSet(value: unknown): boolean {
   return value !== undefined && value !== '' && value !== 0;
 }
 
-/** The field's name in the contract. */
-export function wireName(field: EnvelopeField): string {
+/** The name in the contract of a field, or of another member that is named alike there. */
+export function wireName(field: string): string {
   return field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

@@ -6,21 +6,17 @@ import { ALL_CONTEXTS } from '../names.js';
 import { ENVELOPE, type Envelope, type FieldWith, fieldsWith } from './envelope.js';
 import { EntryKind, isJsonContentType, type LogEntry } from './event.js';
 
-type ManyField = FieldWith<{ filter: { many: string } }>;
-/** Fields by which events are selected: by several values in a criterion that has a name of its own, or by one. */
-export const MANY_FIELDS = fieldsWith<{ filter: { many: string } }>(({ filter }) => typeof filter === 'object');
-export const ONE_FIELDS = fieldsWith<{ filter: 'one' }>(({ filter }) => filter === 'one');
+/** A field by which events are selected, by several values. */
+export type ListField = FieldWith<{ filter: { many: string } }>;
+/** Fields by which events are selected: each by several values, in a criterion that has a name of its own. */
+export const LIST_FIELDS = fieldsWith<{ filter: { many: string } }>(({ filter }) => typeof filter === 'object');
 
-type ManyCriteria = {
-  readonly [Field in ManyField as (typeof ENVELOPE)[Field]['filter']['many']]?: readonly Envelope[Field][];
+type Lists = {
+  readonly [Field in ListField as (typeof ENVELOPE)[Field]['filter']['many']]?: readonly Envelope[Field][];
 };
-/** Empty: not set. */
-export type OneCriteria = { readonly [Field in FieldWith<{ filter: 'one' }>]?: string };
 
-/** Every member that is set has to hold; in a list, one of its members. Empty lists and strings are not set. */
-export interface EventCriteria extends ManyCriteria, OneCriteria {
-  /** A context, or `all`. */
-  readonly context: string;
+/** What is said of events, wherever they are. Every member that is set has to hold; in a list, one of its members. Empty lists are not set. */
+export interface EventFilter extends Lists {
   /** Kinds of entries; empty: OCCURRED. */
   readonly kinds?: readonly EntryKind[];
   readonly properties?: Readonly<Record<string, string>>;
@@ -29,6 +25,12 @@ export interface EventCriteria extends ManyCriteria, OneCriteria {
    * entry without a payload, its own description.
    */
   readonly description?: string;
+}
+
+/** A filter with where and when its events are, and who asks. */
+export interface EventCriteria extends EventFilter {
+  /** A context, or `all`. */
+  readonly context: string;
   /** Created strictly later. */
   readonly startTime?: Micros;
   /** Created strictly earlier. */
@@ -67,18 +69,13 @@ export function compileCriteria(criteria: EventCriteria): EntryMatcher {
 
 function criteriaTests(criteria: EventCriteria): EntryMatcher[] {
   const tests: EntryMatcher[] = [];
-  const equals = (wanted: string | undefined, of: (envelope: Envelope) => string) => {
-    if (wanted !== undefined && wanted !== '') tests.push((entry) => of(entry) === wanted);
-  };
-  if (criteria.context !== ALL_CONTEXTS) equals(criteria.context, ENVELOPE.context.of);
-  for (const field of MANY_FIELDS) {
+  const { context } = criteria;
+  if (context !== ALL_CONTEXTS) tests.push((entry) => entry.context === context);
+  for (const field of LIST_FIELDS) {
     const { of, filter } = ENVELOPE[field];
     const wanted: readonly unknown[] = criteria[filter.many] ?? [];
-    if (wanted.length === 0) continue;
-    const set = new Set(wanted);
-    tests.push((entry) => set.has(of(entry)));
+    if (wanted.length > 0) tests.push(oneOf(wanted, of));
   }
-  for (const field of ONE_FIELDS) equals(criteria[field], ENVELOPE[field].of);
   const { startTime, endTime, consumer } = criteria;
   if (startTime !== undefined) tests.push((e) => e.createdAt > startTime);
   if (endTime !== undefined) tests.push((e) => e.createdAt < endTime);
@@ -94,6 +91,13 @@ function criteriaTests(criteria: EventCriteria): EntryMatcher[] {
     if (criteria.ignoreOwn === true) tests.push((e) => e.issuer !== consumer && e.replyTo !== consumer);
   }
   return tests;
+}
+
+function oneOf(wanted: readonly unknown[], of: (envelope: Envelope) => unknown): EntryMatcher {
+  const [first] = wanted;
+  if (wanted.length === 1) return (entry) => of(entry) === first;
+  const set = new Set(wanted);
+  return (entry) => set.has(of(entry));
 }
 
 function describedBy(text: string): EntryMatcher {

@@ -1,20 +1,16 @@
 // The settings of a consumer as entries of the audit have them: in words, by the names of the contract.
 
-import {
-  type ConsumerFilter,
-  type ConsumerSettings,
-  FILTER_NAMES,
-  RETRY_BACKOFF_NAMES,
-  SETTING_NAMES,
-  settingsInWords,
-} from '../consumers/consumer.js';
+import { type ConsumerSettings, RETRY_BACKOFF_NAMES, SETTING_NAMES, settingsInWords } from '../consumers/consumer.js';
+import { filterInWords } from '../consumers/settings/consumer-filter.js';
 import type { AuditValues } from './audit.js';
 
 /** All of the settings; of the filter, what is set. */
 export function settingsValues(settings: ConsumerSettings): AuditValues {
   const { filter, retryBackoff, ...rest } = settingsInWords(settings);
   return {
-    ...renamed({ ...rest, filter: renamed(withoutUnset(filter), FILTER_NAMES) }, SETTING_NAMES),
+    ...renamed(rest, SETTING_NAMES),
+    // Whichever field said it: `where` can say all.
+    where: filterInWords(filter),
     retry_backoff: renamed(retryBackoff, RETRY_BACKOFF_NAMES),
   };
 }
@@ -27,12 +23,6 @@ export function changedSettings(
   const [before, after] = [settingsValues(former), settingsValues(settings)];
   const changed = Object.keys(after).filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]));
   return { before: only(before, changed), after: only(after, changed) };
-}
-
-function withoutUnset(filter: { readonly [Name in keyof ConsumerFilter]: unknown }) {
-  return Object.fromEntries(
-    Object.entries(filter).filter(([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0)),
-  );
 }
 
 function renamed(values: object, names: Readonly<Record<string, string>>): AuditValues {

@@ -1,7 +1,7 @@
 // Which consumers get what the counters count: their filter has topics and streams, and nothing else.
 
-import { type ConsumerKey, type ConsumerSettings, EVERY_EVENT } from '../consumers/consumer.js';
-import { EntryKind } from '../events/event.js';
+import type { ConsumerKey, ConsumerSettings } from '../consumers/consumer.js';
+import { saysNamesOnly } from '../events/normal-filter.js';
 
 /** Events of a context, or of `all`, by topics and streams; an empty list: whatever theirs is. */
 export interface CountedScope {
@@ -15,8 +15,6 @@ export function countedScope(
   { context }: ConsumerKey,
   { filter, ignoreOwn }: ConsumerSettings,
 ): CountedScope | undefined {
-  const { topics, streams, kinds = [], ...others } = filter;
-  const isElse = Object.values({ ...EVERY_EVENT, ...others }).some((value) => value !== undefined && value.length > 0);
-  const isOccurred = kinds.every((kind) => kind === EntryKind.OCCURRED);
-  return isElse || ignoreOwn || !isOccurred ? undefined : { context, topics, streams };
+  const { topics = [], streams = [] } = filter;
+  return saysNamesOnly(filter) && !ignoreOwn ? { context, topics, streams } : undefined;
 }

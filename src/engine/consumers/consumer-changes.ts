@@ -3,6 +3,7 @@
 
 import {
   applySettings,
+  assertFilterIsSeen,
   type ConsumerSettings,
   differingSettings,
   type SettingsPatch,
@@ -86,6 +87,7 @@ export class ConsumerChanges {
     const { progress, window } = this.#options;
     return this.#apart(async (write) => {
       const former = this.#settings;
+      assertFilterIsSeen(former, patch);
       if (differingSettings(former, patch).length === 0) return;
       const settings = applySettings(former, patch);
       const start = selectsOtherwise(former, settings) ? this.#nextGeneration(window.offset) : undefined;

@@ -32,7 +32,7 @@ import type { ConsumerSession } from './consumer-session.js';
 import { ConsumerSessions, type ConsumerSessionsOptions } from './consumer-sessions.js';
 import type { Subscription } from './consumer-subscription.js';
 import { type ConsumerView, storedView } from './consumer-view.js';
-import type { KnownStreams } from './named/known-streams.js';
+import type { KnownStreams, NamedStream } from './named/known-streams.js';
 import { consumerUnknown } from './ownership/consumer-errors.js';
 import type { DeliveryBatch, MeasureEntry } from './pending-deliveries.js';
 import { countEvents, type Effort, type EventCount, EXACT, ROUGH } from './state/event-count.js';
@@ -50,8 +50,8 @@ export interface ConsumerUse {
 
 /** How a member's call names its consumer. */
 export interface MemberCall extends ConsumerUse {
-  /** Streams, as the request lists them, that have to be there already, as the consumer has; undefined: neither has to. */
-  readonly mustExist: readonly string[] | undefined;
+  /** Streams of the request that have to be there already, as the consumer has; undefined: neither has to. */
+  readonly mustExist: readonly NamedStream[] | undefined;
 }
 
 export interface SubscribeOptions extends MemberCall {
@@ -227,7 +227,8 @@ export class Consumers {
   async create(use: ConsumerUse): Promise<CountedView> {
     if (this.#sessions.draining) throw drainingError();
     const settings = applySettings(DEFAULT_SETTINGS, use.settings);
-    assertSameSettings(await this.#create(use, settings, 'name'), settings);
+    const { filterField } = use.settings;
+    assertSameSettings(await this.#create(use, settings, 'name'), { ...settings, filterField });
     return this.get(use.key);
   }
 

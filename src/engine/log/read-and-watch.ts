@@ -43,13 +43,15 @@ export interface ReadOptions {
   readonly turns: LoopTurns;
   readonly paced: Paced;
   readonly after: Position;
-  /** Go on live instead of ending at the head. */
+  /** The last position that is read; undefined: the head, wherever that is. */
+  readonly upTo?: Position | undefined;
+  /** Go on live instead of ending at the head; without `upTo`. */
   readonly follow: boolean;
   readonly batchSize: number;
 }
 
 /**
- * Reads matching events after a position. With `follow` it ends only by a signal, else at the head. A consumer of the generator
+ * Reads matching events after a position. With `follow` it ends only by a signal, else at its end or the head. A consumer of the generator
  * that does not ask for the next frame holds it back; nothing is read ahead.
  */
 export async function* readEvents(
@@ -84,6 +86,7 @@ class EventReader {
   readonly #source: LogSource;
   readonly #selection: Selection;
   readonly #batchSize: number;
+  readonly #upTo: Position;
   readonly #options: Pick<ReadOptions, 'recipient' | 'paced'>;
   #position: Position;
   #toldPosition: Position;
@@ -93,6 +96,7 @@ class EventReader {
     this.#source = source;
     this.#selection = selection;
     this.#batchSize = options.batchSize;
+    this.#upTo = options.upTo ?? Number.POSITIVE_INFINITY;
     this.#options = options;
     this.#position = options.after;
     this.#toldPosition = options.after;
@@ -102,8 +106,9 @@ class EventReader {
     return this.#position;
   }
 
+  /** Whether there is nothing to read at present, as it is at the head or at its end. */
   get atHead(): boolean {
-    return this.#position >= this.#source.visible;
+    return this.#position >= Math.min(this.#source.visible, this.#upTo);
   }
 
   /** Goes on after a position up to which there is nothing to read. */
@@ -118,7 +123,8 @@ class EventReader {
 
   /** The frames of the next batch: none when nothing matched and there is nothing to tell. */
   async next(): Promise<ReadFrame[]> {
-    const options = { after: this.#position, limit: this.#batchSize };
+    if (this.#position >= this.#upTo) return this.#caughtUp();
+    const options = { after: this.#position, upTo: this.#upTo, limit: this.#batchSize };
     const { entries, scannedTo, gap } = await readFor(this.#options, this.#source, this.#selection, options);
     this.#position = scannedTo;
     const frames: ReadFrame[] = gap === undefined ? [] : [{ kind: 'gap', ...gap }];
@@ -144,13 +150,20 @@ async function readFor(
   { recipient, paced }: Pick<ReadOptions, 'recipient' | 'paced'>,
   source: LogSource,
   selection: Selection,
-  options: { readonly after: Position; readonly limit: number },
+  { upTo, ...options }: { readonly after: Position; readonly upTo?: Position; readonly limit: number },
 ): Promise<ReadBatch> {
   await recipient.ready();
   const { caller } = recipient;
-  const batch = await source.read(selection, { ...options, maxBytes: recipient.reserve(), caller, paced });
+  const read = await source.read(selection, { ...options, maxBytes: recipient.reserve(), caller, paced });
+  const batch = upTo === undefined ? read : within(read, upTo);
   if (batch.entries.length === 0) recipient.unused();
   return batch;
+}
+
+/** What of a batch lies at or below a position. */
+function within(batch: ReadBatch, upTo: Position): ReadBatch {
+  if (batch.scannedTo <= upTo) return batch;
+  return { ...batch, entries: batch.entries.filter(({ position }) => position <= upTo), scannedTo: upTo };
 }
 
 /** Watches what occurs from now on. Never falls further behind than WATCH_MAX_LAG: then it says what it left out. */

@@ -47,6 +47,7 @@ import type { Outgoing, OutgoingMessage } from '../wire/outgoing.js';
 import { BY_NAME, listPage } from '../wire/pages.js';
 import type { PayloadForm } from '../wire/payload-form.js';
 import { durationMs, nameKey, payloadForm, prefixField, readContext, requestIdField, sizeField } from '../wire/wire.js';
+import { whereEcho } from './consumer-filter-wire.js';
 import {
   acknowledgedToWire,
   acknowledgeFromWire,
@@ -155,19 +156,16 @@ export class ConsumerService {
 
   async fetch(request: FetchRequest, context: CallContext): Promise<Uint8Array> {
     const form = payloadForm('payload_encoding', request.payloadEncoding);
-    const { batch, offset, head } = await this.#consumers.fetch(
-      useFromWire('Fetch', request),
-      memberFromWire(request.member),
-      {
-        limit: sizeField('limit', request.limit, FETCH_LIMIT),
-        waitMs: request.wait === undefined ? 0 : durationMs('wait', request.wait, { min: 0, max: MAX_WAIT_MS }),
-        requestId: requestIdField(request.requestId),
-        measure: (entry) => this.#frames.measure(entry, form),
-        address: context.peer,
-        signal: context.signal,
-      },
-    );
-    return this.#frames.fetched(batch, { offset, head }, form);
+    const use = useFromWire('Fetch', request);
+    const { batch, offset, head } = await this.#consumers.fetch(use, memberFromWire(request.member), {
+      limit: sizeField('limit', request.limit, FETCH_LIMIT),
+      waitMs: request.wait === undefined ? 0 : durationMs('wait', request.wait, { min: 0, max: MAX_WAIT_MS }),
+      requestId: requestIdField(request.requestId),
+      measure: (entry) => this.#frames.measure(entry, form),
+      address: context.peer,
+      signal: context.signal,
+    });
+    return this.#frames.fetched(batch, { offset, head, filter: whereEcho(use.settings) }, form);
   }
 
   async acknowledge(request: AcknowledgeRequest, { signal }: CallContext): Promise<AcknowledgeResponse> {
@@ -198,9 +196,10 @@ export class ConsumerService {
   }
 
   async createConsumer(request: CreateConsumerRequest): Promise<CreateConsumerResponse> {
+    const key = nameKey(request);
     const { view, pending } = await this.#consumers.create({
-      key: nameKey(request),
-      settings: settingsFromWire(request.settings),
+      key,
+      settings: settingsFromWire(request.settings, key),
       start: startFromWire('start', request.start),
       call: managementCall('CreateConsumer', request),
     });
@@ -228,9 +227,8 @@ export class ConsumerService {
 
   async updateConsumer(request: UpdateConsumerRequest): Promise<UpdateConsumerResponse> {
     const key = nameKey(request);
-    const patch = updateFromWire(request.settings, request.updateMask);
     const call = managementCall('UpdateConsumer', request);
-    const { view, pending } = await this.#consumers.update(key, patch, call);
+    const { view, pending } = await this.#consumers.update(key, updateFromWire(request, key), call);
     return { consumer: consumerToWire(view, pending) };
   }
 

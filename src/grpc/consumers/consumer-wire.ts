@@ -14,7 +14,7 @@ import type {
   PauseConsumerRequest,
   RejectRequest,
   SubscribeRequest,
-  ConsumerFilter as WireFilter,
+  UpdateConsumerRequest,
   Pause as WirePause,
   RetryBackoff as WireRetryBackoff,
   ConsumerSettings as WireSettings,
@@ -28,7 +28,6 @@ import {
   Ordering as WireOrdering,
 } from '../../../generated/madeleine/v1/consumer_service.js';
 import {
-  type ConsumerFilter,
   type ConsumerKey,
   type ConsumerSettings,
   DEFAULT_SETTINGS,
@@ -53,7 +52,6 @@ import type {
 } from '../../domain/consumers/delivery-types.js';
 import type { ConsumerPause } from '../../domain/consumers/managed/consumer-pause.js';
 import { fieldInvalid } from '../../domain/errors.js';
-import { EVENT_STATUS } from '../../domain/events/event-status.js';
 import { ALL_CONTEXTS } from '../../domain/names.js';
 import type { Acknowledged, Acknowledging } from '../../engine/consumers/consumer-answers.js';
 import type { SubscribeFrame } from '../../engine/consumers/consumer-subscription.js';
@@ -66,23 +64,19 @@ import type { NamedEvents } from '../../engine/log/event-look-up.js';
 import type { NamedPosition } from '../../engine/log/named-position.js';
 import type { Millis } from '../../units.js';
 import { managementCall } from '../wire/management-call.js';
-import { fitsStruct } from '../wire/value-writer.js';
 import {
-  descriptionFilter,
   durationMs,
-  entryKinds,
   filterValues,
   idField,
   laterThanField,
   messageIdField,
   nameKey,
-  nameList,
   requiredName,
-  subjectList,
   textField,
   toDuration,
   toTimestamp,
 } from '../wire/wire.js';
+import { filterPatch, filterSettings, maskedFilter, namedStreams } from './consumer-filter-wire.js';
 import { assertAtMost, greatestNamed } from './named-positions.js';
 
 export const MAX_ACKNOWLEDGEMENTS = 10_000;
@@ -97,11 +91,12 @@ export const CREDIT_BYTES = { default: 1024 * 1024, min: 1024, max: 64 * 1024 * 
 
 /** Which consumer a member's request means, and how it is made if it does not exist and need not. */
 export function useFromWire(call: string, request: SubscribeRequest | FetchRequest): MemberCall {
+  const key = consumerKey(request);
   return {
-    key: consumerKey(request),
+    key,
     start: startFromWire('start', request.start),
-    settings: settingsFromWire(request.settings),
-    mustExist: request.mustExist ? (request.settings?.filter?.streams ?? []) : undefined,
+    settings: settingsFromWire(request.settings, key),
+    mustExist: request.mustExist ? namedStreams(request.settings) : undefined,
     call: managementCall(call, request),
   };
 }
@@ -134,12 +129,12 @@ function bounded(
   return Number(given);
 }
 
-/** Settings of a request: what is not set stays undefined. */
-export function settingsFromWire(settings: WireSettings | undefined): SettingsPatch {
+/** Settings of a request about the consumer: what is not set stays undefined. */
+export function settingsFromWire(settings: WireSettings | undefined, key: ConsumerKey): SettingsPatch {
   if (settings === undefined) return {};
-  const { filter, ackTimeout, maxAttempts, ordering, ignoreOwn, ephemeral, retryBackoff } = settings;
+  const { ackTimeout, maxAttempts, ordering, ignoreOwn, ephemeral, retryBackoff } = settings;
   return {
-    filter: filter === undefined ? undefined : filterFromWire(filter),
+    ...filterPatch(settings, key),
     ackTimeoutMs: ackTimeout === undefined ? undefined : ackTimeoutMs(ackTimeout),
     maxAttempts:
       maxAttempts === undefined
@@ -184,40 +179,25 @@ function orderingFromWire(ordering: WireOrdering): Ordering | undefined {
   }
 }
 
-function filterFromWire(filter: WireFilter): ConsumerFilter {
-  const path = 'settings.filter';
-  const description = descriptionFilter(`${path}.description`, filter.description);
-  const kinds = entryKinds(`${path}.statuses`, filter.statuses);
-  const names = (field: string, values: readonly string[]) => sortedNames(nameList(`${path}.${field}`, values));
-  return {
-    topics: names('topics', filter.topics),
-    streams: names('streams', filter.streams),
-    issuers: names('issuers', filter.issuers),
-    subjects: [...subjectList(`${path}.subjects`, filter.subjects)].sort((a, b) => a - b),
-    tags: names('tags', filter.tags),
-    entityTypes: names('entity_types', filter.entityTypes),
-    ...(kinds.length === 0 ? {} : { kinds }),
-    ...(description === undefined ? {} : { description }),
-  };
-}
-
-function sortedNames(names: readonly string[]): readonly string[] {
-  return [...new Set(names)].sort();
-}
-
 /** What an update changes: the settings that the mask names, those that are not given back to their defaults. */
-export function updateFromWire(settings: WireSettings | undefined, mask: readonly string[] | undefined): SettingsPatch {
+export function updateFromWire(request: UpdateConsumerRequest, consumer: ConsumerKey): SettingsPatch {
+  const { settings, updateMask: mask } = request;
   if (mask === undefined || mask.length === 0) throw fieldInvalid('update_mask', 'is required');
-  const given = settingsFromWire(settings);
-  const keys = Object.entries(SETTING_NAMES) as [keyof ConsumerSettings, string][];
-  const patch: Record<string, unknown> = {};
-  filterValues('update_mask.paths', mask).forEach((path, index) => {
-    const key = keys.find(([, name]) => name === path)?.[0];
+  const paths = filterValues('update_mask.paths', mask);
+  const filterField = maskedFilter(settings, paths);
+  const given = settingsFromWire(settings, consumer);
+  const patch: Record<string, unknown> = { filterField };
+  paths.forEach((path, index) => {
+    const key = path === 'where' ? 'filter' : SETTING_KEYS.get(path);
     if (key === undefined) throw fieldInvalid(`update_mask.paths[${index}]`, `is not a setting: ${path}`);
     patch[key] = given[key] ?? DEFAULT_SETTINGS[key];
   });
   return patch as SettingsPatch;
 }
+
+const SETTING_KEYS: ReadonlyMap<string, keyof ConsumerSettings> = new Map(
+  Object.entries(SETTING_NAMES).map(([key, name]) => [name, key as keyof ConsumerSettings]),
+);
 
 /** Where a new consumer begins, EARLIEST if unset. */
 export function startFromWire(field: string, start: WireStart | undefined): StartPosition {
@@ -450,18 +430,8 @@ function timeToWire(ms: Millis | undefined): Timestamp | undefined {
 }
 
 function settingsToWire(settings: ConsumerSettings): WireSettings {
-  const { filter } = settings;
   return {
-    filter: {
-      topics: [...filter.topics],
-      streams: [...filter.streams],
-      issuers: [...filter.issuers],
-      subjects: [...filter.subjects],
-      tags: [...filter.tags],
-      entityTypes: [...filter.entityTypes],
-      statuses: (filter.kinds ?? []).map((kind) => EVENT_STATUS[kind].wire),
-      description: descriptionToWire(filter.description),
-    },
+    ...filterSettings(settings.filter),
     ackTimeout: toDuration(settings.ackTimeoutMs),
     maxAttempts: settings.maxAttempts,
     ordering: settings.ordering,
@@ -473,11 +443,6 @@ function settingsToWire(settings: ConsumerSettings): WireSettings {
 
 function retryBackoffToWire({ initialMs, maxMs, jitter }: RetryBackoff): WireRetryBackoff {
   return { initial: toDuration(initialMs), max: toDuration(maxMs), jitter };
-}
-
-/** One that clients' decoders would not take is left out, as it is of events. */
-function descriptionToWire(description: string | undefined): WireFilter['description'] {
-  return description === undefined || !fitsStruct(description) ? undefined : JSON.parse(description);
 }
 
 /** A frame of Subscribe that carries no deliveries, encoded. */

@@ -37,15 +37,20 @@ export class DeliveryFrames {
     return this.#writer.finish();
   }
 
-  /** Encodes a FetchResponse. */
+  /** Encodes a FetchResponse. `filter`: the encoded EventFilter to echo; undefined: none. */
   fetched(
     batch: DeliveryBatch,
-    place: { readonly offset: Position; readonly head: Position },
+    {
+      offset,
+      head,
+      filter,
+    }: { readonly offset: Position; readonly head: Position; readonly filter?: Uint8Array | undefined },
     form: PayloadForm,
   ): Uint8Array {
     this.#writer.reset();
-    this.#writer.numberField(3, place.head);
-    this.#writer.numberField(2, place.offset);
+    if (filter !== undefined) this.#writer.messageField(4, filter);
+    this.#writer.numberField(3, head);
+    this.#writer.numberField(2, offset);
     this.#deliveryFields(batch, form);
     return this.#writer.finish();
   }

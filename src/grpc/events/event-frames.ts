@@ -82,12 +82,21 @@ export class EventFrames {
     return [entries.slice(0, end), ...this.parts(entries.slice(end), form)];
   }
 
-  /** Encodes a message whose field 1 is the repeated events: a frame of ReadEvents or WatchEvents, a page of ListEvents. */
-  events(entries: readonly LogEntry[], form: PayloadForm, nextPageToken = ''): Uint8Array {
+  /** Encodes a message whose field 1 is the repeated events: a frame of ReadEvents or WatchEvents. */
+  events(entries: readonly LogEntry[], form: PayloadForm): Uint8Array {
+    return this.#frame((w) => this.#eventFields(w, entries, form));
+  }
+
+  /** Encodes a ListEventsResponse. `filter`: the encoded EventFilter to echo; undefined: none. */
+  listed(
+    { items, nextPageToken }: { readonly items: readonly LogEntry[]; readonly nextPageToken: string },
+    filter: Uint8Array | undefined,
+    form: PayloadForm,
+  ): Uint8Array {
     return this.#frame((w) => {
+      if (filter !== undefined) w.messageField(3, filter);
       w.stringField(2, nextPageToken);
-      for (let index = entries.length - 1; index >= 0; index -= 1)
-        this.#eventField(w, entries[index] as LogEntry, form);
+      this.#eventFields(w, items, form);
     });
   }
 
@@ -113,6 +122,10 @@ export class EventFrames {
     if (isShortened) w.numberField(3, 1);
     w.numberField(2, OUTCOMES[effect]);
     this.#eventField(w, entry, form);
+  }
+
+  #eventFields(w: WireWriter, entries: readonly LogEntry[], form: PayloadForm): void {
+    for (let index = entries.length - 1; index >= 0; index -= 1) this.#eventField(w, entries[index] as LogEntry, form);
   }
 
   #eventField(w: WireWriter, entry: LogEntry, form: PayloadForm): void {

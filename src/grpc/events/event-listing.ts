@@ -14,7 +14,7 @@ import type { Position } from '../../units.js';
 import { listPage, type Read } from '../wire/pages.js';
 import { payloadForm } from '../wire/wire.js';
 import type { EventFrames } from './event-frames.js';
-import { listCriteria } from './event-wire.js';
+import { listCriteria, listEcho } from './event-wire.js';
 
 export interface EventListingOptions {
   readonly queries: Pick<EventQueries, 'list' | 'awaited'>;
@@ -89,7 +89,7 @@ export class EventListing {
     signal.throwIfAborted();
     const { source, frames } = this.#options;
     const form = payloadForm('payload_encoding', request.payloadEncoding);
-    const criteria = listCriteria(request.filter, 'filter.');
+    const criteria = listCriteria(request.filter);
     const { newestFirst } = request;
     const { afterPosition = 0n, beforePosition } = request.filter ?? {};
     const encode = (entry: LogEntry) => frames.encoded(entry, form).byteLength > 0;
@@ -103,7 +103,7 @@ export class EventListing {
     const page = showsAwaited(criteria)
       ? await listPage(request, { ...list, key: PART_KEY, read: (at, limit) => this.#parts(listing, at, limit) })
       : await listPage(request, { ...list, key: LOG_KEY, read: (at, limit) => this.#log(listing, at?.after, limit) });
-    return frames.events(page.items, form, page.nextPageToken);
+    return frames.listed(page, listEcho(request.filter, criteria), form);
   }
 
   /** What follows a place in a listing that shows what is awaited, and perhaps entries. */

@@ -26,26 +26,19 @@ import type { LoopTurns } from '../../lib/loop-turns.js';
 import type { Paced } from '../../lib/paced.js';
 import type { Position } from '../../units.js';
 import { encoded, type MethodCodec, outgoing } from '../wire/definitions.js';
-import { decodeListEvents, decodeReadEvents } from '../wire/filter-decoders.js';
+import { decodeListEvents, decodeReadEvents, decodeWatchEvents } from '../wire/filter-decoders.js';
+import { filterToWire } from '../wire/filter-wire.js';
 import type { Outgoing, OutgoingLane, OutgoingMessage } from '../wire/outgoing.js';
 import type { PayloadForm } from '../wire/payload-form.js';
-import {
-  callerOf,
-  messageIdField,
-  nameList,
-  oneName,
-  payloadForm,
-  readContext,
-  sizeField,
-  textField,
-} from '../wire/wire.js';
+import { callerOf, messageIdField, oneName, payloadForm, readContext, sizeField, textField } from '../wire/wire.js';
 import type { EventFrames } from './event-frames.js';
 import { EventListing } from './event-listing.js';
-import { readCriteria, readNewsFrame, watchNewsFrame } from './event-wire.js';
+import { readCriteria, readNewsFrame, readOpenedFrame, watchCriteria, watchNewsFrame } from './event-wire.js';
 import { type DecodedPush, decodePush, type EncodedBatch, splitBatch, splitPushes } from './push-decoder.js';
 import { PushReader, type ReadPush } from './push-reader.js';
 import { pipelined, type Started } from './push-stream.js';
 import { type PushLimits, toPushCommand } from './push-validation.js';
+import { readingSpan } from './reading-span.js';
 
 const MAX_REASON_BYTES = 1_024;
 
@@ -60,7 +53,7 @@ export function eventCodecs({ maxEventBytes }: PushLimits): Readonly<Record<stri
     listEvents: { decode: decodeListEvents, ...encoded },
     peekEvent: encoded,
     readEvents: { decode: decodeReadEvents, ...outgoing },
-    watchEvents: outgoing,
+    watchEvents: { decode: decodeWatchEvents, ...outgoing },
   };
 }
 
@@ -181,12 +174,14 @@ export class EventService {
   async *readEvents(request: ReadEventsRequest, { signal, peer }: CallContext): AsyncGenerator<OutgoingMessage> {
     const { source, draining, turns, paced } = this.#options;
     const form = payloadForm('payload_encoding', request.payloadEncoding);
+    const { filter, follow } = request;
     const criteria = readCriteria(request);
     const batchSize = sizeField('batch_size', request.batchSize, { default: 256, max: 1_000 });
-    const after = await this.#startOf(request, criteria, signal);
+    const span = await readingSpan(source, request, criteria, signal);
     const lane = this.#options.outgoing.open(peer, signal);
-    const options = { after, follow: request.follow, batchSize, recipient: lane, turns, paced };
+    const options = { ...span, follow, batchSize, recipient: lane, turns, paced };
     try {
+      if (filter !== undefined) yield lane.message(readOpenedFrame(criteria, filter, source.epoch));
       for await (const frame of readEvents(source, selectionOf(criteria), options, { cancelled: signal, draining })) {
         if (frame.kind === 'events') yield* this.#sent(frame.entries, form, lane);
         else yield lane.message(readNewsFrame(frame));
@@ -201,14 +196,16 @@ export class EventService {
   async *watchEvents(request: WatchEventsRequest, { signal, peer }: CallContext): AsyncGenerator<OutgoingMessage> {
     const { source, draining, turns, paced } = this.#options;
     const form = payloadForm('payload_encoding', request.payloadEncoding);
-    const topics = nameList('topics', request.topics);
-    const criteria = { context: readContext('context', request.context), ...(topics.length === 0 ? {} : { topics }) };
+    const criteria = watchCriteria(request);
+    let echo = request.filter && filterToWire(criteria);
     const lane = this.#options.outgoing.open(peer, signal);
     const options = { recipient: lane, turns, paced };
     try {
       for await (const frame of watchEvents(source, selectionOf(criteria), options, { cancelled: signal, draining })) {
         if (frame.kind === 'events') yield* this.#sent(frame.entries, form, lane);
-        else yield lane.message(watchNewsFrame(frame));
+        else yield lane.message(watchNewsFrame(frame, echo));
+        // With the first frame, which is news.
+        echo = undefined;
         if (frame.kind === 'going_away') throw drainingError();
       }
     } finally {
@@ -282,12 +279,6 @@ export class EventService {
     if (key.$case === 'id') return this.#options.queries.byId(key.value);
     const messageId = messageIdField('message_id', key.value);
     return this.#options.queries.byMessageId(readContext('context', context), messageId);
-  }
-
-  /** Where a reader starts: after the position, and past what is not later than the time, without scanning it. */
-  async #startOf(request: ReadEventsRequest, { startTime }: EventCriteria, signal: AbortSignal): Promise<Position> {
-    const after = await this.#afterPosition(request, signal);
-    return startTime === undefined ? after : Math.max(after, await this.#options.source.positionAt(startTime));
   }
 
   #afterPosition({ afterPosition: position }: { afterPosition: bigint }, signal: AbortSignal): Promise<Position> {

@@ -1,83 +1,51 @@
 // The criteria and frames of the event calls, from and to the wire.
 
-import type { EventFilter } from '../../../generated/madeleine/v1/event.js';
+import { EventFilter } from '../../../generated/madeleine/v1/event.js';
 import {
   type ReadEventsRequest,
   ReadEventsResponse,
+  type WatchEventsRequest,
   WatchEventsResponse,
 } from '../../../generated/madeleine/v1/event_service.js';
-import { fieldInvalid } from '../../domain/errors.js';
-import { wireName } from '../../domain/events/envelope.js';
-import { type EventCriteria, ONE_FIELDS, type OneCriteria } from '../../domain/events/event-filter.js';
-import { nameProblem } from '../../domain/names.js';
+import type { EventCriteria } from '../../domain/events/event-filter.js';
+import { normalFilter } from '../../domain/events/normal-filter.js';
 import type { ReadFrame, WatchFrame } from '../../engine/log/read-and-watch.js';
+import { assertSaidOnce, filterToWire, listedFromWire, readFromWire, timelessFromWire } from '../wire/filter-wire.js';
 import {
   descriptionFilter,
-  earlierThanField,
   entryKinds,
-  eventKinds,
-  labelField,
   laterThanField,
   nameList,
   oneName,
-  oneSubject,
   readContext,
   subjectList,
 } from '../wire/wire.js';
 
-const MAX_FILTER_PROPERTIES = 16;
-
-/** Leaves out what is not set, so that criteria compare and compile by what they say. */
-function setOnly<T extends object>(members: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  const set = Object.entries(members).filter(([, value]) => value !== undefined && value !== '' && !isEmptyList(value));
-  return Object.fromEntries(set) as { [K in keyof T]?: Exclude<T[K], undefined> };
-}
-
-function isEmptyList(value: unknown): boolean {
-  return Array.isArray(value) && value.length === 0;
-}
-
 /** The criteria of ListEvents; positions are not among them. */
-export function listCriteria(filter: EventFilter | undefined, path: string): EventCriteria {
-  if (filter === undefined) return { context: readContext(`${path}context`, '') };
-  const label = (name: string, text: string) => labelField(`${path}${name}`, text);
-  return {
-    context: readContext(`${path}context`, filter.context),
-    ...setOnly({
-      kinds: eventKinds(`${path}statuses`, filter.statuses),
-      topics: nameList(`${path}topics`, filter.topics),
-      streams: oneName(`${path}stream`, filter.stream),
-      issuers: oneName(`${path}issuer`, filter.issuer),
-      subjects: oneSubject(`${path}subject`, filter.subject),
-      tags: filter.tag === '' ? [] : [label('tag', filter.tag)],
-      entityTypes: filter.entityType === '' ? [] : [label('entity_type', filter.entityType)],
-      ...oneCriteria(path, filter),
-      properties: propertiesFilter(`${path}properties`, filter.properties),
-      description: descriptionFilter(`${path}description`, filter.description),
-      startTime: laterThanField(`${path}start_time`, filter.startTime),
-      endTime: earlierThanField(`${path}end_time`, filter.endTime),
-    }),
-  };
+export function listCriteria(filter: EventFilter | undefined): EventCriteria {
+  return listedFromWire('filter', filter ?? EventFilter.create());
 }
 
-function oneCriteria(path: string, filter: EventFilter): OneCriteria {
-  return Object.fromEntries(ONE_FIELDS.map((field) => [field, labelField(path + wireName(field), filter[field])]));
-}
-
-function propertiesFilter(field: string, properties: Readonly<Record<string, string>>) {
-  const pairs = Object.entries(properties);
-  if (pairs.length === 0) return undefined;
-  if (pairs.length > MAX_FILTER_PROPERTIES) throw fieldInvalid(field, `has more than ${MAX_FILTER_PROPERTIES} members`);
-  const problem = pairs.map(([key]) => nameProblem(key)).find((found) => found !== undefined);
-  if (problem !== undefined) throw fieldInvalid(field, `a key ${problem}`);
-  return Object.fromEntries(pairs.sort(([a], [b]) => (a < b ? -1 : 1)));
+/** The filter in force of a page of ListEvents, encoded; undefined: the request has none. */
+export function listEcho(filter: EventFilter | undefined, criteria: EventCriteria): Uint8Array | undefined {
+  return filter && EventFilter.encode(filterToWire(criteria, filter)).finish();
 }
 
 /** The criteria of ReadEvents; positions are not among them. */
 export function readCriteria(request: ReadEventsRequest): EventCriteria {
+  const { filter } = request;
+  if (filter === undefined) return formerCriteria(request);
+  assertSaidOnce('filter', saidBeside(request, READ_BESIDE));
+  return readFromWire('filter', filter);
+}
+
+/** What a request of ReadEvents says without the filter. */
+function formerCriteria(request: ReadEventsRequest): EventCriteria {
+  const description = descriptionFilter('description', request.description);
+  const startTime = laterThanField('start_time', request.startTime);
   return {
     context: readContext('context', request.context),
-    ...setOnly({
+    ...normalFilter({
       kinds: entryKinds('statuses', request.statuses),
       topics: nameList('topics', request.topics),
       streams: oneName('stream', request.stream),
@@ -85,10 +53,57 @@ export function readCriteria(request: ReadEventsRequest): EventCriteria {
       subjects: subjectList('subjects', request.subjects),
       tags: nameList('tags', request.tags),
       entityTypes: nameList('entity_types', request.entityTypes),
-      description: descriptionFilter('description', request.description),
-      startTime: laterThanField('start_time', request.startTime),
+      ...(description === undefined ? {} : { description }),
     }),
+    ...(startTime === undefined ? {} : { startTime }),
   };
+}
+
+/** The criteria of WatchEvents. */
+export function watchCriteria(request: WatchEventsRequest): EventCriteria {
+  const { filter, context } = request;
+  if (filter === undefined) {
+    return {
+      context: readContext('context', context),
+      ...normalFilter({ topics: nameList('topics', request.topics) }),
+    };
+  }
+  assertSaidOnce('filter', saidBeside(request, WATCH_BESIDE));
+  return { context: readContext('filter.context', filter.context), ...timelessFromWire('filter', filter) };
+}
+
+/** Fields beside the filter that say what it can say, by their names in the contract. */
+const READ_BESIDE = {
+  ...{
+    context: 'context',
+    topics: 'topics',
+    startTime: 'start_time',
+    stream: 'stream',
+    issuer: 'issuer',
+    subjects: 'subjects',
+  },
+  ...{ tags: 'tags', entityTypes: 'entity_types', statuses: 'statuses', description: 'description' },
+} as const satisfies Partial<Record<keyof ReadEventsRequest, string>>;
+const WATCH_BESIDE = { context: 'context', topics: 'topics' } as const satisfies Partial<
+  Record<keyof WatchEventsRequest, string>
+>;
+
+/** The names of those of the fields that are set. */
+function saidBeside<Field extends string>(
+  request: Readonly<Record<NoInfer<Field>, unknown>>,
+  names: Readonly<Record<Field, string>>,
+): string[] {
+  return (Object.keys(names) as Field[]).filter((field) => isSaid(request[field])).map((field) => names[field]);
+}
+
+function isSaid(value: unknown): boolean {
+  return Array.isArray(value) ? value.length > 0 : value !== undefined && value !== '';
+}
+
+/** The first frame of ReadEvents of a request with a filter, encoded. */
+export function readOpenedFrame(criteria: EventCriteria, filter: EventFilter, logEpoch: number): Uint8Array {
+  const value = { filter: filterToWire(criteria, filter), logEpoch: BigInt(logEpoch) };
+  return ReadEventsResponse.encode({ events: [], frame: { $case: 'opened', value } }).finish();
 }
 
 /** A frame of ReadEvents that carries no events, encoded. */
@@ -109,15 +124,17 @@ function readNews(frame: Exclude<ReadFrame, { kind: 'events' }>): NonNullable<Re
   }
 }
 
-/** A frame of WatchEvents that carries no events, encoded. */
-export function watchNewsFrame(frame: Exclude<WatchFrame, { kind: 'events' }>): Uint8Array {
-  return WatchEventsResponse.encode({ events: [], frame: watchNews(frame) }).finish();
+type WatchNews = Exclude<WatchFrame, { kind: 'events' }>;
+
+/** A frame of WatchEvents that carries no events, encoded. `filter`: the one in force, to be echoed. */
+export function watchNewsFrame(frame: WatchNews, filter?: EventFilter): Uint8Array {
+  return WatchEventsResponse.encode({ events: [], frame: watchNews(frame, filter) }).finish();
 }
 
-function watchNews(frame: Exclude<WatchFrame, { kind: 'events' }>): NonNullable<WatchEventsResponse['frame']> {
+function watchNews(frame: WatchNews, filter: EventFilter | undefined): NonNullable<WatchEventsResponse['frame']> {
   switch (frame.kind) {
     case 'watching':
-      return { $case: 'watching', value: { position: BigInt(frame.position) } };
+      return { $case: 'watching', value: { position: BigInt(frame.position), filter } };
     case 'missed':
       return { $case: 'missed', value: { firstPosition: BigInt(frame.first), lastPosition: BigInt(frame.last) } };
     case 'going_away':

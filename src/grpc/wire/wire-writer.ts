@@ -174,6 +174,12 @@ export class WireWriter {
     this.#head(field, this.mark - mark);
   }
 
+  /** Writes a message field of which the content is encoded. */
+  messageField(field: number, bytes: Uint8Array): void {
+    this.raw(bytes);
+    this.#head(field, bytes.byteLength);
+  }
+
   /** Writes what stands before the content of a message, string or bytes field: its tag and its length. */
   #head(field: number, length: number): void {
     if (field > 15 || length > 0x7f) {

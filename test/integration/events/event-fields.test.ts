@@ -13,7 +13,7 @@ import {
   descriptors,
   EVENT_FIELDS,
   type EventField,
-  filterMember,
+  filterMembers,
   filterTree,
   NEW_EVENT,
   withValue,
@@ -131,12 +131,11 @@ describe('a field of an event', () => {
         return deliveries.flatMap(({ event }) => (event === undefined ? [] : [event]));
       },
     };
-    const fields = fieldsBut(BY_PAYLOAD).flatMap((field) => {
-      const member = filterMember(message, field);
-      return member === undefined ? [] : [{ path: field.path, field, member }];
-    });
+    const fields = fieldsBut(BY_PAYLOAD).flatMap((field) =>
+      filterMembers(message, field).map((member) => ({ name: member.name, field, member })),
+    );
 
-    it.each(fields)('by $path', async ({ field, member }) => {
+    it.each(fields)('by $name', async ({ field, member }) => {
       const events = freshEvents(field);
       const [one] = [await push(events[0]), await push(events[1])];
       const topics = [...new Set(events.map(({ topic }) => String(topic)))];

@@ -17,6 +17,7 @@ import {
   decodeReadEvents,
   decodeSubscribe,
   decodeUpdateConsumer,
+  decodeWatchEvents,
 } from '../../../src/grpc/wire/filter-decoders.js';
 import { STATUS } from '../../../src/grpc/wire/status.js';
 import { pushNumbers } from '../../support/consumers/consumer.js';
@@ -253,7 +254,7 @@ describe('a Value without a kind', () => {
     const calls = new Set(cases.map(({ method }) => method.name.split('/')[1]));
     expect([...calls].sort()).toEqual([
       ...['CheckOrWait', 'CreateConsumer', 'Fetch', 'ListEvents', 'PushEvent', 'PushEventStream', 'PushEvents'],
-      ...['ReadEvents', 'ReplayEditedEvent', 'Subscribe', 'UpdateConsumer'],
+      ...['ReadEvents', 'ReplayEditedEvent', 'Subscribe', 'UpdateConsumer', 'WatchEvents'],
     ]);
   });
 
@@ -434,10 +435,16 @@ describe('found before', () => {
   it.each([
     ['ListEventsRequest', decodeListEvents, ['filter']],
     ['ReadEventsRequest', decodeReadEvents, []],
+    ['ReadEventsRequest', decodeReadEvents, ['filter']],
+    ['WatchEventsRequest', decodeWatchEvents, ['filter']],
     ['SubscribeRequest', decodeSubscribe, ['settings', 'filter']],
+    ['SubscribeRequest', decodeSubscribe, ['settings', 'where']],
     ['FetchRequest', decodeFetch, ['settings', 'filter']],
+    ['FetchRequest', decodeFetch, ['settings', 'where']],
     ['CreateConsumerRequest', decodeCreateConsumer, ['settings', 'filter']],
+    ['CreateConsumerRequest', decodeCreateConsumer, ['settings', 'where']],
     ['UpdateConsumerRequest', decodeUpdateConsumer, ['settings', 'filter']],
+    ['UpdateConsumerRequest', decodeUpdateConsumer, ['settings', 'where']],
   ] as const)('a description with a member __proto__ is kept whole in %s', (name, decode, path) => {
     const fields = Object.fromEntries([
       ['a', { number_value: 1 }],

@@ -90,9 +90,13 @@ export function awaitedEvent({
   return { ...event, description };
 }
 
-/** The member of a message of filters that selects by the field, if it has one: in the singular or the plural. */
-export function filterMember(message: string, { path }: EventField): FieldInfo | undefined {
-  return descriptors.fields(message).find(({ name }) => name === path || name === `${path}s`);
+/** Plurals that are no field's name with an s. */
+const PLURALS: Readonly<Record<string, string>> = { to: 'to_names', reply_to: 'reply_to_names' };
+
+/** The members of a message of filters that select by the field: in the singular, the plural, or both. */
+export function filterMembers(message: string, { path }: EventField): readonly FieldInfo[] {
+  const names = [path, PLURALS[path] ?? `${path}s`];
+  return descriptors.fields(message).filter(({ name }) => names.includes(name));
 }
 
 /** A member of a filter with this field's first value. */

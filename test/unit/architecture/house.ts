@@ -25,15 +25,16 @@ export const HOUSE: Readonly<Record<string, string>> = {
   domain: '',
   'domain/cawins': 'domain domain/events',
   'domain/collections': '',
-  'domain/consumers': 'domain domain/collections domain/events',
+  'domain/consumers': 'domain domain/collections domain/consumers/settings domain/events',
   'domain/consumers/managed': '',
+  'domain/consumers/settings': 'domain/events',
   'domain/descriptions': 'domain domain/json',
   'domain/events': 'domain domain/descriptions',
   'domain/group': `domain domain/cawins domain/collections domain/descriptions domain/events domain/json
     domain/management domain/topics domain/waits`,
   'domain/json': '',
   'domain/statistics': 'domain/consumers domain/events',
-  'domain/management': 'domain domain/consumers domain/events',
+  'domain/management': 'domain domain/consumers domain/consumers/settings domain/events',
   'domain/topics': 'domain/descriptions',
   'domain/waits': 'domain domain/events',
 
@@ -63,7 +64,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'storage/instance': 'storage/embedded storage/ports',
   'storage/mysql/cawins': `domain domain/cawins domain/events domain/group domain/waits lib storage/mysql/sql
     storage/mysql/waits storage/ports`,
-  'storage/mysql/consumers': `domain domain/consumers domain/consumers/managed domain/group domain/json domain/management
+  'storage/mysql/consumers': `domain domain/consumers domain/consumers/managed domain/events domain/group domain/json domain/management
     storage/mysql/sql storage/ports`,
   'storage/mysql/group': `domain domain/cawins domain/events domain/group storage/mysql/consumers storage/mysql/log
     storage/mysql/names storage/mysql/sql storage/mysql/topics storage/mysql/waits storage/ports`,
@@ -99,7 +100,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'grpc/admin': 'domain engine/admin generated grpc/wire lib storage/ports',
   'grpc/cawins': `domain domain/cawins domain/events domain/json engine/cawins engine/group engine/log engine/waits
     generated grpc/events grpc/wire`,
-  'grpc/consumers': `domain domain/consumers domain/consumers/managed domain/events domain/json engine/consumers engine/consumers/named
+  'grpc/consumers': `domain domain/consumers domain/consumers/managed domain/consumers/settings domain/events domain/json engine/consumers engine/consumers/named
     engine/consumers/parked engine/consumers/state engine/group engine/log generated grpc/events grpc/wire lib storage/ports`,
   'grpc/events': `domain domain/descriptions domain/events domain/json domain/waits engine/group engine/log generated
     grpc/wire lib`,

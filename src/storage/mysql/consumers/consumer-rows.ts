@@ -4,11 +4,11 @@ import {
   applySettings,
   type ConsumerSettings,
   DEFAULT_SETTINGS,
-  EVERY_EVENT,
   type SettingsPatch,
 } from '../../../domain/consumers/consumer.js';
 import type { FailureRecord, FailureState } from '../../../domain/consumers/delivery-types.js';
 import type { ConsumerPause } from '../../../domain/consumers/managed/consumer-pause.js';
+import { normalFilter } from '../../../domain/events/normal-filter.js';
 import type { Micros, Position } from '../../../units.js';
 import type { ConsumerRecord } from '../../ports/consumer-storage.js';
 
@@ -77,10 +77,10 @@ export function encodeSettings(settings: ConsumerSettings): string {
   return JSON.stringify(settings);
 }
 
-/** A setting that the row does not have is one that was added since, and has its default. */
+/** A setting that the row does not have is one that was added since, and has its default. Filters of before are in no normal form. */
 export function decodeSettings(text: string): ConsumerSettings {
   const stored = JSON.parse(text) as SettingsPatch;
-  return applySettings(DEFAULT_SETTINGS, { ...stored, filter: { ...EVERY_EVENT, ...stored.filter } });
+  return applySettings(DEFAULT_SETTINGS, { ...stored, filter: normalFilter(stored.filter ?? {}) });
 }
 
 /** A failure record without its texts: who runs the consumer does not need them. */

@@ -215,7 +215,7 @@ export class MysqlEventLog implements EventLog {
 
   /** See EventLog.othersAt. */
   async othersAt(criteria: EventCriteria, positions: readonly Position[]): Promise<ReadonlySet<Position>> {
-    const query = await planPage(this.#database, this.#names.current, criteria);
+    const query = await planPage(this.#database, this.#names.current, criteria, { once: true });
     const { condition, values } = query === undefined ? NOTHING : wholeCondition(query);
     const others = new Set<Position>();
     await inChunks(positions, async (chunk) => {

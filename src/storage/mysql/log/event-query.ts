@@ -7,8 +7,7 @@ import {
   compileCriteria,
   type EntryMatcher,
   type EventCriteria,
-  MANY_FIELDS,
-  ONE_FIELDS,
+  LIST_FIELDS,
 } from '../../../domain/events/event-filter.js';
 import { ALL_CONTEXTS } from '../../../domain/names.js';
 import { idsOf } from '../names/ids-of.js';
@@ -32,11 +31,18 @@ export interface PageQuery {
   readonly undecided: EntryMatcher | undefined;
 }
 
-/** The query for these criteria; undefined when nothing can match because a name was never used. */
+/** Bytes of the values of one statement, about, as far as they are of lists; what goes beyond them is left to the matcher. */
+const MAX_LISTED_BYTES = 2 * 1024 * 1024;
+
+/**
+ * The query for these criteria; undefined when nothing can match because a name was never used. `once`: its conditions are not
+ * repeated for each of the sources, so that they may be longer.
+ */
 export async function planPage(
   queries: Queries,
   names: NameCache,
   criteria: EventCriteria,
+  { once = false }: { readonly once?: boolean } = {},
 ): Promise<PageQuery | undefined> {
   const everywhere = criteria.context === ALL_CONTEXTS;
   if (!everywhere) await names.load(queries, { contexts: [criteria.context] });
@@ -45,14 +51,14 @@ export async function planPage(
   const streamIds = await wantedIds(queries, names, 'stream', criteria);
   const topicIds = await wantedIds(queries, names, 'topic', criteria);
   if (streamIds?.length === 0 || topicIds?.length === 0) return undefined;
-  const builder = new ConditionBuilder();
-  addKinds(builder, criteria.kinds ?? []);
   const sources = leadingSources(streamIds, topicIds);
+  const builder = new ConditionBuilder(MAX_LISTED_BYTES / (once ? 1 : Math.max(1, sources.length)));
+  addKinds(builder, criteria.kinds ?? []);
   if (streamIds !== undefined) builder.oneOf('topic_id', topicIds);
   if (sources.length === 0 && contextId !== undefined) builder.add('context_id = ?', contextId);
   addColumnCriteria(builder, criteria);
-  const isDecided = criteria.properties === undefined && criteria.description === undefined;
-  const { conditions, values } = builder;
+  const { conditions, values, isWhole } = builder;
+  const isDecided = isWhole && criteria.properties === undefined && criteria.description === undefined;
   return { sources, conditions, values, undecided: isDecided ? undefined : compileCriteria(criteria) };
 }
 
@@ -84,32 +90,35 @@ async function wantedIds(
 class ConditionBuilder {
   readonly conditions: string[] = [];
   readonly values: SqlValue[] = [];
+  /** Whether all lists are among the conditions. */
+  isWhole = true;
+  /** Bytes that lists may still have. */
+  #left: number;
+
+  constructor(maxListedBytes: number) {
+    this.#left = maxListedBytes;
+  }
 
   add(condition: string, ...values: SqlValue[]): void {
     this.conditions.push(condition);
     this.values.push(...values);
   }
 
-  equals(column: string, text: string | undefined): void {
-    if (text !== undefined && text !== '') this.add(`${column} = ?`, Buffer.from(text));
-  }
-
-  oneOf(column: string, values: readonly (string | number)[] | undefined): void {
-    if (values === undefined || values.length === 0) return;
-    this.add(
-      `${column} IN (${placeholders(values.length)})`,
-      ...values.map((v) => (typeof v === 'string' ? Buffer.from(v) : v)),
-    );
+  oneOf(column: string, wanted: readonly (string | number)[] | undefined): void {
+    if (wanted === undefined || wanted.length === 0) return;
+    const values = wanted.map((value) => (typeof value === 'string' ? Buffer.from(value) : value));
+    this.#left -= values.reduce<number>((sum, value) => sum + (typeof value === 'number' ? 8 : value.byteLength), 0);
+    if (this.#left < 0) this.isWhole = false;
+    else this.add(`${column} IN (${placeholders(values.length)})`, ...values);
   }
 }
 
 function addColumnCriteria(builder: ConditionBuilder, criteria: EventCriteria): void {
-  for (const field of MANY_FIELDS) {
+  for (const field of LIST_FIELDS) {
     const { kept, filter } = ENVELOPE[field];
     // Names lead by their numbers, or were looked at before.
     if (!('nameId' in kept)) builder.oneOf('column' in kept ? kept.column : kept.sparse, criteria[filter.many]);
   }
-  for (const field of ONE_FIELDS) builder.equals(ENVELOPE[field].kept.sparse, criteria[field]);
   if (criteria.startTime !== undefined) builder.add('created_at > ?', criteria.startTime);
   if (criteria.endTime !== undefined) builder.add('created_at < ?', criteria.endTime);
   const { consumer } = criteria;

@@ -4,11 +4,11 @@ import {
   consumerCriteria,
   DEFAULT_SETTINGS,
   differingSettings,
-  EVERY_EVENT,
   Ordering,
   selectsOtherwise,
   streamCriteria,
 } from '../../../../src/domain/consumers/consumer.js';
+import { EVERY_EVENT } from '../../../../src/domain/consumers/settings/consumer-filter.js';
 import { EntryKind } from '../../../../src/domain/events/event.js';
 
 const key = { context: 'default', name: 'billing' };
@@ -24,7 +24,7 @@ describe('consumer settings', () => {
   });
 
   it('differ only in what is given, named as on the wire', () => {
-    const stored = { ...DEFAULT_SETTINGS, filter: { ...EVERY_EVENT, topics: ['a'] } };
+    const stored = { ...DEFAULT_SETTINGS, filter: { topics: ['a'] } };
     expect(differingSettings(stored, {})).toEqual([]);
     expect(differingSettings(stored, stored)).toEqual([]);
     expect(differingSettings(stored, { filter: EVERY_EVENT, ackTimeoutMs: 1_000, ephemeral: false })).toEqual([
@@ -34,7 +34,7 @@ describe('consumer settings', () => {
   });
 
   it('that differ are told with their units and by their names', () => {
-    const filter = { ...EVERY_EVENT, subjects: [4], kinds: [EntryKind.INVALIDATED], description: '{"a":1}' };
+    const filter = { subjects: [4], kinds: [EntryKind.INVALIDATED], description: '{"a":1}' };
     const stored = { ...DEFAULT_SETTINGS, filter, ackTimeoutMs: 1_500 };
     const other = {
       filter: EVERY_EVENT,
@@ -71,9 +71,7 @@ describe('consumer settings', () => {
       false,
     );
     expect(selectsOtherwise(DEFAULT_SETTINGS, { ...DEFAULT_SETTINGS, ignoreOwn: true })).toBe(true);
-    expect(selectsOtherwise(DEFAULT_SETTINGS, { ...DEFAULT_SETTINGS, filter: { ...EVERY_EVENT, tags: ['x'] } })).toBe(
-      true,
-    );
+    expect(selectsOtherwise(DEFAULT_SETTINGS, { ...DEFAULT_SETTINGS, filter: { tags: ['x'] } })).toBe(true);
   });
 });
 
@@ -87,7 +85,7 @@ describe('consumer criteria', () => {
   });
 
   it('of one stream keep the rest of the filter, and its own context for a consumer of all', () => {
-    const settings = { ...DEFAULT_SETTINGS, filter: { ...EVERY_EVENT, topics: ['a'], streams: ['s', 't'] } };
+    const settings = { ...DEFAULT_SETTINGS, filter: { topics: ['a'], streams: ['s', 't'] } };
     const stream = { context: 'north', name: 's' };
     expect(streamCriteria(key, settings, stream)).toMatchObject({ context: 'default', topics: ['a'], streams: ['s'] });
     expect(streamCriteria({ ...key, context: 'all' }, settings, stream)).toMatchObject({

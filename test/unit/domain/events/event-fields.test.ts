@@ -4,7 +4,7 @@
 import { describe, expect, it } from 'vitest';
 import { SubscribeRequest } from '../../../../generated/madeleine/v1/consumer_service.js';
 import { Event, EventFilter, NewEvent } from '../../../../generated/madeleine/v1/event.js';
-import { ReadEventsRequest } from '../../../../generated/madeleine/v1/event_service.js';
+import { ReadEventsRequest, WatchEventsRequest } from '../../../../generated/madeleine/v1/event_service.js';
 import { applySettings, consumerCriteria, DEFAULT_SETTINGS } from '../../../../src/domain/consumers/consumer.js';
 import { MadeleineError } from '../../../../src/domain/errors.js';
 import { contentDigest } from '../../../../src/domain/events/content-digest.js';
@@ -14,7 +14,7 @@ import { compileCriteria, type EventCriteria } from '../../../../src/domain/even
 import { settingsFromWire } from '../../../../src/grpc/consumers/consumer-wire.js';
 import { decodeEdit, editedCommand } from '../../../../src/grpc/consumers/edited-event.js';
 import { WireEventEncoder } from '../../../../src/grpc/events/event-encoder.js';
-import { listCriteria, readCriteria } from '../../../../src/grpc/events/event-wire.js';
+import { listCriteria, readCriteria, watchCriteria } from '../../../../src/grpc/events/event-wire.js';
 import { decodePush } from '../../../../src/grpc/events/push-decoder.js';
 import { toPushCommand } from '../../../../src/grpc/events/push-validation.js';
 import { encodeCloudEvent } from '../../../../src/outbound/attempt/cloud-event.js';
@@ -26,7 +26,7 @@ import {
   descriptors,
   EVENT_FIELDS,
   type EventField,
-  filterMember,
+  filterMembers,
   filterTree,
   NEW_EVENT,
   withValue,
@@ -215,38 +215,48 @@ function cloudEvent(entry: LogEntry): unknown {
 const NO_FIELDS: readonly string[] = [
   ...['context', 'statuses', 'description', 'start_time', 'end_time', 'after_position', 'before_position'],
   // How to read, not what.
-  ...['follow', 'payload_encoding', 'batch_size'],
+  ...['follow', 'payload_encoding', 'batch_size', 'filter'],
 ];
 
 /** How the criteria of each message of filters come about. A field without a member in it is no criterion there. */
 const FILTERS: readonly (readonly [message: string, criteria: (filter: Uint8Array) => EventCriteria])[] = [
-  ['EventFilter', (filter) => listCriteria(EventFilter.decode(filter), '')],
+  ['EventFilter of ListEvents', (filter) => listCriteria(EventFilter.decode(filter))],
+  [
+    'EventFilter of ReadEvents',
+    (filter) => readCriteria(ReadEventsRequest.decode(encode('ReadEventsRequest', { filter }))),
+  ],
+  [
+    'EventFilter of WatchEvents',
+    (filter) => watchCriteria(WatchEventsRequest.decode(encode('WatchEventsRequest', { filter }))),
+  ],
+  ['EventFilter of consumers', (where) => consumersCriteria({ where })],
   ['ReadEventsRequest', (request) => readCriteria(ReadEventsRequest.decode(request))],
-  ['ConsumerFilter', consumersCriteria],
+  ['ConsumerFilter', (filter) => consumersCriteria({ filter })],
 ];
 
-function consumersCriteria(filter: Uint8Array): EventCriteria {
-  const request = descriptors.encode('madeleine.v1.SubscribeRequest', { settings: { filter } });
-  const { settings } = SubscribeRequest.decode(request);
-  return consumerCriteria(
-    { context: 'default', name: 'c' },
-    applySettings(DEFAULT_SETTINGS, settingsFromWire(settings)),
-  );
+function encode(message: string, tree: Tree): Uint8Array {
+  return descriptors.encode(`madeleine.v1.${message}`, tree);
+}
+
+function consumersCriteria(settings: Tree): EventCriteria {
+  const request = SubscribeRequest.decode(encode('SubscribeRequest', { settings }));
+  // What is addressed to others is none of its.
+  const key = { context: 'default', name: 'to one' };
+  return consumerCriteria(key, applySettings(DEFAULT_SETTINGS, settingsFromWire(request.settings, key)));
 }
 
 describe.each(FILTERS)('%s', (name, criteriaOf) => {
-  const message = `madeleine.v1.${name}`;
-  const members = EVENT_FIELDS.filter(({ path }) => !NO_FIELDS.includes(path)).flatMap((field) => {
-    const member = filterMember(message, field);
-    return member === undefined ? [] : [{ path: field.path, field, member }];
-  });
+  const message = `madeleine.v1.${name.replace(/ .*/, '')}`;
+  const members = EVENT_FIELDS.filter(({ path }) => !NO_FIELDS.includes(path)).flatMap((field) =>
+    filterMembers(message, field).map((member) => ({ name: member.name, field, member })),
+  );
 
   it('has no member but fields of an event, and those that this test names', () => {
     const known = new Set([...members.map(({ member }) => member.name), ...NO_FIELDS]);
     expect(descriptors.fields(message).filter((member) => !known.has(member.name))).toEqual([]);
   });
 
-  it.each(members)('selects by $path', ({ field, member }) => {
+  it.each(members)('selects by $name', ({ field, member }) => {
     const matches = compileCriteria(criteriaOf(descriptors.encode(message, filterTree(member, field))));
     const [one, other] = field.events.map((event) => ({ ...entryOf(event), to: draftOf(event).to }));
     expect([one, other].map((entry) => entry !== undefined && matches(entry))).toEqual([true, false]);

@@ -13,6 +13,10 @@ function known(...names: string[]) {
   return { streams, asked };
 }
 
+function named(...names: string[]) {
+  return names.map((name, index) => ({ field: `streams[${index}]`, name }));
+}
+
 describe('streams that have to be there', () => {
   it('are not asked for where none is named', async () => {
     const { streams, asked } = known();
@@ -22,16 +26,16 @@ describe('streams that have to be there', () => {
 
   it('are asked for together, and pass if all are known', async () => {
     const { streams, asked } = known('a', 'b');
-    await streams.assertPushedTo('all', ['b', 'a', 'b']);
-    expect(asked).toEqual([['all', 'b', 'a', 'b']]);
+    await streams.assertPushedTo('all', named('b', 'a', 'b'));
+    expect(asked).toEqual([['all', 'b', 'a']]);
   });
 
-  it('are named one by one where they are unknown, by their places in the request', async () => {
+  it('are named one by one where they are unknown, by their fields of the request', async () => {
     const { streams } = known('b');
-    await expect(streams.assertPushedTo('default', ['c', 'b', 'a', 'c'])).rejects.toMatchObject({
+    await expect(streams.assertPushedTo('default', named('c', 'b', 'a', 'c'))).rejects.toMatchObject({
       reason: 'STREAM_UNKNOWN',
-      message: 'settings.filter.streams[0]: nobody ever pushed to a stream "c"',
-      violations: [0, 2, 3].map((index) => ({ field: `settings.filter.streams[${index}]` })),
+      message: 'streams[0]: nobody ever pushed to a stream "c"',
+      violations: [0, 2, 3].map((index) => ({ field: `streams[${index}]` })),
     });
   });
 });
