@@ -3,6 +3,7 @@
 import type { Event } from '../../../generated/madeleine/v1/event.js';
 import type { ReadEventsRequest, ReadEventsResponse } from '../../../generated/madeleine/v1/event_service.js';
 import { eventJson, eventLine } from '../text/event-json.js';
+import { assertInForce } from './filter-echo.js';
 import { type FrameResult, KeptStream } from './reconnect.js';
 import type { Session } from './run.js';
 
@@ -19,6 +20,8 @@ export class EventReader {
   #left: number;
   /** The position up to which everything was printed or does not match. */
   #position: bigint;
+  /** Whether the next frame is the first one of its stream. */
+  #isFirst = true;
 
   constructor({ session, request, limit }: EventReaderOptions) {
     this.#session = session;
@@ -31,7 +34,10 @@ export class EventReader {
   async run(): Promise<void> {
     const { client, signal, output } = this.#session;
     const stream = new KeptStream<ReadEventsResponse>({
-      open: () => client.events.readEvents({ ...this.#request, afterPosition: this.#position }, { signal }),
+      open: () => {
+        this.#isFirst = true;
+        return client.events.readEvents({ ...this.#request, afterPosition: this.#position }, { signal });
+      },
       onFrame: (frame) => this.#onFrame(frame),
       endless: this.#request.follow === true,
       signal,
@@ -40,7 +46,9 @@ export class EventReader {
     await stream.run();
   }
 
-  async #onFrame({ events, frame }: ReadEventsResponse): Promise<FrameResult> {
+  async #onFrame(response: ReadEventsResponse): Promise<FrameResult> {
+    if (this.#isFirst) this.#assertOpened(response);
+    const { events, frame } = response;
     const wanted = events.slice(0, this.#left);
     await printEvents(this.#session, wanted);
     this.#position = wanted.at(-1)?.position ?? this.#position;
@@ -54,6 +62,12 @@ export class EventReader {
       this.#position = frame.value.position;
     }
     return frame?.$case === 'goingAway' ? 'again' : 'more';
+  }
+
+  /** Throws before anything is printed that was not asked for. */
+  #assertOpened({ frame }: ReadEventsResponse): void {
+    this.#isFirst = false;
+    assertInForce(this.#request.filter, frame?.$case === 'opened' ? frame.value.filter : undefined);
   }
 }
 

@@ -8,6 +8,7 @@ import {
 } from '../../../generated/madeleine/v1/consumer_service.js';
 import { deliveryJson, deliveryLine } from '../text/event-json.js';
 import { AckBatcher } from './ack-batcher.js';
+import { assertInForce } from './filter-echo.js';
 import { type FrameResult, KeptStream } from './reconnect.js';
 import type { Session } from './run.js';
 
@@ -56,6 +57,7 @@ export class Subscriber {
   }
 
   async #onFrame({ deliveries, frame }: SubscribeResponse): Promise<FrameResult> {
+    if (frame?.$case === 'opened') assertInForce(this.#request.settings?.where, frame.value.consumer?.settings?.where);
     for (const delivery of deliveries) {
       await this.#print(delivery);
       const { lease, event } = delivery;

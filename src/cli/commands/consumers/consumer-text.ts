@@ -3,12 +3,13 @@
 import {
   type Consumer,
   ConsumerActivity,
-  type ConsumerFilter,
   Ordering,
   type RetryBackoff,
   type SeekConsumerResponse,
 } from '../../../../generated/madeleine/v1/consumer_service.js';
-import { Subject } from '../../../../generated/madeleine/v1/event.js';
+import { type EventFilter, Subject } from '../../../../generated/madeleine/v1/event.js';
+import { ENVELOPE, wireName } from '../../../domain/events/envelope.js';
+import { LIST_FIELDS } from '../../../domain/events/event-filter.js';
 import { enumText } from '../../text/enum-text.js';
 import { statusText } from '../../text/event-json.js';
 import type { Column } from '../../text/output.js';
@@ -49,7 +50,8 @@ export const CONSUMER_COLUMNS: readonly Column<Consumer>[] = [
   { title: 'CREATED AT', text: ({ createdAt }) => timestampText(createdAt) },
   { title: 'GENERATION', text: ({ generation }) => String(generation) },
   { title: 'OWNER', text: ({ owner }) => owner },
-  { title: 'FILTER', text: ({ settings }) => filterText(settings?.filter) },
+  // A server that is older tells it by `filter` alone.
+  { title: 'FILTER', text: ({ settings }) => filterText(settings?.where ?? settings?.filter) },
   {
     title: 'ACK TIMEOUT',
     text: ({ settings }) => (settings?.ackTimeout === undefined ? '' : durationText(settings.ackTimeout)),
@@ -85,17 +87,19 @@ function retryText(backoff: RetryBackoff | undefined): string {
   return `after ${durationText(backoff.initial)}, doubled up to ${durationText(backoff.max)}${chance}`;
 }
 
-function filterText(filter: ConsumerFilter | undefined): string {
+function filterText(filter: Partial<EventFilter> | undefined): string {
   if (filter === undefined) return 'every event';
+  const lists = LIST_FIELDS.map((field) => {
+    const values: readonly (string | number)[] = filter[ENVELOPE[field].filter.many] ?? [];
+    const words = field === 'subject' ? values.map((value) => enumText(Subject, 'SUBJECT_', Number(value))) : values;
+    return [wireName(field).replaceAll('_', ' '), words] as const;
+  });
+  const { statuses = [], properties = {}, description } = filter;
   const parts = [
-    ['topic', filter.topics],
-    ['stream', filter.streams],
-    ['issuer', filter.issuers],
-    ['subject', filter.subjects.map((subject) => enumText(Subject, 'SUBJECT_', subject))],
-    ['tag', filter.tags],
-    ['entity type', filter.entityTypes],
-    ['status', filter.statuses.map(statusText)],
-    ['payload with', filter.description === undefined ? [] : [JSON.stringify(filter.description)]],
+    ...lists,
+    ['status', statuses.map(statusText)],
+    ...Object.entries(properties).map(([key, value]) => ['property', [`${key}=${value}`]] as const),
+    ['payload with', description === undefined ? [] : [JSON.stringify(description)]],
   ] as const;
   const set = parts.filter(([, values]) => values.length > 0).map(([name, values]) => `${name} ${values.join(' | ')}`);
   return set.length === 0 ? 'every event' : set.join(', ');

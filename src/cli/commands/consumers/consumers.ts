@@ -8,6 +8,7 @@ import {
 } from '../../../../generated/madeleine/v1/consumer_service.js';
 import { calls, commandGroup, deletes, listCommand, lists, shows } from '../../connection/calls.js';
 import { UsageError } from '../../connection/failures.js';
+import { assertInForce } from '../../connection/filter-echo.js';
 import type { ClientOptions } from '../../connection/run.js';
 import type { CliDeps } from '../../deps.js';
 import { messageJson, messageView } from '../../text/event-json.js';
@@ -16,7 +17,7 @@ import { CONSUMER, consumerCommand } from './consumer-command.js';
 import { LIST_COLUMNS, seekText } from './consumer-text.js';
 import { printExplanation } from './explain-consumer.js';
 import { pauseConsumer, resumeConsumer } from './pause.js';
-import { addSettingsFlags, type SettingsFlags, settingsMask, settingsOf } from './settings-options.js';
+import { addSettingsFlags, changedSettings, type SettingsFlags, settingsMask, settingsOf } from './settings-options.js';
 
 interface ConsumerFlags extends ClientOptions, SettingsFlags {
   readonly context?: string;
@@ -85,7 +86,11 @@ function createConsumer(deps: CliDeps): Command {
           ...keyOf(name, flags),
           ...defined({ settings: settingsOf(flags), start: flags.start }),
         }),
-        call: ({ consumers }, request, options) => consumers.createConsumer(request, options),
+        call: async ({ consumers }, request, options) => {
+          const answer = await consumers.createConsumer(request, options);
+          assertInForce(request.settings?.where, answer.consumer?.settings?.where);
+          return answer;
+        },
         item: ({ consumer }) => consumer,
       }),
     );
@@ -107,11 +112,11 @@ function updateConsumer(deps: CliDeps): Command {
 
 /** The settings that change, and the mask that names them. */
 function changes(flags: ConsumerFlags) {
-  const settings = settingsOf(flags) ?? {};
+  const settings = changedSettings(flags);
   const updateMask = settingsMask(settings);
   if (flags.anyEvent === true) {
-    if (settings.filter !== undefined) throw new UsageError('--any-event goes with no other selection of events');
-    updateMask.push('filter');
+    if (settings.where !== undefined) throw new UsageError('--any-event goes with no other selection of events');
+    updateMask.push('where');
   }
   if (updateMask.length === 0) throw new UsageError('give at least one setting to change');
   return { settings, updateMask };

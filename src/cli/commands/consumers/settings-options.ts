@@ -1,35 +1,18 @@
 // The flags of a consumer's settings, shared by subscribe and `consumers create|update`.
 
 import type { Command } from 'commander';
-import type {
-  ConsumerFilter,
-  ConsumerSettings,
-  Ordering,
-  RetryBackoff,
-} from '../../../../generated/madeleine/v1/consumer_service.js';
-import type { EventStatus, Subject } from '../../../../generated/madeleine/v1/event.js';
-import type { Seconds } from '../../text/time-text.js';
 import {
-  collect,
-  count,
-  defined,
-  description,
-  duration,
-  entryStatuses,
-  ordering,
-  share,
-  subjects,
-} from '../../text/values.js';
+  ConsumerFilter,
+  type ConsumerSettings,
+  type Ordering,
+  type RetryBackoff,
+} from '../../../../generated/madeleine/v1/consumer_service.js';
+import { EventFilter } from '../../../../generated/madeleine/v1/event.js';
+import type { Seconds } from '../../text/time-text.js';
+import { count, defined, duration, ordering, share } from '../../text/values.js';
+import { addFilterFlags, type FilterFlags, filterOf } from '../filters/filter-options.js';
 
-export interface SettingsFlags {
-  readonly topic?: readonly string[];
-  readonly stream?: readonly string[];
-  readonly issuer?: readonly string[];
-  readonly subject?: readonly Subject[];
-  readonly tag?: readonly string[];
-  readonly entityType?: readonly string[];
-  readonly status?: readonly EventStatus[];
-  readonly description?: Readonly<Record<string, unknown>>;
+export interface SettingsFlags extends FilterFlags {
   readonly ackTimeout?: Seconds;
   readonly maxAttempts?: number;
   readonly ordering?: Ordering;
@@ -41,19 +24,7 @@ export interface SettingsFlags {
 }
 
 export function addSettingsFlags(command: Command): Command {
-  return command
-    .option('--topic <name>', 'only this topic; repeatable', collect)
-    .option('--stream <name>', 'only this stream; repeatable', collect)
-    .option('--issuer <name>', 'only this issuer; repeatable', collect)
-    .option('--subject <subject>', 'only this subject; repeatable', subjects)
-    .option('--tag <text>', 'only this tag; repeatable', collect)
-    .option('--entity-type <text>', 'only this class of entities; repeatable', collect)
-    .option(
-      '--status <status>',
-      'occurred (default), invalidated, expired or transferred entries; repeatable',
-      entryStatuses,
-    )
-    .option('--description <json>', 'only what has this in its payload', description)
+  return addFilterFlags(command)
     .option('--ack-timeout <duration>', 'deliver again what is not acknowledged within this (default 60s)', duration)
     .option('--max-attempts <n>', 'deliveries before an event is parked (default 10)', count)
     .option(
@@ -73,10 +44,27 @@ export function addSettingsFlags(command: Command): Command {
 /** The settings that were given; undefined if none was, which means as stored. */
 export function settingsOf(flags: SettingsFlags): Partial<ConsumerSettings> | undefined {
   const { ackTimeout, maxAttempts, ordering: order, ignoreOwn, ephemeral } = flags;
-  const [filter, retryBackoff] = [filterOf(flags), retryBackoffOf(flags)];
-  const settings = defined({ filter, ackTimeout, maxAttempts, ordering: order, ignoreOwn, ephemeral, retryBackoff });
-  return Object.keys(settings).length === 0 ? undefined : settings;
+  const [selection, retryBackoff] = [selectionOf(filterOf(flags)), retryBackoffOf(flags)];
+  const settings = defined({ ackTimeout, maxAttempts, ordering: order, ignoreOwn, ephemeral, retryBackoff });
+  const given = { ...selection, ...settings };
+  return Object.keys(given).length === 0 ? undefined : given;
 }
+
+/** The settings to change: a filter by `where`, which can replace any other. */
+export function changedSettings(flags: SettingsFlags): Partial<ConsumerSettings> {
+  const { filter: _, ...settings } = settingsOf(flags) ?? {};
+  const where = filterOf(flags);
+  return where === undefined ? settings : { ...settings, where: EventFilter.fromPartial(where) };
+}
+
+/** What can be said by `filter` is said by it: a server that does not know `where` would make a consumer of every event. */
+function selectionOf(filter: Partial<EventFilter> | undefined): Partial<ConsumerSettings> {
+  if (filter === undefined) return {};
+  const isFormer = Object.keys(filter).every((member) => member in FORMER);
+  return isFormer ? { filter: ConsumerFilter.fromPartial(filter) } : { where: EventFilter.fromPartial(filter) };
+}
+
+const FORMER = ConsumerFilter.create();
 
 /** The names of the given settings in the contract's words, for an update mask. */
 export function settingsMask(settings: Partial<ConsumerSettings>): string[] {
@@ -87,20 +75,4 @@ export function settingsMask(settings: Partial<ConsumerSettings>): string[] {
 function retryBackoffOf({ retryInitial, retryMax, retryJitter }: SettingsFlags): RetryBackoff | undefined {
   const given = [retryInitial, retryMax, retryJitter].some((part) => part !== undefined);
   return given ? { initial: retryInitial, max: retryMax, jitter: retryJitter } : undefined;
-}
-
-function filterOf(flags: SettingsFlags): ConsumerFilter | undefined {
-  const { topic = [], stream = [], issuer = [], subject = [], tag = [], entityType = [], status = [] } = flags;
-  const lists = [topic, stream, issuer, subject, tag, entityType, status];
-  if (flags.description === undefined && lists.every((list) => list.length === 0)) return undefined;
-  return {
-    topics: [...topic],
-    streams: [...stream],
-    issuers: [...issuer],
-    subjects: [...subject],
-    tags: [...tag],
-    entityTypes: [...entityType],
-    statuses: [...status],
-    description: flags.description,
-  };
 }

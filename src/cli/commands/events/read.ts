@@ -4,13 +4,11 @@ import type { Command } from 'commander';
 import { EventReader } from '../../connection/event-reader.js';
 import { type ClientOptions, clientCommand, runClient } from '../../connection/run.js';
 import type { CliDeps } from '../../deps.js';
-import type { Seconds } from '../../text/time-text.js';
 import { count, defined, time, uint64 } from '../../text/values.js';
-import { addFilterFlags, type FilterFlags, readRequest } from './event-options.js';
+import { addReadFlags, type ReadFilterFlags, readRequest } from './read-options.js';
 
-interface ReadFlags extends ClientOptions, FilterFlags {
+interface ReadFlags extends ClientOptions, ReadFilterFlags {
   readonly after?: bigint;
-  readonly since?: Seconds;
   readonly limit?: number;
   readonly follow?: true;
 }
@@ -23,7 +21,7 @@ Examples:
   $ madeleine read --context all --after 1000 --follow --json`;
 
 export function readCommand(deps: CliDeps): Command {
-  return addFilterFlags(clientCommand('read', 'print stored events in commit order'))
+  return addReadFlags(clientCommand('read', 'print stored events in commit order'))
     .option('--after <position>', 'begin after this position', uint64)
     .option(
       '--since <time>',
@@ -34,8 +32,8 @@ export function readCommand(deps: CliDeps): Command {
     .option('--follow', 'go on with new events; Ctrl-C ends it')
     .addHelpText('after', HELP)
     .action(async (flags: ReadFlags) => {
-      const { after: afterPosition, since: startTime, follow, limit } = flags;
-      const request = { ...readRequest(flags), ...defined({ afterPosition, startTime, follow }) };
+      const { after: afterPosition, follow, limit } = flags;
+      const request = { ...readRequest(flags), ...defined({ afterPosition, follow }) };
       await runClient(deps, flags, (session) => new EventReader({ session, request, ...defined({ limit }) }).run(), {
         endless: follow === true && limit === undefined,
         unread: 'end at once',

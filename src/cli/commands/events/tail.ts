@@ -1,17 +1,18 @@
 // `madeleine tail`: prints what occurs from now on, after the last few events if asked for.
 
 import type { Command } from 'commander';
-import { type Event, type EventFilter, PayloadEncoding } from '../../../../generated/madeleine/v1/event.js';
+import { type Event, PayloadEncoding } from '../../../../generated/madeleine/v1/event.js';
 import { ALL_CONTEXTS } from '../../../domain/names.js';
 import { EventReader, printEvents } from '../../connection/event-reader.js';
 import { UsageError } from '../../connection/failures.js';
+import { assertInForce } from '../../connection/filter-echo.js';
 import { allPages } from '../../connection/pages.js';
 import { type ClientOptions, clientCommand, runClient, type Session } from '../../connection/run.js';
 import type { CliDeps } from '../../deps.js';
 import { count, countOrZero, defined } from '../../text/values.js';
-import { addFilterFlags, type FilterFlags, readRequest } from './event-options.js';
+import { addReadFlags, type ReadFilterFlags, readFilter, readRequest } from './read-options.js';
 
-interface TailFlags extends ClientOptions, FilterFlags {
+interface TailFlags extends ClientOptions, ReadFilterFlags {
   readonly last: number;
   readonly limit?: number;
 }
@@ -25,7 +26,7 @@ Examples:
   $ madeleine tail --context all --json`;
 
 export function tailCommand(deps: CliDeps): Command {
-  return addFilterFlags(clientCommand('tail', 'print events as they occur; Ctrl-C ends it'))
+  return addReadFlags(clientCommand('tail', 'print events as they occur; Ctrl-C ends it'))
     .option('-n, --last <n>', 'begin with the last n events, 1000 at most', countOrZero, 0)
     .option('--limit <n>', 'stop after so many new events', count)
     .addHelpText('after', HELP)
@@ -47,10 +48,8 @@ export function tailCommand(deps: CliDeps): Command {
     });
 }
 
-function checkFlags({ last, subject, tag, entityType }: TailFlags): void {
+function checkFlags({ last }: TailFlags): void {
   if (last > 1000) throw new UsageError('--last is 1000 at most');
-  const several = [subject, tag, entityType].some((values) => (values?.length ?? 0) > 1);
-  if (last > 0 && several) throw new UsageError('--last goes with one --subject, --tag and --entity-type at most');
 }
 
 async function newestPosition({ client }: Session): Promise<bigint> {
@@ -62,24 +61,13 @@ async function newestPosition({ client }: Session): Promise<bigint> {
 /** The newest `last` matching events at or below the head, oldest first. */
 async function lastEvents({ client }: Session, flags: TailFlags, head: bigint): Promise<readonly Event[]> {
   const { PAYLOAD_ENCODING_BYTES: payloadEncoding } = PayloadEncoding;
-  const selection = { filter: listFilter(flags, head), newestFirst: true, payloadEncoding };
+  const filter = { ...readFilter(flags), beforePosition: head + 1n };
+  const selection = { filter, newestFirst: true, payloadEncoding };
   const newest = await allPages(async (page) => {
     const request = { ...selection, ...page };
-    const { events: items, nextPageToken } = await client.call((options) => client.events.listEvents(request, options));
-    return { items, nextPageToken };
+    const answer = await client.call((options) => client.events.listEvents(request, options));
+    assertInForce(filter, answer.filter);
+    return { items: answer.events, nextPageToken: answer.nextPageToken };
   }, flags.last);
   return newest.toReversed();
-}
-
-function listFilter(flags: TailFlags, head: bigint): Partial<EventFilter> {
-  const { context, stream, issuer, topic = [], status = [] } = flags;
-  const [subject] = flags.subject ?? [];
-  const [tag] = flags.tag ?? [];
-  const [entityType] = flags.entityType ?? [];
-  return {
-    ...defined({ context, stream, issuer, subject, tag, entityType }),
-    topics: [...topic],
-    statuses: [...status],
-    beforePosition: head + 1n,
-  };
 }
