@@ -158,6 +158,8 @@ const PAGES: readonly HotOperation[] = [false, true].flatMap((newestFirst) => [
   page('a stream with few events', 2 * PAGE, { streams: streams(NAMES) }, { newestFirst }),
   page('several streams', 12 * FEW, { streams: streams(1, 2, 3, NAMES) }, { newestFirst }),
   page('a stream and a topic', SCAN, { streams: streams(1), topics: topics(1) }, { newestFirst }),
+  page('a stream, and a topic with few events', SCAN, { streams: streams(1), topics: topics(NAMES) }, { newestFirst }),
+  page('a session that there is not', SCAN, { sessionIds: ['none'], consumer: 'c' }, { newestFirst }),
   page('one topic, as a consumer', SCAN, { topics: topics(1), consumer: 'c', ignoreOwn: true }, { newestFirst }),
   page('one topic, INVALIDATED ones', SCAN, { topics: topics(1), kinds: [EntryKind.INVALIDATED] }, { newestFirst }),
   page('INVALIDATED ones', SCAN, { kinds: [EntryKind.INVALIDATED] }, { newestFirst }),

@@ -269,7 +269,18 @@ export class MysqlEventLog implements EventLog {
     // How far a page may look need not be asked where enough lies near, or nothing farther away.
     const isAll = near.after === options.after && near.upTo === options.upTo;
     if (isAll || found.candidates.length * ENOUGH_FRACTION >= options.limit) return found;
-    return lookAt(await this.#scanRange(query, options));
+    return this.#lookFar(query, options);
+  }
+
+  /** Looks as far as one page may, by the ranges of the query that reach farther. */
+  async #lookFar(query: PageQuery, options: ReadPageOptions): Promise<{ range: PositionRange; candidates: RowSize[] }> {
+    const range = await this.#scanRange(query, options);
+    const { otherwise } = query;
+    const isAll = range.after === options.after && range.upTo === options.upTo;
+    const other = isAll || otherwise === undefined ? range : await this.#scanRange(otherwise, options);
+    const isFarther = other.upTo - other.after > range.upTo - range.after;
+    const best = isFarther && otherwise !== undefined ? { by: otherwise, range: other } : { by: query, range };
+    return { range: best.range, candidates: await this.#candidates(best.by, best.range, options) };
   }
 
   /** The part of the range that may be looked at without passing MAX_SCANNED_ROWS of the sources. */

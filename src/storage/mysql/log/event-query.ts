@@ -29,9 +29,11 @@ export interface PageQuery {
   readonly values: readonly SqlValue[];
   /** Criteria that SQL does not decide. */
   readonly undecided: EntryMatcher | undefined;
+  /** A query for as much that is led by other ranges, of which perhaps fewer rows have to be passed over. */
+  readonly otherwise?: PageQuery | undefined;
 }
 
-/** Bytes of the values of one statement, about, as far as they are of lists; what goes beyond them is left to the matcher. */
+/** Bytes of the texts in lists that one statement has; lists that go beyond them are left to the matcher. */
 const MAX_LISTED_BYTES = 2 * 1024 * 1024;
 
 /**
@@ -51,11 +53,31 @@ export async function planPage(
   const streamIds = await wantedIds(queries, names, 'stream', criteria);
   const topicIds = await wantedIds(queries, names, 'topic', criteria);
   if (streamIds?.length === 0 || topicIds?.length === 0) return undefined;
-  const sources = leadingSources(streamIds, topicIds);
-  const builder = new ConditionBuilder(MAX_LISTED_BYTES / (once ? 1 : Math.max(1, sources.length)));
+  const parts = { criteria, contextId, once, ids: { stream_id: streamIds, topic_id: topicIds } };
+  // Streams are narrower than topics, most often.
+  if (streamIds === undefined) return ledBy(topicIds === undefined ? undefined : 'topic_id', parts);
+  return { ...ledBy('stream_id', parts), otherwise: topicIds && ledBy('topic_id', parts) };
+}
+
+/** What a query is made of. */
+interface QueryParts {
+  readonly criteria: EventCriteria;
+  readonly contextId: number | undefined;
+  readonly once: boolean;
+  /** Numbers of what is named; undefined: nothing is. */
+  readonly ids: { readonly [Column in PageSource['column']]: readonly number[] | undefined };
+}
+
+/** The query that is led by the ranges of a column; undefined: by the primary key. */
+function ledBy(column: PageSource['column'] | undefined, { criteria, contextId, once, ids }: QueryParts): PageQuery {
+  const sources = column === undefined ? [] : (ids[column] ?? []).map((id) => ({ column, id }));
+  // The same for either column: what is left to the matcher is then the same, too.
+  const repeated = once ? 1 : Math.max(1, ids.stream_id?.length ?? 0, ids.topic_id?.length ?? 0);
+  const builder = new ConditionBuilder(MAX_LISTED_BYTES / repeated);
   addKinds(builder, criteria.kinds ?? []);
-  if (streamIds !== undefined) builder.oneOf('topic_id', topicIds);
-  if (sources.length === 0 && contextId !== undefined) builder.add('context_id = ?', contextId);
+  if (column === 'stream_id') builder.oneOf('topic_id', ids.topic_id);
+  if (column === 'topic_id') builder.oneOf('stream_id', ids.stream_id);
+  if (column === undefined && contextId !== undefined) builder.add('context_id = ?', contextId);
   addColumnCriteria(builder, criteria);
   const { conditions, values, isWhole } = builder;
   const isDecided = isWhole && criteria.properties === undefined && criteria.description === undefined;
@@ -65,15 +87,6 @@ export async function planPage(
 function addKinds(builder: ConditionBuilder, kinds: readonly EntryKind[]): void {
   if (ENTRY_KINDS.every((kind) => kinds.includes(kind))) return;
   builder.add(kinds.length === 0 ? `kind = ${EntryKind.OCCURRED}` : `kind IN (${kinds.map(Number).join(', ')})`);
-}
-
-/** The index ranges that lead: streams are narrower than topics. */
-function leadingSources(
-  streamIds: readonly number[] | undefined,
-  topicIds: readonly number[] = [],
-): PageQuery['sources'] {
-  if (streamIds !== undefined) return streamIds.map((id) => ({ column: 'stream_id', id }));
-  return topicIds.map((id) => ({ column: 'topic_id', id }));
 }
 
 /** Numbers of the streams or topics that the criteria name, without those never used; undefined: they name none. */
@@ -107,7 +120,7 @@ class ConditionBuilder {
   oneOf(column: string, wanted: readonly (string | number)[] | undefined): void {
     if (wanted === undefined || wanted.length === 0) return;
     const values = wanted.map((value) => (typeof value === 'string' ? Buffer.from(value) : value));
-    this.#left -= values.reduce<number>((sum, value) => sum + (typeof value === 'number' ? 8 : value.byteLength), 0);
+    for (const value of values) if (typeof value !== 'number') this.#left -= value.byteLength;
     if (this.#left < 0) this.isWhole = false;
     else this.add(`${column} IN (${placeholders(values.length)})`, ...values);
   }
