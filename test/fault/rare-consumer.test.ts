@@ -36,7 +36,7 @@ beforeAll(async () => {
   const admin = await createConnection(engine.adminUrl);
   await admin.query('CREATE DATABASE rare');
   await admin.end();
-  const database = new Database({ url, poolSize: 1, random: Math.random });
+  const database = new Database({ url, poolSize: 2, random: Math.random });
   await migrate(database);
   await database.close();
   connection = await createConnection(url);

@@ -1,13 +1,16 @@
 // The one filter of lists, readers, watchers and consumers: each way selects the same events, echoes the same filter, and refuses what
 // means nothing to it.
 
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ConsumerSettings } from '../../../generated/madeleine/v1/consumer_service.js';
 import { type Event, EventFilter, EventStatus, type NewEvent, Subject } from '../../../generated/madeleine/v1/event.js';
 import { ReadEventsRequest } from '../../../generated/madeleine/v1/event_service.js';
+import { EntryKind } from '../../../src/domain/events/event.js';
 import { type Refusal, refusalOf, take } from '../../support/contract/refusals.js';
 import { jsonPayload } from '../../support/events/builders.js';
 import { eventCalls } from '../../support/events/event-calls.js';
+import { entryOf, naivelySelects, reworded, someEvent, someFilter } from '../../support/events/filters.js';
 import { useServer } from '../../support/server/suite.js';
 
 type Filter = Partial<EventFilter>;
@@ -244,6 +247,46 @@ describe.each(WAYS)('the filter of $way', ({ way, path, select }) => {
       if (isRead) expect((await select({ ...bound, topics: ['none'] }, async () => [])).echo).toMatchObject(bound);
       else expect(await refused(bound)).toMatchObject({ ...INVALID, fields: [`${path}.${field}`] });
     }
+  });
+});
+
+describe('random filters', () => {
+  it('select the same events of a list, a reader and a consumer', { timeout: 120_000 }, async () => {
+    const context = `random ${++count}`;
+    for (const { n, ...event } of fc.sample(someEvent, { numRuns: 120, seed: 2 }))
+      await push({ ...event, context, payload: jsonPayload({ n }) });
+    // Without what the server tells of the consumers below.
+    const topics = ['a', 'b'];
+    const all = (await suite.client.events.listEvents({ filter: { context, topics }, pageSize: 1_000 })).events;
+    const positions = (events: readonly Event[]) => events.map(({ position }) => position);
+    await fc.assert(
+      fc.asyncProperty(someFilter, async (said) => {
+        const { kinds: _, description, ...lists } = reworded(said);
+        const filter = {
+          ...(lists as Filter),
+          topics: (said.topics ?? []).length === 0 ? topics : [...(said.topics ?? [])],
+          ...(description === undefined ? {} : { description: JSON.parse(description) }),
+          context,
+        };
+        const expected = all.filter((event) => {
+          const payload = event.payload?.body?.value as { n: number };
+          const entry = { ...entryOf({ ...event, n: payload.n }, EntryKind.OCCURRED), context };
+          return naivelySelects({ ...said, kinds: [], context }, entry, payload.n);
+        });
+        const listed = await suite.client.events.listEvents({ filter, pageSize: 1_000 });
+        expect(positions(listed.events)).toEqual(positions(expected));
+        expect(positions((await read(filter, async () => [])).events)).toEqual(positions(expected));
+        // A consumer is an addressee.
+        if (said.toNames !== undefined && said.toNames.length > 0 && !said.toNames.includes('a')) return;
+        const settings = ConsumerSettings.fromPartial({ where: filter } as ConsumerSettings);
+        const consumer = { context, consumer: 'a', settings, limit: 1_000 };
+        const { deliveries } = await suite.client.consumers.fetch(consumer);
+        await suite.client.consumers.deleteConsumer({ context, name: 'a' });
+        const own = expected.filter(({ to }) => to === '' || to === 'a');
+        expect(deliveries.map(({ event }) => event?.position)).toEqual(positions(own));
+      }),
+      { numRuns: 60 },
+    );
   });
 });
 
