@@ -3,6 +3,7 @@
 import { Consumers } from '../engine/consumers/consumers.js';
 import { KnownStreams } from '../engine/consumers/named/known-streams.js';
 import { EventPlaces } from '../engine/log/event-places.js';
+import { EventSteps } from '../engine/log/event-steps.js';
 import { MysqlConsumerStore } from '../storage/mysql/consumers/consumer-store.js';
 import { MysqlParkedStore } from '../storage/mysql/consumers/parked-store.js';
 import { MysqlEventPlaceStore } from '../storage/mysql/log/event-place-store.js';
@@ -27,13 +28,14 @@ export async function startConsumers(options: ConsumersOptions, started: Started
   const { surroundings, handle, instance, endedRuns, log } = options;
   const { clock, random, metrics, logger } = surroundings;
   const { database } = handle;
-  const { names, durableReads, tail, reader: source, management } = log;
+  const { names, durableReads, tail, pages, reader: source, management } = log;
   const store = new MysqlConsumerStore({ database });
   if (endedRuns !== undefined) await store.releaseEnded(endedRuns);
   const places = new EventPlaces({ store: new MysqlEventPlaceStore({ database, names }), durableReads, tail });
   const streams = new KnownStreams(new MysqlStreamStore({ database, names }));
   const parked = new MysqlParkedStore({ database });
-  const parts = { store, parked, management, source, places, streams };
+  const steps = new EventSteps({ log: log.log, source, pages });
+  const parts = { store, parked, management, source, places, streams, steps };
   const consumers = new Consumers({ ...parts, instance, clock, random, metrics, logger });
   consumers.start();
   started.add('consumers', () => consumers.stop());

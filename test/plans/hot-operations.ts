@@ -215,13 +215,17 @@ export const HOT_OPERATIONS: readonly HotOperation[] = [
     { what: 'of a topic', atMost: PAGE, criteria: { topics: topics(1) } },
     { what: 'of what SQL does not decide', atMost: SCAN, criteria: { topics: topics(1), description: '{"n":1}' } },
     { what: 'of nothing', atMost: SCAN, criteria: { issuers: ['nobody'] } },
-  ].map(({ what, atMost, criteria }) => ({
-    of: 'MysqlEventLog.readPositions',
-    what,
-    atMost,
-    run: ({ log }: Storage, { position }: Place) =>
-      log.readPositions({ context: 'default', ...criteria }, { after: position, upTo: EVENTS, limit: FEW }),
-  })),
+  ].flatMap(({ what, atMost, criteria }) =>
+    [false, true].map((newestFirst) => ({
+      of: 'MysqlEventLog.readPositions',
+      what: `${what}${newestFirst ? ', newest first' : ''}`,
+      atMost,
+      run: ({ log }: Storage, { position }: Place) => {
+        const range = newestFirst ? { after: 0, upTo: position } : { after: position, upTo: EVENTS };
+        return log.readPositions({ context: 'default', ...criteria }, { ...range, limit: FEW, newestFirst });
+      },
+    })),
+  ),
   { of: 'MysqlEventLog.readHead', atMost: 2, run: ({ log }) => log.readHead() },
   {
     of: 'MysqlEventLog.readAt',

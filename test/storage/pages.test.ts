@@ -44,7 +44,34 @@ async function readAll(topics: readonly string[] | undefined, limit: number, max
   return entries;
 }
 
+/** All positions, page after page from either end; what a page tells is ascending. */
+async function allPositions(topics: readonly string[] | undefined, limit: number, newestFirst: boolean) {
+  const criteria = { context: 'default', ...(topics && { topics }) };
+  const found: number[] = [];
+  let [after, upTo] = [0, SIZES.length];
+  while (after < upTo) {
+    const { positions, scannedTo } = await log.readPositions(criteria, { after, upTo, limit, newestFirst });
+    if (newestFirst) found.unshift(...positions);
+    else found.push(...positions);
+    expect(positions.length).toBeLessThanOrEqual(limit);
+    [after, upTo] = newestFirst ? [after, scannedTo] : [scannedTo, upTo];
+  }
+  return found;
+}
+
 describe('pages of the log', () => {
+  it.each([undefined, ['topic 0'], ['topic 0', 'topic 1'], ['no topic']])(
+    'give the same positions from either end: %j',
+    async (wanted) => {
+      const isWanted = (n: number) => wanted === undefined || wanted.includes(`topic ${n % 2}`);
+      const expected = SIZES.map((_, n) => n).filter(isWanted);
+      for (const newestFirst of [true, false]) {
+        const found = await allPositions(wanted, 33, newestFirst);
+        expect(found).toEqual(expected.map((n) => n + 1));
+      }
+    },
+  );
+
   const limits = fc.constantFrom(1, 10, 64, 100, 256, 1_000);
   const bytes = fc.oneof(fc.constantFrom(1, 200_000, 2 * 1024 * 1024), fc.integer({ min: 1, max: 700_000 }));
   const topics = fc.constantFrom(undefined, ['topic 0'], ['topic 0', 'topic 1']);

@@ -1003,7 +1003,7 @@ export interface SeekConsumerRequest {
   context: string;
   /** Name, required. */
   name: string;
-  /** Where to, required. */
+  /** Where to. Either this or `by_events` is required. */
   to:
     | StartPosition
     | undefined;
@@ -1011,6 +1011,12 @@ export interface SeekConsumerRequest {
   dryRun: boolean;
   /** Who asks, kept with the entry of `madeleine.audit`: at most 255 bytes, without control characters. Empty: not said. */
   by: string;
+  /**
+   * By how many events of the consumer to go from where it is: back if negative, forward if positive; at most 10,000; 0: not set. Goes no
+   * further than to its oldest or newest event; the answer says how far. Events count whether they were acknowledged or not. Not safe
+   * to repeat after a lost answer; to have it so, ask with `dry_run`, and seek to the position that it tells.
+   */
+  byEvents: bigint;
 }
 
 /** What the seek did, or would do. */
@@ -1023,6 +1029,8 @@ export interface SeekConsumerResponse {
   affected: bigint;
   /** There are more affected events than `affected` says. */
   affectedIsMinimum: boolean;
+  /** By how many events it went, or would go, back or forward: fewer than `by_events` asks for where there are no more. 0 with `to`. */
+  movedEvents: bigint;
 }
 
 /** Which parked events. Every member that is set has to hold. */
@@ -6640,7 +6648,7 @@ export const ResumeConsumerResponse: MessageFns<ResumeConsumerResponse> = {
 };
 
 function createBaseSeekConsumerRequest(): SeekConsumerRequest {
-  return { context: "", name: "", to: undefined, dryRun: false, by: "" };
+  return { context: "", name: "", to: undefined, dryRun: false, by: "", byEvents: 0n };
 }
 
 export const SeekConsumerRequest: MessageFns<SeekConsumerRequest> = {
@@ -6659,6 +6667,12 @@ export const SeekConsumerRequest: MessageFns<SeekConsumerRequest> = {
     }
     if (message.by !== "") {
       writer.uint32(42).string(message.by);
+    }
+    if (message.byEvents !== 0n) {
+      if (BigInt.asIntN(64, message.byEvents) !== message.byEvents) {
+        throw new globalThis.Error("value provided for field message.byEvents of type int64 too large");
+      }
+      writer.uint32(56).int64(message.byEvents);
     }
     return writer;
   },
@@ -6716,6 +6730,14 @@ export const SeekConsumerRequest: MessageFns<SeekConsumerRequest> = {
             message.by = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.byEvents = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6739,6 +6761,11 @@ export const SeekConsumerRequest: MessageFns<SeekConsumerRequest> = {
         ? globalThis.Boolean(object.dry_run)
         : false,
       by: isSet(object.by) ? globalThis.String(object.by) : "",
+      byEvents: isSet(object.byEvents)
+        ? BigInt(object.byEvents)
+        : isSet(object.by_events)
+        ? BigInt(object.by_events)
+        : 0n,
     };
   },
 
@@ -6759,6 +6786,9 @@ export const SeekConsumerRequest: MessageFns<SeekConsumerRequest> = {
     if (message.by !== "") {
       obj.by = message.by;
     }
+    if (message.byEvents !== 0n) {
+      obj.byEvents = message.byEvents.toString();
+    }
     return obj;
   },
 
@@ -6772,12 +6802,13 @@ export const SeekConsumerRequest: MessageFns<SeekConsumerRequest> = {
     message.to = (object.to !== undefined && object.to !== null) ? StartPosition.fromPartial(object.to) : undefined;
     message.dryRun = object.dryRun ?? false;
     message.by = object.by ?? "";
+    message.byEvents = (object.byEvents !== undefined && object.byEvents !== null) ? BigInt(object.byEvents) : 0n;
     return message;
   },
 };
 
 function createBaseSeekConsumerResponse(): SeekConsumerResponse {
-  return { formerOffset: 0n, offset: 0n, affected: 0n, affectedIsMinimum: false };
+  return { formerOffset: 0n, offset: 0n, affected: 0n, affectedIsMinimum: false, movedEvents: 0n };
 }
 
 export const SeekConsumerResponse: MessageFns<SeekConsumerResponse> = {
@@ -6802,6 +6833,12 @@ export const SeekConsumerResponse: MessageFns<SeekConsumerResponse> = {
     }
     if (message.affectedIsMinimum !== false) {
       writer.uint32(32).bool(message.affectedIsMinimum);
+    }
+    if (message.movedEvents !== 0n) {
+      if (BigInt.asUintN(64, message.movedEvents) !== message.movedEvents) {
+        throw new globalThis.Error("value provided for field message.movedEvents of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.movedEvents);
     }
     return writer;
   },
@@ -6851,6 +6888,14 @@ export const SeekConsumerResponse: MessageFns<SeekConsumerResponse> = {
             message.affectedIsMinimum = reader.bool();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.movedEvents = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6877,6 +6922,11 @@ export const SeekConsumerResponse: MessageFns<SeekConsumerResponse> = {
         : isSet(object.affected_is_minimum)
         ? globalThis.Boolean(object.affected_is_minimum)
         : false,
+      movedEvents: isSet(object.movedEvents)
+        ? BigInt(object.movedEvents)
+        : isSet(object.moved_events)
+        ? BigInt(object.moved_events)
+        : 0n,
     };
   },
 
@@ -6894,6 +6944,9 @@ export const SeekConsumerResponse: MessageFns<SeekConsumerResponse> = {
     if (message.affectedIsMinimum !== false) {
       obj.affectedIsMinimum = message.affectedIsMinimum;
     }
+    if (message.movedEvents !== 0n) {
+      obj.movedEvents = message.movedEvents.toString();
+    }
     return obj;
   },
 
@@ -6908,6 +6961,9 @@ export const SeekConsumerResponse: MessageFns<SeekConsumerResponse> = {
     message.offset = (object.offset !== undefined && object.offset !== null) ? BigInt(object.offset) : 0n;
     message.affected = (object.affected !== undefined && object.affected !== null) ? BigInt(object.affected) : 0n;
     message.affectedIsMinimum = object.affectedIsMinimum ?? false;
+    message.movedEvents = (object.movedEvents !== undefined && object.movedEvents !== null)
+      ? BigInt(object.movedEvents)
+      : 0n;
     return message;
   },
 };

@@ -18,6 +18,8 @@ export interface Call<Args extends Given, Request, Answer> {
   /** Makes the request, before anything is connected. Throws UsageError for arguments that do not go together. */
   readonly request: (...args: Args) => Request | Promise<Request>;
   readonly call: (client: MadeleineClient, request: Request, options: CallOptions) => Promise<Answer>;
+  /** Whether the call may not be made again when its answer is lost; unset: it may. */
+  readonly isOnce?: (request: Request) => boolean;
 }
 
 /** The action of a command. Commander passes the command itself after arguments and flags. */
@@ -26,11 +28,13 @@ type Action<Args extends Given> = (...given: [...Args, Command]) => Promise<void
 /** The action of a command that makes a call and prints the answer in its own way. */
 export function calls<Args extends Given, Request, Answer>(
   deps: CliDeps,
-  { request, call }: Call<Args, Request, Answer>,
+  { request, call, isOnce = () => false }: Call<Args, Request, Answer>,
   print: (session: Session, answer: Answer, args: Args) => Promise<void>,
 ): Action<Args> {
   return work(request, deps, async (session, made, args) => {
-    const answer = await session.client.call((options) => call(session.client, made, options));
+    const { client } = session;
+    const send = (options: CallOptions) => call(client, made, options);
+    const answer = await (isOnce(made) ? client.callOnce(send) : client.call(send));
     await print(session, answer, args);
   });
 }

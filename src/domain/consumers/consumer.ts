@@ -37,12 +37,20 @@ export type SettingsPatch = { readonly [K in keyof ConsumerSettings]?: ConsumerS
   readonly filterField?: FilterField | undefined;
 };
 
-/** Where a new consumer begins, or a seek goes. */
+/** Where a new consumer begins, or a seek may go. */
 export type StartPosition =
   | { readonly kind: 'earliest' }
   | { readonly kind: 'latest' }
   | { readonly kind: 'after-position'; readonly position: Position }
   | { readonly kind: 'after-time'; readonly time: number };
+
+/** So many of the consumer's events from where it is, back if they are negative. */
+export interface SeekByEvents {
+  readonly kind: 'by-events';
+  readonly events: number;
+}
+
+export type SeekTarget = StartPosition | SeekByEvents;
 
 export const EARLIEST: StartPosition = { kind: 'earliest' };
 
@@ -61,6 +69,8 @@ export const MAX_RETRY_DELAY_MS = 24 * 3_600_000;
 export const MAX_EXTENSION_MS = 12 * 3_600_000;
 /** Values in one list of a filter. */
 export const MAX_FILTER_VALUES = 100;
+/** Events that a seek goes by. */
+export const MAX_SEEK_EVENTS = 10_000;
 /** The number up to which `pending` and `affected` are exact. */
 export const MAX_EXACT_PENDING = 10_000;
 

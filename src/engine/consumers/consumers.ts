@@ -9,6 +9,7 @@ import {
   consumerCriteria,
   DEFAULT_SETTINGS,
   differingSettings,
+  type SeekTarget,
   type SettingsPatch,
   type StartPosition,
 } from '../../domain/consumers/consumer.js';
@@ -24,6 +25,7 @@ import { newConsumerProblem } from '../../domain/names.js';
 import type { ConsumerDraft, ConsumerRecord, ListConsumersOptions } from '../../storage/ports/consumer-storage.js';
 import type { ParkedPage, ParkedSelection } from '../../storage/ports/parked-storage.js';
 import type { Millis, Position } from '../../units.js';
+import type { EventSteps, Step } from '../log/event-steps.js';
 import { namedPosition } from '../log/named-position.js';
 import type { Acknowledged, Acknowledging, Answered } from './consumer-answers.js';
 import type { FetchOptions } from './consumer-fetch.js';
@@ -79,6 +81,8 @@ export interface SeekResult {
   readonly formerOffset: Position;
   readonly offset: Position;
   readonly affected: EventCount;
+  /** Events of a seek by events; else 0. */
+  readonly moved: number;
 }
 
 /** Parked events that are changed and stored together: others go on in between. */
@@ -88,6 +92,7 @@ const LIST_COUNT_MS = 1_000;
 
 export interface ConsumersOptions extends ConsumerSessionsOptions {
   readonly streams: KnownStreams;
+  readonly steps: Pick<EventSteps, 'from'>;
 }
 
 export class Consumers {
@@ -301,13 +306,18 @@ export class Consumers {
   }
 
   /** Moves the offset; without a call it only tells what that would do. */
-  async seek(key: ConsumerKey, to: StartPosition, call: ManagementCall | undefined): Promise<SeekResult> {
+  async seek(key: ConsumerKey, to: SeekTarget, call: ManagementCall | undefined): Promise<SeekResult> {
     const session = await this.#session(key);
-    const offset = await this.#positionOf(to, 'to.after_position');
+    const { offset, moved } = await this.#target(key, session, to);
     const formerOffset = session.report.offset;
     const affected = await session.report.countBetween(formerOffset, offset);
     if (call !== undefined) await session.changes.seek(offset, call);
-    return { formerOffset, offset, affected };
+    return { formerOffset, offset, affected, moved };
+  }
+
+  async #target(key: ConsumerKey, { changes, report }: ConsumerSession, to: SeekTarget): Promise<Step> {
+    if (to.kind !== 'by-events') return { offset: await this.#positionOf(to, 'to.after_position'), moved: 0 };
+    return this.#options.steps.from(consumerCriteria(key, changes.settings), report.offset, to.events);
   }
 
   #countStored(record: ConsumerRecord, effort: Effort): Promise<EventCount> {

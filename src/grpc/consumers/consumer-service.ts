@@ -59,7 +59,6 @@ import {
   extendFromWire,
   memberFromWire,
   pauseFromWire,
-  positionFromWire,
   rejectFromWire,
   settingsFromWire,
   startFromWire,
@@ -70,6 +69,7 @@ import {
 import { DeliveryFrames } from './delivery-frames.js';
 import { type DecodedEdit, decodeEdit } from './edited-event.js';
 import type { ParkedCalls } from './parked-calls.js';
+import { seekTarget, soughtToWire } from './seek-wire.js';
 
 const MAX_WAIT_MS = 60_000;
 const FETCH_LIMIT = { default: 100, max: 1_000 };
@@ -251,17 +251,11 @@ export class ConsumerService {
 
   async seekConsumer(request: SeekConsumerRequest): Promise<SeekConsumerResponse> {
     const key = nameKey(request);
-    const to = positionFromWire('to', request.to);
+    const to = seekTarget(request);
     const call = managementCall('SeekConsumer', request);
-    const done = await this.#consumers.seek(key, to, request.dryRun ? undefined : call);
-    const { formerOffset, offset, affected } = done;
-    return {
-      formerOffset: BigInt(formerOffset),
-      offset: BigInt(offset),
-      affected: BigInt(affected.count),
-      affectedIsMinimum: affected.isMinimum,
-    };
+    return soughtToWire(await this.#consumers.seek(key, to, request.dryRun ? undefined : call));
   }
+
   listParkedEvents(request: ListParkedEventsRequest, { signal }: CallContext): Promise<Uint8Array> {
     return this.#parked.list(request, signal);
   }

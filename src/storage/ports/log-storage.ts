@@ -72,13 +72,10 @@ export interface EventLog {
    */
   readPage(criteria: EventCriteria, options: ReadPageOptions): Promise<Page>;
   /**
-   * The positions of the next matching entries, without reading the entries where the criteria allow that. Looks at no more
-   * than 20,000 rows, as `readPage`.
+   * The positions of the next matching entries, ascending whatever the direction, without reading the entries where the criteria allow
+   * that. Looks at no more than 20,000 rows, as `readPage`.
    */
-  readPositions(
-    criteria: EventCriteria,
-    options: Omit<ReadPageOptions, 'maxBytes' | 'newestFirst'>,
-  ): Promise<PositionPage>;
+  readPositions(criteria: EventCriteria, options: Omit<ReadPageOptions, 'maxBytes'>): Promise<PositionPage>;
   /** Entries at these positions, in position order; those that no longer exist are left out. At most 1,000. */
   readAt(positions: readonly Position[]): Promise<readonly LogEntry[]>;
   /** The entries of an event: how it occurred, was invalidated, or expired. At most two; none for what is only awaited. */

@@ -295,6 +295,13 @@ describe('the command line for consumers', () => {
       const dry = await cli('consumers', 'seek', 'mailer', `position:${positions[1]}`, '--dry-run');
       expect(dry.stdout).toBe(`offset 0 -> ${positions[1]}: 2 matching events would be passed over\n`);
       expect(await consumer()).not.toHaveProperty('offset');
+      const on = await cli('consumers', 'seek', 'mailer', '--forward', '9');
+      expect(on.stdout).toBe(`offset 0 -> ${positions[2]}: 3 matching events passed over\n`);
+      const by = ndjson((await cli('consumers', 'seek', 'mailer', '--back', '2', '--json')).stdout);
+      expect(by).toMatchObject([{ movedEvents: '2', formerOffset: positions[2] }]);
+      for (const wrong of [[], ['latest', '--back', '1'], ['--back', '1', '--forward', '1'], ['--back', '0']]) {
+        expect((await cli('consumers', 'seek', 'mailer', ...wrong)).code).toBe(2);
+      }
       await cli('consumers', 'seek', 'mailer', 'latest');
       expect(await consumer()).toMatchObject({ offset: positions[2] });
       const back = await cli('consumers', 'seek', 'mailer', 'earliest', '--json');

@@ -313,6 +313,41 @@ describe('SeekConsumer', () => {
     expect(await get()).toMatchObject({ pending: 2n, offset: events[0]?.position });
   });
 
+  it('goes back and forward by events of the consumer, no further than there are any', async () => {
+    const { consumer, push, fetch, ack, get } = scene();
+    const positions = await push(3);
+    await push(1, { topic: 'another' });
+    await ack((await fetch({ limit: 2 })).deliveries);
+    const [first = 0n, second = 0n, third = 0n] = positions;
+    const by = async (byEvents: bigint, dryRun = false) => {
+      const { offset, movedEvents, affected } = await consumers().seekConsumer({ name: consumer, byEvents, dryRun });
+      return [offset, movedEvents, affected];
+    };
+    expect(await by(-1n, true)).toEqual([second - 1n, 1n, 1n]);
+    expect((await get()).offset).toBe(second);
+    expect(await by(-1n)).toEqual([second - 1n, 1n, 1n]);
+    expect((await fetch({ limit: 1 })).deliveries.map(numberOf)).toEqual([2]);
+    expect(await by(2n)).toEqual([third, 2n, 2n]);
+    expect((await fetch({ limit: 1 })).deliveries).toEqual([]);
+    expect(await by(10_000n)).toMatchObject([expect.any(BigInt), 0n, 0n]);
+    expect(await by(-10_000n)).toEqual([first - 1n, 3n, 3n]);
+    const before = await get();
+    expect(await by(-1n)).toEqual([before.offset, 0n, 0n]);
+    expect((await fetch({ limit: 10 })).deliveries.map(numberOf)).toEqual([1, 2, 3]);
+  });
+
+  it.each([10_001n, -10_001n, -(1n << 63n), (1n << 63n) - 1n])('refuses to go by %s events', async (byEvents) => {
+    const { consumer } = scene();
+    await create(consumer);
+    const seek = consumers().seekConsumer({ name: consumer, byEvents });
+    expect(await refusedWith(seek)).toBe('INVALID_ARGUMENT FIELD_INVALID by_events');
+    const both = consumers().seekConsumer({ name: consumer, byEvents: 1n, ...to({ $case: 'latest', value: {} }) });
+    expect(await refusedWith(both)).toBe('INVALID_ARGUMENT FIELD_INVALID by_events');
+    expect(await refusedWith(consumers().seekConsumer({ name: `no ${consumer}`, byEvents: 1n }))).toBe(
+      'NOT_FOUND CONSUMER_UNKNOWN ',
+    );
+  });
+
   it('refuses a position above the head, and no target', async () => {
     const { consumer } = scene();
     await create(consumer);

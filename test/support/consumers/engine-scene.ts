@@ -115,6 +115,7 @@ export class EngineScene {
       parked: { list: async () => ({ records: [], next: undefined }), has: async () => false },
       places: { positionsOf: async () => ({ byEventId: [], byMessageId: [] }) },
       streams: new KnownStreams({ pushedTo: async (_context, names) => new Set(names) }),
+      steps: { from: async (_criteria, offset) => ({ offset, moved: 0 }) },
     });
     this.consumers.start();
   }

@@ -12,7 +12,7 @@ import { assertInForce } from '../../connection/filter-echo.js';
 import type { ClientOptions } from '../../connection/run.js';
 import type { CliDeps } from '../../deps.js';
 import { messageJson, messageView } from '../../text/event-json.js';
-import { defined, startPosition } from '../../text/values.js';
+import { count, defined, startPosition } from '../../text/values.js';
 import { CONSUMER, consumerCommand } from './consumer-command.js';
 import { LIST_COLUMNS, seekText } from './consumer-text.js';
 import { printExplanation } from './explain-consumer.js';
@@ -25,6 +25,8 @@ interface ConsumerFlags extends ClientOptions, SettingsFlags {
   readonly start?: StartPosition;
   readonly anyEvent?: true;
   readonly dryRun?: true;
+  readonly back?: number;
+  readonly forward?: number;
 }
 
 const HELP = `
@@ -36,6 +38,7 @@ Examples:
   $ madeleine consumers pause mailer --reason "the relay moves" --by anna
   $ madeleine consumers resume mailer
   $ madeleine consumers seek mailer time:2026-11-21 --dry-run
+  $ madeleine consumers seek mailer --back 1
   $ madeleine consumers delete mailer`;
 
 export function consumersCommand(deps: CliDeps): Command {
@@ -133,23 +136,36 @@ function deleteConsumer(deps: CliDeps): Command {
 
 function seekConsumer(deps: CliDeps): Command {
   return consumerCommand('seek', 'move the offset of a consumer; its live members go on from there')
-    .argument('<where>', 'earliest, latest, position:N or time:T', startPosition)
+    .argument('[where]', 'earliest, latest, position:N or time:T', startPosition)
+    .option('--back <n>', 'go back by so many of its events, or to the first', count)
+    .option('--forward <n>', 'go forward by so many of its events, or to the last', count)
     .option('--dry-run', 'only tell what it would do')
     .action(
       calls(
         deps,
         {
-          request: (name: string, to: StartPosition, flags: ConsumerFlags) => ({
+          request: (name: string, to: StartPosition | undefined, flags: ConsumerFlags) => ({
             ...keyOf(name, flags),
-            to,
+            ...seekTarget(to, flags),
             dryRun: flags.dryRun === true,
           }),
           call: ({ consumers }, request, options) => consumers.seekConsumer(request, options),
+          // It would go twice.
+          isOnce: ({ byEvents }) => byEvents !== undefined,
         },
         async ({ output }, answer, [, , { dryRun }]) =>
           output.line(output.json ? messageJson(SeekConsumerResponse, answer) : seekText(answer, dryRun === true)),
       ),
     );
+}
+
+/** Where to: as the request has it. */
+function seekTarget(to: StartPosition | undefined, { back, forward }: ConsumerFlags) {
+  const given = [to, back, forward].filter((one) => one !== undefined);
+  if (given.length !== 1)
+    throw new UsageError('say where to go: earliest, latest, position:N, time:T, --back or --forward');
+  const byEvents = back === undefined ? forward : -back;
+  return defined({ to, byEvents: byEvents === undefined ? undefined : BigInt(byEvents) });
 }
 
 function keyOf(name: string, { context }: ConsumerFlags) {

@@ -91,22 +91,23 @@ export class MysqlEventLog implements EventLog {
   }
 
   /** See EventLog.readPositions. */
-  async readPositions(
-    criteria: EventCriteria,
-    { after, upTo, limit }: Omit<ReadPageOptions, 'maxBytes'>,
-  ): Promise<PositionPage> {
-    const none = { positions: [], scannedTo: upTo };
+  async readPositions(criteria: EventCriteria, options: Omit<ReadPageOptions, 'maxBytes'>): Promise<PositionPage> {
+    const { after, upTo, limit, newestFirst } = options;
+    const none = { positions: [], scannedTo: newestFirst ? after : upTo };
     if (after >= upTo) return none;
     const query = await planPage(this.#database, this.#names.current, criteria);
     if (query === undefined) return none;
-    const options = { after, upTo, limit, maxBytes: UNDECIDED_BYTES };
+    const page = { ...options, maxBytes: UNDECIDED_BYTES };
     if (query.undecided !== undefined) {
-      const { entries, scannedTo } = await this.#page(query, criteria, options);
-      return { positions: entries.map(({ position }) => position), scannedTo };
+      const { entries, scannedTo } = await this.#page(query, criteria, page);
+      return { positions: ascending(entries.map(({ position }) => position)), scannedTo };
     }
-    const { range, candidates } = await this.#look(query, options);
-    const positions = candidates.map(({ position }) => position);
-    return { positions, scannedTo: positions.length === limit ? (positions.at(-1) ?? range.upTo) : range.upTo };
+    const { range, candidates } = await this.#look(query, page);
+    const positions = ascending(candidates.map(({ position }) => position));
+    const isFull = positions.length === limit;
+    const [first = 0, last = 0] = [positions[0], positions.at(-1)];
+    if (newestFirst) return { positions, scannedTo: isFull ? first - 1 : range.after };
+    return { positions, scannedTo: isFull ? last : range.upTo };
   }
 
   /**
@@ -381,6 +382,10 @@ function namedEntries(rows: readonly unknown[][], names: NameCache): LogEntry[] 
     if (entry !== undefined) entries.push(entry);
   }
   return entries;
+}
+
+function ascending(positions: readonly Position[]): readonly Position[] {
+  return [...positions].sort((a, b) => a - b);
 }
 
 function byPosition(a: LogEntry, b: LogEntry): number {
