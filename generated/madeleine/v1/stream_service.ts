@@ -91,9 +91,9 @@ export interface TransferStreamRequest {
   owner: string;
   /** The issuer that is to own it, required: another one. */
   newOwner: string;
-  /** Who hands it over, at most 255 bytes. */
+  /** Who asks, kept with the entry of `madeleine.audit`: at most 255 bytes, without control characters. Empty: not said. */
   by: string;
-  /** Why, at most 1,024 bytes. */
+  /** Why, kept with that entry: at most 1,024 bytes. */
   reason: string;
 }
 

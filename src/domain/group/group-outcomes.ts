@@ -71,6 +71,8 @@ export interface Observed extends WithCawin {
 export interface Transferred {
   readonly kind: 'transferred';
   readonly stream: StreamState;
+  /** Whether it is by this unit. */
+  readonly changed: boolean;
 }
 
 /** Withdrawn, by this unit or (a repeated call) before. */
@@ -119,6 +121,8 @@ export function hasChanged(outcome: UnitOutcome): boolean {
       return outcome.pushes.some(({ kind }) => kind === 'occurred');
     case 'registered':
       return outcome.created;
+    case 'transferred':
+      return outcome.changed;
     case 'managed':
       return outcome.effect === 'changed';
     default:

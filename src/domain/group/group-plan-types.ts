@@ -108,7 +108,7 @@ export interface ObserveUnit {
 }
 
 /** A stream is handed to another owner. */
-export interface TransferUnit {
+export interface TransferUnit extends Audited {
   readonly kind: 'transfer';
   readonly context: string;
   readonly stream: string;

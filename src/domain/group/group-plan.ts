@@ -257,7 +257,7 @@ class GroupPlanner {
     const isStored = this.#locked.pushed?.has(scopedKey(context, messageId)) === true;
     const decided = decideTransfer(unit, this.#streamOf(key), isStored);
     if (decided.kind === 'refused') return decided;
-    if (decided.kind === 'done') return { kind: 'transferred', stream: decided.stream };
+    if (decided.kind === 'done') return { kind: 'transferred', stream: decided.stream, changed: false };
     const envelope = transferEnvelope(decided.stream, newOwner);
     const { position } = this.#appendEnding({
       ...{ envelope, kind: EntryKind.TRANSFERRED, rest: envelope.rest, messageId },
@@ -265,7 +265,7 @@ class GroupPlanner {
     });
     const stream = handedOver(decided.stream, newOwner, position);
     this.#streams.set(key, stream);
-    return { kind: 'transferred', stream };
+    return { kind: 'transferred', stream, changed: true };
   }
 
   /** Whether an event stays when the unit that refuses another one because of it is taken back. */

@@ -1,7 +1,9 @@
 // Hands streams to other owners: one unit of a group each.
 
 import { restsOn, type StreamState } from '../../domain/events/stream.js';
-import type { TransferUnit } from '../../domain/group/group-plan-types.js';
+import { Subject } from '../../domain/events/subject.js';
+import type { Push, TransferUnit } from '../../domain/group/group-plan-types.js';
+import { auditDraft, type ManagementCall } from '../../domain/management/audit.js';
 import type { Uuid7Source } from '../../lib/uuid7.js';
 import type { LogTail } from '../log/log-tail.js';
 import type { GroupCommit } from './group-commit.js';
@@ -11,6 +13,14 @@ export interface StreamTransfersOptions {
   readonly groupCommit: Pick<GroupCommit, 'submit'>;
   readonly tail: Pick<LogTail, 'reach'>;
   readonly uuids: Uuid7Source;
+}
+
+/** Which stream is handed from whom to whom. */
+export type Transfer = Pick<TransferUnit, 'context' | 'stream' | 'owner' | 'newOwner'>;
+
+export interface TransferCall extends ManagementCall {
+  /** Why, for the entry of the audit; empty: not said. */
+  readonly reason: string;
 }
 
 export class StreamTransfers {
@@ -24,14 +34,19 @@ export class StreamTransfers {
    * Hands the stream over, and returns it as it is then; one that came from this owner to the new one by its last transfer stays as it
    * is. STREAM_UNKNOWN; STREAM_OWNED where it has another owner.
    */
-  async transfer(
-    given: Omit<TransferUnit, 'kind' | 'messageId'>,
-    { signal, caller }: PushedBy = {},
-  ): Promise<StreamState> {
+  async transfer(given: Transfer, call: TransferCall, { signal, caller }: PushedBy = {}): Promise<StreamState> {
     const { groupCommit, tail, uuids } = this.#options;
-    const outcome = await groupCommit.submit({ kind: 'transfer', ...given, messageId: uuids.next() }, signal, caller);
+    const unit = { kind: 'transfer', ...given, messageId: uuids.next(), audit: this.#entry(given, call) } as const;
+    const outcome = await groupCommit.submit(unit, signal, caller);
     if (outcome.kind === 'refused') throw outcome.error;
     await tail.reach(restsOn(outcome.stream));
     return outcome.stream;
+  }
+
+  #entry({ context, stream, owner, newOwner }: Transfer, { reason, ...call }: TransferCall): Push {
+    const about = { stream, ...(reason === '' ? {} : { reason }) };
+    const told = { context, about, before: { owner }, after: { owner: newOwner } };
+    const draft = auditDraft(call, { ...told, entityType: 'stream', subject: Subject.UPDATED });
+    return { draft, messageId: this.#options.uuids.next(), digest: undefined, expectedSequence: undefined };
   }
 }

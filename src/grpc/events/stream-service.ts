@@ -75,10 +75,10 @@ export class StreamService {
       owner: requiredName('owner', request.owner),
       newOwner: requiredName('new_owner', request.newOwner),
     };
-    labelField('by', request.by);
-    textField('reason', request.reason, MAX_REASON_BYTES);
+    const by = labelField('by', request.by);
+    const call = { call: 'TransferStream', by, reason: textField('reason', request.reason, MAX_REASON_BYTES) };
     if (transfer.newOwner === transfer.owner) throw fieldInvalid('new_owner', 'is the owner that it is taken from');
-    const stream = await this.#options.transfers.transfer(transfer, { signal, caller: callerOf(peer) });
+    const stream = await this.#options.transfers.transfer(transfer, call, { signal, caller: callerOf(peer) });
     return { stream: toWire(stream) };
   }
 }

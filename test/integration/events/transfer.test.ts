@@ -46,14 +46,36 @@ describe('TransferStream', () => {
     expect(await refusalOf(push({ issuer: 'a', stream }))).toMatchObject({
       ...{ status: 'FAILED_PRECONDITION', reason: 'STREAM_OWNED', metadata: { stream, owner: 'b' } },
     });
-    expect(await push({ issuer: 'b', stream })).toMatchObject({ sequence: 3n, position: position + 1n });
+    // Its entry of the audit lies between.
+    expect(await push({ issuer: 'b', stream })).toMatchObject({ sequence: 3n, position: position + 2n });
     const retry = await suite.client.events.pushEvent({ event: by('a', stream, { messageId }) });
     expect(retry).toMatchObject({ outcome: Outcome.OUTCOME_DUPLICATE, event: { id: first.id } });
     const found = await suite.client.streams.getStream({ name: stream });
-    expect(found.stream).toMatchObject({ ...told, lastSequence: 3n, lastPosition: position + 1n });
+    expect(found.stream).toMatchObject({ ...told, lastSequence: 3n, lastPosition: position + 2n });
     const { streams } = await suite.client.streams.listStreams({ owner: 'b', namePrefix: stream });
     expect(streams).toEqual([found.stream]);
     expect((await suite.client.streams.listStreams({ owner: 'a', namePrefix: stream })).streams).toEqual([]);
+  });
+
+  it('is told to the audit once, right after the entry, and not where nothing changes', async () => {
+    const stream = await begun();
+    const { transferPosition: position = 0n } = (await transfer(stream, 'a', 'b')) ?? {};
+    await transfer(stream, 'a', 'b');
+    await refusalOf(transfer(stream, 'x', 'b'));
+    const told = await read({ topics: ['madeleine.audit'], afterPosition: position });
+    expect(told).toMatchObject([
+      {
+        ...{ position: position + 1n, tag: 'TransferStream', entityType: 'stream', issuer: 'madeleine', stream: '' },
+        payload: {
+          body: {
+            value: {
+              ...{ call: 'TransferStream', by: 'ann', context: 'default', stream, reason: 'it moves' },
+              ...{ before: { owner: 'a' }, after: { owner: 'b' } },
+            },
+          },
+        },
+      },
+    ]);
   });
 
   it('holds at once on every server', async () => {

@@ -62,8 +62,9 @@ describe('a unit whose COMMIT was not answered', () => {
     const dropped = { kind: 'dropped', shapeIds: [3] } as const;
     expect(recognised({ kind: 'refused', error: unknownShape() }, dropped)).toBe(dropped);
     const begun = { context: 'c', stream: 's', issuer: 'a', position: 1, createdAt: 1 };
-    const transferred = { kind: 'transferred', stream: handedOver(extendStream(undefined, begun), 'b', 2) } as const;
-    const handedOn = { ...transferred, stream: handedOver(transferred.stream, 'c', 3) };
+    const stream = handedOver(extendStream(undefined, begun), 'b', 2);
+    const transferred = { kind: 'transferred', stream, changed: true } as const;
+    const handedOn = { ...transferred, stream: handedOver(stream, 'c', 3), changed: false };
     expect(recognised(handedOn, transferred)).toBe(transferred);
     const inUse = { kind: 'refused', error: shapeInUse('awaited') } as const;
     expect(recognised(inUse, dropped)).toBe(inUse);

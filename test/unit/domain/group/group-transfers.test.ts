@@ -10,6 +10,7 @@ import {
   type GroupUnit,
   type Push,
   type PushedBefore,
+  type PushUnit,
   standsAlone,
   type TransferUnit,
   unitBytes,
@@ -99,6 +100,23 @@ describe('a stream that is handed over', () => {
     );
     expect(outcomes).toMatchObject([{ kind: 'refused', error: { reason: 'STREAM_UNKNOWN' } }]);
     expect(writes).toMatchObject({ entries: [], streams: [], inDoubt: false });
+  });
+
+  it('has its entry of the audit after its own, and none where nothing changes', () => {
+    const { draft } = (push('madeleine') as PushUnit).pushes[0] as Push;
+    const audit = {
+      draft: { ...draft, stream: '' },
+      messageId: 'told',
+      digest: undefined,
+      expectedSequence: undefined,
+    };
+    const told = { ...TRANSFER, audit };
+    const { writes } = plan([told, { ...told, audit: { ...audit, messageId: 'again' } }, { ...told, owner: 'x' }]);
+    expect(writes.entries.map(({ entry }) => [entry.kind, entry.messageId])).toEqual([
+      [EntryKind.TRANSFERRED, 'minted'],
+      [EntryKind.OCCURRED, 'told'],
+    ]);
+    expect(unitSize(told)).toBe(1);
   });
 
   it('goes back and forth, an epoch each time', () => {
