@@ -138,7 +138,11 @@ export class App {
     await log.start(this.#started, this.#draining.signal);
     const statistics = new StatisticsParts({ surroundings, handle, instanceId: instance.id, endedRuns, log });
     await statistics.start(this.#started);
-    const consumers = await startConsumers({ surroundings, handle, instance, endedRuns, log }, this.#started);
+    const { consumption } = statistics;
+    const consumers = await startConsumers(
+      { surroundings, handle, instance, endedRuns, log, consumption },
+      this.#started,
+    );
     const events = new EventParts({ surroundings, handle, log });
     events.start(this.#started);
     const callbacks = await CallbackParts.open({

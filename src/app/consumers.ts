@@ -4,6 +4,7 @@ import { Consumers } from '../engine/consumers/consumers.js';
 import { KnownStreams } from '../engine/consumers/named/known-streams.js';
 import { EventPlaces } from '../engine/log/event-places.js';
 import { EventSteps } from '../engine/log/event-steps.js';
+import type { Consumption } from '../engine/statistics/consumption.js';
 import { MysqlConsumerStore } from '../storage/mysql/consumers/consumer-store.js';
 import { MysqlParkedStore } from '../storage/mysql/consumers/parked-store.js';
 import { MysqlEventPlaceStore } from '../storage/mysql/log/event-place-store.js';
@@ -21,11 +22,12 @@ export interface ConsumersOptions {
   /** Former runs of the instance; undefined: none is known. */
   readonly endedRuns: EndedRuns | undefined;
   readonly log: LogParts;
+  readonly consumption: Consumption;
 }
 
 /** Builds and starts what serves consumers. The log has to be started. */
 export async function startConsumers(options: ConsumersOptions, started: Started): Promise<Consumers> {
-  const { surroundings, handle, instance, endedRuns, log } = options;
+  const { surroundings, handle, instance, endedRuns, log, consumption } = options;
   const { clock, random, metrics, logger } = surroundings;
   const { database } = handle;
   const { names, durableReads, tail, pages, reader: source, management } = log;
@@ -35,7 +37,7 @@ export async function startConsumers(options: ConsumersOptions, started: Started
   const streams = new KnownStreams(new MysqlStreamStore({ database, names }));
   const parked = new MysqlParkedStore({ database });
   const steps = new EventSteps({ log: log.log, source, pages });
-  const parts = { store, parked, management, source, places, streams, steps };
+  const parts = { store, parked, management, source, places, streams, steps, consumption };
   const consumers = new Consumers({ ...parts, instance, clock, random, metrics, logger });
   consumers.start();
   started.add('consumers', () => consumers.stop());

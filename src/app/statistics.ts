@@ -1,7 +1,9 @@
-// The parts that count events.
+// The parts that count events, and read what is counted.
 
+import { Consumption } from '../engine/statistics/consumption.js';
 import { EventCounter } from '../engine/statistics/event-counter.js';
 import { MysqlCountStore } from '../storage/mysql/statistics/count-store.js';
+import { MysqlStatisticsStore } from '../storage/mysql/statistics/statistics-store.js';
 import type { EndedRuns } from '../storage/ports/log-storage.js';
 import type { DatabaseHandle } from './database.js';
 import type { LogParts } from './log.js';
@@ -18,6 +20,7 @@ export interface StatisticsPartsOptions {
 }
 
 export class StatisticsParts {
+  readonly consumption: Consumption;
   readonly #counts: MysqlCountStore;
   readonly #counter: EventCounter;
   readonly #options: StatisticsPartsOptions;
@@ -27,9 +30,11 @@ export class StatisticsParts {
     const { clock, metrics, logger } = surroundings;
     const { database } = handle;
     const { names, reader: source } = log;
+    const store = new MysqlStatisticsStore({ database, names });
     this.#options = options;
     this.#counts = new MysqlCountStore({ database, names });
     this.#counter = new EventCounter({ store: this.#counts, source, instanceId, clock, logger });
+    this.consumption = new Consumption({ store, source });
     metrics.statisticsLag.ask = () => this.#counter.lag;
   }
 

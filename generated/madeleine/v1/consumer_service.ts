@@ -503,7 +503,7 @@ export interface Consumer {
   createdAt:
     | Timestamp
     | undefined;
-  /** 100 x offset / head. */
+  /** 100 x offset / head: of the positions of everybody's events. `percent_of_matching` tells of the consumer's own. */
   percentConsumed: number;
   /** Why it does or does not deliver. Known to the instance that runs it; others answer PAUSED, OWNED_ELSEWHERE, or NO_MEMBER if none does. */
   activity: ConsumerActivity;
@@ -545,7 +545,17 @@ export interface Consumer {
     | Duration
     | undefined;
   /** Since when it is paused, by whom and why; unset: it is not. Known to every instance. */
-  pause: Pause | undefined;
+  pause:
+    | Pause
+    | undefined;
+  /**
+   * Of the events that ever occurred and match, whether stored still or not, the percentage at or below `offset`; 100 where none does. What
+   * lies before the consumer's beginning counts as consumed. Exact where it is set. Unset where the counters of statistics cannot tell:
+   * the filter selects by something else than topics and streams, or with `ignore_own`; matching events are addressed `to` a name; the
+   * counting is far behind; more than 10,000 matching events lie after the offset and the filter has topics and streams both, or
+   * more than ten of either. Known to every instance; in lists as far as one second for all of them reaches, and unset in `opened`.
+   */
+  percentOfMatching?: number | undefined;
 }
 
 /** That a consumer is paused. */
@@ -2254,6 +2264,7 @@ function createBaseConsumer(): Consumer {
     mendCommand: "",
     lagTime: undefined,
     pause: undefined,
+    percentOfMatching: undefined,
   };
 }
 
@@ -2360,6 +2371,9 @@ export const Consumer: MessageFns<Consumer> = {
     }
     if (message.pause !== undefined) {
       Pause.encode(message.pause, writer.uint32(210).fork()).join();
+    }
+    if (message.percentOfMatching !== undefined) {
+      writer.uint32(241).double(message.percentOfMatching);
     }
     return writer;
   },
@@ -2585,6 +2599,14 @@ export const Consumer: MessageFns<Consumer> = {
             message.pause = Pause.decode(reader, reader.uint32());
             continue;
           }
+          case 30: {
+            if (tag !== 241) {
+              break;
+            }
+
+            message.percentOfMatching = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2679,6 +2701,11 @@ export const Consumer: MessageFns<Consumer> = {
         ? Duration.fromJSON(object.lag_time)
         : undefined,
       pause: isSet(object.pause) ? Pause.fromJSON(object.pause) : undefined,
+      percentOfMatching: isSet(object.percentOfMatching)
+        ? globalThis.Number(object.percentOfMatching)
+        : isSet(object.percent_of_matching)
+        ? globalThis.Number(object.percent_of_matching)
+        : undefined,
     };
   },
 
@@ -2762,6 +2789,9 @@ export const Consumer: MessageFns<Consumer> = {
     if (message.pause !== undefined) {
       obj.pause = Pause.toJSON(message.pause);
     }
+    if (message.percentOfMatching !== undefined) {
+      obj.percentOfMatching = floatToJson(message.percentOfMatching);
+    }
     return obj;
   },
 
@@ -2814,6 +2844,7 @@ export const Consumer: MessageFns<Consumer> = {
       ? Duration.fromPartial(object.lagTime)
       : undefined;
     message.pause = (object.pause !== undefined && object.pause !== null) ? Pause.fromPartial(object.pause) : undefined;
+    message.percentOfMatching = object.percentOfMatching ?? undefined;
     return message;
   },
 };

@@ -27,6 +27,7 @@ import type { ParkedPage, ParkedSelection } from '../../storage/ports/parked-sto
 import type { Millis, Position } from '../../units.js';
 import type { EventSteps, Step } from '../log/event-steps.js';
 import { namedPosition } from '../log/named-position.js';
+import type { Consumption } from '../statistics/consumption.js';
 import type { Acknowledged, Acknowledging, Answered } from './consumer-answers.js';
 import type { FetchOptions } from './consumer-fetch.js';
 import type { ParkedAction, ReplacingResult } from './consumer-parked.js';
@@ -70,11 +71,14 @@ export interface SubscribeOptions extends MemberCall {
 export interface CountedView {
   readonly view: ConsumerView;
   readonly pending: EventCount;
+  /** Percentage of matching events up to the offset; undefined: not known. */
+  readonly percent: number | undefined;
 }
 
-/** A consumer of a list; `counted` is left out where the list took too long. */
+/** A consumer of a list; `counted` and `percent` are left out where the list took too long. */
 export interface ListedConsumer extends ConsumerView {
   readonly counted: EventCount | undefined;
+  readonly percent: number | undefined;
 }
 
 export interface SeekResult {
@@ -93,6 +97,7 @@ const LIST_COUNT_MS = 1_000;
 export interface ConsumersOptions extends ConsumerSessionsOptions {
   readonly streams: KnownStreams;
   readonly steps: Pick<EventSteps, 'from'>;
+  readonly consumption: Pick<Consumption, 'percentOf'>;
 }
 
 export class Consumers {
@@ -238,13 +243,15 @@ export class Consumers {
   }
 
   async get(key: ConsumerKey): Promise<CountedView> {
-    const { store } = this.#options;
+    const { store, consumption } = this.#options;
     const session = this.#sessions.running(key);
-    if (session !== undefined) return counted(session);
+    if (session !== undefined) return this.#counted(session);
     const record = await store.find(key);
     if (record === undefined) throw consumerUnknown(key);
     const parked = await store.countParked([record.id]);
-    return { view: this.#storedView(record, parked), pending: await this.#countStored(record, EXACT) };
+    const view = this.#storedView(record, parked);
+    const pending = await this.#countStored(record, EXACT);
+    return { view, pending, percent: await consumption.percentOf(view) };
   }
 
   /**
@@ -252,7 +259,7 @@ export class Consumers {
    * a list may take; what is left then is not counted.
    */
   async list(options: ListConsumersOptions): Promise<readonly ListedConsumer[]> {
-    const { store, clock } = this.#options;
+    const { store, clock, consumption } = this.#options;
     const records = await store.list(options);
     const stored = records.filter((record) => this.#sessions.running(record) === undefined);
     const parked = await store.countParked(stored.map(({ id }) => id));
@@ -263,9 +270,16 @@ export class Consumers {
       const view = report?.view(record.nextAt) ?? this.#storedView(record, parked);
       const isLate = clock.monotonicMs() >= giveUpAtMs;
       const counting = isLate ? undefined : (report?.countPending(ROUGH) ?? this.#countListed(record));
-      listed.push({ ...view, counted: await counting });
+      const percent = isLate ? undefined : consumption.percentOf(view);
+      listed.push({ ...view, counted: await counting, percent: await percent });
     }
     return listed;
+  }
+
+  async #counted({ report }: ConsumerSession): Promise<CountedView> {
+    const view = await report.wholeView();
+    const pending = await report.countPending();
+    return { view, pending, percent: await this.#options.consumption.percentOf(view) };
   }
 
   #storedView(record: ConsumerRecord, parked: ReadonlyMap<number, number>): ConsumerView {
@@ -285,20 +299,20 @@ export class Consumers {
   async update(key: ConsumerKey, patch: SettingsPatch, call: ManagementCall): Promise<CountedView> {
     const session = await this.#session(key);
     await session.changes.configure(patch, call);
-    return counted(session);
+    return this.#counted(session);
   }
 
   /** Pauses a consumer; one that is paused stays as it is. */
   async pause(key: ConsumerKey, why: Omit<ConsumerPause, 'pausedAt'>): Promise<CountedView> {
     const session = await this.#session(key);
     await session.changes.setPaused({ ...why, pausedAt: this.#options.clock.nowMs() * 1000 });
-    return counted(session);
+    return this.#counted(session);
   }
 
   async resume(key: ConsumerKey): Promise<CountedView> {
     const session = await this.#session(key);
     await session.changes.resume();
-    return counted(session);
+    return this.#counted(session);
   }
 
   async delete(key: ConsumerKey, call: ManagementCall): Promise<void> {
@@ -394,10 +408,6 @@ export class Consumers {
         return assertNever(start);
     }
   }
-}
-
-async function counted({ report }: ConsumerSession): Promise<CountedView> {
-  return { view: await report.wholeView(), pending: await report.countPending() };
 }
 
 function assertSameSettings(stored: Pick<ConsumerRecord, 'settings'>, given: SettingsPatch): void {

@@ -197,18 +197,18 @@ export class ConsumerService {
 
   async createConsumer(request: CreateConsumerRequest): Promise<CreateConsumerResponse> {
     const key = nameKey(request);
-    const { view, pending } = await this.#consumers.create({
+    const { view, pending, percent } = await this.#consumers.create({
       key,
       settings: settingsFromWire(request.settings, key),
       start: startFromWire('start', request.start),
       call: managementCall('CreateConsumer', request),
     });
-    return { consumer: consumerToWire(view, pending) };
+    return { consumer: consumerToWire(view, pending, percent) };
   }
 
   async getConsumer(request: GetConsumerRequest): Promise<GetConsumerResponse> {
-    const { view, pending } = await this.#consumers.get(nameKey(request));
-    return { consumer: consumerToWire(view, pending) };
+    const { view, pending, percent } = await this.#consumers.get(nameKey(request));
+    return { consumer: consumerToWire(view, pending, percent) };
   }
 
   async listConsumers(request: ListConsumersRequest): Promise<ListConsumersResponse> {
@@ -219,7 +219,7 @@ export class ConsumerService {
       epoch: this.#source.epoch,
       key: BY_NAME,
       read: (after, limit) => this.#consumers.list({ context, namePrefix, after, limit }),
-      toWire: (listed) => consumerToWire(listed, listed.counted),
+      toWire: (listed) => consumerToWire(listed, listed.counted, listed.percent),
       codec: Consumer,
     });
     return { consumers: items, nextPageToken };
@@ -228,8 +228,8 @@ export class ConsumerService {
   async updateConsumer(request: UpdateConsumerRequest): Promise<UpdateConsumerResponse> {
     const key = nameKey(request);
     const call = managementCall('UpdateConsumer', request);
-    const { view, pending } = await this.#consumers.update(key, updateFromWire(request, key), call);
-    return { consumer: consumerToWire(view, pending) };
+    const { view, pending, percent } = await this.#consumers.update(key, updateFromWire(request, key), call);
+    return { consumer: consumerToWire(view, pending, percent) };
   }
 
   async deleteConsumer(request: DeleteConsumerRequest): Promise<DeleteConsumerResponse> {
@@ -238,15 +238,15 @@ export class ConsumerService {
   }
 
   async pauseConsumer(request: PauseConsumerRequest): Promise<PauseConsumerResponse> {
-    const { view, pending } = await this.#consumers.pause(consumerKey(request), pauseFromWire(request));
-    return { consumer: consumerToWire(view, pending) };
+    const { view, pending, percent } = await this.#consumers.pause(consumerKey(request), pauseFromWire(request));
+    return { consumer: consumerToWire(view, pending, percent) };
   }
 
   async resumeConsumer(request: ResumeConsumerRequest): Promise<ResumeConsumerResponse> {
     const key = consumerKey(request);
     byFromWire(request.by);
-    const { view, pending } = await this.#consumers.resume(key);
-    return { consumer: consumerToWire(view, pending) };
+    const { view, pending, percent } = await this.#consumers.resume(key);
+    return { consumer: consumerToWire(view, pending, percent) };
   }
 
   async seekConsumer(request: SeekConsumerRequest): Promise<SeekConsumerResponse> {

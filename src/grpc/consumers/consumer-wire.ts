@@ -376,7 +376,7 @@ const ACTIVITIES = {
 const MAX_MEMBERS_SHOWN = 1_000;
 
 /** Writes a consumer. Without `pending` it was not counted: at least one wherever there is a lag. */
-export function consumerToWire(view: ConsumerView, pending?: EventCount): Consumer {
+export function consumerToWire(view: ConsumerView, pending?: EventCount, percentOfMatching?: number): Consumer {
   const lag = view.head - view.offset;
   return {
     context: view.context,
@@ -405,6 +405,7 @@ export function consumerToWire(view: ConsumerView, pending?: EventCount): Consum
     mendCommand: view.mendCommand,
     lagTime: view.lagMs === undefined ? undefined : toDuration(view.lagMs),
     pause: pauseToWire(view.pause),
+    percentOfMatching,
   };
 }
 

@@ -286,7 +286,7 @@ describe('the command line for consumers', () => {
       expect((await cli('consumers', 'create', 'mailer', '--topic', 'orders', '--ordering', 'none')).code).toBe(0);
       const { stdout: list } = await cli('consumers');
       expect(list).toMatch(
-        /OFFSET +HEAD +LAG +LAG TIME +PENDING +IN FLIGHT +MEMBERS +SINCE +CAUSE\n.* mailer +no-member +\d+ +\d+ +\d+ +\d+s +\d+ +0 +0 +- +nobody is subscribed\n/,
+        /OFFSET +HEAD +LAG +LAG TIME +PENDING +CONSUMED +IN FLIGHT +MEMBERS +SINCE +CAUSE\n.* mailer +no-member +\d+ +\d+ +\d+ +\d+s +\d+ +[\d.]+% +0 +0 +- +nobody is subscribed\n/,
       );
       expect(list.split('\n')[1]).toMatch(new RegExp(`^${context} +mailer +no-member +0 `));
       const updated = await cli('consumers', 'update', 'mailer', '--max-attempts', '3', '--any-event', '--json');

@@ -114,6 +114,7 @@ export class EngineScene {
       management: { change: async () => 'changed' },
       parked: { list: async () => ({ records: [], next: undefined }), has: async () => false },
       places: { positionsOf: async () => ({ byEventId: [], byMessageId: [] }) },
+      consumption: { percentOf: async () => undefined },
       streams: new KnownStreams({ pushedTo: async (_context, names) => new Set(names) }),
       steps: { from: async (_criteria, offset) => ({ offset, moved: 0 }) },
     });

@@ -44,8 +44,8 @@ export const HOUSE: Readonly<Record<string, string>> = {
     engine/log lib storage/ports telemetry`,
   'engine/cawins/callback-sender': 'domain/events',
   'engine/consumers': `domain domain/collections domain/consumers domain/consumers/managed domain/events domain/group domain/management
-    engine/consumers/named engine/consumers/ownership engine/consumers/state engine/group engine/log lib storage/ports
-    telemetry`,
+    engine/consumers/named engine/consumers/ownership engine/consumers/state engine/group engine/log engine/statistics lib
+    storage/ports telemetry`,
   'engine/consumers/named': 'domain domain/consumers storage/ports',
   'engine/consumers/parked': `domain domain/consumers domain/events domain/management engine/consumers
     engine/consumers/ownership engine/group engine/log storage/ports`,
@@ -54,9 +54,10 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'engine/group': `domain domain/cawins domain/descriptions domain/events domain/group domain/json domain/management
     domain/waits engine/log lib storage/ports telemetry`,
   'engine/log': 'domain domain/events domain/waits lib storage/ports telemetry',
-  'engine/statistics': 'domain/statistics engine/log lib storage/ports telemetry',
   'engine/topics': `domain domain/events domain/management domain/topics engine/group engine/log
     storage/ports`,
+  'engine/statistics': `domain/consumers domain/events domain/statistics engine/consumers/state engine/log lib storage/ports
+    telemetry`,
   'engine/waits': 'domain domain/descriptions domain/events engine/group engine/log lib storage/ports telemetry',
 
   // Ports, and what stands behind them.

@@ -30,6 +30,7 @@ export const LIST_COLUMNS: readonly Column<Consumer>[] = [
   number('LAG', ({ lag }) => lag),
   { title: 'LAG TIME', text: ({ lagTime }) => (lagTime === undefined ? '-' : ageText(lagTime)), right: true },
   { title: 'PENDING', text: pendingText, right: true },
+  { title: 'CONSUMED', text: consumedText, right: true },
   number('IN FLIGHT', ({ inFlight }) => inFlight),
   number('MEMBERS', ({ members, memberCount }) => Math.max(members.length, memberCount)),
   { title: 'SINCE', text: ({ activitySince }) => timestampText(activitySince) || '-' },
@@ -74,6 +75,13 @@ export function seekText(response: SeekConsumerResponse, dryRun: boolean): strin
 /** Matching events that are not acknowledged, and whether there may be more. */
 function pendingText({ pending, pendingIsMinimum }: Consumer): string {
   return `${pending}${pendingIsMinimum ? '+' : ''}`;
+}
+
+/** How much of what it gets lies behind it; `-` where that is not told. */
+function consumedText({ percentOfMatching }: Consumer): string {
+  if (percentOfMatching === undefined) return '-';
+  // Not all is consumed before all is.
+  return `${(Math.floor(percentOfMatching * 100) / 100).toFixed(2)}%`;
 }
 
 function activityText({ activity }: Consumer): string {
