@@ -3,6 +3,7 @@
 import { productVersion } from '../cli/commands/product-version.js';
 import { ServerInfo } from '../engine/admin/server-info.js';
 import type { UpSince } from '../engine/admin/up-since.js';
+import type { Statistics } from '../engine/statistics/statistics.js';
 import { AdminService } from '../grpc/admin/admin-service.js';
 import type { Component, ServerIdentity } from '../grpc/admin/server-info-wire.js';
 import { MysqlServerStore } from '../storage/mysql/server/server-store.js';
@@ -23,18 +24,20 @@ export interface AdminParts {
   readonly log: LogParts;
   readonly callbacks: CallbackParts;
   readonly instance: Instance;
+  readonly statistics: Statistics;
   /** Whether the database answers and stores. */
   readonly database: UpSince;
 }
 
 export function adminService(parts: AdminParts): AdminService {
-  const { surroundings, handle, log, database } = parts;
+  const { surroundings, handle, log, database, statistics } = parts;
   const { clock } = surroundings;
   const info = new ServerInfo({ store: new MysqlServerStore(handle), source: log.reader, database, clock });
   // What is known while the database is away is what was read before.
   void info.read();
   const components = () => componentsOf(parts);
-  return new AdminService({ identity: identityOf(parts), startedMs: clock.monotonicMs(), components, info, clock });
+  const identity = identityOf(parts);
+  return new AdminService({ identity, startedMs: clock.monotonicMs(), components, info, statistics, clock });
 }
 
 function identityOf({ surroundings, handle, instance }: AdminParts): ServerIdentity {

@@ -46,7 +46,7 @@ export interface Addresses {
 }
 
 /** The groups of parts that serve calls. */
-type Engine = Pick<ServicesOptions, 'log' | 'consumers' | 'events' | 'callbacks' | 'instance'>;
+type Engine = Pick<ServicesOptions, 'log' | 'consumers' | 'events' | 'callbacks' | 'instance' | 'statistics'>;
 
 /** One instance of madeleine. */
 export class App {
@@ -136,9 +136,9 @@ export class App {
     const { instance, endedRuns } = await beginRun(surroundings, this.#started);
     const log = new LogParts({ surroundings, handle, instance, onDatabase: (up) => this.#onDatabase(up) });
     await log.start(this.#started, this.#draining.signal);
-    const statistics = new StatisticsParts({ surroundings, handle, instanceId: instance.id, endedRuns, log });
-    await statistics.start(this.#started);
-    const { consumption } = statistics;
+    const counting = new StatisticsParts({ surroundings, handle, instanceId: instance.id, endedRuns, log });
+    await counting.start(this.#started);
+    const { consumption, statistics } = counting;
     const consumers = await startConsumers(
       { surroundings, handle, instance, endedRuns, log, consumption },
       this.#started,
@@ -156,7 +156,7 @@ export class App {
       retryPolicy: this.#retryPolicy,
     });
     callbacks.start(this.#started);
-    return { log, consumers, events, callbacks, instance };
+    return { log, consumers, events, callbacks, instance, statistics };
   }
 
   /** Serves health and metrics; returns where. */

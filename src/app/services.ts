@@ -12,6 +12,7 @@ import type { Consumers } from '../engine/consumers/consumers.js';
 import { EditedReplays } from '../engine/consumers/parked/edited-replays.js';
 import { ParkedListing } from '../engine/consumers/parked/parked-listing.js';
 import { StreamDirectory } from '../engine/log/stream-directory.js';
+import type { Statistics } from '../engine/statistics/statistics.js';
 import { ExplainWait } from '../engine/waits/explain-wait.js';
 import { CAWIN_CODECS, CawinService } from '../grpc/cawins/cawin-service.js';
 import { ConsumerService, consumerCodecs } from '../grpc/consumers/consumer-service.js';
@@ -45,6 +46,7 @@ export interface ServicesOptions {
   readonly callbacks: CallbackParts;
   readonly encoder: WireEventEncoder;
   readonly instance: Instance;
+  readonly statistics: Statistics;
   /** Whether the database answers and stores. */
   readonly database: UpSince;
   /** Aborts when the server drains. */

@@ -2,6 +2,7 @@
 
 import { Consumption } from '../engine/statistics/consumption.js';
 import { EventCounter } from '../engine/statistics/event-counter.js';
+import { Statistics } from '../engine/statistics/statistics.js';
 import { MysqlCountStore } from '../storage/mysql/statistics/count-store.js';
 import { MysqlStatisticsStore } from '../storage/mysql/statistics/statistics-store.js';
 import type { EndedRuns } from '../storage/ports/log-storage.js';
@@ -20,6 +21,7 @@ export interface StatisticsPartsOptions {
 }
 
 export class StatisticsParts {
+  readonly statistics: Statistics;
   readonly consumption: Consumption;
   readonly #counts: MysqlCountStore;
   readonly #counter: EventCounter;
@@ -34,6 +36,7 @@ export class StatisticsParts {
     this.#options = options;
     this.#counts = new MysqlCountStore({ database, names });
     this.#counter = new EventCounter({ store: this.#counts, source, instanceId, clock, logger });
+    this.statistics = new Statistics({ store, clock });
     this.consumption = new Consumption({ store, source });
     metrics.statisticsLag.ask = () => this.#counter.lag;
   }

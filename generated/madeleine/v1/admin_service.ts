@@ -236,6 +236,78 @@ export interface ServerComponent {
   since: Timestamp | undefined;
 }
 
+/** Which events are counted, and how much of it is told. */
+export interface GetStatsRequest {
+  /** Context. Empty means `default`; `all`: every context. */
+  context: string;
+  /** The month by UTC, as YYYY-MM, from 1970 on. Empty, and no days: the present one by the server's clock. */
+  month: string;
+  /** Instead of a month: the first day by UTC, as YYYY-MM-DD. */
+  firstDay: string;
+  /** The last day, which belongs to the period; required with `first_day`, and at most 365 days after it. */
+  lastDay: string;
+  /** How many streams are told, those with the most events: 0 to 100, default 10; more than 100 are 100. */
+  topStreams?:
+    | number
+    | undefined;
+  /** How many topics: 0 to 1,000, default 100; more than 1,000 are 1,000. */
+  topTopics?:
+    | number
+    | undefined;
+  /** Count the server's own topics, `madeleine.*`, too. */
+  reservedTopics: boolean;
+}
+
+/** What was counted. */
+export interface GetStatsResponse {
+  /** Everything up to this position is counted, and nothing after it. */
+  asOfPosition: bigint;
+  /** When the entry there was created; absent: nothing is counted yet. */
+  asOf:
+    | Timestamp
+    | undefined;
+  /** The first day of the period, as YYYY-MM-DD. */
+  firstDay: string;
+  /** Its last day, which may lie ahead. */
+  lastDay: string;
+  /** Events of the period, those too of topics that are not told. */
+  events: bigint;
+  /** Bytes of their payloads. */
+  bytes: bigint;
+  /** Every day of the period up to today, those without events too, from the first one on. */
+  days: DayStats[];
+  /** Topics with events in the period, the most events first; as many as `top_topics` says. */
+  topics: EventStats[];
+  /** Streams with events in the period, the most events first; as many as `top_streams` says. */
+  streams: EventStats[];
+}
+
+/** A day by UTC. */
+export interface DayStats {
+  /** The day, as YYYY-MM-DD. */
+  day: string;
+  /** Events that were created on it. */
+  events: bigint;
+  /** Bytes of their payloads. */
+  bytes: bigint;
+  /** Events more than on the day before, which may lie before the period; negative: fewer. */
+  change: bigint;
+  /** The same in percent of the day before; unset where that had none. */
+  changePercent?: number | undefined;
+}
+
+/** A topic or a stream. */
+export interface EventStats {
+  /** Its context. */
+  context: string;
+  /** Its name. */
+  name: string;
+  /** Its events in the period. */
+  events: bigint;
+  /** Bytes of their payloads. */
+  bytes: bigint;
+}
+
 function createBaseGetServerInfoRequest(): GetServerInfoRequest {
   return {};
 }
@@ -1344,6 +1416,704 @@ export const ServerComponent: MessageFns<ServerComponent> = {
   },
 };
 
+function createBaseGetStatsRequest(): GetStatsRequest {
+  return {
+    context: "",
+    month: "",
+    firstDay: "",
+    lastDay: "",
+    topStreams: undefined,
+    topTopics: undefined,
+    reservedTopics: false,
+  };
+}
+
+export const GetStatsRequest: MessageFns<GetStatsRequest> = {
+  encode(message: GetStatsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== "") {
+      writer.uint32(10).string(message.context);
+    }
+    if (message.month !== "") {
+      writer.uint32(18).string(message.month);
+    }
+    if (message.firstDay !== "") {
+      writer.uint32(26).string(message.firstDay);
+    }
+    if (message.lastDay !== "") {
+      writer.uint32(34).string(message.lastDay);
+    }
+    if (message.topStreams !== undefined) {
+      writer.uint32(40).int32(message.topStreams);
+    }
+    if (message.topTopics !== undefined) {
+      writer.uint32(48).int32(message.topTopics);
+    }
+    if (message.reservedTopics !== false) {
+      writer.uint32(56).bool(message.reservedTopics);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetStatsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetStatsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.month = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.firstDay = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.lastDay = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.topStreams = reader.int32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.topTopics = reader.int32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.reservedTopics = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetStatsRequest {
+    return {
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      month: isSet(object.month) ? globalThis.String(object.month) : "",
+      firstDay: isSet(object.firstDay)
+        ? globalThis.String(object.firstDay)
+        : isSet(object.first_day)
+        ? globalThis.String(object.first_day)
+        : "",
+      lastDay: isSet(object.lastDay)
+        ? globalThis.String(object.lastDay)
+        : isSet(object.last_day)
+        ? globalThis.String(object.last_day)
+        : "",
+      topStreams: isSet(object.topStreams)
+        ? globalThis.Number(object.topStreams)
+        : isSet(object.top_streams)
+        ? globalThis.Number(object.top_streams)
+        : undefined,
+      topTopics: isSet(object.topTopics)
+        ? globalThis.Number(object.topTopics)
+        : isSet(object.top_topics)
+        ? globalThis.Number(object.top_topics)
+        : undefined,
+      reservedTopics: isSet(object.reservedTopics)
+        ? globalThis.Boolean(object.reservedTopics)
+        : isSet(object.reserved_topics)
+        ? globalThis.Boolean(object.reserved_topics)
+        : false,
+    };
+  },
+
+  toJSON(message: GetStatsRequest): unknown {
+    const obj: any = {};
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.month !== "") {
+      obj.month = message.month;
+    }
+    if (message.firstDay !== "") {
+      obj.firstDay = message.firstDay;
+    }
+    if (message.lastDay !== "") {
+      obj.lastDay = message.lastDay;
+    }
+    if (message.topStreams !== undefined) {
+      obj.topStreams = Math.round(message.topStreams);
+    }
+    if (message.topTopics !== undefined) {
+      obj.topTopics = Math.round(message.topTopics);
+    }
+    if (message.reservedTopics !== false) {
+      obj.reservedTopics = message.reservedTopics;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetStatsRequest>): GetStatsRequest {
+    return GetStatsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetStatsRequest>): GetStatsRequest {
+    const message = createBaseGetStatsRequest();
+    message.context = object.context ?? "";
+    message.month = object.month ?? "";
+    message.firstDay = object.firstDay ?? "";
+    message.lastDay = object.lastDay ?? "";
+    message.topStreams = object.topStreams ?? undefined;
+    message.topTopics = object.topTopics ?? undefined;
+    message.reservedTopics = object.reservedTopics ?? false;
+    return message;
+  },
+};
+
+function createBaseGetStatsResponse(): GetStatsResponse {
+  return {
+    asOfPosition: 0n,
+    asOf: undefined,
+    firstDay: "",
+    lastDay: "",
+    events: 0n,
+    bytes: 0n,
+    days: [],
+    topics: [],
+    streams: [],
+  };
+}
+
+export const GetStatsResponse: MessageFns<GetStatsResponse> = {
+  encode(message: GetStatsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.asOfPosition !== 0n) {
+      if (BigInt.asUintN(64, message.asOfPosition) !== message.asOfPosition) {
+        throw new globalThis.Error("value provided for field message.asOfPosition of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.asOfPosition);
+    }
+    if (message.asOf !== undefined) {
+      Timestamp.encode(message.asOf, writer.uint32(18).fork()).join();
+    }
+    if (message.firstDay !== "") {
+      writer.uint32(26).string(message.firstDay);
+    }
+    if (message.lastDay !== "") {
+      writer.uint32(34).string(message.lastDay);
+    }
+    if (message.events !== 0n) {
+      if (BigInt.asUintN(64, message.events) !== message.events) {
+        throw new globalThis.Error("value provided for field message.events of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.events);
+    }
+    if (message.bytes !== 0n) {
+      if (BigInt.asUintN(64, message.bytes) !== message.bytes) {
+        throw new globalThis.Error("value provided for field message.bytes of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.bytes);
+    }
+    for (const v of message.days) {
+      DayStats.encode(v!, writer.uint32(58).fork()).join();
+    }
+    for (const v of message.topics) {
+      EventStats.encode(v!, writer.uint32(66).fork()).join();
+    }
+    for (const v of message.streams) {
+      EventStats.encode(v!, writer.uint32(74).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetStatsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetStatsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.asOfPosition = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.asOf = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.firstDay = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.lastDay = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.events = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.bytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.days.push(DayStats.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.topics.push(EventStats.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.streams.push(EventStats.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetStatsResponse {
+    return {
+      asOfPosition: isSet(object.asOfPosition)
+        ? BigInt(object.asOfPosition)
+        : isSet(object.as_of_position)
+        ? BigInt(object.as_of_position)
+        : 0n,
+      asOf: isSet(object.asOf)
+        ? fromJsonTimestamp(object.asOf)
+        : isSet(object.as_of)
+        ? fromJsonTimestamp(object.as_of)
+        : undefined,
+      firstDay: isSet(object.firstDay)
+        ? globalThis.String(object.firstDay)
+        : isSet(object.first_day)
+        ? globalThis.String(object.first_day)
+        : "",
+      lastDay: isSet(object.lastDay)
+        ? globalThis.String(object.lastDay)
+        : isSet(object.last_day)
+        ? globalThis.String(object.last_day)
+        : "",
+      events: isSet(object.events) ? BigInt(object.events) : 0n,
+      bytes: isSet(object.bytes) ? BigInt(object.bytes) : 0n,
+      days: globalThis.Array.isArray(object?.days)
+        ? object.days.map((e: any) => DayStats.fromJSON(e))
+        : [],
+      topics: globalThis.Array.isArray(object?.topics) ? object.topics.map((e: any) => EventStats.fromJSON(e)) : [],
+      streams: globalThis.Array.isArray(object?.streams) ? object.streams.map((e: any) => EventStats.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: GetStatsResponse): unknown {
+    const obj: any = {};
+    if (message.asOfPosition !== 0n) {
+      obj.asOfPosition = message.asOfPosition.toString();
+    }
+    if (message.asOf !== undefined) {
+      obj.asOf = fromTimestamp(message.asOf).toISOString();
+    }
+    if (message.firstDay !== "") {
+      obj.firstDay = message.firstDay;
+    }
+    if (message.lastDay !== "") {
+      obj.lastDay = message.lastDay;
+    }
+    if (message.events !== 0n) {
+      obj.events = message.events.toString();
+    }
+    if (message.bytes !== 0n) {
+      obj.bytes = message.bytes.toString();
+    }
+    if (message.days?.length) {
+      obj.days = message.days.map((e) => DayStats.toJSON(e));
+    }
+    if (message.topics?.length) {
+      obj.topics = message.topics.map((e) => EventStats.toJSON(e));
+    }
+    if (message.streams?.length) {
+      obj.streams = message.streams.map((e) => EventStats.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetStatsResponse>): GetStatsResponse {
+    return GetStatsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetStatsResponse>): GetStatsResponse {
+    const message = createBaseGetStatsResponse();
+    message.asOfPosition = (object.asOfPosition !== undefined && object.asOfPosition !== null)
+      ? BigInt(object.asOfPosition)
+      : 0n;
+    message.asOf = (object.asOf !== undefined && object.asOf !== null) ? Timestamp.fromPartial(object.asOf) : undefined;
+    message.firstDay = object.firstDay ?? "";
+    message.lastDay = object.lastDay ?? "";
+    message.events = (object.events !== undefined && object.events !== null) ? BigInt(object.events) : 0n;
+    message.bytes = (object.bytes !== undefined && object.bytes !== null) ? BigInt(object.bytes) : 0n;
+    message.days = object.days?.map((e) => DayStats.fromPartial(e)) || [];
+    message.topics = object.topics?.map((e) => EventStats.fromPartial(e)) || [];
+    message.streams = object.streams?.map((e) => EventStats.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseDayStats(): DayStats {
+  return { day: "", events: 0n, bytes: 0n, change: 0n, changePercent: undefined };
+}
+
+export const DayStats: MessageFns<DayStats> = {
+  encode(message: DayStats, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.day !== "") {
+      writer.uint32(10).string(message.day);
+    }
+    if (message.events !== 0n) {
+      if (BigInt.asUintN(64, message.events) !== message.events) {
+        throw new globalThis.Error("value provided for field message.events of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.events);
+    }
+    if (message.bytes !== 0n) {
+      if (BigInt.asUintN(64, message.bytes) !== message.bytes) {
+        throw new globalThis.Error("value provided for field message.bytes of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.bytes);
+    }
+    if (message.change !== 0n) {
+      if (BigInt.asIntN(64, message.change) !== message.change) {
+        throw new globalThis.Error("value provided for field message.change of type int64 too large");
+      }
+      writer.uint32(32).int64(message.change);
+    }
+    if (message.changePercent !== undefined) {
+      writer.uint32(41).double(message.changePercent);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DayStats {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDayStats();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.day = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.events = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.bytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.change = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.changePercent = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DayStats {
+    return {
+      day: isSet(object.day) ? globalThis.String(object.day) : "",
+      events: isSet(object.events) ? BigInt(object.events) : 0n,
+      bytes: isSet(object.bytes) ? BigInt(object.bytes) : 0n,
+      change: isSet(object.change) ? BigInt(object.change) : 0n,
+      changePercent: isSet(object.changePercent)
+        ? globalThis.Number(object.changePercent)
+        : isSet(object.change_percent)
+        ? globalThis.Number(object.change_percent)
+        : undefined,
+    };
+  },
+
+  toJSON(message: DayStats): unknown {
+    const obj: any = {};
+    if (message.day !== "") {
+      obj.day = message.day;
+    }
+    if (message.events !== 0n) {
+      obj.events = message.events.toString();
+    }
+    if (message.bytes !== 0n) {
+      obj.bytes = message.bytes.toString();
+    }
+    if (message.change !== 0n) {
+      obj.change = message.change.toString();
+    }
+    if (message.changePercent !== undefined) {
+      obj.changePercent = floatToJson(message.changePercent);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DayStats>): DayStats {
+    return DayStats.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DayStats>): DayStats {
+    const message = createBaseDayStats();
+    message.day = object.day ?? "";
+    message.events = (object.events !== undefined && object.events !== null) ? BigInt(object.events) : 0n;
+    message.bytes = (object.bytes !== undefined && object.bytes !== null) ? BigInt(object.bytes) : 0n;
+    message.change = (object.change !== undefined && object.change !== null) ? BigInt(object.change) : 0n;
+    message.changePercent = object.changePercent ?? undefined;
+    return message;
+  },
+};
+
+function createBaseEventStats(): EventStats {
+  return { context: "", name: "", events: 0n, bytes: 0n };
+}
+
+export const EventStats: MessageFns<EventStats> = {
+  encode(message: EventStats, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== "") {
+      writer.uint32(10).string(message.context);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.events !== 0n) {
+      if (BigInt.asUintN(64, message.events) !== message.events) {
+        throw new globalThis.Error("value provided for field message.events of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.events);
+    }
+    if (message.bytes !== 0n) {
+      if (BigInt.asUintN(64, message.bytes) !== message.bytes) {
+        throw new globalThis.Error("value provided for field message.bytes of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.bytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EventStats {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEventStats();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.events = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.bytes = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): EventStats {
+    return {
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      events: isSet(object.events) ? BigInt(object.events) : 0n,
+      bytes: isSet(object.bytes) ? BigInt(object.bytes) : 0n,
+    };
+  },
+
+  toJSON(message: EventStats): unknown {
+    const obj: any = {};
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.events !== 0n) {
+      obj.events = message.events.toString();
+    }
+    if (message.bytes !== 0n) {
+      obj.bytes = message.bytes.toString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<EventStats>): EventStats {
+    return EventStats.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<EventStats>): EventStats {
+    const message = createBaseEventStats();
+    message.context = object.context ?? "";
+    message.name = object.name ?? "";
+    message.events = (object.events !== undefined && object.events !== null) ? BigInt(object.events) : 0n;
+    message.bytes = (object.bytes !== undefined && object.bytes !== null) ? BigInt(object.bytes) : 0n;
+    return message;
+  },
+};
+
 /** For whoever runs the server, and looks for what is in it. */
 export type AdminServiceDefinition = typeof AdminServiceDefinition;
 export const AdminServiceDefinition = {
@@ -1363,6 +2133,25 @@ export const AdminServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * Tells how many events occurred in a period: on each day, by topic, and the streams with the most of them.
+     *
+     * They are read from counters by topic, stream and UTC day, which one instance keeps a second or so behind the log; `as_of` says how
+     * far. Each event counts once, on the day on which it was created: neither its withdrawal nor an expiry counts, and nothing is taken
+     * back when it is withdrawn or deleted. A context that nobody ever pushed to has none.
+     *
+     * Errors: INVALID_ARGUMENT (FIELD_INVALID); RESOURCE_EXHAUSTED (SEARCH_TOO_WIDE) if the streams of a period that is no whole month,
+     * or its topics, have more than 500,000 counters, or with `all` and a month there are more than 200 contexts: name a month, fewer days
+     * or a context, or set `top_streams` to 0.
+     */
+    getStats: {
+      name: "GetStats",
+      requestType: GetStatsRequest as typeof GetStatsRequest,
+      requestStream: false,
+      responseType: GetStatsResponse as typeof GetStatsResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
@@ -1376,6 +2165,18 @@ export interface AdminServiceImplementation<CallContextExt = {}> {
     request: GetServerInfoRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<GetServerInfoResponse>>;
+  /**
+   * Tells how many events occurred in a period: on each day, by topic, and the streams with the most of them.
+   *
+   * They are read from counters by topic, stream and UTC day, which one instance keeps a second or so behind the log; `as_of` says how
+   * far. Each event counts once, on the day on which it was created: neither its withdrawal nor an expiry counts, and nothing is taken
+   * back when it is withdrawn or deleted. A context that nobody ever pushed to has none.
+   *
+   * Errors: INVALID_ARGUMENT (FIELD_INVALID); RESOURCE_EXHAUSTED (SEARCH_TOO_WIDE) if the streams of a period that is no whole month,
+   * or its topics, have more than 500,000 counters, or with `all` and a month there are more than 200 contexts: name a month, fewer days
+   * or a context, or set `top_streams` to 0.
+   */
+  getStats(request: GetStatsRequest, context: CallContext & CallContextExt): Promise<DeepPartial<GetStatsResponse>>;
 }
 
 export interface AdminServiceClient<CallOptionsExt = {}> {
@@ -1388,6 +2189,22 @@ export interface AdminServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<GetServerInfoRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<GetServerInfoResponse>;
+  /**
+   * Tells how many events occurred in a period: on each day, by topic, and the streams with the most of them.
+   *
+   * They are read from counters by topic, stream and UTC day, which one instance keeps a second or so behind the log; `as_of` says how
+   * far. Each event counts once, on the day on which it was created: neither its withdrawal nor an expiry counts, and nothing is taken
+   * back when it is withdrawn or deleted. A context that nobody ever pushed to has none.
+   *
+   * Errors: INVALID_ARGUMENT (FIELD_INVALID); RESOURCE_EXHAUSTED (SEARCH_TOO_WIDE) if the streams of a period that is no whole month,
+   * or its topics, have more than 500,000 counters, or with `all` and a month there are more than 200 contexts: name a month, fewer days
+   * or a context, or set `top_streams` to 0.
+   */
+  getStats(request: DeepPartial<GetStatsRequest>, options?: CallOptions & CallOptionsExt): Promise<GetStatsResponse>;
+}
+
+function floatToJson(value: number | null | undefined): number | string | null | undefined {
+  return typeof value === "number" && !globalThis.Number.isFinite(value) ? globalThis.String(value) : value;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;

@@ -6,6 +6,7 @@ import { describeFailure, ExitCode, exitCodeOf, Unread, UsageError, unwritable }
 import type { CliDeps } from '../deps.js';
 import { argumentProblem } from '../text/arguments.js';
 import { infoCommand } from './admin/info.js';
+import { statsCommand } from './admin/stats.js';
 import { cawinsCommand } from './cawins/cawins.js';
 import { ackCommand } from './consumers/ack.js';
 import { consumersCommand } from './consumers/consumers.js';
@@ -53,6 +54,7 @@ const COMMANDS = [
     explainCommand,
     invalidateCommand,
     cawinsCommand,
+    statsCommand,
     callCommand,
   ],
 ];

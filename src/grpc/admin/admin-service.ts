@@ -1,10 +1,16 @@
-// AdminService: tells of the server.
+// AdminService: tells of the server, and what was counted.
 
-import type { GetServerInfoResponse } from '../../../generated/madeleine/v1/admin_service.js';
+import type {
+  GetServerInfoResponse,
+  GetStatsRequest,
+  GetStatsResponse,
+} from '../../../generated/madeleine/v1/admin_service.js';
 import type { ServerInfo } from '../../engine/admin/server-info.js';
+import type { Statistics } from '../../engine/statistics/statistics.js';
 import type { Clock } from '../../lib/clock.js';
 import type { Millis } from '../../units.js';
 import { type Component, type ServerIdentity, serverInfoToWire } from './server-info-wire.js';
+import { statsFromWire, statsToWire } from './stats-wire.js';
 
 export interface AdminServiceOptions {
   readonly identity: ServerIdentity;
@@ -12,6 +18,7 @@ export interface AdminServiceOptions {
   readonly startedMs: Millis;
   readonly components: () => readonly Component[];
   readonly info: ServerInfo;
+  readonly statistics: Statistics;
   readonly clock: Clock;
 }
 
@@ -31,5 +38,9 @@ export class AdminService {
       components: components(),
       state,
     });
+  }
+
+  async getStats(request: GetStatsRequest): Promise<GetStatsResponse> {
+    return statsToWire(await this.#options.statistics.stats(statsFromWire(request)));
   }
 }

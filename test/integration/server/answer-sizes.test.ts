@@ -256,6 +256,7 @@ const LARGEST: Readonly<Record<string, () => Promise<unknown>>> = {
     await hugeEvent({ stream, issuer: owner });
     return suite.client.streams.transferStream({ stream, owner, newOwner });
   },
+  'AdminService/GetStats': () => suite.client.admin.getStats({ context: 'all', topTopics: 1_000, topStreams: 100 }),
   'StreamService/ListStreams': () => suite.client.streams.listStreams({ pageSize: 1_000 }),
   'TopicService/RegisterTopic': () => topic(),
   'TopicService/GetTopic': async () => suite.client.topics.getTopic({ name: await topic() }),

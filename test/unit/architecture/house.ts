@@ -98,7 +98,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
     'domain/cawins engine/cawins/callback-sender lib outbound/attempt outbound/connection outbound/guard',
 
   // The contract for others to call.
-  'grpc/admin': 'domain engine/admin generated grpc/wire lib storage/ports',
+  'grpc/admin': 'domain domain/statistics engine/admin engine/statistics generated grpc/wire lib storage/ports',
   'grpc/cawins': `domain domain/cawins domain/events domain/json engine/cawins engine/group engine/log engine/waits
     generated grpc/events grpc/wire`,
   'grpc/consumers': `domain domain/consumers domain/consumers/managed domain/consumers/settings domain/events domain/json engine/consumers engine/consumers/named
