@@ -39,6 +39,13 @@ export function textProblem(text: string, maxBytes: number): string | undefined 
 
 const ASCII = /^[ -~]*$/;
 
+/** Says what is wrong with a text that is looked for in others: spaces at its edges count. */
+export function searchProblem(text: string): string | undefined {
+  if (text === '') return 'is required';
+  if (Buffer.byteLength(text) > MAX_NAME_BYTES) return `has more than ${MAX_NAME_BYTES} bytes`;
+  return CONTROL.test(text) ? 'has control characters' : undefined;
+}
+
 /** Says what is wrong with a text that is sent on as a header: its alphabet is printable ASCII. */
 export function headerProblem(text: string, maxBytes: number): string | undefined {
   return textProblem(text, maxBytes) ?? (ASCII.test(text) ? undefined : 'has other characters than printable ASCII');

@@ -29,7 +29,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'domain/consumers/managed': '',
   'domain/consumers/settings': 'domain/events',
   'domain/descriptions': 'domain domain/json',
-  'domain/events': 'domain domain/descriptions',
+  'domain/events': 'domain domain/descriptions domain/json',
   'domain/group': `domain domain/cawins domain/collections domain/descriptions domain/events domain/json
     domain/management domain/topics domain/waits`,
   'domain/json': '',
