@@ -26,7 +26,7 @@ import {
 import { type PageQuery, type PageSource, planPage } from './event-query.js';
 
 /** The index of each range of rows: it has the position behind the column. */
-const INDEXES = { stream_id: 'log_stream', topic_id: 'log_topic' } as const satisfies Record<
+export const INDEXES = { stream_id: 'log_stream', topic_id: 'log_topic' } as const satisfies Record<
   PageSource['column'],
   string
 >;
