@@ -7,7 +7,6 @@ import { EntryKind, type LogEntry } from '../../domain/events/event.js';
 import type { EventCriteria } from '../../domain/events/event-filter.js';
 import type { EventQueries } from '../../engine/log/event-queries.js';
 import type { LogSource } from '../../engine/log/log-source.js';
-import { isShown, namedPosition } from '../../engine/log/named-position.js';
 import { LoopSlices } from '../../lib/loop-slices.js';
 import type { Paced } from '../../lib/paced.js';
 import type { Position } from '../../units.js';
@@ -15,10 +14,11 @@ import { listPage, type Read } from '../wire/pages.js';
 import { payloadForm } from '../wire/wire.js';
 import type { EventFrames } from './event-frames.js';
 import { listCriteria, listEcho } from './event-wire.js';
+import { ListSpan, type SpanFilter, type SpanSource } from './list-span.js';
 
 export interface EventListingOptions {
   readonly queries: Pick<EventQueries, 'list' | 'awaited'>;
-  readonly source: Pick<LogSource, 'clock' | 'visible' | 'epoch' | 'storedHead' | 'waitBeyond' | 'positionAt'>;
+  readonly source: SpanSource & Pick<LogSource, 'epoch'>;
   readonly frames: EventFrames;
   /** Shared by all who look at many payloads. */
   readonly slices?: LoopSlices;
@@ -50,21 +50,10 @@ interface Item extends Place {
 
 type Part = Read<Item, typeof PART_KEY>;
 
-interface Listing {
-  readonly criteria: EventCriteria;
-  readonly newestFirst: boolean;
-  readonly afterPosition: bigint;
-  readonly beforePosition: bigint | undefined;
-  readonly signal: AbortSignal;
+interface Listing extends SpanFilter {
   readonly caller: string;
   /** Encodes an entry as it is answered, which is kept with it. */
   readonly encode: (entry: LogEntry) => boolean;
-}
-
-/** Positions after one, up to and including the other. */
-interface Span {
-  readonly after: Position;
-  readonly upTo: Position;
 }
 
 export class EventListing {
@@ -117,7 +106,7 @@ export class EventListing {
 
   async #log(listing: Listing, from: Position | undefined, limit: number): Promise<Part> {
     const { criteria, newestFirst, caller, encode } = listing;
-    const span = await this.#withinTimes(criteria, await this.#spanFrom(listing, from));
+    const span = await new ListSpan(this.#options.source, listing).from(from);
     const { entries, scannedTo } = await this.#options.queries.list(criteria, { ...span, limit, newestFirst, caller });
     // Kept with each entry. A page may be as much work as what slices are for.
     await this.#slices.each(caller, { items: entries, bytesOf: entryBytes, look: encode }, listing.signal);
@@ -136,7 +125,7 @@ export class EventListing {
   /** What is awaited, after an event id; newest first the log comes after it. */
   async #awaited(listing: Listing, from: number | undefined): Promise<Part> {
     const { criteria, newestFirst, caller } = listing;
-    const { upTo } = await this.#span(listing);
+    const { upTo } = await new ListSpan(this.#options.source, listing).whole();
     const after = from === 0 ? undefined : from;
     const { entries, next } = await this.#options.queries.awaited(criteria, { after, newestFirst, caller });
     const log = newestFirst && showsLog(criteria) ? { part: LOG_PART, after: upTo } : undefined;
@@ -144,38 +133,6 @@ export class EventListing {
       items: entries.map((entry) => ({ entry, part: AWAITED_PART, after: entry.eventId })),
       next: next === undefined ? log : { part: AWAITED_PART, after: next },
     };
-  }
-
-  /** The positions that the filter asks for, from where a page goes on. */
-  async #spanFrom(listing: Listing, from: Position | undefined): Promise<Span> {
-    if (from === undefined) return this.#span(listing);
-    // First: another instance may have shown more than this one, and the span ends at what is shown.
-    const place = await namedPosition(this.#options.source, { field: 'page_token', position: from }, listing.signal);
-    // Going down, it lies before the position that the filter asks to be before: that one need not be waited for again.
-    if (listing.newestFirst) return { after: await this.#after(listing), upTo: place };
-    return { ...(await this.#span(listing)), after: place };
-  }
-
-  /** The positions that the filter asks for. One that it has to be before, above the head, is no bound. */
-  async #span(listing: Listing): Promise<Span> {
-    const { source } = this.#options;
-    const { beforePosition, signal } = listing;
-    const after = await this.#after(listing);
-    if (beforePosition === undefined) return { after, upTo: source.visible };
-    const last = Math.max(0, Number(beforePosition) - 1);
-    return { after, upTo: (await isShown(source, last, signal)) ? last : source.visible };
-  }
-
-  #after({ afterPosition: position, signal }: Listing): Promise<Position> {
-    return namedPosition(this.#options.source, { field: 'filter.after_position', position }, signal);
-  }
-
-  /** The part of the span that lies within the times, without scanning the rest. */
-  async #withinTimes({ startTime, endTime }: EventCriteria, { after, upTo }: Span): Promise<Span> {
-    const { source } = this.#options;
-    const first = startTime === undefined ? after : Math.max(after, await source.positionAt(startTime));
-    const last = endTime === undefined ? upTo : Math.min(upTo, await source.positionAt(endTime));
-    return { after: first, upTo: Math.max(first, last) };
   }
 }
 
