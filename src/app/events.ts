@@ -64,7 +64,7 @@ export class EventParts {
     this.topics = new Topics({ store: topicStore, groupCommit, management, catalog, durableReads, tail });
     this.invalidations = new Invalidations({ groupCommit, events: this.queries });
     const uuids = new Uuid7Source(() => clock.nowMs());
-    this.transfers = new StreamTransfers({ groupCommit, tail, uuids });
+    this.transfers = new StreamTransfers({ groupCommit, management, tail, uuids });
     this.pushes = new Pushes({
       groupCommit,
       reader,

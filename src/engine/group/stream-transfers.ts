@@ -3,14 +3,16 @@
 import { restsOn, type StreamState } from '../../domain/events/stream.js';
 import { Subject } from '../../domain/events/subject.js';
 import type { Push, TransferUnit } from '../../domain/group/group-plan-types.js';
-import { auditDraft, type ManagementCall } from '../../domain/management/audit.js';
+import type { ManagementCall } from '../../domain/management/audit.js';
 import type { Uuid7Source } from '../../lib/uuid7.js';
 import type { LogTail } from '../log/log-tail.js';
 import type { GroupCommit } from './group-commit.js';
+import type { Management } from './management.js';
 import type { PushedBy } from './pushes.js';
 
 export interface StreamTransfersOptions {
   readonly groupCommit: Pick<GroupCommit, 'submit'>;
+  readonly management: Pick<Management, 'entry'>;
   readonly tail: Pick<LogTail, 'reach'>;
   readonly uuids: Uuid7Source;
 }
@@ -46,7 +48,6 @@ export class StreamTransfers {
   #entry({ context, stream, owner, newOwner }: Transfer, { reason, ...call }: TransferCall): Push {
     const about = { stream, ...(reason === '' ? {} : { reason }) };
     const told = { context, about, before: { owner }, after: { owner: newOwner } };
-    const draft = auditDraft(call, { ...told, entityType: 'stream', subject: Subject.UPDATED });
-    return { draft, messageId: this.#options.uuids.next(), digest: undefined, expectedSequence: undefined };
+    return this.#options.management.entry(call, { ...told, entityType: 'stream', subject: Subject.UPDATED });
   }
 }

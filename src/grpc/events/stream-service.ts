@@ -15,6 +15,7 @@ import type { StreamState } from '../../domain/events/stream.js';
 import type { StreamTransfers } from '../../engine/group/stream-transfers.js';
 import type { LogSource } from '../../engine/log/log-source.js';
 import type { StreamDirectory } from '../../engine/log/stream-directory.js';
+import { managementCall } from '../wire/management-call.js';
 import { BY_NAME, listPage } from '../wire/pages.js';
 import {
   callerOf,
@@ -75,8 +76,8 @@ export class StreamService {
       owner: requiredName('owner', request.owner),
       newOwner: requiredName('new_owner', request.newOwner),
     };
-    const by = labelField('by', request.by);
-    const call = { call: 'TransferStream', by, reason: textField('reason', request.reason, MAX_REASON_BYTES) };
+    const reason = textField('reason', request.reason, MAX_REASON_BYTES);
+    const call = { ...managementCall('TransferStream', request), reason };
     if (transfer.newOwner === transfer.owner) throw fieldInvalid('new_owner', 'is the owner that it is taken from');
     const stream = await this.#options.transfers.transfer(transfer, call, { signal, caller: callerOf(peer) });
     return { stream: toWire(stream) };
