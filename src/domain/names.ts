@@ -6,6 +6,20 @@ export const DEFAULT_CONTEXT = 'default';
 /** Reserved: in reads and consumers it means every context. */
 export const ALL_CONTEXTS = 'all';
 
+/** The topics whose names begin so are the server's own: it alone pushes to them, and who wants their events has to name them. */
+export const RESERVED_TOPICS_PREFIX = 'madeleine.';
+
+export function isReservedTopic(topic: string): boolean {
+  return topic.startsWith(RESERVED_TOPICS_PREFIX);
+}
+
+/** Says why clients may not push to the topic, or register it; undefined: they may. */
+export function reservedTopicProblem(topic: string): string | undefined {
+  return isReservedTopic(topic)
+    ? `is reserved: topics that begin with "${RESERVED_TOPICS_PREFIX}" are the server’s own`
+    : undefined;
+}
+
 /** Bytes of UTF-8 that a name, tag or label may have. */
 export const MAX_NAME_BYTES = 255;
 

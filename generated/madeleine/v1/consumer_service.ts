@@ -350,7 +350,7 @@ export interface Latest {
  * one of its members.
  */
 export interface ConsumerFilter {
-  /** Topics; empty: every topic. At most 100. */
+  /** Topics; empty: every topic but the server's own, `madeleine.*`, which have to be named. At most 100. */
   topics: string[];
   /** Streams; empty: events with and without a stream. At most 100. */
   streams: string[];

@@ -4020,6 +4020,9 @@ export const Missed: MessageFns<Missed> = {
  * Every refusal carries google.rpc.ErrorInfo with a reason of the catalogue and the domain `madeleine`,
  * google.rpc.BadRequest where fields are at fault, and google.rpc.RetryInfo where a retry is safe.
  * A request is at most 4 MiB; above it gRPC itself answers RESOURCE_EXHAUSTED.
+ *
+ * Topics that begin with `madeleine.` are the server's own. A push of a payload to one is INVALID_ARGUMENT (FIELD_INVALID); looking and
+ * waiting for an event there is not. Lists, readers and watchers get their events only if they name the topic.
  */
 export type EventServiceDefinition = typeof EventServiceDefinition;
 export const EventServiceDefinition = {

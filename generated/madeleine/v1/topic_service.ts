@@ -1566,7 +1566,7 @@ export const TopicServiceDefinition = {
      *
      * Pushes that are stored later obey the settings, on every instance of the server.
      *
-     * Errors: INVALID_ARGUMENT (FIELD_INVALID); ALREADY_EXISTS (TOPIC_DIFFERS) if it is registered with other settings, which the
+     * Errors: INVALID_ARGUMENT (FIELD_INVALID), also for the server's own topics, `madeleine.*`; ALREADY_EXISTS (TOPIC_DIFFERS) if it is registered with other settings, which the
      * violations name; RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
      */
     registerTopic: {
@@ -1638,7 +1638,7 @@ export interface TopicServiceImplementation<CallContextExt = {}> {
    *
    * Pushes that are stored later obey the settings, on every instance of the server.
    *
-   * Errors: INVALID_ARGUMENT (FIELD_INVALID); ALREADY_EXISTS (TOPIC_DIFFERS) if it is registered with other settings, which the
+   * Errors: INVALID_ARGUMENT (FIELD_INVALID), also for the server's own topics, `madeleine.*`; ALREADY_EXISTS (TOPIC_DIFFERS) if it is registered with other settings, which the
    * violations name; RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
    */
   registerTopic(
@@ -1683,7 +1683,7 @@ export interface TopicServiceClient<CallOptionsExt = {}> {
    *
    * Pushes that are stored later obey the settings, on every instance of the server.
    *
-   * Errors: INVALID_ARGUMENT (FIELD_INVALID); ALREADY_EXISTS (TOPIC_DIFFERS) if it is registered with other settings, which the
+   * Errors: INVALID_ARGUMENT (FIELD_INVALID), also for the server's own topics, `madeleine.*`; ALREADY_EXISTS (TOPIC_DIFFERS) if it is registered with other settings, which the
    * violations name; RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
    */
   registerTopic(

@@ -2,7 +2,7 @@
 
 import type { Micros } from '../../units.js';
 import { loadDescription } from '../descriptions/description.js';
-import { ALL_CONTEXTS } from '../names.js';
+import { ALL_CONTEXTS, isReservedTopic } from '../names.js';
 import { ENVELOPE, type Envelope, type FieldWith, fieldsWith } from './envelope.js';
 import { EntryKind, isJsonContentType, type LogEntry } from './event.js';
 
@@ -42,6 +42,13 @@ export interface EventCriteria extends EventFilter {
   readonly consumer?: string;
   /** Whether to pass over what the consumer's own name issued or expects replies to. */
   readonly ignoreOwn?: boolean;
+  /** Whether the server itself asks, for everything: its own topics need not be named. */
+  readonly withReserved?: boolean;
+}
+
+/** Whether the criteria hide the events of the server's own topics, see `isHidden`: they do unless they name them. */
+export function hidesReserved({ topics = [], withReserved = false }: EventCriteria): boolean {
+  return topics.length === 0 && !withReserved;
 }
 
 export type EntryMatcher = (entry: LogEntry) => boolean;
@@ -76,6 +83,7 @@ function criteriaTests(criteria: EventCriteria): EntryMatcher[] {
     const wanted: readonly unknown[] = criteria[filter.many] ?? [];
     if (wanted.length > 0) tests.push(oneOf(wanted, of));
   }
+  if (hidesReserved(criteria)) tests.push((entry) => !isHidden(entry));
   const { startTime, endTime, consumer } = criteria;
   if (startTime !== undefined) tests.push((e) => e.createdAt > startTime);
   if (endTime !== undefined) tests.push((e) => e.createdAt < endTime);
@@ -98,6 +106,11 @@ function oneOf(wanted: readonly unknown[], of: (envelope: Envelope) => unknown):
   if (wanted.length === 1) return (entry) => of(entry) === first;
   const set = new Set(wanted);
   return (entry) => set.has(of(entry));
+}
+
+/** Whether an entry is for those only who name its topic. A transfer is not: its kind has to be asked for. */
+export function isHidden({ kind, topic }: Pick<LogEntry, 'kind' | 'topic'>): boolean {
+  return isReservedTopic(topic) && kind !== EntryKind.TRANSFERRED;
 }
 
 function describedBy(text: string): EntryMatcher {

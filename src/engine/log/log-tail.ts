@@ -29,7 +29,7 @@ const MAX_CATCH_UP = 20_000;
 const HEARTBEAT_MS = 5_000;
 /** How long, at most, until this instance tells the others that it lives: while it commits groups it makes no other commits. */
 const SEEN_MS = 60_000;
-const ALL = { context: 'all', kinds: ENTRY_KINDS } as const;
+const ALL = { context: 'all', kinds: ENTRY_KINDS, withReserved: true } as const;
 
 export interface LogTailOptions {
   readonly log: EventLog;

@@ -23,7 +23,10 @@ export interface WaitsOptions {
   readonly logger: Logger;
 }
 
-const EVERYTHING: Selection = { criteria: { context: 'all', kinds: ENTRY_KINDS }, matches: () => true };
+const EVERYTHING: Selection = {
+  criteria: { context: 'all', kinds: ENTRY_KINDS, withReserved: true },
+  matches: () => true,
+};
 const BATCH = { limit: 4_096, maxBytes: 16 * 1024 * 1024 };
 /** How often a sleeper looks for itself, in milliseconds: there may be thousands of them, and the log wakes them. */
 const SWEEP_MS = 600_000;

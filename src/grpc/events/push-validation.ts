@@ -16,7 +16,13 @@ import {
 import { type EventDraft, isJsonContentType } from '../../domain/events/event.js';
 import { subjectName } from '../../domain/events/subject.js';
 import { isJsonText } from '../../domain/json/bytes.js';
-import { DEFAULT_CONTEXT, labelProblem, mediaTypeProblem, nameProblem } from '../../domain/names.js';
+import {
+  DEFAULT_CONTEXT,
+  labelProblem,
+  mediaTypeProblem,
+  nameProblem,
+  reservedTopicProblem,
+} from '../../domain/names.js';
 import { MAX_WAIT_MICROS } from '../../domain/waits/wait.js';
 import type { PushCommand } from '../../engine/group/pushes.js';
 import { isUuid } from '../../lib/uuid-text.js';
@@ -61,6 +67,8 @@ export function toPushCommand(push: DecodedPush, path: string, limits: PushLimit
   checkParts(event, `${path}event.`, found);
   const description = checkDescription(event, `${path}event.description`, found);
   const { payload } = event;
+  // What has no payload only waits, for what the server pushes there.
+  if (payload !== undefined) found.add(`${path}event.topic`, reservedTopicProblem(event.draft.topic));
   const sizeError = tooLarge(payload, path, limits);
   if (payload !== undefined) checkPayload(payload, `${path}event.payload.`, sizeError, found);
   else if (event.description === undefined) found.add(`${path}event.payload`, 'or a description is required');

@@ -15,6 +15,8 @@ import {
   Shape as WireShape,
   Topic as WireTopic,
 } from '../../../generated/madeleine/v1/topic_service.js';
+import { fieldInvalid } from '../../domain/errors.js';
+import { reservedTopicProblem } from '../../domain/names.js';
 import { type Topic, topicSettings } from '../../domain/topics/topic.js';
 import type { ListedShape, ShapeDirectory } from '../../engine/group/shape-directory.js';
 import type { LogSource } from '../../engine/log/log-source.js';
@@ -48,6 +50,8 @@ export class TopicService {
   async registerTopic(request: RegisterTopicRequest, { signal }: CallContext): Promise<RegisterTopicResponse> {
     const context = ownContext('context', request.context);
     const name = requiredName('name', request.name);
+    const problem = reservedTopicProblem(name);
+    if (problem !== undefined) throw fieldInvalid('name', problem);
     const settings = topicSettings(request.settings ?? { descriptionPaths: [] }, 'settings');
     const call = managementCall('RegisterTopic', request);
     const { topic, created } = await this.#options.topics.register({ context, name }, settings, { call, signal });

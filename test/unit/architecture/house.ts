@@ -106,7 +106,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'grpc/events': `domain domain/descriptions domain/events domain/json domain/waits engine/group engine/log generated
     grpc/wire lib`,
   'grpc/server': 'domain grpc/wire lib settings telemetry',
-  'grpc/topics': 'domain/topics engine/group engine/log engine/topics generated grpc/wire',
+  'grpc/topics': 'domain domain/topics engine/group engine/log engine/topics generated grpc/wire',
   'grpc/wire': `domain domain/consumers domain/descriptions domain/events domain/json domain/management generated
     lib`,
 

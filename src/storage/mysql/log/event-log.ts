@@ -4,7 +4,12 @@
 
 import { entryBytes } from '../../../domain/events/entry-size.js';
 import { EntryKind, type LogEntry } from '../../../domain/events/event.js';
-import { type EntryMatcher, type EventCriteria, needsWithdrawn } from '../../../domain/events/event-filter.js';
+import {
+  type EntryMatcher,
+  type EventCriteria,
+  isHidden,
+  needsWithdrawn,
+} from '../../../domain/events/event-filter.js';
 import { LoopSlices } from '../../../lib/loop-slices.js';
 import type { EventId, Micros, Position } from '../../../units.js';
 import type { EventLog, LogHead, Page, PositionPage, ReadPageOptions } from '../../ports/log-storage.js';
@@ -43,6 +48,12 @@ export interface MysqlEventLogOptions {
 /** Where an event occurred. */
 interface EventPlace extends RowSize {
   readonly event_id: EventId;
+}
+
+/** A row that may be part of a page. */
+interface Candidate extends RowSize {
+  readonly topic_id: number;
+  readonly kind: EntryKind;
 }
 
 /** Positions after one, up to and including the other. */
@@ -103,9 +114,11 @@ export class MysqlEventLog implements EventLog {
       return { positions: ascending(entries.map(({ position }) => position)), scannedTo };
     }
     const { range, candidates } = await this.#look(query, page);
-    const positions = ascending(candidates.map(({ position }) => position));
-    const isFull = positions.length === limit;
-    const [first = 0, last = 0] = [positions[0], positions.at(-1)];
+    const found = ascending(candidates.map(({ position }) => position));
+    const [first = 0, last = 0] = [found[0], found.at(-1)];
+    const shown = query.hidesReserved ? await this.#withoutReserved(candidates) : candidates;
+    const positions = ascending(shown.map(({ position }) => position));
+    const isFull = found.length === limit;
     if (newestFirst) return { positions, scannedTo: isFull ? first - 1 : range.after };
     return { positions, scannedTo: isFull ? last : range.upTo };
   }
@@ -127,8 +140,17 @@ export class MysqlEventLog implements EventLog {
     const taken = rows.slice(0, sizes.length);
     const large = taken.filter((row) => payloadBytes(row) > isLarge).map((row) => rowSize(row).position);
     const last = sizes.length < rows.length ? sizes.at(-1)?.position : undefined;
-    const entries = await this.#entries(taken);
+    const entries = shown(query, await this.#entries(taken));
     return { entries: await this.#withLarge(entries, large), scannedTo: last ?? scannedTo };
+  }
+
+  /** Leaves out what is of the server's own topics, should the query not have known some of them. */
+  async #withoutReserved(candidates: readonly Candidate[]): Promise<readonly Candidate[]> {
+    const names = this.#names.current;
+    const topics = new Set(candidates.map(({ topic_id: id }) => id));
+    await names.loadByIds(this.#database, topics, NO_IDS);
+    const isShown = ({ topic_id: id, kind }: Candidate) => !isHidden({ kind, topic: names.topicScope(id)?.name ?? '' });
+    return candidates.filter(isShown);
   }
 
   /** The entries, those at the positions read anew with their payloads. */
@@ -142,7 +164,7 @@ export class MysqlEventLog implements EventLog {
   async #page(query: PageQuery, criteria: EventCriteria, options: ReadPageOptions): Promise<Page> {
     const { range, candidates } = await this.#look(query, options);
     const taken = withinBytes(candidates, options.maxBytes);
-    const entries = await this.#readRows(taken.map(({ position }) => position));
+    const entries = shown(query, await this.#readRows(taken.map(({ position }) => position)));
     if (options.newestFirst) entries.reverse();
     const full = taken.length < candidates.length || candidates.length === options.limit;
     const rangeEnd = options.newestFirst ? range.after : range.upTo;
@@ -258,7 +280,7 @@ export class MysqlEventLog implements EventLog {
   }
 
   /** What matches, and the range of positions that was looked at for it. */
-  async #look(query: PageQuery, options: ReadPageOptions): Promise<{ range: PositionRange; candidates: RowSize[] }> {
+  async #look(query: PageQuery, options: ReadPageOptions): Promise<{ range: PositionRange; candidates: Candidate[] }> {
     const lookAt = async (range: PositionRange) => ({
       range,
       candidates: await this.#candidates(query, range, options),
@@ -274,7 +296,10 @@ export class MysqlEventLog implements EventLog {
   }
 
   /** Looks as far as one page may, by the ranges of the query that reach farther. */
-  async #lookFar(query: PageQuery, options: ReadPageOptions): Promise<{ range: PositionRange; candidates: RowSize[] }> {
+  async #lookFar(
+    query: PageQuery,
+    options: ReadPageOptions,
+  ): Promise<{ range: PositionRange; candidates: Candidate[] }> {
     const range = await this.#scanRange(query, options);
     const { otherwise } = query;
     const isAll = range.after === options.after && range.upTo === options.upTo;
@@ -301,12 +326,12 @@ export class MysqlEventLog implements EventLog {
       : { after, upTo: Math.min(upTo, ...found) };
   }
 
-  async #candidates(query: PageQuery, range: PositionRange, options: ReadPageOptions): Promise<RowSize[]> {
+  async #candidates(query: PageQuery, range: PositionRange, options: ReadPageOptions): Promise<Candidate[]> {
     const order = `ORDER BY position ${options.newestFirst ? 'DESC' : 'ASC'} LIMIT ${Math.trunc(options.limit)}`;
     const conditions = ['position > ?', 'position <= ?', ...query.conditions];
     const values = [range.after, range.upTo, ...query.values];
     const select = (index: string, all: readonly string[]) =>
-      `SELECT position, ${ROW_BYTES} FROM log FORCE INDEX (${index}) WHERE ${all.join(' AND ')} ${order}`;
+      `SELECT position, topic_id, kind, ${ROW_BYTES} FROM log FORCE INDEX (${index}) WHERE ${all.join(' AND ')} ${order}`;
     const selectFrom = ({ column }: PageSource) => select(INDEXES[column], [`${column} = ?`, ...conditions]);
     const [source] = query.sources;
     if (source === undefined) return this.#database.execute(select('PRIMARY', conditions), values);
@@ -350,6 +375,13 @@ export class MysqlEventLog implements EventLog {
     await names.loadByIds(this.#database, topics, streams);
     return namedEntries(rows, names);
   }
+}
+
+const NO_IDS: ReadonlySet<number> = new Set();
+
+/** The entries that the query is for, should it not have known some of the server's own topics. */
+function shown({ hidesReserved }: PageQuery, entries: LogEntry[]): LogEntry[] {
+  return hidesReserved ? entries.filter((entry) => !isHidden(entry)) : entries;
 }
 
 /** What selects no row. */

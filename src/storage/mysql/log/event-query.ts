@@ -7,6 +7,7 @@ import {
   compileCriteria,
   type EntryMatcher,
   type EventCriteria,
+  hidesReserved,
   LIST_FIELDS,
 } from '../../../domain/events/event-filter.js';
 import { ALL_CONTEXTS } from '../../../domain/names.js';
@@ -27,6 +28,8 @@ export interface PageQuery {
   /** They may pass over rows of the ranges, so that the number looked at has to be bounded. */
   readonly conditions: readonly string[];
   readonly values: readonly SqlValue[];
+  /** Whether it is for nothing of the server's own topics; the conditions pass over those that are known. */
+  readonly hidesReserved: boolean;
   /** Criteria that SQL does not decide. */
   readonly undecided: EntryMatcher | undefined;
   /** A query for as much that is led by other ranges, of which perhaps fewer rows have to be passed over. */
@@ -53,7 +56,10 @@ export async function planPage(
   const streamIds = await wantedIds(queries, names, 'stream', criteria);
   const topicIds = await wantedIds(queries, names, 'topic', criteria);
   if (streamIds?.length === 0 || topicIds?.length === 0) return undefined;
-  const parts = { criteria, contextId, once, ids: { stream_id: streamIds, topic_id: topicIds } };
+  // What belongs to a stream belongs to no topic of the server.
+  const mayMeetReserved = streamIds === undefined && hidesReserved(criteria);
+  const reservedIds = mayMeetReserved ? await names.reservedTopicIds(queries, criteria.context) : [];
+  const parts = { criteria, contextId, once, reservedIds, ids: { stream_id: streamIds, topic_id: topicIds } };
   // Streams are narrower than topics, most often.
   if (streamIds === undefined) return ledBy(topicIds === undefined ? undefined : 'topic_id', parts);
   return { ...ledBy('stream_id', parts), otherwise: topicIds && ledBy('topic_id', parts) };
@@ -64,12 +70,17 @@ interface QueryParts {
   readonly criteria: EventCriteria;
   readonly contextId: number | undefined;
   readonly once: boolean;
+  /** Numbers of the server's own topics, if they are hidden. */
+  readonly reservedIds: readonly number[];
   /** Numbers of what is named; undefined: nothing is. */
   readonly ids: { readonly [Column in PageSource['column']]: readonly number[] | undefined };
 }
 
 /** The query that is led by the ranges of a column; undefined: by the primary key. */
-function ledBy(column: PageSource['column'] | undefined, { criteria, contextId, once, ids }: QueryParts): PageQuery {
+function ledBy(
+  column: PageSource['column'] | undefined,
+  { criteria, contextId, once, reservedIds, ids }: QueryParts,
+): PageQuery {
   const sources = column === undefined ? [] : (ids[column] ?? []).map((id) => ({ column, id }));
   // The same for either column: what is left to the matcher is then the same, too.
   const repeated = once ? 1 : Math.max(1, ids.stream_id?.length ?? 0, ids.topic_id?.length ?? 0);
@@ -78,10 +89,12 @@ function ledBy(column: PageSource['column'] | undefined, { criteria, contextId, 
   if (column === 'stream_id') builder.oneOf('topic_id', ids.topic_id);
   if (column === 'topic_id') builder.oneOf('stream_id', ids.stream_id);
   if (column === undefined && contextId !== undefined) builder.add('context_id = ?', contextId);
+  if (column === undefined) builder.notHidden(reservedIds);
   addColumnCriteria(builder, criteria);
   const { conditions, values, isWhole } = builder;
   const isDecided = isWhole && criteria.properties === undefined && criteria.description === undefined;
-  return { sources, conditions, values, undecided: isDecided ? undefined : compileCriteria(criteria) };
+  const undecided = isDecided ? undefined : compileCriteria(criteria);
+  return { sources, conditions, values, hidesReserved: hidesReserved(criteria), undecided };
 }
 
 function addKinds(builder: ConditionBuilder, kinds: readonly EntryKind[]): void {
@@ -100,6 +113,9 @@ async function wantedIds(
   return wanted.length === 0 ? undefined : idsOf(queries, names, { table, context: criteria.context, wanted });
 }
 
+/** Numbers in a list: a few sizes, so that few statements are prepared. */
+const LIST_SIZES = [1, 4, 32, 512];
+
 class ConditionBuilder {
   readonly conditions: string[] = [];
   readonly values: SqlValue[] = [];
@@ -115,6 +131,15 @@ class ConditionBuilder {
   add(condition: string, ...values: SqlValue[]): void {
     this.conditions.push(condition);
     this.values.push(...values);
+  }
+
+  /** Leaves out what is hidden, of the topics with these numbers, as far as they are few enough to be listed. */
+  notHidden(topicIds: readonly number[]): void {
+    const size = LIST_SIZES.find((candidate) => candidate >= topicIds.length);
+    const last = topicIds.at(-1);
+    if (size === undefined || last === undefined) return;
+    const padded = [...topicIds, ...Array.from({ length: size - topicIds.length }, () => last)];
+    this.add(`(topic_id NOT IN (${placeholders(size)}) OR kind = ${EntryKind.TRANSFERRED})`, ...padded);
   }
 
   oneOf(column: string, wanted: readonly (string | number)[] | undefined): void {

@@ -5,6 +5,7 @@
 import { scopedKey } from '../../../domain/names.js';
 import type { Queries, SqlValue } from '../sql/database.js';
 import { inChunks, placeholders } from '../sql/placeholders.js';
+import { ReservedTopics } from './reserved-topics.js';
 
 export interface ScopedName {
   readonly context: string;
@@ -106,6 +107,7 @@ class NameTables {
   readonly contexts: NameTable;
   readonly topics: NameTable;
   readonly streams: NameTable;
+  readonly reserved = new ReservedTopics();
 
   constructor(max: typeof MAX_NAMES) {
     this.contexts = new NameTable(max.contexts);
@@ -149,8 +151,10 @@ export class NameCache {
   readonly #contexts: NamesInUse;
   readonly #topics: NamesInUse;
   readonly #streams: NamesInUse;
+  readonly #reserved: ReservedTopics;
 
-  constructor({ contexts, topics, streams }: NameTables) {
+  constructor({ contexts, topics, streams, reserved }: NameTables) {
+    this.#reserved = reserved;
     this.#contexts = new NamesInUse(contexts);
     this.#topics = new NamesInUse(topics);
     this.#streams = new NamesInUse(streams);
@@ -186,6 +190,11 @@ export class NameCache {
     return this.#streams.nameOf(id);
   }
 
+  /** The numbers of the server's own topics in a context, or of all, as far as they are known here. */
+  reservedTopicIds(queries: Queries, context: string): Promise<readonly number[]> {
+    return this.#reserved.idsOf(queries, context);
+  }
+
   /** Numbers that a committed group minted. */
   addContext(id: number, context: string): void {
     this.#contexts.add(id, { context: '', name: context });
@@ -193,6 +202,7 @@ export class NameCache {
 
   addTopic(id: number, name: ScopedName): void {
     this.#topics.add(id, name);
+    this.#reserved.note(id, name);
   }
 
   addStream(id: number, name: ScopedName): void {
