@@ -92,7 +92,7 @@ describe('a page of the log is read', () => {
   it('by position', async () => {
     const plan = await planOf(
       () => readFrom(1, { pageSize: 10 }),
-      /SELECT position, payload_bytes \+ .* payload_bytes FROM log/,
+      /SELECT position, topic_id, kind, payload_bytes \+ .* payload_bytes FROM log/,
       [1, 1_000, 1],
     );
     expectIndex(plan, 'log', 'PRIMARY', ['range'], 2_000);

@@ -1566,8 +1566,9 @@ export const TopicServiceDefinition = {
      *
      * Pushes that are stored later obey the settings, on every instance of the server.
      *
-     * Errors: INVALID_ARGUMENT (FIELD_INVALID), also for the server's own topics, `madeleine.*`; ALREADY_EXISTS (TOPIC_DIFFERS) if it is registered with other settings, which the
-     * violations name; RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
+     * Errors: INVALID_ARGUMENT (FIELD_INVALID), also for the server's own topics, `madeleine.*`; ALREADY_EXISTS (TOPIC_DIFFERS) if it
+     * is registered with other settings, which the violations name; RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE
+     * (STORAGE_UNAVAILABLE), both safe to repeat.
      */
     registerTopic: {
       name: "RegisterTopic",
@@ -1638,8 +1639,9 @@ export interface TopicServiceImplementation<CallContextExt = {}> {
    *
    * Pushes that are stored later obey the settings, on every instance of the server.
    *
-   * Errors: INVALID_ARGUMENT (FIELD_INVALID), also for the server's own topics, `madeleine.*`; ALREADY_EXISTS (TOPIC_DIFFERS) if it is registered with other settings, which the
-   * violations name; RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
+   * Errors: INVALID_ARGUMENT (FIELD_INVALID), also for the server's own topics, `madeleine.*`; ALREADY_EXISTS (TOPIC_DIFFERS) if it
+   * is registered with other settings, which the violations name; RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE
+   * (STORAGE_UNAVAILABLE), both safe to repeat.
    */
   registerTopic(
     request: RegisterTopicRequest,
@@ -1683,8 +1685,9 @@ export interface TopicServiceClient<CallOptionsExt = {}> {
    *
    * Pushes that are stored later obey the settings, on every instance of the server.
    *
-   * Errors: INVALID_ARGUMENT (FIELD_INVALID), also for the server's own topics, `madeleine.*`; ALREADY_EXISTS (TOPIC_DIFFERS) if it is registered with other settings, which the
-   * violations name; RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
+   * Errors: INVALID_ARGUMENT (FIELD_INVALID), also for the server's own topics, `madeleine.*`; ALREADY_EXISTS (TOPIC_DIFFERS) if it
+   * is registered with other settings, which the violations name; RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE
+   * (STORAGE_UNAVAILABLE), both safe to repeat.
    */
   registerTopic(
     request: DeepPartial<RegisterTopicRequest>,

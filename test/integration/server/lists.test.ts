@@ -66,7 +66,8 @@ async function streams(context: string, paging: Paging) {
   return listed(answer, names(answer.streams), ListStreamsResponse);
 }
 
-async function topics(context: string, paging: Paging) {
+/** Topics whose names begin so: the server has one of its own in each context. */
+async function topics(context: string, paging: Paging & { readonly namePrefix?: string }) {
   const answer = await suite.client.topics.listTopics({ context, ...paging });
   return listed(answer, names(answer.topics), ListTopicsResponse);
 }
@@ -127,7 +128,7 @@ const awaited = { ...filter, statuses: [AWAITED] };
 
 const LISTS: readonly ListCall[] = [
   { name: 'ListStreams', list: (p) => streams(CONTEXT, p), other: (p) => streams('all', p) },
-  { name: 'ListTopics', list: (p) => topics(CONTEXT, p), other: (p) => topics('all', p) },
+  { name: 'ListTopics', list: (p) => topics(CONTEXT, { namePrefix: 't', ...p }), other: (p) => topics('all', p) },
   { name: 'ListShapes', list: (p) => shapes(SHAPES_CONTEXT, p), other: (p) => shapes('all', p) },
   { name: 'ListConsumers', list: (p) => consumers(CONTEXT, p), other: (p) => consumers('all', p) },
   { name: 'ListParkedEvents', list: (p) => parked({ code: 'no', ...p }), other: (p) => parked(p) },
@@ -317,6 +318,6 @@ describe('names that JSON escapes', () => {
     const name = (first: string) => first + '\\'.repeat(254);
     for (const first of ['a', 'b']) await suite.client.topics.registerTopic({ context, name: name(first) });
     const pages = await pagesOf((paging) => topics(context, paging), 1);
-    expect(pages.flatMap(({ keys }) => keys)).toEqual([name('a'), name('b')]);
+    expect(pages.flatMap(({ keys }) => keys)).toEqual([name('a'), name('b'), 'madeleine.audit']);
   });
 });

@@ -11,6 +11,7 @@ import { UsageError } from '../../connection/failures.js';
 import { assertInForce } from '../../connection/filter-echo.js';
 import type { ClientOptions } from '../../connection/run.js';
 import type { CliDeps } from '../../deps.js';
+import { type ByFlag, byOption } from '../../text/by-option.js';
 import { messageJson, messageView } from '../../text/event-json.js';
 import { count, defined, startPosition } from '../../text/values.js';
 import { CONSUMER, consumerCommand } from './consumer-command.js';
@@ -19,7 +20,7 @@ import { printExplanation } from './explain-consumer.js';
 import { pauseConsumer, resumeConsumer } from './pause.js';
 import { addSettingsFlags, changedSettings, type SettingsFlags, settingsMask, settingsOf } from './settings-options.js';
 
-interface ConsumerFlags extends ClientOptions, SettingsFlags {
+interface ConsumerFlags extends ClientOptions, SettingsFlags, ByFlag {
   readonly context?: string;
   readonly prefix?: string;
   readonly start?: StartPosition;
@@ -83,10 +84,11 @@ function explainConsumer(deps: CliDeps): Command {
 function createConsumer(deps: CliDeps): Command {
   return addSettingsFlags(consumerCommand('create', 'create a consumer; one with the same settings is left as it is'))
     .option('--start <where>', 'where it begins: earliest (default), latest, position:N or time:T', startPosition)
+    .addOption(byOption())
     .action(
       shows(deps, CONSUMER, {
         request: (name: string, flags: ConsumerFlags) => ({
-          ...keyOf(name, flags),
+          ...changeOf(name, flags),
           ...defined({ settings: settingsOf(flags), start: flags.start }),
         }),
         call: async ({ consumers }, request, options) => {
@@ -104,9 +106,10 @@ function updateConsumer(deps: CliDeps): Command {
     consumerCommand('update', 'change settings; flags that select events replace the whole filter'),
   )
     .option('--any-event', 'remove the filter: every event of the context')
+    .addOption(byOption())
     .action(
       shows(deps, CONSUMER, {
-        request: (name: string, flags: ConsumerFlags) => ({ ...keyOf(name, flags), ...changes(flags) }),
+        request: (name: string, flags: ConsumerFlags) => ({ ...changeOf(name, flags), ...changes(flags) }),
         call: ({ consumers }, request, options) => consumers.updateConsumer(request, options),
         item: ({ consumer }) => consumer,
       }),
@@ -126,12 +129,14 @@ function changes(flags: ConsumerFlags) {
 }
 
 function deleteConsumer(deps: CliDeps): Command {
-  return consumerCommand('delete', 'delete a consumer with its offset').action(
-    deletes(deps, {
-      request: keyOf,
-      call: ({ consumers }, request, options) => consumers.deleteConsumer(request, options),
-    }),
-  );
+  return consumerCommand('delete', 'delete a consumer with its offset')
+    .addOption(byOption())
+    .action(
+      deletes(deps, {
+        request: changeOf,
+        call: ({ consumers }, request, options) => consumers.deleteConsumer(request, options),
+      }),
+    );
 }
 
 function seekConsumer(deps: CliDeps): Command {
@@ -140,12 +145,13 @@ function seekConsumer(deps: CliDeps): Command {
     .option('--back <n>', 'go back by so many of its events, or to the first', count)
     .option('--forward <n>', 'go forward by so many of its events, or to the last', count)
     .option('--dry-run', 'only tell what it would do')
+    .addOption(byOption())
     .action(
       calls(
         deps,
         {
           request: (name: string, to: StartPosition | undefined, flags: ConsumerFlags) => ({
-            ...keyOf(name, flags),
+            ...changeOf(name, flags),
             ...seekTarget(to, flags),
             dryRun: flags.dryRun === true,
           }),
@@ -166,6 +172,10 @@ function seekTarget(to: StartPosition | undefined, { back, forward }: ConsumerFl
     throw new UsageError('say where to go: earliest, latest, position:N, time:T, --back or --forward');
   const byEvents = back === undefined ? forward : -back;
   return defined({ to, byEvents: byEvents === undefined ? undefined : BigInt(byEvents) });
+}
+
+function changeOf(name: string, flags: ConsumerFlags) {
+  return { ...keyOf(name, flags), ...defined({ by: flags.by }) };
 }
 
 function keyOf(name: string, { context }: ConsumerFlags) {

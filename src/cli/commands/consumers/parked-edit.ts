@@ -12,12 +12,13 @@ import { readBytes, readTextFile } from '../../connection/files.js';
 import { type ClientOptions, clientCommand, runClient, type Session } from '../../connection/run.js';
 import { readStdin } from '../../connection/stdin-bytes.js';
 import type { CliDeps } from '../../deps.js';
+import { type ByFlag, byOption } from '../../text/by-option.js';
 import { enumText } from '../../text/enum-text.js';
 import { messageJson } from '../../text/event-json.js';
 import { textProblem, withoutMark } from '../../text/input-text.js';
 import { defined, positiveUint64 } from '../../text/values.js';
 
-interface EditFlags extends ClientOptions {
+interface EditFlags extends ClientOptions, ByFlag {
   readonly context?: string;
   readonly issuer?: string;
   readonly file?: string;
@@ -45,13 +46,18 @@ export function editParked(deps: CliDeps): Command {
     .option('--file <path>', 'take the payload from a file')
     .option('--content-type <type>', 'media type of the payload (default JSON)')
     .option('--message-id <uuid>', 'id that makes repeating the command safe')
+    .addOption(byOption())
     .addHelpText('after', HELP)
     .action(async (consumer: string, position: bigint, payload: string | undefined, flags: EditFlags) => {
       if (flags.issuer === undefined) throw new UsageError('--issuer is required');
       if (payload !== undefined && flags.file !== undefined) throw new UsageError('give a payload or --file, not both');
       await runClient(deps, flags, async (session) => {
         const data = await payloadOf(session, payload, flags);
-        await edit(session, { consumer, position, ...defined({ context: flags.context }) }, eventOf(flags, data));
+        await edit(
+          session,
+          { consumer, position, ...defined({ context: flags.context, by: flags.by }) },
+          eventOf(flags, data),
+        );
       });
     });
 }
@@ -76,7 +82,7 @@ function eventOf({ issuer, contentType = '', messageId }: EditFlags, data: Buffe
 
 async function edit(
   { client, output }: Session,
-  parked: { readonly consumer: string; readonly position: bigint; readonly context?: string },
+  parked: { readonly consumer: string; readonly position: bigint; readonly context?: string; readonly by?: string },
   event: NewEvent,
 ): Promise<void> {
   const answer = await client.call((options) => client.consumers.replayEditedEvent({ ...parked, event }, options));

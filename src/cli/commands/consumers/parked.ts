@@ -14,6 +14,7 @@ import { calls, commandGroup, lists } from '../../connection/calls.js';
 import { CommandFailed, UsageError } from '../../connection/failures.js';
 import { type ClientOptions, clientCommand, type Session } from '../../connection/run.js';
 import type { CliDeps } from '../../deps.js';
+import { type ByFlag, byOption } from '../../text/by-option.js';
 import { enumText } from '../../text/enum-text.js';
 import { messageView, parkedJson } from '../../text/event-json.js';
 import { type Column, cut } from '../../text/output.js';
@@ -21,7 +22,7 @@ import { type Seconds, timestampText } from '../../text/time-text.js';
 import { count, defined, positiveUint64, time } from '../../text/values.js';
 import { editParked } from './parked-edit.js';
 
-interface ParkedFlags extends ClientOptions {
+interface ParkedFlags extends ClientOptions, ByFlag {
   readonly context?: string;
   readonly all?: true;
   readonly code?: string;
@@ -130,7 +131,8 @@ function discardParked(deps: CliDeps): Command {
 function changeCommand(name: string, summary: string): Command {
   const command = parkedCall(name, summary)
     .argument('[positions...]', 'positions of parked events, at most 1,000', addPosition)
-    .option('--all', 'all of them, or all that the other flags select');
+    .option('--all', 'all of them, or all that the other flags select')
+    .addOption(byOption());
   return addSelection(command);
 }
 
@@ -146,7 +148,13 @@ function changeOf(consumer: string, positions: readonly bigint[] | undefined, fl
   if (flags.all !== true && Object.keys(selection).length > 0) {
     throw new UsageError('--code, --stream, --since and --until go with --all');
   }
-  return { consumer, positions: [...named], all: flags.all === true, ...selection, ...defined({ context }) };
+  return {
+    consumer,
+    positions: [...named],
+    all: flags.all === true,
+    ...selection,
+    ...defined({ context, by: flags.by }),
+  };
 }
 
 function selectionOf({ context, code, stream, since: parkedAfter, until: parkedBefore }: ParkedFlags) {

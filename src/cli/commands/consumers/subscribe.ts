@@ -6,10 +6,11 @@ import { PayloadEncoding } from '../../../../generated/madeleine/v1/event.js';
 import { type ClientOptions, clientCommand, runClient } from '../../connection/run.js';
 import { Subscriber } from '../../connection/subscriber.js';
 import type { CliDeps } from '../../deps.js';
+import { type ByFlag, byOption } from '../../text/by-option.js';
 import { count, defined, startPosition, uint64 } from '../../text/values.js';
 import { addSettingsFlags, type SettingsFlags, settingsOf } from './settings-options.js';
 
-interface SubscribeFlags extends ClientOptions, SettingsFlags {
+interface SubscribeFlags extends ClientOptions, SettingsFlags, ByFlag {
   readonly context?: string;
   readonly member?: string;
   readonly start?: StartPosition;
@@ -40,6 +41,7 @@ export function subscribeCommand(deps: CliDeps): Command {
       startPosition,
     )
     .option('--must-exist', 'create nothing; refuse a consumer, or a stream of --stream, that there is not')
+    .addOption(byOption())
     .option('--ack', 'acknowledge each event after printing it')
     .option('--count <n>', 'stop after so many deliveries', count)
     .option('--max-in-flight <n>', 'credit in events (default 100)', count)
@@ -64,11 +66,11 @@ export function subscribeCommand(deps: CliDeps): Command {
 }
 
 function subscribeRequest(consumer: string, flags: SubscribeFlags): Partial<SubscribeRequest> & { consumer: string } {
-  const { context, member, start, mustExist, maxInFlight, maxInFlightBytes } = flags;
+  const { context, member, start, mustExist, by, maxInFlight, maxInFlightBytes } = flags;
   const settings = settingsOf(flags) as SubscribeRequest['settings'];
   return {
     consumer,
-    ...defined({ context, member, start, settings, mustExist, maxInFlight, maxInFlightBytes }),
+    ...defined({ context, member, start, settings, mustExist, by, maxInFlight, maxInFlightBytes }),
     payloadEncoding: PayloadEncoding.PAYLOAD_ENCODING_BYTES,
   };
 }

@@ -5,6 +5,7 @@ import { Shape } from '../../../../generated/madeleine/v1/topic_service.js';
 import { commandGroup, deletes, listCommand, lists } from '../../connection/calls.js';
 import { type ClientOptions, clientCommand } from '../../connection/run.js';
 import type { CliDeps } from '../../deps.js';
+import { type ByFlag, byOption } from '../../text/by-option.js';
 import { messageView } from '../../text/event-json.js';
 import { type Column, cut } from '../../text/output.js';
 import { timestampText } from '../../text/time-text.js';
@@ -62,9 +63,10 @@ function listShapes(deps: CliDeps): Command {
 function dropShape(deps: CliDeps): Command {
   return clientCommand('drop', 'drop a set of paths by which nothing is awaited')
     .argument('<shape>', 'id of the shape', uint64)
+    .addOption(byOption())
     .action(
       deletes(deps, {
-        request: (id: bigint, _flags: ClientOptions) => ({ id }),
+        request: (id: bigint, { by }: ClientOptions & ByFlag) => ({ id, ...defined({ by }) }),
         call: ({ topics }, request, options) => topics.dropShape(request, options),
       }),
     );

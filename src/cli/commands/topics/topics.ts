@@ -5,12 +5,13 @@ import { Topic } from '../../../../generated/madeleine/v1/topic_service.js';
 import { commandGroup, listCommand, lists, shows } from '../../connection/calls.js';
 import { type ClientOptions, clientCommand } from '../../connection/run.js';
 import type { CliDeps } from '../../deps.js';
+import { type ByFlag, byOption } from '../../text/by-option.js';
 import { messageView } from '../../text/event-json.js';
 import type { Column } from '../../text/output.js';
 import { timestampText } from '../../text/time-text.js';
 import { defined } from '../../text/values.js';
 
-interface TopicFlags extends ClientOptions {
+interface TopicFlags extends ClientOptions, ByFlag {
   readonly context?: string;
   readonly prefix?: string;
   readonly descriptionPaths?: readonly string[];
@@ -70,11 +71,13 @@ function getTopic(deps: CliDeps): Command {
 function registerTopic(deps: CliDeps): Command {
   return topicCommand('register', 'register a topic; one with the same settings is left as it is')
     .option('--description-paths <paths>', 'JSON Pointers to what identifies its events, by commas; repeatable', paths)
+    .addOption(byOption())
     .addHelpText('after', REGISTER_HELP)
     .action(
       shows(deps, TOPIC, {
         request: (name: string, flags: TopicFlags) => ({
           ...keyOf(name, flags),
+          ...defined({ by: flags.by }),
           settings: { descriptionPaths: [...(flags.descriptionPaths ?? [])] },
         }),
         call: ({ topics }, request, options) => topics.registerTopic(request, options),
