@@ -23,7 +23,7 @@ import { propertyParameters } from '../support/property.js';
 
 const NO_SHAPES = ShapeCatalog.of(1, []);
 const CONTEXT = 'default';
-const KINDS = ['create', 'configure', 'seek', 'replay', 'discard', 'delete'] as const;
+const KINDS = ['create', 'configure', 'seek', 'pause', 'replay', 'discard', 'delete'] as const;
 /** The positions that each consumer has parked at first. */
 const PARKED = [1, 2, 3];
 const START = { generation: 2, firstLease: 3, offset: 4 };
@@ -64,6 +64,8 @@ function changeOf({ kind, name, isHeld, positions }: Spec, stored: Stored): Cons
       return { kind, key, hold, settings, start: START };
     case 'seek':
       return { kind, key, hold, start: START, movedAt: 1 };
+    case 'pause':
+      return { kind, key, hold, pause: undefined };
     case 'delete':
       return { kind, key, hold };
     default:
@@ -128,7 +130,7 @@ function executed(
   if (change.kind === 'delete') {
     return { effect: 'changed', consumer: { ...found, isDeleted: true, epoch: found.epoch + 1, parked: new Map() } };
   }
-  if (change.kind === 'configure' || change.kind === 'seek') return { effect: 'changed', consumer: found };
+  if (change.kind !== 'replay' && change.kind !== 'discard') return { effect: 'changed', consumer: found };
   const parked = new Map(found.parked);
   for (const position of change.positions) {
     const isReplaying = parked.get(position)?.replaying;

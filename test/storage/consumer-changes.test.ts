@@ -18,6 +18,7 @@ const FAILURES = [
   [3, REPLAY],
   [4, PARKED],
 ] as const;
+const PAUSE = { pausedAt: 1_700_000_000_000_001, by: 'ü🎉'.repeat(42), reason: 'zwei\nZeilen '.repeat(78) };
 const START = { generation: 5, firstLease: 77, offset: 2 };
 
 const suite = useSchema({ poolSize: 4 });
@@ -69,6 +70,7 @@ const CHANGES: readonly (readonly [string, (of: Held) => HeldChange])[] = [
   ['configure', (of) => ({ kind: 'configure', ...of, settings: DEFAULT_SETTINGS, start: undefined })],
   ['configure anew', (of) => ({ kind: 'configure', ...of, settings: DEFAULT_SETTINGS, start: START })],
   ['seek', (of) => ({ kind: 'seek', ...of, start: START, movedAt: 8 })],
+  ['pause', (of) => ({ kind: 'pause', ...of, pause: PAUSE })],
   ['replay', (of) => ({ kind: 'replay', ...of, positions: [2] })],
   ['discard', (of) => ({ kind: 'discard', ...of, positions: [2, 3] })],
   ['delete', (of) => ({ kind: 'delete', ...of })],
@@ -139,6 +141,28 @@ describe('a change of a consumer that is run here', () => {
     expect(await write([{ change: { kind: 'seek', ...one, start: START, movedAt: 8 }, id }])).toBe(true);
     expect(await store.find(one.key)).toMatchObject({ generation: 5, generationLease: 77, offset: 2, movedAt: 8 });
     expect(await failures(id)).toEqual([[2, PARKED, 3]]);
+  });
+
+  it('pauses it until that ends, for whoever takes it over', async () => {
+    const one = await held();
+    const { id } = one.hold;
+    expect((await store.find(one.key))?.pause).toBeUndefined();
+    expect(await write([{ change: { kind: 'pause', ...one, pause: PAUSE }, id }])).toBe(true);
+    expect(await store.acquire(one.key, INSTANCE, 10)).toMatchObject({ record: { pause: PAUSE } });
+    const { context, name: namePrefix } = one.key;
+    expect(await store.list({ context, namePrefix, limit: 1 })).toMatchObject([{ id, pause: PAUSE }]);
+    const hold = { id, epoch: one.hold.epoch + 1 };
+    expect(await write([{ change: { kind: 'pause', key: one.key, hold, pause: undefined }, id }])).toBe(true);
+    expect((await store.find(one.key))?.pause).toBeUndefined();
+  });
+
+  it('makes anew what was deleted while it was paused as one that is not', async () => {
+    const one = await held();
+    const { id } = one.hold;
+    await write([{ change: { kind: 'pause', ...one, pause: PAUSE }, id }]);
+    await write([{ change: { kind: 'delete', ...one }, id }]);
+    await write([{ change: creation(one.key), id }]);
+    expect((await store.find(one.key))?.pause).toBeUndefined();
   });
 
   it('replays and discards what is parked', async () => {

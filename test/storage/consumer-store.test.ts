@@ -305,30 +305,6 @@ describe('consumer store', () => {
     expect(await store.find(record)).toMatchObject({ generationOffset: 3, offset: 5 });
   });
 
-  it('keeps a pause of a hold that is good, for whoever takes the consumer over, until it ends', async () => {
-    const record = await create();
-    expect(record.pause).toBeUndefined();
-    const { hold } = await acquire(record);
-    const pause = { pausedAt: 1_700_000_000_000_001, by: 'ü🎉'.repeat(42), reason: 'zwei\nZeilen '.repeat(78) };
-    expect(await store.setPause(hold, pause)).toBe(true);
-    const next = await acquire(record);
-    expect(next.record.pause).toEqual(pause);
-    const { context, name: namePrefix } = record;
-    expect(await store.list({ context, namePrefix, limit: 1 })).toMatchObject([{ id: record.id, pause }]);
-    expect(await store.setPause(hold, undefined)).toBe(false);
-    expect((await store.find(record))?.pause).toEqual(pause);
-    expect(await store.setPause(next.hold, undefined)).toBe(true);
-    expect((await store.find(record))?.pause).toBeUndefined();
-  });
-
-  it('creates a consumer that was deleted while it was paused as one that is not', async () => {
-    const record = await create();
-    const { hold } = await acquire(record);
-    await store.setPause(hold, { pausedAt: 5, by: 'anna', reason: '' });
-    await store.delete(hold);
-    expect((await create(record)).pause).toBeUndefined();
-  });
-
   it('continues generation and leases of a consumer that is deleted and created again', async () => {
     const record = await create();
     const { hold, leases } = await acquire(record);

@@ -8480,9 +8480,9 @@ export const ReplayEditedEventResponse: MessageFns<ReplayEditedEventResponse> = 
  * acknowledgement moves the offset over a matching event, and every acknowledgement is answered, after it is durable.
  * A consumer is run by one instance at a time; another one answers UNAVAILABLE (OWNED_ELSEWHERE) with the owner's address.
  *
- * CreateConsumer, UpdateConsumer, DeleteConsumer, SeekConsumer (no dry run), ReplayParkedEvents, DiscardParkedEvents, ReplayEditedEvent, and
- * Subscribe and Fetch where they create a consumer that is not ephemeral, are management calls: each that changes something leaves an
- * event of the topic `madeleine.audit`, in one transaction with what it changes, in the context of the consumer (`default` for
+ * CreateConsumer, UpdateConsumer, DeleteConsumer, PauseConsumer, ResumeConsumer, SeekConsumer (no dry run), ReplayParkedEvents,
+ * DiscardParkedEvents, ReplayEditedEvent, and Subscribe and Fetch where they create a consumer that is not ephemeral, are management
+ * calls: each that changes something leaves an event of the topic `madeleine.audit`, in one transaction with what it changes, in the context of the consumer (`default` for
  * consumers of `all`). A call that changes nothing, or is refused, leaves none.
  */
 export type ConsumerServiceDefinition = typeof ConsumerServiceDefinition;

@@ -10,6 +10,7 @@
 
 import type { Micros, Position } from '../../units.js';
 import type { ConsumerKey, ConsumerSettings } from '../consumers/consumer.js';
+import type { ConsumerPause } from '../consumers/managed/consumer-pause.js';
 
 /** A new generation of a consumer: where it begins, and its first lease. */
 export interface GenerationStart {
@@ -55,13 +56,19 @@ export interface ParkedChange extends OfHeld {
   readonly positions: readonly Position[];
 }
 
+/** The consumer is paused, or, with undefined, not any more. */
+export interface ConsumerPausing extends OfHeld {
+  readonly kind: 'pause';
+  readonly pause: ConsumerPause | undefined;
+}
+
 /** The consumer goes, and all that is kept of it but its name. */
 export interface ConsumerDeletion extends OfHeld {
   readonly kind: 'delete';
 }
 
 /** Changes of a consumer that this instance runs. */
-export type HeldChange = ConsumerConfiguration | ConsumerSeek | ParkedChange | ConsumerDeletion;
+export type HeldChange = ConsumerConfiguration | ConsumerSeek | ParkedChange | ConsumerPausing | ConsumerDeletion;
 
 export type ConsumerChange = ConsumerCreation | HeldChange;
 

@@ -13,7 +13,7 @@ import type { WindowSettings } from '../../domain/consumers/delivery-types.js';
 import type { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
 import type { ConsumerPause } from '../../domain/consumers/managed/consumer-pause.js';
 import { Subject } from '../../domain/events/subject.js';
-import type { ManagementCall } from '../../domain/management/audit.js';
+import type { AuditValues, ManagementCall } from '../../domain/management/audit.js';
 import type { GenerationStart, HeldChange } from '../../domain/management/consumer-change.js';
 import { changedSettings, settingsValues } from '../../domain/management/settings-values.js';
 import type { Clock } from '../../lib/clock.js';
@@ -34,7 +34,7 @@ export interface ConsumerChangesOptions extends HeldConsumer {
   readonly members: ConsumerMembers;
   readonly progress: ConsumerProgress;
   readonly dispatcher: ConsumerDispatcher;
-  readonly store: Pick<ConsumerStore, 'setPause' | 'delete'>;
+  readonly store: Pick<ConsumerStore, 'delete'>;
   readonly clock: Clock;
   /** Called when the consumer is deleted, with what everybody is to be told. */
   readonly onDeleted: (error: Error) => void;
@@ -104,30 +104,31 @@ export class ConsumerChanges {
   /**
    * Pauses the consumer, and resolves once that is durable and nothing more is handed out. A pause that there is already stays.
    */
-  setPaused(pause: ConsumerPause): Promise<void> {
+  setPaused(reason: string, call: ManagementCall): Promise<void> {
     return this.#change(async () => {
       if (this.#pause !== undefined) return;
-      await this.#storePause(pause);
       const { window, members, dispatcher, clock } = this.#options;
+      await this.#storePause(call, { pausedAt: clock.nowMs() * 1000, by: call.by, reason });
       window.members.pause(members.takePending(), clock.monotonicMs());
       dispatcher.restart();
     });
   }
 
   /** Ends a pause, if there is one, and resolves once that is durable. */
-  resume(): Promise<void> {
+  resume(call: ManagementCall): Promise<void> {
     return this.#change(async () => {
       if (this.#pause === undefined) return;
-      await this.#storePause(undefined);
+      await this.#storePause(call, undefined);
       this.#options.window.members.resume();
     });
   }
 
-  async #storePause(pause: ConsumerPause | undefined): Promise<void> {
-    const { hold, store, members } = this.#options;
-    if (!(await store.setPause(hold.guard, pause))) throw hold.matchedNothing();
+  async #storePause(call: ManagementCall, pause: ConsumerPause | undefined): Promise<void> {
+    const before = { pause: pauseValues(this.#pause) };
+    const told = { subject: UPDATED, before, after: { pause: pauseValues(pause) } };
+    await this.#store(call, { kind: 'pause', ...this.#target, pause }, told);
     this.#pause = pause;
-    members.tellSign();
+    this.#options.members.tellSign();
   }
 
   /** Deletes the consumer; its members end with CONSUMER_UNKNOWN. Without a call it goes by itself. */
@@ -199,6 +200,11 @@ export class ConsumerChanges {
       members.wake();
     }
   }
+}
+
+/** A pause as entries of the audit have it. */
+function pauseValues(pause: ConsumerPause | undefined): AuditValues | null {
+  return pause === undefined ? null : { by: pause.by, reason: pause.reason };
 }
 
 /** What of a consumer's settings its window goes by. */

@@ -40,7 +40,7 @@ export interface ConsumerSessionOptions {
   readonly source: LogSource;
   readonly places: EventPositionsLookUp;
   readonly held: HeldPages;
-  readonly store: Pick<ConsumerStore, 'reserveLeases' | 'setPause' | 'delete'>;
+  readonly store: Pick<ConsumerStore, 'reserveLeases' | 'delete'>;
   readonly parked: Pick<ParkedStore, 'has'>;
   readonly management: Pick<Management, 'change'>;
   readonly flusher: OffsetFlusher;

@@ -14,7 +14,6 @@ import {
   type StartPosition,
 } from '../../domain/consumers/consumer.js';
 import type { AckStatus, Answer, MemberCredit, Rejection } from '../../domain/consumers/delivery-types.js';
-import type { ConsumerPause } from '../../domain/consumers/managed/consumer-pause.js';
 import { assertNever, drainingError, fieldInvalid, MadeleineError, parkedUnknown } from '../../domain/errors.js';
 import { compileCriteria } from '../../domain/events/event-filter.js';
 import { Subject } from '../../domain/events/subject.js';
@@ -303,15 +302,15 @@ export class Consumers {
   }
 
   /** Pauses a consumer; one that is paused stays as it is. */
-  async pause(key: ConsumerKey, why: Omit<ConsumerPause, 'pausedAt'>): Promise<CountedView> {
+  async pause(key: ConsumerKey, reason: string, call: ManagementCall): Promise<CountedView> {
     const session = await this.#session(key);
-    await session.changes.setPaused({ ...why, pausedAt: this.#options.clock.nowMs() * 1000 });
+    await session.changes.setPaused(reason, call);
     return this.#counted(session);
   }
 
-  async resume(key: ConsumerKey): Promise<CountedView> {
+  async resume(key: ConsumerKey, call: ManagementCall): Promise<CountedView> {
     const session = await this.#session(key);
-    await session.changes.resume();
+    await session.changes.resume(call);
     return this.#counted(session);
   }
 

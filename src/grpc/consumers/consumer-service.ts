@@ -52,13 +52,12 @@ import {
   acknowledgedToWire,
   acknowledgeFromWire,
   ackResultsToWire,
-  byFromWire,
   consumerKey,
   consumerToWire,
   creditFromWire,
   extendFromWire,
   memberFromWire,
-  pauseFromWire,
+  reasonFromWire,
   rejectFromWire,
   settingsFromWire,
   startFromWire,
@@ -238,14 +237,19 @@ export class ConsumerService {
   }
 
   async pauseConsumer(request: PauseConsumerRequest): Promise<PauseConsumerResponse> {
-    const { view, pending, percent } = await this.#consumers.pause(consumerKey(request), pauseFromWire(request));
+    const key = consumerKey(request);
+    const reason = reasonFromWire(request.reason);
+    const { view, pending, percent } = await this.#consumers.pause(
+      key,
+      reason,
+      managementCall('PauseConsumer', request),
+    );
     return { consumer: consumerToWire(view, pending, percent) };
   }
 
   async resumeConsumer(request: ResumeConsumerRequest): Promise<ResumeConsumerResponse> {
     const key = consumerKey(request);
-    byFromWire(request.by);
-    const { view, pending, percent } = await this.#consumers.resume(key);
+    const { view, pending, percent } = await this.#consumers.resume(key, managementCall('ResumeConsumer', request));
     return { consumer: consumerToWire(view, pending, percent) };
   }
 

@@ -11,7 +11,6 @@ import type {
   ConsumerMember,
   ExtendAckDeadlineRequest,
   FetchRequest,
-  PauseConsumerRequest,
   RejectRequest,
   SubscribeRequest,
   UpdateConsumerRequest,
@@ -84,7 +83,6 @@ export const MAX_ACKNOWLEDGEMENTS = 10_000;
 export const MAX_ACKNOWLEDGED_IDS = 1_000;
 export const MAX_REASON_BYTES = 1_024;
 export const MAX_CODE_BYTES = 64;
-const MAX_BY_BYTES = 255;
 const CHECKS = BigInt(LEASE_CHECKS);
 export const CREDIT_EVENTS = { default: 100, min: 1, max: 65_536 };
 export const CREDIT_BYTES = { default: 1024 * 1024, min: 1024, max: 64 * 1024 * 1024 };
@@ -277,19 +275,9 @@ function rejectionFromWire({ verdict, delay, reason, code }: RejectRequest): Rej
 }
 
 /** Why somebody does something, perhaps what an exception says, with its lines. */
-function reasonFromWire(reason: string): string {
+export function reasonFromWire(reason: string): string {
   if (Buffer.byteLength(reason) <= MAX_REASON_BYTES) return reason;
   throw fieldInvalid('reason', `has more than ${MAX_REASON_BYTES} bytes`);
-}
-
-/** Who does something to a consumer. */
-export function byFromWire(by: string): string {
-  return textField('by', by, MAX_BY_BYTES);
-}
-
-/** Who pauses, and why. */
-export function pauseFromWire({ by, reason }: PauseConsumerRequest): Omit<ConsumerPause, 'pausedAt'> {
-  return { by: byFromWire(by), reason: reasonFromWire(reason) };
 }
 
 /** Verdicts after which the event does not come again by itself. */

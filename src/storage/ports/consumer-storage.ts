@@ -130,8 +130,6 @@ export interface ConsumerStore {
    * Safe to repeat. At most MAX_FLUSHED at a time.
    */
   flush(writes: readonly OffsetWrite[]): Promise<ReadonlySet<number>>;
-  /** Stores that a consumer that is held is paused, or, with undefined, that it is not. False when the hold is lost. */
-  setPause(hold: Hold, pause: ConsumerPause | undefined): Promise<boolean>;
   /** Deletes a consumer that is held, as nobody uses it any more, and with it the hold. False when the hold is lost. */
   delete(hold: Hold): Promise<boolean>;
   /**

@@ -128,6 +128,42 @@ describe('pausing a consumer', () => {
     expect(nameless).toMatchObject({ activityCause: 'paused', pause: { by: '', reason: '' } });
   });
 
+  it('leaves an entry of the audit, and its end another one; what changes nothing leaves none', async () => {
+    const { consumer, settings } = scene();
+    await consumers().createConsumer({ name: consumer, settings });
+    await resume(consumer);
+    await pause(consumer);
+    await pause(consumer, { by: 'carl' });
+    await resume(consumer);
+    await resume(consumer);
+    const { events } = await suite.client.events.listEvents({
+      filter: { topics: ['madeleine.audit'] },
+      pageSize: 1_000,
+    });
+    const entries = events
+      .map(({ payload }) => payload?.body?.value as { consumer?: string })
+      .filter((entry) => entry.consumer === consumer)
+      .slice(1);
+    expect(entries).toEqual([
+      {
+        call: 'PauseConsumer',
+        by: 'anna',
+        context: 'default',
+        consumer,
+        before: { pause: null },
+        after: { pause: WHY },
+      },
+      {
+        call: 'ResumeConsumer',
+        by: 'bob',
+        context: 'default',
+        consumer,
+        before: { pause: WHY },
+        after: { pause: null },
+      },
+    ]);
+  });
+
   it('leaves seek, update and delete possible', async () => {
     const { consumer, subscribe, push, get } = scene();
     const positions = await push(3);

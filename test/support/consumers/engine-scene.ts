@@ -238,7 +238,6 @@ export class EngineScene {
       listOwned: async () => owned(),
       release: async () => {},
       flush: async () => new Set(),
-      setPause: async () => true,
       sweepEphemeral: async () => [],
     };
     return store as ConsumerStore;

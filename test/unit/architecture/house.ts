@@ -34,7 +34,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
     domain/management domain/topics domain/waits`,
   'domain/json': '',
   'domain/statistics': 'domain/consumers domain/events',
-  'domain/management': 'domain domain/consumers domain/consumers/settings domain/events',
+  'domain/management': 'domain domain/consumers domain/consumers/managed domain/consumers/settings domain/events',
   'domain/topics': 'domain/descriptions',
   'domain/waits': 'domain domain/events',
 

@@ -9,6 +9,7 @@ import type {
   ConsumerConfiguration,
   ConsumerCreation,
   ConsumerDeletion,
+  ConsumerPausing,
   ConsumerSeek,
   FoundConsumer,
   GenerationStart,
@@ -37,6 +38,8 @@ const BEGIN_GENERATION = `
   SET generation = ?, generation_lease = ?, generation_offset = ?, acked_to = ?, acked_above = ''
   WHERE ${HELD}`;
 const MOVED = 'UPDATE consumer FORCE INDEX (PRIMARY) SET moved_at = ? WHERE id = ?';
+const SET_PAUSE = `
+  UPDATE consumer FORCE INDEX (PRIMARY) SET paused_at = ?, paused_by = ?, pause_reason = ? WHERE ${HELD}`;
 /** What of the failure records means nothing in a generation that begins after a position. */
 const FORGET_FAILURES = `
   DELETE FROM consumer_trouble WHERE consumer_id = ? AND (state = ${FAILURE_STATES.RETRY} OR position > ?)`;
@@ -145,6 +148,8 @@ function apply(queries: Queries, change: ConsumerChange, id: number): Promise<bo
     case 'replay':
     case 'discard':
       return changeParked(queries, change);
+    case 'pause':
+      return setPause(queries, change);
     case 'delete':
       return deleteConsumer(queries, change.hold);
     default:
@@ -175,6 +180,11 @@ async function begin(
   if ((await queries.write(BEGIN_GENERATION, values)).affectedRows !== 1) return false;
   await queries.write(FORGET_FAILURES, [hold.id, offset]);
   return true;
+}
+
+async function setPause(queries: Queries, { hold, pause }: ConsumerPausing): Promise<boolean> {
+  const values = [pause?.pausedAt ?? null, pause?.by ?? '', pause?.reason ?? '', hold.id, hold.epoch];
+  return (await queries.write(SET_PAUSE, values)).affectedRows === 1;
 }
 
 async function changeParked(queries: Queries, { kind, hold, positions }: ParkedChange): Promise<boolean> {

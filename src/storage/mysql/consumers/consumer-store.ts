@@ -1,7 +1,6 @@
 // Consumers in MySQL; see ConsumerStore for what each method promises. Places in the log are written by consumer-flush.ts.
 
 import type { ConsumerKey } from '../../../domain/consumers/consumer.js';
-import type { ConsumerPause } from '../../../domain/consumers/managed/consumer-pause.js';
 import { bug } from '../../../domain/errors.js';
 import { ALL_CONTEXTS } from '../../../domain/names.js';
 import {
@@ -57,8 +56,6 @@ const RELEASE_ENDED = `
   SET owner = '', owner_address = '', owner_epoch = owner_epoch + 1, lease_until = NOW(6)
   WHERE owner >= ? AND owner < ?`;
 const RESERVE = 'UPDATE consumer SET next_lease = next_lease + ? WHERE id = ? AND owner_epoch = ?';
-const SET_PAUSE = `
-  UPDATE consumer SET paused_at = ?, paused_by = ?, pause_reason = ? WHERE id = ? AND owner_epoch = ? AND deleted_at IS NULL`;
 const ORPHANED = `ephemeral = 1 AND deleted_at IS NULL AND lease_until < NOW(6) - INTERVAL ${EPHEMERAL_GRACE_SECONDS} SECOND`;
 /** Reads the index consumer_ephemeral. */
 const SELECT_ORPHANS = `SELECT id, owner_epoch FROM consumer FORCE INDEX (consumer_ephemeral) WHERE ${ORPHANED} ORDER BY id LIMIT ${MAX_SWEPT}`;
@@ -162,11 +159,6 @@ export class MysqlConsumerStore implements ConsumerStore {
 
   flush(writes: readonly OffsetWrite[]): Promise<ReadonlySet<number>> {
     return flushOffsets(this.#database, writes);
-  }
-
-  async setPause(hold: Hold, pause: ConsumerPause | undefined): Promise<boolean> {
-    const values = [pause?.pausedAt ?? null, pause?.by ?? '', pause?.reason ?? '', hold.id, hold.epoch];
-    return (await this.#database.write(SET_PAUSE, values)).affectedRows === 1;
   }
 
   delete(hold: Hold): Promise<boolean> {

@@ -7,6 +7,8 @@ import { turns } from '../../../support/manual-clock.js';
 
 const KEY = { context: 'default', name: 'mailer' };
 const PAUSE = { by: 'anna', reason: 'the relay moves' };
+const PAUSING = { call: 'PauseConsumer', by: PAUSE.by };
+const RESUMING = { call: 'ResumeConsumer', by: 'bob' };
 const ROOM = { left: 1_000_000, reserve: () => 1_000_000 };
 const SILENCE_MS = 10_000;
 
@@ -15,7 +17,7 @@ describe('a paused consumer', () => {
     const scene = new EngineScene();
     const member = await scene.subscribe('mailer', 'ada');
     await scene.push(2);
-    const { view } = await scene.consumers.pause(KEY, PAUSE);
+    const { view } = await scene.consumers.pause(KEY, PAUSE.reason, PAUSING);
     expect(view).toMatchObject({ activity: 'PAUSED', activityCause: 'paused by anna: the relay moves', pause: PAUSE });
     expect(view.mendCommand).toBe('madeleine consumers resume mailer');
     await turns();
@@ -24,7 +26,7 @@ describe('a paused consumer', () => {
     await scene.clock.advance(3 * SILENCE_MS + 1_000);
     expect(member.positions).toEqual([1, 2]);
     expect(member.signs).toEqual(['anna', 'anna', 'anna', 'anna']);
-    await scene.consumers.resume(KEY);
+    await scene.consumers.resume(KEY, RESUMING);
     await turns();
     expect(member.signs.at(-1)).toBeUndefined();
     expect(member.positions).toEqual([1, 2, 3, 4, 5]);
@@ -39,14 +41,14 @@ describe('a paused consumer', () => {
     const first = await subscription.next({ left: 1_000_000, reserve: () => 1 });
     expect(first).toMatchObject({ deliveries: [{ position: 1 }] });
     expect((await scene.view('mailer')).inFlight).toBe(3);
-    await scene.consumers.pause(KEY, PAUSE);
+    await scene.consumers.pause(KEY, PAUSE.reason, PAUSING);
     expect((await scene.view('mailer')).inFlight).toBe(1);
     await turns();
     expect(await subscription.next(ROOM)).toMatchObject({ kind: 'caught_up' });
     await turns();
     expect(await subscription.next(ROOM)).toMatchObject({ kind: 'heartbeat', pause: PAUSE });
     await turns();
-    await scene.consumers.resume(KEY);
+    await scene.consumers.resume(KEY, RESUMING);
     expect(await subscription.next(ROOM)).toMatchObject({ kind: 'heartbeat', pause: undefined });
     await turns();
     expect(await subscription.next(ROOM)).toMatchObject({ deliveries: [{ position: 2, attempt: 1 }, { position: 3 }] });
@@ -56,13 +58,13 @@ describe('a paused consumer', () => {
     const scene = new EngineScene();
     const patient = scene.fetch('mailer', 10, 60_000);
     await turns();
-    await scene.consumers.pause(KEY, PAUSE);
+    await scene.consumers.pause(KEY, PAUSE.reason, PAUSING);
     await scene.push(3);
     const hasty = scene.fetch('mailer', 10, 0);
     await scene.clock.advance(30_000);
     expect([patient.ended, hasty.ended]).toEqual([false, true]);
     expect(hasty.positions).toEqual([]);
-    await scene.consumers.resume(KEY);
+    await scene.consumers.resume(KEY, RESUMING);
     await turns();
     expect(patient.positions).toEqual([1, 2, 3]);
   });
@@ -72,7 +74,7 @@ describe('a paused consumer', () => {
     await scene.push(3);
     scene.fetch('mailer', 1, 0);
     await turns();
-    await scene.consumers.pause(KEY, PAUSE);
+    await scene.consumers.pause(KEY, PAUSE.reason, PAUSING);
     const hasty = scene.fetch('mailer', 10, 0);
     const patient = scene.fetch('mailer', 10, 5_000);
     await scene.clock.advance(4_000);
@@ -85,13 +87,13 @@ describe('a paused consumer', () => {
   it('is a pause once: a second one changes nothing, and ending none is no error', async () => {
     const scene = new EngineScene();
     const member = await scene.subscribe('mailer', 'ada');
-    const { view: first } = await scene.consumers.pause(KEY, PAUSE);
+    const { view: first } = await scene.consumers.pause(KEY, PAUSE.reason, PAUSING);
     await scene.clock.advance(1_000);
-    const { view: second } = await scene.consumers.pause(KEY, { by: 'bob', reason: '' });
+    const { view: second } = await scene.consumers.pause(KEY, '', { ...PAUSING, by: 'bob' });
     expect(second.pause).toEqual(first.pause);
     expect(second.activeSinceMs).toBe((first.pause?.pausedAt ?? 0) / 1_000);
-    await scene.consumers.resume(KEY);
-    const { view } = await scene.consumers.resume(KEY);
+    await scene.consumers.resume(KEY, RESUMING);
+    const { view } = await scene.consumers.resume(KEY, RESUMING);
     expect(view).toMatchObject({ activity: 'IDLE', pause: undefined, mendCommand: '' });
     await turns();
     expect(member.signs).toEqual(['anna', undefined]);
@@ -101,10 +103,10 @@ describe('a paused consumer', () => {
     const scene = new EngineScene({ ackTimeoutMs: 1_000, maxAttempts: 2, ordering: Ordering.NONE });
     const member = await scene.subscribe('mailer', 'ada');
     await scene.push(3);
-    await scene.consumers.pause(KEY, PAUSE);
+    await scene.consumers.pause(KEY, PAUSE.reason, PAUSING);
     await scene.clock.advance(600_000);
     expect((await scene.view('mailer')).parked).toBe(0);
-    await scene.consumers.resume(KEY);
+    await scene.consumers.resume(KEY, RESUMING);
     await turns();
     expect(member.deliveries.slice(3).map(({ position, attempt }) => [position, attempt])).toEqual([
       [1, 2],
@@ -117,12 +119,12 @@ describe('a paused consumer', () => {
     const scene = new EngineScene();
     const member = await scene.subscribe('mailer', 'ada');
     await scene.push(3);
-    await scene.consumers.pause(KEY, PAUSE);
+    await scene.consumers.pause(KEY, PAUSE.reason, PAUSING);
     await scene.consumers.seek(KEY, { kind: 'after-position', position: 1 }, { call: 'SeekConsumer', by: '' });
     await scene.clock.advance(SILENCE_MS);
     expect(member.positions).toEqual([1, 2, 3]);
     expect(await scene.view('mailer')).toMatchObject({ activity: 'PAUSED', offset: 1, generation: 2 });
-    await scene.consumers.resume(KEY);
+    await scene.consumers.resume(KEY, RESUMING);
     await turns();
     expect(member.positions).toEqual([1, 2, 3, 2, 3]);
   });
