@@ -7,6 +7,7 @@ import { EventSteps } from '../engine/log/event-steps.js';
 import type { Consumption } from '../engine/statistics/consumption.js';
 import { MysqlConsumerStore } from '../storage/mysql/consumers/consumer-store.js';
 import { MysqlParkedStore } from '../storage/mysql/consumers/parked-store.js';
+import { MysqlPlaceStore } from '../storage/mysql/consumers/place-store.js';
 import { MysqlEventPlaceStore } from '../storage/mysql/log/event-place-store.js';
 import { MysqlStreamStore } from '../storage/mysql/log/stream-store.js';
 import type { EndedRuns, Instance } from '../storage/ports/log-storage.js';
@@ -36,8 +37,9 @@ export async function startConsumers(options: ConsumersOptions, started: Started
   const places = new EventPlaces({ store: new MysqlEventPlaceStore({ database, names }), durableReads, tail });
   const streams = new KnownStreams(new MysqlStreamStore({ database, names }));
   const parked = new MysqlParkedStore({ database });
+  const placeStore = new MysqlPlaceStore({ database });
   const steps = new EventSteps({ log: log.log, source, pages });
-  const parts = { store, parked, management, source, places, streams, steps, consumption };
+  const parts = { store, parked, placeStore, management, source, places, streams, steps, consumption };
   const consumers = new Consumers({ ...parts, instance, clock, random, metrics, logger });
   consumers.start();
   started.add('consumers', () => consumers.stop());

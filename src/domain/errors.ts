@@ -16,6 +16,7 @@ export type ErrorReason =
   | 'CAWIN_UNKNOWN'
   | 'SHAPE_UNKNOWN'
   | 'PARKED_UNKNOWN'
+  | 'SNAPSHOT_UNKNOWN'
   | 'ALREADY_OCCURRED'
   | 'MESSAGE_ID_REUSED'
   | 'REQUEST_ID_REUSED'
@@ -100,6 +101,13 @@ export function streamUnknown(): MadeleineError {
 export function parkedUnknown(position: Position): MadeleineError {
   return new MadeleineError('PARKED_UNKNOWN', `no event is parked at position ${position}`, {
     metadata: { position: String(position) },
+  });
+}
+
+/** A consumer has no snapshot of the name: it never had, or that was deleted. */
+export function snapshotUnknown(name: string): MadeleineError {
+  return new MadeleineError('SNAPSHOT_UNKNOWN', `the consumer has no snapshot "${name}"`, {
+    metadata: { snapshot: name },
   });
 }
 

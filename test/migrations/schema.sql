@@ -82,6 +82,19 @@ CREATE TABLE `consumer` (
   UNIQUE KEY `consumer_name` (`context`,`name`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
+CREATE TABLE `consumer_snapshot` (
+  `consumer_id` bigint(20) unsigned NOT NULL,
+  `name` varbinary(255) NOT NULL,
+  `acked_to` bigint(20) unsigned NOT NULL,
+  `acked_last` bigint(20) unsigned NOT NULL,
+  `acked_above` mediumblob NOT NULL,
+  `settings` mediumtext NOT NULL,
+  `generation` bigint(20) unsigned NOT NULL,
+  `saved_at` bigint(20) unsigned NOT NULL,
+  `saved_by` varchar(255) NOT NULL,
+  PRIMARY KEY (`consumer_id`,`name`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
 CREATE TABLE `consumer_trouble` (
   `consumer_id` bigint(20) unsigned NOT NULL,
   `position` bigint(20) unsigned NOT NULL,
@@ -322,6 +335,22 @@ CREATE TABLE `log_head` (
   `log_epoch` bigint(20) unsigned NOT NULL,
   `next_shape_id` bigint(20) unsigned NOT NULL DEFAULT 1,
   `ledgered_at` bigint(20) unsigned NOT NULL DEFAULT 0,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE `offset_move` (
+  `id` bigint(20) unsigned NOT NULL AUTO_INCREMENT,
+  `consumer_id` bigint(20) unsigned NOT NULL,
+  `kind` tinyint(3) unsigned NOT NULL,
+  `moved_at` bigint(20) unsigned NOT NULL,
+  `moved_by` varchar(255) NOT NULL,
+  `reason` varchar(1024) NOT NULL,
+  `snapshot` varbinary(255) NOT NULL,
+  `former_offset` bigint(20) unsigned DEFAULT NULL,
+  `acked_to` bigint(20) unsigned NOT NULL,
+  `generation` bigint(20) unsigned NOT NULL,
+  KEY `offset_move_age` (`moved_at`),
+  KEY `offset_move_consumer` (`consumer_id`,`id`),
   PRIMARY KEY (`id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 

@@ -108,6 +108,10 @@ async function fillOthers(connection: Connection): Promise<void> {
        IF(seq MOD 4000 = 3, NOW(6) - INTERVAL 2 MINUTE, NOW(6) + INTERVAL 1 DAY) FROM ${numbers(1, 20_000)} ORDER BY seq`,
     `INSERT INTO consumer_trouble (consumer_id, position, attempts, losses, not_before_ms, reason, state)
      SELECT 1 + seq DIV 50, seq, 1, 0, 0, '', 1 FROM ${all} ORDER BY seq`,
+    `INSERT INTO offset_move (consumer_id, kind, moved_at, moved_by, reason, snapshot, former_offset, acked_to, generation)
+     SELECT 1 + seq DIV 50, 2, seq, '', '', '', 1, seq, 1 FROM ${all} ORDER BY seq`,
+    `INSERT INTO consumer_snapshot (consumer_id, name, acked_to, acked_last, acked_above, settings, generation, saved_at, saved_by)
+     SELECT 1 + seq DIV 50, CONCAT('snapshot ', LPAD(seq MOD 50, 6, '0')), seq, 0, '', '{}', 1, seq, '' FROM ${all} ORDER BY seq`,
     `INSERT INTO endpoint (id, origin, state, failures, ready_at, next_probe_at, changed_at)
      SELECT seq, CONCAT('http://', seq), ${CircuitState.CLOSED}, 0, seq, 0, 0 FROM ${numbers(1, 20_000)} ORDER BY seq`,
     `INSERT INTO cawin (id, event_id, context_id, active, closed, notify_on, endpoint_id, url, header_names, timeout_ms, signed, request_id,

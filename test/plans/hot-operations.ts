@@ -16,6 +16,7 @@ import { MysqlFiringStore } from '../../src/storage/mysql/cawins/firing-store.js
 import { MysqlConsumerStore } from '../../src/storage/mysql/consumers/consumer-store.js';
 import { readParked } from '../../src/storage/mysql/consumers/parked-places.js';
 import { MysqlParkedStore } from '../../src/storage/mysql/consumers/parked-store.js';
+import { MysqlPlaceStore } from '../../src/storage/mysql/consumers/place-store.js';
 import { readPushed, readStreams } from '../../src/storage/mysql/group/group-reads.js';
 import { HeadCache } from '../../src/storage/mysql/group/head-cache.js';
 import { MAX_SCANNED_ROWS, MysqlEventLog } from '../../src/storage/mysql/log/event-log.js';
@@ -32,6 +33,7 @@ import { readWaits, writeWaits } from '../../src/storage/mysql/waits/wait-rows.j
 import { awaitedKeys } from '../../src/storage/mysql/waits/wait-searches.js';
 import { MysqlWaitStore } from '../../src/storage/mysql/waits/wait-store.js';
 import { EVERY_PARKED } from '../../src/storage/ports/parked-storage.js';
+import { MAX_FORGOTTEN } from '../../src/storage/ports/place-storage.js';
 import { type AgedLog, COUNTED_A_DAY, DUE, EVENTS, EXPIRED, hashOf, NAMES, OTHERS, PUSHED_AT } from './aged-log.js';
 
 /** Where in the log, and in the tables beside it, an operation begins. */
@@ -63,6 +65,7 @@ export class Storage {
   readonly shapes: MysqlShapeStore;
   readonly consumers: MysqlConsumerStore;
   readonly parked: MysqlParkedStore;
+  readonly placeStore: MysqlPlaceStore;
   readonly firings: MysqlFiringStore;
   readonly callbacks: MysqlCallbackStore;
   readonly cawins: MysqlCawinStore;
@@ -86,6 +89,7 @@ export class Storage {
     this.shapes = new MysqlShapeStore({ database, names });
     this.consumers = new MysqlConsumerStore({ database });
     this.parked = new MysqlParkedStore({ database });
+    this.placeStore = new MysqlPlaceStore({ database });
     this.firings = new MysqlFiringStore({ database });
     this.callbacks = new MysqlCallbackStore({ database });
     this.cawins = new MysqlCawinStore({ database });
@@ -547,7 +551,7 @@ export const HOT_OPERATIONS: readonly HotOperation[] = [
   })),
   {
     of: 'MysqlConsumerStore.delete',
-    atMost: 3 * 50 + 10,
+    atMost: 6 * 50 + 10,
     run: ({ consumers }, { row }) => consumers.delete({ id: 3_000 + (row % 10_000), epoch: 1 }),
   },
   ...[
@@ -565,6 +569,34 @@ export const HOT_OPERATIONS: readonly HotOperation[] = [
     atMost: 4,
     run: ({ group }, { row }) =>
       readParked(group, [{ consumerId: failedOf(row), ownerEpoch: 1, position: row }], onTrip),
+  },
+  // Each consumer has 50 moves and 50 snapshots.
+  {
+    of: 'MysqlPlaceStore.listMoves',
+    atMost: FEW + 5,
+    run: ({ placeStore }, { row }) =>
+      placeStore.listMoves({ consumerId: failedOf(row), before: undefined, limit: FEW }),
+  },
+  {
+    of: 'MysqlPlaceStore.forgetMoves',
+    atMost: 3 * MAX_FORGOTTEN + 10,
+    run: ({ placeStore }, { row }) => placeStore.forgetMoves(row),
+  },
+  {
+    of: 'MysqlPlaceStore.listSnapshots',
+    atMost: FEW + 5,
+    run: ({ placeStore }, { row }) =>
+      placeStore.listSnapshots({ consumerId: failedOf(row), after: undefined, limit: FEW }),
+  },
+  {
+    of: 'MysqlPlaceStore.countSnapshots',
+    atMost: FEW + 5,
+    run: ({ placeStore }, { row }) => placeStore.countSnapshots(failedOf(row)),
+  },
+  {
+    of: 'MysqlPlaceStore.findSnapshot',
+    atMost: 2,
+    run: ({ placeStore }, { row }) => placeStore.findSnapshot(failedOf(row), 'snapshot 000001'),
   },
   { of: 'MysqlConsumerStore.sweepEphemeral', atMost: 400, run: ({ consumers }) => consumers.sweepEphemeral([]) },
 

@@ -4,6 +4,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_SETTINGS } from '../../src/domain/consumers/consumer.js';
+import type { OffsetMove } from '../../src/domain/consumers/managed/offset-move.js';
 import { planGroup } from '../../src/domain/group/group-plan.js';
 import { matchPushes, needsOf } from '../../src/domain/group/group-plan-needs.js';
 import type {
@@ -26,6 +27,9 @@ const CONTEXT = 'default';
 const KINDS = ['create', 'configure', 'seek', 'pause', 'replay', 'discard', 'delete'] as const;
 /** The positions that each consumer has parked at first. */
 const PARKED = [1, 2, 3];
+const MOVE: OffsetMove = {
+  ...{ kind: 'SEEK', movedAt: 1, by: 'x', reason: '', snapshot: '', formerOffset: 1, offset: 4, generation: 2 },
+};
 const START = { generation: 2, firstLease: 3, offset: 4 };
 
 interface Spec {
@@ -59,11 +63,11 @@ function changeOf({ kind, name, isHeld, positions }: Spec, stored: Stored): Cons
   const settings = DEFAULT_SETTINGS;
   switch (kind) {
     case 'create':
-      return { kind, key, settings, offset: 0, createdAt: 1 };
+      return { kind, key, settings, offset: 0, createdAt: 1, by: 'x' };
     case 'configure':
       return { kind, key, hold, settings, start: START };
     case 'seek':
-      return { kind, key, hold, start: START, movedAt: 1 };
+      return { kind, key, hold, start: START, acked: new Uint8Array(), movedAt: 1, move: MOVE };
     case 'pause':
       return { kind, key, hold, pause: undefined };
     case 'delete':

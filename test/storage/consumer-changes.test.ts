@@ -2,11 +2,15 @@
 
 import { beforeAll, describe, expect, it } from 'vitest';
 import { DEFAULT_SETTINGS } from '../../src/domain/consumers/consumer.js';
+import type { SavedPlace } from '../../src/domain/consumers/managed/consumer-snapshot.js';
+import type { OffsetMove } from '../../src/domain/consumers/managed/offset-move.js';
+import { encodeRanges } from '../../src/domain/consumers/position-ranges.js';
 import type { PlannedChange } from '../../src/domain/group/group-plan-types.js';
 import type { ConsumerChange, HeldChange } from '../../src/domain/management/consumer-change.js';
 import { scopedKey } from '../../src/domain/names.js';
 import { readConsumers, writeChanges } from '../../src/storage/mysql/consumers/consumer-changes.js';
 import { MysqlConsumerStore } from '../../src/storage/mysql/consumers/consumer-store.js';
+import { MysqlPlaceStore } from '../../src/storage/mysql/consumers/place-store.js';
 import { useSchema } from '../support/database/schema-suite.js';
 
 const INSTANCE = { id: 'instance-a', address: '10.0.0.1:50051' };
@@ -21,18 +25,29 @@ const FAILURES = [
 const PAUSE = { pausedAt: 1_700_000_000_000_001, by: 'ü🎉'.repeat(42), reason: 'zwei\nZeilen '.repeat(78) };
 const START = { generation: 5, firstLease: 77, offset: 2 };
 
+const MOVE: OffsetMove = {
+  ...{ kind: 'SEEK', movedAt: 8, by: 'anna', reason: 'again', snapshot: '', formerOffset: 7, offset: 2, generation: 5 },
+};
+const SEEK = { start: START, acked: new Uint8Array(), movedAt: 8, move: MOVE };
+const PLACE: SavedPlace = {
+  ...{ name: 'before', offset: 2, doneTo: 3, acked: encodeRanges([[3, 3]]), generation: 1, savedAt: 9, by: 'anna' },
+  settings: DEFAULT_SETTINGS,
+};
+
 const suite = useSchema({ poolSize: 4 });
 let store: MysqlConsumerStore;
+let places: MysqlPlaceStore;
 let count = 0;
 
 beforeAll(() => {
   store = new MysqlConsumerStore(suite);
+  places = new MysqlPlaceStore(suite);
 });
 
 const ignore = () => {};
 const newKey = () => ({ context: 'default', name: `consumer-${++count}` });
 const creation = (key: { context: string; name: string }, offset = 7) =>
-  ({ kind: 'create', key, settings: DEFAULT_SETTINGS, offset, createdAt: 9 }) as const;
+  ({ kind: 'create', key, settings: DEFAULT_SETTINGS, offset, createdAt: 9, by: 'anna' }) as const;
 
 /** A consumer that is run here, with one failure record of each state. */
 async function held() {
@@ -65,11 +80,17 @@ const found = async (changes: readonly ConsumerChange[]) => readConsumers(suite.
 const write = (planned: readonly PlannedChange[]) =>
   suite.database.transaction((transaction) => writeChanges(transaction, planned, ignore));
 
+const movesOf = (consumerId: number) => places.listMoves({ consumerId, before: undefined, limit: 100 });
+const namesOf = async (consumerId: number) =>
+  (await places.listSnapshots({ consumerId, after: undefined, limit: 100 })).map(({ name }) => name);
+
 type Held = Awaited<ReturnType<typeof held>>;
 const CHANGES: readonly (readonly [string, (of: Held) => HeldChange])[] = [
   ['configure', (of) => ({ kind: 'configure', ...of, settings: DEFAULT_SETTINGS, start: undefined })],
   ['configure anew', (of) => ({ kind: 'configure', ...of, settings: DEFAULT_SETTINGS, start: START })],
-  ['seek', (of) => ({ kind: 'seek', ...of, start: START, movedAt: 8 })],
+  ['seek', (of) => ({ kind: 'seek', ...of, ...SEEK })],
+  ['save a snapshot', (of) => ({ kind: 'save-snapshot', ...of, place: PLACE })],
+  ['delete a snapshot', (of) => ({ kind: 'delete-snapshot', ...of, name: PLACE.name })],
   ['pause', (of) => ({ kind: 'pause', ...of, pause: PAUSE })],
   ['replay', (of) => ({ kind: 'replay', ...of, positions: [2] })],
   ['discard', (of) => ({ kind: 'discard', ...of, positions: [2, 3] })],
@@ -113,6 +134,24 @@ describe('a creation', () => {
     expect(await write([again])).toBe(false);
   });
 
+  it('is kept as the first move, or the next one of what was there before; not of what goes with its last member', async () => {
+    const [one, other, gone] = [newKey(), newKey(), await held()];
+    const ephemeral = { ...creation(newKey()), settings: { ...DEFAULT_SETTINGS, ephemeral: true } };
+    await store.delete(gone.hold);
+    const created = [one, other].map((key) => ({ change: { ...creation(key), by: key.name }, id: undefined }));
+    const more = { change: ephemeral, id: undefined };
+    expect(await write([...created, { change: creation(gone.key, 5), id: gone.hold.id }, more])).toBe(true);
+    const made = { kind: 'CREATED', movedAt: 9, reason: '', snapshot: '' };
+    for (const key of [one, other]) {
+      const { id = 0 } = (await store.find(key)) ?? {};
+      const move = { ...made, by: key.name, formerOffset: undefined, offset: 7, generation: 1 };
+      expect(await movesOf(id)).toEqual([{ id: expect.any(Number), ...move }]);
+    }
+    const again = { ...made, by: 'anna', formerOffset: 1, offset: 5, generation: 2 };
+    expect(await movesOf(gone.hold.id)).toMatchObject([again]);
+    expect(await movesOf((await store.find(ephemeral.key))?.id ?? 0)).toEqual([]);
+  });
+
   it('makes nothing where there is one of the name by now', async () => {
     const [one, other] = [await held(), newKey()];
     const both = [other, one.key].map((key) => ({ change: creation(key), id: undefined }));
@@ -138,9 +177,36 @@ describe('a change of a consumer that is run here', () => {
   it('moves the place', async () => {
     const one = await held();
     const { id } = one.hold;
-    expect(await write([{ change: { kind: 'seek', ...one, start: START, movedAt: 8 }, id }])).toBe(true);
+    expect(await write([{ change: { kind: 'seek', ...one, ...SEEK }, id }])).toBe(true);
     expect(await store.find(one.key)).toMatchObject({ generation: 5, generationLease: 77, offset: 2, movedAt: 8 });
     expect(await failures(id)).toEqual([[2, PARKED, 3]]);
+  });
+
+  it('goes to a place with what is done above it: what is parked there stays so', async () => {
+    const one = await held();
+    const { id } = one.hold;
+    const acked = encodeRanges([[3, 3]]);
+    const move = { ...MOVE, kind: 'RESTORED', snapshot: 'before' } as const;
+    const start = { ...START, offset: 1 };
+    expect(await write([{ change: { kind: 'seek', ...one, ...SEEK, start, acked, move }, id }])).toBe(true);
+    expect((await store.find(one.key))?.acked).toEqual(Buffer.from(acked));
+    expect(await failures(id)).toEqual([[3, REPLAY, 3]]);
+    expect(await movesOf(id)).toMatchObject([move]);
+  });
+
+  it('keeps places under their names, and deletes them', async () => {
+    const one = await held();
+    const { id } = one.hold;
+    const save = (place: SavedPlace) => write([{ change: { kind: 'save-snapshot', ...one, place }, id }]);
+    expect(await save(PLACE)).toBe(true);
+    expect(await save({ ...PLACE, name: 'after' })).toBe(true);
+    expect(await save({ ...PLACE, offset: 5 })).toBe(true);
+    expect(await places.findSnapshot(id, PLACE.name)).toMatchObject({ offset: 5, doneTo: 3 });
+    expect(await places.countSnapshots(id)).toBe(2);
+    const gone = { kind: 'delete-snapshot', ...one, name: PLACE.name } as const;
+    expect(await write([{ change: gone, id }])).toBe(true);
+    expect(await write([{ change: gone, id }])).toBe(false);
+    expect(await namesOf(id)).toEqual(['after']);
   });
 
   it('pauses it until that ends, for whoever takes it over', async () => {
@@ -195,6 +261,16 @@ describe('a change of a consumer that is run here', () => {
     expect(await write([{ change: { kind: 'delete', ...one }, id: one.hold.id }])).toBe(true);
     expect(await store.find(one.key)).toBeUndefined();
     expect(await failures(one.hold.id)).toEqual([]);
+  });
+
+  it('deletes its snapshots with it, and keeps who moved it', async () => {
+    const one = await held();
+    const { id } = one.hold;
+    await write([{ change: { kind: 'seek', ...one, ...SEEK }, id }]);
+    await write([{ change: { kind: 'save-snapshot', ...one, place: PLACE }, id }]);
+    await write([{ change: { kind: 'delete', ...one }, id }]);
+    expect(await namesOf(id)).toEqual([]);
+    expect(await movesOf(id)).toHaveLength(1);
   });
 
   it.each(CHANGES)('does not %s what has another owner, or is gone', async (_what, change) => {

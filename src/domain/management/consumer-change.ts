@@ -11,6 +11,8 @@
 import type { Micros, Position } from '../../units.js';
 import type { ConsumerKey, ConsumerSettings } from '../consumers/consumer.js';
 import type { ConsumerPause } from '../consumers/managed/consumer-pause.js';
+import type { SavedPlace } from '../consumers/managed/consumer-snapshot.js';
+import type { OffsetMove } from '../consumers/managed/offset-move.js';
 
 /** A new generation of a consumer: where it begins, and its first lease. */
 export interface GenerationStart {
@@ -34,6 +36,8 @@ export interface ConsumerCreation extends OfConsumer {
   readonly settings: ConsumerSettings;
   readonly offset: Position;
   readonly createdAt: Micros;
+  /** Who creates it, in their own words. */
+  readonly by: string;
 }
 
 /** Other settings, and the generation that begins with them if they select otherwise. */
@@ -47,7 +51,11 @@ export interface ConsumerConfiguration extends OfHeld {
 export interface ConsumerSeek extends OfHeld {
   readonly kind: 'seek';
   readonly start: GenerationStart;
+  /** What is done above the offset, in the delivery window's own form. */
+  readonly acked: Uint8Array;
   readonly movedAt: Micros | undefined;
+  /** What is kept of it. */
+  readonly move: OffsetMove;
 }
 
 /** Parked events are asked for again, or taken from the list; among the latter also what was asked for again. */
@@ -62,13 +70,32 @@ export interface ConsumerPausing extends OfHeld {
   readonly pause: ConsumerPause | undefined;
 }
 
+/** The place of the consumer is kept under a name, instead of one that has it. */
+export interface SnapshotSaving extends OfHeld {
+  readonly kind: 'save-snapshot';
+  readonly place: SavedPlace;
+}
+
+/** A place that was kept goes. */
+export interface SnapshotDeletion extends OfHeld {
+  readonly kind: 'delete-snapshot';
+  readonly name: string;
+}
+
 /** The consumer goes, and all that is kept of it but its name. */
 export interface ConsumerDeletion extends OfHeld {
   readonly kind: 'delete';
 }
 
 /** Changes of a consumer that this instance runs. */
-export type HeldChange = ConsumerConfiguration | ConsumerSeek | ParkedChange | ConsumerPausing | ConsumerDeletion;
+export type HeldChange =
+  | ConsumerConfiguration
+  | ConsumerSeek
+  | ParkedChange
+  | ConsumerPausing
+  | SnapshotSaving
+  | SnapshotDeletion
+  | ConsumerDeletion;
 
 export type ConsumerChange = ConsumerCreation | HeldChange;
 

@@ -12,12 +12,21 @@ import {
 import type { WindowSettings } from '../../domain/consumers/delivery-types.js';
 import type { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
 import type { ConsumerPause } from '../../domain/consumers/managed/consumer-pause.js';
+import {
+  type ConsumerSnapshot,
+  MAX_SNAPSHOTS,
+  type SavedPlace,
+} from '../../domain/consumers/managed/consumer-snapshot.js';
+import type { OffsetMove } from '../../domain/consumers/managed/offset-move.js';
+import { storedRanges } from '../../domain/consumers/position-ranges.js';
+import { MadeleineError, snapshotUnknown } from '../../domain/errors.js';
 import { Subject } from '../../domain/events/subject.js';
 import type { AuditValues, ManagementCall } from '../../domain/management/audit.js';
 import type { GenerationStart, HeldChange } from '../../domain/management/consumer-change.js';
 import { changedSettings, settingsValues } from '../../domain/management/settings-values.js';
 import type { Clock } from '../../lib/clock.js';
 import type { ConsumerRecord, ConsumerStore } from '../../storage/ports/consumer-storage.js';
+import type { PlaceStore } from '../../storage/ports/place-storage.js';
 import type { Position } from '../../units.js';
 import type { ConsumerDispatcher } from './consumer-dispatcher.js';
 import type { ConsumerLife } from './consumer-life.js';
@@ -26,7 +35,20 @@ import type { ConsumerProgress } from './consumer-progress.js';
 import { type HeldConsumer, store, type ToldChange, target } from './held-change.js';
 import { consumerUnknown } from './ownership/consumer-errors.js';
 
-const { UPDATED, DELETED } = Subject;
+const { CREATED, UPDATED, DELETED } = Subject;
+const NOTHING = new Uint8Array(0);
+
+/** Who asks for a move, and why. */
+export interface AskedMove {
+  readonly call: ManagementCall;
+  readonly reason: string;
+}
+
+export interface SavedSnapshot {
+  readonly saved: ConsumerSnapshot;
+  /** The one that had the name before. */
+  readonly replaced: ConsumerSnapshot | undefined;
+}
 
 export interface ConsumerChangesOptions extends HeldConsumer {
   readonly window: DeliveryWindow;
@@ -35,6 +57,7 @@ export interface ConsumerChangesOptions extends HeldConsumer {
   readonly progress: ConsumerProgress;
   readonly dispatcher: ConsumerDispatcher;
   readonly store: Pick<ConsumerStore, 'delete'>;
+  readonly placeStore: Pick<PlaceStore, 'findSnapshot' | 'countSnapshots'>;
   readonly clock: Clock;
   /** Called when the consumer is deleted, with what everybody is to be told. */
   readonly onDeleted: (error: Error) => void;
@@ -68,17 +91,72 @@ export class ConsumerChanges {
   }
 
   /** Moves the offset, in a new generation; resolves once it is durable. */
-  seek(position: Position, call: ManagementCall): Promise<void> {
-    const { progress, window } = this.#options;
+  seek(offset: Position, asked: AskedMove): Promise<void> {
+    return this.#move({ kind: 'SEEK', offset, snapshot: '' }, asked, () => NOTHING);
+  }
+
+  /** Goes to a place that was kept, as `seek` does; what was done above its offset counts if the consumer still selects alike. */
+  restore(place: SavedPlace, asked: AskedMove): Promise<void> {
+    const to = { kind: 'RESTORED', offset: place.offset, snapshot: place.name } as const;
+    return this.#move(to, asked, () => this.doneAbove(place));
+  }
+
+  /** What of a place that was kept is done above its offset, as things stand. */
+  doneAbove({ settings, acked }: SavedPlace): Uint8Array {
+    return selectsOtherwise(this.#settings, settings) ? NOTHING : acked;
+  }
+
+  #move(
+    to: Pick<OffsetMove, 'kind' | 'offset' | 'snapshot'>,
+    { call, reason }: AskedMove,
+    ackedNow: () => Uint8Array,
+  ): Promise<void> {
+    const { clock, progress, window } = this.#options;
     return this.#apart(async (write) => {
-      const start = this.#nextGeneration(position);
+      const { offset, snapshot } = to;
+      const start = this.#nextGeneration(offset);
       const before = { offset: window.offset, generation: window.generation };
       await write();
-      const movedAt = progress.movedAtWith(position);
-      const after = { offset: position, generation: start.generation };
-      await this.#store(call, { kind: 'seek', ...this.#target, start, movedAt }, { subject: UPDATED, before, after });
-      this.#begin(start);
-      progress.placed(position, movedAt);
+      const acked = ackedNow();
+      const movedAt = progress.movedAtWith(offset);
+      const { generation } = start;
+      const told = { movedAt: clock.nowMs() * 1000, by: call.by, reason, formerOffset: before.offset, generation };
+      const change = { kind: 'seek', ...this.#target, start, acked, movedAt, move: { ...to, ...told } } as const;
+      const after = { offset, generation, ...(snapshot !== '' && { snapshot }), ...(reason !== '' && { reason }) };
+      await this.#store(call, change, { subject: UPDATED, before, after });
+      this.#begin(start, acked);
+      progress.placed(offset, movedAt);
+    });
+  }
+
+  /** Keeps the place of now under a name; resolves once that is durable. QUOTA for one more than MAX_SNAPSHOTS. */
+  saveSnapshot(name: string, call: ManagementCall): Promise<SavedSnapshot> {
+    const { clock, hold, placeStore, progress, window } = this.#options;
+    return this.#change(async () => {
+      const { offset, acked } = window.unsaved.take();
+      const known = { settings: this.#settings, generation: window.generation };
+      const told = { savedAt: clock.nowMs() * 1000, by: call.by };
+      const place: SavedPlace = { name, offset, acked, doneTo: storedRanges(acked).last, ...known, ...told };
+      // An acknowledgement that is in it has to be durable before.
+      await progress.flush();
+      const { id } = hold.guard;
+      const replaced = await placeStore.findSnapshot(id, name);
+      if (replaced === undefined && (await placeStore.countSnapshots(id)) >= MAX_SNAPSHOTS) throw tooManySnapshots();
+      const subject = replaced === undefined ? CREATED : UPDATED;
+      const values = { before: replaced && snapshotValues(replaced), after: snapshotValues(place) };
+      await this.#storeSnapshot(call, { kind: 'save-snapshot', ...this.#target, place }, { subject, ...values }, name);
+      return { saved: place, replaced };
+    });
+  }
+
+  /** Deletes a snapshot. SNAPSHOT_UNKNOWN. */
+  deleteSnapshot(name: string, call: ManagementCall): Promise<void> {
+    const { hold, placeStore } = this.#options;
+    return this.#change(async () => {
+      const place = await placeStore.findSnapshot(hold.guard.id, name);
+      if (place === undefined) throw snapshotUnknown(name);
+      const told = { subject: DELETED, before: snapshotValues(place) };
+      await this.#storeSnapshot(call, { kind: 'delete-snapshot', ...this.#target, name }, told, name);
     });
   }
 
@@ -155,6 +233,10 @@ export class ConsumerChanges {
     return store(this.#options, call, change, told);
   }
 
+  #storeSnapshot(call: ManagementCall, change: HeldChange, told: ToldChange, snapshot: string): Promise<void> {
+    return this.#store(call, change, { ...told, entityType: 'snapshot', about: { snapshot } });
+  }
+
   #nextGeneration(offset: Position): GenerationStart {
     const { generation, leases } = this.#options.window;
     // Nothing is delivered until the change is made, so that this stays the first lease.
@@ -169,9 +251,9 @@ export class ConsumerChanges {
     dispatcher.configure(settings);
   }
 
-  #begin({ offset, generation }: GenerationStart): void {
+  #begin({ offset, generation }: GenerationStart, acked: Uint8Array = NOTHING): void {
     const { window, members, dispatcher } = this.#options;
-    window.seek(offset, generation);
+    window.seek(offset, generation, acked);
     members.clearPending();
     dispatcher.restart();
   }
@@ -181,25 +263,39 @@ export class ConsumerChanges {
     return this.#change(() => this.#options.progress.apart(work));
   }
 
-  #change(work: () => Promise<void>): Promise<void> {
+  #change<Result>(work: () => Promise<Result>): Promise<Result> {
     this.#underWay += 1;
     const change = this.#last.then(() => this.#make(work));
     // The next change begins whatever became of this one.
-    this.#last = change.catch(() => {});
+    this.#last = change.then(ignore, ignore);
     return change;
   }
 
-  async #make(work: () => Promise<void>): Promise<void> {
+  async #make<Result>(work: () => Promise<Result>): Promise<Result> {
     const { life, members } = this.#options;
     try {
       life.assertRunning();
-      await work();
+      return await work();
     } finally {
       this.#underWay -= 1;
       life.use();
       members.wake();
     }
   }
+}
+
+function ignore(): void {}
+
+function tooManySnapshots(): MadeleineError {
+  return new MadeleineError(
+    'QUOTA',
+    `the consumer has ${MAX_SNAPSHOTS} snapshots, as many as it may: delete one of them`,
+  );
+}
+
+/** A snapshot as entries of the audit have it. */
+function snapshotValues({ offset, doneTo, generation }: ConsumerSnapshot): AuditValues {
+  return { offset, done_to: doneTo, generation };
 }
 
 /** A pause as entries of the audit have it. */

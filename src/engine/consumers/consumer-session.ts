@@ -9,6 +9,7 @@ import { Alarm } from '../../lib/alarm.js';
 import type { Clock, WallTime } from '../../lib/clock.js';
 import type { ConsumerRecord, ConsumerStore, LeaseBlock } from '../../storage/ports/consumer-storage.js';
 import type { ParkedStore } from '../../storage/ports/parked-storage.js';
+import type { PlaceStore } from '../../storage/ports/place-storage.js';
 import type { Logger } from '../../telemetry.js';
 import type { Millis } from '../../units.js';
 import type { Management } from '../group/management.js';
@@ -43,6 +44,7 @@ export interface ConsumerSessionOptions {
   readonly store: Pick<ConsumerStore, 'reserveLeases' | 'delete'>;
   readonly parked: Pick<ParkedStore, 'has'>;
   readonly management: Pick<Management, 'change'>;
+  readonly placeStore: Pick<PlaceStore, 'findSnapshot' | 'countSnapshots'>;
   readonly flusher: OffsetFlusher;
   readonly clock: Clock;
   readonly wallTime: WallTime;
@@ -85,7 +87,7 @@ export class ConsumerSession implements DispatchHost, WatchedConsumer {
   constructor(options: ConsumerSessionOptions) {
     const { record, ownership, clock, wallTime, logger, store, parked, source, places, held, flusher, address } =
       options;
-    const { management, onEmpty, onLost } = options;
+    const { management, placeStore, onEmpty, onLost } = options;
     const { settings, createdAt } = record;
     const key = { context: record.context, name: record.name };
     const life = new ConsumerLife(clock);
@@ -123,6 +125,7 @@ export class ConsumerSession implements DispatchHost, WatchedConsumer {
       store,
       parked,
       management,
+      placeStore,
       clock,
       wallTime,
       onDeleted,

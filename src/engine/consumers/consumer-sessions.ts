@@ -2,6 +2,7 @@
 // with their last member, and ends all of them when the instance stops.
 
 import type { ConsumerKey } from '../../domain/consumers/consumer.js';
+import { MOVES_KEPT_MICROS } from '../../domain/consumers/managed/offset-move.js';
 import { bug, drainingError } from '../../domain/errors.js';
 import type { ManagementCall } from '../../domain/management/audit.js';
 import { scopedKey } from '../../domain/names.js';
@@ -10,6 +11,7 @@ import { within } from '../../lib/within.js';
 import type { ConsumerStore, Hold } from '../../storage/ports/consumer-storage.js';
 import type { Instance } from '../../storage/ports/log-storage.js';
 import type { ParkedStore } from '../../storage/ports/parked-storage.js';
+import { MAX_FORGOTTEN, type PlaceStore } from '../../storage/ports/place-storage.js';
 import type { Logger, Metrics } from '../../telemetry.js';
 import type { Millis } from '../../units.js';
 import type { Management } from '../group/management.js';
@@ -31,6 +33,7 @@ const SWEEP_MS = 60_000;
 export interface ConsumerSessionsOptions {
   readonly store: ConsumerStore;
   readonly parked: ParkedStore;
+  readonly placeStore: PlaceStore;
   readonly management: Pick<Management, 'change'>;
   readonly source: LogSource;
   readonly places: EventPositionsLookUp;
@@ -223,9 +226,17 @@ export class ConsumerSessions {
   async #sweep(): Promise<void> {
     try {
       this.#orphans = await this.#options.store.sweepEphemeral(this.#orphans);
+      await this.#forgetMoves();
     } catch (error) {
-      this.#options.logger.warn({ err: error }, 'ephemeral consumers not swept');
+      this.#options.logger.warn({ err: error }, 'consumers not swept');
     }
+  }
+
+  /** Some at a time, until none is left that is old. */
+  async #forgetMoves(): Promise<void> {
+    const { clock, placeStore } = this.#options;
+    const before = clock.nowMs() * 1000 - MOVES_KEPT_MICROS;
+    while (!this.#draining && (await placeStore.forgetMoves(before)) === MAX_FORGOTTEN);
   }
 }
 

@@ -251,9 +251,10 @@ export class ConsumerReport {
     return this.#count({ after: offset, upTo: this.#options.source.visible, without: acked }, effort);
   }
 
-  /** Counts matching events between two positions, in either order. */
-  countBetween(a: Position, b: Position): Promise<EventCount> {
-    return this.#count({ after: Math.min(a, b), upTo: Math.max(a, b) }, EXACT);
+  /** Counts matching events between two positions, in either order, but for those in ranges as the window stores them. */
+  countBetween(a: Position, b: Position, without?: Uint8Array): Promise<EventCount> {
+    const span = { after: Math.min(a, b), upTo: Math.max(a, b) };
+    return this.#count(without === undefined ? span : { ...span, without }, EXACT);
   }
 
   #count(span: CountSpan, effort: Effort): Promise<EventCount> {

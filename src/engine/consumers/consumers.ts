@@ -12,9 +12,18 @@ import {
   type SeekTarget,
   type SettingsPatch,
   type StartPosition,
+  selectsOtherwise,
 } from '../../domain/consumers/consumer.js';
 import type { AckStatus, Answer, MemberCredit, Rejection } from '../../domain/consumers/delivery-types.js';
-import { assertNever, drainingError, fieldInvalid, MadeleineError, parkedUnknown } from '../../domain/errors.js';
+import type { ConsumerSnapshot } from '../../domain/consumers/managed/consumer-snapshot.js';
+import {
+  assertNever,
+  drainingError,
+  fieldInvalid,
+  MadeleineError,
+  parkedUnknown,
+  snapshotUnknown,
+} from '../../domain/errors.js';
 import { compileCriteria } from '../../domain/events/event-filter.js';
 import { Subject } from '../../domain/events/subject.js';
 import type { ParkedPlace } from '../../domain/group/group-plan-types.js';
@@ -28,6 +37,7 @@ import type { EventSteps, Step } from '../log/event-steps.js';
 import { namedPosition } from '../log/named-position.js';
 import type { Consumption } from '../statistics/consumption.js';
 import type { Acknowledged, Acknowledging, Answered } from './consumer-answers.js';
+import type { AskedMove, SavedSnapshot } from './consumer-changes.js';
 import type { FetchOptions } from './consumer-fetch.js';
 import type { ParkedAction, ReplacingResult } from './consumer-parked.js';
 import type { ConsumerSession } from './consumer-session.js';
@@ -86,6 +96,12 @@ export interface SeekResult {
   readonly affected: EventCount;
   /** Events of a seek by events; else 0. */
   readonly moved: number;
+}
+
+export interface RestoreResult extends Omit<SeekResult, 'moved'> {
+  readonly snapshot: ConsumerSnapshot;
+  /** Whether only the offset counts, as the consumer selects otherwise than it did then. */
+  readonly offsetOnly: boolean;
 }
 
 /** Parked events that are changed and stored together: others go on in between. */
@@ -318,19 +334,42 @@ export class Consumers {
     await this.#sessions.delete(await this.#session(key), call);
   }
 
-  /** Moves the offset; without a call it only tells what that would do. */
-  async seek(key: ConsumerKey, to: SeekTarget, call: ManagementCall | undefined): Promise<SeekResult> {
+  /** Moves the offset; if nobody asks for it, it only tells what that would do. */
+  async seek(key: ConsumerKey, to: SeekTarget, asked: AskedMove | undefined): Promise<SeekResult> {
     const session = await this.#session(key);
     const { offset, moved } = await this.#target(key, session, to);
     const formerOffset = session.report.offset;
     const affected = await session.report.countBetween(formerOffset, offset);
-    if (call !== undefined) await session.changes.seek(offset, call);
+    if (asked !== undefined) await session.changes.seek(offset, asked);
     return { formerOffset, offset, affected, moved };
   }
 
   async #target(key: ConsumerKey, { changes, report }: ConsumerSession, to: SeekTarget): Promise<Step> {
     if (to.kind !== 'by-events') return { offset: await this.#positionOf(to, 'to.after_position'), moved: 0 };
     return this.#options.steps.from(consumerCriteria(key, changes.settings), report.offset, to.events);
+  }
+
+  async saveSnapshot(key: ConsumerKey, name: string, call: ManagementCall): Promise<SavedSnapshot> {
+    return (await this.#session(key)).changes.saveSnapshot(name, call);
+  }
+
+  async deleteSnapshot(key: ConsumerKey, name: string, call: ManagementCall): Promise<void> {
+    await (await this.#session(key)).changes.deleteSnapshot(name, call);
+  }
+
+  /** Goes to a place that was kept; if nobody asks for it, it only tells what that would do. */
+  async restoreSnapshot(key: ConsumerKey, name: string, asked: AskedMove | undefined): Promise<RestoreResult> {
+    const { placeStore, source } = this.#options;
+    const { changes, hold, report } = await this.#session(key);
+    const snapshot = await placeStore.findSnapshot(hold.guard.id, name);
+    if (snapshot === undefined) throw snapshotUnknown(name);
+    const { offset, doneTo, settings } = snapshot;
+    await namedPosition(source, { field: 'name', position: Math.max(offset, doneTo) });
+    const formerOffset = report.offset;
+    const offsetOnly = selectsOtherwise(changes.settings, settings);
+    const affected = await report.countBetween(formerOffset, offset, changes.doneAbove(snapshot));
+    if (asked !== undefined) await changes.restore(snapshot, asked);
+    return { snapshot, formerOffset, offset, affected, offsetOnly };
   }
 
   #countStored(record: ConsumerRecord, effort: Effort): Promise<EventCount> {
@@ -377,7 +416,7 @@ export class Consumers {
       const key = { context, name };
       const after = { ...settingsValues(settings), offset: draft.offset };
       const told = { entityType: 'consumer', subject: Subject.CREATED, context, about: { consumer: name }, after };
-      await management.change(use.call, { kind: 'create', key, ...draft }, told);
+      await management.change(use.call, { kind: 'create', key, ...draft, by: use.call.by }, told);
     }
   }
 

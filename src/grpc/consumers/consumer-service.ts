@@ -256,8 +256,8 @@ export class ConsumerService {
   async seekConsumer(request: SeekConsumerRequest): Promise<SeekConsumerResponse> {
     const key = nameKey(request);
     const to = seekTarget(request);
-    const call = managementCall('SeekConsumer', request);
-    return soughtToWire(await this.#consumers.seek(key, to, request.dryRun ? undefined : call));
+    const asked = { call: managementCall('SeekConsumer', request), reason: '' };
+    return soughtToWire(await this.#consumers.seek(key, to, request.dryRun ? undefined : asked));
   }
 
   listParkedEvents(request: ListParkedEventsRequest, { signal }: CallContext): Promise<Uint8Array> {

@@ -13,8 +13,9 @@ import { LogReader } from '../../../src/engine/log/log-reader.js';
 import type { LogSource, ReadBatch, Selection, Wake } from '../../../src/engine/log/log-source.js';
 import { FairGate } from '../../../src/lib/fair-gate.js';
 import type { Acquired, ConsumerRecord, ConsumerStore } from '../../../src/storage/ports/consumer-storage.js';
+import type { PlaceStore } from '../../../src/storage/ports/place-storage.js';
 import { type Logger, Metrics } from '../../../src/telemetry.js';
-import type { Position } from '../../../src/units.js';
+import type { Micros, Position } from '../../../src/units.js';
 import { newTail } from '../events/log-tail.js';
 import { ManualClock, turns } from '../manual-clock.js';
 
@@ -91,6 +92,8 @@ export class EngineScene {
   readonly consumers: Consumers;
   /** Whether the database answers: while it does not, leases are not renewed. */
   databaseIsUp = true;
+  /** The times before which moves were to be forgotten. */
+  readonly forgotten: Micros[] = [];
   readonly #tail;
   #position: Position = 0;
   readonly #names = new Map<string, number>();
@@ -112,6 +115,7 @@ export class EngineScene {
       ...{ store: this.#store(), source: this.source, instance, clock, metrics, logger },
       random: () => 0.5,
       management: { change: async () => 'changed' },
+      placeStore: this.#placeStore(),
       parked: { list: async () => ({ records: [], next: undefined }), has: async () => false },
       places: { positionsOf: async () => ({ byEventId: [], byMessageId: [] }) },
       consumption: { percentOf: async () => undefined },
@@ -213,6 +217,18 @@ export class EngineScene {
     const payload = { contentType: '', bytes: new Uint8Array(bytes) };
     const own = { position: n, eventId: n, kind: EntryKind.OCCURRED, sequence: n, createdAt: n };
     return { ...BLANK_ENVELOPE, context: 'default', topic: 'orders', stream, messageId: '', ...own, payload };
+  }
+
+  /** Has no snapshot, and takes note of what moves it is to forget. */
+  #placeStore(): PlaceStore {
+    const forgetMoves = async (before: Micros) => {
+      this.forgotten.push(before);
+      return 0;
+    };
+    return {
+      ...{ listMoves: async () => [], listSnapshots: async () => [], countSnapshots: async () => 0, forgetMoves },
+      findSnapshot: async () => undefined,
+    };
   }
 
   /** Keeps nothing but which consumers there are: the engine under test holds them all the time. */

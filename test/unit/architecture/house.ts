@@ -26,7 +26,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'domain/cawins': 'domain domain/events',
   'domain/collections': '',
   'domain/consumers': 'domain domain/collections domain/consumers/settings domain/events',
-  'domain/consumers/managed': '',
+  'domain/consumers/managed': 'domain/consumers',
   'domain/consumers/settings': 'domain/events',
   'domain/descriptions': 'domain domain/json',
   'domain/events': 'domain domain/descriptions domain/json',

@@ -2,8 +2,10 @@
 // locks, by ascending id. Each statement is guarded by what the group was told: where that is not so any more, nothing is stored.
 
 import type { ConsumerKey } from '../../../domain/consumers/consumer.js';
+import { type PositionRanges, storedRanges } from '../../../domain/consumers/position-ranges.js';
 import { assertNever } from '../../../domain/errors.js';
 import type { PlannedChange } from '../../../domain/group/group-plan-types.js';
+import { asBuffer } from '../../../domain/json/bytes.js';
 import type {
   ConsumerChange,
   ConsumerConfiguration,
@@ -14,6 +16,8 @@ import type {
   FoundConsumer,
   GenerationStart,
   ParkedChange,
+  SnapshotDeletion,
+  SnapshotSaving,
 } from '../../../domain/management/consumer-change.js';
 import { scopedKey } from '../../../domain/names.js';
 import type { Position } from '../../../units.js';
@@ -22,7 +26,16 @@ import { inChunks, placeholders } from '../sql/placeholders.js';
 import { isDuplicateKey } from '../sql/sql-errors.js';
 import { encodeSettings, FAILURE_STATES } from './consumer-rows.js';
 import { deleteConsumer, insertConsumers, nameValues, recreateConsumer } from './consumer-writes.js';
+import {
+  deleteSnapshot,
+  deleteSnapshots,
+  insertCreations,
+  insertMove,
+  insertRecreation,
+  saveSnapshot,
+} from './place-writes.js';
 
+const NOTHING = new Uint8Array(0);
 const FIND = (rows: number) => `
   SELECT id, context, name, owner_epoch, deleted_at IS NOT NULL AS deleted FROM consumer FORCE INDEX (consumer_name)
   WHERE (context, name) IN (${placeholders(rows, '(?, ?)')})`;
@@ -35,7 +48,7 @@ const LOCK_HELD = `SELECT id FROM consumer FORCE INDEX (PRIMARY) WHERE ${HELD} F
 const CONFIGURE = `UPDATE consumer FORCE INDEX (PRIMARY) SET settings = ?, ephemeral = ? WHERE ${HELD}`;
 const BEGIN_GENERATION = `
   UPDATE consumer FORCE INDEX (PRIMARY)
-  SET generation = ?, generation_lease = ?, generation_offset = ?, acked_to = ?, acked_above = ''
+  SET generation = ?, generation_lease = ?, generation_offset = ?, acked_to = ?, acked_above = ?
   WHERE ${HELD}`;
 const MOVED = 'UPDATE consumer FORCE INDEX (PRIMARY) SET moved_at = ? WHERE id = ?';
 const SET_PAUSE = `
@@ -43,6 +56,11 @@ const SET_PAUSE = `
 /** What of the failure records means nothing in a generation that begins after a position. */
 const FORGET_FAILURES = `
   DELETE FROM consumer_trouble WHERE consumer_id = ? AND (state = ${FAILURE_STATES.RETRY} OR position > ?)`;
+const FIND_FAILURES = `
+  SELECT position, state FROM consumer_trouble FORCE INDEX (PRIMARY)
+  WHERE consumer_id = ? AND (state = ${FAILURE_STATES.RETRY} OR position > ?)`;
+const FORGET = (rows: number) =>
+  `DELETE FROM consumer_trouble WHERE consumer_id = ? AND position IN (${placeholders(rows)})`;
 const REPLAY = (rows: number) => `
   UPDATE consumer_trouble SET state = ${FAILURE_STATES.REPLAY}, attempts = 0, losses = 0, not_before_ms = 0
   WHERE consumer_id = ? AND position IN (${placeholders(rows)}) AND state = ${FAILURE_STATES.PARKED}`;
@@ -128,6 +146,7 @@ async function insert(queries: Queries, created: readonly ConsumerCreation[]): P
       queries,
       created.map(({ key, ...rest }) => ({ ...key, ...rest })),
     );
+    await insertCreations(queries, created.filter(isLasting));
     return true;
   } catch (error) {
     // One that is ephemeral comes into being without a group, and so does each of an older server.
@@ -140,7 +159,7 @@ async function insert(queries: Queries, created: readonly ConsumerCreation[]): P
 function apply(queries: Queries, change: ConsumerChange, id: number): Promise<boolean> {
   switch (change.kind) {
     case 'create':
-      return recreateConsumer(queries, id, { ...change.key, ...change });
+      return recreate(queries, change, id);
     case 'configure':
       return configure(queries, change);
     case 'seek':
@@ -150,11 +169,26 @@ function apply(queries: Queries, change: ConsumerChange, id: number): Promise<bo
       return changeParked(queries, change);
     case 'pause':
       return setPause(queries, change);
+    case 'save-snapshot':
+    case 'delete-snapshot':
+      return changeSnapshots(queries, change);
     case 'delete':
       return deleteConsumer(queries, change.hold);
     default:
       return assertNever(change);
   }
+}
+
+async function recreate(queries: Queries, change: ConsumerCreation, id: number): Promise<boolean> {
+  if (isLasting(change)) await insertRecreation(queries, id, change);
+  // An older server may have deleted it, and knows none.
+  await deleteSnapshots(queries, id);
+  return recreateConsumer(queries, id, { ...change.key, ...change });
+}
+
+/** Whether anybody may ask who made it: it does not go with its last member. */
+function isLasting({ settings }: ConsumerCreation): boolean {
+  return !settings.ephemeral;
 }
 
 type Hold = ConsumerDeletion['hold'];
@@ -165,9 +199,10 @@ async function configure(queries: Queries, { hold, settings, start }: ConsumerCo
   return start === undefined || begin(queries, hold, start);
 }
 
-async function seek(queries: Queries, { hold, start, movedAt }: ConsumerSeek): Promise<boolean> {
-  if (!(await begin(queries, hold, start))) return false;
+async function seek(queries: Queries, { hold, start, acked, movedAt, move }: ConsumerSeek): Promise<boolean> {
+  if (!(await begin(queries, hold, start, acked))) return false;
   await queries.write(MOVED, [movedAt ?? null, hold.id]);
+  await insertMove(queries, hold.id, move);
   return true;
 }
 
@@ -175,11 +210,29 @@ async function begin(
   queries: Queries,
   hold: Hold,
   { generation, firstLease, offset }: GenerationStart,
+  acked: Uint8Array = NOTHING,
 ): Promise<boolean> {
-  const values = [generation, firstLease, offset, offset, hold.id, hold.epoch];
+  const values = [generation, firstLease, offset, offset, asBuffer(acked), hold.id, hold.epoch];
   if ((await queries.write(BEGIN_GENERATION, values)).affectedRows !== 1) return false;
-  await queries.write(FORGET_FAILURES, [hold.id, offset]);
+  if (acked.length === 0) await queries.write(FORGET_FAILURES, [hold.id, offset]);
+  else await forgetFailures(queries, hold, offset, storedRanges(acked));
   return true;
+}
+
+/** Forgets the failures that mean nothing any more where some positions above the offset are done: what is parked there stays so. */
+async function forgetFailures(
+  queries: Queries,
+  { id }: Hold,
+  offset: Position,
+  done: Pick<PositionRanges, 'has'>,
+): Promise<void> {
+  const rows = await queries.execute<{ position: Position; state: number }>(FIND_FAILURES, [id, offset]);
+  const isOver = ({ position, state }: (typeof rows)[number]) =>
+    state === FAILURE_STATES.RETRY || (position > offset && !done.has(position));
+  const over = rows.filter(isOver).map(({ position }) => position);
+  await inChunks(over, async (chunk) => {
+    await queries.write(FORGET(chunk.length), [id, ...chunk]);
+  });
 }
 
 async function setPause(queries: Queries, { hold, pause }: ConsumerPausing): Promise<boolean> {
@@ -187,9 +240,21 @@ async function setPause(queries: Queries, { hold, pause }: ConsumerPausing): Pro
   return (await queries.write(SET_PAUSE, values)).affectedRows === 1;
 }
 
+async function changeSnapshots(queries: Queries, change: SnapshotSaving | SnapshotDeletion): Promise<boolean> {
+  const { hold } = change;
+  if (!(await isHeld(queries, hold))) return false;
+  if (change.kind === 'delete-snapshot') return deleteSnapshot(queries, hold.id, change.name);
+  await saveSnapshot(queries, hold.id, change.place);
+  return true;
+}
+
+/** Locks the consumer's row, if it is held so still. */
+async function isHeld(queries: Queries, { id, epoch }: Hold): Promise<boolean> {
+  return (await queries.execute(LOCK_HELD, [id, epoch])).length === 1;
+}
+
 async function changeParked(queries: Queries, { kind, hold, positions }: ParkedChange): Promise<boolean> {
-  const owned = await queries.execute(LOCK_HELD, [hold.id, hold.epoch]);
-  if (owned.length !== 1) return false;
+  if (!(await isHeld(queries, hold))) return false;
   const sql = kind === 'replay' ? REPLAY : DISCARD;
   let changed = 0;
   await inChunks(positions, async (chunk) => {

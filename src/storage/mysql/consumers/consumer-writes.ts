@@ -5,6 +5,7 @@ import type { ConsumerDraft, Hold } from '../../ports/consumer-storage.js';
 import type { Queries, SqlValue } from '../sql/database.js';
 import { placeholders } from '../sql/placeholders.js';
 import { encodeSettings } from './consumer-rows.js';
+import { deleteSnapshots } from './place-writes.js';
 
 const ROW = "(?, ?, ?, ?, 1, 1, ?, 1, ?, '', NULL, ?, NULL, '', '', 0, NOW(6))";
 const INSERT = (rows: number) => `
@@ -40,9 +41,10 @@ function draftValues({ settings, offset, createdAt }: ConsumerDraft): SqlValue[]
   return [encodeSettings(settings), settings.ephemeral ? 1 : 0, offset, offset, createdAt];
 }
 
-/** Deletes a held consumer and its failure records; false: the hold is lost. */
+/** Deletes a held consumer, its failure records and its snapshots; who moved it is kept. False: the hold is lost. */
 export async function deleteConsumer(queries: Queries, hold: Hold): Promise<boolean> {
   if ((await queries.write(DELETE, [hold.id, hold.epoch])).affectedRows === 0) return false;
   await queries.write('DELETE FROM consumer_trouble WHERE consumer_id = ?', [hold.id]);
+  await deleteSnapshots(queries, hold.id);
   return true;
 }

@@ -15,6 +15,7 @@ import { verdictsMigration } from './0010-verdicts.js';
 import { consumerPausesMigration } from './0012-consumer-pauses.js';
 import { transfersMigration } from './0013-transfers.js';
 import { statisticsMigration } from './0014-statistics.js';
+import { consumerPlacesMigration } from './0015-consumer-places.js';
 
 export interface Migration {
   readonly name: string;
@@ -36,4 +37,5 @@ export const MIGRATIONS: readonly Migration[] = [
   consumerPausesMigration,
   transfersMigration,
   statisticsMigration,
+  consumerPlacesMigration,
 ];

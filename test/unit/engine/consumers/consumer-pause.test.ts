@@ -120,7 +120,11 @@ describe('a paused consumer', () => {
     const member = await scene.subscribe('mailer', 'ada');
     await scene.push(3);
     await scene.consumers.pause(KEY, PAUSE.reason, PAUSING);
-    await scene.consumers.seek(KEY, { kind: 'after-position', position: 1 }, { call: 'SeekConsumer', by: '' });
+    await scene.consumers.seek(
+      KEY,
+      { kind: 'after-position', position: 1 },
+      { call: { call: 'SeekConsumer', by: 'bob' }, reason: '' },
+    );
     await scene.clock.advance(SILENCE_MS);
     expect(member.positions).toEqual([1, 2, 3]);
     expect(await scene.view('mailer')).toMatchObject({ activity: 'PAUSED', offset: 1, generation: 2 });
