@@ -11,12 +11,14 @@ import { CheckOrWait } from '../engine/cawins/check-or-wait.js';
 import type { Consumers } from '../engine/consumers/consumers.js';
 import { EditedReplays } from '../engine/consumers/parked/edited-replays.js';
 import { ParkedListing } from '../engine/consumers/parked/parked-listing.js';
+import { PlaceListing } from '../engine/consumers/places/place-listing.js';
 import { StreamDirectory } from '../engine/log/stream-directory.js';
 import type { Statistics } from '../engine/statistics/statistics.js';
 import { ExplainWait } from '../engine/waits/explain-wait.js';
 import { CAWIN_CODECS, CawinService } from '../grpc/cawins/cawin-service.js';
 import { ConsumerService, consumerCodecs } from '../grpc/consumers/consumer-service.js';
 import { ParkedCalls } from '../grpc/consumers/parked-calls.js';
+import { PlaceCalls } from '../grpc/consumers/place-calls.js';
 import type { WireEventEncoder } from '../grpc/events/event-encoder.js';
 import { EventFrames } from '../grpc/events/event-frames.js';
 import { EventService, eventCodecs } from '../grpc/events/event-service.js';
@@ -28,6 +30,7 @@ import { serverDefinition } from '../grpc/wire/definitions.js';
 import { Outgoing } from '../grpc/wire/outgoing.js';
 import { MysqlConsumerStore } from '../storage/mysql/consumers/consumer-store.js';
 import { MysqlParkedStore } from '../storage/mysql/consumers/parked-store.js';
+import { MysqlPlaceStore } from '../storage/mysql/consumers/place-store.js';
 import { MysqlStreamStore } from '../storage/mysql/log/stream-store.js';
 import type { Instance } from '../storage/ports/log-storage.js';
 import { adminService } from './admin.js';
@@ -103,8 +106,14 @@ function topicService({ log, events }: ServicesOptions): TopicService {
 
 function consumerService(options: ServicesOptions, outgoing: Outgoing): ConsumerService {
   const { surroundings, log, consumers, encoder } = options;
-  const parked = parkedCalls(options);
-  return new ConsumerService({ consumers, source: log.reader, encoder, outgoing, parked, clock: surroundings.clock });
+  const calls = { parked: parkedCalls(options), places: placeCalls(options) };
+  return new ConsumerService({ consumers, source: log.reader, encoder, outgoing, ...calls, clock: surroundings.clock });
+}
+
+function placeCalls({ handle, log, consumers }: ServicesOptions): PlaceCalls {
+  const store = new MysqlConsumerStore(handle);
+  const listing = new PlaceListing({ store, placeStore: new MysqlPlaceStore(handle) });
+  return new PlaceCalls({ consumers, listing, source: log.reader });
 }
 
 function parkedCalls(options: ServicesOptions): ParkedCalls {

@@ -275,6 +275,56 @@ export function verdictToJSON(object: Verdict): string {
   }
 }
 
+/** What moved an offset. */
+export enum OffsetMoveKind {
+  /** OFFSET_MOVE_KIND_UNSPECIFIED - Not set. */
+  OFFSET_MOVE_KIND_UNSPECIFIED = 0,
+  /** OFFSET_MOVE_KIND_CREATED - The consumer was created, and begins there. */
+  OFFSET_MOVE_KIND_CREATED = 1,
+  /** OFFSET_MOVE_KIND_SEEK - SeekConsumer. */
+  OFFSET_MOVE_KIND_SEEK = 2,
+  /** OFFSET_MOVE_KIND_RESTORED - RestoreSnapshot. */
+  OFFSET_MOVE_KIND_RESTORED = 3,
+  UNRECOGNIZED = -1,
+}
+
+export function offsetMoveKindFromJSON(object: any): OffsetMoveKind {
+  switch (object) {
+    case 0:
+    case "OFFSET_MOVE_KIND_UNSPECIFIED":
+      return OffsetMoveKind.OFFSET_MOVE_KIND_UNSPECIFIED;
+    case 1:
+    case "OFFSET_MOVE_KIND_CREATED":
+      return OffsetMoveKind.OFFSET_MOVE_KIND_CREATED;
+    case 2:
+    case "OFFSET_MOVE_KIND_SEEK":
+      return OffsetMoveKind.OFFSET_MOVE_KIND_SEEK;
+    case 3:
+    case "OFFSET_MOVE_KIND_RESTORED":
+      return OffsetMoveKind.OFFSET_MOVE_KIND_RESTORED;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return OffsetMoveKind.UNRECOGNIZED;
+  }
+}
+
+export function offsetMoveKindToJSON(object: OffsetMoveKind): string {
+  switch (object) {
+    case OffsetMoveKind.OFFSET_MOVE_KIND_UNSPECIFIED:
+      return "OFFSET_MOVE_KIND_UNSPECIFIED";
+    case OffsetMoveKind.OFFSET_MOVE_KIND_CREATED:
+      return "OFFSET_MOVE_KIND_CREATED";
+    case OffsetMoveKind.OFFSET_MOVE_KIND_SEEK:
+      return "OFFSET_MOVE_KIND_SEEK";
+    case OffsetMoveKind.OFFSET_MOVE_KIND_RESTORED:
+      return "OFFSET_MOVE_KIND_RESTORED";
+    case OffsetMoveKind.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 /** What became of a parked event. */
 export enum ParkedStatus {
   /** PARKED_STATUS_UNSPECIFIED - Not set. */
@@ -1021,6 +1071,8 @@ export interface SeekConsumerRequest {
   dryRun: boolean;
   /** Who asks, kept with the entry of `madeleine.audit`: at most 255 bytes, without control characters. Empty: not said. */
   by: string;
+  /** Why, for people: at most 1 KiB; kept with the move. */
+  reason: string;
   /**
    * By how many events of the consumer to go from where it is: back if negative, forward if positive; at most 10,000; 0: not set. Goes no
    * further than to its oldest or newest event; the answer says how far. Events count whether they were acknowledged or not. Not safe
@@ -1041,6 +1093,163 @@ export interface SeekConsumerResponse {
   affectedIsMinimum: boolean;
   /** By how many events it went, or would go, back or forward: fewer than `by_events` asks for where there are no more. 0 with `to`. */
   movedEvents: bigint;
+}
+
+/** Which moves. */
+export interface ListOffsetMovesRequest {
+  /** Context of the consumer. Empty means `default`. */
+  context: string;
+  /** Name of the consumer, required. */
+  consumer: string;
+  /** Moves a page: default 100; more than 1,000 are 1,000. */
+  pageSize: number;
+  /** Where to go on: the `next_page_token` of the former page. */
+  pageToken: string;
+}
+
+/** A page of moves. */
+export interface ListOffsetMovesResponse {
+  /** The moves, the newest first. */
+  moves: OffsetMove[];
+  /** Token of the next page; empty at the end. */
+  nextPageToken: string;
+}
+
+/** That somebody moved a consumer's offset. */
+export interface OffsetMove {
+  /** What moved it. */
+  kind: OffsetMoveKind;
+  /** When. */
+  movedAt:
+    | Timestamp
+    | undefined;
+  /** Who did it, as the request said. */
+  by: string;
+  /** Why, as the request said. */
+  reason: string;
+  /** The offset before; unset: the consumer never had one. Of one that was created again, that of when it was deleted. */
+  formerOffset?:
+    | bigint
+    | undefined;
+  /** The offset after. */
+  offset: bigint;
+  /** The generation that began with it. */
+  generation: bigint;
+  /** With RESTORED: name of the snapshot. */
+  snapshot: string;
+}
+
+/** A consumer's place under a name. */
+export interface Snapshot {
+  /** Its name, unique for the consumer. */
+  name: string;
+  /** Everything that matches at or below this position was done. */
+  offset: bigint;
+  /** The greatest position above the offset that was done too; 0: none. */
+  doneTo: bigint;
+  /** The consumer's generation when it was saved. */
+  generation: bigint;
+  /** When it was saved. */
+  savedAt:
+    | Timestamp
+    | undefined;
+  /** Who saved it, as the request said. */
+  by: string;
+}
+
+/** Keeps a place. */
+export interface SaveSnapshotRequest {
+  /** Context of the consumer. Empty means `default`. */
+  context: string;
+  /** Name of the consumer, required. */
+  consumer: string;
+  /** Name of the snapshot, required: 1 to 255 bytes of UTF-8 without control characters, spaces inside only. */
+  name: string;
+  /** Who does it, for people: at most 255 bytes, without control characters. */
+  by: string;
+}
+
+/** The place is kept. */
+export interface SaveSnapshotResponse {
+  /** The snapshot. */
+  snapshot:
+    | Snapshot
+    | undefined;
+  /** The one that had its name before; unset: none had. */
+  replaced: Snapshot | undefined;
+}
+
+/** Which place to go to. */
+export interface RestoreSnapshotRequest {
+  /** Context of the consumer. Empty means `default`. */
+  context: string;
+  /** Name of the consumer, required. */
+  consumer: string;
+  /** Name of the snapshot, required. */
+  name: string;
+  /** Change nothing, only tell what it would do. */
+  dryRun: boolean;
+  /** Who does it, for people: at most 255 bytes, without control characters; kept with the move. */
+  by: string;
+  /** Why, for people: at most 1 KiB; kept with the move. */
+  reason: string;
+}
+
+/** What the restoring did, or would do. */
+export interface RestoreSnapshotResponse {
+  /** The snapshot. */
+  snapshot:
+    | Snapshot
+    | undefined;
+  /** The offset before. */
+  formerOffset: bigint;
+  /** The offset after. */
+  offset: bigint;
+  /**
+   * Matching events between the two, exact to 10,000: delivered again by a move back, but for what was done above the snapshot's
+   * offset, passed over by one forward.
+   */
+  affected: bigint;
+  /** There are more affected events than `affected` says. */
+  affectedIsMinimum: boolean;
+  /** The consumer selects otherwise than it did then: only the offset is taken, and what was done above it is delivered again. */
+  offsetOnly: boolean;
+}
+
+/** Which snapshots. */
+export interface ListSnapshotsRequest {
+  /** Context of the consumer. Empty means `default`. */
+  context: string;
+  /** Name of the consumer, required. */
+  consumer: string;
+  /** Snapshots a page: default 100; more than 1,000 are 1,000. */
+  pageSize: number;
+  /** Where to go on: the `next_page_token` of the former page. */
+  pageToken: string;
+}
+
+/** A page of snapshots. */
+export interface ListSnapshotsResponse {
+  /** The snapshots, by name in byte order. */
+  snapshots: Snapshot[];
+  /** Token of the next page; empty at the end. */
+  nextPageToken: string;
+}
+
+/** Which snapshot. */
+export interface DeleteSnapshotRequest {
+  /** Context of the consumer. Empty means `default`. */
+  context: string;
+  /** Name of the consumer, required. */
+  consumer: string;
+  /** Name of the snapshot, required. */
+  name: string;
+  /** Who does it, for people: at most 255 bytes, without control characters. */
+  by: string;
+}
+
+/** It is gone. */
+export interface DeleteSnapshotResponse {
 }
 
 /** Which parked events. Every member that is set has to hold. */
@@ -6679,7 +6888,7 @@ export const ResumeConsumerResponse: MessageFns<ResumeConsumerResponse> = {
 };
 
 function createBaseSeekConsumerRequest(): SeekConsumerRequest {
-  return { context: "", name: "", to: undefined, dryRun: false, by: "", byEvents: 0n };
+  return { context: "", name: "", to: undefined, dryRun: false, by: "", reason: "", byEvents: 0n };
 }
 
 export const SeekConsumerRequest: MessageFns<SeekConsumerRequest> = {
@@ -6698,6 +6907,9 @@ export const SeekConsumerRequest: MessageFns<SeekConsumerRequest> = {
     }
     if (message.by !== "") {
       writer.uint32(42).string(message.by);
+    }
+    if (message.reason !== "") {
+      writer.uint32(50).string(message.reason);
     }
     if (message.byEvents !== 0n) {
       if (BigInt.asIntN(64, message.byEvents) !== message.byEvents) {
@@ -6761,6 +6973,14 @@ export const SeekConsumerRequest: MessageFns<SeekConsumerRequest> = {
             message.by = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
           case 7: {
             if (tag !== 56) {
               break;
@@ -6792,6 +7012,7 @@ export const SeekConsumerRequest: MessageFns<SeekConsumerRequest> = {
         ? globalThis.Boolean(object.dry_run)
         : false,
       by: isSet(object.by) ? globalThis.String(object.by) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
       byEvents: isSet(object.byEvents)
         ? BigInt(object.byEvents)
         : isSet(object.by_events)
@@ -6817,6 +7038,9 @@ export const SeekConsumerRequest: MessageFns<SeekConsumerRequest> = {
     if (message.by !== "") {
       obj.by = message.by;
     }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
     if (message.byEvents !== 0n) {
       obj.byEvents = message.byEvents.toString();
     }
@@ -6833,6 +7057,7 @@ export const SeekConsumerRequest: MessageFns<SeekConsumerRequest> = {
     message.to = (object.to !== undefined && object.to !== null) ? StartPosition.fromPartial(object.to) : undefined;
     message.dryRun = object.dryRun ?? false;
     message.by = object.by ?? "";
+    message.reason = object.reason ?? "";
     message.byEvents = (object.byEvents !== undefined && object.byEvents !== null) ? BigInt(object.byEvents) : 0n;
     return message;
   },
@@ -6995,6 +7220,1524 @@ export const SeekConsumerResponse: MessageFns<SeekConsumerResponse> = {
     message.movedEvents = (object.movedEvents !== undefined && object.movedEvents !== null)
       ? BigInt(object.movedEvents)
       : 0n;
+    return message;
+  },
+};
+
+function createBaseListOffsetMovesRequest(): ListOffsetMovesRequest {
+  return { context: "", consumer: "", pageSize: 0, pageToken: "" };
+}
+
+export const ListOffsetMovesRequest: MessageFns<ListOffsetMovesRequest> = {
+  encode(message: ListOffsetMovesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== "") {
+      writer.uint32(10).string(message.context);
+    }
+    if (message.consumer !== "") {
+      writer.uint32(18).string(message.consumer);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(24).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(34).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListOffsetMovesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListOffsetMovesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.consumer = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListOffsetMovesRequest {
+    return {
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      consumer: isSet(object.consumer) ? globalThis.String(object.consumer) : "",
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListOffsetMovesRequest): unknown {
+    const obj: any = {};
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.consumer !== "") {
+      obj.consumer = message.consumer;
+    }
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListOffsetMovesRequest>): ListOffsetMovesRequest {
+    return ListOffsetMovesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListOffsetMovesRequest>): ListOffsetMovesRequest {
+    const message = createBaseListOffsetMovesRequest();
+    message.context = object.context ?? "";
+    message.consumer = object.consumer ?? "";
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListOffsetMovesResponse(): ListOffsetMovesResponse {
+  return { moves: [], nextPageToken: "" };
+}
+
+export const ListOffsetMovesResponse: MessageFns<ListOffsetMovesResponse> = {
+  encode(message: ListOffsetMovesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.moves) {
+      OffsetMove.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListOffsetMovesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListOffsetMovesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.moves.push(OffsetMove.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListOffsetMovesResponse {
+    return {
+      moves: globalThis.Array.isArray(object?.moves) ? object.moves.map((e: any) => OffsetMove.fromJSON(e)) : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListOffsetMovesResponse): unknown {
+    const obj: any = {};
+    if (message.moves?.length) {
+      obj.moves = message.moves.map((e) => OffsetMove.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListOffsetMovesResponse>): ListOffsetMovesResponse {
+    return ListOffsetMovesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListOffsetMovesResponse>): ListOffsetMovesResponse {
+    const message = createBaseListOffsetMovesResponse();
+    message.moves = object.moves?.map((e) => OffsetMove.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseOffsetMove(): OffsetMove {
+  return {
+    kind: 0,
+    movedAt: undefined,
+    by: "",
+    reason: "",
+    formerOffset: undefined,
+    offset: 0n,
+    generation: 0n,
+    snapshot: "",
+  };
+}
+
+export const OffsetMove: MessageFns<OffsetMove> = {
+  encode(message: OffsetMove, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== 0) {
+      writer.uint32(8).int32(message.kind);
+    }
+    if (message.movedAt !== undefined) {
+      Timestamp.encode(message.movedAt, writer.uint32(18).fork()).join();
+    }
+    if (message.by !== "") {
+      writer.uint32(26).string(message.by);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    if (message.formerOffset !== undefined) {
+      if (BigInt.asUintN(64, message.formerOffset) !== message.formerOffset) {
+        throw new globalThis.Error("value provided for field message.formerOffset of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.formerOffset);
+    }
+    if (message.offset !== 0n) {
+      if (BigInt.asUintN(64, message.offset) !== message.offset) {
+        throw new globalThis.Error("value provided for field message.offset of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.offset);
+    }
+    if (message.generation !== 0n) {
+      if (BigInt.asUintN(64, message.generation) !== message.generation) {
+        throw new globalThis.Error("value provided for field message.generation of type uint64 too large");
+      }
+      writer.uint32(56).uint64(message.generation);
+    }
+    if (message.snapshot !== "") {
+      writer.uint32(66).string(message.snapshot);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): OffsetMove {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOffsetMove();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.kind = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.movedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.formerOffset = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.offset = reader.uint64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.generation = reader.uint64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.snapshot = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): OffsetMove {
+    return {
+      kind: isSet(object.kind) ? offsetMoveKindFromJSON(object.kind) : 0,
+      movedAt: isSet(object.movedAt)
+        ? fromJsonTimestamp(object.movedAt)
+        : isSet(object.moved_at)
+        ? fromJsonTimestamp(object.moved_at)
+        : undefined,
+      by: isSet(object.by) ? globalThis.String(object.by) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      formerOffset: isSet(object.formerOffset)
+        ? BigInt(object.formerOffset)
+        : isSet(object.former_offset)
+        ? BigInt(object.former_offset)
+        : undefined,
+      offset: isSet(object.offset) ? BigInt(object.offset) : 0n,
+      generation: isSet(object.generation) ? BigInt(object.generation) : 0n,
+      snapshot: isSet(object.snapshot) ? globalThis.String(object.snapshot) : "",
+    };
+  },
+
+  toJSON(message: OffsetMove): unknown {
+    const obj: any = {};
+    if (message.kind !== 0) {
+      obj.kind = offsetMoveKindToJSON(message.kind);
+    }
+    if (message.movedAt !== undefined) {
+      obj.movedAt = fromTimestamp(message.movedAt).toISOString();
+    }
+    if (message.by !== "") {
+      obj.by = message.by;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.formerOffset !== undefined) {
+      obj.formerOffset = message.formerOffset.toString();
+    }
+    if (message.offset !== 0n) {
+      obj.offset = message.offset.toString();
+    }
+    if (message.generation !== 0n) {
+      obj.generation = message.generation.toString();
+    }
+    if (message.snapshot !== "") {
+      obj.snapshot = message.snapshot;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<OffsetMove>): OffsetMove {
+    return OffsetMove.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<OffsetMove>): OffsetMove {
+    const message = createBaseOffsetMove();
+    message.kind = object.kind ?? 0;
+    message.movedAt = (object.movedAt !== undefined && object.movedAt !== null)
+      ? Timestamp.fromPartial(object.movedAt)
+      : undefined;
+    message.by = object.by ?? "";
+    message.reason = object.reason ?? "";
+    message.formerOffset = (object.formerOffset !== undefined && object.formerOffset !== null)
+      ? BigInt(object.formerOffset)
+      : undefined;
+    message.offset = (object.offset !== undefined && object.offset !== null) ? BigInt(object.offset) : 0n;
+    message.generation = (object.generation !== undefined && object.generation !== null)
+      ? BigInt(object.generation)
+      : 0n;
+    message.snapshot = object.snapshot ?? "";
+    return message;
+  },
+};
+
+function createBaseSnapshot(): Snapshot {
+  return { name: "", offset: 0n, doneTo: 0n, generation: 0n, savedAt: undefined, by: "" };
+}
+
+export const Snapshot: MessageFns<Snapshot> = {
+  encode(message: Snapshot, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.offset !== 0n) {
+      if (BigInt.asUintN(64, message.offset) !== message.offset) {
+        throw new globalThis.Error("value provided for field message.offset of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.offset);
+    }
+    if (message.doneTo !== 0n) {
+      if (BigInt.asUintN(64, message.doneTo) !== message.doneTo) {
+        throw new globalThis.Error("value provided for field message.doneTo of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.doneTo);
+    }
+    if (message.generation !== 0n) {
+      if (BigInt.asUintN(64, message.generation) !== message.generation) {
+        throw new globalThis.Error("value provided for field message.generation of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.generation);
+    }
+    if (message.savedAt !== undefined) {
+      Timestamp.encode(message.savedAt, writer.uint32(42).fork()).join();
+    }
+    if (message.by !== "") {
+      writer.uint32(50).string(message.by);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Snapshot {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSnapshot();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.offset = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.doneTo = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.generation = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.savedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Snapshot {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      offset: isSet(object.offset) ? BigInt(object.offset) : 0n,
+      doneTo: isSet(object.doneTo) ? BigInt(object.doneTo) : isSet(object.done_to) ? BigInt(object.done_to) : 0n,
+      generation: isSet(object.generation) ? BigInt(object.generation) : 0n,
+      savedAt: isSet(object.savedAt)
+        ? fromJsonTimestamp(object.savedAt)
+        : isSet(object.saved_at)
+        ? fromJsonTimestamp(object.saved_at)
+        : undefined,
+      by: isSet(object.by) ? globalThis.String(object.by) : "",
+    };
+  },
+
+  toJSON(message: Snapshot): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.offset !== 0n) {
+      obj.offset = message.offset.toString();
+    }
+    if (message.doneTo !== 0n) {
+      obj.doneTo = message.doneTo.toString();
+    }
+    if (message.generation !== 0n) {
+      obj.generation = message.generation.toString();
+    }
+    if (message.savedAt !== undefined) {
+      obj.savedAt = fromTimestamp(message.savedAt).toISOString();
+    }
+    if (message.by !== "") {
+      obj.by = message.by;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Snapshot>): Snapshot {
+    return Snapshot.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Snapshot>): Snapshot {
+    const message = createBaseSnapshot();
+    message.name = object.name ?? "";
+    message.offset = (object.offset !== undefined && object.offset !== null) ? BigInt(object.offset) : 0n;
+    message.doneTo = (object.doneTo !== undefined && object.doneTo !== null) ? BigInt(object.doneTo) : 0n;
+    message.generation = (object.generation !== undefined && object.generation !== null)
+      ? BigInt(object.generation)
+      : 0n;
+    message.savedAt = (object.savedAt !== undefined && object.savedAt !== null)
+      ? Timestamp.fromPartial(object.savedAt)
+      : undefined;
+    message.by = object.by ?? "";
+    return message;
+  },
+};
+
+function createBaseSaveSnapshotRequest(): SaveSnapshotRequest {
+  return { context: "", consumer: "", name: "", by: "" };
+}
+
+export const SaveSnapshotRequest: MessageFns<SaveSnapshotRequest> = {
+  encode(message: SaveSnapshotRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== "") {
+      writer.uint32(10).string(message.context);
+    }
+    if (message.consumer !== "") {
+      writer.uint32(18).string(message.consumer);
+    }
+    if (message.name !== "") {
+      writer.uint32(26).string(message.name);
+    }
+    if (message.by !== "") {
+      writer.uint32(34).string(message.by);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SaveSnapshotRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSaveSnapshotRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.consumer = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SaveSnapshotRequest {
+    return {
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      consumer: isSet(object.consumer) ? globalThis.String(object.consumer) : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      by: isSet(object.by) ? globalThis.String(object.by) : "",
+    };
+  },
+
+  toJSON(message: SaveSnapshotRequest): unknown {
+    const obj: any = {};
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.consumer !== "") {
+      obj.consumer = message.consumer;
+    }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.by !== "") {
+      obj.by = message.by;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SaveSnapshotRequest>): SaveSnapshotRequest {
+    return SaveSnapshotRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SaveSnapshotRequest>): SaveSnapshotRequest {
+    const message = createBaseSaveSnapshotRequest();
+    message.context = object.context ?? "";
+    message.consumer = object.consumer ?? "";
+    message.name = object.name ?? "";
+    message.by = object.by ?? "";
+    return message;
+  },
+};
+
+function createBaseSaveSnapshotResponse(): SaveSnapshotResponse {
+  return { snapshot: undefined, replaced: undefined };
+}
+
+export const SaveSnapshotResponse: MessageFns<SaveSnapshotResponse> = {
+  encode(message: SaveSnapshotResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.snapshot !== undefined) {
+      Snapshot.encode(message.snapshot, writer.uint32(10).fork()).join();
+    }
+    if (message.replaced !== undefined) {
+      Snapshot.encode(message.replaced, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SaveSnapshotResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSaveSnapshotResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.snapshot = Snapshot.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.replaced = Snapshot.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SaveSnapshotResponse {
+    return {
+      snapshot: isSet(object.snapshot) ? Snapshot.fromJSON(object.snapshot) : undefined,
+      replaced: isSet(object.replaced) ? Snapshot.fromJSON(object.replaced) : undefined,
+    };
+  },
+
+  toJSON(message: SaveSnapshotResponse): unknown {
+    const obj: any = {};
+    if (message.snapshot !== undefined) {
+      obj.snapshot = Snapshot.toJSON(message.snapshot);
+    }
+    if (message.replaced !== undefined) {
+      obj.replaced = Snapshot.toJSON(message.replaced);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SaveSnapshotResponse>): SaveSnapshotResponse {
+    return SaveSnapshotResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SaveSnapshotResponse>): SaveSnapshotResponse {
+    const message = createBaseSaveSnapshotResponse();
+    message.snapshot = (object.snapshot !== undefined && object.snapshot !== null)
+      ? Snapshot.fromPartial(object.snapshot)
+      : undefined;
+    message.replaced = (object.replaced !== undefined && object.replaced !== null)
+      ? Snapshot.fromPartial(object.replaced)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRestoreSnapshotRequest(): RestoreSnapshotRequest {
+  return { context: "", consumer: "", name: "", dryRun: false, by: "", reason: "" };
+}
+
+export const RestoreSnapshotRequest: MessageFns<RestoreSnapshotRequest> = {
+  encode(message: RestoreSnapshotRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== "") {
+      writer.uint32(10).string(message.context);
+    }
+    if (message.consumer !== "") {
+      writer.uint32(18).string(message.consumer);
+    }
+    if (message.name !== "") {
+      writer.uint32(26).string(message.name);
+    }
+    if (message.dryRun !== false) {
+      writer.uint32(32).bool(message.dryRun);
+    }
+    if (message.by !== "") {
+      writer.uint32(42).string(message.by);
+    }
+    if (message.reason !== "") {
+      writer.uint32(50).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RestoreSnapshotRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRestoreSnapshotRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.consumer = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.dryRun = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RestoreSnapshotRequest {
+    return {
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      consumer: isSet(object.consumer) ? globalThis.String(object.consumer) : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      dryRun: isSet(object.dryRun)
+        ? globalThis.Boolean(object.dryRun)
+        : isSet(object.dry_run)
+        ? globalThis.Boolean(object.dry_run)
+        : false,
+      by: isSet(object.by) ? globalThis.String(object.by) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: RestoreSnapshotRequest): unknown {
+    const obj: any = {};
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.consumer !== "") {
+      obj.consumer = message.consumer;
+    }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.dryRun !== false) {
+      obj.dryRun = message.dryRun;
+    }
+    if (message.by !== "") {
+      obj.by = message.by;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RestoreSnapshotRequest>): RestoreSnapshotRequest {
+    return RestoreSnapshotRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RestoreSnapshotRequest>): RestoreSnapshotRequest {
+    const message = createBaseRestoreSnapshotRequest();
+    message.context = object.context ?? "";
+    message.consumer = object.consumer ?? "";
+    message.name = object.name ?? "";
+    message.dryRun = object.dryRun ?? false;
+    message.by = object.by ?? "";
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseRestoreSnapshotResponse(): RestoreSnapshotResponse {
+  return {
+    snapshot: undefined,
+    formerOffset: 0n,
+    offset: 0n,
+    affected: 0n,
+    affectedIsMinimum: false,
+    offsetOnly: false,
+  };
+}
+
+export const RestoreSnapshotResponse: MessageFns<RestoreSnapshotResponse> = {
+  encode(message: RestoreSnapshotResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.snapshot !== undefined) {
+      Snapshot.encode(message.snapshot, writer.uint32(10).fork()).join();
+    }
+    if (message.formerOffset !== 0n) {
+      if (BigInt.asUintN(64, message.formerOffset) !== message.formerOffset) {
+        throw new globalThis.Error("value provided for field message.formerOffset of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.formerOffset);
+    }
+    if (message.offset !== 0n) {
+      if (BigInt.asUintN(64, message.offset) !== message.offset) {
+        throw new globalThis.Error("value provided for field message.offset of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.offset);
+    }
+    if (message.affected !== 0n) {
+      if (BigInt.asUintN(64, message.affected) !== message.affected) {
+        throw new globalThis.Error("value provided for field message.affected of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.affected);
+    }
+    if (message.affectedIsMinimum !== false) {
+      writer.uint32(40).bool(message.affectedIsMinimum);
+    }
+    if (message.offsetOnly !== false) {
+      writer.uint32(48).bool(message.offsetOnly);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RestoreSnapshotResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRestoreSnapshotResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.snapshot = Snapshot.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.formerOffset = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.offset = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.affected = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.affectedIsMinimum = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.offsetOnly = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RestoreSnapshotResponse {
+    return {
+      snapshot: isSet(object.snapshot) ? Snapshot.fromJSON(object.snapshot) : undefined,
+      formerOffset: isSet(object.formerOffset)
+        ? BigInt(object.formerOffset)
+        : isSet(object.former_offset)
+        ? BigInt(object.former_offset)
+        : 0n,
+      offset: isSet(object.offset) ? BigInt(object.offset) : 0n,
+      affected: isSet(object.affected) ? BigInt(object.affected) : 0n,
+      affectedIsMinimum: isSet(object.affectedIsMinimum)
+        ? globalThis.Boolean(object.affectedIsMinimum)
+        : isSet(object.affected_is_minimum)
+        ? globalThis.Boolean(object.affected_is_minimum)
+        : false,
+      offsetOnly: isSet(object.offsetOnly)
+        ? globalThis.Boolean(object.offsetOnly)
+        : isSet(object.offset_only)
+        ? globalThis.Boolean(object.offset_only)
+        : false,
+    };
+  },
+
+  toJSON(message: RestoreSnapshotResponse): unknown {
+    const obj: any = {};
+    if (message.snapshot !== undefined) {
+      obj.snapshot = Snapshot.toJSON(message.snapshot);
+    }
+    if (message.formerOffset !== 0n) {
+      obj.formerOffset = message.formerOffset.toString();
+    }
+    if (message.offset !== 0n) {
+      obj.offset = message.offset.toString();
+    }
+    if (message.affected !== 0n) {
+      obj.affected = message.affected.toString();
+    }
+    if (message.affectedIsMinimum !== false) {
+      obj.affectedIsMinimum = message.affectedIsMinimum;
+    }
+    if (message.offsetOnly !== false) {
+      obj.offsetOnly = message.offsetOnly;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RestoreSnapshotResponse>): RestoreSnapshotResponse {
+    return RestoreSnapshotResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RestoreSnapshotResponse>): RestoreSnapshotResponse {
+    const message = createBaseRestoreSnapshotResponse();
+    message.snapshot = (object.snapshot !== undefined && object.snapshot !== null)
+      ? Snapshot.fromPartial(object.snapshot)
+      : undefined;
+    message.formerOffset = (object.formerOffset !== undefined && object.formerOffset !== null)
+      ? BigInt(object.formerOffset)
+      : 0n;
+    message.offset = (object.offset !== undefined && object.offset !== null) ? BigInt(object.offset) : 0n;
+    message.affected = (object.affected !== undefined && object.affected !== null) ? BigInt(object.affected) : 0n;
+    message.affectedIsMinimum = object.affectedIsMinimum ?? false;
+    message.offsetOnly = object.offsetOnly ?? false;
+    return message;
+  },
+};
+
+function createBaseListSnapshotsRequest(): ListSnapshotsRequest {
+  return { context: "", consumer: "", pageSize: 0, pageToken: "" };
+}
+
+export const ListSnapshotsRequest: MessageFns<ListSnapshotsRequest> = {
+  encode(message: ListSnapshotsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== "") {
+      writer.uint32(10).string(message.context);
+    }
+    if (message.consumer !== "") {
+      writer.uint32(18).string(message.consumer);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(24).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(34).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListSnapshotsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListSnapshotsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.consumer = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListSnapshotsRequest {
+    return {
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      consumer: isSet(object.consumer) ? globalThis.String(object.consumer) : "",
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListSnapshotsRequest): unknown {
+    const obj: any = {};
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.consumer !== "") {
+      obj.consumer = message.consumer;
+    }
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListSnapshotsRequest>): ListSnapshotsRequest {
+    return ListSnapshotsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListSnapshotsRequest>): ListSnapshotsRequest {
+    const message = createBaseListSnapshotsRequest();
+    message.context = object.context ?? "";
+    message.consumer = object.consumer ?? "";
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListSnapshotsResponse(): ListSnapshotsResponse {
+  return { snapshots: [], nextPageToken: "" };
+}
+
+export const ListSnapshotsResponse: MessageFns<ListSnapshotsResponse> = {
+  encode(message: ListSnapshotsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.snapshots) {
+      Snapshot.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListSnapshotsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListSnapshotsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.snapshots.push(Snapshot.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListSnapshotsResponse {
+    return {
+      snapshots: globalThis.Array.isArray(object?.snapshots)
+        ? object.snapshots.map((e: any) => Snapshot.fromJSON(e))
+        : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListSnapshotsResponse): unknown {
+    const obj: any = {};
+    if (message.snapshots?.length) {
+      obj.snapshots = message.snapshots.map((e) => Snapshot.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListSnapshotsResponse>): ListSnapshotsResponse {
+    return ListSnapshotsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListSnapshotsResponse>): ListSnapshotsResponse {
+    const message = createBaseListSnapshotsResponse();
+    message.snapshots = object.snapshots?.map((e) => Snapshot.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseDeleteSnapshotRequest(): DeleteSnapshotRequest {
+  return { context: "", consumer: "", name: "", by: "" };
+}
+
+export const DeleteSnapshotRequest: MessageFns<DeleteSnapshotRequest> = {
+  encode(message: DeleteSnapshotRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== "") {
+      writer.uint32(10).string(message.context);
+    }
+    if (message.consumer !== "") {
+      writer.uint32(18).string(message.consumer);
+    }
+    if (message.name !== "") {
+      writer.uint32(26).string(message.name);
+    }
+    if (message.by !== "") {
+      writer.uint32(34).string(message.by);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeleteSnapshotRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeleteSnapshotRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.consumer = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DeleteSnapshotRequest {
+    return {
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      consumer: isSet(object.consumer) ? globalThis.String(object.consumer) : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      by: isSet(object.by) ? globalThis.String(object.by) : "",
+    };
+  },
+
+  toJSON(message: DeleteSnapshotRequest): unknown {
+    const obj: any = {};
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.consumer !== "") {
+      obj.consumer = message.consumer;
+    }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.by !== "") {
+      obj.by = message.by;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DeleteSnapshotRequest>): DeleteSnapshotRequest {
+    return DeleteSnapshotRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DeleteSnapshotRequest>): DeleteSnapshotRequest {
+    const message = createBaseDeleteSnapshotRequest();
+    message.context = object.context ?? "";
+    message.consumer = object.consumer ?? "";
+    message.name = object.name ?? "";
+    message.by = object.by ?? "";
+    return message;
+  },
+};
+
+function createBaseDeleteSnapshotResponse(): DeleteSnapshotResponse {
+  return {};
+}
+
+export const DeleteSnapshotResponse: MessageFns<DeleteSnapshotResponse> = {
+  encode(_: DeleteSnapshotResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeleteSnapshotResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeleteSnapshotResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): DeleteSnapshotResponse {
+    return {};
+  },
+
+  toJSON(_: DeleteSnapshotResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<DeleteSnapshotResponse>): DeleteSnapshotResponse {
+    return DeleteSnapshotResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<DeleteSnapshotResponse>): DeleteSnapshotResponse {
+    const message = createBaseDeleteSnapshotResponse();
     return message;
   },
 };
@@ -8480,10 +10223,11 @@ export const ReplayEditedEventResponse: MessageFns<ReplayEditedEventResponse> = 
  * acknowledgement moves the offset over a matching event, and every acknowledgement is answered, after it is durable.
  * A consumer is run by one instance at a time; another one answers UNAVAILABLE (OWNED_ELSEWHERE) with the owner's address.
  *
- * CreateConsumer, UpdateConsumer, DeleteConsumer, PauseConsumer, ResumeConsumer, SeekConsumer (no dry run), ReplayParkedEvents,
- * DiscardParkedEvents, ReplayEditedEvent, and Subscribe and Fetch where they create a consumer that is not ephemeral, are management
- * calls: each that changes something leaves an event of the topic `madeleine.audit`, in one transaction with what it changes, in the context of the consumer (`default` for
- * consumers of `all`). A call that changes nothing, or is refused, leaves none.
+ * CreateConsumer, UpdateConsumer, DeleteConsumer, PauseConsumer, ResumeConsumer, SeekConsumer and RestoreSnapshot (no dry runs),
+ * SaveSnapshot, DeleteSnapshot, ReplayParkedEvents, DiscardParkedEvents, ReplayEditedEvent, and Subscribe and Fetch where they create a
+ * consumer that is not ephemeral, are management calls: each that changes something leaves an event of the topic `madeleine.audit`, in
+ * one transaction with what it changes, in the context of the consumer (`default` for consumers of `all`). A call that changes nothing,
+ * or is refused, leaves none.
  */
 export type ConsumerServiceDefinition = typeof ConsumerServiceDefinition;
 export const ConsumerServiceDefinition = {
@@ -8659,12 +10403,82 @@ export const ConsumerServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Moves the offset. Live subscribers go on from there; older leases are answered STALE. */
+    /** Moves the offset. Live subscribers go on from there; older leases are answered STALE. The move is kept: see ListOffsetMoves. */
     seekConsumer: {
       name: "SeekConsumer",
       requestType: SeekConsumerRequest as typeof SeekConsumerRequest,
       requestStream: false,
       responseType: SeekConsumerResponse as typeof SeekConsumerResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Lists the moves of a consumer's offset of the last 90 days, the newest first, in pages: its creation (not of ephemeral consumers), and
+     * each SeekConsumer and RestoreSnapshot. What acknowledgements move is none. A consumer that was deleted and created again has those of
+     * before too. Answered from what is stored, also for consumers that another instance runs. Unknown consumer: NOT_FOUND (CONSUMER_UNKNOWN).
+     */
+    listOffsetMoves: {
+      name: "ListOffsetMoves",
+      requestType: ListOffsetMovesRequest as typeof ListOffsetMovesRequest,
+      requestStream: false,
+      responseType: ListOffsetMovesResponse as typeof ListOffsetMovesResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Keeps a consumer's place under a name, to go back to (RestoreSnapshot): its offset, and what is done above it, acknowledged, skipped or
+     * parked. Answered once that is durable. A snapshot of the name is replaced; the answer has the former one, so that nothing is lost unseen,
+     * and repeating the call is safe: it keeps the place of the last time. A consumer has at most 100; they go when it is deleted.
+     *
+     * Errors, and then nothing is kept: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (CONSUMER_UNKNOWN); RESOURCE_EXHAUSTED (QUOTA) for one
+     * more than 100; UNAVAILABLE (OWNED_ELSEWHERE, DRAINING, STORAGE_UNAVAILABLE).
+     */
+    saveSnapshot: {
+      name: "SaveSnapshot",
+      requestType: SaveSnapshotRequest as typeof SaveSnapshotRequest,
+      requestStream: false,
+      responseType: SaveSnapshotResponse as typeof SaveSnapshotResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Brings a consumer to a place that was kept, before or after where it is, as SeekConsumer does: live subscribers go on from there, older
+     * leases are answered STALE. Besides, what was done above the snapshot's offset is not delivered again; of a consumer that selects
+     * otherwise by now (`filter`, `ignore_own`) only the offset is taken, which the answer says.
+     *
+     * Parked events: those that were parked when it was saved and are still, stay parked; those that were parked since are taken from the
+     * list, as they are delivered again. What is not stored any more is passed over, with a `gap`.
+     *
+     * Errors, and then nothing is changed: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (CONSUMER_UNKNOWN, SNAPSHOT_UNKNOWN);
+     * FAILED_PRECONDITION (POSITION_BEYOND_HEAD) for a place that the log does not have, as it was restored from a backup; UNAVAILABLE
+     * (OWNED_ELSEWHERE, DRAINING, STORAGE_UNAVAILABLE).
+     */
+    restoreSnapshot: {
+      name: "RestoreSnapshot",
+      requestType: RestoreSnapshotRequest as typeof RestoreSnapshotRequest,
+      requestStream: false,
+      responseType: RestoreSnapshotResponse as typeof RestoreSnapshotResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Lists the snapshots of a consumer by name, in pages. Answered from what is stored, also for consumers that another instance runs.
+     * Unknown consumer: NOT_FOUND (CONSUMER_UNKNOWN).
+     */
+    listSnapshots: {
+      name: "ListSnapshots",
+      requestType: ListSnapshotsRequest as typeof ListSnapshotsRequest,
+      requestStream: false,
+      responseType: ListSnapshotsResponse as typeof ListSnapshotsResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Deletes a snapshot. Repeating it: NOT_FOUND (SNAPSHOT_UNKNOWN). Other errors as of SaveSnapshot. */
+    deleteSnapshot: {
+      name: "DeleteSnapshot",
+      requestType: DeleteSnapshotRequest as typeof DeleteSnapshotRequest,
+      requestStream: false,
+      responseType: DeleteSnapshotResponse as typeof DeleteSnapshotResponse,
       responseStream: false,
       options: {},
     },
@@ -8851,11 +10665,61 @@ export interface ConsumerServiceImplementation<CallContextExt = {}> {
     request: ResumeConsumerRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ResumeConsumerResponse>>;
-  /** Moves the offset. Live subscribers go on from there; older leases are answered STALE. */
+  /** Moves the offset. Live subscribers go on from there; older leases are answered STALE. The move is kept: see ListOffsetMoves. */
   seekConsumer(
     request: SeekConsumerRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<SeekConsumerResponse>>;
+  /**
+   * Lists the moves of a consumer's offset of the last 90 days, the newest first, in pages: its creation (not of ephemeral consumers), and
+   * each SeekConsumer and RestoreSnapshot. What acknowledgements move is none. A consumer that was deleted and created again has those of
+   * before too. Answered from what is stored, also for consumers that another instance runs. Unknown consumer: NOT_FOUND (CONSUMER_UNKNOWN).
+   */
+  listOffsetMoves(
+    request: ListOffsetMovesRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ListOffsetMovesResponse>>;
+  /**
+   * Keeps a consumer's place under a name, to go back to (RestoreSnapshot): its offset, and what is done above it, acknowledged, skipped or
+   * parked. Answered once that is durable. A snapshot of the name is replaced; the answer has the former one, so that nothing is lost unseen,
+   * and repeating the call is safe: it keeps the place of the last time. A consumer has at most 100; they go when it is deleted.
+   *
+   * Errors, and then nothing is kept: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (CONSUMER_UNKNOWN); RESOURCE_EXHAUSTED (QUOTA) for one
+   * more than 100; UNAVAILABLE (OWNED_ELSEWHERE, DRAINING, STORAGE_UNAVAILABLE).
+   */
+  saveSnapshot(
+    request: SaveSnapshotRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<SaveSnapshotResponse>>;
+  /**
+   * Brings a consumer to a place that was kept, before or after where it is, as SeekConsumer does: live subscribers go on from there, older
+   * leases are answered STALE. Besides, what was done above the snapshot's offset is not delivered again; of a consumer that selects
+   * otherwise by now (`filter`, `ignore_own`) only the offset is taken, which the answer says.
+   *
+   * Parked events: those that were parked when it was saved and are still, stay parked; those that were parked since are taken from the
+   * list, as they are delivered again. What is not stored any more is passed over, with a `gap`.
+   *
+   * Errors, and then nothing is changed: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (CONSUMER_UNKNOWN, SNAPSHOT_UNKNOWN);
+   * FAILED_PRECONDITION (POSITION_BEYOND_HEAD) for a place that the log does not have, as it was restored from a backup; UNAVAILABLE
+   * (OWNED_ELSEWHERE, DRAINING, STORAGE_UNAVAILABLE).
+   */
+  restoreSnapshot(
+    request: RestoreSnapshotRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<RestoreSnapshotResponse>>;
+  /**
+   * Lists the snapshots of a consumer by name, in pages. Answered from what is stored, also for consumers that another instance runs.
+   * Unknown consumer: NOT_FOUND (CONSUMER_UNKNOWN).
+   */
+  listSnapshots(
+    request: ListSnapshotsRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ListSnapshotsResponse>>;
+  /** Deletes a snapshot. Repeating it: NOT_FOUND (SNAPSHOT_UNKNOWN). Other errors as of SaveSnapshot. */
+  deleteSnapshot(
+    request: DeleteSnapshotRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<DeleteSnapshotResponse>>;
   /**
    * Lists the parked events of a consumer by position, in pages; also those that are being replayed. Answered from what is stored,
    * also for consumers that another instance runs. Unknown consumer: NOT_FOUND (CONSUMER_UNKNOWN).
@@ -9022,11 +10886,61 @@ export interface ConsumerServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<ResumeConsumerRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ResumeConsumerResponse>;
-  /** Moves the offset. Live subscribers go on from there; older leases are answered STALE. */
+  /** Moves the offset. Live subscribers go on from there; older leases are answered STALE. The move is kept: see ListOffsetMoves. */
   seekConsumer(
     request: DeepPartial<SeekConsumerRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<SeekConsumerResponse>;
+  /**
+   * Lists the moves of a consumer's offset of the last 90 days, the newest first, in pages: its creation (not of ephemeral consumers), and
+   * each SeekConsumer and RestoreSnapshot. What acknowledgements move is none. A consumer that was deleted and created again has those of
+   * before too. Answered from what is stored, also for consumers that another instance runs. Unknown consumer: NOT_FOUND (CONSUMER_UNKNOWN).
+   */
+  listOffsetMoves(
+    request: DeepPartial<ListOffsetMovesRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ListOffsetMovesResponse>;
+  /**
+   * Keeps a consumer's place under a name, to go back to (RestoreSnapshot): its offset, and what is done above it, acknowledged, skipped or
+   * parked. Answered once that is durable. A snapshot of the name is replaced; the answer has the former one, so that nothing is lost unseen,
+   * and repeating the call is safe: it keeps the place of the last time. A consumer has at most 100; they go when it is deleted.
+   *
+   * Errors, and then nothing is kept: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (CONSUMER_UNKNOWN); RESOURCE_EXHAUSTED (QUOTA) for one
+   * more than 100; UNAVAILABLE (OWNED_ELSEWHERE, DRAINING, STORAGE_UNAVAILABLE).
+   */
+  saveSnapshot(
+    request: DeepPartial<SaveSnapshotRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<SaveSnapshotResponse>;
+  /**
+   * Brings a consumer to a place that was kept, before or after where it is, as SeekConsumer does: live subscribers go on from there, older
+   * leases are answered STALE. Besides, what was done above the snapshot's offset is not delivered again; of a consumer that selects
+   * otherwise by now (`filter`, `ignore_own`) only the offset is taken, which the answer says.
+   *
+   * Parked events: those that were parked when it was saved and are still, stay parked; those that were parked since are taken from the
+   * list, as they are delivered again. What is not stored any more is passed over, with a `gap`.
+   *
+   * Errors, and then nothing is changed: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (CONSUMER_UNKNOWN, SNAPSHOT_UNKNOWN);
+   * FAILED_PRECONDITION (POSITION_BEYOND_HEAD) for a place that the log does not have, as it was restored from a backup; UNAVAILABLE
+   * (OWNED_ELSEWHERE, DRAINING, STORAGE_UNAVAILABLE).
+   */
+  restoreSnapshot(
+    request: DeepPartial<RestoreSnapshotRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<RestoreSnapshotResponse>;
+  /**
+   * Lists the snapshots of a consumer by name, in pages. Answered from what is stored, also for consumers that another instance runs.
+   * Unknown consumer: NOT_FOUND (CONSUMER_UNKNOWN).
+   */
+  listSnapshots(
+    request: DeepPartial<ListSnapshotsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ListSnapshotsResponse>;
+  /** Deletes a snapshot. Repeating it: NOT_FOUND (SNAPSHOT_UNKNOWN). Other errors as of SaveSnapshot. */
+  deleteSnapshot(
+    request: DeepPartial<DeleteSnapshotRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<DeleteSnapshotResponse>;
   /**
    * Lists the parked events of a consumer by position, in pages; also those that are being replayed. Answered from what is stored,
    * also for consumers that another instance runs. Unknown consumer: NOT_FOUND (CONSUMER_UNKNOWN).

@@ -9,6 +9,8 @@ import {
   type CreateConsumerResponse,
   type DeleteConsumerRequest,
   type DeleteConsumerResponse,
+  type DeleteSnapshotRequest,
+  type DeleteSnapshotResponse,
   type DiscardParkedEventsRequest,
   type DiscardParkedEventsResponse,
   type ExtendAckDeadlineRequest,
@@ -18,15 +20,23 @@ import {
   type GetConsumerResponse,
   type ListConsumersRequest,
   type ListConsumersResponse,
+  type ListOffsetMovesRequest,
+  type ListOffsetMovesResponse,
   type ListParkedEventsRequest,
+  type ListSnapshotsRequest,
+  type ListSnapshotsResponse,
   type PauseConsumerRequest,
   type PauseConsumerResponse,
   type RejectRequest,
   type RejectResponse,
   type ReplayParkedEventsRequest,
   type ReplayParkedEventsResponse,
+  type RestoreSnapshotRequest,
+  type RestoreSnapshotResponse,
   type ResumeConsumerRequest,
   type ResumeConsumerResponse,
+  type SaveSnapshotRequest,
+  type SaveSnapshotResponse,
   type SeekConsumerRequest,
   type SeekConsumerResponse,
   type SubscribeRequest,
@@ -68,6 +78,7 @@ import {
 import { DeliveryFrames } from './delivery-frames.js';
 import { type DecodedEdit, decodeEdit } from './edited-event.js';
 import type { ParkedCalls } from './parked-calls.js';
+import type { PlaceCalls } from './place-calls.js';
 import { seekTarget, soughtToWire } from './seek-wire.js';
 
 const MAX_WAIT_MS = 60_000;
@@ -94,6 +105,7 @@ export interface ConsumerServiceOptions {
   readonly encoder: WireEventEncoder;
   readonly outgoing: Outgoing;
   readonly parked: ParkedCalls;
+  readonly places: PlaceCalls;
   readonly clock: Clock;
 }
 
@@ -103,13 +115,15 @@ export class ConsumerService {
   readonly #frames: DeliveryFrames;
   readonly #outgoing: Outgoing;
   readonly #parked: ParkedCalls;
+  readonly #places: PlaceCalls;
 
-  constructor({ consumers, source, encoder, outgoing: sent, parked, clock }: ConsumerServiceOptions) {
+  constructor({ consumers, source, encoder, outgoing: sent, parked, places, clock }: ConsumerServiceOptions) {
     this.#consumers = consumers;
     this.#source = source;
     this.#frames = new DeliveryFrames(encoder, clock);
     this.#outgoing = sent;
     this.#parked = parked;
+    this.#places = places;
   }
 
   async *subscribe(request: SubscribeRequest, context: CallContext): AsyncGenerator<OutgoingMessage, void> {
@@ -256,8 +270,28 @@ export class ConsumerService {
   async seekConsumer(request: SeekConsumerRequest): Promise<SeekConsumerResponse> {
     const key = nameKey(request);
     const to = seekTarget(request);
-    const asked = { call: managementCall('SeekConsumer', request), reason: '' };
+    const asked = { call: managementCall('SeekConsumer', request), reason: reasonFromWire(request.reason) };
     return soughtToWire(await this.#consumers.seek(key, to, request.dryRun ? undefined : asked));
+  }
+
+  listOffsetMoves(request: ListOffsetMovesRequest): Promise<ListOffsetMovesResponse> {
+    return this.#places.listMoves(request);
+  }
+
+  saveSnapshot(request: SaveSnapshotRequest): Promise<SaveSnapshotResponse> {
+    return this.#places.save(request);
+  }
+
+  restoreSnapshot(request: RestoreSnapshotRequest): Promise<RestoreSnapshotResponse> {
+    return this.#places.restore(request);
+  }
+
+  listSnapshots(request: ListSnapshotsRequest): Promise<ListSnapshotsResponse> {
+    return this.#places.listSnapshots(request);
+  }
+
+  deleteSnapshot(request: DeleteSnapshotRequest): Promise<DeleteSnapshotResponse> {
+    return this.#places.delete(request);
   }
 
   listParkedEvents(request: ListParkedEventsRequest, { signal }: CallContext): Promise<Uint8Array> {

@@ -95,6 +95,13 @@ async function hugeEvent(changes: Partial<NewEvent> = {}): Promise<Event> {
   return answer.event;
 }
 
+/** A snapshot of a consumer, both with the longest names. */
+async function snapshot() {
+  const request = { consumer: await consumer(), name: 's'.repeat(255), by: 'b'.repeat(255) };
+  await suite.client.consumers.saveSnapshot(request);
+  return request;
+}
+
 async function consumer(): Promise<string> {
   const list = (kind: string) => Array.from({ length: 100 }, (_, n) => name(`${kind}${n}`));
   const filter = {
@@ -242,6 +249,31 @@ const LARGEST: Readonly<Record<string, () => Promise<unknown>>> = {
   },
   'ConsumerService/ResumeConsumer': async () =>
     suite.client.consumers.resumeConsumer({ consumer: await consumer(), by: 'b'.repeat(255) }),
+  'ConsumerService/ListOffsetMoves': async () => {
+    const own = await consumer();
+    const to = { at: { $case: 'earliest', value: {} } } as const;
+    for (let n = 0; n < 30; n += 1) {
+      await suite.client.consumers.seekConsumer({ name: own, to, by: 'b'.repeat(255), reason: 'r'.repeat(1_024) });
+    }
+    return suite.client.consumers.listOffsetMoves({ consumer: own, pageSize: 1_000 });
+  },
+  'ConsumerService/SaveSnapshot': async () => suite.client.consumers.saveSnapshot(await snapshot()),
+  'ConsumerService/RestoreSnapshot': async () => {
+    const reason = 'r'.repeat(1_024);
+    return suite.client.consumers.restoreSnapshot({ ...(await snapshot()), reason });
+  },
+  'ConsumerService/ListSnapshots': async () => {
+    const { consumer: own } = await snapshot();
+    for (let n = 0; n < 99; n += 1) {
+      await suite.client.consumers.saveSnapshot({
+        consumer: own,
+        name: `${n}`.padStart(255, 's'),
+        by: 'b'.repeat(255),
+      });
+    }
+    return suite.client.consumers.listSnapshots({ consumer: own, pageSize: 1_000 });
+  },
+  'ConsumerService/DeleteSnapshot': async () => suite.client.consumers.deleteSnapshot(await snapshot()),
   'ConsumerService/SeekConsumer': async () =>
     suite.client.consumers.seekConsumer({ name: await consumer(), to: { at: { $case: 'latest', value: {} } } }),
   'StreamService/GetStream': async () => {

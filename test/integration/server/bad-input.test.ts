@@ -74,6 +74,12 @@ async function parkedPositions() {
   return { consumer, positions: [position] };
 }
 
+async function savedPlace() {
+  const place = { consumer: 'updated', name: 'before' };
+  await suite.client.consumers.saveSnapshot(place);
+  return place;
+}
+
 /** A shape that nobody needs. */
 async function newShape(): Promise<bigint> {
   // A topic has places for 16.
@@ -131,6 +137,11 @@ const BASES: Readonly<Record<string, () => Tree | Promise<Tree>>> = {
   },
   'ConsumerService/PauseConsumer': () => ({ consumer: 'updated', reason: 'the relay moves', by: 'anna' }),
   'ConsumerService/ResumeConsumer': () => ({ consumer: 'updated', by: 'anna' }),
+  'ConsumerService/ListOffsetMoves': () => ({ consumer: 'updated' }),
+  'ConsumerService/SaveSnapshot': () => ({ consumer: 'updated', name: 'before', by: 'anna' }),
+  'ConsumerService/RestoreSnapshot': async () => ({ ...(await savedPlace()), reason: 'again', by: 'anna' }),
+  'ConsumerService/ListSnapshots': () => ({ consumer: 'updated' }),
+  'ConsumerService/DeleteSnapshot': savedPlace,
   'ConsumerService/SeekConsumer': () => ({ name: 'updated', to: { earliest: {} } }),
   'StreamService/GetStream': () => ({ name: 'stream-1' }),
   'CawinService/CreateCawin': () => ({ event_id: 1n, callback: NOBODY }),

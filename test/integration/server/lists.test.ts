@@ -7,7 +7,9 @@ import { ListAttemptsResponse, ListCawinsResponse } from '../../../generated/mad
 import {
   ConsumerSettings,
   ListConsumersResponse,
+  ListOffsetMovesResponse,
   ListParkedEventsResponse,
+  ListSnapshotsResponse,
   Verdict,
 } from '../../../generated/madeleine/v1/consumer_service.js';
 import { EventStatus } from '../../../generated/madeleine/v1/event.js';
@@ -95,6 +97,20 @@ async function parked(request: object) {
   );
 }
 
+async function moves(consumer: string, paging: Paging) {
+  const answer = await suite.client.consumers.listOffsetMoves({ context: CONTEXT, consumer, ...paging });
+  return listed(
+    answer,
+    answer.moves.map(({ offset }) => offset),
+    ListOffsetMovesResponse,
+  );
+}
+
+async function snapshots(consumer: string, paging: Paging) {
+  const answer = await suite.client.consumers.listSnapshots({ context: CONTEXT, consumer, ...paging });
+  return listed(answer, names(answer.snapshots), ListSnapshotsResponse);
+}
+
 async function cawins(context: string, paging: Paging) {
   const answer = await suite.client.cawins.listCawins({ context, ...paging });
   return listed(
@@ -132,6 +148,8 @@ const LISTS: readonly ListCall[] = [
   { name: 'ListShapes', list: (p) => shapes(SHAPES_CONTEXT, p), other: (p) => shapes('all', p) },
   { name: 'ListConsumers', list: (p) => consumers(CONTEXT, p), other: (p) => consumers('all', p) },
   { name: 'ListParkedEvents', list: (p) => parked({ code: 'no', ...p }), other: (p) => parked(p) },
+  { name: 'ListOffsetMoves', list: (p) => moves('c1', p), other: (p) => moves('c2', p) },
+  { name: 'ListSnapshots', list: (p) => snapshots('c1', p), other: (p) => snapshots('c2', p) },
   { name: 'ListCawins', list: (p) => cawins(CONTEXT, p), other: (p) => cawins('all', p) },
   { name: 'ListAttempts', list: (p) => attempts(cawinId, p), other: (p) => attempts(cawinId + 1n, p) },
   { name: 'ListEvents', list: (p) => events({ filter, ...p }), other: (p) => events(p) },
@@ -208,6 +226,15 @@ beforeAll(async () => {
   const waiting = { context: CONTEXT, topic: 't0', payload: undefined };
   for (const n of all) await client.events.pushEvent({ event: newEvent({ ...waiting, description: { never: n } }) });
   for (const n of all) await client.consumers.createConsumer({ context: CONTEXT, name: `c${n}` });
+  // The creation is a move, and there are more snapshots than may be saved.
+  const placed = "FROM consumer WHERE name = 'c1'";
+  await sql(
+    `INSERT INTO offset_move (consumer_id, kind, moved_at, moved_by, reason, snapshot, acked_to, generation)
+     SELECT id, 2, created_at, '', '', '', 1000 + seq, 1 FROM ${numbers(2, TOTAL)}, (SELECT id, created_at ${placed}) c`,
+    `INSERT INTO consumer_snapshot (consumer_id, name, acked_to, acked_last, acked_above, settings, generation, saved_at, saved_by)
+     SELECT id, CONCAT('s', seq), 0, 0, '', settings, 1, created_at, ''
+     FROM ${numbers(1, TOTAL)}, (SELECT id, settings, created_at ${placed}) c`,
+  );
   await parkAll();
   for (const _ of all)
     cawinId = (await client.cawins.createCawin({ eventId, callback: callback(), active: false })).cawin?.id ?? 0n;

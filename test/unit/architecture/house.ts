@@ -13,7 +13,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
 
   // Builds everything, and alone knows every floor.
   app: `cli/commands config domain domain/cawins domain/consumers domain/descriptions domain/json domain/waits
-    engine/admin engine/cawins engine/consumers engine/consumers/named engine/consumers/parked engine/group
+    engine/admin engine/cawins engine/consumers engine/consumers/named engine/consumers/parked engine/consumers/places engine/group
     engine/log engine/statistics engine/topics engine/waits generated grpc/admin grpc/cawins grpc/consumers
     grpc/events grpc/server grpc/topics grpc/wire http lib outbound outbound/amqp outbound/grpc outbound/guard
     outbound/http storage/embedded storage/instance storage/mysql/cawins storage/mysql/consumers
@@ -49,6 +49,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'engine/consumers/named': 'domain domain/consumers storage/ports',
   'engine/consumers/parked': `domain domain/consumers domain/events domain/management engine/consumers
     engine/consumers/ownership engine/group engine/log storage/ports`,
+  'engine/consumers/places': 'domain/consumers domain/consumers/managed engine/consumers/ownership storage/ports',
   'engine/consumers/ownership': 'domain domain/consumers lib storage/ports telemetry',
   'engine/consumers/state': 'domain domain/consumers engine/log lib telemetry',
   'engine/group': `domain domain/cawins domain/descriptions domain/events domain/group domain/json domain/management
@@ -102,7 +103,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'grpc/cawins': `domain domain/cawins domain/events domain/json engine/cawins engine/group engine/log engine/waits
     generated grpc/events grpc/wire`,
   'grpc/consumers': `domain domain/consumers domain/consumers/managed domain/consumers/settings domain/events domain/json engine/consumers engine/consumers/named
-    engine/consumers/parked engine/consumers/state engine/group engine/log generated grpc/events grpc/wire lib storage/ports`,
+    engine/consumers/parked engine/consumers/places engine/consumers/state engine/group engine/log generated grpc/events grpc/wire lib storage/ports`,
   'grpc/events': `domain domain/descriptions domain/events domain/json domain/waits engine/group engine/log generated
     grpc/wire lib`,
   'grpc/server': 'domain grpc/wire lib settings telemetry',
