@@ -75,15 +75,15 @@ export function lists<Args extends Given, Request extends object, Answer extends
   });
 }
 
-/** The action of a command that deletes what its first argument names. */
+/** The action of a command that deletes what its first argument names, or what `named` makes of its arguments. */
 export function deletes<Args extends Given, Request>(
   deps: CliDeps,
-  { request, call }: Call<Args, Request, unknown>,
+  { request, call, named }: Call<Args, Request, unknown> & { readonly named?: (...args: Args) => string },
 ): Action<Args> {
-  return work(request, deps, async ({ client, output }, made, [name]) => {
+  return work(request, deps, async ({ client, output }, made, args) => {
     // Once: a repeated call would find that the thing is gone, and call that an error.
     await client.callOnce((options) => call(client, made, options));
-    if (!output.json) await output.line(`deleted ${name}`);
+    if (!output.json) await output.line(`deleted ${named?.(...args) ?? args[0]}`);
   });
 }
 

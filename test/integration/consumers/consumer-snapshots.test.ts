@@ -1,4 +1,4 @@
-// Places that people keep and go back to, and the history of who moved an offset, through gRPC.
+// Places that people keep and go back to, and the history of who moved an offset, through gRPC and the command line.
 
 import { createConnection } from 'mysql2/promise';
 import { describe, expect, it } from 'vitest';
@@ -14,6 +14,7 @@ import { useScenes } from '../../support/consumers/consumer-scene.js';
 import { refusalOf } from '../../support/contract/refusals.js';
 import { startServer, TestClient } from '../../support/server/server.js';
 import { useServer, useServerBeside } from '../../support/server/suite.js';
+import { ndjson, runToEnd } from '../cli/cli-run.js';
 
 const suite = useServer({ advertise: 'first.example:50051' });
 const scene = useScenes(suite);
@@ -363,5 +364,43 @@ describe('the history of an offset', () => {
     await Promise.all(creating);
     await Promise.all(subscribers.map((subscriber) => subscriber.opened()));
     expect((await moves(consumer)).map(({ kind }) => kind)).toEqual([CREATED]);
+  });
+});
+
+describe('places on the command line', () => {
+  const cli = (...argv: string[]) => runToEnd(argv, { server: suite.server.address });
+
+  it('are kept, listed, gone back to and deleted', async () => {
+    const { consumer, settings, push } = scene();
+    const [position = 0n] = await push(1);
+    await consumers().createConsumer({ name: consumer, settings });
+    const saved = await cli('consumers', 'snapshots', 'save', consumer, 'before 1.2', '--by', 'anna');
+    expect(saved).toMatchObject({ code: 0, stdout: expect.stringMatching(/^snapshot before 1\.2: offset \d+\n$/) });
+    const again = await cli('consumers', 'snapshots', 'save', consumer, 'before 1.2', '--by', 'anna');
+    expect(again.stdout).toMatch(/^snapshot before 1\.2: offset \d+; it was at \d+, saved \S+Z\n$/);
+    const { stdout: list } = await cli('consumers', 'snapshots', 'list', consumer);
+    expect(list).toMatch(/^SNAPSHOT +OFFSET +DONE TO +GENERATION +SAVED AT +BY\nbefore 1\.2 .* 1 {2}\S+Z {2}anna\n$/);
+    expect(ndjson((await cli('consumers', 'snapshots', 'list', consumer, '--json')).stdout)).toMatchObject([
+      { name: 'before 1.2', by: 'anna' },
+    ]);
+    await cli('consumers', 'seek', consumer, `position:${position}`, '--reason', 'skip it');
+    const restored = await cli(
+      ...['consumers', 'snapshots', 'restore', consumer, 'before 1.2', '--reason', 'it was wrong', '--by', 'bob'],
+    );
+    expect(restored.stdout).toMatch(/^offset \d+ -> \d+: 1 matching events delivered again\n$/);
+    const { stdout: history } = await cli('consumers', 'moves', consumer);
+    const [head, newest, former, first] = history.split('\n');
+    expect(head).toMatch(/^MOVED AT +KIND +FROM +TO +GENERATION +SNAPSHOT +BY +REASON$/);
+    expect(newest).toMatch(/ restored .* {2}before 1\.2 {2}bob {2,}it was wrong$/);
+    expect(former).toMatch(/ seek .* {2}- .* {2}skip it$/);
+    expect(first).toMatch(/ created {2,}- .* 1 {2}- /);
+    expect(ndjson((await cli('consumers', 'moves', consumer, '--json', '--limit', '1')).stdout)).toMatchObject([
+      { kind: 'OFFSET_MOVE_KIND_RESTORED', by: 'bob', snapshot: 'before 1.2' },
+    ]);
+    expect(await cli('consumers', 'snapshots', 'delete', consumer, 'before 1.2')).toMatchObject({
+      ...{ code: 0, stdout: 'deleted snapshot before 1.2\n' },
+    });
+    const gone = await cli('consumers', 'snapshots', 'restore', consumer, 'before 1.2');
+    expect(gone).toMatchObject({ code: 1, stderr: expect.stringContaining('SNAPSHOT_UNKNOWN') });
   });
 });

@@ -65,7 +65,7 @@ export const CONSUMER_COLUMNS: readonly Column<Consumer>[] = [
 ];
 
 /** What a seek did or would do, in one sentence. */
-export function seekText(response: SeekConsumerResponse, dryRun: boolean): string {
+export function seekText(response: Omit<SeekConsumerResponse, 'movedEvents'>, dryRun: boolean): string {
   const { formerOffset, offset, affected, affectedIsMinimum } = response;
   const events = `${affected}${affectedIsMinimum ? ' or more' : ''} matching events`;
   const effect = offset < formerOffset ? 'delivered again' : 'passed over';

@@ -17,8 +17,10 @@ import { count, defined, startPosition } from '../../text/values.js';
 import { CONSUMER, consumerCommand } from './consumer-command.js';
 import { LIST_COLUMNS, seekText } from './consumer-text.js';
 import { printExplanation } from './explain-consumer.js';
+import { listMoves } from './moves.js';
 import { pauseConsumer, resumeConsumer } from './pause.js';
 import { addSettingsFlags, changedSettings, type SettingsFlags, settingsMask, settingsOf } from './settings-options.js';
+import { snapshotsCommand } from './snapshots.js';
 
 interface ConsumerFlags extends ClientOptions, SettingsFlags, ByFlag {
   readonly context?: string;
@@ -28,6 +30,7 @@ interface ConsumerFlags extends ClientOptions, SettingsFlags, ByFlag {
   readonly dryRun?: true;
   readonly back?: number;
   readonly forward?: number;
+  readonly reason?: string;
 }
 
 const HELP = `
@@ -40,13 +43,15 @@ Examples:
   $ madeleine consumers resume mailer
   $ madeleine consumers seek mailer time:2026-11-21 --dry-run
   $ madeleine consumers seek mailer --back 1
+  $ madeleine consumers moves mailer
+  $ madeleine consumers snapshots save mailer before-1.2
   $ madeleine consumers delete mailer`;
 
 export function consumersCommand(deps: CliDeps): Command {
   const parent = { name: 'consumers', summary: 'list and manage consumers', help: HELP };
-  const lookers = [listConsumers, getConsumer, explainConsumer];
+  const lookers = [listConsumers, getConsumer, explainConsumer, listMoves];
   const changers = [createConsumer, updateConsumer, deleteConsumer, pauseConsumer, resumeConsumer, seekConsumer];
-  return commandGroup(deps, parent, [...lookers, ...changers]);
+  return commandGroup(deps, parent, [...lookers, ...changers, snapshotsCommand]);
 }
 
 function listConsumers(deps: CliDeps): Command {
@@ -145,6 +150,7 @@ function seekConsumer(deps: CliDeps): Command {
     .option('--back <n>', 'go back by so many of its events, or to the first', count)
     .option('--forward <n>', 'go forward by so many of its events, or to the last', count)
     .option('--dry-run', 'only tell what it would do')
+    .option('--reason <text>', 'why, for people')
     .addOption(byOption())
     .action(
       calls(
@@ -154,6 +160,7 @@ function seekConsumer(deps: CliDeps): Command {
             ...changeOf(name, flags),
             ...seekTarget(to, flags),
             dryRun: flags.dryRun === true,
+            ...defined({ reason: flags.reason }),
           }),
           call: ({ consumers }, request, options) => consumers.seekConsumer(request, options),
           // It would go twice.
