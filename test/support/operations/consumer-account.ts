@@ -6,6 +6,7 @@ import type {
   AnswerOperation,
   AnswerStatus,
   ConsumerRecord,
+  GenerationStart,
   JudgedSettings,
   LoggedEvent,
   MemberCall,
@@ -27,7 +28,7 @@ export interface Phase {
   /** Counts from 0. */
   readonly generation: number;
   /** Where its generation began: between the two. */
-  readonly start: { readonly least: Position; readonly most: Position };
+  readonly start: GenerationStart;
   /** The change that began it. */
   readonly change: Span;
 }
@@ -162,8 +163,16 @@ export class ConsumerAccount {
     return (
       answers.some((answer) => answer.began < before && mayEnd(answer, generation)) ||
       this.#upTo.some((one) => one.began < before && one.upTo >= position && isIn(generation, one.generations)) ||
-      this.mayBeUsedUp(position, generation, before)
+      this.mayBeUsedUp(position, generation, before) ||
+      this.#mayBeKept(position, generation)
     );
+  }
+
+  /** Whether the generation may have begun with the event done, as it was before. */
+  #mayBeKept(position: Position, generation: number): boolean {
+    const { keptBefore } = this.phases.find((phase) => phase.generation === generation)?.start ?? {};
+    if (keptBefore === undefined) return false;
+    return Array.from({ length: generation }).some((_, former) => this.possiblyDone(position, former, keptBefore));
   }
 
   /** Whether the event may have failed so often in that generation that it was parked. */
@@ -297,7 +306,7 @@ export class ConsumerAccount {
 
 function phasesOf({ changes }: ConsumerRecord): Phase[] {
   let generation = -1;
-  let start = { least: 0, most: 0 };
+  let start: GenerationStart = { least: 0, most: 0 };
   return changes.map((change) => {
     if (change.start !== undefined) {
       generation += 1;

@@ -7,7 +7,7 @@ import {
   type StartPosition,
   UpdateConsumerRequest,
 } from '../../../generated/madeleine/v1/consumer_service.js';
-import type { Position } from '../../../src/units.js';
+import type { Millis, Position } from '../../../src/units.js';
 import type { TestClient } from '../server/server.js';
 import { type ActorScene, pause } from './instances.js';
 import type { ChangeOperation } from './operation-log.js';
@@ -73,6 +73,36 @@ export class ConsumerChanges {
     });
   }
 
+  /** Pauses it, and resumes it after a time. */
+  async pause(ms: Millis): Promise<void> {
+    const { context, name, log, record } = this.#consumer;
+    const key = { context, consumer: name };
+    const isPaused = await this.#change('pause', {}, ({ consumers }, signal) =>
+      consumers.pauseConsumer({ ...key, by: 'chance', reason: 'as chance has it' }, { signal }),
+    );
+    const paused = log.begin();
+    if (isPaused) await pause(ms, this.#scene.signal);
+    log.end(paused);
+    if (isPaused) record.pauses.push(paused);
+    await this.#change('resume', {}, ({ consumers }, signal) => consumers.resumeConsumer(key, { signal }));
+  }
+
+  /** Keeps its place, and goes back to it after a time. */
+  async goBack(ms: Millis): Promise<void> {
+    const { context, name, log } = this.#consumer;
+    const request = { context, consumer: name, name: 'a place' };
+    const isKept = await this.#change('keep a place', {}, ({ consumers }, signal) =>
+      consumers.saveSnapshot(request, { signal }),
+    );
+    if (!isKept) return;
+    await pause(ms, this.#scene.signal);
+    const start = { least: 0, most: Number.POSITIVE_INFINITY, keptBefore: log.moment() };
+    await this.#change('go back', { start }, async ({ consumers }, signal) => {
+      const { offset } = await consumers.restoreSnapshot(request, { signal });
+      start.least = start.most = Number(offset);
+    });
+  }
+
   /** Deletes it and makes it again, as members do as well that come in between. */
   async recreate(): Promise<void> {
     const { context, name } = this.#consumer;
@@ -86,12 +116,12 @@ export class ConsumerChanges {
 
   // --- inside
 
-  /** Makes a change again until it is answered: whatever became of the other tries, it lies between the first and the last. */
+  /** Makes a change again until it is answered, and returns whether it was: whatever became of the other tries, it lies between the first and the last. */
   async #change(
     what: string,
     { start, settings = this.#consumer.settings }: Changed,
     work: (client: TestClient, signal: AbortSignal) => Promise<unknown>,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { random, signal } = this.#scene;
     const span = this.#consumer.log.begin();
     const giveUpAt = performance.now() + CHANGE_MS;
@@ -101,11 +131,12 @@ export class ConsumerChanges {
       if (!done) await this.#untilCalm();
       if (performance.now() < giveUpAt) continue;
       this.#consumer.log.surprises.push(`${this.#consumer.name}: ${what} was not answered within ${CHANGE_MS} ms`);
-      return;
+      return false;
     }
     this.#consumer.log.end(span);
     this.#consumer.changed({ ...span, what, start }, settings);
     if (start !== undefined) await this.#expectGeneration(this.#consumer.choose(random)?.client, what);
+    return !signal.aborted;
   }
 
   /** A try that a frozen server has yet to read would undo the next one, so that is not made before the trouble is over. */

@@ -3,6 +3,7 @@
 import { answerFaults, offsetFaults } from './check-answers.js';
 import { deliveryFaults } from './check-deliveries.js';
 import { orderFaults } from './check-order.js';
+import { pauseFaults } from './check-pauses.js';
 import { append, ConsumerAccount, streamOf } from './consumer-account.js';
 import type { LoggedEvent, OperationLog } from './operation-log.js';
 
@@ -32,6 +33,7 @@ function consumerFaults(account: ConsumerAccount, stored: ReadonlyMap<number, Lo
   const faults = [
     deliveryFaults(account, stored),
     orderFaults(account),
+    pauseFaults(account),
     answerFaults(account),
     offsetFaults(account),
     missingFaults(account),

@@ -44,13 +44,20 @@ export interface JudgedSettings {
   readonly matches: (event: EventFacts) => boolean;
 }
 
+export interface GenerationStart {
+  readonly least: Position;
+  readonly most: Position;
+  /** Events that were done before this moment, in whatever generation, may be done in this one too: a place was gone back to. */
+  readonly keptBefore?: Moment;
+}
+
 /** A change to a consumer that took place; of one consumer one after the other. The first one made it. */
 export interface ChangeOperation extends Span {
   readonly what: string;
   /** The settings from then on. */
   readonly settings: JudgedSettings;
   /** Where a new generation began: its offset lies between the two. Undefined: no new generation. */
-  readonly start: { readonly least: Position; readonly most: Position } | undefined;
+  readonly start: GenerationStart | undefined;
 }
 
 /** A member's stream or call: what comes by it was leased to that member. Until `ended` it certainly stood. */
@@ -63,6 +70,8 @@ export interface MemberCall extends Span {
   over: Moment;
   /** It was not answered in order: events may have been leased that nobody saw. */
   lost: boolean;
+  /** It may be given what a former call leased. */
+  readonly repeats: boolean;
 }
 
 export interface SeenDelivery {
@@ -111,6 +120,8 @@ export interface ConsumerRecord {
   readonly deliveries: SeenDelivery[];
   readonly answers: AnswerOperation[];
   readonly offsets: SeenOffset[];
+  /** From when a pause was answered until its end was asked for. */
+  readonly pauses: Span[];
   /** How many events are parked in the end; undefined: nobody looked. */
   parked: number | undefined;
 }
@@ -145,7 +156,7 @@ export class OperationLog {
   }
 
   consumer(name: string): ConsumerRecord {
-    const lists = { changes: [], calls: [], deliveries: [], answers: [], offsets: [] };
+    const lists = { changes: [], calls: [], deliveries: [], answers: [], offsets: [], pauses: [] };
     const record: ConsumerRecord = { name, ...lists, parked: undefined };
     this.consumers.push(record);
     return record;

@@ -1,4 +1,5 @@
-// Somebody who manages a consumer while it works: seeks, changes settings, deletes it and makes it again, looks.
+// Somebody who manages a consumer while it works: seeks, changes settings, pauses, goes back to where it was, deletes it and makes it
+// again, looks.
 
 import { type ConsumerSettings, Ordering } from '../../../generated/madeleine/v1/consumer_service.js';
 import { Actor } from './actor.js';
@@ -17,6 +18,8 @@ const ACTIONS = {
   ordering: 2,
   filter: 2,
   recreate: 1,
+  pause: 3,
+  goBack: 3,
   odd: 3,
 };
 
@@ -68,6 +71,10 @@ export class RandomOperator extends Actor {
         return this.#changes.trySeek(client, scene.random.between(0, head));
       case 'recreate':
         return this.#changes.recreate();
+      case 'pause':
+        return this.#changes.pause(scene.random.between(50, 1_500));
+      case 'goBack':
+        return this.#changes.goBack(scene.random.between(50, 1_000));
       case 'odd':
         return this.#answers.odd(client);
       case 'look':

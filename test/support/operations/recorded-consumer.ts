@@ -26,6 +26,7 @@ import type {
   MemberCall,
   OperationLog,
   SeenDelivery,
+  Span,
 } from './operation-log.js';
 
 /** After so long a call is given up. */
@@ -111,7 +112,7 @@ export class RecordedConsumer {
     work: (deliveries: readonly SeenDelivery[], leave: () => void) => Promise<void>,
     leaving?: AbortSignal,
   ): Promise<void> {
-    const call = this.#newCall({ kind: 'subscribe', member, maxInFlight, maxInFlightBytes });
+    const call = this.#newCall({ kind: 'subscribe', member, maxInFlight, maxInFlightBytes, repeats: false });
     call.ended = call.began;
     const ending = new AbortController();
     const leave = () => {
@@ -149,7 +150,8 @@ export class RecordedConsumer {
 
   /** Fetches; nothing when it was refused or its answer was lost. */
   async fetch(client: TestClient, { member, limit, waitMs, requestId }: FetchTerms): Promise<readonly SeenDelivery[]> {
-    const call = this.#newCall({ kind: 'fetch', member, maxInFlight: limit, maxInFlightBytes: 0 });
+    const repeats = requestId !== '';
+    const call = this.#newCall({ kind: 'fetch', member, maxInFlight: limit, maxInFlightBytes: 0, repeats });
     const request = FetchRequest.fromPartial({
       ...{ context: this.context, consumer: this.name, settings: this.#settings, member, limit, requestId },
       wait: { seconds: 0n, nanos: waitMs * 1_000_000 },
@@ -282,7 +284,7 @@ export class RecordedConsumer {
     }
   }
 
-  #newCall(terms: Pick<MemberCall, 'kind' | 'member' | 'maxInFlight' | 'maxInFlightBytes'>): MemberCall {
+  #newCall(terms: Omit<MemberCall, keyof Span | 'over' | 'lost'>): MemberCall {
     const call = { ...this.log.begin(), ...terms, over: Number.POSITIVE_INFINITY, lost: true };
     this.record.calls.push(call);
     return call;

@@ -60,7 +60,7 @@ class Story {
 
   member(name: string, maxInFlight = 100, maxInFlightBytes = 10_000): MemberCall {
     const forever = { ended: Number.POSITIVE_INFINITY, over: Number.POSITIVE_INFINITY };
-    const call = { began: this.log.moment(), ...forever, lost: true, maxInFlight, maxInFlightBytes };
+    const call = { began: this.log.moment(), ...forever, lost: true, repeats: false, maxInFlight, maxInFlightBytes };
     const made: MemberCall = { ...call, kind: 'subscribe', member: name };
     this.consumer.calls.push(made);
     return made;
@@ -113,6 +113,14 @@ class Story {
     this.consumer.offsets.push({ ...span, offset, durable: false });
   }
 
+  /** Pauses the consumer while something happens. */
+  pause(work: () => void): void {
+    const paused = this.log.begin();
+    work();
+    this.log.end(paused);
+    this.consumer.pauses.push(paused);
+  }
+
   /** A server stops, and its consumers go elsewhere. */
   trouble(): void {
     const span = this.log.begin();
@@ -137,6 +145,21 @@ function begun(events: number, settings?: JudgedSettings): { story: Story; ada: 
 }
 
 describe('the checker of operation logs', () => {
+  it('finds what is delivered in a pause to who came in its middle, and not what was on its way before', () => {
+    const { story, ada } = begun(3);
+    story.pause(() => story.deliver(ada, 1, 1));
+    story.ack(1, 1);
+    story.deliver(ada, 2, 2);
+    story.ack(2, 2);
+    story.deliver(ada, 3, 3);
+    story.ack(3, 3);
+    expect(story.faults).toEqual([]);
+    const { story: broken } = begun(1);
+    broken.pause(() => broken.deliver(broken.member('bob'), 1, 1));
+    broken.ack(1, 1);
+    expect(broken.faults).toEqual([expect.any(String), expect.stringMatching(/ 1 came to bob in a pause /)]);
+  });
+
   it('finds nothing in a good history', () => {
     const { story, ada } = begun(3);
     story.push('');
