@@ -9,8 +9,11 @@ export const ALL_CONTEXTS = 'all';
 /** The topics whose names begin so are the server's own: it alone pushes to them, and who wants their events has to name them. */
 export const RESERVED_TOPICS_PREFIX = 'madeleine.';
 
+const RESERVED_FIRST = RESERVED_TOPICS_PREFIX.charCodeAt(0);
+
+/** Whether a topic is one of the server's own. Asked of each entry by each reader: most topics begin with another letter. */
 export function isReservedTopic(topic: string): boolean {
-  return topic.startsWith(RESERVED_TOPICS_PREFIX);
+  return topic.charCodeAt(0) === RESERVED_FIRST && topic.startsWith(RESERVED_TOPICS_PREFIX);
 }
 
 /** Says why clients may not push to the topic, or register it; undefined: they may. */

@@ -2,8 +2,8 @@
 // promises.
 
 import { EntryKind } from '../../../domain/events/event.js';
+import { isReservedTopic } from '../../../domain/names.js';
 import type { EventCounts, SeriesTotal, Tally } from '../../../domain/statistics/event-counts.js';
-import { isReservedTopic } from '../../../domain/statistics/reserved-topics.js';
 import type { Micros, Position } from '../../../units.js';
 import type { EndedRuns } from '../../ports/log-storage.js';
 import { COUNT_LEASE_MS, type CountHold, type CountPlace, type CountStore } from '../../ports/statistics-storage.js';
