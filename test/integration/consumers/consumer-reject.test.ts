@@ -310,7 +310,9 @@ describe('max_attempts', () => {
     }
     const attempts = only(subscriber.deliveries, POISON).map(({ attempt }) => attempt);
     expect(attempts).toEqual([1, 2, 3]);
-    expect(await get()).toMatchObject({ parked: 1n, inFlight: 0, pending: 0n, offset: positions.at(-1) });
+    const view = await get();
+    expect(view).toMatchObject({ parked: 1n, inFlight: 0, pending: 0n });
+    expect(view.offset).toBeGreaterThanOrEqual(positions.at(-1) ?? 0n);
     const position = Number(positions[POISON - 1]);
     expect(await stored(consumer)).toMatchObject([{ position, attempts: 3, code: 'POISON', state: 2 }]);
   });

@@ -82,6 +82,8 @@ describe('the state of a consumer', () => {
   it('is idle while there is nothing new', async () => {
     const beganMs = Date.now();
     const { consumer, subscribe, push } = scene();
+    await subscribe({ member: 'ada' }).opened();
+    await waitUntil(async () => (await shown(consumer)).lag === 0n, { what: 'the entry of the audit is passed' });
     const subscriber = subscribe({ member: 'ada' });
     const { consumer: opened } = await subscriber.opened();
     expect(opened).toMatchObject({ activity: IDLE, mendCommand: '', lagTime: { seconds: 0n, nanos: 0 } });
