@@ -1,15 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import {
   applySettings,
+  assertFilterIsSeen,
   consumerCriteria,
   DEFAULT_SETTINGS,
   differingSettings,
   Ordering,
+  type SettingsPatch,
   selectsOtherwise,
   streamCriteria,
 } from '../../../../src/domain/consumers/consumer.js';
 import { EVERY_EVENT } from '../../../../src/domain/consumers/settings/consumer-filter.js';
 import { EntryKind } from '../../../../src/domain/events/event.js';
+import type { EventFilter } from '../../../../src/domain/events/event-filter.js';
 
 const key = { context: 'default', name: 'billing' };
 
@@ -52,6 +55,25 @@ describe('consumer settings', () => {
       { field: 'ordering', stored: 'BY_STREAM' },
       { field: 'ignore_own', stored: 'false' },
     ]);
+  });
+
+  it('that differ in the filter are named by the field that gives it, and by where for what only that can say', () => {
+    const stored = { ...DEFAULT_SETTINGS, filter: { topics: ['a'], units: ['u'], properties: { k: 'v' } } };
+    const named = (filterField: 'filter' | 'where') =>
+      differingSettings(stored, { filter: EVERY_EVENT, filterField }).map(({ field }) => field);
+    expect(named('filter')).toEqual(['filter.topics', 'where.units', 'where.properties']);
+    expect(named('where')).toEqual(['where.topics', 'where.units', 'where.properties']);
+    expect(differingSettings(stored, { filter: stored.filter, filterField: 'where' })).toEqual([]);
+  });
+
+  it('have a filter that filter changes only where it can say all of it', () => {
+    const settings = (filter: EventFilter) => ({ ...DEFAULT_SETTINGS, filter });
+    const change = (filter: EventFilter, patch: SettingsPatch) => () => assertFilterIsSeen(settings(filter), patch);
+    const byFilter = { filter: EVERY_EVENT, filterField: 'filter' } as const;
+    expect(change({ topics: ['a'], description: '{"a":1}' }, byFilter)).not.toThrow();
+    expect(change({ topics: ['a'], sessionIds: ['s'] }, byFilter)).toThrow(/settings\.filter/);
+    expect(change({ sessionIds: ['s'] }, { ...byFilter, filterField: 'where' })).not.toThrow();
+    expect(change({ sessionIds: ['s'] }, { maxAttempts: 1 })).not.toThrow();
   });
 
   it('that are a back-off differ member by member', () => {
