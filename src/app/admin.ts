@@ -1,11 +1,17 @@
 // What is told of the server: who it is, and how its parts are.
 
 import { productVersion } from '../cli/commands/product-version.js';
+import { EventSearch } from '../engine/admin/event-search.js';
 import { ServerInfo } from '../engine/admin/server-info.js';
 import type { UpSince } from '../engine/admin/up-since.js';
 import type { Statistics } from '../engine/statistics/statistics.js';
 import { AdminService } from '../grpc/admin/admin-service.js';
+import { SearchCalls } from '../grpc/admin/search-calls.js';
+import { SearchFrames } from '../grpc/admin/search-frames.js';
 import type { Component, ServerIdentity } from '../grpc/admin/server-info-wire.js';
+import type { WireEventEncoder } from '../grpc/events/event-encoder.js';
+import { MysqlEventPlaceStore } from '../storage/mysql/log/event-place-store.js';
+import { MysqlEventSearch } from '../storage/mysql/log/event-search.js';
 import { MysqlServerStore } from '../storage/mysql/server/server-store.js';
 import { SCHEMA_VERSION } from '../storage/mysql/sql/schema.js';
 import type { Instance } from '../storage/ports/log-storage.js';
@@ -25,6 +31,7 @@ export interface AdminParts {
   readonly callbacks: CallbackParts;
   readonly instance: Instance;
   readonly statistics: Statistics;
+  readonly encoder: WireEventEncoder;
   /** Whether the database answers and stores. */
   readonly database: UpSince;
 }
@@ -36,8 +43,19 @@ export function adminService(parts: AdminParts): AdminService {
   // What is known while the database is away is what was read before.
   void info.read();
   const components = () => componentsOf(parts);
+  const searches = searchCalls(parts);
   const identity = identityOf(parts);
-  return new AdminService({ identity, startedMs: clock.monotonicMs(), components, info, statistics, clock });
+  const startedMs = clock.monotonicMs();
+  return new AdminService({ identity, startedMs, components, info, searches, statistics, clock });
+}
+
+function searchCalls({ surroundings, handle, log: parts, encoder }: AdminParts): SearchCalls {
+  const { log, names, pages, paced, slices, reader: source } = parts;
+  const database = { database: handle.database, names };
+  const store = new MysqlEventSearch(database);
+  const places = new MysqlEventPlaceStore(database);
+  const events = new EventSearch({ store, log, places, pages, paced, slices, clock: surroundings.clock });
+  return new SearchCalls({ events, source, frames: new SearchFrames(encoder), slices });
 }
 
 function identityOf({ surroundings, handle, instance }: AdminParts): ServerIdentity {

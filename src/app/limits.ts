@@ -17,6 +17,7 @@ import { MAX_LEAVES } from '../domain/json/json-scan.js';
 import { MAX_JSON_DEPTH } from '../domain/json/json-text.js';
 import { MAX_NAME_BYTES } from '../domain/names.js';
 import { DEFAULT_LOOKBACK_MICROS, DEFAULT_WAIT_MICROS, MAX_WAIT_MICROS } from '../domain/waits/wait.js';
+import { SEARCH_MS, SEARCH_PAGE } from '../engine/admin/event-search.js';
 import { WATCH_MAX_LAG } from '../engine/log/read-and-watch.js';
 import type { Limit } from '../grpc/admin/server-info-wire.js';
 import {
@@ -74,6 +75,10 @@ const FIXED = {
   wait: [millis(MAX_WAIT_MICROS), 'ms'],
   wait_default: [millis(DEFAULT_WAIT_MICROS), 'ms'],
   look_back_default: [millis(DEFAULT_LOOKBACK_MICROS), 'ms'],
+  search_bytes: [MAX_NAME_BYTES, 'bytes'],
+  search_page_events: [SEARCH_PAGE.entries, 'events'],
+  search_page_bytes: [SEARCH_PAGE.bytes, 'bytes'],
+  search_time: [SEARCH_MS, 'ms'],
   callback_timeout: [CALLBACK_TIMEOUT.maxMs, 'ms'],
   callback_timeout_default: [CALLBACK_TIMEOUT.defaultMs, 'ms'],
   callback_headers: [MAX_CALLBACK_HEADERS, 'headers'],

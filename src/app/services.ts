@@ -15,6 +15,7 @@ import { PlaceListing } from '../engine/consumers/places/place-listing.js';
 import { StreamDirectory } from '../engine/log/stream-directory.js';
 import type { Statistics } from '../engine/statistics/statistics.js';
 import { ExplainWait } from '../engine/waits/explain-wait.js';
+import { ADMIN_CODECS } from '../grpc/admin/admin-service.js';
 import { CAWIN_CODECS, CawinService } from '../grpc/cawins/cawin-service.js';
 import { ConsumerService, consumerCodecs } from '../grpc/consumers/consumer-service.js';
 import { ParkedCalls } from '../grpc/consumers/parked-calls.js';
@@ -65,7 +66,7 @@ export function services(options: ServicesOptions): RegisteredService[] {
     registered(TopicServiceDefinition, {}, topicService(options)),
     registered(ConsumerServiceDefinition, consumerCodecs(pushLimits(options)), consumerService(options, outgoing)),
     registered(CawinServiceDefinition, CAWIN_CODECS, cawinService(options)),
-    registered(AdminServiceDefinition, {}, adminService(options)),
+    registered(AdminServiceDefinition, ADMIN_CODECS, adminService(options)),
   ];
 }
 

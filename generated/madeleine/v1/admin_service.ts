@@ -9,6 +9,7 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
 import { Duration } from "../../google/protobuf/duration.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
+import { Event, EventFilter } from "./event.js";
 
 export const protobufPackage = "madeleine.v1";
 
@@ -306,6 +307,54 @@ export interface EventStats {
   events: bigint;
   /** Bytes of their payloads. */
   bytes: bigint;
+}
+
+/** What to look for, and where. */
+export interface SearchEventsRequest {
+  /** The text, required: 1 to 255 bytes of UTF-8 without control characters. Spaces at its edges count, `%` and `_` are themselves. */
+  query: string;
+  /** Which events; absent: all that occurred in the context `default`. Not by `description`, nor those that are AWAITED: FIELD_INVALID. */
+  filter:
+    | EventFilter
+    | undefined;
+  /** Events a page: default 100; more than 1,000 are 1,000. */
+  pageSize: number;
+  /** Where to go on: the `next_page_token` of the former page. */
+  pageToken: string;
+}
+
+/** A page of what was found. */
+export interface SearchEventsResponse {
+  /** The events: those first whose ids the text is, then newest first. */
+  hits: SearchHit[];
+  /** Token of the next page; empty at the end. */
+  nextPageToken: string;
+  /** Everything from the newest event down to this position has been looked at, by this page and those before it. */
+  searchedTo: bigint;
+  /** When the event there was created, or the next one that is stored; absent if there is none. */
+  searchedToTime:
+    | Timestamp
+    | undefined;
+  /** The filter in force, if the request has one. */
+  filter: EventFilter | undefined;
+}
+
+/** An event that has the text. */
+export interface SearchHit {
+  /** The event without its payload, which GetEvent returns. */
+  event:
+    | Event
+    | undefined;
+  /** Where it has the text: each field once, the payload last. */
+  matches: SearchMatch[];
+}
+
+/** A place in an event where the text stands. */
+export interface SearchMatch {
+  /** The field of Event, such as `topic` or `payload`; of a map or message with the member, such as `properties.color`. */
+  field: string;
+  /** The first place in it, with at most 60 bytes before and after it: whole characters, white space as one space. What cannot be read ends it. */
+  excerpt: string;
 }
 
 function createBaseGetServerInfoRequest(): GetServerInfoRequest {
@@ -2114,6 +2163,457 @@ export const EventStats: MessageFns<EventStats> = {
   },
 };
 
+function createBaseSearchEventsRequest(): SearchEventsRequest {
+  return { query: "", filter: undefined, pageSize: 0, pageToken: "" };
+}
+
+export const SearchEventsRequest: MessageFns<SearchEventsRequest> = {
+  encode(message: SearchEventsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.query !== "") {
+      writer.uint32(10).string(message.query);
+    }
+    if (message.filter !== undefined) {
+      EventFilter.encode(message.filter, writer.uint32(18).fork()).join();
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(24).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(34).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SearchEventsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSearchEventsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.query = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.filter = EventFilter.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SearchEventsRequest {
+    return {
+      query: isSet(object.query) ? globalThis.String(object.query) : "",
+      filter: isSet(object.filter) ? EventFilter.fromJSON(object.filter) : undefined,
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: SearchEventsRequest): unknown {
+    const obj: any = {};
+    if (message.query !== "") {
+      obj.query = message.query;
+    }
+    if (message.filter !== undefined) {
+      obj.filter = EventFilter.toJSON(message.filter);
+    }
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SearchEventsRequest>): SearchEventsRequest {
+    return SearchEventsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SearchEventsRequest>): SearchEventsRequest {
+    const message = createBaseSearchEventsRequest();
+    message.query = object.query ?? "";
+    message.filter = (object.filter !== undefined && object.filter !== null)
+      ? EventFilter.fromPartial(object.filter)
+      : undefined;
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseSearchEventsResponse(): SearchEventsResponse {
+  return { hits: [], nextPageToken: "", searchedTo: 0n, searchedToTime: undefined, filter: undefined };
+}
+
+export const SearchEventsResponse: MessageFns<SearchEventsResponse> = {
+  encode(message: SearchEventsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.hits) {
+      SearchHit.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    if (message.searchedTo !== 0n) {
+      if (BigInt.asUintN(64, message.searchedTo) !== message.searchedTo) {
+        throw new globalThis.Error("value provided for field message.searchedTo of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.searchedTo);
+    }
+    if (message.searchedToTime !== undefined) {
+      Timestamp.encode(message.searchedToTime, writer.uint32(34).fork()).join();
+    }
+    if (message.filter !== undefined) {
+      EventFilter.encode(message.filter, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SearchEventsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSearchEventsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.hits.push(SearchHit.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.searchedTo = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.searchedToTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.filter = EventFilter.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SearchEventsResponse {
+    return {
+      hits: globalThis.Array.isArray(object?.hits) ? object.hits.map((e: any) => SearchHit.fromJSON(e)) : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+      searchedTo: isSet(object.searchedTo)
+        ? BigInt(object.searchedTo)
+        : isSet(object.searched_to)
+        ? BigInt(object.searched_to)
+        : 0n,
+      searchedToTime: isSet(object.searchedToTime)
+        ? fromJsonTimestamp(object.searchedToTime)
+        : isSet(object.searched_to_time)
+        ? fromJsonTimestamp(object.searched_to_time)
+        : undefined,
+      filter: isSet(object.filter) ? EventFilter.fromJSON(object.filter) : undefined,
+    };
+  },
+
+  toJSON(message: SearchEventsResponse): unknown {
+    const obj: any = {};
+    if (message.hits?.length) {
+      obj.hits = message.hits.map((e) => SearchHit.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    if (message.searchedTo !== 0n) {
+      obj.searchedTo = message.searchedTo.toString();
+    }
+    if (message.searchedToTime !== undefined) {
+      obj.searchedToTime = fromTimestamp(message.searchedToTime).toISOString();
+    }
+    if (message.filter !== undefined) {
+      obj.filter = EventFilter.toJSON(message.filter);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SearchEventsResponse>): SearchEventsResponse {
+    return SearchEventsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SearchEventsResponse>): SearchEventsResponse {
+    const message = createBaseSearchEventsResponse();
+    message.hits = object.hits?.map((e) => SearchHit.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    message.searchedTo = (object.searchedTo !== undefined && object.searchedTo !== null)
+      ? BigInt(object.searchedTo)
+      : 0n;
+    message.searchedToTime = (object.searchedToTime !== undefined && object.searchedToTime !== null)
+      ? Timestamp.fromPartial(object.searchedToTime)
+      : undefined;
+    message.filter = (object.filter !== undefined && object.filter !== null)
+      ? EventFilter.fromPartial(object.filter)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSearchHit(): SearchHit {
+  return { event: undefined, matches: [] };
+}
+
+export const SearchHit: MessageFns<SearchHit> = {
+  encode(message: SearchHit, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.event !== undefined) {
+      Event.encode(message.event, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.matches) {
+      SearchMatch.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SearchHit {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSearchHit();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.event = Event.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.matches.push(SearchMatch.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SearchHit {
+    return {
+      event: isSet(object.event) ? Event.fromJSON(object.event) : undefined,
+      matches: globalThis.Array.isArray(object?.matches) ? object.matches.map((e: any) => SearchMatch.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: SearchHit): unknown {
+    const obj: any = {};
+    if (message.event !== undefined) {
+      obj.event = Event.toJSON(message.event);
+    }
+    if (message.matches?.length) {
+      obj.matches = message.matches.map((e) => SearchMatch.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SearchHit>): SearchHit {
+    return SearchHit.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SearchHit>): SearchHit {
+    const message = createBaseSearchHit();
+    message.event = (object.event !== undefined && object.event !== null) ? Event.fromPartial(object.event) : undefined;
+    message.matches = object.matches?.map((e) => SearchMatch.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseSearchMatch(): SearchMatch {
+  return { field: "", excerpt: "" };
+}
+
+export const SearchMatch: MessageFns<SearchMatch> = {
+  encode(message: SearchMatch, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.field !== "") {
+      writer.uint32(10).string(message.field);
+    }
+    if (message.excerpt !== "") {
+      writer.uint32(18).string(message.excerpt);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SearchMatch {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSearchMatch();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.field = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.excerpt = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SearchMatch {
+    return {
+      field: isSet(object.field) ? globalThis.String(object.field) : "",
+      excerpt: isSet(object.excerpt) ? globalThis.String(object.excerpt) : "",
+    };
+  },
+
+  toJSON(message: SearchMatch): unknown {
+    const obj: any = {};
+    if (message.field !== "") {
+      obj.field = message.field;
+    }
+    if (message.excerpt !== "") {
+      obj.excerpt = message.excerpt;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SearchMatch>): SearchMatch {
+    return SearchMatch.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SearchMatch>): SearchMatch {
+    const message = createBaseSearchMatch();
+    message.field = object.field ?? "";
+    message.excerpt = object.excerpt ?? "";
+    return message;
+  },
+};
+
 /** For whoever runs the server, and looks for what is in it. */
 export type AdminServiceDefinition = typeof AdminServiceDefinition;
 export const AdminServiceDefinition = {
@@ -2152,6 +2652,32 @@ export const AdminServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * Finds events by what stands in them, newest first, in pages: in ids, names, properties, description and payload.
+     *
+     * The text is itself, never a pattern. It is found anywhere in `topic`, `stream`, `issuer`, `to`, `reply_to`, `subject`, `tag`, `entity_type`,
+     * `organization`, `unit`, `system`, `trigger`, `awaited_by`, `invalidation_reason`, `properties`, `description` and `payload`: letters of
+     * ASCII in either case, everything else byte for byte, never normalised. In a JSON payload it is found as clients may have escaped it, in
+     * any other one as the bytes of its UTF-8. As the whole of `session_id`, `correlation_id` or `caused_by` it is found as well.
+     *
+     * An event whose id or message id it is comes first, at once, wherever it lies. Everything else is looked for event by event: a page looks at
+     * no more than 20,000 events, 16 MiB of payloads that are longer than a KiB, and for 8 s, the wait for its turns included, or until half a
+     * second before the call's deadline. So a page may be short or empty and still carry `next_page_token`; `searched_to` says how far it came.
+     * Searches take turns, few at a time: bound them by topics, streams or times.
+     *
+     * What is awaited is not found but by ListEvents.
+     *
+     * Errors: INVALID_ARGUMENT (FIELD_INVALID, PAGE_TOKEN_INVALID); FAILED_PRECONDITION (POSITION_BEYOND_HEAD); RESOURCE_EXHAUSTED
+     * (SEARCH_TOO_WIDE) where the time was over before it had a turn: repeat it; UNAVAILABLE (STORAGE_UNAVAILABLE).
+     */
+    searchEvents: {
+      name: "SearchEvents",
+      requestType: SearchEventsRequest as typeof SearchEventsRequest,
+      requestStream: false,
+      responseType: SearchEventsResponse as typeof SearchEventsResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
@@ -2177,6 +2703,28 @@ export interface AdminServiceImplementation<CallContextExt = {}> {
    * or a context, or set `top_streams` to 0.
    */
   getStats(request: GetStatsRequest, context: CallContext & CallContextExt): Promise<DeepPartial<GetStatsResponse>>;
+  /**
+   * Finds events by what stands in them, newest first, in pages: in ids, names, properties, description and payload.
+   *
+   * The text is itself, never a pattern. It is found anywhere in `topic`, `stream`, `issuer`, `to`, `reply_to`, `subject`, `tag`, `entity_type`,
+   * `organization`, `unit`, `system`, `trigger`, `awaited_by`, `invalidation_reason`, `properties`, `description` and `payload`: letters of
+   * ASCII in either case, everything else byte for byte, never normalised. In a JSON payload it is found as clients may have escaped it, in
+   * any other one as the bytes of its UTF-8. As the whole of `session_id`, `correlation_id` or `caused_by` it is found as well.
+   *
+   * An event whose id or message id it is comes first, at once, wherever it lies. Everything else is looked for event by event: a page looks at
+   * no more than 20,000 events, 16 MiB of payloads that are longer than a KiB, and for 8 s, the wait for its turns included, or until half a
+   * second before the call's deadline. So a page may be short or empty and still carry `next_page_token`; `searched_to` says how far it came.
+   * Searches take turns, few at a time: bound them by topics, streams or times.
+   *
+   * What is awaited is not found but by ListEvents.
+   *
+   * Errors: INVALID_ARGUMENT (FIELD_INVALID, PAGE_TOKEN_INVALID); FAILED_PRECONDITION (POSITION_BEYOND_HEAD); RESOURCE_EXHAUSTED
+   * (SEARCH_TOO_WIDE) where the time was over before it had a turn: repeat it; UNAVAILABLE (STORAGE_UNAVAILABLE).
+   */
+  searchEvents(
+    request: SearchEventsRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<SearchEventsResponse>>;
 }
 
 export interface AdminServiceClient<CallOptionsExt = {}> {
@@ -2201,6 +2749,28 @@ export interface AdminServiceClient<CallOptionsExt = {}> {
    * or a context, or set `top_streams` to 0.
    */
   getStats(request: DeepPartial<GetStatsRequest>, options?: CallOptions & CallOptionsExt): Promise<GetStatsResponse>;
+  /**
+   * Finds events by what stands in them, newest first, in pages: in ids, names, properties, description and payload.
+   *
+   * The text is itself, never a pattern. It is found anywhere in `topic`, `stream`, `issuer`, `to`, `reply_to`, `subject`, `tag`, `entity_type`,
+   * `organization`, `unit`, `system`, `trigger`, `awaited_by`, `invalidation_reason`, `properties`, `description` and `payload`: letters of
+   * ASCII in either case, everything else byte for byte, never normalised. In a JSON payload it is found as clients may have escaped it, in
+   * any other one as the bytes of its UTF-8. As the whole of `session_id`, `correlation_id` or `caused_by` it is found as well.
+   *
+   * An event whose id or message id it is comes first, at once, wherever it lies. Everything else is looked for event by event: a page looks at
+   * no more than 20,000 events, 16 MiB of payloads that are longer than a KiB, and for 8 s, the wait for its turns included, or until half a
+   * second before the call's deadline. So a page may be short or empty and still carry `next_page_token`; `searched_to` says how far it came.
+   * Searches take turns, few at a time: bound them by topics, streams or times.
+   *
+   * What is awaited is not found but by ListEvents.
+   *
+   * Errors: INVALID_ARGUMENT (FIELD_INVALID, PAGE_TOKEN_INVALID); FAILED_PRECONDITION (POSITION_BEYOND_HEAD); RESOURCE_EXHAUSTED
+   * (SEARCH_TOO_WIDE) where the time was over before it had a turn: repeat it; UNAVAILABLE (STORAGE_UNAVAILABLE).
+   */
+  searchEvents(
+    request: DeepPartial<SearchEventsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<SearchEventsResponse>;
 }
 
 function floatToJson(value: number | null | undefined): number | string | null | undefined {

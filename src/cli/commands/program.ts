@@ -6,6 +6,7 @@ import { describeFailure, ExitCode, exitCodeOf, Unread, UsageError, unwritable }
 import type { CliDeps } from '../deps.js';
 import { argumentProblem } from '../text/arguments.js';
 import { infoCommand } from './admin/info.js';
+import { searchCommand } from './admin/search.js';
 import { statsCommand } from './admin/stats.js';
 import { cawinsCommand } from './cawins/cawins.js';
 import { ackCommand } from './consumers/ack.js';
@@ -40,6 +41,7 @@ const COMMANDS = [
     readCommand,
     getCommand,
     tailCommand,
+    searchCommand,
     subscribeCommand,
     ackCommand,
     rejectCommand,

@@ -1,14 +1,20 @@
-// AdminService: tells of the server, and what was counted.
+// AdminService: tells of the server and of what was counted, and finds events.
 
+import type { CallContext } from 'nice-grpc';
 import type {
   GetServerInfoResponse,
   GetStatsRequest,
   GetStatsResponse,
+  SearchEventsRequest,
 } from '../../../generated/madeleine/v1/admin_service.js';
 import type { ServerInfo } from '../../engine/admin/server-info.js';
 import type { Statistics } from '../../engine/statistics/statistics.js';
 import type { Clock } from '../../lib/clock.js';
 import type { Millis } from '../../units.js';
+import { encoded, type MethodCodec } from '../wire/definitions.js';
+import { decodeSearchEvents } from '../wire/filter-decoders.js';
+import { callerOf } from '../wire/wire.js';
+import type { SearchCalls } from './search-calls.js';
 import { type Component, type ServerIdentity, serverInfoToWire } from './server-info-wire.js';
 import { statsFromWire, statsToWire } from './stats-wire.js';
 
@@ -18,9 +24,14 @@ export interface AdminServiceOptions {
   readonly startedMs: Millis;
   readonly components: () => readonly Component[];
   readonly info: ServerInfo;
+  readonly searches: SearchCalls;
   readonly statistics: Statistics;
   readonly clock: Clock;
 }
+
+export const ADMIN_CODECS: Readonly<Record<string, MethodCodec>> = {
+  searchEvents: { decode: decodeSearchEvents, ...encoded },
+};
 
 export class AdminService {
   readonly #options: AdminServiceOptions;
@@ -42,5 +53,9 @@ export class AdminService {
 
   async getStats(request: GetStatsRequest): Promise<GetStatsResponse> {
     return statsToWire(await this.#options.statistics.stats(statsFromWire(request)));
+  }
+
+  searchEvents(request: SearchEventsRequest, { signal, peer }: CallContext): Promise<Uint8Array> {
+    return this.#options.searches.search(request, { signal, caller: callerOf(peer) });
   }
 }

@@ -1,5 +1,6 @@
 // Decoders of the requests that select events by properties or by a description.
 
+import { SearchEventsRequest } from '../../../generated/madeleine/v1/admin_service.js';
 import {
   CreateConsumerRequest,
   FetchRequest,
@@ -24,6 +25,7 @@ const CONSUMER_DESCRIPTION = 8;
 
 export const decodeListEvents = repairedDecode(ListEventsRequest, ofFilter(1));
 export const decodeWatchEvents = repairedDecode(WatchEventsRequest, ofFilter(4));
+export const decodeSearchEvents = repairedDecode(SearchEventsRequest, ofFilter(2));
 export const decodeReadEvents = repairedDecode(ReadEventsRequest, [
   ...ofFilter(15),
   {

@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { SearchEventsRequest } from '../../../generated/madeleine/v1/admin_service.js';
 import { CheckOrWaitRequest, CreateCawinRequest } from '../../../generated/madeleine/v1/cawin_service.js';
 import { ConsumerSettings, FetchRequest, Verdict } from '../../../generated/madeleine/v1/consumer_service.js';
 import {
@@ -289,6 +290,18 @@ const LARGEST: Readonly<Record<string, () => Promise<unknown>>> = {
     return suite.client.streams.transferStream({ stream, owner, newOwner });
   },
   'AdminService/GetStats': () => suite.client.admin.getStats({ context: 'all', topTopics: 1_000, topStreams: 100 }),
+  'AdminService/SearchEvents': async () => {
+    const topic = fresh('searched');
+    const events = Array.from({ length: 100 }, () =>
+      requestOf({ ...ENVELOPE, ...NAMES, topic, properties: PROPERTIES, payload: bytesPayload('1') }),
+    );
+    for (let n = 0; n < 4; n += 1) await suite.client.events.pushEvents({ events });
+    const request = SearchEventsRequest.fromPartial({ query: 'p', filter: { topics: [topic] }, pageSize: 1_000 });
+    const page = await suite.client.admin.searchEvents(request);
+    expect(page.hits.length).toBeGreaterThan(100);
+    expect(page.nextPageToken).not.toBe('');
+    return page;
+  },
   'StreamService/ListStreams': () => suite.client.streams.listStreams({ pageSize: 1_000 }),
   'TopicService/RegisterTopic': () => topic(),
   'TopicService/GetTopic': async () => suite.client.topics.getTopic({ name: await topic() }),

@@ -161,6 +161,7 @@ const BASES: Readonly<Record<string, () => Tree | Promise<Tree>>> = {
   'AdminService/GetServerInfo': () => ({}),
   'StreamService/TransferStream': async () => ({ stream: await newStream(), owner: 'shop', new_owner: 'web' }),
   'AdminService/GetStats': () => ({ first_day: '2026-11-01', last_day: '2026-11-30' }),
+  'AdminService/SearchEvents': () => ({ query: 'x' }),
   'TopicService/RegisterTopic': () => ({ name: newName(), settings: { description_paths: ['/order/id', '/state'] } }),
   'TopicService/GetTopic': () => ({ name: 'orders' }),
   'TopicService/ListTopics': () => ({}),

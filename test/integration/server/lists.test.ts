@@ -3,6 +3,7 @@
 
 import { createConnection } from 'mysql2/promise';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { SearchEventsRequest, SearchEventsResponse } from '../../../generated/madeleine/v1/admin_service.js';
 import { ListAttemptsResponse, ListCawinsResponse } from '../../../generated/madeleine/v1/cawin_service.js';
 import {
   ConsumerSettings,
@@ -138,11 +139,25 @@ async function events(request: object) {
   );
 }
 
+async function found(request: object) {
+  const answer = await suite.client.admin.searchEvents(SearchEventsRequest.fromPartial(request));
+  return listed(
+    answer,
+    answer.hits.map(({ event }) => event?.id),
+    SearchEventsResponse,
+  );
+}
+
 const names = (items: readonly { readonly name: string }[]) => items.map(({ name }) => name);
 const filter = { context: CONTEXT };
 const awaited = { ...filter, statuses: [AWAITED] };
 
 const LISTS: readonly ListCall[] = [
+  {
+    name: 'SearchEvents',
+    list: (p) => found({ query: 'LISTER', filter, ...p }),
+    other: (p) => found({ query: 'lister', filter, ...p }),
+  },
   { name: 'ListStreams', list: (p) => streams(CONTEXT, p), other: (p) => streams('all', p) },
   { name: 'ListTopics', list: (p) => topics(CONTEXT, { namePrefix: 't', ...p }), other: (p) => topics('all', p) },
   { name: 'ListShapes', list: (p) => shapes(SHAPES_CONTEXT, p), other: (p) => shapes('all', p) },
@@ -250,7 +265,7 @@ beforeAll(async () => {
 
 describe('a list', () => {
   it('is tried by every call that has pages', () => {
-    const paged = new Descriptors().methods.filter(({ name }) => name.includes('/List')).map(({ name }) => name);
+    const paged = new Descriptors().methods.filter(({ name }) => /\/(List|Search)/.test(name)).map(({ name }) => name);
     const tried = new Set(LISTS.map(({ name }) => name.split(/[ ,]/)[0]));
     expect(paged.map((name) => name.split('/')[1]).sort()).toEqual([...tried].sort());
   });

@@ -39,7 +39,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'domain/waits': 'domain domain/events',
 
   // What runs: the parts that wait, read, commit and call, over ports.
-  'engine/admin': 'engine/log lib storage/ports',
+  'engine/admin': 'domain domain/events engine/log lib storage/ports',
   'engine/cawins': `domain domain/cawins domain/events domain/waits engine/cawins/callback-sender engine/group
     engine/log lib storage/ports telemetry`,
   'engine/cawins/callback-sender': 'domain/events',
@@ -99,7 +99,8 @@ export const HOUSE: Readonly<Record<string, string>> = {
     'domain/cawins engine/cawins/callback-sender lib outbound/attempt outbound/connection outbound/guard',
 
   // The contract for others to call.
-  'grpc/admin': 'domain domain/statistics engine/admin engine/statistics generated grpc/wire lib storage/ports',
+  'grpc/admin': `domain domain/events domain/statistics engine/admin engine/log engine/statistics generated grpc/events
+    grpc/wire lib storage/ports`,
   'grpc/cawins': `domain domain/cawins domain/events domain/json engine/cawins engine/group engine/log engine/waits
     generated grpc/events grpc/wire`,
   'grpc/consumers': `domain domain/consumers domain/consumers/managed domain/consumers/settings domain/events domain/json engine/consumers engine/consumers/named
@@ -118,7 +119,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   cli: 'config',
   'cli/commands': `cli cli/commands/admin cli/commands/cawins cli/commands/consumers cli/commands/events cli/commands/rpc cli/commands/server
     cli/commands/topics cli/commands/waits cli/connection cli/text lib`,
-  'cli/commands/admin': 'cli cli/connection cli/text generated',
+  'cli/commands/admin': 'cli cli/connection cli/text generated lib',
   'cli/commands/cawins': 'cli cli/commands/events cli/connection cli/text generated lib',
   'cli/commands/consumers': 'cli cli/commands/filters cli/connection cli/text domain/events generated lib',
   'cli/commands/events': 'cli cli/commands/filters cli/connection cli/text domain domain/events generated lib',

@@ -9,6 +9,7 @@ import { EventServiceDefinition } from '../../../generated/madeleine/v1/event_se
 import { StreamServiceDefinition } from '../../../generated/madeleine/v1/stream_service.js';
 import { TopicServiceDefinition } from '../../../generated/madeleine/v1/topic_service.js';
 import type { MadeleineError } from '../../../src/domain/errors.js';
+import { ADMIN_CODECS } from '../../../src/grpc/admin/admin-service.js';
 import { CAWIN_CODECS } from '../../../src/grpc/cawins/cawin-service.js';
 import { consumerCodecs } from '../../../src/grpc/consumers/consumer-service.js';
 import { eventCodecs } from '../../../src/grpc/events/event-service.js';
@@ -151,7 +152,7 @@ const SERVICES = [
   [CawinServiceDefinition, CAWIN_CODECS],
   [StreamServiceDefinition, {}],
   [TopicServiceDefinition, {}],
-  [AdminServiceDefinition, {}],
+  [AdminServiceDefinition, ADMIN_CODECS],
 ] as const satisfies readonly (readonly [unknown, Readonly<Record<string, MethodCodec>>])[];
 
 /** The method as the server registers it. */
