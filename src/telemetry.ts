@@ -19,11 +19,76 @@ export class AskedGauge {
   }
 }
 
+interface Cell {
+  count: number;
+}
+
+/** Names that a NamedCounter has series of its own for. */
+const MAX_NAMED = 100;
+/** The name of the series of all others: no context has the empty name, so that it is nobody's. */
+const OTHERS = { context: '', name: 'other' };
+
+/**
+ * Counts by names that clients make up, in their contexts: the first hundred have a series each, all others are counted in one. To
+ * count costs no more than to find the name; series are made when somebody looks.
+ */
+export class NamedCounter {
+  readonly #contexts = new Map<string, Map<string, Cell>>();
+  readonly #others: Cell = { count: 0 };
+  #named = 0;
+
+  constructor(
+    registry: Registry,
+    options: { readonly name: string; readonly help: string; readonly labelNames: readonly ['context', string] },
+  ) {
+    const [, label] = options.labelNames;
+    const counter: Counter = new Counter({
+      ...options,
+      registers: [registry],
+      collect: () => {
+        counter.reset();
+        for (const { context, name, count } of this.#counts()) counter.inc({ context, [label]: name }, count);
+      },
+    });
+  }
+
+  inc(context: string, name: string): void {
+    const cell = this.#contexts.get(context)?.get(name) ?? this.#added(context, name);
+    cell.count += 1;
+  }
+
+  #added(context: string, name: string): Cell {
+    if (this.#named === MAX_NAMED) return this.#others;
+    this.#named += 1;
+    const cell = { count: 0 };
+    const names = this.#contexts.get(context) ?? new Map<string, Cell>();
+    this.#contexts.set(context, names.set(name, cell));
+    return cell;
+  }
+
+  *#counts(): Generator<{ readonly context: string; readonly name: string; readonly count: number }> {
+    for (const [context, names] of this.#contexts)
+      for (const [name, { count }] of names) yield { context, name, count };
+    if (this.#others.count > 0) yield { ...OTHERS, count: this.#others.count };
+  }
+}
+
 /** The metrics of one instance. Names are public: dashboards rely on them. */
 export class Metrics {
   readonly registry = new Registry();
   /** Events by what their push did: occurred, duplicate, or refused with a reason. */
   readonly pushes = this.#counter('madeleine_pushes_total', 'Events pushed, by outcome.', ['outcome']);
+  /** Events that occurred, by topic and by stream. */
+  readonly topicEvents = new NamedCounter(this.registry, {
+    name: 'madeleine_topic_events_total',
+    help: 'Events that this instance committed, by topic.',
+    labelNames: ['context', 'topic'],
+  });
+  readonly streamEvents = new NamedCounter(this.registry, {
+    name: 'madeleine_stream_events_total',
+    help: 'Events that this instance committed, by stream.',
+    labelNames: ['context', 'stream'],
+  });
   readonly groupSize = new Histogram({
     name: 'madeleine_group_events',
     help: 'Events in a committed group.',

@@ -38,6 +38,7 @@ import { type GroupCommitter, GroupFailure } from '../../storage/ports/log-stora
 import type { Logger, Metrics } from '../../telemetry.js';
 import type { Millis } from '../../units.js';
 import type { LogTail } from '../log/log-tail.js';
+import { countEvent } from './event-counts.js';
 import { type Admissible, GroupAdmission } from './group-admission.js';
 import type { ShapeCatalogCache } from './shape-catalog-cache.js';
 
@@ -380,6 +381,7 @@ export class GroupCommit {
       metrics.groupSize.observe(entries.length);
       metrics.commitSeconds.observe((now - startedAt) / 1000);
       tail.publish(entries.map(({ entry }) => entry));
+      for (const { entry } of entries) countEvent(metrics, entry);
     }
     group.members.forEach((waiting, index) => {
       const outcome = withCawins(plan.outcomes[index] as UnitOutcome, made);

@@ -117,11 +117,13 @@ describe('HTTP', () => {
   });
 
   it('counts calls, pushes, groups, the tail and consumers', async () => {
-    await suite.client.events.pushEvent({ event: newEvent({ topic: 'metrics' }) });
+    await suite.client.events.pushEvent({ event: newEvent({ topic: 'metrics', stream: 'say "hi"' }) });
     await suite.client.consumers.fetch({ consumer: 'metered', limit: 1 });
     const patterns = [
       /^grpc_server_handled_total\{.*grpc_method="PushEvent".*grpc_code="OK"\} \d+$/,
       /^madeleine_pushes_total\{outcome="occurred"\} [1-9]\d*$/,
+      /^madeleine_topic_events_total\{context="default",topic="metrics"\} 1$/,
+      /^madeleine_stream_events_total\{context="default",stream="say \\"hi\\""\} 1$/,
       /^madeleine_group_events_count [1-9]\d*$/,
       /^madeleine_group_commit_seconds_sum \d/,
       /^madeleine_tail_position [1-9]\d*$/,
