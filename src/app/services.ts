@@ -11,12 +11,15 @@ import { CheckOrWait } from '../engine/cawins/check-or-wait.js';
 import type { Consumers } from '../engine/consumers/consumers.js';
 import { EditedReplays } from '../engine/consumers/parked/edited-replays.js';
 import { ParkedListing } from '../engine/consumers/parked/parked-listing.js';
+import { PassedConsumers } from '../engine/consumers/passed/passed-consumers.js';
 import { PlaceListing } from '../engine/consumers/places/place-listing.js';
+import { EventPlaces } from '../engine/log/event-places.js';
 import { StreamDirectory } from '../engine/log/stream-directory.js';
 import type { Statistics } from '../engine/statistics/statistics.js';
 import { ExplainWait } from '../engine/waits/explain-wait.js';
 import { ADMIN_CODECS } from '../grpc/admin/admin-service.js';
 import { CAWIN_CODECS, CawinService } from '../grpc/cawins/cawin-service.js';
+import { ConsumerListing } from '../grpc/consumers/consumer-listing.js';
 import { ConsumerService, consumerCodecs } from '../grpc/consumers/consumer-service.js';
 import { ParkedCalls } from '../grpc/consumers/parked-calls.js';
 import { PlaceCalls } from '../grpc/consumers/place-calls.js';
@@ -32,6 +35,7 @@ import { Outgoing } from '../grpc/wire/outgoing.js';
 import { MysqlConsumerStore } from '../storage/mysql/consumers/consumer-store.js';
 import { MysqlParkedStore } from '../storage/mysql/consumers/parked-store.js';
 import { MysqlPlaceStore } from '../storage/mysql/consumers/place-store.js';
+import { MysqlEventPlaceStore } from '../storage/mysql/log/event-place-store.js';
 import { MysqlStreamStore } from '../storage/mysql/log/stream-store.js';
 import type { Instance } from '../storage/ports/log-storage.js';
 import { adminService } from './admin.js';
@@ -90,8 +94,14 @@ function eventService(options: ServicesOptions, outgoing: Outgoing): EventServic
     paced: log.paced,
     callers: log.callers,
     limits: pushLimits(options),
+    passed: passedConsumers(options),
     draining,
   });
+}
+
+function passedConsumers({ handle, log, consumers }: ServicesOptions): PassedConsumers {
+  const store = new MysqlConsumerStore(handle);
+  return new PassedConsumers({ store, offsetOf: (key) => consumers.offsetOf(key), slices: log.slices });
 }
 
 function streamService({ handle, log, events }: ServicesOptions): StreamService {
@@ -107,7 +117,7 @@ function topicService({ log, events }: ServicesOptions): TopicService {
 
 function consumerService(options: ServicesOptions, outgoing: Outgoing): ConsumerService {
   const { surroundings, log, consumers, encoder } = options;
-  const calls = { parked: parkedCalls(options), places: placeCalls(options) };
+  const calls = { parked: parkedCalls(options), places: placeCalls(options), listing: consumerListing(options) };
   return new ConsumerService({ consumers, source: log.reader, encoder, outgoing, ...calls, clock: surroundings.clock });
 }
 
@@ -115,6 +125,19 @@ function placeCalls({ handle, log, consumers }: ServicesOptions): PlaceCalls {
   const store = new MysqlConsumerStore(handle);
   const listing = new PlaceListing({ store, placeStore: new MysqlPlaceStore(handle) });
   return new PlaceCalls({ consumers, listing, source: log.reader });
+}
+
+function consumerListing(options: ServicesOptions): ConsumerListing {
+  const { handle, log, consumers, events } = options;
+  const { names, durableReads, tail, reader: source } = log;
+  const placeStore = new MysqlEventPlaceStore({ database: handle.database, names });
+  return new ConsumerListing({
+    consumers,
+    passed: passedConsumers(options),
+    events: events.queries,
+    places: new EventPlaces({ store: placeStore, durableReads, tail }),
+    source,
+  });
 }
 
 function parkedCalls(options: ServicesOptions): ParkedCalls {

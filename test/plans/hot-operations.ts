@@ -504,6 +504,18 @@ export const HOT_OPERATIONS: readonly HotOperation[] = [
     run: ({ consumers }: Storage, { row }: Place) => consumers.list({ context, limit: FEW, after: consumer(row / 15) }),
   })),
   {
+    of: 'MysqlConsumerStore.list',
+    what: 'of a context and of all',
+    atMost: 3 * FEW,
+    run: ({ consumers }, { row }) =>
+      consumers.list({ context: 'default', withAll: true, limit: FEW, after: consumer(row / 15) }),
+  },
+  {
+    of: 'MysqlConsumerStore.acked',
+    atMost: 2 * FEW,
+    run: ({ consumers }, { row }) => consumers.acked(many(FEW, (row % 10_000) + 5)),
+  },
+  {
     of: 'MysqlConsumerStore.countParked',
     atMost: 3 * FEW,
     run: ({ consumers }, { row }) => consumers.countParked(many(FEW, (row % 10_000) + 5)),

@@ -385,4 +385,21 @@ describe('consumer store', () => {
       ),
     ).toEqual(['PRIMARY']);
   });
+
+  it('lists consumers of all beside those of a context, and tells what is done above offsets', async () => {
+    const context = `listed ${++count}`;
+    const own = await create({ context, name: 'own' });
+    await create({ context: `${context} beside`, name: 'elsewhere' });
+    const everywhere = await create({ context: 'all', name: context });
+    const listed = await store.list({ context, withAll: true, limit: 1_000 });
+    expect(listed.map(({ id }) => id).filter((id) => id >= own.id)).toEqual([everywhere.id, own.id]);
+    expect((await store.list({ context, limit: 10 })).map(({ id }) => id)).toEqual([own.id]);
+    const { hold } = await acquire(own);
+    const acked = Uint8Array.of(1, 2, 3);
+    await store.flush([write(hold, { acked })]);
+    expect([...(await store.acked([own.id, everywhere.id]))].map(([id, bytes]) => [id, [...bytes]])).toEqual([
+      [own.id, [1, 2, 3]],
+    ]);
+    expect(await store.acked([])).toEqual(new Map());
+  });
 });

@@ -972,6 +972,18 @@ export interface ListConsumersRequest {
   pageSize: number;
   /** Where to go on: the `next_page_token` of the former page. */
   pageToken: string;
+  /**
+   * Only consumers that get events of this stream: those of the context and of `all` whose filter names it, or names no stream, whatever
+   * else it selects. With context `all`: of every context. The stream need not exist.
+   */
+  stream: string;
+  /**
+   * Only consumers that have passed this event, by any of its ids: those of the context and of `all` that get it and have acknowledged,
+   * skipped or parked it, or began after it. One that gets only its withdrawal has passed it with that. Nobody has passed what
+   * is awaited. Unknown: NOT_FOUND (EVENT_UNKNOWN). With `stream`: both hold. Each page looks at 1,000 consumers, so it may be
+   * short, or empty, and still name a next one.
+   */
+  passedEventId: bigint;
 }
 
 /** A page of consumers. */
@@ -5951,7 +5963,7 @@ export const GetConsumerResponse: MessageFns<GetConsumerResponse> = {
 };
 
 function createBaseListConsumersRequest(): ListConsumersRequest {
-  return { context: "", namePrefix: "", pageSize: 0, pageToken: "" };
+  return { context: "", namePrefix: "", pageSize: 0, pageToken: "", stream: "", passedEventId: 0n };
 }
 
 export const ListConsumersRequest: MessageFns<ListConsumersRequest> = {
@@ -5967,6 +5979,15 @@ export const ListConsumersRequest: MessageFns<ListConsumersRequest> = {
     }
     if (message.pageToken !== "") {
       writer.uint32(34).string(message.pageToken);
+    }
+    if (message.stream !== "") {
+      writer.uint32(82).string(message.stream);
+    }
+    if (message.passedEventId !== 0n) {
+      if (BigInt.asUintN(64, message.passedEventId) !== message.passedEventId) {
+        throw new globalThis.Error("value provided for field message.passedEventId of type uint64 too large");
+      }
+      writer.uint32(88).uint64(message.passedEventId);
     }
     return writer;
   },
@@ -6016,6 +6037,22 @@ export const ListConsumersRequest: MessageFns<ListConsumersRequest> = {
             message.pageToken = reader.string();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.stream = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.passedEventId = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6046,6 +6083,12 @@ export const ListConsumersRequest: MessageFns<ListConsumersRequest> = {
         : isSet(object.page_token)
         ? globalThis.String(object.page_token)
         : "",
+      stream: isSet(object.stream) ? globalThis.String(object.stream) : "",
+      passedEventId: isSet(object.passedEventId)
+        ? BigInt(object.passedEventId)
+        : isSet(object.passed_event_id)
+        ? BigInt(object.passed_event_id)
+        : 0n,
     };
   },
 
@@ -6063,6 +6106,12 @@ export const ListConsumersRequest: MessageFns<ListConsumersRequest> = {
     if (message.pageToken !== "") {
       obj.pageToken = message.pageToken;
     }
+    if (message.stream !== "") {
+      obj.stream = message.stream;
+    }
+    if (message.passedEventId !== 0n) {
+      obj.passedEventId = message.passedEventId.toString();
+    }
     return obj;
   },
 
@@ -6075,6 +6124,10 @@ export const ListConsumersRequest: MessageFns<ListConsumersRequest> = {
     message.namePrefix = object.namePrefix ?? "";
     message.pageSize = object.pageSize ?? 0;
     message.pageToken = object.pageToken ?? "";
+    message.stream = object.stream ?? "";
+    message.passedEventId = (object.passedEventId !== undefined && object.passedEventId !== null)
+      ? BigInt(object.passedEventId)
+      : 0n;
     return message;
   },
 };

@@ -294,6 +294,8 @@ export interface ListEventsRequest {
   pageToken: string;
   /** How to return JSON payloads. */
   payloadEncoding: PayloadEncoding;
+  /** Tell of each event which consumers have passed it. A page then has 100 events at most. */
+  withConsumers: boolean;
 }
 
 /** A page of events. */
@@ -303,7 +305,30 @@ export interface ListEventsResponse {
   /** Token of the next page; empty at the end. */
   nextPageToken: string;
   /** The filter in force, if the request has one. */
-  filter: EventFilter | undefined;
+  filter:
+    | EventFilter
+    | undefined;
+  /** With `with_consumers`: the consumers that have passed each event, in the order of `events`. A server that is older answers none. */
+  consumers: EventConsumers[];
+}
+
+/**
+ * Consumers that have passed an event: consumers of its context and of `all` that get it and have acknowledged, skipped or parked it, or
+ * began after it. As stored, so perhaps some seconds old of consumers that another instance runs.
+ */
+export interface EventConsumers {
+  /** By context and name in byte order, at most 100. */
+  consumers: ConsumerName[];
+  /** There may be others: only 1,000 consumers are looked at, and only 100 are named; what withdraws an event is not held against descriptions. */
+  more: boolean;
+}
+
+/** What a consumer is called. */
+export interface ConsumerName {
+  /** Its context; `all`: it gets events of every context. */
+  context: string;
+  /** Its name. */
+  name: string;
 }
 
 /** Where to look. */
@@ -2083,7 +2108,14 @@ export const GetEventResponse: MessageFns<GetEventResponse> = {
 };
 
 function createBaseListEventsRequest(): ListEventsRequest {
-  return { filter: undefined, newestFirst: false, pageSize: 0, pageToken: "", payloadEncoding: 0 };
+  return {
+    filter: undefined,
+    newestFirst: false,
+    pageSize: 0,
+    pageToken: "",
+    payloadEncoding: 0,
+    withConsumers: false,
+  };
 }
 
 export const ListEventsRequest: MessageFns<ListEventsRequest> = {
@@ -2102,6 +2134,9 @@ export const ListEventsRequest: MessageFns<ListEventsRequest> = {
     }
     if (message.payloadEncoding !== 0) {
       writer.uint32(40).int32(message.payloadEncoding);
+    }
+    if (message.withConsumers !== false) {
+      writer.uint32(80).bool(message.withConsumers);
     }
     return writer;
   },
@@ -2159,6 +2194,14 @@ export const ListEventsRequest: MessageFns<ListEventsRequest> = {
             message.payloadEncoding = reader.int32() as any;
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.withConsumers = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2194,6 +2237,11 @@ export const ListEventsRequest: MessageFns<ListEventsRequest> = {
         : isSet(object.payload_encoding)
         ? payloadEncodingFromJSON(object.payload_encoding)
         : 0,
+      withConsumers: isSet(object.withConsumers)
+        ? globalThis.Boolean(object.withConsumers)
+        : isSet(object.with_consumers)
+        ? globalThis.Boolean(object.with_consumers)
+        : false,
     };
   },
 
@@ -2214,6 +2262,9 @@ export const ListEventsRequest: MessageFns<ListEventsRequest> = {
     if (message.payloadEncoding !== 0) {
       obj.payloadEncoding = payloadEncodingToJSON(message.payloadEncoding);
     }
+    if (message.withConsumers !== false) {
+      obj.withConsumers = message.withConsumers;
+    }
     return obj;
   },
 
@@ -2229,12 +2280,13 @@ export const ListEventsRequest: MessageFns<ListEventsRequest> = {
     message.pageSize = object.pageSize ?? 0;
     message.pageToken = object.pageToken ?? "";
     message.payloadEncoding = object.payloadEncoding ?? 0;
+    message.withConsumers = object.withConsumers ?? false;
     return message;
   },
 };
 
 function createBaseListEventsResponse(): ListEventsResponse {
-  return { events: [], nextPageToken: "", filter: undefined };
+  return { events: [], nextPageToken: "", filter: undefined, consumers: [] };
 }
 
 export const ListEventsResponse: MessageFns<ListEventsResponse> = {
@@ -2247,6 +2299,9 @@ export const ListEventsResponse: MessageFns<ListEventsResponse> = {
     }
     if (message.filter !== undefined) {
       EventFilter.encode(message.filter, writer.uint32(26).fork()).join();
+    }
+    for (const v of message.consumers) {
+      EventConsumers.encode(v!, writer.uint32(82).fork()).join();
     }
     return writer;
   },
@@ -2288,6 +2343,14 @@ export const ListEventsResponse: MessageFns<ListEventsResponse> = {
             message.filter = EventFilter.decode(reader, reader.uint32());
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.consumers.push(EventConsumers.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2309,6 +2372,9 @@ export const ListEventsResponse: MessageFns<ListEventsResponse> = {
         ? globalThis.String(object.next_page_token)
         : "",
       filter: isSet(object.filter) ? EventFilter.fromJSON(object.filter) : undefined,
+      consumers: globalThis.Array.isArray(object?.consumers)
+        ? object.consumers.map((e: any) => EventConsumers.fromJSON(e))
+        : [],
     };
   },
 
@@ -2323,6 +2389,9 @@ export const ListEventsResponse: MessageFns<ListEventsResponse> = {
     if (message.filter !== undefined) {
       obj.filter = EventFilter.toJSON(message.filter);
     }
+    if (message.consumers?.length) {
+      obj.consumers = message.consumers.map((e) => EventConsumers.toJSON(e));
+    }
     return obj;
   },
 
@@ -2336,6 +2405,179 @@ export const ListEventsResponse: MessageFns<ListEventsResponse> = {
     message.filter = (object.filter !== undefined && object.filter !== null)
       ? EventFilter.fromPartial(object.filter)
       : undefined;
+    message.consumers = object.consumers?.map((e) => EventConsumers.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseEventConsumers(): EventConsumers {
+  return { consumers: [], more: false };
+}
+
+export const EventConsumers: MessageFns<EventConsumers> = {
+  encode(message: EventConsumers, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.consumers) {
+      ConsumerName.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.more !== false) {
+      writer.uint32(16).bool(message.more);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EventConsumers {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEventConsumers();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.consumers.push(ConsumerName.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.more = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): EventConsumers {
+    return {
+      consumers: globalThis.Array.isArray(object?.consumers)
+        ? object.consumers.map((e: any) => ConsumerName.fromJSON(e))
+        : [],
+      more: isSet(object.more) ? globalThis.Boolean(object.more) : false,
+    };
+  },
+
+  toJSON(message: EventConsumers): unknown {
+    const obj: any = {};
+    if (message.consumers?.length) {
+      obj.consumers = message.consumers.map((e) => ConsumerName.toJSON(e));
+    }
+    if (message.more !== false) {
+      obj.more = message.more;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<EventConsumers>): EventConsumers {
+    return EventConsumers.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<EventConsumers>): EventConsumers {
+    const message = createBaseEventConsumers();
+    message.consumers = object.consumers?.map((e) => ConsumerName.fromPartial(e)) || [];
+    message.more = object.more ?? false;
+    return message;
+  },
+};
+
+function createBaseConsumerName(): ConsumerName {
+  return { context: "", name: "" };
+}
+
+export const ConsumerName: MessageFns<ConsumerName> = {
+  encode(message: ConsumerName, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== "") {
+      writer.uint32(10).string(message.context);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ConsumerName {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConsumerName();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ConsumerName {
+    return {
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+    };
+  },
+
+  toJSON(message: ConsumerName): unknown {
+    const obj: any = {};
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ConsumerName>): ConsumerName {
+    return ConsumerName.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ConsumerName>): ConsumerName {
+    const message = createBaseConsumerName();
+    message.context = object.context ?? "";
+    message.name = object.name ?? "";
     return message;
   },
 };

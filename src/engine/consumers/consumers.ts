@@ -46,6 +46,7 @@ import type { Subscription } from './consumer-subscription.js';
 import { type ConsumerView, storedView } from './consumer-view.js';
 import type { KnownStreams, NamedStream } from './named/known-streams.js';
 import { consumerUnknown } from './ownership/consumer-errors.js';
+import { MAX_LOOKED_AT } from './passed/passed-consumers.js';
 import type { DeliveryBatch, MeasureEntry } from './pending-deliveries.js';
 import { countEvents, type Effort, type EventCount, EXACT, ROUGH } from './state/event-count.js';
 
@@ -103,6 +104,9 @@ export interface RestoreResult extends Omit<SeekResult, 'moved'> {
   /** Whether only the offset counts, as the consumer selects otherwise than it did then. */
   readonly offsetOnly: boolean;
 }
+
+/** Chooses consumers of a list. */
+export type Choose = (records: readonly ConsumerRecord[]) => Promise<readonly ConsumerRecord[]>;
 
 /** Parked events that are changed and stored together: others go on in between. */
 const CHANGED_AT_ONCE = 1_000;
@@ -269,13 +273,31 @@ export class Consumers {
     return { view, pending, percent: await consumption.percentOf(view) };
   }
 
+  /** The offset of a consumer that runs here; undefined: it does not. */
+  offsetOf(key: ConsumerKey): Position | undefined {
+    return this.#sessions.running(key)?.report.offset;
+  }
+
   /**
    * Lists consumers by context and name. Their pending events are counted roughly, one consumer after the other, for so long as
    * a list may take; what is left then is not counted.
    */
   async list(options: ListConsumersOptions): Promise<readonly ListedConsumer[]> {
+    return this.#listed(await this.#options.store.list(options));
+  }
+
+  /** Lists those that are chosen of the next consumers of a context and of `all`, and the last that was looked at, if there may be more. */
+  async listChosen(
+    options: ListConsumersOptions,
+    choose: Choose,
+  ): Promise<{ readonly items: readonly ListedConsumer[]; readonly next: ConsumerKey | undefined }> {
+    const records = await this.#options.store.list({ ...options, withAll: true, limit: MAX_LOOKED_AT });
+    const items = await this.#listed((await choose(records)).slice(0, options.limit));
+    return { items, next: records.length === MAX_LOOKED_AT ? records.at(-1) : undefined };
+  }
+
+  async #listed(records: readonly ConsumerRecord[]): Promise<readonly ListedConsumer[]> {
     const { store, clock, consumption } = this.#options;
-    const records = await store.list(options);
     const stored = records.filter((record) => this.#sessions.running(record) === undefined);
     const parked = await store.countParked(stored.map(({ id }) => id));
     const giveUpAtMs = clock.monotonicMs() + LIST_COUNT_MS;

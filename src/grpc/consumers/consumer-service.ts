@@ -1,47 +1,46 @@
 // ConsumerService: checks requests, calls the engine, answers. What it promises is written in consumer_service.proto.
 
 import type { CallContext } from 'nice-grpc';
-import {
-  type AcknowledgeRequest,
-  type AcknowledgeResponse,
-  Consumer,
-  type CreateConsumerRequest,
-  type CreateConsumerResponse,
-  type DeleteConsumerRequest,
-  type DeleteConsumerResponse,
-  type DeleteSnapshotRequest,
-  type DeleteSnapshotResponse,
-  type DiscardParkedEventsRequest,
-  type DiscardParkedEventsResponse,
-  type ExtendAckDeadlineRequest,
-  type ExtendAckDeadlineResponse,
-  type FetchRequest,
-  type GetConsumerRequest,
-  type GetConsumerResponse,
-  type ListConsumersRequest,
-  type ListConsumersResponse,
-  type ListOffsetMovesRequest,
-  type ListOffsetMovesResponse,
-  type ListParkedEventsRequest,
-  type ListSnapshotsRequest,
-  type ListSnapshotsResponse,
-  type PauseConsumerRequest,
-  type PauseConsumerResponse,
-  type RejectRequest,
-  type RejectResponse,
-  type ReplayParkedEventsRequest,
-  type ReplayParkedEventsResponse,
-  type RestoreSnapshotRequest,
-  type RestoreSnapshotResponse,
-  type ResumeConsumerRequest,
-  type ResumeConsumerResponse,
-  type SaveSnapshotRequest,
-  type SaveSnapshotResponse,
-  type SeekConsumerRequest,
-  type SeekConsumerResponse,
-  type SubscribeRequest,
-  type UpdateConsumerRequest,
-  type UpdateConsumerResponse,
+import type {
+  AcknowledgeRequest,
+  AcknowledgeResponse,
+  CreateConsumerRequest,
+  CreateConsumerResponse,
+  DeleteConsumerRequest,
+  DeleteConsumerResponse,
+  DeleteSnapshotRequest,
+  DeleteSnapshotResponse,
+  DiscardParkedEventsRequest,
+  DiscardParkedEventsResponse,
+  ExtendAckDeadlineRequest,
+  ExtendAckDeadlineResponse,
+  FetchRequest,
+  GetConsumerRequest,
+  GetConsumerResponse,
+  ListConsumersRequest,
+  ListConsumersResponse,
+  ListOffsetMovesRequest,
+  ListOffsetMovesResponse,
+  ListParkedEventsRequest,
+  ListSnapshotsRequest,
+  ListSnapshotsResponse,
+  PauseConsumerRequest,
+  PauseConsumerResponse,
+  RejectRequest,
+  RejectResponse,
+  ReplayParkedEventsRequest,
+  ReplayParkedEventsResponse,
+  RestoreSnapshotRequest,
+  RestoreSnapshotResponse,
+  ResumeConsumerRequest,
+  ResumeConsumerResponse,
+  SaveSnapshotRequest,
+  SaveSnapshotResponse,
+  SeekConsumerRequest,
+  SeekConsumerResponse,
+  SubscribeRequest,
+  UpdateConsumerRequest,
+  UpdateConsumerResponse,
 } from '../../../generated/madeleine/v1/consumer_service.js';
 import type { Subscription } from '../../engine/consumers/consumer-subscription.js';
 import type { Consumers } from '../../engine/consumers/consumers.js';
@@ -54,10 +53,10 @@ import { encoded, type MethodCodec, outgoing } from '../wire/definitions.js';
 import { decodeCreateConsumer, decodeFetch, decodeSubscribe, decodeUpdateConsumer } from '../wire/filter-decoders.js';
 import { managementCall } from '../wire/management-call.js';
 import type { Outgoing, OutgoingMessage } from '../wire/outgoing.js';
-import { BY_NAME, listPage } from '../wire/pages.js';
 import type { PayloadForm } from '../wire/payload-form.js';
-import { durationMs, nameKey, payloadForm, prefixField, readContext, requestIdField, sizeField } from '../wire/wire.js';
+import { durationMs, nameKey, payloadForm, requestIdField, sizeField } from '../wire/wire.js';
 import { whereEcho } from './consumer-filter-wire.js';
+import type { ConsumerListing } from './consumer-listing.js';
 import {
   acknowledgedToWire,
   acknowledgeFromWire,
@@ -106,6 +105,7 @@ export interface ConsumerServiceOptions {
   readonly outgoing: Outgoing;
   readonly parked: ParkedCalls;
   readonly places: PlaceCalls;
+  readonly listing: ConsumerListing;
   readonly clock: Clock;
 }
 
@@ -116,14 +116,17 @@ export class ConsumerService {
   readonly #outgoing: Outgoing;
   readonly #parked: ParkedCalls;
   readonly #places: PlaceCalls;
+  readonly #listing: ConsumerListing;
 
-  constructor({ consumers, source, encoder, outgoing: sent, parked, places, clock }: ConsumerServiceOptions) {
+  constructor(options: ConsumerServiceOptions) {
+    const { consumers, source, encoder, outgoing: sent, parked, places, listing, clock } = options;
     this.#consumers = consumers;
     this.#source = source;
     this.#frames = new DeliveryFrames(encoder, clock);
     this.#outgoing = sent;
     this.#parked = parked;
     this.#places = places;
+    this.#listing = listing;
   }
 
   async *subscribe(request: SubscribeRequest, context: CallContext): AsyncGenerator<OutgoingMessage, void> {
@@ -224,18 +227,8 @@ export class ConsumerService {
     return { consumer: consumerToWire(view, pending, percent) };
   }
 
-  async listConsumers(request: ListConsumersRequest): Promise<ListConsumersResponse> {
-    const context = readContext('context', request.context);
-    const namePrefix = prefixField('name_prefix', request.namePrefix);
-    const { items, nextPageToken } = await listPage(request, {
-      of: ['ListConsumers', context, namePrefix],
-      epoch: this.#source.epoch,
-      key: BY_NAME,
-      read: (after, limit) => this.#consumers.list({ context, namePrefix, after, limit }),
-      toWire: (listed) => consumerToWire(listed, listed.counted, listed.percent),
-      codec: Consumer,
-    });
-    return { consumers: items, nextPageToken };
+  listConsumers(request: ListConsumersRequest, call: CallContext): Promise<ListConsumersResponse> {
+    return this.#listing.list(request, call);
   }
 
   async updateConsumer(request: UpdateConsumerRequest): Promise<UpdateConsumerResponse> {

@@ -13,6 +13,7 @@ import { WireWriter } from '../wire/wire-writer.js';
 import type { WireEventEncoder } from './event-encoder.js';
 import { timeField } from './event-encoder.js';
 import { type FittedEntry, fitting } from './fitting.js';
+import type { PassedBeside } from './passed-beside.js';
 
 /** The wire's number of each outcome. */
 const OUTCOMES = { occurred: 1, satisfied: 2, awaited: 3, found: 4, duplicate: 5 } as const satisfies Record<
@@ -87,13 +88,18 @@ export class EventFrames {
     return this.#frame((w) => this.#eventFields(w, entries, form));
   }
 
-  /** Encodes a ListEventsResponse. `filter`: the encoded EventFilter to echo; undefined: none. */
+  /**
+   * Encodes a ListEventsResponse. `filter`: the encoded EventFilter to echo; undefined: none. `beside`: the consumers that have passed
+   * each event; undefined: they are not asked for.
+   */
   listed(
     { items, nextPageToken }: { readonly items: readonly LogEntry[]; readonly nextPageToken: string },
     filter: Uint8Array | undefined,
     form: PayloadForm,
+    beside?: Pick<PassedBeside, 'of'>,
   ): Uint8Array {
     return this.#frame((w) => {
+      if (beside !== undefined) for (const entry of items.toReversed()) w.messageField(10, beside.of(entry));
       if (filter !== undefined) w.messageField(3, filter);
       w.stringField(2, nextPageToken);
       this.#eventFields(w, items, form);

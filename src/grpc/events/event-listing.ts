@@ -5,6 +5,7 @@ import type { ListEventsRequest } from '../../../generated/madeleine/v1/event_se
 import { entryBytes } from '../../domain/events/entry-size.js';
 import { EntryKind, type LogEntry } from '../../domain/events/event.js';
 import type { EventCriteria } from '../../domain/events/event-filter.js';
+import type { PassedConsumers } from '../../engine/consumers/passed/passed-consumers.js';
 import type { EventQueries } from '../../engine/log/event-queries.js';
 import type { LogSource } from '../../engine/log/log-source.js';
 import { LoopSlices } from '../../lib/loop-slices.js';
@@ -15,6 +16,7 @@ import { payloadForm } from '../wire/wire.js';
 import type { EventFrames } from './event-frames.js';
 import { listCriteria, listEcho } from './event-wire.js';
 import { ListSpan, type SpanFilter, type SpanSource } from './list-span.js';
+import { PassedBeside } from './passed-beside.js';
 
 export interface EventListingOptions {
   readonly queries: Pick<EventQueries, 'list' | 'awaited'>;
@@ -23,8 +25,11 @@ export interface EventListingOptions {
   /** Shared by all who look at many payloads. */
   readonly slices?: LoopSlices;
   readonly paced?: Paced;
+  readonly passed: Pick<PassedConsumers, 'of'>;
 }
 
+/** Events of a page that tells of consumers. */
+const MAX_WITH_CONSUMERS = 100;
 /** Events of a page that is no large work. */
 const SMALL_PAGE = 100;
 
@@ -54,6 +59,8 @@ interface Listing extends SpanFilter {
   readonly caller: string;
   /** Encodes an entry as it is answered, which is kept with it. */
   readonly encode: (entry: LogEntry) => boolean;
+  /** Undefined: consumers are not asked for. */
+  readonly beside: PassedBeside | undefined;
 }
 
 export class EventListing {
@@ -82,17 +89,26 @@ export class EventListing {
     const { newestFirst } = request;
     const { afterPosition = 0n, beforePosition } = request.filter ?? {};
     const encode = (entry: LogEntry) => frames.encoded(entry, form).byteLength > 0;
-    const listing = { criteria, newestFirst, afterPosition, beforePosition, signal, caller, encode };
+    const { withConsumers } = request;
+    const asking = { caller, signal };
+    const beside = withConsumers ? new PassedBeside(this.#options.passed, criteria.context, asking) : undefined;
+    const listing = { criteria, newestFirst, afterPosition, beforePosition, signal, caller, encode, beside };
+    const bytesOf = (entry: LogEntry) =>
+      beside === undefined
+        ? frames.encoded(entry, form)
+        : Buffer.concat([frames.encoded(entry, form), beside.of(entry)]);
     const list = {
       of: ['ListEvents', criteria, newestFirst, Number(afterPosition), String(beforePosition)] as const,
       epoch: source.epoch,
       toWire: ({ entry }: Item) => entry,
-      codec: { encode: (entry: LogEntry) => ({ finish: () => frames.encoded(entry, form) }) },
+      codec: { encode: (entry: LogEntry) => ({ finish: () => bytesOf(entry) }) },
     };
+    const pageSize = withConsumers ? Math.min(request.pageSize, MAX_WITH_CONSUMERS) : request.pageSize;
+    const paged = { pageSize, pageToken: request.pageToken };
     const page = showsAwaited(criteria)
-      ? await listPage(request, { ...list, key: PART_KEY, read: (at, limit) => this.#parts(listing, at, limit) })
-      : await listPage(request, { ...list, key: LOG_KEY, read: (at, limit) => this.#log(listing, at?.after, limit) });
-    return frames.listed(page, listEcho(request.filter, criteria), form);
+      ? await listPage(paged, { ...list, key: PART_KEY, read: (at, limit) => this.#parts(listing, at, limit) })
+      : await listPage(paged, { ...list, key: LOG_KEY, read: (at, limit) => this.#log(listing, at?.after, limit) });
+    return frames.listed(page, listEcho(request.filter, criteria), form, beside);
   }
 
   /** What follows a place in a listing that shows what is awaited, and perhaps entries. */
@@ -110,6 +126,7 @@ export class EventListing {
     const { entries, scannedTo } = await this.#options.queries.list(criteria, { ...span, limit, newestFirst, caller });
     // Kept with each entry. A page may be as much work as what slices are for.
     await this.#slices.each(caller, { items: entries, bytesOf: entryBytes, look: encode }, listing.signal);
+    await listing.beside?.look(entries);
     const isDone = newestFirst ? scannedTo <= span.after : scannedTo >= span.upTo;
     return {
       // Going down, the next page begins with the position below.

@@ -13,6 +13,7 @@ import { drainingError, fieldInvalid, MadeleineError } from '../../domain/errors
 import { entryBytes } from '../../domain/events/entry-size.js';
 import type { LogEntry } from '../../domain/events/event.js';
 import { compileCriteria, type EventCriteria } from '../../domain/events/event-filter.js';
+import type { PassedConsumers } from '../../engine/consumers/passed/passed-consumers.js';
 import type { GroupCommit } from '../../engine/group/group-commit.js';
 import type { Invalidations } from '../../engine/group/invalidations.js';
 import type { Prepared, PushCommand, PushEffect, PushedEvent, Pushes } from '../../engine/group/pushes.js';
@@ -71,6 +72,7 @@ export interface EventServiceOptions {
   readonly paced: Paced;
   readonly callers: Callers;
   readonly limits: PushLimits;
+  readonly passed: PassedConsumers;
   /** Aborts when the server drains: streams then say good-bye. */
   readonly draining: AbortSignal;
 }

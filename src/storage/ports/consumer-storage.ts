@@ -92,6 +92,8 @@ export interface OffsetWrite {
 export interface ListConsumersOptions {
   /** A context, or `all`: consumers of every context. */
   readonly context: string;
+  /** Whether consumers of `all` are listed beside those of the context. */
+  readonly withAll?: boolean;
   readonly namePrefix?: string;
   readonly limit: number;
   /** The consumer after which to begin, by context and name in byte order. */
@@ -107,6 +109,8 @@ export interface ConsumerStore {
   find(key: ConsumerKey): Promise<ConsumerRecord | undefined>;
   /** Lists consumers by context and name in byte order; `acked` is left empty. */
   list(options: ListConsumersOptions): Promise<readonly ConsumerRecord[]>;
+  /** Returns what consumers have done above their offsets, by their ids; those without any are left out. At most 100. */
+  acked(ids: readonly number[]): Promise<ReadonlyMap<number, Uint8Array>>;
   /** Counts parked events of consumers, by their ids; those without any are left out. */
   countParked(ids: readonly number[]): Promise<ReadonlyMap<number, number>>;
   /**

@@ -13,7 +13,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
 
   // Builds everything, and alone knows every floor.
   app: `cli/commands config domain domain/cawins domain/consumers domain/descriptions domain/json domain/waits
-    engine/admin engine/cawins engine/consumers engine/consumers/named engine/consumers/parked engine/consumers/places engine/group
+    engine/admin engine/cawins engine/consumers engine/consumers/named engine/consumers/parked engine/consumers/passed engine/consumers/places engine/group
     engine/log engine/statistics engine/topics engine/waits generated grpc/admin grpc/cawins grpc/consumers
     grpc/events grpc/server grpc/topics grpc/wire http lib outbound outbound/amqp outbound/grpc outbound/guard
     outbound/http storage/embedded storage/instance storage/mysql/cawins storage/mysql/consumers
@@ -44,9 +44,10 @@ export const HOUSE: Readonly<Record<string, string>> = {
     engine/log lib storage/ports telemetry`,
   'engine/cawins/callback-sender': 'domain/events',
   'engine/consumers': `domain domain/collections domain/consumers domain/consumers/managed domain/events domain/group domain/management
-    engine/consumers/named engine/consumers/ownership engine/consumers/state engine/group engine/log engine/statistics lib
+    engine/consumers/named engine/consumers/ownership engine/consumers/passed engine/consumers/state engine/group engine/log engine/statistics lib
     storage/ports telemetry`,
   'engine/consumers/named': 'domain domain/consumers storage/ports',
+  'engine/consumers/passed': 'domain/consumers domain/events lib storage/ports',
   'engine/consumers/parked': `domain domain/consumers domain/events domain/management engine/consumers
     engine/consumers/ownership engine/group engine/log storage/ports`,
   'engine/consumers/places': 'domain/consumers domain/consumers/managed engine/consumers/ownership storage/ports',
@@ -104,9 +105,9 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'grpc/cawins': `domain domain/cawins domain/events domain/json engine/cawins engine/group engine/log engine/waits
     generated grpc/events grpc/wire`,
   'grpc/consumers': `domain domain/consumers domain/consumers/managed domain/consumers/settings domain/events domain/json engine/consumers engine/consumers/named
-    engine/consumers/parked engine/consumers/places engine/consumers/state engine/group engine/log generated grpc/events grpc/wire lib storage/ports`,
-  'grpc/events': `domain domain/descriptions domain/events domain/json domain/waits engine/group engine/log generated
-    grpc/wire lib`,
+    engine/consumers/parked engine/consumers/passed engine/consumers/places engine/consumers/state engine/group engine/log generated grpc/events grpc/wire lib storage/ports`,
+  'grpc/events': `domain domain/descriptions domain/events domain/json domain/waits engine/consumers/passed engine/group
+    engine/log generated grpc/wire lib`,
   'grpc/server': 'domain grpc/wire lib settings telemetry',
   'grpc/topics': 'domain domain/topics engine/group engine/log engine/topics generated grpc/wire',
   'grpc/wire': `domain domain/consumers domain/descriptions domain/events domain/json domain/management generated

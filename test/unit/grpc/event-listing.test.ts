@@ -42,7 +42,8 @@ function entryAt(position: number): LogEntry {
   return { ...BLANK_ENVELOPE, ...made, payload: undefined };
 }
 
-const listing = new EventListing({ source, queries, frames: new EventFrames(new WireEventEncoder()) });
+const passed = { of: async () => new Map() };
+const listing = new EventListing({ source, queries, passed, frames: new EventFrames(new WireEventEncoder()) });
 
 async function page(pageToken: string): Promise<ListEventsResponse> {
   const filter = { context: 'all', beforePosition: 1_000n };

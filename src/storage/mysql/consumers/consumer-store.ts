@@ -95,6 +95,15 @@ export class MysqlConsumerStore implements ConsumerStore {
     return rows.map(recordOf);
   }
 
+  async acked(ids: readonly number[]): Promise<ReadonlyMap<number, Uint8Array>> {
+    if (ids.length === 0) return new Map();
+    const rows = await this.#database.query<{ id: number; acked_above: Buffer }>(
+      `SELECT id, acked_above FROM consumer FORCE INDEX (PRIMARY) WHERE id IN (${placeholders(ids.length)}) AND acked_above <> ''`,
+      ids,
+    );
+    return new Map(rows.map((row) => [row.id, row.acked_above]));
+  }
+
   async countParked(ids: readonly number[]): Promise<ReadonlyMap<number, number>> {
     if (ids.length === 0) return new Map();
     const rows = await this.#database.query<{ consumer_id: number; parked: number }>(
@@ -231,14 +240,15 @@ function readFailures(queries: Queries, id: number): Promise<FailureRow[]> {
 }
 
 function listConditions(options: ListConsumersOptions): { conditions: string[]; values: SqlValue[] } {
-  const { context, namePrefix = '', after } = options;
+  const { context, withAll = false, namePrefix = '', after } = options;
   const conditions = ['deleted_at IS NULL'];
   const values: SqlValue[] = [];
   const add = (condition: string, ...added: SqlValue[]) => {
     conditions.push(condition);
     values.push(...added);
   };
-  if (context !== ALL_CONTEXTS) add('context = ?', Buffer.from(context));
+  if (context !== ALL_CONTEXTS && withAll) add('context IN (?, ?)', Buffer.from(context), Buffer.from(ALL_CONTEXTS));
+  else if (context !== ALL_CONTEXTS) add('context = ?', Buffer.from(context));
   if (namePrefix !== '') add('name >= ? AND name < ?', Buffer.from(namePrefix), afterPrefix(namePrefix));
   if (after !== undefined) {
     const [afterContext, afterName] = nameValues(after);
