@@ -17,6 +17,7 @@ import { rejectCommand } from './consumers/reject.js';
 import { subscribeCommand } from './consumers/subscribe.js';
 import { getCommand } from './events/get.js';
 import { invalidateCommand } from './events/invalidate.js';
+import { eventsCommand } from './events/list-events.js';
 import { pushCommand } from './events/push.js';
 import { readCommand } from './events/read.js';
 import { streamsCommand } from './events/streams.js';
@@ -46,6 +47,7 @@ const COMMANDS = [
     ackCommand,
     rejectCommand,
     extendCommand,
+    eventsCommand,
     streamsCommand,
     topicsCommand,
     shapesCommand,

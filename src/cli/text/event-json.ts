@@ -8,6 +8,8 @@ import {
 } from '../../../generated/madeleine/v1/consumer_service.js';
 import type { Event, Payload } from '../../../generated/madeleine/v1/event.js';
 import { Event as EventMessage, EventStatus } from '../../../generated/madeleine/v1/event.js';
+import type { EventConsumers } from '../../../generated/madeleine/v1/event_service.js';
+import { EventConsumers as EventConsumersMessage } from '../../../generated/madeleine/v1/event_service.js';
 import { isJsonContentType } from '../../domain/events/event.js';
 import { enumText } from './enum-text.js';
 import { type Column, cut, printable, type View } from './output.js';
@@ -80,6 +82,18 @@ export function deliveryJson(delivery: Delivery): string {
 export function parkedJson(parked: ParkedEvent): string {
   const json = JSON.stringify(messageObject(ParkedEventMessage, { ...parked, event: undefined }));
   return parked.event === undefined ? json : withMember(json, 'event', eventJson(parked.event));
+}
+
+/** An event of a list, and the consumers that have passed it; undefined: they were not asked for. */
+export interface PassedEvent {
+  readonly event: Event;
+  readonly passedBy: EventConsumers | undefined;
+}
+
+/** An event as protobuf JSON on one line, with the consumers that have passed it. */
+export function passedEventJson({ event, passedBy }: PassedEvent): string {
+  const json = eventJson(event);
+  return passedBy === undefined ? json : withMember(json, 'passedBy', messageJson(EventConsumersMessage, passedBy));
 }
 
 function withMember(json: string, key: string, value: string): string {

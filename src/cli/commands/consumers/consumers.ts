@@ -13,7 +13,7 @@ import type { ClientOptions } from '../../connection/run.js';
 import type { CliDeps } from '../../deps.js';
 import { type ByFlag, byOption } from '../../text/by-option.js';
 import { messageJson, messageView } from '../../text/event-json.js';
-import { count, defined, startPosition } from '../../text/values.js';
+import { count, defined, positiveUint64, startPosition } from '../../text/values.js';
 import { CONSUMER, consumerCommand } from './consumer-command.js';
 import { LIST_COLUMNS, seekText } from './consumer-text.js';
 import { printExplanation } from './explain-consumer.js';
@@ -22,9 +22,15 @@ import { pauseConsumer, resumeConsumer } from './pause.js';
 import { addSettingsFlags, changedSettings, type SettingsFlags, settingsMask, settingsOf } from './settings-options.js';
 import { snapshotsCommand } from './snapshots.js';
 
-interface ConsumerFlags extends ClientOptions, SettingsFlags, ByFlag {
+interface ListFlags extends ClientOptions {
   readonly context?: string;
   readonly prefix?: string;
+  readonly stream?: string;
+  readonly passed?: bigint;
+}
+
+interface ConsumerFlags extends ClientOptions, SettingsFlags, ByFlag {
+  readonly context?: string;
   readonly start?: StartPosition;
   readonly anyEvent?: true;
   readonly dryRun?: true;
@@ -36,6 +42,7 @@ interface ConsumerFlags extends ClientOptions, SettingsFlags, ByFlag {
 const HELP = `
 Examples:
   $ madeleine consumers list
+  $ madeleine consumers list --stream order-7 --passed 17
   $ madeleine consumers explain mailer
   $ madeleine consumers create mailer --topic orders --ack-timeout 30s
   $ madeleine consumers update mailer --topic orders --topic invoices
@@ -57,9 +64,12 @@ export function consumersCommand(deps: CliDeps): Command {
 function listConsumers(deps: CliDeps): Command {
   return listCommand('list', 'list consumers by name')
     .option('--prefix <text>', 'only names that begin with this')
+    .option('--stream <name>', 'only those that get events of this stream, those of every context too')
+    .option('--passed <event>', 'only those that have passed this event, by its id', positiveUint64)
     .action(
       lists(deps, messageView(Consumer, LIST_COLUMNS), {
-        request: ({ context, prefix }: ConsumerFlags) => defined({ context, namePrefix: prefix }),
+        request: ({ context, prefix, stream, passed }: ListFlags) =>
+          defined({ context, namePrefix: prefix, stream, passedEventId: passed }),
         call: ({ consumers }, request, options) => consumers.listConsumers(request, options),
         items: ({ consumers }) => consumers,
       }),
