@@ -57,6 +57,20 @@ async function stored(name: string): Promise<Stored> {
   }
 }
 
+/** How many entries tell of the registration of a topic. */
+async function registrations(topic: string): Promise<number> {
+  const connection = await createConnection(suite.database.adminUrl);
+  try {
+    const [rows] = await connection.query<RowDataPacket[]>(
+      `SELECT position FROM events WHERE tag = 'RegisterTopic' AND JSON_UNQUOTE(JSON_EXTRACT(json, '$.topic')) = ?`,
+      [topic],
+    );
+    return rows.length;
+  } finally {
+    await connection.end();
+  }
+}
+
 const consumers = () => suite.client.consumers;
 const seekTo = (name: string, position: bigint) =>
   consumers().seekConsumer(
@@ -136,10 +150,7 @@ describe.each(['cut after', 'cut before'] as const)('a connection %s COMMIT', (k
     const lost = lose();
     expect((await suite.client.topics.registerTopic({ name: `topic ${kind}` })).created).toBe(true);
     expect(lost.hits).toBe(1);
-    const filter = { topics: ['madeleine.audit'], tag: 'RegisterTopic' };
-    const { events } = await suite.client.events.listEvents({ filter });
-    const topics = events.map(({ payload }) => (payload?.body?.value as { topic?: string } | undefined)?.topic);
-    expect(topics.filter((topic) => topic === `topic ${kind}`)).toHaveLength(1);
+    expect(await registrations(`topic ${kind}`)).toBe(1);
   });
 });
 
@@ -166,7 +177,7 @@ describe('a database that goes away with the COMMIT', () => {
       expect([Number(generation), settings?.maxAttempts, settings?.filter?.topics ?? []]).toEqual([
         after.generation,
         after.settings?.maxAttempts,
-        after.settings?.filter.topics,
+        after.settings?.filter.topics ?? [],
       ]);
       const { consumer: changed } = await updateTopics(name, ['other']);
       expect(changed).toMatchObject({ generation: 2n, settings: { maxAttempts: 7 } });
