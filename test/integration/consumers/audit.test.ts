@@ -59,7 +59,7 @@ describe('an entry of the audit', () => {
         payload: {
           ...{ call: 'CreateConsumer', by: BY, context: 'default', consumer: 'created' },
           after: {
-            ...{ filter: { topics: ['orders'] }, ack_timeout: '60s', max_attempts: 3, ordering: 'BY_STREAM' },
+            ...{ where: { topics: ['orders'] }, ack_timeout: '60s', max_attempts: 3, ordering: 'BY_STREAM' },
             ...{ ignore_own: false, ephemeral: false, offset: expect.any(Number) },
             retry_backoff: { initial: '1s', max: '300s', jitter: 0.5 },
           },
@@ -93,12 +93,12 @@ describe('an entry of the audit', () => {
         ...{ tag: 'UpdateConsumer', subject: Subject.SUBJECT_UPDATED, entityType: 'consumer' },
         payload: {
           by: BY,
-          before: { filter: { topics: ['a'] }, max_attempts: 10 },
-          after: { filter: { topics: ['b'], tags: ['t'] }, max_attempts: 7 },
+          before: { where: { topics: ['a'] }, max_attempts: 10 },
+          after: { where: { topics: ['b'], tags: ['t'] }, max_attempts: 7 },
         },
       },
     ]);
-    expect(Object.keys(changes[0]?.payload.after ?? {})).toEqual(['max_attempts', 'filter']);
+    expect(Object.keys(changes[0]?.payload.after ?? {})).toEqual(['max_attempts', 'where']);
   });
 
   it('tells of a seek, and not of one that only asks', async () => {
