@@ -23,15 +23,18 @@ export interface CatchUp {
   readonly after?: number;
   /** Its filter; none unless told. */
   readonly topics?: readonly string[];
+  /** The tag that it wants; none unless told. */
+  readonly tag?: string;
   /** One event in so many is rejected once, to be delivered again at once; none unless told. */
   readonly rejectOneIn?: number;
 }
 
-function subscribeRequest({ consumer, after = 0, topics }: Omit<CatchUp, 'events' | 'rejectOneIn'>): Buffer {
+function subscribeRequest({ consumer, after = 0, topics, tag }: Omit<CatchUp, 'events' | 'rejectOneIn'>): Buffer {
   const request = {
     consumer,
     start: { at: { $case: 'afterPosition', value: BigInt(after) } } as const,
     ...(topics && { settings: { filter: { topics: [...topics] } } }),
+    ...(tag && { settings: { where: { tag } } }),
     maxInFlight: 4096,
     maxInFlightBytes: 64n << 20n,
     payloadEncoding: PayloadEncoding.PAYLOAD_ENCODING_BYTES,
