@@ -46,6 +46,13 @@ const UNSIGNED_64: readonly Hostile[] = [
   ['2^63', 2n ** 63n],
   ['2^64-1', 2n ** 64n - 1n],
 ];
+const SIGNED_64: readonly Hostile[] = [
+  ['nothing', undefined],
+  ['0', 0n],
+  ['-1', -1n],
+  ['the least', -(2n ** 63n)],
+  ['the greatest', 2n ** 63n - 1n],
+];
 const NUMBERS_32: readonly Hostile[] = [
   ['0', 0],
   ['-1', -1],
@@ -138,6 +145,7 @@ const SCALARS: Readonly<Partial<Record<FieldType, readonly Hostile[]>>> = {
   string: STRINGS,
   bytes: BYTES,
   uint64: UNSIGNED_64,
+  int64: SIGNED_64,
   '32 bits': NUMBERS_32,
   double: DOUBLES,
   enum: ENUMS,
