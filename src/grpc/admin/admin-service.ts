@@ -13,6 +13,7 @@ import type { Clock } from '../../lib/clock.js';
 import type { Millis } from '../../units.js';
 import { encoded, type MethodCodec } from '../wire/definitions.js';
 import { decodeSearchEvents } from '../wire/filter-decoders.js';
+import { workingMs } from '../wire/time-left.js';
 import { callerOf } from '../wire/wire.js';
 import type { SearchCalls } from './search-calls.js';
 import { type Component, type ServerIdentity, serverInfoToWire } from './server-info-wire.js';
@@ -55,7 +56,8 @@ export class AdminService {
     return statsToWire(await this.#options.statistics.stats(statsFromWire(request)));
   }
 
-  searchEvents(request: SearchEventsRequest, { signal, peer }: CallContext): Promise<Uint8Array> {
-    return this.#options.searches.search(request, { signal, caller: callerOf(peer) });
+  searchEvents(request: SearchEventsRequest, { signal, peer, metadata }: CallContext): Promise<Uint8Array> {
+    const caller = { signal, caller: callerOf(peer), timeMs: workingMs(metadata) };
+    return this.#options.searches.search(request, caller);
   }
 }

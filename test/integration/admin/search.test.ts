@@ -178,6 +178,18 @@ describe('SearchEvents', () => {
   });
 });
 
+describe('the server’s own topics', () => {
+  it('are searched where they are named', async () => {
+    const { context } = fresh();
+    await suite.client.consumers.createConsumer({ context, name: 'named in the audit' });
+    expect(await found('named in the audit', { context })).toEqual([]);
+    const own = await found('named in the audit', { context, topics: ['madeleine.audit'] });
+    expect(own.map(([, fields]) => fields)).toEqual(['payload']);
+    const { events } = await suite.client.events.listEvents({ filter: { context, topics: ['madeleine.audit'] } });
+    expect(await found(String(events[0]?.id), { context })).toEqual([]);
+  });
+});
+
 describe('a search through a long log', () => {
   const EVENTS = 25_000;
   const context = { context: 'long' };
