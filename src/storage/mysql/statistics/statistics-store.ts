@@ -3,7 +3,7 @@
 
 import { MadeleineError } from '../../../domain/errors.js';
 import { EntryKind } from '../../../domain/events/event.js';
-import { ALL_CONTEXTS } from '../../../domain/names.js';
+import { ALL_CONTEXTS, RESERVED_TOPICS_PREFIX } from '../../../domain/names.js';
 import type { CountedScope } from '../../../domain/statistics/counted-scope.js';
 import { EVERY_TOPIC } from '../../../domain/statistics/event-counts.js';
 import { type Count, isMonth, monthOf } from '../../../domain/statistics/utc-days.js';
@@ -261,8 +261,8 @@ export class MysqlStatisticsStore implements StatisticsStore {
   async #reservedTopics(contextId: number): Promise<readonly number[]> {
     const rows = await this.#database.execute<{ topic_id: number }>(
       `SELECT DISTINCT s.topic_id FROM topic t FORCE INDEX (topic_name) JOIN count_series s ON s.topic_id = t.id
-       WHERE t.context_id = ? AND t.name >= 'madeleine.' AND t.name < 'madeleine/'`,
-      [contextId],
+       WHERE t.context_id = ? AND t.name LIKE ?`,
+      [contextId, Buffer.from(`${RESERVED_TOPICS_PREFIX}%`)],
     );
     return rows.map((row) => row.topic_id);
   }
