@@ -19,7 +19,7 @@ import { errorsMiddleware } from './errors.js';
 import { takeFarDeadlines } from './far-deadlines.js';
 import { withHttp2Bounds } from './http2-server.js';
 import { Reflection } from './reflection.js';
-import { tellTimeLeft } from './time-left.js';
+import { type InterceptedCall, tellTimeLeft } from './time-left.js';
 import { tellWritten } from './written-messages.js';
 
 /** Bytes that a request may have; above them gRPC itself answers RESOURCE_EXHAUSTED. */
@@ -68,7 +68,7 @@ export class GrpcServer {
       'grpc.keepalive_time_ms': KEEPALIVE_TIME_MS,
       'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
       'grpc.keepalive_permit_without_calls': 1,
-      interceptors: [tellWritten, (method, call) => tellTimeLeft(clock, method, call)],
+      interceptors: [tellWritten, (...call: InterceptedCall) => tellTimeLeft(clock, ...call)],
     });
     // `use` returns a server that runs the middleware; the one it is called on does not.
     this.#server = middlewares({ logger, clock, draining }).reduce(

@@ -11,12 +11,11 @@ import { TIME_LEFT_KEY } from '../wire/time-left.js';
 
 const CALLS: ReadonlySet<string> = new Set(['/madeleine.v1.AdminService/SearchEvents']);
 
-/** What an interceptor does: adds itself to those calls. */
-export function tellTimeLeft(
-  clock: Clock,
-  { path }: { readonly path: string },
-  call: ServerInterceptingCallInterface,
-): ServerInterceptingCallInterface {
+/** What an interceptor is given. */
+export type InterceptedCall = [method: { readonly path: string }, call: ServerInterceptingCallInterface];
+
+/** What an interceptor returns, which adds itself to those calls. */
+export function tellTimeLeft(clock: Clock, ...[{ path }, call]: InterceptedCall): ServerInterceptingCallInterface {
   if (!CALLS.has(path)) return call;
   const listener = new ServerListenerBuilder().withOnReceiveMetadata((metadata, next) => {
     const leftMs = Number(call.getDeadline()) - clock.nowMs();
