@@ -59,7 +59,7 @@ async function run(settings: Partial<ConsumerSettings>, seed: number): Promise<D
     members.push(member);
   };
   join();
-  await pushed;
+  await Promise.all([pushed, all[0]?.opened()]);
   const deadline = performance.now() + 25_000;
   for (let turn = 0; (await one.get()).pending > 0n; turn += 1) {
     if (performance.now() > deadline)
