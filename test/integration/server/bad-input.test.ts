@@ -267,7 +267,7 @@ describe('a Value without a kind', () => {
     const calls = new Set(cases.map(({ method }) => method.name.split('/')[1]));
     expect([...calls].sort()).toEqual([
       ...['CheckOrWait', 'CreateConsumer', 'Fetch', 'ListEvents', 'PushEvent', 'PushEventStream', 'PushEvents'],
-      ...['ReadEvents', 'ReplayEditedEvent', 'Subscribe', 'UpdateConsumer', 'WatchEvents'],
+      ...['ReadEvents', 'ReplayEditedEvent', 'SearchEvents', 'Subscribe', 'UpdateConsumer', 'WatchEvents'],
     ]);
   });
 
