@@ -101,10 +101,11 @@ class ConsumerWalk(Clients):
         self.another_producer_is_refused(stream, packed)
         self.acknowledges_one_by_one(mailer, pushed, packed, stream)
         self.begins_at_the_beginning(auditor, pushed, packed)
+        self.is_found(stream, packed, pushed)
+        self.is_listed_with_who_has_passed(stream, pushed, mailer)
         self.goes_back_and_forward(mailer, pushed)
         self.is_listed_by_time(stream, pushed)
         self.is_counted(stream, packed, sent, pushed)
-        # Place of what else tells of it: search, and which consumers have passed each event.
 
     def another_producer_is_refused(self, stream, topic):
         code, told = self.refusal(lambda: self.push(topic, "thief", stream=stream))
@@ -175,6 +176,29 @@ class ConsumerWalk(Clients):
         self.assertEqual((begin.offset, begin.moved_events), (pushed[0].position - 1, 2))
         again = [delivery.event.position for delivery in self.fetch(mailer)]
         self.assertEqual(again, [pushed[0].position, last])
+
+    def is_found(self, stream, topic, pushed):
+        def found(query):
+            hits = self.admin.SearchEvents(admin_pb.SearchEventsRequest(query=query)).hits
+            return [hit.event.position for hit in hits]
+
+        newest_first = [event.position for event in reversed(pushed)]
+        self.assertEqual(found(stream), newest_first)
+        self.assertEqual(found(topic), [newest_first[0], newest_first[2]])
+        self.assertEqual(found(pushed[1].message_id), [pushed[1].position])
+        self.assertEqual(found(unique("nothing")), [])
+
+    def is_listed_with_who_has_passed(self, stream, pushed, mailer):
+        period = event_pb2.EventFilter(stream=stream, start_time=pushed[0].created_at)
+        request = event_service_pb2.ListEventsRequest(filter=period, with_consumers=True)
+        answer = self.events.ListEvents(request)
+        self.assertEqual([event.position for event in answer.events], [event.position for event in pushed[1:]])
+        # The first of them is not of the topic that it asks for.
+        self.assertEqual([[who.name for who in one.consumers] for one in answer.consumers], [[], [mailer]])
+        of_stream = consumer_pb.ListConsumersRequest(stream=stream)
+        self.assertIn(mailer, [one.name for one in self.consumers.ListConsumers(of_stream).consumers])
+        passed = consumer_pb.ListConsumersRequest(passed_event_id=pushed[2].id)
+        self.assertEqual([one.name for one in self.consumers.ListConsumers(passed).consumers], [mailer])
 
     def is_listed_by_time(self, stream, pushed):
         within = event_pb2.EventFilter(stream=stream, start_time=pushed[0].created_at)
