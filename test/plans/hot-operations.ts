@@ -6,6 +6,7 @@ import { type Connection, createConnection } from 'mysql2';
 import { DEFAULT_SETTINGS } from '../../src/domain/consumers/consumer.js';
 import { EntryKind } from '../../src/domain/events/event.js';
 import type { EventCriteria } from '../../src/domain/events/event-filter.js';
+import { SearchText } from '../../src/domain/events/search-text.js';
 import type { Find, WaitKey } from '../../src/domain/group/group-plan-types.js';
 import { addUp } from '../../src/domain/statistics/event-counts.js';
 import { daysOfMonth } from '../../src/domain/statistics/utc-days.js';
@@ -21,9 +22,11 @@ import { readPushed, readStreams } from '../../src/storage/mysql/group/group-rea
 import { HeadCache } from '../../src/storage/mysql/group/head-cache.js';
 import { MAX_SCANNED_ROWS, MysqlEventLog } from '../../src/storage/mysql/log/event-log.js';
 import { MysqlEventPlaceStore } from '../../src/storage/mysql/log/event-place-store.js';
+import { MysqlEventSearch } from '../../src/storage/mysql/log/event-search.js';
 import { MysqlStreamStore } from '../../src/storage/mysql/log/stream-store.js';
 import { Names } from '../../src/storage/mysql/names/name-cache.js';
 import { NameMinter } from '../../src/storage/mysql/names/name-minter.js';
+import { MysqlServerStore } from '../../src/storage/mysql/server/server-store.js';
 import { ConnectionQueries, connectionOptions, Database } from '../../src/storage/mysql/sql/database.js';
 import { MysqlCountStore } from '../../src/storage/mysql/statistics/count-store.js';
 import { MysqlStatisticsStore } from '../../src/storage/mysql/statistics/statistics-store.js';
@@ -34,6 +37,7 @@ import { awaitedKeys } from '../../src/storage/mysql/waits/wait-searches.js';
 import { MysqlWaitStore } from '../../src/storage/mysql/waits/wait-store.js';
 import { EVERY_PARKED } from '../../src/storage/ports/parked-storage.js';
 import { MAX_FORGOTTEN } from '../../src/storage/ports/place-storage.js';
+import { SEARCH_LOOK } from '../../src/storage/ports/search-storage.js';
 import { type AgedLog, COUNTED_A_DAY, DUE, EVENTS, EXPIRED, hashOf, NAMES, OTHERS, PUSHED_AT } from './aged-log.js';
 
 /** Where in the log, and in the tables beside it, an operation begins. */
@@ -59,6 +63,8 @@ export class Storage {
   readonly names = new Names();
   readonly log: MysqlEventLog;
   readonly places: MysqlEventPlaceStore;
+  readonly search: MysqlEventSearch;
+  readonly server: MysqlServerStore;
   readonly streams: MysqlStreamStore;
   readonly topics: MysqlTopicStore;
   readonly waits: MysqlWaitStore;
@@ -83,6 +89,8 @@ export class Storage {
     const { database, names } = this;
     this.log = new MysqlEventLog({ database, names });
     this.places = new MysqlEventPlaceStore({ database, names });
+    this.search = new MysqlEventSearch({ database, names });
+    this.server = new MysqlServerStore({ database });
     this.streams = new MysqlStreamStore({ database, names });
     this.topics = new MysqlTopicStore(database);
     this.waits = new MysqlWaitStore({ database, names });
@@ -174,6 +182,44 @@ const PAGES: readonly HotOperation[] = [false, true].flatMap((newestFirst) => [
   page('a time', SCAN, { topics: topics(1), startTime: 1, endTime: EVENTS * 2_000 }, { newestFirst }),
 ]);
 
+/** Where a look begins and how far it may go, long entries among it, and the text, with the names of topic and stream of each. */
+const LOOK = 5 * SEARCH_LOOK.entries + 200;
+
+function look(what: string, criteria: Partial<EventCriteria>): HotOperation {
+  return {
+    of: 'MysqlEventSearch.look',
+    what,
+    atMost: LOOK,
+    run: ({ search }, { position }) => {
+      const options = { after: 0, upTo: position, limit: FEW };
+      return search.look(new SearchText('no such text'), { context: 'default', ...criteria }, options);
+    },
+  };
+}
+
+const SEARCHES: readonly HotOperation[] = [
+  look('everything', {}),
+  look('every context', { context: 'all' }),
+  look('one topic', { topics: topics(1) }),
+  look('several topics', { topics: topics(1, 2, 3, NAMES) }),
+  look('a topic with few events', { topics: topics(NAMES) }),
+  look('one stream', { streams: streams(1) }),
+  look('a stream and a topic', { streams: streams(1), topics: topics(1) }),
+  look('an issuer of nothing', { issuers: ['nobody'] }),
+  look('an issuer of nothing in a topic', { topics: topics(1), issuers: ['nobody'] }),
+  ...['default', 'all'].map((context) => ({
+    of: 'MysqlEventSearch.pushedAs',
+    what: context,
+    // Contexts are few: each once.
+    atMost: 250,
+    run: ({ search }: Storage, { position }: Place) => search.pushedAs(uuidText(hashOf(position, 16)), context),
+  })),
+  { of: 'MysqlEventSearch.createdAt', atMost: 3, run: ({ search }, { position }) => search.createdAt(position) },
+  // The server makes tables of its variables and counters, and reads those.
+  { of: 'MysqlServerStore.facts', atMost: 6_000, run: ({ server }) => server.facts() },
+  { of: 'MysqlServerStore.instances', atMost: 40, run: ({ server }) => server.instances() },
+];
+
 const key = (n: number): WaitKey => {
   return { context: 'default', topic: 'topic 000001', shapeId: 1, hash: hashOf(n, 17), values: '', text: `${n}` };
 };
@@ -213,6 +259,7 @@ const SCOPES = [
 
 export const HOT_OPERATIONS: readonly HotOperation[] = [
   ...PAGES,
+  ...SEARCHES,
   page('everything, in one step', MANY + 5, {}, { limit: MANY }),
   page('one topic, many', 2 * MANY + 20, { topics: topics(1) }, { limit: MANY }),
   ...[
