@@ -66,6 +66,7 @@ const NOT_IN_ROWS = [
   /^PeekEvent wait-store\.ts$/,
   // Handed on to each session.
   /^(Subscribe|Fetch|DeleteConsumer) parked-store\.ts$/,
+  /^(Subscribe|Fetch|\w+Consumer) place-store\.ts$/,
 ];
 
 /** Where every reason is named, and the client, which is told of them. */

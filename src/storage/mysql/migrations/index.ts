@@ -12,10 +12,10 @@ import { consumerGenerationsMigration } from './0007-consumer-generations.js';
 import { urlEndpointsMigration } from './0008-url-endpoints.js';
 import { shapeLivesMigration } from './0009-shape-lives.js';
 import { verdictsMigration } from './0010-verdicts.js';
-import { consumerPausesMigration } from './0012-consumer-pauses.js';
-import { transfersMigration } from './0013-transfers.js';
-import { statisticsMigration } from './0014-statistics.js';
-import { consumerPlacesMigration } from './0015-consumer-places.js';
+import { consumerPausesMigration } from './0011-consumer-pauses.js';
+import { transfersMigration } from './0012-transfers.js';
+import { statisticsMigration } from './0013-statistics.js';
+import { consumerPlacesMigration } from './0014-consumer-places.js';
 
 export interface Migration {
   readonly name: string;

@@ -19,7 +19,7 @@ const CONSUMERS_VIEW = `
   FROM consumer WHERE deleted_at IS NULL`;
 
 export const consumerPausesMigration = {
-  name: '0012-consumer-pauses',
+  name: '0011-consumer-pauses',
   async up(knex: Knex): Promise<void> {
     for (const [column, definition] of Object.entries(COLUMNS)) {
       // MySQL 8 has no ADD COLUMN IF NOT EXISTS.

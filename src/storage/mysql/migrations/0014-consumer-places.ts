@@ -35,7 +35,7 @@ const CONSUMER_SNAPSHOT = `
   ) ENGINE=InnoDB`;
 
 export const consumerPlacesMigration = {
-  name: '0015-consumer-places',
+  name: '0014-consumer-places',
   async up(knex: Knex): Promise<void> {
     for (const statement of [OFFSET_MOVE, CONSUMER_SNAPSHOT]) await knex.raw(statement);
   },

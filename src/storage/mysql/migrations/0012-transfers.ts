@@ -15,7 +15,7 @@ const COLUMNS = {
 } as const;
 
 export const transfersMigration = {
-  name: '0013-transfers',
+  name: '0012-transfers',
   async up(knex: Knex): Promise<void> {
     for (const [column, definition] of Object.entries(COLUMNS)) {
       // MySQL 8 has no ADD COLUMN IF NOT EXISTS.

@@ -88,7 +88,7 @@ const TABLES = [
 ];
 
 export const statisticsMigration = {
-  name: '0014-statistics',
+  name: '0013-statistics',
   async up(knex: Knex): Promise<void> {
     for (const statement of TABLES) await knex.raw(statement);
     await knex.raw(
