@@ -285,10 +285,11 @@ describe('a snapshot and other instances', () => {
 
   it('outlasts the instance that saved it', async () => {
     const { consumer, subscribe, push, ack, settings } = scene();
+    await push(4);
     const server = await startServer({ databaseUrl: suite.database.url });
     const client = new TestClient(server.address);
-    await push(4);
     const { deliveries } = await client.consumers.fetch({ consumer, settings, limit: 4 } as never);
+    expect(deliveries).toHaveLength(4);
     await client.consumers.acknowledge({ consumer, acknowledgements: acknowledgements(deliveries.slice(1, 3)) });
     await client.consumers.saveSnapshot({ consumer, name: 'before' });
     const rest = acknowledgements([...deliveries.slice(0, 1), ...deliveries.slice(3)]);
