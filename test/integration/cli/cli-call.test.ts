@@ -136,7 +136,7 @@ describe('madeleine call', () => {
   it.each([
     ['EventService/PushEvnt', 'there is no method "EventService/PushEvnt": there are EventService/PushEvent, '],
     ['EventService', 'there are EventService/PushEvent, '],
-    ['Nothing/At', 'there are CallbackService, CawinService, '],
+    ['Nothing/At', 'there are AdminService, CallbackService, CawinService, '],
   ])('names the methods that there are instead of %s', async (name, said) => {
     expect(await call(name, '{}')).toMatchObject({ code: 2, stderr: expect.stringContaining(said) });
   });
