@@ -4,19 +4,19 @@ import type { Command } from 'commander';
 import { shows } from '../../connection/calls.js';
 import type { ClientOptions } from '../../connection/run.js';
 import type { CliDeps } from '../../deps.js';
+import { type ByFlag, byOption } from '../../text/by-option.js';
 import { defined } from '../../text/values.js';
 import { CONSUMER, consumerCommand } from './consumer-command.js';
 
-interface PauseFlags extends ClientOptions {
+interface PauseFlags extends ClientOptions, ByFlag {
   readonly context?: string;
   readonly reason?: string;
-  readonly by?: string;
 }
 
 export function pauseConsumer(deps: CliDeps): Command {
   return consumerCommand('pause', 'have nothing delivered until it is resumed; one that is paused stays as it is')
     .option('--reason <text>', 'why, for people')
-    .option('--by <name>', 'who does it, for people')
+    .addOption(byOption())
     .action(
       shows(deps, CONSUMER, {
         request: (consumer: string, { context, reason, by }: PauseFlags) => ({
@@ -31,7 +31,7 @@ export function pauseConsumer(deps: CliDeps): Command {
 
 export function resumeConsumer(deps: CliDeps): Command {
   return consumerCommand('resume', 'end the pause of a consumer; one that is not paused stays as it is')
-    .option('--by <name>', 'who does it, for people')
+    .addOption(byOption())
     .action(
       shows(deps, CONSUMER, {
         request: (consumer: string, { context, by }: PauseFlags) => ({ consumer, ...defined({ context, by }) }),

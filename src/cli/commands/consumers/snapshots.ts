@@ -9,15 +9,15 @@ import {
 import { answered, calls, commandGroup, deletes, lists } from '../../connection/calls.js';
 import type { ClientOptions } from '../../connection/run.js';
 import type { CliDeps } from '../../deps.js';
+import { type ByFlag, byOption } from '../../text/by-option.js';
 import { messageJson, messageView } from '../../text/event-json.js';
 import { timestampText } from '../../text/time-text.js';
 import { count, defined } from '../../text/values.js';
 import { consumerCommand } from './consumer-command.js';
 import { seekText } from './consumer-text.js';
 
-interface SnapshotFlags extends ClientOptions {
+interface SnapshotFlags extends ClientOptions, ByFlag {
   readonly context?: string;
-  readonly by?: string;
 }
 
 interface RestoreFlags extends SnapshotFlags {
@@ -64,7 +64,7 @@ function listSnapshots(deps: CliDeps): Command {
 
 function saveSnapshot(deps: CliDeps): Command {
   return snapshotCommand('save', 'keep the place of now under a name, instead of one that has it')
-    .option('--by <name>', 'who does it, for people')
+    .addOption(byOption())
     .action(
       calls(
         deps,
@@ -82,7 +82,7 @@ function restoreSnapshot(deps: CliDeps): Command {
   return snapshotCommand('restore', 'go to a place that was kept; live members go on from there')
     .option('--dry-run', 'only tell what it would do')
     .option('--reason <text>', 'why, for people')
-    .option('--by <name>', 'who does it, for people')
+    .addOption(byOption())
     .action(
       calls(
         deps,
@@ -104,7 +104,7 @@ function restoreSnapshot(deps: CliDeps): Command {
 
 function deleteSnapshot(deps: CliDeps): Command {
   return snapshotCommand('delete', 'delete a snapshot')
-    .option('--by <name>', 'who does it, for people')
+    .addOption(byOption())
     .action(
       deletes(deps, {
         request: requestOf,

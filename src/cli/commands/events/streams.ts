@@ -5,6 +5,7 @@ import { Stream } from '../../../../generated/madeleine/v1/stream_service.js';
 import { commandGroup, listCommand, lists, shows } from '../../connection/calls.js';
 import { type ClientOptions, clientCommand } from '../../connection/run.js';
 import type { CliDeps } from '../../deps.js';
+import { type ByFlag, byOption } from '../../text/by-option.js';
 import { messageView } from '../../text/event-json.js';
 import type { Column } from '../../text/output.js';
 import { timestampText } from '../../text/time-text.js';
@@ -16,11 +17,10 @@ interface StreamFlags extends ClientOptions {
   readonly prefix?: string;
 }
 
-interface TransferFlags extends ClientOptions {
+interface TransferFlags extends ClientOptions, ByFlag {
   readonly context?: string;
   readonly owner: string;
   readonly to: string;
-  readonly by?: string;
   readonly reason?: string;
 }
 
@@ -95,7 +95,7 @@ function transferStream(deps: CliDeps): Command {
     .argument('<stream>', 'name of the stream')
     .requiredOption('--owner <name>', 'the issuer that owns it at present')
     .requiredOption('--to <name>', 'the issuer that is to own it')
-    .option('--by <name>', 'who hands it over')
+    .addOption(byOption())
     .option('--reason <text>', 'why')
     .option('--context <name>', 'context (default "default")')
     .action(
