@@ -120,8 +120,8 @@ export class ConsumerAnswers {
   async #begin(): Promise<Millis> {
     const { clock, progress } = this.#options;
     this.#use();
-    if (progress.isApart) {
-      await progress.whenTogether();
+    while (progress.isApart) {
+      await progress.whenDone();
       this.#use();
     }
     return clock.monotonicMs();

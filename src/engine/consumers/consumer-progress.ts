@@ -73,9 +73,9 @@ export class ConsumerProgress implements FlushTarget {
     return this.#flusher.isApart(this);
   }
 
-  /** Resolves once no such work is under way. */
-  whenTogether(): Promise<void> {
-    return this.#flusher.whenTogether(this);
+  /** Resolves once the work of now is done; the next one may have begun. */
+  whenDone(): Promise<void> {
+    return this.#flusher.whenDone(this);
   }
 
   /** The time that is stored with an offset: that of now, if it moves. */

@@ -89,7 +89,10 @@ export class OffsetFlusher {
    * One at a time for each target; who asks for a flush waits for the end of it.
    */
   async apart<Result>(target: FlushTarget, work: (write: () => Promise<void>) => Promise<Result>): Promise<Result> {
-    await this.whenTogether(target);
+    // Nothing between the look and the claim: others wait for the same end.
+    for (let other = this.#apart.get(target); other !== undefined; other = this.#apart.get(target)) {
+      await other.over.promise;
+    }
     const apart = new Apart(this.#queued.get(target));
     this.#queued.delete(target);
     this.#apart.set(target, apart);
@@ -108,11 +111,9 @@ export class OffsetFlusher {
     return this.#apart.has(target);
   }
 
-  /** Resolves once nobody does. */
-  async whenTogether(target: FlushTarget): Promise<void> {
-    for (let apart = this.#apart.get(target); apart !== undefined; apart = this.#apart.get(target)) {
-      await apart.over.promise;
-    }
+  /** Resolves once whoever does so now is done; the next one may have begun. */
+  async whenDone(target: FlushTarget): Promise<void> {
+    await this.#apart.get(target)?.over.promise;
   }
 
   #writeApart(target: FlushTarget, apart: Apart): Promise<void> {

@@ -92,6 +92,8 @@ export class EngineScene {
   readonly consumers: Consumers;
   /** Whether the database answers: while it does not, leases are not renewed. */
   databaseIsUp = true;
+  /** What management calls wait for before they are stored. */
+  managing: Promise<void> = Promise.resolve();
   /** The times before which moves were to be forgotten. */
   readonly forgotten: Micros[] = [];
   readonly #tail;
@@ -114,7 +116,12 @@ export class EngineScene {
     this.consumers = new Consumers({
       ...{ store: this.#store(), source: this.source, instance, clock, metrics, logger },
       random: () => 0.5,
-      management: { change: async () => 'changed' },
+      management: {
+        change: async () => {
+          await this.managing;
+          return 'changed';
+        },
+      },
       placeStore: this.#placeStore(),
       parked: { list: async () => ({ records: [], next: undefined }), has: async () => false },
       places: { positionsOf: async () => ({ byEventId: [], byMessageId: [] }) },
