@@ -356,19 +356,29 @@ export class Consumers {
     await this.#sessions.delete(await this.#session(key), call);
   }
 
-  /** Moves the offset; if nobody asks for it, it only tells what that would do. */
-  async seek(key: ConsumerKey, to: SeekTarget, asked: AskedMove | undefined): Promise<SeekResult> {
+  /** Moves the offset; if nobody asks for it, it only tells what that would do. Once it is decided where to, the signal counts no more. */
+  async seek(
+    key: ConsumerKey,
+    to: SeekTarget,
+    asked: AskedMove | undefined,
+    signal?: AbortSignal,
+  ): Promise<SeekResult> {
     const session = await this.#session(key);
-    const { offset, moved } = await this.#target(key, session, to);
+    const { offset, moved } = await this.#target(key, session, to, signal);
     const formerOffset = session.report.offset;
     const affected = await session.report.countBetween(formerOffset, offset);
     if (asked !== undefined) await session.changes.seek(offset, asked);
     return { formerOffset, offset, affected, moved };
   }
 
-  async #target(key: ConsumerKey, { changes, report }: ConsumerSession, to: SeekTarget): Promise<Step> {
+  async #target(
+    key: ConsumerKey,
+    { changes, report }: ConsumerSession,
+    to: SeekTarget,
+    signal?: AbortSignal,
+  ): Promise<Step> {
     if (to.kind !== 'by-events') return { offset: await this.#positionOf(to, 'to.after_position'), moved: 0 };
-    return this.#options.steps.from(consumerCriteria(key, changes.settings), report.offset, to.events);
+    return this.#options.steps.from(consumerCriteria(key, changes.settings), report.offset, to.events, signal);
   }
 
   async saveSnapshot(key: ConsumerKey, name: string, call: ManagementCall): Promise<SavedSnapshot> {

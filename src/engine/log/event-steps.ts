@@ -29,14 +29,16 @@ export class EventSteps {
 
   /**
    * Goes from an offset by so many matching events, back if they are negative, and no further than there are any. The step back ends
-   * right before the last of them, the step forward on it.
+   * right before the last of them, the step forward on it. Rejects with the signal's reason, which ends the reading: it may go through
+   * the whole log.
    */
-  async from(criteria: EventCriteria, offset: Position, events: number): Promise<Step> {
+  async from(criteria: EventCriteria, offset: Position, events: number, signal?: AbortSignal): Promise<Step> {
     const isBack = events < 0;
     const most = Math.abs(events);
     const found: Position[] = [];
     let range = isBack ? { after: 0, upTo: offset } : { after: offset, upTo: this.#options.source.visible };
     while (found.length < most && range.after < range.upTo) {
+      signal?.throwIfAborted();
       const { positions, scannedTo } = await this.#read(criteria, {
         ...{ ...range, limit: most - found.length },
         newestFirst: isBack,

@@ -260,11 +260,11 @@ export class ConsumerService {
     return { consumer: consumerToWire(view, pending, percent) };
   }
 
-  async seekConsumer(request: SeekConsumerRequest): Promise<SeekConsumerResponse> {
+  async seekConsumer(request: SeekConsumerRequest, { signal }: CallContext): Promise<SeekConsumerResponse> {
     const key = nameKey(request);
     const to = seekTarget(request);
     const asked = { call: managementCall('SeekConsumer', request), reason: reasonFromWire(request.reason) };
-    return soughtToWire(await this.#consumers.seek(key, to, request.dryRun ? undefined : asked));
+    return soughtToWire(await this.#consumers.seek(key, to, request.dryRun ? undefined : asked, signal));
   }
 
   listOffsetMoves(request: ListOffsetMovesRequest): Promise<ListOffsetMovesResponse> {

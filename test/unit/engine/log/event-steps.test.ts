@@ -42,3 +42,19 @@ it('goes back and forward by as many events as there are, and stays where there 
     }),
   );
 });
+
+it.each([-3, 3])('ends by %i with the reason of who asks no more, and reads nothing further', async (by) => {
+  const caller = new AbortController();
+  const log = logOf([], 1);
+  let pages = 0;
+  const counted: typeof log = {
+    readPositions: (criteria, options) => {
+      pages += 1;
+      if (pages === 2) caller.abort(new Error('gone'));
+      return log.readPositions(criteria, options);
+    },
+  };
+  const steps = new EventSteps({ log: counted, source: { visible: HEAD }, pages: new FairGate(1) });
+  await expect(steps.from(CRITERIA, HEAD / 2, by, caller.signal)).rejects.toThrow('gone');
+  expect(pages).toBe(2);
+});
