@@ -26,7 +26,6 @@ import {
   MAX_ACKNOWLEDGED_IDS,
   MAX_ACKNOWLEDGEMENTS,
   MAX_CODE_BYTES,
-  MAX_REASON_BYTES,
 } from '../grpc/consumers/consumer-wire.js';
 import { MAX_POSITIONS } from '../grpc/consumers/parked-wire.js';
 import { MAX_BATCH_EVENTS, MAX_PROPERTIES } from '../grpc/events/push-decoder.js';
@@ -35,6 +34,7 @@ import { MAX_CONNECTIONS } from '../grpc/server/http2-server.js';
 import { MAX_REQUEST_BYTES } from '../grpc/server/server.js';
 import { OUTGOING_BYTES } from '../grpc/wire/outgoing.js';
 import { MAX_MESSAGE_BYTES, PAGE_SIZE } from '../grpc/wire/pages.js';
+import { MAX_REASON_BYTES } from '../grpc/wire/wire.js';
 import type { Micros } from '../units.js';
 import { MAX_QUEUED_BYTES, MAX_QUEUED_EVENTS } from './log.js';
 

@@ -9,6 +9,9 @@ export const ALL_CONTEXTS = 'all';
 /** The topics whose names begin so are the server's own: it alone pushes to them, and who wants their events has to name them. */
 export const RESERVED_TOPICS_PREFIX = 'madeleine.';
 
+/** Who issues the events of the server's own topics. */
+export const SERVER_ISSUER = 'madeleine';
+
 const RESERVED_FIRST = RESERVED_TOPICS_PREFIX.charCodeAt(0);
 
 /** Whether a topic is one of the server's own. Asked of each entry by each reader: most topics begin with another letter. */

@@ -4,13 +4,13 @@
 import { streamUnknown } from '../errors.js';
 import { EMPTY_ENVELOPE, type Envelope } from '../events/envelope.js';
 import type { StreamState } from '../events/stream.js';
+import { SERVER_ISSUER } from '../names.js';
 import type { Refused } from './group-outcomes.js';
 import { ownedByAnother } from './group-plan-refusals.js';
 import type { TransferUnit } from './group-plan-types.js';
 
-/** Topic of the entries by which streams are handed over, and who issues them. */
+/** Topic of the entries by which streams are handed over. */
 export const TRANSFER_TOPIC = 'madeleine.stream';
-const TRANSFER_ISSUER = 'madeleine';
 
 /**
  * What the unit does to the stream as it is: refused; nothing, as it was done before; or the stream is handed over.
@@ -31,6 +31,6 @@ export function decideTransfer(
 /** What the entry of a hand-over says: the stream before it, and who owns it from there on. */
 export function transferEnvelope({ context, name, owner, epoch }: StreamState, newOwner: string): Envelope {
   const properties = { former_owner: owner, owner: newOwner, epoch: String(epoch + 1) };
-  const named = { context, topic: TRANSFER_TOPIC, stream: name, issuer: TRANSFER_ISSUER };
+  const named = { context, topic: TRANSFER_TOPIC, stream: name, issuer: SERVER_ISSUER };
   return { ...EMPTY_ENVELOPE, ...named, rest: { properties } };
 }

@@ -3,11 +3,9 @@
 
 import { EMPTY_ENVELOPE } from '../events/envelope.js';
 import type { EventDraft } from '../events/event.js';
-import { ALL_CONTEXTS, DEFAULT_CONTEXT } from '../names.js';
+import { ALL_CONTEXTS, DEFAULT_CONTEXT, SERVER_ISSUER } from '../names.js';
 
 export const AUDIT_TOPIC = 'madeleine.audit';
-/** Who issues events of the server's own topics. */
-const ISSUER = 'madeleine';
 
 /** A call that changes what others rely on. */
 export interface ManagementCall {
@@ -45,7 +43,7 @@ export function auditDraft({ call, by }: ManagementCall, change: AuditedChange):
   const content = { call, by, context, ...about, before, after };
   return {
     ...EMPTY_ENVELOPE,
-    ...{ context: context === ALL_CONTEXTS ? DEFAULT_CONTEXT : context, topic: AUDIT_TOPIC, issuer: ISSUER },
+    ...{ context: context === ALL_CONTEXTS ? DEFAULT_CONTEXT : context, topic: AUDIT_TOPIC, issuer: SERVER_ISSUER },
     ...{ subject, entityType, tag: call },
     messageId: '',
     payload: { contentType: 'application/json', bytes: Buffer.from(JSON.stringify(content)) },

@@ -4,14 +4,14 @@
 import { EMPTY_ENVELOPE } from '../../domain/events/envelope.js';
 import type { EventDraft } from '../../domain/events/event.js';
 import { Subject } from '../../domain/events/subject.js';
+import { SERVER_ISSUER } from '../../domain/names.js';
 import type { CircuitChange } from '../../storage/ports/cawin-storage.js';
 import type { Logger } from '../../telemetry.js';
 import type { PushCommand, PushedEvent } from '../group/pushes.js';
 
-/** Topic and context of the events, and who issues them. */
+/** Topic and context of the events. */
 export const ENDPOINT_TOPIC = 'madeleine.endpoint';
 export const ENDPOINT_CONTEXT = 'default';
-export const ENDPOINT_ISSUER = 'madeleine';
 
 /** Pushes events: Pushes implements it. */
 export interface EventPusher {
@@ -68,7 +68,7 @@ function draftOf({ origin, cawinId, turn, failures, nextProbeAt }: CircuitChange
   };
   return {
     ...EMPTY_ENVELOPE,
-    ...{ context: ENDPOINT_CONTEXT, topic: ENDPOINT_TOPIC, issuer: ENDPOINT_ISSUER },
+    ...{ context: ENDPOINT_CONTEXT, topic: ENDPOINT_TOPIC, issuer: SERVER_ISSUER },
     subject: turn === 'closed' ? Subject.SUCCESS : Subject.ERROR,
     tag: turn,
     entityType: 'endpoint',

@@ -54,7 +54,7 @@ import { decodeCreateConsumer, decodeFetch, decodeSubscribe, decodeUpdateConsume
 import { managementCall } from '../wire/management-call.js';
 import type { Outgoing, OutgoingMessage } from '../wire/outgoing.js';
 import type { PayloadForm } from '../wire/payload-form.js';
-import { durationMs, nameKey, payloadForm, requestIdField, sizeField } from '../wire/wire.js';
+import { durationMs, nameKey, payloadForm, reasonField, requestIdField, sizeField } from '../wire/wire.js';
 import { whereEcho } from './consumer-filter-wire.js';
 import type { ConsumerListing } from './consumer-listing.js';
 import {
@@ -66,7 +66,6 @@ import {
   creditFromWire,
   extendFromWire,
   memberFromWire,
-  reasonFromWire,
   rejectFromWire,
   settingsFromWire,
   startFromWire,
@@ -245,7 +244,7 @@ export class ConsumerService {
 
   async pauseConsumer(request: PauseConsumerRequest): Promise<PauseConsumerResponse> {
     const key = consumerKey(request);
-    const reason = reasonFromWire(request.reason);
+    const reason = reasonField(request.reason);
     const { view, pending, percent } = await this.#consumers.pause(
       key,
       reason,
@@ -263,7 +262,7 @@ export class ConsumerService {
   async seekConsumer(request: SeekConsumerRequest, { signal }: CallContext): Promise<SeekConsumerResponse> {
     const key = nameKey(request);
     const to = seekTarget(request);
-    const asked = { call: managementCall('SeekConsumer', request), reason: reasonFromWire(request.reason) };
+    const asked = { call: managementCall('SeekConsumer', request), reason: reasonField(request.reason) };
     return soughtToWire(await this.#consumers.seek(key, to, request.dryRun ? undefined : asked, signal));
   }
 

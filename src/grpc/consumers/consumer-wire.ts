@@ -70,6 +70,7 @@ import {
   laterThanField,
   messageIdField,
   nameKey,
+  reasonField,
   requiredName,
   textField,
   toDuration,
@@ -81,7 +82,6 @@ import { assertAtMost, greatestNamed } from './named-positions.js';
 export const MAX_ACKNOWLEDGEMENTS = 10_000;
 /** Event ids, and message ids: each is looked up. */
 export const MAX_ACKNOWLEDGED_IDS = 1_000;
-export const MAX_REASON_BYTES = 1_024;
 export const MAX_CODE_BYTES = 64;
 const CHECKS = BigInt(LEASE_CHECKS);
 export const CREDIT_EVENTS = { default: 100, min: 1, max: 65_536 };
@@ -266,18 +266,12 @@ export function rejectFromWire(request: RejectRequest): AnswersInput & { readonl
 }
 
 function rejectionFromWire({ verdict, delay, reason, code }: RejectRequest): Rejection {
-  const cause = { code: textField('code', code, MAX_CODE_BYTES), reason: reasonFromWire(reason) };
+  const cause = { code: textField('code', code, MAX_CODE_BYTES), reason: reasonField(reason) };
   if (verdict === Verdict.VERDICT_RETRY) return { action: 'RETRY', delayMs: retryDelayMs(delay), cause };
   const action = FINAL_VERDICTS.get(verdict);
   if (action === undefined) throw fieldInvalid('verdict', 'has to be one of RETRY, PARK and SKIP');
   if (delay !== undefined) throw fieldInvalid('delay', 'goes with RETRY only');
   return { action, cause };
-}
-
-/** Why somebody does something, perhaps what an exception says, with its lines. */
-export function reasonFromWire(reason: string): string {
-  if (Buffer.byteLength(reason) <= MAX_REASON_BYTES) return reason;
-  throw fieldInvalid('reason', `has more than ${MAX_REASON_BYTES} bytes`);
 }
 
 /** Verdicts after which the event does not come again by itself. */

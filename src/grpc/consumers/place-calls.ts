@@ -21,8 +21,8 @@ import type { LogSource } from '../../engine/log/log-source.js';
 import type { MoveRecord } from '../../storage/ports/place-storage.js';
 import { managementCall } from '../wire/management-call.js';
 import { listPage } from '../wire/pages.js';
-import { requiredName } from '../wire/wire.js';
-import { consumerKey, reasonFromWire } from './consumer-wire.js';
+import { reasonField, requiredName } from '../wire/wire.js';
+import { consumerKey } from './consumer-wire.js';
 import { moveToWire, restoredToWire, snapshotToWire } from './place-wire.js';
 
 export interface PlaceCallsOptions {
@@ -77,7 +77,7 @@ export class PlaceCalls {
   async restore(request: RestoreSnapshotRequest): Promise<RestoreSnapshotResponse> {
     const key = consumerKey(request);
     const name = requiredName('name', request.name);
-    const asked = { call: managementCall('RestoreSnapshot', request), reason: reasonFromWire(request.reason) };
+    const asked = { call: managementCall('RestoreSnapshot', request), reason: reasonField(request.reason) };
     const { consumers } = this.#options;
     return restoredToWire(await consumers.restoreSnapshot(key, name, request.dryRun ? undefined : asked));
   }

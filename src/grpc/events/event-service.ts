@@ -31,7 +31,16 @@ import { decodeListEvents, decodeReadEvents, decodeWatchEvents } from '../wire/f
 import { filterToWire } from '../wire/filter-wire.js';
 import type { Outgoing, OutgoingLane, OutgoingMessage } from '../wire/outgoing.js';
 import type { PayloadForm } from '../wire/payload-form.js';
-import { callerOf, messageIdField, oneName, payloadForm, readContext, sizeField, textField } from '../wire/wire.js';
+import {
+  callerOf,
+  MAX_REASON_BYTES,
+  messageIdField,
+  oneName,
+  payloadForm,
+  readContext,
+  sizeField,
+  textField,
+} from '../wire/wire.js';
 import type { EventFrames } from './event-frames.js';
 import { EventListing } from './event-listing.js';
 import { readCriteria, readNewsFrame, readOpenedFrame, watchCriteria, watchNewsFrame } from './event-wire.js';
@@ -40,8 +49,6 @@ import { PushReader, type ReadPush } from './push-reader.js';
 import { pipelined, type Started } from './push-stream.js';
 import { type PushLimits, toPushCommand } from './push-validation.js';
 import { readingSpan } from './reading-span.js';
-
-const MAX_REASON_BYTES = 1_024;
 
 /** The codecs of the service's calls. What is pushed is decoded up to the limits. */
 export function eventCodecs({ maxEventBytes }: PushLimits): Readonly<Record<string, MethodCodec>> {

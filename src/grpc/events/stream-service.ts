@@ -24,12 +24,10 @@ import {
   ownContext,
   prefixField,
   readContext,
+  reasonField,
   requiredName,
-  textField,
   toTimestamp,
 } from '../wire/wire.js';
-
-const MAX_REASON_BYTES = 1_024;
 
 export interface StreamServiceOptions {
   readonly streams: StreamDirectory;
@@ -76,7 +74,7 @@ export class StreamService {
       owner: requiredName('owner', request.owner),
       newOwner: requiredName('new_owner', request.newOwner),
     };
-    const reason = textField('reason', request.reason, MAX_REASON_BYTES);
+    const reason = reasonField(request.reason);
     const call = { ...managementCall('TransferStream', request), reason };
     if (transfer.newOwner === transfer.owner) throw fieldInvalid('new_owner', 'is the owner that it is taken from');
     const stream = await this.#options.transfers.transfer(transfer, call, { signal, caller: callerOf(peer) });

@@ -23,6 +23,8 @@ import type { PayloadForm } from './payload-form.js';
 import { UnreadableDescription } from './struct-decoder.js';
 
 const MAX_REQUEST_ID_BYTES = 64;
+/** Bytes of UTF-8 that a reason may have. */
+export const MAX_REASON_BYTES = 1_024;
 
 /** Violations that a caller is told at once: a bad map may have a hundred thousand. */
 const MAX_VIOLATIONS = 20;
@@ -174,6 +176,12 @@ export function prefixField(field: string, prefix: string): string {
 /** A text of at most so many bytes, or nothing. */
 export function textField(field: string, text: string, maxBytes: number): string {
   return checked(field, text, textProblem(text, maxBytes));
+}
+
+/** Why somebody does something, perhaps what an exception says, with its lines; or nothing. */
+export function reasonField(reason: string): string {
+  if (Buffer.byteLength(reason) <= MAX_REASON_BYTES) return reason;
+  throw fieldInvalid('reason', `has more than ${MAX_REASON_BYTES} bytes`);
 }
 
 /** What makes it safe to repeat a request, or nothing. */

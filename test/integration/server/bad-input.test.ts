@@ -9,7 +9,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ConsumerSettings, Verdict } from '../../../generated/madeleine/v1/consumer_service.js';
 import { PushEventRequest } from '../../../generated/madeleine/v1/event_service.js';
 import { EntryKind } from '../../../src/domain/events/event.js';
-import { ENDPOINT_ISSUER, ENDPOINT_TOPIC } from '../../../src/engine/cawins/endpoint-reports.js';
+import { SERVER_ISSUER } from '../../../src/domain/names.js';
+import { ENDPOINT_TOPIC } from '../../../src/engine/cawins/endpoint-reports.js';
 import {
   decodeCreateConsumer,
   decodeFetch,
@@ -177,7 +178,7 @@ const BOUND = "SELECT id FROM consumer WHERE name = 'bound'";
  * consumers whose member has left come at any time.
  */
 const ROWS = `SELECT
-  (SELECT MAX(position) FROM log WHERE kind = ${EntryKind.OCCURRED} AND issuer <> '${ENDPOINT_ISSUER}') AS head,
+  (SELECT MAX(position) FROM log WHERE kind = ${EntryKind.OCCURRED} AND issuer <> '${SERVER_ISSUER}') AS head,
   ${sums('cawin', 'id, active, notify_on, url')} AS cawins,
   ${sums('consumer', 'id, context, name, settings, generation, deleted_at IS NULL', 'ephemeral = 0')} AS consumers,
   ${sums('consumer_trouble', 'position, attempts, losses, not_before_ms, code, reason, state', `consumer_id = (${BOUND})`)} AS trouble,
