@@ -5,7 +5,7 @@
 // 1. here: a type of change, in ConsumerChange, and what it does in `done`: `changed`, or `unchanged`, which stores nothing at all;
 // 2. storage/mysql/consumers/consumer-changes.ts: a case of `apply`, statements that are guarded by what the plan was told;
 // 3. engine: what says before and after (as `ConsumerChanges.seek`), handed to `Management.change`; what is kept in memory follows
-//    the answer, in the consumer's turn, and with `ConsumerProgress.apart` where its place or its failure records change.
+//    the answer, in the consumer's turn and with `ConsumerProgress.apart`: no group waits for a row that its instance writes besides.
 // A change of the catalogue, or a push, is a unit of its own: it takes the entry along as its `audit` instead.
 
 import type { Micros, Position } from '../../units.js';

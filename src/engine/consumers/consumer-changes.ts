@@ -131,14 +131,14 @@ export class ConsumerChanges {
 
   /** Keeps the place of now under a name; resolves once that is durable. QUOTA for one more than MAX_SNAPSHOTS. */
   saveSnapshot(name: string, call: ManagementCall): Promise<SavedSnapshot> {
-    const { clock, hold, placeStore, progress, window } = this.#options;
-    return this.#change(async () => {
+    const { clock, hold, placeStore, window } = this.#options;
+    return this.#apart(async (write) => {
       const { offset, acked } = window.unsaved.take();
       const known = { settings: this.#settings, generation: window.generation };
       const told = { savedAt: clock.nowMs() * 1000, by: call.by };
       const place: SavedPlace = { name, offset, acked, doneTo: storedRanges(acked).last, ...known, ...told };
       // An acknowledgement that is in it has to be durable before.
-      await progress.flush();
+      await write();
       const { id } = hold.guard;
       const replaced = await placeStore.findSnapshot(id, name);
       if (replaced === undefined && (await placeStore.countSnapshots(id)) >= MAX_SNAPSHOTS) throw tooManySnapshots();
@@ -152,7 +152,7 @@ export class ConsumerChanges {
   /** Deletes a snapshot. SNAPSHOT_UNKNOWN. */
   deleteSnapshot(name: string, call: ManagementCall): Promise<void> {
     const { hold, placeStore } = this.#options;
-    return this.#change(async () => {
+    return this.#apart(async () => {
       const place = await placeStore.findSnapshot(hold.guard.id, name);
       if (place === undefined) throw snapshotUnknown(name);
       const told = { subject: DELETED, before: snapshotValues(place) };
@@ -183,7 +183,7 @@ export class ConsumerChanges {
    * Pauses the consumer, and resolves once that is durable and nothing more is handed out. A pause that there is already stays.
    */
   setPaused(reason: string, call: ManagementCall): Promise<void> {
-    return this.#change(async () => {
+    return this.#apart(async () => {
       if (this.#pause !== undefined) return;
       const { window, members, dispatcher, clock } = this.#options;
       await this.#storePause(call, { pausedAt: clock.nowMs() * 1000, by: call.by, reason });
@@ -194,7 +194,7 @@ export class ConsumerChanges {
 
   /** Ends a pause, if there is one, and resolves once that is durable. */
   resume(call: ManagementCall): Promise<void> {
-    return this.#change(async () => {
+    return this.#apart(async () => {
       if (this.#pause === undefined) return;
       await this.#storePause(call, undefined);
       this.#options.window.members.resume();
@@ -212,7 +212,7 @@ export class ConsumerChanges {
   /** Deletes the consumer; its members end with CONSUMER_UNKNOWN. Without a call it goes by itself. */
   delete(call?: ManagementCall): Promise<void> {
     const { key, hold, store, onDeleted, window } = this.#options;
-    return this.#change(() =>
+    return this.#apart(() =>
       hold.whileDeleting(async () => {
         if (call === undefined) {
           if (!(await store.delete(hold.guard))) throw hold.matchedNothing();
@@ -258,14 +258,10 @@ export class ConsumerChanges {
     dispatcher.restart();
   }
 
-  /** Makes a change with all that is unwritten stored before, and nothing written meanwhile. */
-  #apart(work: (write: () => Promise<void>) => Promise<void>): Promise<void> {
-    return this.#change(() => this.#options.progress.apart(work));
-  }
-
-  #change<Result>(work: () => Promise<Result>): Promise<Result> {
+  /** Makes a change in its turn, while nothing else is written: a group would have to wait for it, with the head of the log. */
+  #apart<Result>(work: (write: () => Promise<void>) => Promise<Result>): Promise<Result> {
     this.#underWay += 1;
-    const change = this.#last.then(() => this.#make(work));
+    const change = this.#last.then(() => this.#make(() => this.#options.progress.apart(work)));
     // The next change begins whatever became of this one.
     this.#last = change.then(ignore, ignore);
     return change;

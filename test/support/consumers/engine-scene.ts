@@ -92,6 +92,10 @@ export class EngineScene {
   readonly consumers: Consumers;
   /** Whether the database answers: while it does not, leases are not renewed. */
   databaseIsUp = true;
+  /** The kinds of changes that management calls asked to be stored. */
+  readonly managed: string[] = [];
+  /** What places wait for before they are written. */
+  flushing: Promise<void> = Promise.resolve();
   /** What management calls wait for before they are stored. */
   managing: Promise<void> = Promise.resolve();
   /** The times before which moves were to be forgotten. */
@@ -117,7 +121,8 @@ export class EngineScene {
       ...{ store: this.#store(), source: this.source, instance, clock, metrics, logger },
       random: () => 0.5,
       management: {
-        change: async () => {
+        change: async (_call, { kind }) => {
+          this.managed.push(kind);
           await this.managing;
           return 'changed';
         },
@@ -260,7 +265,10 @@ export class EngineScene {
       },
       listOwned: async () => owned(),
       release: async () => {},
-      flush: async () => new Set(),
+      flush: async () => {
+        await this.flushing;
+        return new Set();
+      },
       sweepEphemeral: async () => [],
     };
     return store as ConsumerStore;
