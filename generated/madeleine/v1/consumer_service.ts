@@ -1043,7 +1043,7 @@ export interface PauseConsumerRequest {
   consumer: string;
   /** Why, for people: at most 1 KiB. */
   reason: string;
-  /** Who does it, for people: at most 255 bytes, without control characters. */
+  /** Who asks, kept with the pause and the entry of `madeleine.audit`: at most 255 bytes, without control characters. Empty: not said. */
   by: string;
 }
 
@@ -1059,7 +1059,7 @@ export interface ResumeConsumerRequest {
   context: string;
   /** Name of the consumer, required. */
   consumer: string;
-  /** Who does it, for people: at most 255 bytes, without control characters. */
+  /** Who asks, kept with the entry of `madeleine.audit`: at most 255 bytes, without control characters. Empty: not said. */
   by: string;
 }
 
@@ -1081,7 +1081,7 @@ export interface SeekConsumerRequest {
     | undefined;
   /** Change nothing, only tell what it would do. */
   dryRun: boolean;
-  /** Who asks, kept with the entry of `madeleine.audit`: at most 255 bytes, without control characters. Empty: not said. */
+  /** Who asks, kept with the move and the entry of `madeleine.audit`: at most 255 bytes, without control characters. Empty: not said. */
   by: string;
   /** Why, for people: at most 1 KiB; kept with the move. */
   reason: string;
@@ -1177,7 +1177,7 @@ export interface SaveSnapshotRequest {
   consumer: string;
   /** Name of the snapshot, required: 1 to 255 bytes of UTF-8 without control characters, spaces inside only. */
   name: string;
-  /** Who does it, for people: at most 255 bytes, without control characters. */
+  /** Who asks, kept with the place and the entry of `madeleine.audit`: at most 255 bytes, without control characters. Empty: not said. */
   by: string;
 }
 
@@ -1201,7 +1201,7 @@ export interface RestoreSnapshotRequest {
   name: string;
   /** Change nothing, only tell what it would do. */
   dryRun: boolean;
-  /** Who does it, for people: at most 255 bytes, without control characters; kept with the move. */
+  /** Who asks, kept with the move and the entry of `madeleine.audit`: at most 255 bytes, without control characters. Empty: not said. */
   by: string;
   /** Why, for people: at most 1 KiB; kept with the move. */
   reason: string;
@@ -1256,7 +1256,7 @@ export interface DeleteSnapshotRequest {
   consumer: string;
   /** Name of the snapshot, required. */
   name: string;
-  /** Who does it, for people: at most 255 bytes, without control characters. */
+  /** Who asks, kept with the entry of `madeleine.audit`: at most 255 bytes, without control characters. Empty: not said. */
   by: string;
 }
 
