@@ -260,8 +260,19 @@ export class ConsumerChanges {
 
   /** Makes a change in its turn, while nothing else is written: a group would have to wait for it, with the head of the log. */
   #apart<Result>(work: (write: () => Promise<void>) => Promise<Result>): Promise<Result> {
+    const { life, progress } = this.#options;
+    return this.#inTurn(() =>
+      progress.apart((write) => {
+        // What is known of the consumer may have been given up meanwhile.
+        life.assertRunning();
+        return work(() => write().then(() => life.assertRunning()));
+      }),
+    );
+  }
+
+  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
     this.#underWay += 1;
-    const change = this.#last.then(() => this.#make(() => this.#options.progress.apart(work)));
+    const change = this.#last.then(() => this.#make(work));
     // The next change begins whatever became of this one.
     this.#last = change.then(ignore, ignore);
     return change;
@@ -270,7 +281,6 @@ export class ConsumerChanges {
   async #make<Result>(work: () => Promise<Result>): Promise<Result> {
     const { life, members } = this.#options;
     try {
-      life.assertRunning();
       return await work();
     } finally {
       this.#underWay -= 1;

@@ -69,3 +69,22 @@ it.each(CHANGES)('is written before a group has to wait for the row: %s', async 
   expect(scene.managed).toEqual([kind]);
   expect(await acknowledged).toEqual(['ACCEPTED']);
 });
+
+it.each(CHANGES)('is not made by who gave up what it knows of the consumer meanwhile: %s', async (_kind, change) => {
+  const scene = new EngineScene();
+  const member = await scene.subscribe('mailer', 'ada');
+  await scene.push(1);
+  await scene.consumers.reject(KEY, member.deliveries, PARK);
+  const { promise, goOn } = gate();
+  scene.managing = promise.then(() => {
+    throw new Error('the answer was lost');
+  });
+  const discarded = scene.consumers.changeParked(KEY, 'discard', new Set([1]), CALL);
+  await turns();
+  const changed = change(scene.consumers);
+  await turns();
+  goOn();
+  await expect(discarded).rejects.toThrow('the answer was lost');
+  await expect(changed).rejects.toThrow('the answer was lost');
+  expect(scene.managed).toEqual(['discard']);
+});
