@@ -194,6 +194,33 @@ describe('a change of a consumer that is run here', () => {
     expect(await movesOf(id)).toMatchObject([move]);
   });
 
+  it('forgets what lies beyond all that is done with one statement', async () => {
+    const one = await held();
+    const beyond = Array.from({ length: 1_200 }, (_, n) => `(${one.hold.id}, ${10 + n}, 3, 0, 0, '', ${PARKED})`);
+    await suite.database.query(
+      `INSERT INTO consumer_trouble (consumer_id, position, attempts, losses, not_before_ms, reason, state)
+       VALUES ${beyond.join()}`,
+    );
+    const change = { kind: 'seek', ...one, ...SEEK, acked: encodeRanges([[3, 3]]) } as const;
+    const forgotten: number[] = [];
+    await suite.database.transaction((transaction) => {
+      const write: typeof transaction.write = async (sql, values) => {
+        const result = await transaction.write(sql, values);
+        if (sql.includes('DELETE FROM consumer_trouble')) forgotten.push(result.affectedRows);
+        return result;
+      };
+      const { query, execute } = transaction;
+      const counted = { query: query.bind(transaction), execute: execute.bind(transaction), write };
+      return writeChanges(counted, [{ change, id: one.hold.id }], ignore);
+    });
+    // The retry at 1, what is parked at 4, and all beyond.
+    expect(forgotten).toEqual([1_202]);
+    expect(await failures(one.hold.id)).toEqual([
+      [2, PARKED, 3],
+      [3, REPLAY, 3],
+    ]);
+  });
+
   it('keeps places under their names, and deletes them', async () => {
     const one = await held();
     const { id } = one.hold;

@@ -57,8 +57,7 @@ const SET_PAUSE = `
 const FORGET_FAILURES = `
   DELETE FROM consumer_trouble WHERE consumer_id = ? AND (state = ${FAILURE_STATES.RETRY} OR position > ?)`;
 const FIND_FAILURES = `
-  SELECT position, state FROM consumer_trouble FORCE INDEX (PRIMARY)
-  WHERE consumer_id = ? AND (state = ${FAILURE_STATES.RETRY} OR position > ?)`;
+  SELECT position FROM consumer_trouble FORCE INDEX (PRIMARY) WHERE consumer_id = ? AND position > ? AND position <= ?`;
 const FORGET = (rows: number) =>
   `DELETE FROM consumer_trouble WHERE consumer_id = ? AND position IN (${placeholders(rows)})`;
 const REPLAY = (rows: number) => `
@@ -214,22 +213,22 @@ async function begin(
 ): Promise<boolean> {
   const values = [generation, firstLease, offset, offset, asBuffer(acked), hold.id, hold.epoch];
   if ((await queries.write(BEGIN_GENERATION, values)).affectedRows !== 1) return false;
-  if (acked.length === 0) await queries.write(FORGET_FAILURES, [hold.id, offset]);
-  else await forgetFailures(queries, hold, offset, storedRanges(acked));
+  await forgetFailures(queries, hold, offset, storedRanges(acked));
   return true;
 }
 
-/** Forgets the failures that mean nothing any more where some positions above the offset are done: what is parked there stays so. */
+/** Forgets the failures that mean nothing any more; what is parked where it is done above the offset stays so. */
 async function forgetFailures(
   queries: Queries,
   { id }: Hold,
   offset: Position,
-  done: Pick<PositionRanges, 'has'>,
+  done: Pick<PositionRanges, 'has' | 'last'>,
 ): Promise<void> {
-  const rows = await queries.execute<{ position: Position; state: number }>(FIND_FAILURES, [id, offset]);
-  const isOver = ({ position, state }: (typeof rows)[number]) =>
-    state === FAILURE_STATES.RETRY || (position > offset && !done.has(position));
-  const over = rows.filter(isOver).map(({ position }) => position);
+  const last = Math.max(offset, done.last);
+  await queries.write(FORGET_FAILURES, [id, last]);
+  if (last === offset) return;
+  const rows = await queries.execute<{ position: Position }>(FIND_FAILURES, [id, offset, last]);
+  const over = rows.map(({ position }) => position).filter((position) => !done.has(position));
   await inChunks(over, async (chunk) => {
     await queries.write(FORGET(chunk.length), [id, ...chunk]);
   });
