@@ -8,7 +8,7 @@ import { encodeRanges } from '../../src/domain/consumers/position-ranges.js';
 import type { PlannedChange } from '../../src/domain/group/group-plan-types.js';
 import type { ConsumerChange, HeldChange } from '../../src/domain/management/consumer-change.js';
 import { scopedKey } from '../../src/domain/names.js';
-import { readConsumers, writeChanges } from '../../src/storage/mysql/consumers/consumer-changes.js';
+import { readConsumers, writeChanges, writeConsumers } from '../../src/storage/mysql/consumers/consumer-changes.js';
 import { MysqlConsumerStore } from '../../src/storage/mysql/consumers/consumer-store.js';
 import { MysqlPlaceStore } from '../../src/storage/mysql/consumers/place-store.js';
 import { useSchema } from '../support/database/schema-suite.js';
@@ -117,6 +117,28 @@ it('finds consumers by their names, deleted ones and what is parked included', a
     },
     [keyOf(gone.key)]: { id: gone.hold.id, epoch: gone.hold.epoch + 1, isDeleted: true, parked: new Map() },
   });
+});
+
+it('has the rows of all consumers by ascending id before it takes parked events and makes changes', async () => {
+  const [first, second] = [await held(), await held()];
+  const { id: consumerId, epoch: ownerEpoch } = second.hold;
+  const writes = {
+    replaced: [{ consumerId, ownerEpoch, position: 2 }],
+    consumers: [{ change: { kind: 'pause', ...first, pause: PAUSE } as const, id: first.hold.id }],
+  };
+  const locked: unknown[] = [];
+  const isDone = await suite.database.transaction((transaction) => {
+    const execute: typeof transaction.execute = (sql, values = []) => {
+      if (sql.includes('FOR UPDATE')) locked.push(...new Set(values));
+      return transaction.execute(sql, values);
+    };
+    const [query, write] = [transaction.query.bind(transaction), transaction.write.bind(transaction)];
+    return writeConsumers({ query, execute, write }, writes, ignore);
+  });
+  expect(isDone).toBe(true);
+  expect(locked.slice(0, 2)).toEqual([first.hold.id, consumerId]);
+  expect(await failures(consumerId)).toEqual(UNTOUCHED.filter(([position]) => position !== 2));
+  expect((await store.find(first.key))?.pause).toEqual(PAUSE);
 });
 
 describe('a creation', () => {

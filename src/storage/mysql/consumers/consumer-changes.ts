@@ -4,7 +4,7 @@
 import type { ConsumerKey } from '../../../domain/consumers/consumer.js';
 import { type PositionRanges, storedRanges } from '../../../domain/consumers/position-ranges.js';
 import { assertNever } from '../../../domain/errors.js';
-import type { PlannedChange } from '../../../domain/group/group-plan-types.js';
+import type { GroupWrites, PlannedChange } from '../../../domain/group/group-plan-types.js';
 import { asBuffer } from '../../../domain/json/bytes.js';
 import type {
   ConsumerChange,
@@ -26,6 +26,7 @@ import { inChunks, placeholders } from '../sql/placeholders.js';
 import { isDuplicateKey } from '../sql/sql-errors.js';
 import { encodeSettings, FAILURE_STATES } from './consumer-rows.js';
 import { deleteConsumer, insertConsumers, nameValues, recreateConsumer } from './consumer-writes.js';
+import { takeParked } from './parked-places.js';
 import {
   deleteSnapshot,
   deleteSnapshots,
@@ -45,6 +46,8 @@ const FIND_PARKED = (rows: number) => `
 
 const HELD = 'id = ? AND owner_epoch = ? AND deleted_at IS NULL';
 const LOCK_HELD = `SELECT id FROM consumer FORCE INDEX (PRIMARY) WHERE ${HELD} FOR UPDATE`;
+const LOCK_ALL = (rows: number) =>
+  `SELECT id FROM consumer FORCE INDEX (PRIMARY) WHERE id IN (${placeholders(rows)}) ORDER BY id FOR UPDATE`;
 const CONFIGURE = `UPDATE consumer FORCE INDEX (PRIMARY) SET settings = ?, ephemeral = ? WHERE ${HELD}`;
 const BEGIN_GENERATION = `
   UPDATE consumer FORCE INDEX (PRIMARY)
@@ -120,6 +123,28 @@ async function readParked(
     for (const { position, state } of rows) found.push([position, { replaying: state === FAILURE_STATES.REPLAY }]);
   });
   return found;
+}
+
+/** Takes parked events away and makes the changes; false: a consumer is not as it was found, and nothing may be stored. */
+export async function writeConsumers(
+  queries: Queries,
+  { replaced, consumers }: Pick<GroupWrites, 'replaced' | 'consumers'>,
+  onTrip: () => void,
+): Promise<boolean> {
+  // Either locks by ascending id, but one after the other they would not.
+  if (replaced.length > 0 && consumers.length > 0) {
+    const ids = [...replaced.map(({ consumerId }) => consumerId), ...consumers.flatMap(({ id }) => id ?? [])];
+    await lockConsumers(queries, ids, onTrip);
+  }
+  return (await takeParked(queries, replaced, onTrip)) && writeChanges(queries, consumers, onTrip);
+}
+
+async function lockConsumers(queries: Queries, ids: readonly number[], onTrip: () => void): Promise<void> {
+  const ascending = [...new Set(ids)].sort((a, b) => a - b);
+  await inChunks(ascending, async (chunk) => {
+    onTrip();
+    await queries.execute(LOCK_ALL(chunk.length), chunk);
+  });
 }
 
 /** Makes the changes; false: a consumer is not as it was found, and nothing may be stored. */

@@ -19,8 +19,8 @@ import {
 import { scopedKey } from '../../../domain/names.js';
 import type { Micros, Position } from '../../../units.js';
 import { type GroupCommitter, GroupFailure, type GroupRun, type Instance } from '../../ports/log-storage.js';
-import { readConsumers, writeChanges } from '../consumers/consumer-changes.js';
-import { readParked, takeParked } from '../consumers/parked-places.js';
+import { readConsumers, writeConsumers } from '../consumers/consumer-changes.js';
+import { readParked } from '../consumers/parked-places.js';
 import { writeBarrier } from '../log/durable-reads.js';
 import { EntryInsert } from '../log/entry-rows.js';
 import { writeTransfers } from '../log/stream-rows.js';
@@ -261,9 +261,8 @@ export class MysqlGroupCommitter implements GroupCommitter {
   }
 
   /** Last of all: whoever has the row of a consumer waits for nothing else. */
-  async #writeConsumers(queries: Queries, { replaced, consumers }: GroupWrites): Promise<boolean> {
-    const onTrip = () => this.#trip();
-    return (await takeParked(queries, replaced, onTrip)) && writeChanges(queries, consumers, onTrip);
+  #writeConsumers(queries: Queries, writes: GroupWrites): Promise<boolean> {
+    return writeConsumers(queries, writes, () => this.#trip());
   }
 
   async #withPushed(
