@@ -61,6 +61,29 @@ describe.each([true, false])('events of a topic of the server, whose number is k
     expect(counted).toEqual({ positions, scannedTo: range.upTo });
   });
 
+  it('are not in a page that is read in one step, however large they are', async () => {
+    const { log, context, range, positions } = await pairs(6, { isKnown });
+    for (const criteria of [{ context }, { context: 'all' }]) {
+      // No payload fits in a page of so few bytes: each is read anew.
+      const page = await log.readPage(criteria, { ...range, limit: 100, maxBytes: 99 });
+      const { scannedTo } = page;
+      expect(page.entries.map((entry) => entry.position)).toEqual(positions.filter((each) => each <= scannedTo));
+      const large = await log.readPage(criteria, { ...range, limit: 20_000, maxBytes: 20_000 });
+      expect(large.entries.map((entry) => entry.position)).toEqual(positions);
+    }
+  });
+
+  it('are among those that are not selected', async () => {
+    const { log, context, range, positions } = await pairs(3, { isKnown });
+    const all = Array.from({ length: range.upTo - range.after }, (_, n) => range.after + n + 1);
+    const others = all.filter((position) => !positions.includes(position));
+    for (const criteria of [{ context }, { context: 'all' }]) {
+      expect(await log.othersAt(criteria, all)).toEqual(new Set(others));
+      expect(await log.othersAt({ ...criteria, topics: [AUDIT] }, all)).toEqual(new Set(positions));
+      expect(await log.othersAt({ ...criteria, withReserved: true }, all)).toEqual(new Set());
+    }
+  });
+
   it('are in a page for which they are named', async () => {
     const { log, context, range } = await pairs(3, { isKnown });
     const page = await log.readPage({ context, topics: [AUDIT] }, { ...range, ...WHOLE });

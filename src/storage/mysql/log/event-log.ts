@@ -50,10 +50,19 @@ interface EventPlace extends RowSize {
   readonly event_id: EventId;
 }
 
-/** A row that may be part of a page. */
-interface Candidate extends RowSize {
+/** What tells whether a row is of the server's own topics. */
+interface TopicRow {
+  readonly position: Position;
   readonly topic_id: number;
   readonly kind: EntryKind;
+}
+
+/** A row that may be part of a page. */
+interface Candidate extends RowSize, TopicRow {}
+
+/** A row, and whether a condition holds for it. */
+interface SelectedRow extends TopicRow {
+  readonly selected: 0 | 1;
 }
 
 /** Positions after one, up to and including the other. */
@@ -140,17 +149,17 @@ export class MysqlEventLog implements EventLog {
     const taken = rows.slice(0, sizes.length);
     const large = taken.filter((row) => payloadBytes(row) > isLarge).map((row) => rowSize(row).position);
     const last = sizes.length < rows.length ? sizes.at(-1)?.position : undefined;
-    const entries = shown(query, await this.#entries(taken));
-    return { entries: await this.#withLarge(entries, large), scannedTo: last ?? scannedTo };
+    const entries = await this.#withLarge(await this.#entries(taken), large);
+    return { entries: shown(query, entries), scannedTo: last ?? scannedTo };
   }
 
   /** Leaves out what is of the server's own topics, should the query not have known some of them. */
-  async #withoutReserved(candidates: readonly Candidate[]): Promise<readonly Candidate[]> {
+  async #withoutReserved(rows: readonly TopicRow[]): Promise<readonly TopicRow[]> {
     const names = this.#names.current;
-    const topics = new Set(candidates.map(({ topic_id: id }) => id));
+    const topics = new Set(rows.map(({ topic_id: id }) => id));
     await names.loadByIds(this.#database, topics, NO_IDS);
-    const isShown = ({ topic_id: id, kind }: Candidate) => !isHidden({ kind, topic: names.topicScope(id)?.name ?? '' });
-    return candidates.filter(isShown);
+    const isShown = ({ topic_id: id, kind }: TopicRow) => !isHidden({ kind, topic: names.topicScope(id)?.name ?? '' });
+    return rows.filter(isShown);
   }
 
   /** The entries, those at the positions read anew with their payloads. */
@@ -164,8 +173,8 @@ export class MysqlEventLog implements EventLog {
   async #page(query: PageQuery, criteria: EventCriteria, options: ReadPageOptions): Promise<Page> {
     const { range, candidates } = await this.#look(query, options);
     const taken = withinBytes(candidates, options.maxBytes);
-    const entries = shown(query, await this.#readRows(taken.map(({ position }) => position)));
-    if (options.newestFirst) entries.reverse();
+    const rows = shown(query, await this.#readRows(taken.map(({ position }) => position)));
+    const entries = options.newestFirst ? rows.toReversed() : rows;
     const full = taken.length < candidates.length || candidates.length === options.limit;
     const rangeEnd = options.newestFirst ? range.after : range.upTo;
     const lastTaken = taken.at(-1)?.position ?? rangeEnd;
@@ -240,14 +249,16 @@ export class MysqlEventLog implements EventLog {
   async othersAt(criteria: EventCriteria, positions: readonly Position[]): Promise<ReadonlySet<Position>> {
     const query = await planPage(this.#database, this.#names.current, criteria, { once: true });
     const { condition, values } = query === undefined ? NOTHING : wholeCondition(query);
-    const others = new Set<Position>();
+    const rows: SelectedRow[] = [];
     await inChunks(positions, async (chunk) => {
-      const sql = `SELECT position FROM log FORCE INDEX (PRIMARY) WHERE position IN (${placeholders(chunk.length)})
-        AND NOT COALESCE(${condition}, FALSE)`;
-      const rows = await this.#database.query<{ position: Position }>(sql, [...chunk, ...values]);
-      for (const { position } of rows) others.add(position);
+      const sql = `SELECT position, topic_id, kind, COALESCE(${condition}, FALSE) AS selected
+        FROM log FORCE INDEX (PRIMARY) WHERE position IN (${placeholders(chunk.length)})`;
+      rows.push(...(await this.#database.query<SelectedRow>(sql, [...values, ...chunk])));
     });
-    return others;
+    const selected = rows.filter((row) => row.selected === 1);
+    const shown = query?.hidesReserved ? await this.#withoutReserved(selected) : selected;
+    const isShown = new Set(shown.map(({ position }) => position));
+    return new Set(rows.map(({ position }) => position).filter((position) => !isShown.has(position)));
   }
 
   /** See EventLog.positionAt: times rise with positions, so a binary search over the primary key needs no index. */
@@ -380,7 +391,7 @@ export class MysqlEventLog implements EventLog {
 const NO_IDS: ReadonlySet<number> = new Set();
 
 /** The entries that the query is for, should it not have known some of the server's own topics. */
-function shown({ hidesReserved }: PageQuery, entries: LogEntry[]): LogEntry[] {
+function shown({ hidesReserved }: PageQuery, entries: readonly LogEntry[]): readonly LogEntry[] {
   return hidesReserved ? entries.filter((entry) => !isHidden(entry)) : entries;
 }
 
