@@ -5,6 +5,7 @@ import { MadeleineError } from '../../domain/errors.js';
 import { entryBytes } from '../../domain/events/entry-size.js';
 import type { LogEntry } from '../../domain/events/event.js';
 import { compileCriteria, type EntryMatcher, type EventCriteria } from '../../domain/events/event-filter.js';
+import { withoutPayload } from '../../domain/events/event-views.js';
 import type { SearchMatch, SearchText } from '../../domain/events/search-text.js';
 import type { Clock } from '../../lib/clock.js';
 import { Deadline } from '../../lib/deadline.js';
@@ -13,7 +14,7 @@ import type { LoopSlices } from '../../lib/loop-slices.js';
 import { orAbort } from '../../lib/or-abort.js';
 import type { Paced } from '../../lib/paced.js';
 import type { EventLog, EventPlaceStore } from '../../storage/ports/log-storage.js';
-import { type EventSearchStore, SEARCH_LOOK, type SearchLook } from '../../storage/ports/search-storage.js';
+import { type EventSearchStore, SEARCH_LOOK } from '../../storage/ports/search-storage.js';
 import type { Micros, Millis, Position } from '../../units.js';
 
 /** What a page looks at, at most: entries, and bytes of those that are longer than a KiB. */
@@ -53,6 +54,7 @@ export interface SearchTurn {
 }
 
 export interface SearchHit {
+  /** Without its payload: many searches may hold what they found at a time. */
   readonly entry: LogEntry;
   /** Where the entry has the text; at least one place. */
   readonly matches: readonly SearchMatch[];
@@ -121,10 +123,10 @@ export class EventSearch {
     const { store, log } = this.#options;
     const from = progress.next;
     const limit = Math.min(turn.limit - progress.hits.length, MAX_READ);
-    const { positions, next, bytes } = await this.#inTurn(turn, () => {
-      return store.look(text, criteria, { after, upTo: from, limit });
+    const { entries, next, bytes } = await this.#inTurn(turn, async () => {
+      const { positions, ...looked } = await store.look(text, criteria, { after, upTo: from, limit });
+      return { ...looked, entries: await log.readAt(positions) };
     });
-    const entries = await orAbort(log.readAt(positions), turn.signal);
     const found = await this.#hits(text, entries.toReversed(), compileCriteria(criteria), turn);
     progress.hits.push(...found);
     progress.next = next;
@@ -147,8 +149,8 @@ export class EventSearch {
     return hits;
   }
 
-  /** Looks when it is the caller's turn, as other large reads do, and when few others look. */
-  #inTurn({ caller, signal }: SearchTurn, look: () => Promise<SearchLook>): Promise<SearchLook> {
+  /** Looks, and reads what is found, when it is the caller's turn, as other large reads do, and when few others look. */
+  #inTurn<T>({ caller, signal }: SearchTurn, look: () => Promise<T>): Promise<T> {
     const { paced, pages } = this.#options;
     const inTurn = () => this.#looks.run(caller, () => pages.run(caller, look, signal), signal);
     return orAbort(paced.run(caller, inTurn), signal);
@@ -160,9 +162,10 @@ function goesOn({ hits, next, entries, bytes }: Progress, { after }: Search, lim
 }
 
 function hitsOf(text: SearchText, entries: readonly LogEntry[]): SearchHit[] {
-  return entries
-    .map((entry) => ({ entry, matches: text.matchesOf(entry) }))
-    .filter(({ matches }) => matches.length > 0);
+  return entries.flatMap((entry) => {
+    const matches = text.matchesOf(entry);
+    return matches.length === 0 ? [] : [{ entry: withoutPayload(entry), matches }];
+  });
 }
 
 function tooWide(): MadeleineError {

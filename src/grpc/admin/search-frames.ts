@@ -1,7 +1,6 @@
 // Encodes what a search found: the events' own bytes are spliced in. The field numbers are those of
 // proto/madeleine/v1/admin_service.proto; a test decodes the results with the generated code.
 
-import { withoutPayload } from '../../domain/events/event-views.js';
 import type { SearchHit } from '../../engine/admin/event-search.js';
 import type { Micros, Position } from '../../units.js';
 import { timeField, type WireEventEncoder } from '../events/event-encoder.js';
@@ -35,7 +34,7 @@ export class SearchFrames {
       w.close(2, mark);
     }
     const mark = w.mark;
-    this.#encoder.write(w, withoutPayload(entry), 'json');
+    this.#encoder.write(w, entry, 'json');
     w.close(1, mark);
     return w.finish();
   }

@@ -30,7 +30,15 @@ function lookDown({ after, upTo, limit }: SearchLookOptions, bytes = 0): SearchL
   return { positions, next: positions.length === limit ? (positions.at(-1) ?? 0) - 1 : end, bytes };
 }
 
-function scene({ bytes = 0, look = (options: SearchLookOptions) => Promise.resolve(lookDown(options, bytes)) } = {}) {
+async function readDown(positions: readonly number[]): Promise<readonly LogEntry[]> {
+  return [...positions].sort((a, b) => a - b).map(entryAt);
+}
+
+function scene({
+  bytes = 0,
+  look = (options: SearchLookOptions) => Promise.resolve(lookDown(options, bytes)),
+  readAt = readDown,
+} = {}) {
   const clock = new ManualClock();
   const callers = new Callers(clock);
   const store = {
@@ -38,10 +46,9 @@ function scene({ bytes = 0, look = (options: SearchLookOptions) => Promise.resol
     pushedAs: async () => [],
     createdAt: async () => 1,
   };
-  const log = { readAt: async (positions: readonly number[]) => [...positions].sort((a, b) => a - b).map(entryAt) };
   const places = { positionsOf: async () => new Map() };
   const shared = { pages: new FairGate(4), paced: new Paced({ callers, clock }), slices: new LoopSlices(clock) };
-  return { clock, callers, search: new EventSearch({ store, log, places, ...shared, clock }) };
+  return { clock, callers, search: new EventSearch({ store, log: { readAt }, places, ...shared, clock }) };
 }
 
 const turn = (changes: Partial<SearchTurn> = {}): SearchTurn => {
@@ -56,6 +63,15 @@ describe('a page of a search', () => {
       Array.from({ length: SEARCH_PAGE.entries / 100 }, (_, n) => HEAD - n * 100),
     );
     expect(hits[0]?.matches).toEqual([{ field: 'tag', excerpt: 'Needle' }]);
+  });
+
+  it('holds no payloads, which may be many times as large as what it tells', async () => {
+    const payload = { bytes: Buffer.from('{"text":"a needle"}'), contentType: 'application/json' };
+    const readAt = async (positions: readonly number[]) =>
+      (await readDown(positions)).map((entry) => ({ ...entry, tag: '', payload }));
+    const { hits } = await scene({ readAt }).search.page(SEARCH, turn({ limit: 3 }));
+    expect(hits.map(({ matches }) => matches.map(({ field }) => field))).toEqual(hits.map(() => ['payload']));
+    expect(hits.map(({ entry }) => entry.payload)).toEqual([undefined, undefined, undefined]);
   });
 
   it('ends where it has enough', async () => {
@@ -138,6 +154,20 @@ describe('searches', () => {
     }
     while (open.length > 0) await step();
     await Promise.all(pages);
+  });
+
+  it('read what they found two at a time', async () => {
+    let [reading, most] = [0, 0];
+    const readAt = async (positions: readonly number[]) => {
+      reading += 1;
+      most = Math.max(most, reading);
+      for (let n = 0; n < 3; n += 1) await new Promise((resolve) => setImmediate(resolve));
+      reading -= 1;
+      return readDown(positions);
+    };
+    const { search } = scene({ readAt });
+    await Promise.all(Array.from({ length: 20 }, () => search.page({ ...SEARCH, after: HEAD - 100 }, turn())));
+    expect(most).toBe(2);
   });
 
   it('of a caller wait for no more than one of another, however many that one has', async () => {
