@@ -31,12 +31,12 @@ export class StatisticsParts {
     const { surroundings, handle, instanceId, log } = options;
     const { clock, metrics, logger } = surroundings;
     const { database } = handle;
-    const { names, reader: source } = log;
+    const { names, pages, paced, reader: source } = log;
     const store = new MysqlStatisticsStore({ database, names });
     this.#options = options;
     this.#counts = new MysqlCountStore({ database, names });
     this.#counter = new EventCounter({ store: this.#counts, source, instanceId, clock, logger });
-    this.statistics = new Statistics({ store, clock });
+    this.statistics = new Statistics({ store, pages, paced, clock });
     this.consumption = new Consumption({ store, source });
     metrics.statisticsLag.ask = () => this.#counter.lag;
   }

@@ -9,9 +9,9 @@ import { withoutPayload } from '../../domain/events/event-views.js';
 import type { SearchMatch, SearchText } from '../../domain/events/search-text.js';
 import type { Clock } from '../../lib/clock.js';
 import { Deadline } from '../../lib/deadline.js';
-import { FairGate } from '../../lib/fair-gate.js';
+import type { FairGate } from '../../lib/fair-gate.js';
+import { LargeReads } from '../../lib/large-reads.js';
 import type { LoopSlices } from '../../lib/loop-slices.js';
-import { orAbort } from '../../lib/or-abort.js';
 import type { Paced } from '../../lib/paced.js';
 import type { EventLog, EventPlaceStore } from '../../storage/ports/log-storage.js';
 import { type EventSearchStore, SEARCH_LOOK } from '../../storage/ports/search-storage.js';
@@ -54,7 +54,7 @@ export interface SearchTurn {
 }
 
 export interface SearchHit {
-  /** Without its payload: many searches may hold what they found at a time. */
+  /** The entry without its payload: many searches may hold what they found at a time. */
   readonly entry: LogEntry;
   /** Where the entry has the text; at least one place. */
   readonly matches: readonly SearchMatch[];
@@ -76,10 +76,11 @@ interface Progress {
 
 export class EventSearch {
   readonly #options: EventSearchOptions;
-  readonly #looks = new FairGate(LOOKS_AT_ONCE);
+  readonly #looks: LargeReads;
 
   constructor(options: EventSearchOptions) {
     this.#options = options;
+    this.#looks = new LargeReads({ ...options, atOnce: LOOKS_AT_ONCE });
   }
 
   /** The entries that have the text as event id or message id, newest first: by indexes, wherever they lie. */
@@ -123,7 +124,8 @@ export class EventSearch {
     const { store, log } = this.#options;
     const from = progress.next;
     const limit = Math.min(turn.limit - progress.hits.length, MAX_READ);
-    const { entries, next, bytes } = await this.#inTurn(turn, async () => {
+    // Read within the turn, too: of large entries few are in memory at a time.
+    const { entries, next, bytes } = await this.#looks.run(turn, async () => {
       const { positions, ...looked } = await store.look(text, criteria, { after, upTo: from, limit });
       return { ...looked, entries: await log.readAt(positions) };
     });
@@ -147,13 +149,6 @@ export class EventSearch {
     };
     await this.#options.slices.each(caller, { items: entries, bytesOf: entryBytes, look }, signal);
     return hits;
-  }
-
-  /** Looks, and reads what is found, when it is the caller's turn, as other large reads do, and when few others look. */
-  #inTurn<T>({ caller, signal }: SearchTurn, look: () => Promise<T>): Promise<T> {
-    const { paced, pages } = this.#options;
-    const inTurn = () => this.#looks.run(caller, () => pages.run(caller, look, signal), signal);
-    return orAbort(paced.run(caller, inTurn), signal);
   }
 }
 

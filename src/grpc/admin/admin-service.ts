@@ -52,8 +52,9 @@ export class AdminService {
     });
   }
 
-  async getStats(request: GetStatsRequest): Promise<GetStatsResponse> {
-    return statsToWire(await this.#options.statistics.stats(statsFromWire(request)));
+  async getStats(request: GetStatsRequest, { signal, peer }: CallContext): Promise<GetStatsResponse> {
+    const by = { caller: callerOf(peer), signal };
+    return statsToWire(await this.#options.statistics.stats(statsFromWire(request), by));
   }
 
   searchEvents(request: SearchEventsRequest, { signal, peer, metadata }: CallContext): Promise<Uint8Array> {
