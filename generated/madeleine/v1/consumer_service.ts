@@ -602,8 +602,9 @@ export interface Consumer {
    * Of the events that ever occurred and match, whether stored still or not, the percentage at or below `offset`; 100 where none does. What
    * lies before the consumer's beginning counts as consumed. Exact where it is set. Unset where the counters of statistics cannot tell:
    * the filter selects by something else than topics and streams, or with `ignore_own`; matching events are addressed `to` a name; the
-   * counting is far behind; more than 10,000 matching events lie after the offset and the filter has topics and streams both, or
-   * more than ten of either. Known to every instance; in lists as far as one second for all of them reaches, and unset in `opened`.
+   * counting is far behind; more than 10,000 matching events, in lists 1,000, lie after the offset and the filter has topics and streams
+   * both, or more than ten of either. Known to every instance; in lists as far as one second for all of them reaches, and unset in
+   * `opened`.
    */
   percentOfMatching?: number | undefined;
 }

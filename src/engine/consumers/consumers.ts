@@ -270,7 +270,7 @@ export class Consumers {
     const parked = await store.countParked([record.id]);
     const view = this.#storedView(record, parked);
     const pending = await this.#countStored(record, EXACT);
-    return { view, pending, percent: await consumption.percentOf(view) };
+    return { view, pending, percent: await consumption.percentOf(view, EXACT) };
   }
 
   /** The offset of a consumer that runs here; undefined: it does not. */
@@ -307,7 +307,7 @@ export class Consumers {
       const view = report?.view(record.nextAt) ?? this.#storedView(record, parked);
       const isLate = clock.monotonicMs() >= giveUpAtMs;
       const counting = isLate ? undefined : (report?.countPending(ROUGH) ?? this.#countListed(record));
-      const percent = isLate ? undefined : consumption.percentOf(view);
+      const percent = isLate ? undefined : consumption.percentOf(view, ROUGH);
       listed.push({ ...view, counted: await counting, percent: await percent });
     }
     return listed;
@@ -316,7 +316,7 @@ export class Consumers {
   async #counted({ report }: ConsumerSession): Promise<CountedView> {
     const view = await report.wholeView();
     const pending = await report.countPending();
-    return { view, pending, percent: await this.#options.consumption.percentOf(view) };
+    return { view, pending, percent: await this.#options.consumption.percentOf(view, EXACT) };
   }
 
   #storedView(record: ConsumerRecord, parked: ReadonlyMap<number, number>): ConsumerView {

@@ -5,7 +5,7 @@ import { compileCriteria } from '../../domain/events/event-filter.js';
 import { countedScope } from '../../domain/statistics/counted-scope.js';
 import type { StatisticsStore } from '../../storage/ports/statistics-storage.js';
 import type { Position } from '../../units.js';
-import { countEvents, EXACT } from '../consumers/state/event-count.js';
+import { type CountSpan, countEvents, type Effort } from '../consumers/state/event-count.js';
 import type { LogSource } from '../log/log-source.js';
 import { isShown } from '../log/named-position.js';
 
@@ -28,8 +28,11 @@ export class Consumption {
     this.#options = options;
   }
 
-  /** Returns the percentage of matching events that lie at or below the offset, exactly; undefined: that cannot be told. */
-  async percentOf(consumer: ConsumerPlace): Promise<number | undefined> {
+  /**
+   * Returns the percentage of matching events that lie at or below the offset, exactly; undefined: that cannot be told, or not for so
+   * much effort.
+   */
+  async percentOf(consumer: ConsumerPlace, effort: Effort): Promise<number | undefined> {
     const { store, source } = this.#options;
     const { settings, offset, head } = consumer;
     const scope = countedScope(consumer, settings);
@@ -39,10 +42,10 @@ export class Consumption {
     // Counters do not know to whom.
     if (addressed > 0 || !(await isShown(source, asOf))) return undefined;
     const end = Math.max(head, asOf);
-    const late = await this.#count(consumer, asOf, end);
+    const late = await this.#count(consumer, { after: asOf, upTo: end }, effort);
     if (late === undefined) return undefined;
     const total = events + late;
-    const after = await this.#count(consumer, offset, end);
+    const after = await this.#count(consumer, { after: offset, upTo: end }, effort);
     const passed = after === undefined ? await this.#passed(scope, offset, asOf) : total - after;
     if (passed === undefined) return undefined;
     return total === 0 ? 100 : (100 * passed) / total;
@@ -53,11 +56,11 @@ export class Consumption {
   }
 
   /** Counts matching events in a span of the log; undefined: they are too many. */
-  async #count(consumer: ConsumerPlace, after: Position, upTo: Position): Promise<number | undefined> {
+  async #count(consumer: ConsumerPlace, span: CountSpan, effort: Effort): Promise<number | undefined> {
     const criteria = consumerCriteria(consumer, consumer.settings);
     const selection = { criteria, matches: compileCriteria(criteria) };
     const { source } = this.#options;
-    const { count, isMinimum } = await countEvents({ source, selection, span: { after, upTo }, effort: EXACT });
+    const { count, isMinimum } = await countEvents({ source, selection, span, effort });
     return isMinimum ? undefined : count;
   }
 }
