@@ -75,7 +75,7 @@ export class ServerInfo {
     const { epoch, visible: position } = source;
     const kept = source.inMemory(position);
     if (kept !== undefined || position === 0) return { epoch, position, createdAt: kept?.createdAt };
-    const stored = await this.#patiently(source.readAt([position]));
+    const stored = this.#options.database.isUp ? await this.#patiently(source.readAt([position])) : undefined;
     return { epoch, position, createdAt: stored?.[0]?.createdAt };
   }
 

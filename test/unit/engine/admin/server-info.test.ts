@@ -72,9 +72,17 @@ describe('what is known of the server', () => {
   });
 
   it('is told at once while the database is known to be away', async () => {
-    const { database, info } = scene({ facts: never });
+    let facts = 0;
+    const { asked, database, info } = scene({
+      facts: () => {
+        facts += 1;
+        return never();
+      },
+    });
     database.set(false);
-    expect((await info.read()).head.position).toBe(7);
+    for (let n = 0; n < 100; n += 1) expect((await info.read()).head.position).toBe(7);
+    // However many ask, they leave behind no more than one read that waits for the database.
+    expect([facts, asked.entries]).toEqual([1, 0]);
   });
 });
 
