@@ -131,12 +131,23 @@ export function folded(bytes: Buffer): Buffer {
   return small;
 }
 
-/** The text as it is; escaped as JSON needs it; with all but ASCII escaped; and with slashes escaped, too. */
+/** What encoders write by its number besides what JSON needs: those that write ASCII, those that are careful with HTML, and both. */
+const ASCII_ONLY = /[\u0080-\uffff]/g;
+const HTML_SAFE = [/[<>&\u2028\u2029]/g, /[<>&'=\u2028\u2029]/g];
+const BOTH = /[<>&'+`\u0080-\uffff]/g;
+
+/** The text as it is, and as encoders write it in JSON: each distinct one is looked for, so that most texts have one. */
 function formsOf(text: string): readonly Buffer[] {
   const json = escaped(text);
-  const ascii = json.replaceAll(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
-  const slashes = ascii.replaceAll('/', '\\/');
-  return distinct([text, json, ascii, slashes]);
+  const ascii = json.replaceAll(ASCII_ONLY, byNumber);
+  const html = HTML_SAFE.map((units) => json.replaceAll(units, byNumber));
+  const both = json.replaceAll(BOTH, byNumber).replaceAll('\\"', '\\u0022');
+  const slashes = [json, ascii].map((form) => form.replaceAll('/', '\\/'));
+  return distinct([text, json, ascii, ...html, both, ...slashes]);
+}
+
+function byNumber(unit: string): string {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
 function escaped(text: string): string {

@@ -89,12 +89,25 @@ describe('a text', () => {
     ['a/b', '["a\\/b"]'],
     ['é/"', '["\\u00e9\\/\\""]'],
     ['C:\\dir', '["C:\\\\dir"]'],
+    // Slashes, and nothing else, as PHP can.
+    ['é/"', '["é\\/\\""]'],
+    // Careful with HTML, as encoders of Go, Java and .NET are.
+    ['a&b <c>', '["a\\u0026b \\u003cc\\u003E"]'],
+    ['é=&"\'', '["é\\u003d\\u0026\\"\\u0027"]'],
+    ['é+&"\'\\', '["\\u00E9\\u002B\\u0026\\u0022\\u0027\\\\"]'],
   ])('%j is found in JSON as clients escape it: %s', (text, payload) => {
     expect(fieldsOf(text, { payload: json(payload) })).toEqual(['payload']);
     expect(fieldsOf(text, { rest: { description: payload } })).toEqual(['description']);
     // What is no JSON says what it says.
     const bytes = Buffer.from(payload);
     expect(fieldsOf(text, { payload: { contentType: 'text/plain', bytes } })).toEqual([]);
+  });
+
+  it('has one form, unless encoders differ in how they write it', () => {
+    expect(new SearchText('Order 4711').forms.map(String)).toEqual(['order 4711']);
+    expect(new SearchText('order 4711').nestedForms).toHaveLength(1);
+    expect(new SearchText('a/b').forms).toHaveLength(2);
+    expect(new SearchText('é/"<=+\'\\').forms.length).toBeLessThan(10);
   });
 
   it('is found in bytes that are no text', () => {
