@@ -1,6 +1,7 @@
 // Commands that are one call each, against a server that only keeps what it was asked: what they ask for, how they go through
 // pages, what they repeat, and what they print.
 
+import { userInfo } from 'node:os';
 import { createServer, type Server, ServerError, Status } from 'nice-grpc';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { AdminServiceDefinition } from '../../../generated/madeleine/v1/admin_service.js';
@@ -159,5 +160,17 @@ describe('a change', () => {
     const { stdout } = await cli('consumers', 'seek', 'mailer', 'position:3', '--dry-run');
     expect(stdout).toBe('offset 9 -> 3: 6 matching events would be delivered again\n');
     expect(requests()).toMatchObject([{ name: 'mailer', dryRun: true, to: { at: { value: 3n } } }]);
+  });
+
+  it('says who asks: the user of the operating system, unless somebody is named', async () => {
+    const { username } = userInfo();
+    answers = { saveSnapshot: [{ snapshot: {} }], transferStream: [{ stream: {} }] };
+    for (const by of [[], ['--by', 'anna']]) {
+      await cli('consumers', 'pause', 'mailer', ...by);
+      await cli('consumers', 'resume', 'mailer', ...by);
+      for (const what of ['save', 'restore', 'delete']) await cli('consumers', 'snapshots', what, 'mailer', 's', ...by);
+      await cli('streams', 'transfer', 's', '--owner', 'shop', '--to', 'web', ...by);
+    }
+    expect(requests().map(({ by }) => by)).toEqual([...Array(6).fill(username), ...Array(6).fill('anna')]);
   });
 });
