@@ -162,6 +162,24 @@ describe('a change', () => {
     expect(requests()).toMatchObject([{ name: 'mailer', dryRun: true, to: { at: { value: 3n } } }]);
   });
 
+  it('says how far a consumer went where there was less to go by', async () => {
+    const moved = (formerOffset: bigint, offset: bigint, movedEvents: bigint) => ({
+      formerOffset,
+      offset,
+      movedEvents,
+      affected: movedEvents,
+    });
+    answers = { seekConsumer: [moved(3n, 1n, 1n), moved(0n, 0n, 0n), moved(3n, 0n, 2n)] };
+    const back = (n: string) => cli('consumers', 'seek', 'mailer', '--back', n);
+    expect((await back('1')).stdout).toBe('offset 3 -> 1: 1 matching event delivered again\n');
+    expect((await back('1')).stdout).toBe(
+      'offset 0 -> 0: nothing lies between; by 0 of 1 event, as there are no more\n',
+    );
+    const far = 'offset 3 -> 0: 2 matching events delivered again; by 2 of 9 events, as there are no more\n';
+    expect((await back('9')).stdout).toBe(far);
+    expect(requests().map(({ byEvents }) => byEvents)).toEqual([-1n, -1n, -9n]);
+  });
+
   it('says who asks: the user of the operating system, unless somebody is named', async () => {
     const { username } = userInfo();
     answers = { saveSnapshot: [{ snapshot: {} }], transferStream: [{ stream: {} }] };

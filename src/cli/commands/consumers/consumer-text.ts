@@ -67,7 +67,8 @@ export const CONSUMER_COLUMNS: readonly Column<Consumer>[] = [
 /** What a seek did or would do, in one sentence. */
 export function seekText(response: Omit<SeekConsumerResponse, 'movedEvents'>, dryRun: boolean): string {
   const { formerOffset, offset, affected, affectedIsMinimum } = response;
-  const events = `${affected}${affectedIsMinimum ? ' or more' : ''} matching events`;
+  if (offset === formerOffset) return `offset ${formerOffset} -> ${offset}: nothing lies between`;
+  const events = `${affected}${affectedIsMinimum ? ' or more' : ''} matching ${affected === 1n ? 'event' : 'events'}`;
   const effect = offset < formerOffset ? 'delivered again' : 'passed over';
   return `offset ${formerOffset} -> ${offset}: ${events} ${dryRun ? 'would be ' : ''}${effect}`;
 }

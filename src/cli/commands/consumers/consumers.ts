@@ -176,8 +176,10 @@ function seekConsumer(deps: CliDeps): Command {
           // It would go twice.
           isOnce: ({ byEvents }) => byEvents !== undefined,
         },
-        async ({ output }, answer, [, , { dryRun }]) =>
-          output.line(output.json ? messageJson(SeekConsumerResponse, answer) : seekText(answer, dryRun === true)),
+        async ({ output }, answer, [, , flags]) => {
+          const text = `${seekText(answer, flags.dryRun === true)}${shortText(answer, flags)}`;
+          await output.line(output.json ? messageJson(SeekConsumerResponse, answer) : text);
+        },
       ),
     );
 }
@@ -186,9 +188,16 @@ function seekConsumer(deps: CliDeps): Command {
 function seekTarget(to: StartPosition | undefined, { back, forward }: ConsumerFlags) {
   const given = [to, back, forward].filter((one) => one !== undefined);
   if (given.length !== 1)
-    throw new UsageError('say where to go: earliest, latest, position:N, time:T, --back or --forward');
+    throw new UsageError('say in one way where to go: earliest, latest, position:N, time:T, --back or --forward');
   const byEvents = back === undefined ? forward : -back;
   return defined({ to, byEvents: byEvents === undefined ? undefined : BigInt(byEvents) });
+}
+
+/** That there are fewer events than it was to go by. */
+function shortText({ movedEvents }: SeekConsumerResponse, { back, forward }: ConsumerFlags): string {
+  const asked = back ?? forward;
+  if (asked === undefined || movedEvents >= BigInt(asked)) return '';
+  return `; by ${movedEvents} of ${asked} ${asked === 1 ? 'event' : 'events'}, as there are no more`;
 }
 
 function changeOf(name: string, flags: ConsumerFlags) {
