@@ -191,4 +191,11 @@ describe('a change', () => {
     }
     expect(requests().map(({ by }) => by)).toEqual([...Array(6).fill(username), ...Array(6).fill('anna')]);
   });
+
+  it('explains a member that only calls Fetch, and has no name', async () => {
+    answers = { getConsumer: [{ consumer: { name: 'mailer', members: [{ address: '10.0.0.7:4', inFlight: 2 }] } }] };
+    const { stdout } = await cli('consumers', 'explain', 'mailer');
+    const member = 'The member of calls without a name at 10.0.0.7:4 has 2 events in flight, and has not answered yet.';
+    expect(stdout).toContain(`\n${member}\n`);
+  });
 });

@@ -89,7 +89,10 @@ function memberSentences({ members, memberCount }: Consumer): string[] {
 
 function memberSentence({ name, address, inFlight, maxInFlight, answeredAt }: ConsumerMember): string {
   const answers = answeredAt === undefined ? 'has not answered yet' : `last answered at ${timestampText(answeredAt)}`;
-  return `Member ${name} at ${address} has ${inFlight} of ${maxInFlight} events in flight, and ${answers}.`;
+  const who = name === '' ? 'The member of calls without a name' : `Member ${name}`;
+  // Calls of Fetch have no credit: each says how many it takes.
+  const events = `${inFlight}${maxInFlight === 0 ? '' : ` of ${maxInFlight}`} events in flight`;
+  return `${who} at ${address} has ${events}, and ${answers}.`;
 }
 
 function mendSentence({ activity, mendCommand }: Consumer): string[] {
