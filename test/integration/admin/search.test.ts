@@ -236,6 +236,7 @@ describe('a search through a long log', () => {
     expect(some.stderr).toContain('there are more: --limit');
     const none = await cli('no such text');
     expect([none.code, none.stdout]).toEqual([0, '']);
+    expect(none.stderr).toContain('madeleine: nothing is found\n');
     expect((await cli('')).stderr).toContain('query: is required');
   });
 });

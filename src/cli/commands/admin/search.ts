@@ -12,7 +12,7 @@ import type { CliDeps } from '../../deps.js';
 import { eventLine, messageJson } from '../../text/event-json.js';
 import { cut, type Output, printable } from '../../text/output.js';
 import { type Seconds, timestampText } from '../../text/time-text.js';
-import { collect, count, defined, endStatuses, time, uint64 } from '../../text/values.js';
+import { collect, count, defined, entryStatuses, time, uint64 } from '../../text/values.js';
 
 interface SearchFlags extends ClientOptions {
   readonly context?: string;
@@ -49,7 +49,11 @@ export function searchCommand(deps: CliDeps): Command {
     .option('--topic <name>', 'only this topic; repeatable', collect)
     .option('--stream <name>', 'only this stream')
     .option('--issuer <name>', 'only this issuer')
-    .option('--status <status>', 'occurred (default), invalidated or expired entries; repeatable', endStatuses)
+    .option(
+      '--status <status>',
+      'occurred (default), invalidated, expired or transferred entries; repeatable',
+      entryStatuses,
+    )
     .option('--after <position>', 'only after this position', uint64)
     .option('--before <position>', 'only before this position', uint64)
     .option('--since <time>', 'only what was created later than this: a time, a day, or 15m for 15 minutes ago', time)
@@ -97,6 +101,8 @@ class EventSearch {
       if (page.hits.length > rest) return this.#session.output.notice('there are more: --limit');
       if (pageToken !== '') this.#tell(page);
     } while (pageToken !== '');
+    // Else it could not be told from a search that did not reach its end.
+    if (this.#found === 0) this.#session.output.notice('nothing is found');
   }
 
   /** The page after a token; one that had no turn is asked for again, as each waits for seconds. */
