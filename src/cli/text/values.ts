@@ -36,15 +36,19 @@ export function positiveUint64s(text: string, former: readonly bigint[] | undefi
 
 /** A count from 1 up. */
 export function count(text: string): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || value < 1 || value > 2 ** 31 - 1)
-    throw new InvalidArgumentError('It has to be 1 or greater.');
-  return value;
+  return wholeFrom(1, text);
 }
 
 /** A count from 0 up. */
 export function countOrZero(text: string): number {
-  return text === '0' ? 0 : count(text);
+  return wholeFrom(0, text);
+}
+
+function wholeFrom(least: number, text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < least || value > 2 ** 31 - 1)
+    throw new InvalidArgumentError(`It has to be ${least} or greater.`);
+  return value;
 }
 
 /** A share: 0 to 1. */
