@@ -3,10 +3,12 @@
 import {
   AckStatus,
   type Delivery,
+  type Pause,
   type SubscribeRequest,
   type SubscribeResponse,
 } from '../../../generated/madeleine/v1/consumer_service.js';
 import { deliveryJson, deliveryLine } from '../text/event-json.js';
+import { timestampText } from '../text/time-text.js';
 import { AckBatcher } from './ack-batcher.js';
 import { assertInForce } from './filter-echo.js';
 import { type FrameResult, KeptStream } from './reconnect.js';
@@ -26,6 +28,7 @@ export class Subscriber {
   readonly #request: SubscriberOptions['request'];
   readonly #acks: AckBatcher | undefined;
   #left: number;
+  #isPaused = false;
 
   constructor({ session, request, ack, limit }: SubscriberOptions) {
     this.#session = session;
@@ -58,6 +61,8 @@ export class Subscriber {
 
   async #onFrame({ deliveries, frame }: SubscribeResponse): Promise<FrameResult> {
     if (frame?.$case === 'opened') assertInForce(this.#request.settings?.where, frame.value.consumer?.settings?.where);
+    if (frame?.$case === 'opened') this.#tellPause(frame.value.consumer?.pause);
+    if (frame?.$case === 'heartbeat') this.#tellPause(frame.value.pause);
     for (const delivery of deliveries) {
       await this.#print(delivery);
       const { lease, event } = delivery;
@@ -74,6 +79,14 @@ export class Subscriber {
     return 'more';
   }
 
+  /** Says once that nothing comes, and that something may come again. */
+  #tellPause(pause: Pause | undefined): void {
+    const isPaused = pause !== undefined;
+    if (isPaused === this.#isPaused) return;
+    this.#isPaused = isPaused;
+    this.#session.output.notice(pause === undefined ? 'the consumer is resumed' : pausedText(pause));
+  }
+
   /** Acknowledges what was printed before the member leaves: leaving returns what it holds. */
   async #done(): Promise<'done'> {
     await this.#acks?.drain();
@@ -84,4 +97,9 @@ export class Subscriber {
     const { output } = this.#session;
     return output.line(output.json ? deliveryJson(delivery) : deliveryLine(delivery, output.columns));
   }
+}
+
+function pausedText({ pausedAt, by, reason }: Pause): string {
+  const why = `${by === '' ? '' : ` by ${by}`}${reason === '' ? '' : `: ${reason}`}`;
+  return `the consumer is paused since ${timestampText(pausedAt)}${why}; nothing comes before it is resumed`;
 }

@@ -125,7 +125,7 @@ describe('pausing a consumer', () => {
     expect((await resume(consumer))?.pause).toBeUndefined();
     expect((await resume(consumer))?.pause).toBeUndefined();
     const nameless = await pause(consumer, {});
-    expect(nameless).toMatchObject({ activityCause: 'paused', pause: { by: '', reason: '' } });
+    expect(nameless).toMatchObject({ activityCause: 'nobody said why', pause: { by: '', reason: '' } });
   });
 
   it('leaves an entry of the audit, and its end another one; what changes nothing leaves none', async () => {
@@ -207,7 +207,7 @@ describe('pausing a consumer', () => {
   });
 
   it('is shown, ended and explained on the command line', async () => {
-    const { consumer, settings } = scene();
+    const { consumer, settings, push, get } = scene();
     await consumers().createConsumer({ name: consumer, settings });
     const cli = (...argv: string[]) => runToEnd(argv, { server: suite.server.address });
     const paused = await cli('consumers', 'pause', consumer, '--reason', 'the relay moves', '--by', 'anna');
@@ -220,11 +220,17 @@ describe('pausing a consumer', () => {
     const [state, ...sentences] = explained.trimEnd().split('\n');
     expect(state).toMatch(/^Consumer \S+ is paused since \S+Z: paused by anna: the relay moves\.$/);
     expect(sentences.at(-1)).toBe(`To mend it: madeleine consumers resume ${consumer}`);
+    const subscribed = cli('subscribe', consumer, '--count', '1');
+    await waitUntil(async () => (await get()).memberCount === 1, { what: 'the command subscribes' });
     const { stdout: list } = await cli('consumers', 'list', '--prefix', consumer);
     expect(list).toMatch(/ paused .* {2}paused by anna: the relay moves\n/);
     const json = ndjson((await cli('consumers', 'resume', consumer, '--json')).stdout);
     expect(json).toMatchObject([{ name: consumer }]);
     expect(json[0]).not.toHaveProperty('pause');
+    await push(1);
+    expect((await subscribed).stderr).toMatch(
+      /^madeleine: the consumer is paused since \S+Z by anna: the relay moves; nothing comes .*\nmadeleine: .* resumed\n$/,
+    );
   });
 });
 

@@ -10,8 +10,8 @@ export interface ConsumerPause {
   readonly reason: string;
 }
 
-/** Says who paused a consumer, and why. */
+/** Says who paused a consumer, and why, as far as they said. */
 export function pauseInWords({ by, reason }: Pick<ConsumerPause, 'by' | 'reason'>): string {
-  const who = by === '' ? 'paused' : `paused by ${by}`;
-  return reason === '' ? who : `${who}: ${reason}`;
+  const who = by === '' ? '' : `paused by ${by}`;
+  return [who, reason].filter(Boolean).join(': ') || 'nobody said why';
 }
