@@ -299,7 +299,9 @@ describe('the command line for consumers', () => {
       expect(dry.stdout).toBe(`offset 0 -> ${positions[1]}: 2 matching events would be passed over\n`);
       expect(await consumer()).not.toHaveProperty('offset');
       const on = await cli('consumers', 'seek', 'mailer', '--forward', '9');
-      expect(on.stdout).toBe(`offset 0 -> ${positions[2]}: 3 matching events passed over; by 3 of 9 events, as there are no more\n`);
+      expect(on.stdout).toBe(
+        `offset 0 -> ${positions[2]}: 3 matching events passed over; by 3 of 9 events, as there are no more\n`,
+      );
       const by = ndjson((await cli('consumers', 'seek', 'mailer', '--back', '2', '--json')).stdout);
       expect(by).toMatchObject([{ movedEvents: '2', formerOffset: positions[2] }]);
       for (const wrong of [[], ['latest', '--back', '1'], ['--back', '1', '--forward', '1'], ['--back', '0']]) {

@@ -34,7 +34,7 @@ describe('the flags that select events', () => {
   const cli = (...argv: string[]) => runToEnd(argv, { server: suite.server.address });
   const ids = (stdout: string) => ndjson(stdout).map(({ id }) => String(id));
 
-  it.each(FLAGS)('%s is repeatable, for readers, the last events and consumers', async (flag, field) => {
+  it.each(FLAGS)('%s is repeatable, for readers, lists, the last events and consumers', async (flag, field) => {
     const topic = `t-${++count}`;
     const value = (name: string) => `${name} ${topic}`;
     const pushed: string[] = [];
@@ -42,6 +42,7 @@ describe('the flags that select events', () => {
     const flags = ['--topic', topic, flag, value('a'), flag, value('c')];
     const wanted = [pushed[0], pushed[2]];
     expect(ids((await cli('read', ...flags, '--json')).stdout)).toEqual(wanted);
+    expect(ids((await cli('events', 'list', ...flags, '--json')).stdout)).toEqual(wanted);
     const tail = new RunningCli(['tail', ...flags, '-n', '3', '--json'], { server: suite.server.address });
     await waitUntil(() => tail.lines.length === 2, { what: 'the last events' });
     tail.interrupt();

@@ -17,8 +17,8 @@ import { collect, count, defined, entryStatuses, time, uint64 } from '../../text
 interface SearchFlags extends ClientOptions {
   readonly context?: string;
   readonly topic?: readonly string[];
-  readonly stream?: string;
-  readonly issuer?: string;
+  readonly stream?: readonly string[];
+  readonly issuer?: readonly string[];
   readonly status?: readonly EventStatus[];
   readonly after?: bigint;
   readonly before?: bigint;
@@ -47,8 +47,8 @@ export function searchCommand(deps: CliDeps): Command {
     .argument('<text>', 'what to look for, taken literally')
     .option('--context <name>', 'context; "all": every context (default "default")')
     .option('--topic <name>', 'only this topic; repeatable', collect)
-    .option('--stream <name>', 'only this stream')
-    .option('--issuer <name>', 'only this issuer')
+    .option('--stream <name>', 'only this stream; repeatable', collect)
+    .option('--issuer <name>', 'only this issuer; repeatable', collect)
     .option(
       '--status <status>',
       'occurred (default), invalidated, expired or transferred entries; repeatable',
@@ -67,10 +67,13 @@ export function searchCommand(deps: CliDeps): Command {
     });
 }
 
-function filterOf({ context, topic = [], stream, issuer, status = [], ...bounds }: SearchFlags): EventFilter {
+function filterOf({ context, topic = [], stream = [], issuer = [], status = [], ...bounds }: SearchFlags): EventFilter {
   const { after: afterPosition, before: beforePosition, since: startTime, until: endTime } = bounds;
-  const given = defined({ context, stream, issuer, afterPosition, beforePosition, startTime, endTime });
-  return EventFilter.fromPartial({ ...given, topics: [...topic], statuses: [...status] });
+  const lists = { topics: [...topic], streams: [...stream], issuers: [...issuer], statuses: [...status] };
+  return EventFilter.fromPartial({
+    ...lists,
+    ...defined({ context, afterPosition, beforePosition, startTime, endTime }),
+  });
 }
 
 class EventSearch {

@@ -3,19 +3,18 @@
 import type { Command } from 'commander';
 import { PayloadEncoding } from '../../../../generated/madeleine/v1/event.js';
 import { commandGroup, listCommand } from '../../connection/calls.js';
+import { assertInForce } from '../../connection/filter-echo.js';
 import { allPages } from '../../connection/pages.js';
 import { type ClientOptions, runClient } from '../../connection/run.js';
 import type { CliDeps } from '../../deps.js';
 import { type PassedEvent, passedEventJson } from '../../text/event-json.js';
 import type { Column } from '../../text/output.js';
 import { type Seconds, timestampText } from '../../text/time-text.js';
-import { collect, count, defined, time } from '../../text/values.js';
+import { count, defined, time } from '../../text/values.js';
+import { addFilterFlags, type FilterFlags, filterOf } from '../filters/filter-options.js';
 
-interface ListFlags extends ClientOptions {
+interface ListFlags extends ClientOptions, FilterFlags {
   readonly context?: string;
-  readonly topic?: readonly string[];
-  readonly stream?: string;
-  readonly issuer?: string;
   readonly since?: Seconds;
   readonly until?: Seconds;
   readonly newestFirst?: true;
@@ -36,6 +35,7 @@ const WITH_CONSUMERS: readonly Column<PassedEvent>[] = [...COLUMNS, { title: 'PA
 const HELP = `
 Examples:
   $ madeleine events list --topic orders --since 15m
+  $ madeleine events list --issuer shop --issuer web --tag urgent --newest-first --limit 20
   $ madeleine events list --stream order-7 --since 2026-11-20 --until 2026-11-21 --with-consumers`;
 
 export function eventsCommand(deps: CliDeps): Command {
@@ -43,10 +43,7 @@ export function eventsCommand(deps: CliDeps): Command {
 }
 
 function listEvents(deps: CliDeps): Command {
-  return listCommand('list', 'list stored events, and who has passed them')
-    .option('--topic <name>', 'only this topic; repeatable', collect)
-    .option('--stream <name>', 'only this stream')
-    .option('--issuer <name>', 'only this issuer')
+  return addFilterFlags(listCommand('list', 'list stored events, and who has passed them'))
     .option('--since <time>', 'only what was created later: a time, a day, or 15m for 15 minutes ago', time)
     .option('--until <time>', 'only what was created before this', time)
     .option('--newest-first', 'the newest first')
@@ -57,6 +54,7 @@ function listEvents(deps: CliDeps): Command {
         const request = requestOf(flags);
         const fetchPage = async (page: object) => {
           const answer = await client.call((options) => client.events.listEvents({ ...request, ...page }, options));
+          assertInForce(filterOf(flags), answer.filter);
           const items = answer.events.map((event, index) => ({ event, passedBy: answer.consumers[index] }));
           return { items, nextPageToken: answer.nextPageToken };
         };
@@ -69,8 +67,8 @@ function listEvents(deps: CliDeps): Command {
     });
 }
 
-function requestOf({ context, topic = [], stream, issuer, since, until, newestFirst, withConsumers }: ListFlags) {
-  const filter = { topics: [...topic], ...defined({ context, stream, issuer, startTime: since, endTime: until }) };
+function requestOf({ context, since, until, newestFirst, withConsumers, ...flags }: ListFlags) {
+  const filter = { ...filterOf(flags), ...defined({ context, startTime: since, endTime: until }) };
   const { PAYLOAD_ENCODING_BYTES: payloadEncoding } = PayloadEncoding;
   return { filter, payloadEncoding, ...defined({ newestFirst, withConsumers }) };
 }
