@@ -18,12 +18,14 @@ const ACK_EVERY_MS = 50;
 /** Subscribers that count what they get without decoding the events, and acknowledge on a timer. */
 export class Crowd {
   readonly #client: RawClient;
+  readonly #ackEveryMs: number;
   readonly #streams: ReturnType<RawClient['serverStream']>[] = [];
   readonly #timers: NodeJS.Timeout[] = [];
   deliveries = 0;
 
-  constructor(client: RawClient) {
+  constructor(client: RawClient, { ackEveryMs = ACK_EVERY_MS } = {}) {
     this.#client = client;
+    this.#ackEveryMs = ackEveryMs;
   }
 
   async join(names: readonly string[]): Promise<void> {
@@ -57,7 +59,7 @@ export class Crowd {
         acknowledged = newest;
         const ack = AcknowledgeRequest.encode(AcknowledgeRequest.fromPartial({ consumer, upTo: newest }));
         this.#client.unary(ACKNOWLEDGE, Buffer.from(ack.finish())).catch(() => {});
-      }, ACK_EVERY_MS),
+      }, this.#ackEveryMs),
     );
     return new Promise((resolve, reject) => {
       stream.on('error', reject);

@@ -10,6 +10,7 @@ import { TestClient } from '../support/server/server.js';
 import { waitUntil } from '../support/wait-until.js';
 import { type Look, look } from './gauges.js';
 import { HELP, readOptions, type SoakOptions, UsageError } from './options.js';
+import { runSubscribers } from './subscribers.js';
 import { verdicts, verdictTable } from './verdict.js';
 import { Workers } from './workers.js';
 
@@ -131,7 +132,7 @@ function report(soak: Soak, looks: readonly Look[]): boolean {
 try {
   const options = readOptions(process.argv.slice(2));
   if (options === undefined) process.stdout.write(HELP);
-  else if (!(await run(options))) process.exitCode = 1;
+  else if (!(await (options.subscribers > 0 ? runSubscribers(options) : run(options)))) process.exitCode = 1;
 } catch (error) {
   if (!(error instanceof UsageError)) throw error;
   process.stderr.write(`${error.message}\n\n${HELP}`);

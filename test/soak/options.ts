@@ -10,12 +10,16 @@ side tables. Prints a line each look, then a table, and fails when something gre
 
   --minutes N     how long (30)
   --restart N     seconds between two restarts of the second instance (60)
+  --subscribers N instead: N subscribers that get everything, beside one that reads nothing and one that acknowledges nothing; fails
+                  when the others get less, a delivery costs more, or memory grows
   --help          this text
 `;
 
 export interface SoakOptions {
   readonly minutes: number;
   readonly restartSeconds: number;
+  /** 0: everything comes and goes instead. */
+  readonly subscribers: number;
 }
 
 /** A command line that cannot be used: one sentence. */
@@ -25,14 +29,21 @@ export class UsageError extends Error {}
 export function readOptions(args: readonly string[]): SoakOptions | undefined {
   const { values } = parse(args);
   if (values.help === true) return undefined;
-  const { minutes = '30', restart = '60' } = values;
-  return { minutes: number('--minutes', minutes), restartSeconds: number('--restart', restart) };
+  const { minutes = '30', restart = '60', subscribers } = values;
+  return {
+    minutes: number('--minutes', minutes),
+    restartSeconds: number('--restart', restart),
+    subscribers: subscribers === undefined ? 0 : number('--subscribers', subscribers),
+  };
 }
 
 function parse(args: readonly string[]) {
   const text = { type: 'string' } as const;
   try {
-    return parseArgs({ args: [...args], options: { minutes: text, restart: text, help: { type: 'boolean' } } });
+    return parseArgs({
+      args: [...args],
+      options: { minutes: text, restart: text, subscribers: text, help: { type: 'boolean' } },
+    });
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }

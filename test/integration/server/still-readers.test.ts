@@ -1,11 +1,11 @@
 // Clients that open streams and do not read them: what they cost is counted, and bounded, and others read on.
 
-import { connect } from 'node:http2';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { SubscribeRequest } from '../../../generated/madeleine/v1/consumer_service.js';
 import { ReadEventsRequest, WatchEventsRequest } from '../../../generated/madeleine/v1/event_service.js';
 import { bytesPayload, newEvent } from '../../support/events/builders.js';
 import { metric } from '../../support/server/metrics.js';
+import { StillCalls } from '../../support/server/still-calls.js';
 import { useServer } from '../../support/server/suite.js';
 import { waitUntil } from '../../support/wait-until.js';
 
@@ -22,36 +22,10 @@ const suite = useServer({ tailBytes: String(MIB) });
 
 const outgoing = () => metric(suite.server.httpAddress, /^madeleine_outgoing_bytes (\d+)$/);
 
-function framed(message: Uint8Array): Buffer {
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(message.byteLength, 1);
-  return Buffer.concat([head, message]);
-}
-
-/** Calls of one connection whose answers nobody reads. */
-class StillCalls {
-  readonly #session = connect(`http://${suite.server.address}`);
-  answered = 0;
-
-  open(path: string, request: Uint8Array): void {
-    const headers = { ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' };
-    const stream = this.#session.request(headers);
-    stream.on('error', () => {});
-    stream.on('response', () => {
-      this.answered += 1;
-    });
-    stream.end(framed(request));
-  }
-
-  close(): void {
-    this.#session.destroy();
-  }
-}
-
 const opened: StillCalls[] = [];
 
 function still(): StillCalls {
-  const calls = new StillCalls();
+  const calls = new StillCalls(suite.server.address);
   opened.push(calls);
   return calls;
 }
