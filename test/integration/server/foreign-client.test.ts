@@ -144,8 +144,9 @@ describe('a client made by proto-loader alone', () => {
       acknowledgements,
     });
     expect(results.map(({ status }: Message) => status)).toEqual(Array(3).fill('ACK_STATUS_ACCEPTED'));
-    // The entry of the consumer's creation comes after them, and is not for it.
-    expect(BigInt(offset)).toBe(BigInt(deliveries[2].event.position) + 1n);
+    // The entry of the consumer's creation comes after them: it is not for it, and passed sooner or later.
+    const last = BigInt(deliveries[2].event.position);
+    expect([last, last + 1n]).toContain(BigInt(offset));
     stream.cancel();
   });
 });
