@@ -193,7 +193,7 @@ function seekTarget(to: StartPosition | undefined, { back, forward }: ConsumerFl
   return defined({ to, byEvents: byEvents === undefined ? undefined : BigInt(byEvents) });
 }
 
-/** That there are fewer events than it was to go by. */
+/** How far a seek by events went, where there were fewer of them. */
 function shortText({ movedEvents }: SeekConsumerResponse, { back, forward }: ConsumerFlags): string {
   const asked = back ?? forward;
   if (asked === undefined || movedEvents >= BigInt(asked)) return '';
