@@ -3,6 +3,7 @@
 
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
 import { connect as connectTcp } from 'node:net';
+import { SearchEventsRequest } from '../../generated/madeleine/v1/admin_service.js';
 import { ListEventsRequest, PushEventsRequest, ReadEventsRequest } from '../../generated/madeleine/v1/event_service.js';
 import { jsonPayload, newEvent } from '../support/events/builders.js';
 import type { Abuse, AbuseKind } from './abuses.js';
@@ -10,6 +11,7 @@ import type { Abuse, AbuseKind } from './abuses.js';
 /** So that the server can tell it from the others. */
 const FROM = '127.0.0.2';
 const EVENTS = '/madeleine.v1.EventService';
+const ADMIN = '/madeleine.v1.AdminService';
 
 function framed(message: Uint8Array): Buffer {
   const head = Buffer.alloc(5);
@@ -23,6 +25,9 @@ const pushes = (events: Parameters<typeof newEvent>[0][]) =>
       PushEventsRequest.fromPartial({ events: events.map((event) => ({ event: newEvent(event) })) }),
     ).finish(),
   );
+const SEARCH = framed(
+  SearchEventsRequest.encode(SearchEventsRequest.fromPartial({ query: 'nowhere to be found' })).finish(),
+);
 const times = <T>(count: number, make: (n: number) => T) => Array.from({ length: count }, (_, n) => make(n));
 
 /** The calls of one abuse, over connections of its own. */
@@ -107,6 +112,7 @@ const KINDS: Readonly<Record<AbuseKind, (abuser: Abuser) => void>> = {
       return pushes([{ topic: `looked at ${made}`, payload: undefined, description: { [`key ${made}`]: 1 } }]);
     }),
   'pages of 1,000 events': (abuser) => abuser.repeat(`${EVENTS}/ListEvents`, 64, () => page),
+  'searches for what is nowhere': (abuser) => abuser.repeat(`${ADMIN}/SearchEvents`, 64, () => SEARCH),
   '300 readers that stand still': (abuser) => {
     const session = abuser.connect();
     for (let n = 0; n < 300; n += 1) abuser.open(session, `${EVENTS}/ReadEvents`, follow);

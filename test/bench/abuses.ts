@@ -5,6 +5,7 @@ export const ABUSES = [
   'names without end',
   'descriptions without end',
   'pages of 1,000 events',
+  'searches for what is nowhere',
   '300 readers that stand still',
   '300 readers that begin anew',
   'calls that are cancelled',
