@@ -19,13 +19,15 @@ const ACK_EVERY_MS = 50;
 export class Crowd {
   readonly #client: RawClient;
   readonly #ackEveryMs: number;
+  readonly #maxInFlight: number;
   readonly #streams: ReturnType<RawClient['serverStream']>[] = [];
   readonly #timers: NodeJS.Timeout[] = [];
   deliveries = 0;
 
-  constructor(client: RawClient, { ackEveryMs = ACK_EVERY_MS } = {}) {
+  constructor(client: RawClient, { ackEveryMs = ACK_EVERY_MS, maxInFlight = 4096 } = {}) {
     this.#client = client;
     this.#ackEveryMs = ackEveryMs;
+    this.#maxInFlight = maxInFlight;
   }
 
   async join(names: readonly string[]): Promise<void> {
@@ -42,7 +44,7 @@ export class Crowd {
     const request = {
       consumer,
       start: { at: { $case: 'latest', value: {} } as const },
-      maxInFlight: 4096,
+      maxInFlight: this.#maxInFlight,
       maxInFlightBytes: 16n << 20n,
       payloadEncoding: PayloadEncoding.PAYLOAD_ENCODING_BYTES,
     };

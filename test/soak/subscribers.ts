@@ -16,8 +16,8 @@ const CONNECTIONS = 10;
 /** Events of a push; the next one comes when everybody has got them. */
 const BATCH = 20;
 const JOINED_AT_ONCE = 50;
-/** Each of a thousand: more often, they would be as much work as what is looked at. */
-const ACK_EVERY_MS = 1_000;
+/** Each of a thousand: more acknowledgements would be as much work as what is looked at. The credit is what they have unless told. */
+const SUBSCRIBER = { ackEveryMs: 1_000, maxInFlight: 100 };
 const WINDOW_MS = 10_000;
 /** The part of the rate that has to be left, and how much more a delivery may cost, beside the two. */
 const LEAST_RATE = 0.9;
@@ -52,7 +52,7 @@ class Subscribers {
     this.#server = server;
     this.#count = count;
     this.#clients = Array.from({ length: CONNECTIONS }, () => new RawClient(server.address));
-    this.#crowds = this.#clients.map((client) => new Crowd(client, { ackEveryMs: ACK_EVERY_MS }));
+    this.#crowds = this.#clients.map((client) => new Crowd(client, SUBSCRIBER));
     this.#pushes = (this.#clients[0] as RawClient).bidi(PUSH_STREAM);
     this.#pushes.on('data', () => {});
     this.#pushes.on('error', () => {});
