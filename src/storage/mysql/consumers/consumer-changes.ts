@@ -21,7 +21,7 @@ import type {
 } from '../../../domain/management/consumer-change.js';
 import { scopedKey } from '../../../domain/names.js';
 import type { Position } from '../../../units.js';
-import type { Queries } from '../sql/database.js';
+import type { Queries, SqlValue } from '../sql/database.js';
 import { inChunks, placeholders } from '../sql/placeholders.js';
 import { isDuplicateKey } from '../sql/sql-errors.js';
 import { encodeSettings, FAILURE_STATES } from './consumer-rows.js';
@@ -53,7 +53,8 @@ const BEGIN_GENERATION = `
   UPDATE consumer FORCE INDEX (PRIMARY)
   SET generation = ?, generation_lease = ?, generation_offset = ?, acked_to = ?, acked_above = ?
   WHERE ${HELD}`;
-const MOVED = 'UPDATE consumer FORCE INDEX (PRIMARY) SET moved_at = ? WHERE id = ?';
+/** The same, with the time of the move: one round trip less while everybody's pushes wait. */
+const BEGIN_MOVED = BEGIN_GENERATION.replace('SET ', 'SET moved_at = ?, ');
 const SET_PAUSE = `
   UPDATE consumer FORCE INDEX (PRIMARY) SET paused_at = ?, paused_by = ?, pause_reason = ? WHERE ${HELD}`;
 /** What of the failure records means nothing in a generation that begins after a position. */
@@ -224,22 +225,26 @@ async function configure(queries: Queries, { hold, settings, start }: ConsumerCo
 }
 
 async function seek(queries: Queries, { hold, start, acked, movedAt, move }: ConsumerSeek): Promise<boolean> {
-  if (!(await begin(queries, hold, start, acked))) return false;
-  await queries.write(MOVED, [movedAt ?? null, hold.id]);
+  const values = [movedAt ?? null, ...generationValues(hold, start, acked)];
+  if ((await queries.write(BEGIN_MOVED, values)).affectedRows !== 1) return false;
+  await forgetFailures(queries, hold, start.offset, storedRanges(acked));
   await insertMove(queries, hold.id, move);
   return true;
 }
 
-async function begin(
-  queries: Queries,
+async function begin(queries: Queries, hold: Hold, start: GenerationStart): Promise<boolean> {
+  if ((await queries.write(BEGIN_GENERATION, generationValues(hold, start, NOTHING))).affectedRows !== 1) return false;
+  await forgetFailures(queries, hold, start.offset, storedRanges(NOTHING));
+  return true;
+}
+
+/** Values of BEGIN_GENERATION. */
+function generationValues(
   hold: Hold,
   { generation, firstLease, offset }: GenerationStart,
-  acked: Uint8Array = NOTHING,
-): Promise<boolean> {
-  const values = [generation, firstLease, offset, offset, asBuffer(acked), hold.id, hold.epoch];
-  if ((await queries.write(BEGIN_GENERATION, values)).affectedRows !== 1) return false;
-  await forgetFailures(queries, hold, offset, storedRanges(acked));
-  return true;
+  acked: Uint8Array,
+): SqlValue[] {
+  return [generation, firstLease, offset, offset, asBuffer(acked), hold.id, hold.epoch];
 }
 
 /** Forgets the failures that mean nothing any more; what is parked where it is done above the offset stays so. */
