@@ -4399,8 +4399,8 @@ export const EventServiceDefinition = {
      * that says that it occurred stays. Readers and consumers that ask for INVALIDATED get the new one. An event that is
      * invalidated already stays as it is. The same description may be pushed with a payload again.
      *
-     * Errors: NOT_FOUND (EVENT_UNKNOWN); FAILED_PRECONDITION (WRONG_STATE) for an event that has expired, and for the transfer of a
-     * stream.
+     * Errors: NOT_FOUND (EVENT_UNKNOWN); FAILED_PRECONDITION (WRONG_STATE) for an event that has expired, for the transfer of a stream, and
+     * for an event of the server's own topics (`madeleine.*`).
      */
     invalidateEvent: {
       name: "InvalidateEvent",
@@ -4501,8 +4501,8 @@ export interface EventServiceImplementation<CallContextExt = {}> {
    * that says that it occurred stays. Readers and consumers that ask for INVALIDATED get the new one. An event that is
    * invalidated already stays as it is. The same description may be pushed with a payload again.
    *
-   * Errors: NOT_FOUND (EVENT_UNKNOWN); FAILED_PRECONDITION (WRONG_STATE) for an event that has expired, and for the transfer of a
-   * stream.
+   * Errors: NOT_FOUND (EVENT_UNKNOWN); FAILED_PRECONDITION (WRONG_STATE) for an event that has expired, for the transfer of a stream, and
+   * for an event of the server's own topics (`madeleine.*`).
    */
   invalidateEvent(
     request: InvalidateEventRequest,
@@ -4598,8 +4598,8 @@ export interface EventServiceClient<CallOptionsExt = {}> {
    * that says that it occurred stays. Readers and consumers that ask for INVALIDATED get the new one. An event that is
    * invalidated already stays as it is. The same description may be pushed with a payload again.
    *
-   * Errors: NOT_FOUND (EVENT_UNKNOWN); FAILED_PRECONDITION (WRONG_STATE) for an event that has expired, and for the transfer of a
-   * stream.
+   * Errors: NOT_FOUND (EVENT_UNKNOWN); FAILED_PRECONDITION (WRONG_STATE) for an event that has expired, for the transfer of a stream, and
+   * for an event of the server's own topics (`madeleine.*`).
    */
   invalidateEvent(
     request: DeepPartial<InvalidateEventRequest>,

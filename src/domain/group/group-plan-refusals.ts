@@ -91,6 +91,10 @@ export function isTransfer(): MadeleineError {
   return fieldError('WRONG_STATE', 'id', description);
 }
 
+export function isOfServer(): MadeleineError {
+  return fieldError('WRONG_STATE', 'id', 'is of an event of the server itself: what it tells stays as it is');
+}
+
 /** `isTaken`: the description was not given, it was taken from the payload. */
 export function alreadyOccurred({ eventId, position }: Occurrence, isTaken: boolean): MadeleineError {
   return new MadeleineError('ALREADY_OCCURRED', `an event with an equal description has occurred already: ${eventId}`, {

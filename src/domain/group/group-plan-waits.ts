@@ -14,12 +14,14 @@ import type { UndoLog } from '../collections/undo-log.js';
 import { loadDescription } from '../descriptions/description.js';
 import { bug, type MadeleineError } from '../errors.js';
 import { EntryKind, isJsonContentType, type LogEntry } from '../events/event.js';
+import { isReservedTopic } from '../names.js';
 import { askerOf, type EventOutcome, outcomeOf, outcomeOfEntries, type Wait } from '../waits/wait.js';
 import type { Expired, Invalidated, Observed, PushOutcome, Refused } from './group-outcomes.js';
 import { findOf, isFor, keysOf, waitKeyText } from './group-plan-needs.js';
 import {
   alreadyOccurred,
   equalInCall,
+  isOfServer,
   isOver,
   isTransfer,
   pastDeadline,
@@ -216,6 +218,7 @@ export class WaitPlanner {
     const state = wait?.state ?? outcomeOfEntries(eventId, stored.entries).state;
     if (state === EntryKind.EXPIRED) return { kind: 'refused', error: isOver() };
     if (state === EntryKind.TRANSFERRED) return { kind: 'refused', error: isTransfer() };
+    if (entries.some(({ topic }) => isReservedTopic(topic))) return { kind: 'refused', error: isOfServer() };
     if (state === EntryKind.AWAITED && wait !== undefined) this.#withdraw(wait, reason);
     else if (state === EntryKind.OCCURRED) this.#invalidate(entries, reason);
     return { kind: 'invalidated', eventId };

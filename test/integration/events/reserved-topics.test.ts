@@ -45,6 +45,16 @@ beforeAll(async () => {
 });
 
 describe('the events of a topic of the server', () => {
+  it('are withdrawn by nobody', async () => {
+    const { events } = suite.client;
+    const { events: found } = await events.listEvents({ filter: { context: CONTEXT, topics: [AUDIT] }, pageSize: 1 });
+    const id = found[0]?.id ?? 0n;
+    expect(await refusalOf(events.invalidateEvent({ id, reason: 'no' }))).toMatchObject({
+      ...{ status: 'FAILED_PRECONDITION', reason: 'WRONG_STATE', fields: ['id'] },
+    });
+    expect((await events.getEvent({ key: { $case: 'id', value: id } })).event?.status).toBe(found[0]?.status);
+  });
+
   it('are listed where it is named', async () => {
     expect(audited).toHaveLength(20);
     for (const { events } of clients()) {

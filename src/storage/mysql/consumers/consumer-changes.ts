@@ -53,7 +53,7 @@ const BEGIN_GENERATION = `
   UPDATE consumer FORCE INDEX (PRIMARY)
   SET generation = ?, generation_lease = ?, generation_offset = ?, acked_to = ?, acked_above = ?
   WHERE ${HELD}`;
-/** The same, with the time of the move: one round trip less while everybody's pushes wait. */
+/** Begins a generation at a place that is moved to: in one statement, as everybody's pushes wait for it. */
 const BEGIN_MOVED = BEGIN_GENERATION.replace('SET ', 'SET moved_at = ?, ');
 const SET_PAUSE = `
   UPDATE consumer FORCE INDEX (PRIMARY) SET paused_at = ?, paused_by = ?, pause_reason = ? WHERE ${HELD}`;
