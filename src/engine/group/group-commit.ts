@@ -411,6 +411,8 @@ export class GroupCommit {
       if (splits || waiting.blocked > 1) waiting.alone = true;
     });
     this.#requeue(group.members);
+    // Those whose patience ended in the group: it could be taken again before they are looked for.
+    this.#dropHopeless();
     if (failure.kind === 'stale') this.#catchUp(group);
     else if (!splits) this.#backOff(failure.kind === 'unavailable' ? AWAY : BUSY);
   }
