@@ -388,7 +388,7 @@ describe('places on the command line', () => {
     const restored = await cli(
       ...['consumers', 'snapshots', 'restore', consumer, 'before 1.2', '--reason', 'it was wrong', '--by', 'bob'],
     );
-    expect(restored.stdout).toMatch(/^offset \d+ -> \d+: 1 matching events delivered again\n$/);
+    expect(restored.stdout).toMatch(/^offset \d+ -> \d+: 1 matching event delivered again\n$/);
     const { stdout: history } = await cli('consumers', 'moves', consumer);
     const [head, newest, former, first] = history.split('\n');
     expect(head).toMatch(/^MOVED AT +KIND +FROM +TO +GENERATION +SNAPSHOT +BY +REASON$/);
