@@ -396,8 +396,8 @@ describe('ReplayParkedEvents', () => {
   it('is refused above the head, with the position at fault, and replays nothing', async () => {
     const { calls, positions, consumer } = await withParked(1);
     const [position] = positions as [bigint];
-    for (const call of [calls.replay(position, ABOVE), calls.discard(position, ABOVE)]) {
-      expect(await refusalOf(call)).toMatchObject({
+    for (const call of [calls.replay, calls.discard]) {
+      expect(await refusalOf(call(position, ABOVE))).toMatchObject({
         ...{ status: 'FAILED_PRECONDITION', reason: 'POSITION_BEYOND_HEAD', fields: ['positions[1]'] },
       });
     }

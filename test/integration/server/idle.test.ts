@@ -9,6 +9,7 @@ import { CAWIN_SETTINGS, callbackTo, created } from '../../support/cawins/cawin-
 import { useProxiedServer } from '../../support/database/proxied.js';
 import { jsonPayload, newEvent } from '../../support/events/builders.js';
 import { startServer, TestClient } from '../../support/server/server.js';
+import { waitUntil } from '../../support/wait-until.js';
 
 const suite = useProxiedServer({ ...CAWIN_SETTINGS, pollMs: '10000' });
 const SECONDS = 4;
@@ -21,6 +22,15 @@ async function statements(): Promise<string[]> {
   return suite.proxy.statements.filter(({ command }) => command !== 'prepare').map(({ text }) => text.trim());
 }
 
+/** What a server does once, when it has started. */
+const ONCE = ['SHOW GLOBAL STATUS', 'UPDATE firing_cursor SET owner', 'UPDATE count_cursor SET owner'];
+
+/** Resolves when a server that has started has done all that. */
+async function settled(): Promise<void> {
+  const isDone = (first: string) => suite.proxy.statements.some(({ text }) => text.trim().startsWith(first));
+  await waitUntil(() => ONCE.every(isDone), { what: 'the server has begun all its work' });
+}
+
 class AheadClock extends SystemClock {
   override nowMs(): number {
     return super.nowMs() + 3_600_000;
@@ -29,6 +39,7 @@ class AheadClock extends SystemClock {
 
 describe('an idle server', () => {
   it('sends few statements', async () => {
+    await settled();
     const sent = await statements();
     expect(sent.length, sent.join('\n')).toBeGreaterThan(0);
     expect(sent.length, sent.join('\n')).toBeLessThanOrEqual(SECONDS * A_SECOND);
@@ -68,8 +79,10 @@ describe('an idle server', () => {
 
   it('whose clock is ahead of the database by an hour waits for what that says', async () => {
     const clock = new AheadClock();
+    suite.proxy.statements.length = 0;
     const ahead = await startServer({ databaseUrl: suite.proxy.url, ...CAWIN_SETTINGS, pollMs: '10000' }, { clock });
     try {
+      await settled();
       const sent = await statements();
       // Two servers.
       expect(sent.length, sent.join('\n')).toBeLessThanOrEqual(2 * SECONDS * A_SECOND);

@@ -19,8 +19,8 @@ const suite = useServer();
 const ROUNDS = 40;
 /** Consumers that calls of one kind share. Each waits for events for half a minute after its last use. */
 const CONSUMERS = 5;
-/** The server's own: those who wake waiters, and those who make firings. */
-const OWN_WAITERS = 2;
+/** The server's own: those who wake waiters, those who make firings, and those who count events. */
+const OWN_WAITERS = 3;
 const ephemeral = ConsumerSettings.fromPartial({ ephemeral: true });
 let rounds = 0;
 let awaitedId = 0n;
