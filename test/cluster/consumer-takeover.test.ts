@@ -47,7 +47,8 @@ describe('a consumer', () => {
     await waitUntil(() => history.deliveredCount('moving') === 20, { what: '20 deliveries', timeoutMs: 30_000 });
     expect(performance.now() - killedAt).toBeLessThan(TAKEN_OVER_WITHIN_MS);
     const offset = () => storedOffset(cluster as Cluster, 'moving');
-    await waitUntil(async () => (await offset()) === 20, { what: 'the offset reaches 20' });
+    // Twenty events, and between them the entry that tells of the consumer's creation.
+    await waitUntil(async () => (await offset()) === 21, { what: 'the offset reaches 21' });
     await worker.stop();
     expect(history.faults(await storedEvents(cluster.database))).toEqual([]);
   });
@@ -90,7 +91,8 @@ describe('a consumer', () => {
     const rest = acknowledgements(after.deliveries.slice(5));
     const { results } = await other.client.consumers.acknowledge({ consumer: 'contested', acknowledgements: rest });
     expect(results.map(({ status }) => status)).toEqual(rest.map(() => AckStatus.ACK_STATUS_ACCEPTED));
-    expect(await storedOffset(cluster, 'contested')).toBe(10);
+    // Ten events, and the entry that tells of the consumer's creation.
+    expect(await storedOffset(cluster, 'contested')).toBe(11);
     await after.cancel();
     patient.close();
   });

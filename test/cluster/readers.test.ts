@@ -55,6 +55,8 @@ describe('readers of two instances', () => {
         client: () => instance?.client,
       });
     });
+    // The creation of each has an entry, and that a position.
+    const consumers = 2;
     const workers = ['left', 'left', 'right', 'right'].map((consumer) => {
       const { client } = instances[consumer === 'left' ? 0 : 1] as Instance;
       return new Worker({ request: { consumer, maxInFlight: 50 }, history, client: () => client });
@@ -63,8 +65,9 @@ describe('readers of two instances', () => {
     await waitUntil(() => history.answeredCount >= 3_000, { what: '3000 answered pushes', timeoutMs: 40_000 });
     await Promise.all(pushers.map((pusher) => pusher.stop()));
     const { answeredCount } = history;
-    await waitUntil(() => first.position === answeredCount && second.position === answeredCount, {
-      what: `both followers reach ${answeredCount}`,
+    const last = answeredCount + consumers;
+    await waitUntil(() => first.position === last && second.position === last, {
+      what: `both followers reach ${last}`,
     });
     await waitUntil(() => ['left', 'right'].every((consumer) => history.deliveredCount(consumer) === answeredCount), {
       what: `both consumers get ${answeredCount}`,
