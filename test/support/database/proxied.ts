@@ -1,3 +1,4 @@
+import { isReservedTopic } from '../../../src/domain/names.js';
 // A server in this process whose database is behind a faulty proxy, and a look at what is really stored.
 
 import { createConnection } from 'mysql2/promise';
@@ -45,6 +46,7 @@ export function isOfGroup({ group }: Statement): boolean {
 }
 
 export interface StoredRow {
+  readonly topic: string;
   readonly position: number;
   readonly stream: string | null;
   readonly sequence: number | null;
@@ -57,7 +59,7 @@ export async function storedRows({ adminUrl }: TestDatabase): Promise<StoredRow[
   const connection = await createConnection(adminUrl);
   try {
     const [rows] = await connection.query(
-      'SELECT position, stream, sequence, message_id, json FROM events ORDER BY position',
+      'SELECT position, topic, stream, sequence, message_id, json FROM events ORDER BY position',
     );
     return rows as StoredRow[];
   } finally {
@@ -65,9 +67,10 @@ export async function storedRows({ adminUrl }: TestDatabase): Promise<StoredRow[
   }
 }
 
-/** The same as the checker of operation logs wants it. */
+/** What was pushed, as the checker of operation logs wants it. */
 export async function storedEvents(database: TestDatabase): Promise<StoredEvent[]> {
-  return (await storedRows(database)).map(({ message_id: messageId, position, stream, sequence }) => ({
+  const pushed = (await storedRows(database)).filter(({ topic }) => !isReservedTopic(topic));
+  return pushed.map(({ message_id: messageId, position, stream, sequence }) => ({
     messageId,
     position: BigInt(position),
     stream: stream ?? '',
