@@ -11,12 +11,11 @@ import type { OfferedEvent, StreamReread } from '../../domain/consumers/delivery
 import type { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
 import { entryBytes } from '../../domain/events/entry-size.js';
 import type { LogEntry } from '../../domain/events/event.js';
-import { compileCriteria } from '../../domain/events/event-filter.js';
 import { ALL_CONTEXTS, scopedKey } from '../../domain/names.js';
 import type { Clock } from '../../lib/clock.js';
 import { within } from '../../lib/within.js';
 import type { Position } from '../../units.js';
-import type { LogSource, ReadBatch, Selection } from '../log/log-source.js';
+import { type LogSource, type ReadBatch, type Selection, selectionOf } from '../log/log-source.js';
 import type { ConsumerMembers } from './consumer-members.js';
 import type { ConsumerProgress } from './consumer-progress.js';
 import { type HeldPages, ownBytes, ReadAhead } from './consumer-read-ahead.js';
@@ -401,8 +400,4 @@ export class ConsumerDispatcher {
     const context = split === -1 ? this.#key.context : stream.slice(0, split);
     return selectionOf(streamCriteria(this.#key, this.#settings, { context, name: stream.slice(split + 1) }));
   }
-}
-
-function selectionOf(criteria: Selection['criteria']): Selection {
-  return { criteria, matches: compileCriteria(criteria) };
 }

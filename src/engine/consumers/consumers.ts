@@ -24,7 +24,6 @@ import {
   parkedUnknown,
   snapshotUnknown,
 } from '../../domain/errors.js';
-import { compileCriteria } from '../../domain/events/event-filter.js';
 import { Subject } from '../../domain/events/subject.js';
 import type { ParkedPlace } from '../../domain/group/group-plan-types.js';
 import type { ManagementCall } from '../../domain/management/audit.js';
@@ -34,6 +33,7 @@ import type { ConsumerDraft, ConsumerRecord, ListConsumersOptions } from '../../
 import type { ParkedPage, ParkedSelection } from '../../storage/ports/parked-storage.js';
 import type { Millis, Position } from '../../units.js';
 import type { EventSteps, Step } from '../log/event-steps.js';
+import { selectionOf } from '../log/log-source.js';
 import { namedPosition } from '../log/named-position.js';
 import type { Consumption } from '../statistics/consumption.js';
 import type { Acknowledged, Acknowledging, Answered } from './consumer-answers.js';
@@ -406,8 +406,7 @@ export class Consumers {
 
   #countStored(record: ConsumerRecord, effort: Effort): Promise<EventCount> {
     const { source } = this.#options;
-    const criteria = consumerCriteria(record, record.settings);
-    const selection = { criteria, matches: compileCriteria(criteria) };
+    const selection = selectionOf(consumerCriteria(record, record.settings));
     const span = { after: record.offset, upTo: source.visible, without: record.acked };
     return countEvents({ source, selection, span, effort });
   }

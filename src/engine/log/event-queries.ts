@@ -13,7 +13,7 @@ import type { DurableReads, EventLog, Page } from '../../storage/ports/log-stora
 import type { WaitStore } from '../../storage/ports/wait-storage.js';
 import type { EventId, Position } from '../../units.js';
 import type { EventLookUp } from './event-look-up.js';
-import type { LogSource } from './log-source.js';
+import { type LogSource, selectionOf } from './log-source.js';
 import type { LogTail } from './log-tail.js';
 
 /** Pages looked at for one PeekEvent before it answers with how far it came. */
@@ -118,7 +118,7 @@ export class EventQueries implements EventLookUp {
     after: Position,
     caller = '',
   ): Promise<{ entry: LogEntry | undefined; scannedTo: Position; caughtUp: boolean }> {
-    const selection = { criteria, matches: compileCriteria(criteria) };
+    const selection = selectionOf(criteria);
     let scannedTo = after;
     for (let page = 0; page < PEEK_PAGES && scannedTo < this.#options.source.visible; page += 1) {
       const batch = await this.#options.source.read(selection, {

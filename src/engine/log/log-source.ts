@@ -2,16 +2,21 @@
 // behind it, with no seam between the two. LogReader implements it over LogTail and EventLog.
 
 import type { LogEntry } from '../../domain/events/event.js';
-import type { EntryMatcher, EventCriteria } from '../../domain/events/event-filter.js';
+import { compileCriteria, type EntryMatcher, type EventCriteria } from '../../domain/events/event-filter.js';
 import type { Clock } from '../../lib/clock.js';
 import type { Paced } from '../../lib/paced.js';
 import type { PositionPage } from '../../storage/ports/log-storage.js';
 import type { Micros, Position } from '../../units.js';
 
-/** Criteria with their compiled matcher; make it once a reader. */
+/** Criteria with their compiled matcher; see `selectionOf`. */
 export interface Selection {
   readonly criteria: EventCriteria;
   readonly matches: EntryMatcher;
+}
+
+/** Compiles the criteria: once a reader. */
+export function selectionOf(criteria: EventCriteria): Selection {
+  return { criteria, matches: compileCriteria(criteria) };
 }
 
 export interface ReadBatch {

@@ -1,12 +1,11 @@
 // How much of what a consumer gets lies behind it, from counters where these can tell.
 
 import { type ConsumerKey, type ConsumerSettings, consumerCriteria } from '../../domain/consumers/consumer.js';
-import { compileCriteria } from '../../domain/events/event-filter.js';
 import { countedScope } from '../../domain/statistics/counted-scope.js';
 import type { StatisticsStore } from '../../storage/ports/statistics-storage.js';
 import type { Position } from '../../units.js';
 import { type CountSpan, countEvents, type Effort } from '../consumers/state/event-count.js';
-import type { LogSource } from '../log/log-source.js';
+import { type LogSource, selectionOf } from '../log/log-source.js';
 import { isShown } from '../log/named-position.js';
 
 /** A consumer and its place. */
@@ -57,8 +56,7 @@ export class Consumption {
 
   /** Counts matching events in a span of the log; undefined: they are too many. */
   async #count(consumer: ConsumerPlace, span: CountSpan, effort: Effort): Promise<number | undefined> {
-    const criteria = consumerCriteria(consumer, consumer.settings);
-    const selection = { criteria, matches: compileCriteria(criteria) };
+    const selection = selectionOf(consumerCriteria(consumer, consumer.settings));
     const { source } = this.#options;
     const { count, isMinimum } = await countEvents({ source, selection, span, effort });
     return isMinimum ? undefined : count;

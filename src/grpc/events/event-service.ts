@@ -12,13 +12,12 @@ import type {
 import { drainingError, fieldInvalid, MadeleineError } from '../../domain/errors.js';
 import { entryBytes } from '../../domain/events/entry-size.js';
 import type { LogEntry } from '../../domain/events/event.js';
-import { compileCriteria, type EventCriteria } from '../../domain/events/event-filter.js';
 import type { PassedConsumers } from '../../engine/consumers/passed/passed-consumers.js';
 import type { GroupCommit } from '../../engine/group/group-commit.js';
 import type { Invalidations } from '../../engine/group/invalidations.js';
 import type { Prepared, PushCommand, PushEffect, PushedEvent, Pushes } from '../../engine/group/pushes.js';
 import type { EventQueries } from '../../engine/log/event-queries.js';
-import type { LogSource } from '../../engine/log/log-source.js';
+import { type LogSource, selectionOf } from '../../engine/log/log-source.js';
 import { namedPosition } from '../../engine/log/named-position.js';
 import { readEvents, watchEvents } from '../../engine/log/read-and-watch.js';
 import type { Callers } from '../../lib/callers.js';
@@ -314,10 +313,6 @@ interface Answered {
 interface PreparedBatch {
   readonly prepared: readonly Prepared[];
   readonly caller: string;
-}
-
-function selectionOf(criteria: EventCriteria) {
-  return { criteria, matches: compileCriteria(criteria) };
 }
 
 /** Returns the arm that a JSON payload came in, in which it goes back; one that was looked for comes as readers get it. */

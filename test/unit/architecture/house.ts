@@ -58,7 +58,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'engine/log': 'domain domain/events domain/waits lib storage/ports telemetry',
   'engine/topics': `domain domain/events domain/management domain/topics engine/group engine/log
     storage/ports`,
-  'engine/statistics': `domain/consumers domain/events domain/statistics engine/consumers/state engine/log lib storage/ports
+  'engine/statistics': `domain/consumers domain/statistics engine/consumers/state engine/log lib storage/ports
     telemetry`,
   'engine/waits': 'domain domain/descriptions domain/events engine/group engine/log lib storage/ports telemetry',
 
