@@ -3,17 +3,12 @@
 // run somewhere stays as it is, and a change is a migration of its own.
 
 import type { Knex } from 'knex';
-
-const HAS_WAIT_OPEN = `
-  SELECT 1 FROM information_schema.statistics
-  WHERE table_schema = DATABASE() AND table_name = 'wait' AND index_name = 'wait_open' LIMIT 1`;
+import { addKey } from './missing.js';
 
 export const lateAdditionsMigration = {
   name: '0006-late-additions',
   async up(knex: Knex): Promise<void> {
     await knex.raw('ALTER TABLE consumer MODIFY COLUMN settings MEDIUMTEXT CHARACTER SET utf8mb4 NOT NULL');
-    // MySQL 8 has no ADD KEY IF NOT EXISTS.
-    const [found] = await knex.raw(HAS_WAIT_OPEN);
-    if (found.length === 0) await knex.raw('ALTER TABLE wait ADD KEY wait_open (state, event_id)');
+    await addKey(knex, 'wait', 'wait_open', 'state, event_id');
   },
 };

@@ -1,6 +1,7 @@
 // Whether a consumer is paused: since when, by whom and why. NULL: it is not.
 
 import type { Knex } from 'knex';
+import { addColumns } from './missing.js';
 
 const COLUMNS = {
   // Microseconds.
@@ -21,12 +22,7 @@ const CONSUMERS_VIEW = `
 export const consumerPausesMigration = {
   name: '0011-consumer-pauses',
   async up(knex: Knex): Promise<void> {
-    for (const [column, definition] of Object.entries(COLUMNS)) {
-      // MySQL 8 has no ADD COLUMN IF NOT EXISTS.
-      if (!(await knex.schema.hasColumn('consumer', column))) {
-        await knex.raw(`ALTER TABLE consumer ADD COLUMN ${column} ${definition}`);
-      }
-    }
+    await addColumns(knex, 'consumer', COLUMNS);
     await knex.raw(CONSUMERS_VIEW);
   },
 };

@@ -6,6 +6,7 @@
 
 import type { Knex } from 'knex';
 import { EVENTS_VIEW } from './0001-log.js';
+import { addColumns } from './missing.js';
 
 const COLUMNS = {
   // Empty: it was never handed over.
@@ -17,12 +18,7 @@ const COLUMNS = {
 export const transfersMigration = {
   name: '0012-transfers',
   async up(knex: Knex): Promise<void> {
-    for (const [column, definition] of Object.entries(COLUMNS)) {
-      // MySQL 8 has no ADD COLUMN IF NOT EXISTS.
-      if (!(await knex.schema.hasColumn('stream', column))) {
-        await knex.raw(`ALTER TABLE stream ADD COLUMN ${column} ${definition}`);
-      }
-    }
+    await addColumns(knex, 'stream', COLUMNS);
     await knex.raw(EVENTS_VIEW.replace("'EXPIRED')", "'EXPIRED', 'TRANSFERRED')"));
   },
 };
