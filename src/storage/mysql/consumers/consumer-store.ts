@@ -17,6 +17,7 @@ import {
 import type { EndedRuns, Instance } from '../../ports/log-storage.js';
 import type { Database, Queries, SqlValue } from '../sql/database.js';
 import { placeholders } from '../sql/placeholders.js';
+import { afterPrefix } from '../sql/prefix.js';
 import { isDuplicateKey } from '../sql/sql-errors.js';
 import { flushOffsets } from './consumer-flush.js';
 import {
@@ -255,11 +256,4 @@ function listConditions(options: ListConsumersOptions): { conditions: string[]; 
     add('(context > ? OR (context = ? AND name > ?))', afterContext, afterContext, afterName);
   }
   return { conditions, values };
-}
-
-/** The least bytes above all that begin with the text: UTF-8 has no byte 0xff, so the last one can be raised. */
-function afterPrefix(text: string): Buffer {
-  const bytes = Buffer.from(text);
-  bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) + 1;
-  return bytes;
 }

@@ -3,12 +3,13 @@
 
 import { ALL_CONTEXTS, isReservedTopic, RESERVED_TOPICS_PREFIX } from '../../../domain/names.js';
 import type { Queries } from '../sql/database.js';
+import { afterPrefix } from '../sql/prefix.js';
 import type { ScopedName } from './name-cache.js';
 
 /** Numbers that are remembered; from there on they are read anew. */
 const MAX_REMEMBERED = 50_000;
 
-const [FROM, BEFORE] = [RESERVED_TOPICS_PREFIX, afterAll(RESERVED_TOPICS_PREFIX)].map((text) => Buffer.from(text));
+const [FROM, BEFORE] = [Buffer.from(RESERVED_TOPICS_PREFIX), afterPrefix(RESERVED_TOPICS_PREFIX)];
 const OF_CONTEXT = `
   SELECT n.id, n.name, c.name AS context FROM context c JOIN topic n FORCE INDEX (topic_name)
   ON n.context_id = c.id AND n.name >= ? AND n.name < ?`;
@@ -38,7 +39,7 @@ export class ReservedTopics {
   async #readThose(queries: Queries, context: string): Promise<void> {
     const isAll = context === ALL_CONTEXTS;
     const sql = isAll ? OF_CONTEXT : `${OF_CONTEXT} WHERE c.name = ?`;
-    const values = [FROM as Buffer, BEFORE as Buffer, ...(isAll ? [] : [Buffer.from(context)])];
+    const values = [FROM, BEFORE, ...(isAll ? [] : [Buffer.from(context)])];
     const rows = await queries.execute<{ id: number; name: Buffer; context: Buffer }>(sql, values);
     for (const row of rows) this.note(row.id, { context: row.context.toString(), name: row.name.toString() });
     this.#read.add(context);
@@ -49,9 +50,4 @@ export class ReservedTopics {
     this.#read.clear();
     this.#count = 0;
   }
-}
-
-/** The least text after all that begin with the prefix. */
-function afterAll(prefix: string): string {
-  return prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1);
 }
