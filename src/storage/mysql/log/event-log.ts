@@ -15,7 +15,6 @@ import type { EventId, Micros, Position } from '../../../units.js';
 import type { EventLog, LogHead, Page, PositionPage, ReadPageOptions } from '../../ports/log-storage.js';
 import type { NameCache, Names } from '../names/name-cache.js';
 import type { Database, SqlValue } from '../sql/database.js';
-import { uncovered } from '../sql/dialect.js';
 import { inChunks, placeholders } from '../sql/placeholders.js';
 import {
   COLUMNS_READ,
@@ -29,12 +28,8 @@ import {
   uuidToBytes,
 } from './entry-rows.js';
 import { type PageQuery, type PageSource, planPage } from './event-query.js';
+import { INDEXES, type PositionRange, scanRange } from './scan-range.js';
 
-/** The index of each range of rows: it has the position behind the column. */
-export const INDEXES = { stream_id: 'log_stream', topic_id: 'log_topic' } as const satisfies Record<
-  PageSource['column'],
-  string
->;
 /** Rows that a page looks at, at most. */
 export const MAX_SCANNED_ROWS = 20_000;
 
@@ -64,9 +59,6 @@ interface Candidate extends RowSize, TopicRow {}
 interface SelectedRow extends TopicRow {
   readonly selected: 0 | 1;
 }
-
-/** Positions after one, up to and including the other. */
-type PositionRange = Pick<ReadPageOptions, 'after' | 'upTo'>;
 
 /** Bytes of payloads that one look for positions reads, where SQL does not decide which ones match. */
 const UNDECIDED_BYTES = 4 * 1024 * 1024;
@@ -321,20 +313,9 @@ export class MysqlEventLog implements EventLog {
   }
 
   /** The part of the range that may be looked at without passing MAX_SCANNED_ROWS of the sources. */
-  async #scanRange(query: PageQuery, { after, upTo, newestFirst }: ReadPageOptions): Promise<PositionRange> {
-    const rows = Math.ceil(MAX_SCANNED_ROWS / query.sources.length);
-    const bounds = query.sources.map(
-      ({ column }) =>
-        `(SELECT position ${uncovered('payload_bytes')} FROM log FORCE INDEX (${INDEXES[column]})
-          WHERE ${column} = ? AND position > ? AND position <= ? ORDER BY position ${newestFirst ? 'DESC' : 'ASC'} LIMIT 1 OFFSET ${rows - 1})`,
-    );
-    const values = query.sources.flatMap(({ id }): SqlValue[] => [id, after, upTo]);
-    const found = (await this.#database.query<{ position: Position }>(bounds.join(' UNION ALL '), values)).map(
-      (r) => r.position,
-    );
-    return newestFirst
-      ? { after: Math.max(after, ...found.map((p) => p - 1)), upTo }
-      : { after, upTo: Math.min(upTo, ...found) };
+  #scanRange({ sources }: PageQuery, options: ReadPageOptions): Promise<PositionRange> {
+    const { after, upTo, newestFirst = false } = options;
+    return scanRange(this.#database, sources, { after, upTo, newestFirst, rows: MAX_SCANNED_ROWS });
   }
 
   async #candidates(query: PageQuery, range: PositionRange, options: ReadPageOptions): Promise<Candidate[]> {

@@ -16,10 +16,9 @@ import {
 } from '../../ports/search-storage.js';
 import type { Names } from '../names/name-cache.js';
 import type { Database, SqlValue } from '../sql/database.js';
-import { uncovered } from '../sql/dialect.js';
 import { ROW_BYTES, type RowSize, uuidToBytes } from './entry-rows.js';
-import { INDEXES } from './event-log.js';
 import { type PageQuery, planPage } from './event-query.js';
+import { INDEXES, type PositionRange, scanRange } from './scan-range.js';
 
 /** Entries with less are not asked for their size: all of a look have 4 MiB at most. */
 const SMALL_BYTES = 1_024;
@@ -32,9 +31,6 @@ const nameOf = (table: 'topic' | 'stream') =>
 /** No text has what stands between them. */
 const NAMES = `CONCAT_WS(0x00, ${nameOf('topic')}, ${nameOf('stream')},
   issuer, recipient, reply_to, tag, entity_type, organization, unit)`;
-
-/** Positions after one, up to and including the other. */
-type Range = Pick<SearchLookOptions, 'after' | 'upTo'>;
 
 interface Condition {
   readonly sql: string;
@@ -78,20 +74,16 @@ export class MysqlEventSearch implements EventSearchStore {
   }
 
   /** The part of the range, from its end down, that has as many entries as one look may look at. */
-  async #range({ sources }: PageQuery, { after, upTo }: Range): Promise<Range> {
+  async #range({ sources }: PageQuery, { after, upTo }: PositionRange): Promise<PositionRange> {
     if (sources.length === 0) return { after: Math.max(after, upTo - SEARCH_LOOK.entries), upTo };
-    const rows = Math.ceil(SEARCH_LOOK.entries / sources.length);
-    const bounds = sources.map(
-      ({ column }) => `(SELECT position ${uncovered('payload_bytes')} FROM log FORCE INDEX (${INDEXES[column]})
-        WHERE ${column} = ? AND position > ? AND position <= ? ORDER BY position DESC LIMIT 1 OFFSET ${rows - 1})`,
-    );
-    const values = sources.flatMap(({ id }): SqlValue[] => [id, after, upTo]);
-    const found = await this.#database.query<{ position: Position }>(bounds.join(' UNION ALL '), values);
-    return { after: Math.max(after, ...found.map(({ position }) => position - 1)), upTo };
+    return scanRange(this.#database, sources, { after, upTo, newestFirst: true, rows: SEARCH_LOOK.entries });
   }
 
   /** The part of the range, from its end down, whose long entries have as many bytes as one look may look at; at least one entry. */
-  async #affordable(query: PageQuery, range: Range): Promise<{ readonly range: Range; readonly bytes: number }> {
+  async #affordable(
+    query: PageQuery,
+    range: PositionRange,
+  ): Promise<{ readonly range: PositionRange; readonly bytes: number }> {
     const isLong = { sql: 'payload_bytes + COALESCE(OCTET_LENGTH(envelope), 0) > ?', values: [SMALL_BYTES] };
     const long = await this.#select<RowSize>(query, range, { columns: `position, ${ROW_BYTES}`, condition: isLong });
     let bytes = 0;
@@ -105,7 +97,7 @@ export class MysqlEventSearch implements EventSearchStore {
 
   async #positions(
     query: PageQuery,
-    range: Range,
+    range: PositionRange,
     { has: condition, limit }: { readonly has: Condition; readonly limit: number },
   ): Promise<readonly Position[]> {
     const rows = await this.#select<{ position: Position }>(query, range, { columns: 'position', condition, limit });
@@ -115,7 +107,7 @@ export class MysqlEventSearch implements EventSearchStore {
   /** Rows of a range that the query selects and the condition holds for, newest first. */
   #select<Row>(
     { sources, conditions, values }: PageQuery,
-    { after, upTo }: Range,
+    { after, upTo }: PositionRange,
     { columns, condition, limit }: { readonly columns: string; readonly condition: Condition; readonly limit?: number },
   ): Promise<Row[]> {
     const order = `ORDER BY position DESC${limit === undefined ? '' : ` LIMIT ${Math.trunc(limit)}`}`;
