@@ -22,13 +22,19 @@ async function statements(): Promise<string[]> {
   return suite.proxy.statements.filter(({ command }) => command !== 'prepare').map(({ text }) => text.trim());
 }
 
-/** What a server does once, when it has started. */
-const ONCE = ['SHOW GLOBAL STATUS', 'UPDATE firing_cursor SET owner', 'UPDATE count_cursor SET owner'];
+/** How statements begin that a server sends once, when it has started. */
+const ONCE = [
+  'SELECT id, address',
+  'DELETE FROM push_ledger',
+  'UPDATE firing_cursor SET owner',
+  'UPDATE count_cursor SET owner',
+];
 
-/** Resolves when a server that has started has done all that. */
+/** Resolves when a server that has started has sent all these. */
 async function settled(): Promise<void> {
-  const isDone = (first: string) => suite.proxy.statements.some(({ text }) => text.trim().startsWith(first));
-  await waitUntil(() => ONCE.every(isDone), { what: 'the server has begun all its work' });
+  const isSent = (beginning: string) =>
+    suite.proxy.statements.some(({ command, text }) => command !== 'prepare' && text.trim().startsWith(beginning));
+  await waitUntil(() => ONCE.every(isSent), { what: 'the server has begun all its work' });
 }
 
 class AheadClock extends SystemClock {
