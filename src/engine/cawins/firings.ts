@@ -10,10 +10,10 @@
 import type { EndKind } from '../../domain/cawins/cawin.js';
 import { EntryKind, type LogEntry } from '../../domain/events/event.js';
 import type { Clock } from '../../lib/clock.js';
-import { pause } from '../../lib/pause.js';
 import type { CursorHold, EventEnd, FiringStore } from '../../storage/ports/cawin-storage.js';
 import type { Logger } from '../../telemetry.js';
 import type { EventId, Micros, Position } from '../../units.js';
+import { LeasedWork } from '../log/leased-work.js';
 import type { LogSource } from '../log/log-source.js';
 import { waitForMore } from '../log/log-wait.js';
 import { OpenFirings } from './open-firings.js';
@@ -57,8 +57,7 @@ export interface FiringsOptions {
 
 export class Firings {
   readonly #options: FiringsOptions;
-  readonly #stopping = new AbortController();
-  #running: Promise<void> | undefined;
+  readonly #leased: LeasedWork;
   #hold: CursorHold | undefined;
   /** The position up to which every entry was looked at, though perhaps not all of them are fired. */
   #scanned: Position = 0;
@@ -69,16 +68,25 @@ export class Firings {
 
   constructor(options: FiringsOptions) {
     this.#options = options;
+    const { clock, logger } = options;
+    this.#leased = new LeasedWork({
+      clock,
+      logger,
+      leasePeriodMs: LEASE_PERIOD_MS,
+      retryMs: RETRY_MS,
+      failing: 'firings are not made at present',
+      acquire: () => this.#acquire(),
+      work: (signal) => this.#work(signal),
+    });
   }
 
   start(): void {
-    this.#running = this.#run();
+    this.#leased.start();
   }
 
   /** Lets another instance go on. */
   async stop(): Promise<void> {
-    this.#stopping.abort();
-    await this.#running;
+    await this.#leased.stop();
     if (this.#hold === undefined) return;
     if (this.#done > this.#hold.position) await this.#writePlace();
     if (this.#hold !== undefined) await this.#options.store.release(this.#hold);
@@ -88,25 +96,6 @@ export class Firings {
   get #done(): Position {
     const { lowest } = this.#open;
     return lowest === undefined ? this.#scanned : lowest - 1;
-  }
-
-  async #run(): Promise<void> {
-    const { signal } = this.#stopping;
-    let isFailing = false;
-    while (!signal.aborted) {
-      let pauseMs = LEASE_PERIOD_MS;
-      try {
-        await this.#acquire();
-        isFailing = false;
-        if (this.#hold !== undefined) await this.#work();
-      } catch (error) {
-        // Said once: it is tried again several times a second.
-        if (!isFailing && !signal.aborted) this.#options.logger.warn({ err: error }, 'firings are not made at present');
-        isFailing = true;
-        pauseMs = RETRY_MS;
-      }
-      if (!signal.aborted) await pause(this.#options.clock, pauseMs, signal);
-    }
   }
 
   async #acquire(): Promise<void> {
@@ -119,9 +108,8 @@ export class Firings {
   }
 
   /** Works until the hold is lost or the instance stops; rejects when the database is away. */
-  async #work(): Promise<void> {
+  async #work(signal: AbortSignal): Promise<void> {
     const { source, clock } = this.#options;
-    const { signal } = this.#stopping;
     while (!signal.aborted && this.#hold !== undefined) {
       await this.#round();
       if (this.#open.size > 0 || this.#scanned < source.visible) continue;

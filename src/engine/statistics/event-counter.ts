@@ -12,6 +12,7 @@ import { pause } from '../../lib/pause.js';
 import type { CountHold, CountStore } from '../../storage/ports/statistics-storage.js';
 import type { Logger } from '../../telemetry.js';
 import type { Position } from '../../units.js';
+import { LeasedWork } from '../log/leased-work.js';
 import type { LogSource } from '../log/log-source.js';
 import { waitForMore } from '../log/log-wait.js';
 
@@ -37,8 +38,7 @@ export interface EventCounterOptions {
 
 export class EventCounter {
   readonly #options: EventCounterOptions;
-  readonly #stopping = new AbortController();
-  #running: Promise<void> | undefined;
+  readonly #leased: LeasedWork;
   #hold: CountHold | undefined;
   /** Everything up to here is counted; where another instance counts, as last seen. */
   #position: Position = 0;
@@ -47,6 +47,16 @@ export class EventCounter {
 
   constructor(options: EventCounterOptions) {
     this.#options = options;
+    const { clock, logger } = options;
+    this.#leased = new LeasedWork({
+      clock,
+      logger,
+      leasePeriodMs: LEASE_PERIOD_MS,
+      retryMs: RETRY_MS,
+      failing: 'events are not counted at present',
+      acquire: () => this.#acquire(),
+      work: (signal) => this.#work(signal),
+    });
   }
 
   /** How many positions are not counted yet; where another instance counts, a few seconds ago. */
@@ -55,34 +65,13 @@ export class EventCounter {
   }
 
   start(): void {
-    this.#running = this.#run();
+    this.#leased.start();
   }
 
   /** Lets another instance go on. */
   async stop(): Promise<void> {
-    this.#stopping.abort();
-    await this.#running;
+    await this.#leased.stop();
     if (this.#hold !== undefined) await this.#options.store.release(this.#hold);
-  }
-
-  async #run(): Promise<void> {
-    const { clock, logger } = this.#options;
-    const { signal } = this.#stopping;
-    let isFailing = false;
-    while (!signal.aborted) {
-      let pauseMs = LEASE_PERIOD_MS;
-      try {
-        await this.#acquire();
-        isFailing = false;
-        while (this.#hold !== undefined && !signal.aborted) await this.#round(this.#hold);
-      } catch (error) {
-        // Said once: it is tried again every second.
-        if (!isFailing && !signal.aborted) logger.warn({ err: error }, 'events are not counted at present');
-        isFailing = true;
-        pauseMs = RETRY_MS;
-      }
-      if (!signal.aborted) await pause(clock, pauseMs, signal);
-    }
   }
 
   async #acquire(): Promise<void> {
@@ -94,10 +83,13 @@ export class EventCounter {
     this.#noteRenewal();
   }
 
+  async #work(signal: AbortSignal): Promise<void> {
+    while (this.#hold !== undefined && !signal.aborted) await this.#round(this.#hold, signal);
+  }
+
   /** Counts the next part, or waits for one. */
-  async #round(hold: CountHold): Promise<void> {
+  async #round(hold: CountHold, signal: AbortSignal): Promise<void> {
     const { source, clock } = this.#options;
-    const { signal } = this.#stopping;
     if (this.#position < source.visible) {
       await this.#count(hold);
       await pause(clock, this.#position < source.visible ? PAUSE_MS : GATHER_MS, signal);
