@@ -8,21 +8,19 @@ import type { Queries } from '../sql/database.js';
 import { encodeSettings } from './consumer-rows.js';
 import { MOVE_KINDS } from './place-store.js';
 
+const MOVE_COLUMNS = '(consumer_id, kind, moved_at, moved_by, reason, snapshot, former_offset, acked_to, generation)';
 const INSERT_MOVE = `
-  INSERT INTO offset_move
-    (consumer_id, kind, moved_at, moved_by, reason, snapshot, former_offset, acked_to, generation)
+  INSERT INTO offset_move ${MOVE_COLUMNS}
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 const CREATED_BY = 'SELECT ? AS context, ? AS name, ? AS moved_by';
 /** Reads one row of the index consumer_name for each of them. */
 const INSERT_CREATIONS = (rows: number) => `
-  INSERT INTO offset_move
-    (consumer_id, kind, moved_at, moved_by, reason, snapshot, former_offset, acked_to, generation)
+  INSERT INTO offset_move ${MOVE_COLUMNS}
   SELECT c.id, ${MOVE_KINDS.CREATED}, c.created_at, made.moved_by, '', '', NULL, c.acked_to, c.generation
   FROM (${Array.from({ length: rows }, () => CREATED_BY).join(' UNION ALL ')}) made
   JOIN consumer c FORCE INDEX (consumer_name) ON c.context = made.context AND c.name = made.name`;
 const INSERT_RECREATION = `
-  INSERT INTO offset_move
-    (consumer_id, kind, moved_at, moved_by, reason, snapshot, former_offset, acked_to, generation)
+  INSERT INTO offset_move ${MOVE_COLUMNS}
   SELECT id, ${MOVE_KINDS.CREATED}, ?, ?, '', '', acked_to, ?, generation + 1
   FROM consumer FORCE INDEX (PRIMARY) WHERE id = ? AND deleted_at IS NOT NULL`;
 const SAVE = `
