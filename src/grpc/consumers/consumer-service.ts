@@ -62,7 +62,7 @@ import {
   acknowledgeFromWire,
   ackResultsToWire,
   consumerKey,
-  consumerToWire,
+  countedToWire,
   creditFromWire,
   extendFromWire,
   memberFromWire,
@@ -212,18 +212,17 @@ export class ConsumerService {
 
   async createConsumer(request: CreateConsumerRequest): Promise<CreateConsumerResponse> {
     const key = nameKey(request);
-    const { view, pending, percent } = await this.#consumers.create({
+    const created = await this.#consumers.create({
       key,
       settings: settingsFromWire(request.settings, key),
       start: startFromWire('start', request.start),
       call: managementCall('CreateConsumer', request),
     });
-    return { consumer: consumerToWire(view, pending, percent) };
+    return { consumer: countedToWire(created) };
   }
 
   async getConsumer(request: GetConsumerRequest): Promise<GetConsumerResponse> {
-    const { view, pending, percent } = await this.#consumers.get(nameKey(request));
-    return { consumer: consumerToWire(view, pending, percent) };
+    return { consumer: countedToWire(await this.#consumers.get(nameKey(request))) };
   }
 
   listConsumers(request: ListConsumersRequest, call: CallContext): Promise<ListConsumersResponse> {
@@ -233,8 +232,7 @@ export class ConsumerService {
   async updateConsumer(request: UpdateConsumerRequest): Promise<UpdateConsumerResponse> {
     const key = nameKey(request);
     const call = managementCall('UpdateConsumer', request);
-    const { view, pending, percent } = await this.#consumers.update(key, updateFromWire(request, key), call);
-    return { consumer: consumerToWire(view, pending, percent) };
+    return { consumer: countedToWire(await this.#consumers.update(key, updateFromWire(request, key), call)) };
   }
 
   async deleteConsumer(request: DeleteConsumerRequest): Promise<DeleteConsumerResponse> {
@@ -245,18 +243,13 @@ export class ConsumerService {
   async pauseConsumer(request: PauseConsumerRequest): Promise<PauseConsumerResponse> {
     const key = consumerKey(request);
     const reason = reasonField(request.reason);
-    const { view, pending, percent } = await this.#consumers.pause(
-      key,
-      reason,
-      managementCall('PauseConsumer', request),
-    );
-    return { consumer: consumerToWire(view, pending, percent) };
+    const call = managementCall('PauseConsumer', request);
+    return { consumer: countedToWire(await this.#consumers.pause(key, reason, call)) };
   }
 
   async resumeConsumer(request: ResumeConsumerRequest): Promise<ResumeConsumerResponse> {
     const key = consumerKey(request);
-    const { view, pending, percent } = await this.#consumers.resume(key, managementCall('ResumeConsumer', request));
-    return { consumer: consumerToWire(view, pending, percent) };
+    return { consumer: countedToWire(await this.#consumers.resume(key, managementCall('ResumeConsumer', request))) };
   }
 
   async seekConsumer(request: SeekConsumerRequest, { signal }: CallContext): Promise<SeekConsumerResponse> {

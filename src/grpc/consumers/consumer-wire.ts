@@ -55,7 +55,7 @@ import { ALL_CONTEXTS } from '../../domain/names.js';
 import type { Acknowledged, Acknowledging } from '../../engine/consumers/consumer-answers.js';
 import type { SubscribeFrame } from '../../engine/consumers/consumer-subscription.js';
 import type { ConsumerView, MemberView } from '../../engine/consumers/consumer-view.js';
-import type { MemberCall } from '../../engine/consumers/consumers.js';
+import type { CountedView, MemberCall } from '../../engine/consumers/consumers.js';
 import type { EventAnswer } from '../../engine/consumers/named/event-answers.js';
 import type { ConsumerActivity as DomainActivity } from '../../engine/consumers/state/consumer-activity.js';
 import type { EventCount } from '../../engine/consumers/state/event-count.js';
@@ -389,6 +389,11 @@ export function consumerToWire(view: ConsumerView, pending?: EventCount, percent
     pause: pauseToWire(view.pause),
     percentOfMatching,
   };
+}
+
+/** Writes a consumer with what was counted for it. */
+export function countedToWire({ view, pending, percent }: CountedView): Consumer {
+  return consumerToWire(view, pending, percent);
 }
 
 function pauseToWire(pause: ConsumerPause | undefined): WirePause | undefined {

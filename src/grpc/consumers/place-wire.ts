@@ -10,6 +10,7 @@ import type { ConsumerSnapshot } from '../../domain/consumers/managed/consumer-s
 import type { OffsetMove as DomainMove, MoveKind } from '../../domain/consumers/managed/offset-move.js';
 import type { RestoreResult } from '../../engine/consumers/consumers.js';
 import { toTimestamp } from '../wire/wire.js';
+import { movedToWire } from './seek-wire.js';
 
 const KINDS = {
   CREATED: OffsetMoveKind.OFFSET_MOVE_KIND_CREATED,
@@ -34,12 +35,6 @@ export function snapshotToWire({ name, offset, doneTo, generation, savedAt, by }
 
 /** What going to a snapshot did, or would do. */
 export function restoredToWire(result: RestoreResult): RestoreSnapshotResponse {
-  const { snapshot, formerOffset, offset, affected, offsetOnly } = result;
-  return {
-    ...{ snapshot: snapshotToWire(snapshot), offsetOnly },
-    formerOffset: BigInt(formerOffset),
-    offset: BigInt(offset),
-    affected: BigInt(affected.count),
-    affectedIsMinimum: affected.isMinimum,
-  };
+  const { snapshot, offsetOnly } = result;
+  return { ...movedToWire(result), snapshot: snapshotToWire(snapshot), offsetOnly };
 }

@@ -16,12 +16,16 @@ export function seekTarget({ to, byEvents }: SeekConsumerRequest): SeekTarget {
   return { kind: 'by-events', events: Number(byEvents) };
 }
 
-export function soughtToWire({ formerOffset, offset, affected, moved }: SeekResult): SeekConsumerResponse {
+export function soughtToWire(result: SeekResult): SeekConsumerResponse {
+  return { ...movedToWire(result), movedEvents: BigInt(result.moved) };
+}
+
+/** What moving an offset did, or would do. */
+export function movedToWire({ formerOffset, offset, affected }: Omit<SeekResult, 'moved'>) {
   return {
     formerOffset: BigInt(formerOffset),
     offset: BigInt(offset),
     affected: BigInt(affected.count),
     affectedIsMinimum: affected.isMinimum,
-    movedEvents: BigInt(moved),
   };
 }
