@@ -25,6 +25,7 @@ import type { AuditValues, ManagementCall } from '../../domain/management/audit.
 import type { GenerationStart, HeldChange } from '../../domain/management/consumer-change.js';
 import { changedSettings, settingsValues } from '../../domain/management/settings-values.js';
 import type { Clock } from '../../lib/clock.js';
+import { Gate } from '../../lib/gate.js';
 import type { ConsumerRecord, ConsumerStore } from '../../storage/ports/consumer-storage.js';
 import type { PlaceStore } from '../../storage/ports/place-storage.js';
 import type { Position } from '../../units.js';
@@ -68,7 +69,8 @@ export class ConsumerChanges {
   #settings: ConsumerSettings;
   #pause: ConsumerPause | undefined;
   #underWay = 0;
-  #last: Promise<void> = Promise.resolve();
+  /** Made for the first change: most consumers have none. */
+  #turns: Gate | undefined;
 
   constructor({ settings, pause }: Pick<ConsumerRecord, 'settings' | 'pause'>, options: ConsumerChangesOptions) {
     this.#settings = settings;
@@ -261,21 +263,17 @@ export class ConsumerChanges {
   /** Makes a change in its turn, while nothing else is written: a group would have to wait for it, with the head of the log. */
   #apart<Result>(work: (write: () => Promise<void>) => Promise<Result>): Promise<Result> {
     const { life, progress } = this.#options;
-    return this.#inTurn(() =>
-      progress.apart((write) => {
-        // What is known of the consumer may have been given up meanwhile.
-        life.assertRunning();
-        return work(() => write().then(() => life.assertRunning()));
-      }),
-    );
-  }
-
-  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
     this.#underWay += 1;
-    const change = this.#last.then(() => this.#make(work));
-    // The next change begins whatever became of this one.
-    this.#last = change.then(ignore, ignore);
-    return change;
+    this.#turns ??= new Gate(1);
+    return this.#turns.run(() =>
+      this.#make(() =>
+        progress.apart((write) => {
+          // What is known of the consumer may have been given up meanwhile.
+          life.assertRunning();
+          return work(() => write().then(() => life.assertRunning()));
+        }),
+      ),
+    );
   }
 
   async #make<Result>(work: () => Promise<Result>): Promise<Result> {
@@ -289,8 +287,6 @@ export class ConsumerChanges {
     }
   }
 }
-
-function ignore(): void {}
 
 function tooManySnapshots(): MadeleineError {
   return new MadeleineError(
