@@ -57,10 +57,9 @@ export class PrivateDatabase {
 
   async start(): Promise<void> {
     this.#directory = await mkdtemp(join(this.#parent, 'madeleine-test-'));
-    this.#port = await freePort();
     await mkdir(join(this.#directory, 'tmp'));
     await this.#install();
-    await this.run();
+    await this.#runOnFreePort();
   }
 
   /** Starts the server on its directory; also after `kill()`, with the same port and the data found there. */
@@ -101,6 +100,17 @@ export class PrivateDatabase {
   async stop(): Promise<void> {
     await this.kill();
     if (this.#directory) await rm(this.#directory, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  /** Takes another port where somebody took the one that was free a moment ago. */
+  async #runOnFreePort(tries = 3): Promise<void> {
+    this.#port = await freePort();
+    try {
+      await this.run();
+    } catch (error) {
+      if (tries === 1 || !String(error).includes('Address already in use')) throw error;
+      await this.#runOnFreePort(tries - 1);
+    }
   }
 
   async #install(): Promise<void> {
