@@ -148,11 +148,11 @@ export class Consumers {
   /** Subscribes a member. Rejects as the contract of Subscribe says. */
   async subscribe(options: SubscribeOptions): Promise<{ subscription: Subscription; view: ConsumerView }> {
     const session = await this.#use(options);
+    // Whoever has gone meanwhile takes nobody's place.
+    options.signal.throwIfAborted();
     const name = options.member === '' ? `member-${randomUUID().slice(0, 8)}` : options.member;
     const subscription = session.members.subscribe(name, options);
-    const abort = () => subscription.close({ lost: true });
-    options.signal.addEventListener('abort', abort, { once: true });
-    if (options.signal.aborted) abort();
+    options.signal.addEventListener('abort', () => subscription.close({ lost: true }), { once: true });
     return { subscription, view: session.report.view() };
   }
 
@@ -162,6 +162,7 @@ export class Consumers {
     options: FetchOptions,
   ): Promise<{ batch: DeliveryBatch; offset: Position; head: Position }> {
     const session = await this.#use(use);
+    options.signal.throwIfAborted();
     const batch = await session.members.fetch(member, options);
     return { batch, offset: session.report.offset, head: session.report.head };
   }

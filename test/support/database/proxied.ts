@@ -16,13 +16,16 @@ export interface ProxiedSuite {
 }
 
 /** Sets the suite up before all tests of the file; faults end with their test. */
-export function useProxiedServer(settings: TestSettings = {}): ProxiedSuite {
+export function useProxiedServer(
+  settings: TestSettings = {},
+  options?: Parameters<typeof startServer>[1],
+): ProxiedSuite {
   const suite: { database?: TestDatabase; proxy?: FaultyProxy; server?: TestServer; client?: TestClient } = {};
   beforeAll(async () => {
     suite.database = await createTestDatabase();
     suite.proxy = new FaultyProxy(suite.database.url);
     await suite.proxy.start();
-    suite.server = await startServer({ databaseUrl: suite.proxy.url, ...settings });
+    suite.server = await startServer({ databaseUrl: suite.proxy.url, ...settings }, options);
     suite.client = new TestClient(suite.server.address);
   });
   afterEach(() => suite.proxy?.forget());
