@@ -1,7 +1,7 @@
 // The closed catalogue of what can go wrong, in the product's words. No gRPC here: `grpc/wire/status.ts` holds the
 // exhaustive table from reason to status, so that a new reason does not compile until it has one.
 
-import type { Millis, Position } from '../units.js';
+import type { EventId, Millis, Position } from '../units.js';
 
 /** Reasons as they go out in google.rpc.ErrorInfo. Each is explained in docs/errors.md. */
 export type ErrorReason =
@@ -92,9 +92,27 @@ export function drainingError(): MadeleineError {
   return new MadeleineError('DRAINING', 'the server is about to stop', { retryAfterMs: 500 });
 }
 
+/** No event has the id, as its own or as that of what it satisfied. */
+export function eventUnknown(id: EventId | bigint): MadeleineError {
+  return new MadeleineError('EVENT_UNKNOWN', `there is no event ${id}`, { metadata: { event_id: String(id) } });
+}
+
+/** No event of the context was pushed with the message id. */
+export function messageUnknown(context: string, messageId: string): MadeleineError {
+  return new MadeleineError(
+    'EVENT_UNKNOWN',
+    `there is no event with message id "${messageId}" in context "${context}"`,
+    {
+      metadata: { context, message_id: messageId },
+    },
+  );
+}
+
 /** No event was ever pushed to the stream. */
-export function streamUnknown(): MadeleineError {
-  return new MadeleineError('STREAM_UNKNOWN', 'there is no such stream');
+export function streamUnknown(context: string, stream: string): MadeleineError {
+  return new MadeleineError('STREAM_UNKNOWN', `there is no stream "${stream}" in context "${context}"`, {
+    metadata: { context, stream },
+  });
 }
 
 /** A consumer has nothing parked at the position: it never had, or that was discarded, acknowledged or replaced since. */

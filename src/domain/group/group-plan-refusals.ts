@@ -77,10 +77,6 @@ export function sequenceConflict(
   });
 }
 
-export function unknownEvent(): MadeleineError {
-  return new MadeleineError('EVENT_UNKNOWN', 'there is no such event');
-}
-
 export function isOver(): MadeleineError {
   const description = 'is of an event that has expired: only awaited and occurred ones can be invalidated';
   return fieldError('WRONG_STATE', 'id', description);

@@ -21,7 +21,7 @@ export function decideTransfer(
   stream: StreamState | undefined,
   isStored: boolean,
 ): Refused | { readonly kind: 'done' | 'due'; readonly stream: StreamState } {
-  if (stream === undefined) return { kind: 'refused', error: streamUnknown() };
+  if (stream === undefined) return { kind: 'refused', error: streamUnknown(unit.context, unit.stream) };
   const isRepeated = stream.owner === unit.newOwner && stream.formerOwner === unit.owner;
   if (isStored || isRepeated) return { kind: 'done', stream };
   if (stream.owner !== unit.owner) return { kind: 'refused', error: ownedByAnother(stream) };

@@ -12,7 +12,7 @@ import type { EventId, Micros, Position } from '../../units.js';
 import type { PreparedCawin } from '../cawins/prepared-cawin.js';
 import type { UndoLog } from '../collections/undo-log.js';
 import { loadDescription } from '../descriptions/description.js';
-import { bug, type MadeleineError } from '../errors.js';
+import { bug, eventUnknown, type MadeleineError } from '../errors.js';
 import { EntryKind, isJsonContentType, type LogEntry } from '../events/event.js';
 import { isReservedTopic } from '../names.js';
 import { askerOf, type EventOutcome, outcomeOf, outcomeOfEntries, type Wait } from '../waits/wait.js';
@@ -26,7 +26,6 @@ import {
   isTransfer,
   pastDeadline,
   unindexed,
-  unknownEvent,
 } from './group-plan-refusals.js';
 import {
   type Identity,
@@ -176,7 +175,7 @@ export class WaitPlanner {
 
   observe({ eventId, cawin, expiresAt }: ObserveUnit): Observed | Refused {
     const stored = this.#options.locked?.events.get(eventId) ?? this.#ownEvent(eventId);
-    if (stored === undefined) return { kind: 'refused', error: unknownEvent() };
+    if (stored === undefined) return { kind: 'refused', error: eventUnknown(eventId) };
     let wait = this.#touched.get(eventId)?.wait ?? stored.wait;
     if (expiresAt !== undefined && expiresAt <= this.#options.time) {
       return { kind: 'refused', error: pastDeadline() };
@@ -209,7 +208,7 @@ export class WaitPlanner {
 
   invalidate(eventId: EventId, reason: string): Invalidated | Refused {
     const stored = this.#options.locked?.events.get(eventId);
-    if (stored === undefined) return { kind: 'refused', error: unknownEvent() };
+    if (stored === undefined) return { kind: 'refused', error: eventUnknown(eventId) };
     const { wait, entries } = stored;
     if (wait?.state === EntryKind.AWAITED && this.#isDue(wait)) {
       this.#expire(wait);

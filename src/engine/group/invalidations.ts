@@ -1,6 +1,6 @@
 // Withdraws events: one unit of a group each.
 
-import { bug, MadeleineError } from '../../domain/errors.js';
+import { bug, eventUnknown } from '../../domain/errors.js';
 import type { LogEntry } from '../../domain/events/event.js';
 import type { EventLookUp } from '../log/event-look-up.js';
 import type { GroupCommit } from './group-commit.js';
@@ -23,7 +23,7 @@ export class Invalidations {
    * as it is. EVENT_UNKNOWN; WRONG_STATE for one that has expired.
    */
   async invalidate(eventId: bigint, reason: string, { signal, caller }: PushedBy = {}): Promise<LogEntry> {
-    if (eventId > BigInt(Number.MAX_SAFE_INTEGER)) throw new MadeleineError('EVENT_UNKNOWN', 'there is no such event');
+    if (eventId > BigInt(Number.MAX_SAFE_INTEGER)) throw eventUnknown(eventId);
     const unit = { kind: 'invalidate', eventId: Number(eventId), reason } as const;
     const outcome = await this.#options.groupCommit.submit(unit, signal, caller);
     if (outcome.kind === 'refused') throw outcome.error;

@@ -6,7 +6,7 @@
 // | asking | waitFor was called; it is registered already | the store's answer is an end, or AWAITED |
 // | asleep | the event is awaited | an entry names its id; the sweep finds it ended; its signal aborts |
 
-import { MadeleineError } from '../../domain/errors.js';
+import { eventUnknown } from '../../domain/errors.js';
 import { ENTRY_KINDS, EntryKind, type LogEntry } from '../../domain/events/event.js';
 import type { Clock } from '../../lib/clock.js';
 import { pause } from '../../lib/pause.js';
@@ -77,7 +77,7 @@ export class Waits {
 
   async #look(eventId: EventId): Promise<LogEntry> {
     const event = await this.#options.events.byId(eventId);
-    if (event === undefined) throw new MadeleineError('EVENT_UNKNOWN', 'there is no such event');
+    if (event === undefined) throw eventUnknown(eventId);
     return event;
   }
 

@@ -6,7 +6,7 @@ import {
   type ListConsumersRequest,
   type ListConsumersResponse,
 } from '../../../generated/madeleine/v1/consumer_service.js';
-import { MadeleineError } from '../../domain/errors.js';
+import { eventUnknown } from '../../domain/errors.js';
 import type { LogEntry } from '../../domain/events/event.js';
 import type { Choose, Consumers } from '../../engine/consumers/consumers.js';
 import { getsStream } from '../../engine/consumers/passed/consumer-streams.js';
@@ -70,7 +70,7 @@ export class ConsumerListing {
   async #entriesOf(eventId: bigint): Promise<readonly LogEntry[]> {
     idField('passed_event_id', eventId);
     const { events, places, source } = this.#options;
-    if ((await events.byId(eventId)) === undefined) throw new MadeleineError('EVENT_UNKNOWN', 'there is no such event');
+    if ((await events.byId(eventId)) === undefined) throw eventUnknown(eventId);
     const { byEventId } = await places.positionsOf({ eventIds: [eventId], context: '', messageIds: [] });
     return source.readAt(byEventId[0] ?? []);
   }

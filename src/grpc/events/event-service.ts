@@ -9,7 +9,7 @@ import type {
   ReadEventsRequest,
   WatchEventsRequest,
 } from '../../../generated/madeleine/v1/event_service.js';
-import { drainingError, fieldInvalid, MadeleineError } from '../../domain/errors.js';
+import { drainingError, eventUnknown, fieldInvalid, MadeleineError, messageUnknown } from '../../domain/errors.js';
 import { entryBytes } from '../../domain/events/entry-size.js';
 import type { LogEntry } from '../../domain/events/event.js';
 import type { PassedConsumers } from '../../engine/consumers/passed/passed-consumers.js';
@@ -152,9 +152,7 @@ export class EventService {
 
   async getEvent(request: GetEventRequest): Promise<Uint8Array> {
     const form = payloadForm('payload_encoding', request.payloadEncoding);
-    const entry = await this.#findEvent(request);
-    if (entry === undefined) throw new MadeleineError('EVENT_UNKNOWN', 'there is no such event');
-    return this.#options.frames.event(entry, form);
+    return this.#options.frames.event(await this.#findEvent(request), form);
   }
 
   async invalidateEvent(request: InvalidateEventRequest, { signal, peer }: CallContext): Promise<Uint8Array> {
@@ -282,11 +280,19 @@ export class EventService {
     );
   }
 
-  #findEvent({ key, context }: GetEventRequest): Promise<LogEntry | undefined> {
+  async #findEvent({ key, context: asked }: GetEventRequest): Promise<LogEntry> {
+    const { queries } = this.#options;
     if (key === undefined) throw fieldInvalid('id', 'or message_id is required');
-    if (key.$case === 'id') return this.#options.queries.byId(key.value);
+    if (key.$case === 'id') {
+      const entry = await queries.byId(key.value);
+      if (entry === undefined) throw eventUnknown(key.value);
+      return entry;
+    }
     const messageId = messageIdField('message_id', key.value);
-    return this.#options.queries.byMessageId(readContext('context', context), messageId);
+    const context = readContext('context', asked);
+    const entry = await queries.byMessageId(context, messageId);
+    if (entry === undefined) throw messageUnknown(context, messageId);
+    return entry;
   }
 
   #afterPosition({ afterPosition: position }: { afterPosition: bigint }, signal: AbortSignal): Promise<Position> {

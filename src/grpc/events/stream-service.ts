@@ -45,7 +45,7 @@ export class StreamService {
   async getStream(request: GetStreamRequest): Promise<GetStreamResponse> {
     const { context, name } = nameKey(request);
     const stream = await this.#options.streams.find(context, name);
-    if (stream === undefined) throw streamUnknown();
+    if (stream === undefined) throw streamUnknown(context, name);
     return { stream: toWire(stream) };
   }
 

@@ -128,7 +128,7 @@ describe('madeleine call', () => {
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toMatch(/^madeleine: FIELD_INVALID: [^\n]*event\.topic[^\n]*event\.issuer[^\n]*\n$/);
     const unknown = await call('EventService/GetEvent', '{"id": "999999999"}');
-    expect(unknown).toMatchObject({ code: 1, stderr: 'madeleine: EVENT_UNKNOWN: there is no such event\n' });
+    expect(unknown).toMatchObject({ code: 1, stderr: 'madeleine: EVENT_UNKNOWN: there is no event 999999999\n' });
     const unserved = await call('CallbackService/OnEvent', '{}');
     expect(unserved).toMatchObject({ code: 1, stderr: expect.stringMatching(/^madeleine: UNIMPLEMENTED: /) });
   });

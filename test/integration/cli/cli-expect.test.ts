@@ -206,7 +206,7 @@ describe('waits on the command line', () => {
     it('says what the server refuses', async () => {
       expect(await cli('expect', '--id', '999999')).toMatchObject({
         code: 1,
-        stderr: 'madeleine: EVENT_UNKNOWN: there is no such event\n',
+        stderr: 'madeleine: EVENT_UNKNOWN: there is no event 999999\n',
       });
     });
   });

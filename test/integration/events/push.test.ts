@@ -228,7 +228,9 @@ describe('streams', () => {
     expect(await names({ pageSize: 1, pageToken: page.nextPageToken })).toEqual(['b']);
     const foreign = suite.client.streams.listStreams({ context: 'default', pageToken: page.nextPageToken });
     expect((await refusalOf(foreign)).reason).toBe('PAGE_TOKEN_INVALID');
-    expect((await refusalOf(suite.client.streams.getStream({ name: 'no such' }))).reason).toBe('STREAM_UNKNOWN');
+    await expect(suite.client.streams.getStream({ name: 'no such' })).rejects.toThrow(
+      'there is no stream "no such" in context "default"',
+    );
   });
 });
 

@@ -237,8 +237,11 @@ describe('GetEvent', () => {
       reason: 'EVENT_UNKNOWN',
     });
     const event = await push();
-    const elsewhere = { context: 'elsewhere', key: { $case: 'messageId', value: event.messageId } };
+    const elsewhere = { context: 'elsewhere', key: { $case: 'messageId', value: event.messageId } } as const;
     expect(await get(elsewhere)).toMatchObject({ reason: 'EVENT_UNKNOWN' });
+    await expect(suite.client.events.getEvent(elsewhere)).rejects.toThrow(
+      `there is no event with message id "${event.messageId}" in context "elsewhere"`,
+    );
     expect(await get({})).toMatchObject({ reason: 'FIELD_INVALID', fields: ['id'] });
     expect(await get({ key: { $case: 'messageId', value: '7' } })).toMatchObject({ fields: ['message_id'] });
   });

@@ -54,7 +54,7 @@ describe('metadata that the gRPC library refuses', () => {
 
   it('does not end what it comes with', async () => {
     const client = new TestClient(server.address);
-    await expect(client.events.getEvent({ key: { $case: 'id', value: 1n } })).rejects.toThrow('there is no such event');
+    await expect(client.events.getEvent({ key: { $case: 'id', value: 1n } })).rejects.toThrow('there is no event 1');
     client.close();
   });
 });
