@@ -280,6 +280,21 @@ CREATE TABLE `freed_shape` (
   PRIMARY KEY (`id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
+CREATE TABLE `identity_build` (
+  `topic_id` int(10) unsigned NOT NULL,
+  `build_id` bigint(20) unsigned NOT NULL,
+  `description_paths` mediumtext NOT NULL,
+  `watched_after` bigint(20) unsigned NOT NULL,
+  `built_to` bigint(20) unsigned NOT NULL,
+  `identified` bigint(20) unsigned NOT NULL,
+  `unidentified` bigint(20) unsigned NOT NULL,
+  `repeated` bigint(20) unsigned NOT NULL,
+  `repeated_ids` mediumtext NOT NULL,
+  `started_at` bigint(20) unsigned NOT NULL,
+  `ended_at` bigint(20) unsigned DEFAULT NULL,
+  PRIMARY KEY (`topic_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
 CREATE TABLE `instance` (
   `id` varbinary(64) NOT NULL,
   `address` varbinary(255) NOT NULL,
@@ -369,6 +384,7 @@ CREATE TABLE `registered_topic` (
   `topic_id` int(10) unsigned NOT NULL,
   `registered_at` bigint(20) unsigned NOT NULL,
   `description_paths` mediumtext NOT NULL,
+  `settings` mediumtext DEFAULT NULL,
   PRIMARY KEY (`topic_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
@@ -442,7 +458,8 @@ CREATE TABLE `topic` (
 CREATE ALGORITHM=UNDEFINED SQL SECURITY DEFINER VIEW `topics` AS select convert(`c`.`name` using utf8mb4) AS `context`,
   convert(`t`.`name` using utf8mb4) AS `topic`,
   from_unixtime(`r`.`registered_at` / 1000000) AS `registered_at`,
-  `r`.`description_paths` AS `description_paths` from ((`topic` `t` join `context` `c` on(`c`.`id` = `t`.`context_id`)) left join `registered_topic` `r` on(`r`.`topic_id` = `t`.`id`));
+  `r`.`description_paths` AS `description_paths`,
+  `r`.`settings` AS `settings` from ((`topic` `t` join `context` `c` on(`c`.`id` = `t`.`context_id`)) left join `registered_topic` `r` on(`r`.`topic_id` = `t`.`id`));
 
 CREATE TABLE `wait` (
   `event_id` bigint(20) unsigned NOT NULL,

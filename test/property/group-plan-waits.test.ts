@@ -22,6 +22,7 @@ import {
 } from '../../src/domain/group/group-plan-types.js';
 import { ShapeCatalog, type WatchedShape } from '../../src/domain/group/shape-catalog.js';
 import { scopedKey } from '../../src/domain/names.js';
+import { UNSET_SETTINGS } from '../../src/domain/topics/topic-settings.js';
 import type { Wait } from '../../src/domain/waits/wait.js';
 import { preparedCawin } from '../support/cawins/prepared-cawin.js';
 import { propertyParameters } from '../support/property.js';
@@ -45,7 +46,9 @@ const WATCHED = [watched(1, { a: 1 }), watched(2, { b: 1 }), watched(3, { a: 1, 
 /** The catalogue, with the keys that identify the topic's events. */
 function catalogOf(keys: readonly string[]): ShapeCatalog {
   const descriptionPaths = keys.map((key) => `/${key}`);
-  return ShapeCatalog.of(1, WATCHED, [{ context: CONTEXT, topic: TOPIC, settings: { descriptionPaths } }]);
+  return ShapeCatalog.of(1, WATCHED, [
+    { context: CONTEXT, topic: TOPIC, settings: { ...UNSET_SETTINGS, descriptionPaths } },
+  ]);
 }
 
 interface PushSpec {

@@ -10,7 +10,7 @@ import {
   ShapeCatalog,
   type WatchedShape,
 } from '../../src/domain/group/shape-catalog.js';
-import type { TopicSettings } from '../../src/domain/topics/topic.js';
+import { type TopicSettings, UNSET_SETTINGS } from '../../src/domain/topics/topic-settings.js';
 import { ShapeCatalogCache } from '../../src/engine/group/shape-catalog-cache.js';
 import { viewOf } from '../support/events/catalog-view.js';
 import { PROPERTY_TIMEOUT_MS, propertyParameters } from '../support/property.js';
@@ -77,7 +77,7 @@ class Rows {
     }
     if (kind === 'clear' || this.#registered.has(name.topic)) return undefined;
     const descriptionPaths = number % 2 === 0 ? [] : [`/p${number}`];
-    return { kind: 'registered', ...name, settings: { descriptionPaths }, registeredAt: 1 };
+    return { kind: 'registered', ...name, settings: { ...UNSET_SETTINGS, descriptionPaths }, registeredAt: 1 };
   }
 
   write({ version, change }: CatalogUpdate): void {

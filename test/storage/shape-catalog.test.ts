@@ -7,6 +7,7 @@ import { planGroup } from '../../src/domain/group/group-plan.js';
 import { needsOf } from '../../src/domain/group/group-plan-needs.js';
 import type { CatalogUnit, GroupPlan } from '../../src/domain/group/group-plan-types.js';
 import type { ShapeCatalog } from '../../src/domain/group/shape-catalog.js';
+import { UNSET_SETTINGS } from '../../src/domain/topics/topic-settings.js';
 import { MysqlGroupCommitter } from '../../src/storage/mysql/group/group-committer.js';
 import { HeadCache } from '../../src/storage/mysql/group/head-cache.js';
 import { Names } from '../../src/storage/mysql/names/name-cache.js';
@@ -67,7 +68,7 @@ describe('the catalogue after a group is the stored one', () => {
     return { kind: 'watch', context: CONTEXT, topic, shape: shapeOf([[key]]), neededAt };
   };
   const register = (topic: string, descriptionPaths: readonly string[]): CatalogUnit => {
-    return { kind: 'register', context: CONTEXT, topic, settings: { descriptionPaths } };
+    return { kind: 'register', context: CONTEXT, topic, settings: { ...UNSET_SETTINGS, descriptionPaths } };
   };
 
   it.each<[string, CatalogUnit]>([

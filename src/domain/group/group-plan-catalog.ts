@@ -4,7 +4,7 @@
 import type { Micros } from '../../units.js';
 import { MadeleineError } from '../errors.js';
 import { instantText } from '../instant-text.js';
-import { differingSettings, type TopicSettings } from '../topics/topic.js';
+import { type SettingDifference, settingDifferences } from '../topics/topic-settings.js';
 import type { Dropped, Ready, Refused, Registered, Watching } from './group-outcomes.js';
 import { shapeInUse, tooManyShapes, unknownShape } from './group-plan-refusals.js';
 import type { DropUnit, LockedState, RegisterUnit, WatchUnit } from './group-plan-types.js';
@@ -86,26 +86,33 @@ export class CatalogPlanner {
       this.#change = { kind: 'registered', context, topic, settings, registeredAt: this.#options.time };
       return { kind: 'registered', created: true };
     }
-    const differing = differingSettings(known, unit.settings);
-    if (differing.length > 0) return { kind: 'refused', error: topicDiffers(unit, known, differing) };
+    const differences = settingDifferences(known, unit.settings);
+    if (differences.length > 0) return { kind: 'refused', error: topicDiffers(unit, differences) };
     return { kind: 'registered', created: false };
   }
 }
 
-/** What is registered is named, so that the caller sees which of the two is wrong. */
-function topicDiffers(
-  { context, topic }: RegisterUnit,
-  known: TopicSettings,
-  differing: readonly string[],
-): MadeleineError {
-  const paths = known.descriptionPaths.join(', ') || 'none';
+/** Characters of a value in a refusal, which has to stay short. */
+const MAX_TOLD = 160;
+
+/** Both values are told, so that the caller sees which of the two is wrong. */
+function topicDiffers({ context, topic }: RegisterUnit, differences: readonly SettingDifference[]): MadeleineError {
+  const names = differences.map(({ name }) => name);
   const details = {
-    violations: differing.map((name) => ({ field: `settings.${name}`, description: `registered: ${paths}` })),
-    metadata: { context, topic, differing: differing.join(',') },
+    violations: differences.map(({ name, before, after }) => ({
+      field: `settings.${name}`,
+      description: `is registered as ${toldText(before)}, asked for as ${toldText(after)}`,
+    })),
+    metadata: { context, topic, differing: names.join(',') },
   };
   return new MadeleineError(
     'TOPIC_DIFFERS',
-    `the topic "${topic}" is registered with other ${differing.join(', ')}`,
+    `the topic "${topic}" is registered with other ${names.join(', ')}`,
     details,
   );
+}
+
+function toldText(value: SettingDifference['before']): string {
+  const text = JSON.stringify(value);
+  return text.length <= MAX_TOLD ? text : `${text.slice(0, MAX_TOLD)}…`;
 }

@@ -10,7 +10,7 @@ import type { MadeleineError } from '../errors.js';
 import type { EventDraft, LogEntry } from '../events/event.js';
 import type { StreamState } from '../events/stream.js';
 import type { ConsumerChange, FoundConsumer } from '../management/consumer-change.js';
-import type { TopicSettings } from '../topics/topic.js';
+import type { TopicSettings } from '../topics/topic-settings.js';
 import type { EventOutcome, Wait } from '../waits/wait.js';
 import type { UnitOutcome } from './group-outcomes.js';
 import type { CatalogUpdate } from './shape-catalog.js';

@@ -11,7 +11,7 @@ import type { ShapeLife } from '../descriptions/shape-life.js';
 import { ShapeMatcher } from '../descriptions/shape-matcher.js';
 import { assertNever } from '../errors.js';
 import { scopedKey } from '../names.js';
-import type { TopicSettings } from '../topics/topic.js';
+import type { TopicSettings } from '../topics/topic-settings.js';
 
 /** A shape that a topic watches. */
 export interface WatchedShape extends Shape {

@@ -3,7 +3,8 @@
 import { MadeleineError } from '../../domain/errors.js';
 import { Subject } from '../../domain/events/subject.js';
 import type { ManagementCall } from '../../domain/management/audit.js';
-import type { Topic, TopicSettings } from '../../domain/topics/topic.js';
+import type { Topic } from '../../domain/topics/topic.js';
+import { settingsInWords, type TopicSettings } from '../../domain/topics/topic-settings.js';
 import type { DurableReads } from '../../storage/ports/log-storage.js';
 import type { ListTopicsOptions, TopicStore, TopicsRead } from '../../storage/ports/topic-storage.js';
 import type { GroupCommit } from '../group/group-commit.js';
@@ -44,8 +45,8 @@ export class Topics {
     { call, signal }: { readonly call: ManagementCall; readonly signal?: AbortSignal },
   ): Promise<{ readonly topic: Topic; readonly created: boolean }> {
     const { groupCommit, catalog, management } = this.#options;
-    const after = { description_paths: settings.descriptionPaths };
-    const told = { entityType: 'topic', subject: Subject.CREATED, context, about: { topic: name }, after };
+    const about = { topic: name };
+    const told = { entityType: 'topic', subject: Subject.CREATED, context, about, after: settingsInWords(settings) };
     const audit = management.entry(call, told);
     const outcome = await groupCommit.submit({ kind: 'register', context, topic: name, settings, audit }, signal);
     if (outcome.kind === 'refused') throw outcome.error;

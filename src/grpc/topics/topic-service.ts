@@ -17,7 +17,8 @@ import {
 } from '../../../generated/madeleine/v1/topic_service.js';
 import { fieldInvalid } from '../../domain/errors.js';
 import { reservedTopicProblem } from '../../domain/names.js';
-import { type Topic, topicSettings } from '../../domain/topics/topic.js';
+import type { Topic } from '../../domain/topics/topic.js';
+import { settingFields, settingsFrom } from '../../domain/topics/topic-settings.js';
 import type { ListedShape, ShapeDirectory } from '../../engine/group/shape-directory.js';
 import type { LogSource } from '../../engine/log/log-source.js';
 import type { Topics } from '../../engine/topics/topics.js';
@@ -52,7 +53,7 @@ export class TopicService {
     const name = requiredName('name', request.name);
     const problem = reservedTopicProblem(name);
     if (problem !== undefined) throw fieldInvalid('name', problem);
-    const settings = topicSettings(request.settings ?? { descriptionPaths: [] }, 'settings');
+    const settings = settingsFrom(request.settings, 'settings');
     const call = managementCall('RegisterTopic', request);
     const { topic, created } = await this.#options.topics.register({ context, name }, settings, { call, signal });
     return { topic: toWire(topic), created };
@@ -119,6 +120,6 @@ function toWire({ context, name, registration }: Topic): WireTopic {
     name,
     registered: registration !== undefined,
     registeredAt: registration && toTimestamp(registration.registeredAt),
-    settings: registration && { descriptionPaths: [...registration.settings.descriptionPaths] },
+    settings: registration && settingFields(registration.settings),
   };
 }

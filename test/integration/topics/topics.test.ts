@@ -132,7 +132,11 @@ async function copyTopic(context: string, [first, ...others]: readonly string[])
     const id = 1_000_000 + index;
     await connection.query(`INSERT INTO topic SELECT ?, t.context_id, ? ${scope}`, [id, name, context, first]);
     const copied = `SELECT ?, r.registered_at, r.description_paths ${scope} JOIN registered_topic r ON r.topic_id = t.id`;
-    await connection.query(`INSERT INTO registered_topic ${copied}`, [id, context, first]);
+    await connection.query(`INSERT INTO registered_topic (topic_id, registered_at, description_paths) ${copied}`, [
+      id,
+      context,
+      first,
+    ]);
   }
   await connection.end();
 }

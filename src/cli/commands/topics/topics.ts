@@ -10,18 +10,18 @@ import { messageView } from '../../text/event-json.js';
 import type { Column } from '../../text/output.js';
 import { timestampText } from '../../text/time-text.js';
 import { defined } from '../../text/values.js';
+import { addSettingFlags, givenSettings, SETTING_COLUMNS, type SettingFlags } from './setting-options.js';
 
-interface TopicFlags extends ClientOptions, ByFlag {
+interface TopicFlags extends ClientOptions, ByFlag, SettingFlags {
   readonly context?: string;
   readonly prefix?: string;
-  readonly descriptionPaths?: readonly string[];
 }
 
 const COLUMNS: readonly Column<Topic>[] = [
   { title: 'CONTEXT', text: ({ context }) => context },
   { title: 'TOPIC', text: ({ name }) => name },
   { title: 'REGISTERED AT', text: ({ registeredAt }) => timestampText(registeredAt) },
-  { title: 'DESCRIPTION PATHS', text: ({ settings }) => (settings?.descriptionPaths ?? []).join(',') },
+  ...SETTING_COLUMNS,
 ];
 const TOPIC = messageView(Topic, COLUMNS);
 
@@ -69,8 +69,7 @@ function getTopic(deps: CliDeps): Command {
 }
 
 function registerTopic(deps: CliDeps): Command {
-  return topicCommand('register', 'register a topic; one with the same settings is left as it is')
-    .option('--description-paths <paths>', 'JSON Pointers to what identifies its events, by commas; repeatable', paths)
+  return addSettingFlags(topicCommand('register', 'register a topic; one with the same settings is left as it is'))
     .addOption(byOption())
     .addHelpText('after', REGISTER_HELP)
     .action(
@@ -78,17 +77,12 @@ function registerTopic(deps: CliDeps): Command {
         request: (name: string, flags: TopicFlags) => ({
           ...keyOf(name, flags),
           ...defined({ by: flags.by }),
-          settings: { descriptionPaths: [...(flags.descriptionPaths ?? [])] },
+          settings: givenSettings(flags),
         }),
         call: ({ topics }, request, options) => topics.registerTopic(request, options),
         item: ({ topic }) => topic,
       }),
     );
-}
-
-/** Splits pointers at commas. Each begins with a slash, so that a comma within a key is no end of one. */
-function paths(text: string, former: readonly string[] | undefined): readonly string[] {
-  return [...(former ?? []), ...text.split(/,(?=\/)/)];
 }
 
 function keyOf(name: string, { context }: TopicFlags) {

@@ -16,6 +16,7 @@ import { consumerPausesMigration } from './0011-consumer-pauses.js';
 import { transfersMigration } from './0012-transfers.js';
 import { statisticsMigration } from './0013-statistics.js';
 import { consumerPlacesMigration } from './0014-consumer-places.js';
+import { topicSettingsMigration } from './0015-topic-settings.js';
 
 export interface Migration {
   readonly name: string;
@@ -38,4 +39,5 @@ export const MIGRATIONS: readonly Migration[] = [
   transfersMigration,
   statisticsMigration,
   consumerPlacesMigration,
+  topicSettingsMigration,
 ];

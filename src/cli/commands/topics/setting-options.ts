@@ -1,0 +1,62 @@
+// The flags of a topic's settings, shared by `topics register|update`, and how a topic shows its settings: one entry a setting. See
+// src/domain/topics/topic-settings.ts.
+
+import type { Command } from 'commander';
+import type { Topic, TopicSettings } from '../../../../generated/madeleine/v1/topic_service.js';
+import type { Column } from '../../text/output.js';
+
+type SettingKey = keyof TopicSettings;
+
+/** How one setting is given and shown; the flag has the setting's name, so that commander keeps it under the same key. */
+interface SettingOption<Value> {
+  readonly flags: string;
+  readonly text: string;
+  readonly read: (text: string, former: Value | undefined) => Value;
+  readonly title: string;
+  readonly show: (value: Value) => string;
+}
+
+const OPTIONS: { readonly [K in SettingKey]: SettingOption<TopicSettings[K]> } = {
+  descriptionPaths: {
+    flags: '--description-paths <paths>',
+    text: 'JSON Pointers to what identifies its events, by commas; repeatable',
+    read: (text, former) => [...(former ?? []), ...pointers(text)],
+    title: 'DESCRIPTION PATHS',
+    show: (paths) => paths.join(','),
+  },
+};
+
+/** The flags of settings, by their keys. */
+export type SettingFlags = { readonly [K in SettingKey]?: TopicSettings[K] };
+
+const KEYS = Object.keys(OPTIONS) as SettingKey[];
+
+export function addSettingFlags(command: Command): Command {
+  for (const key of KEYS) addFlag(command, key);
+  return command;
+}
+
+function addFlag<K extends SettingKey>(command: Command, key: K): void {
+  const { flags, text, read } = OPTIONS[key];
+  command.option(flags, text, read);
+}
+
+/** The settings that were given. */
+export function givenSettings(flags: SettingFlags): Partial<TopicSettings> {
+  return Object.fromEntries(KEYS.flatMap((key) => (flags[key] === undefined ? [] : [[key, flags[key]]])));
+}
+
+/** Columns of the settings of a topic; empty for one that is not registered. */
+export const SETTING_COLUMNS: readonly Column<Topic>[] = KEYS.map((key) => ({
+  title: OPTIONS[key].title,
+  text: ({ settings }) => (settings === undefined ? '' : shown(key, settings)),
+}));
+
+function shown<K extends SettingKey>(key: K, settings: TopicSettings): string {
+  return OPTIONS[key].show(settings[key]);
+}
+
+/** Splits pointers at commas. Each begins with a slash, so that a comma within a key is no end of one. */
+function pointers(text: string): readonly string[] {
+  return text.split(/,(?=\/)/);
+}
