@@ -76,10 +76,22 @@ CREATE TABLE `consumer` (
   `paused_at` bigint(20) unsigned DEFAULT NULL,
   `paused_by` varchar(255) NOT NULL DEFAULT '',
   `pause_reason` varchar(1024) NOT NULL DEFAULT '',
+  `expired_unread` bigint(20) unsigned NOT NULL DEFAULT 0,
   KEY `consumer_ephemeral` (`ephemeral`,`deleted_at`,`lease_until`),
   KEY `consumer_owner` (`owner`),
   PRIMARY KEY (`id`),
   UNIQUE KEY `consumer_name` (`context`,`name`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE `consumer_gap` (
+  `id` bigint(20) unsigned NOT NULL AUTO_INCREMENT,
+  `consumer_id` bigint(20) unsigned NOT NULL,
+  `first_position` bigint(20) unsigned NOT NULL,
+  `last_position` bigint(20) unsigned NOT NULL,
+  `events` bigint(20) unsigned NOT NULL,
+  `taken_epoch` bigint(20) unsigned NOT NULL,
+  KEY `consumer_gap_consumer` (`consumer_id`,`first_position`),
+  PRIMARY KEY (`id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 CREATE TABLE `consumer_snapshot` (
@@ -106,6 +118,7 @@ CREATE TABLE `consumer_trouble` (
   `code` varchar(64) NOT NULL DEFAULT '',
   `parked_at` bigint(20) unsigned NOT NULL DEFAULT 0,
   `failed_lease` bigint(20) unsigned NOT NULL DEFAULT 0,
+  KEY `consumer_trouble_position` (`position`),
   KEY `consumer_trouble_state` (`consumer_id`,`state`),
   PRIMARY KEY (`consumer_id`,`position`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
@@ -193,6 +206,15 @@ CREATE TABLE `count_topic_day` (
   `events` bigint(20) unsigned NOT NULL,
   `bytes` bigint(20) unsigned NOT NULL,
   PRIMARY KEY (`utc_day`,`topic_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE `deleted_topic` (
+  `topic_id` int(10) unsigned NOT NULL,
+  `first_position` bigint(20) unsigned NOT NULL,
+  `last_position` bigint(20) unsigned NOT NULL,
+  `events` bigint(20) unsigned NOT NULL,
+  KEY `deleted_topic_last` (`last_position`),
+  PRIMARY KEY (`topic_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 CREATE TABLE `endpoint` (
@@ -335,6 +357,12 @@ CREATE TABLE `log` (
   PRIMARY KEY (`position`),
   UNIQUE KEY `log_event` (`event_id`,`kind`),
   UNIQUE KEY `log_message` (`context_id`,`message_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE `log_deletion` (
+  `id` tinyint(3) unsigned NOT NULL,
+  `moves` bigint(20) unsigned NOT NULL,
+  PRIMARY KEY (`id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 CREATE TABLE `log_head` (

@@ -38,6 +38,8 @@ export interface ConsumerCreation extends OfConsumer {
   readonly createdAt: Micros;
   /** Who creates it, in their own words. */
   readonly by: string;
+  /** See ConsumerSeek. */
+  readonly fromOldest?: boolean;
 }
 
 /** Other settings, and the generation that begins with them if they select otherwise. */
@@ -56,6 +58,8 @@ export interface ConsumerSeek extends OfHeld {
   readonly movedAt: Micros | undefined;
   /** What is kept of it. */
   readonly move: OffsetMove;
+  /** Whether it begins with the oldest event that there is: then nobody is told of what was deleted. */
+  readonly fromOldest?: boolean;
 }
 
 /** Parked events are asked for again, or taken from the list; among the latter also what was asked for again. */
@@ -115,6 +119,14 @@ export type ChangeEffect = 'changed' | 'unchanged' | 'lost';
 export type DoneChange =
   | { readonly effect: 'changed'; readonly consumer: FoundConsumer }
   | { readonly effect: 'unchanged' | 'lost' };
+
+/**
+ * Whether a change may bring a durable consumer back to before where it was, or have it select what it did not: what a deletion takes at
+ * the same time would go untold.
+ */
+export function mayFallBack(change: ConsumerChange): boolean {
+  return change.kind === 'create' || change.kind === 'configure' || change.kind === 'seek';
+}
 
 const NOTHING_PARKED: FoundConsumer['parked'] = new Map();
 const UNCHANGED: DoneChange = { effect: 'unchanged' };

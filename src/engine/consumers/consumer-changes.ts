@@ -92,14 +92,17 @@ export class ConsumerChanges {
     return this.#underWay > 0;
   }
 
-  /** Moves the offset, in a new generation; resolves once it is durable. */
-  seek(offset: Position, asked: AskedMove): Promise<void> {
-    return this.#move({ kind: 'SEEK', offset, snapshot: '' }, asked, () => NOTHING);
+  /**
+   * Moves the offset, in a new generation; resolves once it is durable. `fromOldest`: to the oldest stored event, so that nothing is to be
+   * told of what was deleted before it.
+   */
+  seek(offset: Position, asked: AskedMove, { fromOldest = false } = {}): Promise<void> {
+    return this.#move({ kind: 'SEEK', offset, snapshot: '', fromOldest }, asked, () => NOTHING);
   }
 
   /** Goes to a place that was kept, as `seek` does; what was done above its offset counts if the consumer still selects alike. */
   restore(place: SavedPlace, asked: AskedMove): Promise<void> {
-    const to = { kind: 'RESTORED', offset: place.offset, snapshot: place.name } as const;
+    const to = { kind: 'RESTORED', offset: place.offset, snapshot: place.name, fromOldest: false } as const;
     return this.#move(to, asked, () => this.doneAbove(place));
   }
 
@@ -109,7 +112,7 @@ export class ConsumerChanges {
   }
 
   #move(
-    to: Pick<OffsetMove, 'kind' | 'offset' | 'snapshot'>,
+    { fromOldest, ...to }: Pick<OffsetMove, 'kind' | 'offset' | 'snapshot'> & { readonly fromOldest: boolean },
     { call, reason }: AskedMove,
     ackedNow: () => Uint8Array,
   ): Promise<void> {
@@ -123,7 +126,8 @@ export class ConsumerChanges {
       const movedAt = progress.movedAtWith(offset);
       const { generation } = start;
       const told = { movedAt: clock.nowMs() * 1000, by: call.by, reason, formerOffset: before.offset, generation };
-      const change = { kind: 'seek', ...this.#target, start, acked, movedAt, move: { ...to, ...told } } as const;
+      const move = { ...to, ...told };
+      const change = { kind: 'seek', ...this.#target, start, acked, movedAt, move, fromOldest } as const;
       const after = { offset, generation, ...(snapshot !== '' && { snapshot }), ...(reason !== '' && { reason }) };
       await this.#store(call, change, { subject: UPDATED, before, after });
       this.#begin(start, acked);

@@ -368,7 +368,7 @@ export class Consumers {
     const { offset, moved } = await this.#target(key, session, to, signal);
     const formerOffset = session.report.offset;
     const affected = await session.report.countBetween(formerOffset, offset);
-    if (asked !== undefined) await session.changes.seek(offset, asked);
+    if (asked !== undefined) await session.changes.seek(offset, asked, { fromOldest: to.kind === 'earliest' });
     return { formerOffset, offset, affected, moved };
   }
 
@@ -448,7 +448,8 @@ export class Consumers {
       const key = { context, name };
       const after = { ...settingsValues(settings), offset: draft.offset };
       const told = { entityType: 'consumer', subject: Subject.CREATED, context, about: { consumer: name }, after };
-      await management.change(use.call, { kind: 'create', key, ...draft, by: use.call.by }, told);
+      const fromOldest = use.start.kind === 'earliest';
+      await management.change(use.call, { kind: 'create', key, ...draft, by: use.call.by, fromOldest }, told);
     }
   }
 

@@ -4,11 +4,12 @@
 // Lock order, stated here for all of the storage. A transaction takes what it needs in this order, and log_head first or not at all:
 //
 //   log_head -> names, log, stream, wait, ledger, indexes, topic -> firing_cursor -> cawin -> endpoint -> firing -> attempt
-//     -> consumer by ascending id -> consumer_trouble, consumer_snapshot, offset_move
+//     -> log_deletion -> consumer by ascending id -> consumer_trouble, consumer_snapshot, offset_move, consumer_gap
 //
 // Names, log, stream, wait and topic are locked under log_head only, so they need no order among themselves, and one who has a cawin
 // under log_head may take its wait. The others are locked without it too; rows of one table by ascending id. Who has a consumer takes
-// nothing after it but its own rows of these. Apart from those, and never together with them: shape -> index rows (a build); ledger (what
+// nothing after it but its own rows of these; a deletion, which takes no log_head, deletes rows of the log last (see
+// storage/mysql/consumers/unread-events.ts). Apart from those, and never together with them: shape -> index rows (a build); ledger (what
 // is too old).
 //
 // Every method rejects with MadeleineError STORAGE_UNAVAILABLE when the database is away, does not answer in time or

@@ -28,6 +28,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'domain/consumers': 'domain domain/collections domain/consumers/settings domain/events',
   'domain/consumers/managed': 'domain/consumers',
   'domain/consumers/settings': 'domain/events',
+  'domain/consumers/unread': '',
   'domain/descriptions': 'domain domain/json',
   'domain/events': 'domain domain/descriptions domain/json',
   'domain/group': `domain domain/cawins domain/collections domain/descriptions domain/events domain/json
@@ -67,8 +68,8 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'storage/instance': 'storage/embedded storage/ports',
   'storage/mysql/cawins': `domain domain/cawins domain/events domain/group domain/waits lib storage/mysql/sql
     storage/mysql/waits storage/ports`,
-  'storage/mysql/consumers': `domain domain/consumers domain/consumers/managed domain/events domain/group domain/json domain/management
-    storage/mysql/sql storage/ports`,
+  'storage/mysql/consumers': `domain domain/consumers domain/consumers/managed domain/consumers/unread domain/events domain/group
+    domain/json domain/management storage/mysql/log storage/mysql/names storage/mysql/sql storage/ports`,
   'storage/mysql/group': `domain domain/cawins domain/events domain/group storage/mysql/consumers storage/mysql/log
     storage/mysql/names storage/mysql/sql storage/mysql/topics storage/mysql/waits storage/ports`,
   'storage/mysql/log': `domain domain/events domain/group domain/json lib storage/mysql/names storage/mysql/sql
@@ -83,7 +84,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
     storage/ports`,
   'storage/mysql/waits': `domain domain/descriptions domain/events domain/group domain/json domain/waits lib
     storage/mysql/log storage/mysql/names storage/mysql/sql storage/mysql/topics storage/ports`,
-  'storage/ports': `domain/cawins domain/consumers domain/consumers/managed domain/events domain/group domain/statistics
+  'storage/ports': `domain/cawins domain/consumers domain/consumers/managed domain/consumers/unread domain/events domain/group domain/statistics
     domain/topics domain/waits`,
 
   // Callbacks, by protocol.

@@ -6,18 +6,19 @@ import { type PositionRanges, storedRanges } from '../../../domain/consumers/pos
 import { assertNever } from '../../../domain/errors.js';
 import type { GroupWrites, PlannedChange } from '../../../domain/group/group-plan-types.js';
 import { asBuffer } from '../../../domain/json/bytes.js';
-import type {
-  ConsumerChange,
-  ConsumerConfiguration,
-  ConsumerCreation,
-  ConsumerDeletion,
-  ConsumerPausing,
-  ConsumerSeek,
-  FoundConsumer,
-  GenerationStart,
-  ParkedChange,
-  SnapshotDeletion,
-  SnapshotSaving,
+import {
+  type ConsumerChange,
+  type ConsumerConfiguration,
+  type ConsumerCreation,
+  type ConsumerDeletion,
+  type ConsumerPausing,
+  type ConsumerSeek,
+  type FoundConsumer,
+  type GenerationStart,
+  mayFallBack,
+  type ParkedChange,
+  type SnapshotDeletion,
+  type SnapshotSaving,
 } from '../../../domain/management/consumer-change.js';
 import { scopedKey } from '../../../domain/names.js';
 import type { Position } from '../../../units.js';
@@ -26,6 +27,8 @@ import { inChunks, placeholders } from '../sql/placeholders.js';
 import { isDuplicateKey } from '../sql/sql-errors.js';
 import { encodeSettings, FAILURE_STATES } from './consumer-rows.js';
 import { deleteConsumer, insertConsumers, nameValues, recreateConsumer } from './consumer-writes.js';
+import { addGapAfter, addGapOfNew, countMove } from './deleted-before.js';
+import { deleteAllGaps } from './gap-rows.js';
 import { takeParked } from './parked-places.js';
 import {
   deleteSnapshot,
@@ -132,6 +135,10 @@ export async function writeConsumers(
   { replaced, consumers }: Pick<GroupWrites, 'replaced' | 'consumers'>,
   onTrip: () => void,
 ): Promise<boolean> {
+  if (consumers.some(({ change }) => mayFallBack(change))) {
+    onTrip();
+    await countMove(queries);
+  }
   // Either locks by ascending id, but one after the other they would not.
   if (replaced.length > 0 && consumers.length > 0) {
     const ids = [...replaced.map(({ consumerId }) => consumerId), ...consumers.flatMap(({ id }) => id ?? [])];
@@ -172,6 +179,7 @@ async function insert(queries: Queries, created: readonly ConsumerCreation[]): P
       created.map(({ key, ...rest }) => ({ ...key, ...rest })),
     );
     await insertCreations(queries, created.filter(isLasting));
+    for (const { key, fromOldest } of created) if (!fromOldest) await addGapOfNew(queries, key);
     return true;
   } catch (error) {
     // One that is ephemeral comes into being without a group, and so does each of an older server.
@@ -208,7 +216,10 @@ async function recreate(queries: Queries, change: ConsumerCreation, id: number):
   if (isLasting(change)) await insertRecreation(queries, id, change);
   // An older server may have deleted it, and knows none.
   await deleteSnapshots(queries, id);
-  return recreateConsumer(queries, id, { ...change.key, ...change });
+  await deleteAllGaps(queries, id);
+  if (!(await recreateConsumer(queries, id, { ...change.key, ...change }))) return false;
+  if (!change.fromOldest) await addGapAfter(queries, id, change.offset);
+  return true;
 }
 
 /** Whether anybody may ask who made it: it does not go with its last member. */
@@ -224,17 +235,22 @@ async function configure(queries: Queries, { hold, settings, start }: ConsumerCo
   return start === undefined || begin(queries, hold, start);
 }
 
-async function seek(queries: Queries, { hold, start, acked, movedAt, move }: ConsumerSeek): Promise<boolean> {
+async function seek(
+  queries: Queries,
+  { hold, start, acked, movedAt, move, fromOldest }: ConsumerSeek,
+): Promise<boolean> {
   const values = [movedAt ?? null, ...generationValues(hold, start, acked)];
   if ((await queries.write(BEGIN_MOVED, values)).affectedRows !== 1) return false;
   await forgetFailures(queries, hold, start.offset, storedRanges(acked));
   await insertMove(queries, hold.id, move);
+  if (!fromOldest) await addGapAfter(queries, hold.id, start.offset);
   return true;
 }
 
 async function begin(queries: Queries, hold: Hold, start: GenerationStart): Promise<boolean> {
   if ((await queries.write(BEGIN_GENERATION, generationValues(hold, start, NOTHING))).affectedRows !== 1) return false;
   await forgetFailures(queries, hold, start.offset, storedRanges(NOTHING));
+  await addGapAfter(queries, hold.id, start.offset);
   return true;
 }
 

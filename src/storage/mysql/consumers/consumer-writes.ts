@@ -5,6 +5,7 @@ import type { ConsumerDraft, Hold } from '../../ports/consumer-storage.js';
 import type { Queries, SqlValue } from '../sql/database.js';
 import { placeholders } from '../sql/placeholders.js';
 import { encodeSettings } from './consumer-rows.js';
+import { deleteAllGaps } from './gap-rows.js';
 import { deleteSnapshots } from './place-writes.js';
 
 const ROW = "(?, ?, ?, ?, 1, 1, ?, 1, ?, '', NULL, ?, NULL, '', '', 0, NOW(6))";
@@ -15,7 +16,7 @@ const INSERT = (rows: number) => `
 const RECREATE = `
   UPDATE consumer SET settings = ?, ephemeral = ?, generation = generation + 1, generation_lease = next_lease,
     generation_offset = ?, acked_to = ?, acked_above = '', moved_at = NULL, created_at = ?, deleted_at = NULL, lease_until = NOW(6),
-    paused_at = NULL, paused_by = '', pause_reason = ''
+    paused_at = NULL, paused_by = '', pause_reason = '', expired_unread = 0
   WHERE id = ? AND deleted_at IS NOT NULL`;
 const DELETE = `
   UPDATE consumer SET deleted_at = NOW(6), owner = '', owner_address = '', owner_epoch = owner_epoch + 1, paused_at = NULL
@@ -41,10 +42,11 @@ function draftValues({ settings, offset, createdAt }: ConsumerDraft): SqlValue[]
   return [encodeSettings(settings), settings.ephemeral ? 1 : 0, offset, offset, createdAt];
 }
 
-/** Deletes a held consumer, its failure records and its snapshots; who moved it is kept. False: the hold is lost. */
+/** Deletes a held consumer, its failure records, gaps and snapshots; who moved it is kept. False: the hold is lost. */
 export async function deleteConsumer(queries: Queries, hold: Hold): Promise<boolean> {
   if ((await queries.write(DELETE, [hold.id, hold.epoch])).affectedRows === 0) return false;
   await queries.write('DELETE FROM consumer_trouble WHERE consumer_id = ?', [hold.id]);
   await deleteSnapshots(queries, hold.id);
+  await deleteAllGaps(queries, hold.id);
   return true;
 }

@@ -17,6 +17,7 @@ import { transfersMigration } from './0012-transfers.js';
 import { statisticsMigration } from './0013-statistics.js';
 import { consumerPlacesMigration } from './0014-consumer-places.js';
 import { topicSettingsMigration } from './0015-topic-settings.js';
+import { unreadMigration } from './0020-unread.js';
 
 export interface Migration {
   readonly name: string;
@@ -40,4 +41,5 @@ export const MIGRATIONS: readonly Migration[] = [
   statisticsMigration,
   consumerPlacesMigration,
   topicSettingsMigration,
+  unreadMigration,
 ];

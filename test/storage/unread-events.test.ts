@@ -1,0 +1,309 @@
+// What deletions record of consumers that have not passed what goes, and how owners take it.
+
+import { beforeAll, describe, expect, it } from 'vitest';
+import { type ConsumerSettings, DEFAULT_SETTINGS } from '../../src/domain/consumers/consumer.js';
+import { encodeRanges } from '../../src/domain/consumers/position-ranges.js';
+import { EntryKind } from '../../src/domain/events/event.js';
+import type { ConsumerChange } from '../../src/domain/management/consumer-change.js';
+import { writeConsumers } from '../../src/storage/mysql/consumers/consumer-changes.js';
+import { MysqlConsumerStore } from '../../src/storage/mysql/consumers/consumer-store.js';
+import { type DeletedRow, type UnreadBy, UnreadEvents } from '../../src/storage/mysql/consumers/unread-events.js';
+import { MysqlUnreadStore } from '../../src/storage/mysql/consumers/unread-store.js';
+import { MysqlDeletedEvents } from '../../src/storage/mysql/log/deleted-events.js';
+import { Names } from '../../src/storage/mysql/names/name-cache.js';
+import type { Hold } from '../../src/storage/ports/consumer-storage.js';
+import { useSchema } from '../support/database/schema-suite.js';
+
+const INSTANCE = { id: 'instance-a', address: '10.0.0.1:50051' };
+const OTHER = { id: 'instance-b', address: '10.0.0.2:50051' };
+const TOPICS = { orders: 1, bills: 2, 'madeleine.audit': 3, 'other:orders': 4 } as const;
+type Topic = keyof typeof TOPICS;
+
+const suite = useSchema({ poolSize: 4 });
+let store: MysqlConsumerStore;
+let unread: UnreadEvents;
+let gaps: MysqlUnreadStore;
+let deleted: MysqlDeletedEvents;
+let count = 0;
+let position = 0;
+
+beforeAll(async () => {
+  store = new MysqlConsumerStore(suite);
+  unread = new UnreadEvents({ names: new Names(), monotonicMs: () => performance.now() });
+  gaps = new MysqlUnreadStore(suite);
+  deleted = new MysqlDeletedEvents(suite);
+  await suite.database.query("INSERT INTO context (id, name) VALUES (1, 'default'), (2, 'other')");
+  await suite.database.query(
+    "INSERT INTO topic (id, context_id, name) VALUES (1, 1, 'orders'), (2, 1, 'bills'), (3, 1, 'madeleine.audit'), (4, 2, 'orders')",
+  );
+});
+
+interface Fields {
+  readonly kind?: EntryKind;
+  readonly issuer?: string;
+  readonly to?: string;
+  readonly payload?: string;
+}
+
+/** Stores an event; the next ones lie after it. */
+async function event(
+  topic: Topic,
+  { kind = 1, issuer = 'shop', to, payload = '{}' }: Fields = {},
+): Promise<DeletedRow> {
+  position += 1;
+  const contextId = TOPICS[topic] === 4 ? 2 : 1;
+  await suite.database.query(
+    `INSERT INTO log (position, kind, event_id, context_id, topic_id, created_at, version, subject, issuer, recipient, content_type,
+       payload_bytes, payload) VALUES (?, ?, ?, ?, ?, ?, 0, 0, ?, ?, 'application/json', ?, ?)`,
+    [
+      ...[position, kind, position, contextId, TOPICS[topic], position, issuer, to ?? null, payload.length],
+      Buffer.from(payload),
+    ],
+  );
+  return { position, topicId: TOPICS[topic] };
+}
+
+async function events(topic: Topic, number: number): Promise<DeletedRow[]> {
+  const rows: DeletedRow[] = [];
+  for (let n = 0; n < number; n += 1) rows.push(await event(topic));
+  return rows;
+}
+
+/** A consumer that has passed everything that was stored so far. */
+async function consumer(
+  settings: Partial<ConsumerSettings> = {},
+  context = 'default',
+): Promise<Hold & { name: string }> {
+  const key = { context, name: `consumer-${++count}` };
+  await store.create({ ...key, settings: { ...DEFAULT_SETTINGS, ...settings }, offset: position, createdAt: 1 });
+  // Such a creation is not counted as a move: as by a server of before.
+  await suite.database.query('UPDATE log_deletion SET moves = moves + 1 WHERE id = 1');
+  const acquired = await store.acquire(key, INSTANCE, 10);
+  if (acquired.kind !== 'acquired') throw new Error(acquired.kind);
+  return { ...acquired.hold, name: key.name };
+}
+
+const passTo = (id: number, offset: number, acked: readonly (readonly [number, number])[] = []) =>
+  suite.database.query('UPDATE consumer SET acked_to = ?, acked_above = ? WHERE id = ?', [
+    offset,
+    Buffer.from(encodeRanges(acked)),
+    id,
+  ]);
+
+function remove(rows: readonly DeletedRow[]) {
+  return suite.database.transaction(async (transaction) => {
+    await unread.begin(transaction);
+    const found = await unread.find(transaction, rows);
+    await unread.record(transaction, rows, found);
+    for (const row of rows) await transaction.write('DELETE FROM log WHERE position = ?', [row.position]);
+    return found;
+  });
+}
+
+const of = ({ id }: Hold, found: readonly UnreadBy[]) => found.find(({ consumerId }) => consumerId === id);
+const positionsOf = (rows: readonly DeletedRow[]) => rows.map((row) => row.position);
+const expired = async (id: number) =>
+  (await suite.database.query<{ expired_unread: number }>('SELECT expired_unread FROM consumer WHERE id = ?', [id]))[0]
+    ?.expired_unread;
+const take = async (hold: Hold) =>
+  (await gaps.takeGaps(hold))?.map(({ first, last, events: number }) => [first, last, number]);
+const write = (change: ConsumerChange, id: number | undefined) =>
+  suite.database.transaction((transaction) =>
+    writeConsumers(transaction, { replaced: [], consumers: [{ change, id }] }, () => {}),
+  );
+
+describe('a deletion', () => {
+  it('records nothing for who has passed what goes', async () => {
+    const one = await consumer();
+    const rows = await events('orders', 3);
+    await passTo(one.id, position);
+    expect(of(one, await remove(rows))).toBeUndefined();
+    expect(await take(one)).toEqual([]);
+    expect(await expired(one.id)).toBe(0);
+  });
+
+  it('records what lies above the offset and is not answered', async () => {
+    const one = await consumer();
+    const rows = await events('orders', 6);
+    const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = positionsOf(rows);
+    await passTo(one.id, a, [[c, d]]);
+    const found = of(one, await remove(rows));
+    expect(found).toEqual({ context: 'default', name: one.name, consumerId: one.id, positions: [b, e, f] });
+    expect(await expired(one.id)).toBe(3);
+    expect(await take(one)).toEqual([[b, f, 3]]);
+  });
+
+  it('goes by what each consumer selects', async () => {
+    const bills = await consumer({ filter: { topics: ['bills'] } });
+    const audit = await consumer({ filter: { topics: ['madeleine.audit'] } });
+    const paid = await consumer({ filter: { description: '{"paid":true}' } });
+    const withdrawn = await consumer({ filter: { kinds: [EntryKind.INVALIDATED] } });
+    const own = await consumer({ ignoreOwn: true });
+    const everywhere = await consumer({}, 'all');
+    const elsewhere = await consumer({}, 'other');
+    const ephemeral = await consumer({ ephemeral: true });
+    const rows = [
+      await event('orders'),
+      await event('bills', { payload: '{"paid":true,"n":1}' }),
+      await event('madeleine.audit'),
+      await event('orders', { kind: EntryKind.INVALIDATED }),
+      await event('orders', { issuer: own.name }),
+      await event('orders', { to: bills.name }),
+      await event('other:orders'),
+    ];
+    await remove(rows);
+    const counts = [bills, audit, paid, withdrawn, own, everywhere, elsewhere, ephemeral];
+    expect(await Promise.all(counts.map(({ id }) => expired(id)))).toEqual([1, 1, 1, 1, 2, 4, 1, 0]);
+  });
+
+  it('leaves out what was found and stays', async () => {
+    const one = await consumer();
+    const rows = await events('orders', 2);
+    await suite.database.transaction(async (transaction) => {
+      await unread.begin(transaction);
+      const found = await unread.find(transaction, rows);
+      await unread.record(transaction, rows.slice(0, 1), found);
+    });
+    expect(await expired(one.id)).toBe(1);
+  });
+
+  it('records what is parked as well, and forgets that it was', async () => {
+    const one = await consumer();
+    const rows = await events('orders', 2);
+    const [parked = 0, retried = 0] = positionsOf(rows);
+    for (const [at, state] of [
+      [parked, 2],
+      [retried, 1],
+    ] as const) {
+      await suite.database.query(
+        `INSERT INTO consumer_trouble (consumer_id, position, attempts, losses, not_before_ms, reason, state)
+         VALUES (?, ?, 1, 0, 0, '', ?)`,
+        [one.id, at, state],
+      );
+    }
+    await passTo(one.id, position);
+    expect(of(one, await remove(rows))?.positions).toEqual([parked]);
+    expect(await expired(one.id)).toBe(1);
+    const [left] = await suite.database.query('SELECT position FROM consumer_trouble WHERE consumer_id = ?', [one.id]);
+    expect(left).toEqual({ position: retried });
+  });
+
+  it('notices at once who was moved back', async () => {
+    const one = await consumer();
+    const rows = await events('orders', 2);
+    await passTo(one.id, position);
+    expect(of(one, await remove(rows.slice(0, 1)))).toBeUndefined();
+    const start = { generation: 2, firstLease: 1, offset: 0 };
+    const move = { kind: 'SEEK', movedAt: 1, by: '', reason: '', snapshot: '', formerOffset: 9, ...start } as const;
+    const key = { context: 'default', name: one.name };
+    const seek = { kind: 'seek', key, hold: one, start, acked: new Uint8Array(), movedAt: 1, move } as const;
+    expect(await write(seek, one.id)).toBe(true);
+    expect(of(one, await remove(rows.slice(1)))?.positions).toEqual([rows[1]?.position]);
+  });
+});
+
+describe('gaps', () => {
+  it('are taken once by a hold, again by the next one, and never once they were told', async () => {
+    const one = await consumer();
+    await remove(await events('orders', 2));
+    expect(await gaps.withGaps(INSTANCE.id)).toContain(one.id);
+    const [gap] = (await gaps.takeGaps(one)) ?? [];
+    expect(gap).toMatchObject({ events: 2 });
+    expect(await take(one)).toEqual([]);
+    expect(await gaps.withGaps(INSTANCE.id)).not.toContain(one.id);
+
+    await suite.database.query('UPDATE consumer SET lease_until = NOW(6) - INTERVAL 1 MINUTE WHERE id = ?', [one.id]);
+    const next = await store.acquire({ context: 'default', name: one.name }, OTHER, 10);
+    if (next.kind !== 'acquired') throw new Error(next.kind);
+    await remove(await events('orders', 1));
+    expect(await gaps.takeGaps(one)).toBeUndefined();
+    const again = (await gaps.takeGaps(next.hold)) ?? [];
+    expect(again).toMatchObject([{ id: gap?.id, events: 2 }, { events: 1 }]);
+    const ids = again.map(({ id }) => id);
+    const left = () => suite.database.query('SELECT id FROM consumer_gap WHERE consumer_id = ?', [one.id]);
+    await gaps.toldGaps(one, ids);
+    expect(await left()).toHaveLength(2);
+    await gaps.toldGaps(next.hold, ids);
+    expect(await left()).toEqual([]);
+    expect(await expired(one.id)).toBe(3);
+  });
+
+  it('that were taken stay as they are when more goes', async () => {
+    const one = await consumer();
+    const rows = await events('orders', 3);
+    const [a = 0, b = 0, c = 0] = positionsOf(rows);
+    await remove(rows.slice(0, 1));
+    expect(await take(one)).toEqual([[a, a, 1]]);
+    await remove(rows.slice(1, 2));
+    await remove(rows.slice(2));
+    expect(await take(one)).toEqual([[b, c, 2]]);
+    expect(await expired(one.id)).toBe(3);
+  });
+
+  it('go with the consumer', async () => {
+    const one = await consumer();
+    await remove(await events('orders', 1));
+    await store.delete(one);
+    const rows = await suite.database.query('SELECT id FROM consumer_gap WHERE consumer_id = ?', [one.id]);
+    expect(rows).toEqual([]);
+    const key = { context: 'default', name: one.name };
+    await store.create({ ...key, settings: DEFAULT_SETTINGS, offset: position, createdAt: 1 });
+    expect(await expired(one.id)).toBe(0);
+  });
+
+  it('are recorded with a move to before what was deleted, not with one to the oldest event', async () => {
+    const rows = await events('bills', 2);
+    const one = await consumer({ filter: { topics: ['bills'] } });
+    const others = await consumer({ filter: { topics: ['unused'] } });
+    await remove(rows);
+    const [first = 0, last = 0] = positionsOf(rows);
+    const seek = (hold: Hold & { name: string }, offset: number, fromOldest: boolean) => {
+      const start = { generation: 2, firstLease: 1, offset };
+      const move = { kind: 'SEEK', movedAt: 1, by: '', reason: '', snapshot: '', formerOffset: 9, ...start } as const;
+      const key = { context: 'default', name: hold.name };
+      const change = { kind: 'seek', key, hold, start, acked: new Uint8Array(), movedAt: 1, move, fromOldest } as const;
+      return write(change, hold.id);
+    };
+    await seek(one, 0, true);
+    await seek(others, 0, false);
+    expect(await take(one)).toEqual([]);
+    expect(await take(others)).toEqual([]);
+    await seek(one, first, false);
+    await seek(one, last, false);
+    expect(await take(one)).toEqual([[first + 1, last, 0]]);
+    expect(await expired(one.id)).toBe(0);
+  });
+
+  it('are recorded with a new consumer that begins before what was deleted', async () => {
+    const rows = await events('bills', 1);
+    await remove(rows);
+    const settings = { ...DEFAULT_SETTINGS, filter: { topics: ['bills'] } };
+    for (const fromOldest of [false, true]) {
+      const key = { context: 'default', name: `new-${fromOldest}` };
+      expect(
+        await write({ kind: 'create', key, settings, offset: 0, createdAt: 1, by: '', fromOldest }, undefined),
+      ).toBe(true);
+      const acquired = await store.acquire(key, INSTANCE, 10);
+      if (acquired.kind !== 'acquired') throw new Error(acquired.kind);
+      expect(await take(acquired.hold)).toEqual(fromOldest ? [] : [[1, rows[0]?.position, 0]]);
+    }
+  });
+});
+
+it('tells how far deletions reach in what is selected', async () => {
+  const [bill, order, elsewhere] = [await event('bills'), await event('orders'), await event('other:orders')];
+  await remove([bill, order, elsewhere]);
+  const to = (criteria: { context?: string; topics?: string[] }, after = 0) =>
+    deleted.deletedTo({ context: 'default', ...criteria }, after);
+  expect(await to({})).toBe(order.position);
+  expect(await to({ topics: ['bills'] })).toBe(bill.position);
+  expect(await to({ topics: ['bills', 'orders'] })).toBe(order.position);
+  expect(await to({ topics: ['unused'] })).toBe(0);
+  expect(await to({ context: 'other' })).toBe(elsewhere.position);
+  expect(await to({ context: 'all' })).toBe(elsewhere.position);
+  expect(await to({}, order.position)).toBe(0);
+  const reserved = await event('madeleine.audit');
+  await remove([reserved]);
+  expect(await to({})).toBe(order.position);
+  expect(await to({ topics: ['madeleine.audit'] })).toBe(reserved.position);
+});
