@@ -52,7 +52,7 @@ function eventsWith(text: string): Partial<NewEvent>[] {
       { organization: text },
       { unit: text },
     ],
-    ...[{ sessionId: text }, { correlationId: text }, { causedBy: text }],
+    ...[{ sessionId: text }, { correlationId: text }, { causedBy: text }, { dataSubject: text }],
     { properties: { key: `p ${text} p` } },
     { properties: { [`k ${text}`]: 'v' } },
     { system: { id: text, name: '', time: undefined, timezone: '' } },

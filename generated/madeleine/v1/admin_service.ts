@@ -2656,9 +2656,9 @@ export const AdminServiceDefinition = {
      * Finds events by what stands in them, newest first, in pages: in ids, names, properties, description and payload.
      *
      * The text is itself, never a pattern. It is found anywhere in `topic`, `stream`, `issuer`, `to`, `reply_to`, `subject`, `tag`, `entity_type`,
-     * `organization`, `unit`, `system`, `trigger`, `awaited_by`, `invalidation_reason`, `properties`, `description` and `payload`: letters of
-     * ASCII in either case, everything else byte for byte, never normalised. In a JSON payload it is found as clients may have escaped it, in
-     * any other one as the bytes of its UTF-8. As the whole of `session_id`, `correlation_id` or `caused_by` it is found as well.
+     * `organization`, `unit`, `system`, `trigger`, `awaited_by`, `invalidation_reason`, `data_subject`, `properties`, `description` and
+     * `payload`: letters of ASCII in either case, everything else byte for byte, never normalised. In a JSON payload it is found as clients may
+     * have escaped it, in any other one as the bytes of its UTF-8. As the whole of `session_id`, `correlation_id` or `caused_by` it is found as well.
      *
      * An event whose id or message id it is comes first, at once, wherever it lies. Everything else is looked for event by event: a page looks at
      * no more than 20,000 events, 16 MiB of payloads that are longer than a KiB, and for 8 s, the wait for its turns included, or until half a
@@ -2707,9 +2707,9 @@ export interface AdminServiceImplementation<CallContextExt = {}> {
    * Finds events by what stands in them, newest first, in pages: in ids, names, properties, description and payload.
    *
    * The text is itself, never a pattern. It is found anywhere in `topic`, `stream`, `issuer`, `to`, `reply_to`, `subject`, `tag`, `entity_type`,
-   * `organization`, `unit`, `system`, `trigger`, `awaited_by`, `invalidation_reason`, `properties`, `description` and `payload`: letters of
-   * ASCII in either case, everything else byte for byte, never normalised. In a JSON payload it is found as clients may have escaped it, in
-   * any other one as the bytes of its UTF-8. As the whole of `session_id`, `correlation_id` or `caused_by` it is found as well.
+   * `organization`, `unit`, `system`, `trigger`, `awaited_by`, `invalidation_reason`, `data_subject`, `properties`, `description` and
+   * `payload`: letters of ASCII in either case, everything else byte for byte, never normalised. In a JSON payload it is found as clients may
+   * have escaped it, in any other one as the bytes of its UTF-8. As the whole of `session_id`, `correlation_id` or `caused_by` it is found as well.
    *
    * An event whose id or message id it is comes first, at once, wherever it lies. Everything else is looked for event by event: a page looks at
    * no more than 20,000 events, 16 MiB of payloads that are longer than a KiB, and for 8 s, the wait for its turns included, or until half a
@@ -2753,9 +2753,9 @@ export interface AdminServiceClient<CallOptionsExt = {}> {
    * Finds events by what stands in them, newest first, in pages: in ids, names, properties, description and payload.
    *
    * The text is itself, never a pattern. It is found anywhere in `topic`, `stream`, `issuer`, `to`, `reply_to`, `subject`, `tag`, `entity_type`,
-   * `organization`, `unit`, `system`, `trigger`, `awaited_by`, `invalidation_reason`, `properties`, `description` and `payload`: letters of
-   * ASCII in either case, everything else byte for byte, never normalised. In a JSON payload it is found as clients may have escaped it, in
-   * any other one as the bytes of its UTF-8. As the whole of `session_id`, `correlation_id` or `caused_by` it is found as well.
+   * `organization`, `unit`, `system`, `trigger`, `awaited_by`, `invalidation_reason`, `data_subject`, `properties`, `description` and
+   * `payload`: letters of ASCII in either case, everything else byte for byte, never normalised. In a JSON payload it is found as clients may
+   * have escaped it, in any other one as the bytes of its UTF-8. As the whole of `session_id`, `correlation_id` or `caused_by` it is found as well.
    *
    * An event whose id or message id it is comes first, at once, wherever it lies. Everything else is looked for event by event: a page looks at
    * no more than 20,000 events, 16 MiB of payloads that are longer than a KiB, and for 8 s, the wait for its turns included, or until half a

@@ -372,6 +372,8 @@ export interface NewEvent {
   tracestate: string;
   /** Message id of the event that led to this one, at most 64 bytes; it need not be stored. Empty: nothing is said. */
   causedBy: string;
+  /** Whom the event is about, at most 255 bytes: what EraseEvents finds it by. Best an id that says nothing by itself. Empty: nobody. */
+  dataSubject: string;
 }
 
 export interface NewEvent_PropertiesEntry {
@@ -484,6 +486,18 @@ export interface Event {
    * parked event's.
    */
   causedBy: string;
+  /** Whom the event is about. Of an erased event it is not told. */
+  dataSubject: string;
+  /**
+   * SHA-256 of the payload's bytes as they are stored, 32 bytes: in answers of GetEvent and ListEvents, and wherever an erased event is
+   * shown. Empty: there is no payload, or it was stored before servers kept the hash.
+   */
+  payloadSha256: Buffer;
+  /**
+   * Since when what it said is erased; unset: it is not. What is left are position, ids, times, stream, issuer, addressee and subject;
+   * the payload, the description and all else are gone, and can be asked for nowhere. A retry of its push is still a DUPLICATE.
+   */
+  erasedAt: Timestamp | undefined;
 }
 
 export interface Event_PropertiesEntry {
@@ -934,6 +948,7 @@ function createBaseNewEvent(): NewEvent {
     traceparent: "",
     tracestate: "",
     causedBy: "",
+    dataSubject: "",
   };
 }
 
@@ -1007,6 +1022,9 @@ export const NewEvent: MessageFns<NewEvent> = {
     }
     if (message.causedBy !== "") {
       writer.uint32(298).string(message.causedBy);
+    }
+    if (message.dataSubject !== "") {
+      writer.uint32(306).string(message.dataSubject);
     }
     return writer;
   },
@@ -1211,6 +1229,14 @@ export const NewEvent: MessageFns<NewEvent> = {
             message.causedBy = reader.string();
             continue;
           }
+          case 38: {
+            if (tag !== 306) {
+              break;
+            }
+
+            message.dataSubject = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1284,6 +1310,11 @@ export const NewEvent: MessageFns<NewEvent> = {
         ? globalThis.String(object.causedBy)
         : isSet(object.caused_by)
         ? globalThis.String(object.caused_by)
+        : "",
+      dataSubject: isSet(object.dataSubject)
+        ? globalThis.String(object.dataSubject)
+        : isSet(object.data_subject)
+        ? globalThis.String(object.data_subject)
         : "",
     };
   },
@@ -1365,6 +1396,9 @@ export const NewEvent: MessageFns<NewEvent> = {
     if (message.causedBy !== "") {
       obj.causedBy = message.causedBy;
     }
+    if (message.dataSubject !== "") {
+      obj.dataSubject = message.dataSubject;
+    }
     return obj;
   },
 
@@ -1410,6 +1444,7 @@ export const NewEvent: MessageFns<NewEvent> = {
     message.traceparent = object.traceparent ?? "";
     message.tracestate = object.tracestate ?? "";
     message.causedBy = object.causedBy ?? "";
+    message.dataSubject = object.dataSubject ?? "";
     return message;
   },
 };
@@ -1538,6 +1573,9 @@ function createBaseEvent(): Event {
     awaitedBy: "",
     awaitedAt: undefined,
     causedBy: "",
+    dataSubject: "",
+    payloadSha256: Buffer.alloc(0),
+    erasedAt: undefined,
   };
 }
 
@@ -1672,6 +1710,15 @@ export const Event: MessageFns<Event> = {
     }
     if (message.causedBy !== "") {
       writer.uint32(298).string(message.causedBy);
+    }
+    if (message.dataSubject !== "") {
+      writer.uint32(306).string(message.dataSubject);
+    }
+    if (message.payloadSha256.length !== 0) {
+      writer.uint32(314).bytes(message.payloadSha256);
+    }
+    if (message.erasedAt !== undefined) {
+      Timestamp.encode(message.erasedAt, writer.uint32(322).fork()).join();
     }
     return writer;
   },
@@ -1998,6 +2045,30 @@ export const Event: MessageFns<Event> = {
             message.causedBy = reader.string();
             continue;
           }
+          case 38: {
+            if (tag !== 306) {
+              break;
+            }
+
+            message.dataSubject = reader.string();
+            continue;
+          }
+          case 39: {
+            if (tag !== 314) {
+              break;
+            }
+
+            message.payloadSha256 = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 40: {
+            if (tag !== 322) {
+              break;
+            }
+
+            message.erasedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2126,6 +2197,21 @@ export const Event: MessageFns<Event> = {
         : isSet(object.caused_by)
         ? globalThis.String(object.caused_by)
         : "",
+      dataSubject: isSet(object.dataSubject)
+        ? globalThis.String(object.dataSubject)
+        : isSet(object.data_subject)
+        ? globalThis.String(object.data_subject)
+        : "",
+      payloadSha256: isSet(object.payloadSha256)
+        ? Buffer.from(bytesFromBase64(object.payloadSha256))
+        : isSet(object.payload_sha256)
+        ? Buffer.from(bytesFromBase64(object.payload_sha256))
+        : Buffer.alloc(0),
+      erasedAt: isSet(object.erasedAt)
+        ? fromJsonTimestamp(object.erasedAt)
+        : isSet(object.erased_at)
+        ? fromJsonTimestamp(object.erased_at)
+        : undefined,
     };
   },
 
@@ -2248,6 +2334,15 @@ export const Event: MessageFns<Event> = {
     if (message.causedBy !== "") {
       obj.causedBy = message.causedBy;
     }
+    if (message.dataSubject !== "") {
+      obj.dataSubject = message.dataSubject;
+    }
+    if (message.payloadSha256.length !== 0) {
+      obj.payloadSha256 = base64FromBytes(message.payloadSha256);
+    }
+    if (message.erasedAt !== undefined) {
+      obj.erasedAt = fromTimestamp(message.erasedAt).toISOString();
+    }
     return obj;
   },
 
@@ -2319,6 +2414,11 @@ export const Event: MessageFns<Event> = {
       ? Timestamp.fromPartial(object.awaitedAt)
       : undefined;
     message.causedBy = object.causedBy ?? "";
+    message.dataSubject = object.dataSubject ?? "";
+    message.payloadSha256 = object.payloadSha256 ?? Buffer.alloc(0);
+    message.erasedAt = (object.erasedAt !== undefined && object.erasedAt !== null)
+      ? Timestamp.fromPartial(object.erasedAt)
+      : undefined;
     return message;
   },
 };

@@ -24,6 +24,7 @@ export interface PushedRest {
   readonly traceparent?: string;
   readonly tracestate?: string;
   readonly causedBy?: string;
+  readonly dataSubject?: string;
 }
 
 /** What else that column holds is the server's own. */
@@ -43,6 +44,10 @@ export interface EnvelopeRest extends PushedRest {
   readonly expiresAt?: Micros;
   /** Views only. Of a satisfied wait: the event that ended it. */
   readonly endedById?: EventId;
+  /** Since when its content is erased. */
+  readonly erasedAt?: Micros;
+  /** SHA-256 of the payload's bytes in hex: of what is erased, and in views that answer it. */
+  readonly payloadSha256?: string;
   /** Views only, and invalidations of what had occurred: when it occurred. */
   readonly occurredAt?: Micros;
   /** Views only: when it was invalidated. */
@@ -321,6 +326,16 @@ export const ENVELOPE = {
     cloudEvent: 'causedby',
     filter: 'none',
     option: ['text', 'message id of the event that led to this one'],
+  },
+  dataSubject: {
+    of: ({ rest }) => rest?.dataSubject,
+    problem: labelProblem,
+    kept: 'rest',
+    digest: 'by name',
+    cloudEvent: 'datasubject',
+    // A filter is a setting, with entries of the audit: copies that an erasure would have to find.
+    filter: 'none',
+    option: ['text', 'whom the event is about: what erasures find it by'],
   },
 } as const satisfies Record<Exclude<keyof Envelope, 'rest'> | keyof PushedRest, FieldRules>;
 

@@ -83,6 +83,7 @@ export class SearchText {
       ...this.#in('trigger.name', trigger?.name),
       ...this.#in('awaited_by', rest.awaitedBy),
       ...this.#in('invalidation_reason', rest.reason),
+      ...this.#in('data_subject', rest.dataSubject),
       ...Object.entries(properties).flatMap(([key, value]) => this.#property(key, value)),
       ...this.#among('description', rest.description === undefined ? undefined : Buffer.from(rest.description), true),
     ];

@@ -81,6 +81,9 @@ function writeEvent(w: WireWriter, entry: LogEntry, asJson: boolean): void {
 
 /** Writes the members of the rest whose fields come after those of the envelope. */
 function restFields(w: WireWriter, rest: EnvelopeRest): void {
+  if (rest.erasedAt !== undefined) timeField(w, 40, rest.erasedAt);
+  if (rest.payloadSha256 !== undefined) w.messageField(39, Buffer.from(rest.payloadSha256, 'hex'));
+  w.stringField(38, rest.dataSubject ?? '');
   w.stringField(37, rest.causedBy ?? '');
   if (rest.awaitedAt !== undefined) timeField(w, 36, rest.awaitedAt);
   w.stringField(35, rest.awaitedBy ?? '');

@@ -179,6 +179,7 @@ export function emptyEvent(): DecodedEvent {
     traceparent: '',
     tracestate: '',
     causedBy: '',
+    dataSubject: '',
   };
 }
 
@@ -257,6 +258,9 @@ function readStringField(event: DecodedEvent, tag: number, reader: WireReader): 
       return;
     case 37:
       event.causedBy = reader.string();
+      return;
+    case 38:
+      event.dataSubject = reader.string();
       return;
     default:
       reader.skip(tag);

@@ -68,7 +68,9 @@ function ownAttributes(entry: LogEntry): string {
     // Not `sequence`: that extension wants texts that sort like their numbers.
     member('streamsequence', entry.sequence === 0 ? '' : String(entry.sequence)) +
     member('messageid', entry.messageId) +
-    member('createdby', entry.rest?.createdBy)
+    member('createdby', entry.rest?.createdBy) +
+    timeMember('erasedat', entry.rest?.erasedAt) +
+    member('payloadsha256', entry.rest?.payloadSha256)
   );
 }
 

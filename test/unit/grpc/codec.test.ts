@@ -61,6 +61,9 @@ const entry: LogEntry = {
     traceparent: 'tp',
     tracestate: 'ts',
     causedBy: 'cb',
+    dataSubject: 'ds',
+    payloadSha256: 'ab'.repeat(32),
+    erasedAt: 1_763_000_000_000_002,
     createdBy: 'me',
     awaitedBy: 'mailer',
     awaitedAt: 1_763_000_000_000_001,
@@ -109,6 +112,9 @@ describe('event encoder', () => {
       awaitedBy: 'mailer',
       awaitedAt: { seconds: 1_763_000_000n, nanos: 1_000 },
       causedBy: 'cb',
+      dataSubject: 'ds',
+      payloadSha256: Buffer.alloc(32, 0xab),
+      erasedAt: { seconds: 1_763_000_000n, nanos: 2_000 },
     });
   });
 
@@ -236,6 +242,7 @@ describe('push decoder', () => {
       traceparent: 'tp',
       tracestate: 'ts',
       causedBy: 'cb',
+      dataSubject: 'ds',
       payload: { contentType: '', body: { $case: 'json', value: { z: 1, a: 'é' } } },
     });
     const request = PushEventStreamRequest.encode({
@@ -273,6 +280,7 @@ describe('push decoder', () => {
       traceparent: 'tp',
       tracestate: 'ts',
       causedBy: 'cb',
+      dataSubject: 'ds',
     });
     expect(decoded?.payload?.bytes?.toString()).toBe('{"a":"é","z":1}');
   });

@@ -130,6 +130,7 @@ const ANY_VALUE = {
 const SERVERS_OWN = [
   ...['id', 'position', 'sequence', 'status', 'created_at', 'occurred_at', 'invalidated_at', 'invalidation_reason'],
   ...['expires_at', 'satisfied_ids', 'ended_by_id', 'created_by', 'awaited_by', 'awaited_at'],
+  ...['payload_sha256', 'erased_at'],
 ];
 
 describe('a field of an event', () => {

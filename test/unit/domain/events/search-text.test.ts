@@ -35,6 +35,7 @@ describe('a text', () => {
     ['trigger.name', { rest: { trigger: { type: '', name: 'orders' } } }],
     ['awaited_by', { rest: { awaitedBy: 'orders' } }],
     ['invalidation_reason', { rest: { reason: 'no orders' } }],
+    ['data_subject', { rest: { dataSubject: 'orders' } }],
     ['properties.color', { rest: { properties: { color: 'orders', size: '1' } } }],
     ['properties.my orders', { rest: { properties: { 'my orders': '1' } } }],
     ['description', { rest: { description: '{"orders":1}' } }],

@@ -68,6 +68,7 @@ it.each<[name: string, event: Partial<NewEvent>, digest: string]>([
   ['every field', { ...TEXTS, ...OCCURRED, ...REST, payload }, '02e715b01cbb293912e9661297b8aa13f8'],
   ['a description', { description: { total: 12.5 }, payload }, '02065e26eedbfc16041c10fd00dd24f26a'],
   ['what is awaited', { description: { order: 7 } }, '02aaaaf3382ccde05a85d6291cf36d44fa'],
+  ['what is about somebody', { dataSubject: 'person-7', payload }, '029d9aca09626a33b0585bda7f402a18f2'],
   ['what was caused', { causedBy: 'cause', payload }, '027b73f4c2c9fecd9d2f1eea901b7d591a'],
 ])('the second digest of %s', (_name, event, digest) => {
   expect(contentDigest(draftOf({ ...NAMES, ...event })).toString('hex')).toBe(digest);
