@@ -10,6 +10,7 @@ const MOST = BigInt(MAX_SEEK_EVENTS);
 
 /** Where a seek goes. */
 export function seekTarget({ to, byEvents }: SeekConsumerRequest): SeekTarget {
+  if (byEvents === 0n && to?.at === undefined) throw fieldInvalid('to', 'or by_events is required');
   if (byEvents === 0n) return positionFromWire('to', to);
   if (to !== undefined) throw fieldInvalid('by_events', 'does not go together with to');
   if (byEvents < -MOST || byEvents > MOST) throw fieldInvalid('by_events', `has to be from -${MOST} to ${MOST}`);

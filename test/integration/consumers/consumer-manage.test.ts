@@ -341,6 +341,7 @@ describe('SeekConsumer', () => {
     await create(consumer);
     const seek = consumers().seekConsumer({ name: consumer, byEvents });
     expect(await refusedWith(seek)).toBe('INVALID_ARGUMENT FIELD_INVALID by_events');
+    await expect(consumers().seekConsumer({ name: consumer })).rejects.toThrow('to: or by_events is required');
     const both = consumers().seekConsumer({ name: consumer, byEvents: 1n, ...to({ $case: 'latest', value: {} }) });
     expect(await refusedWith(both)).toBe('INVALID_ARGUMENT FIELD_INVALID by_events');
     expect(await refusedWith(consumers().seekConsumer({ name: `no ${consumer}`, byEvents: 1n }))).toBe(
