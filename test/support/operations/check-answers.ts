@@ -70,7 +70,7 @@ function withoutLease(question: Question): Set<AnswerStatus> {
     const isDue = phases.some((phase) => account.due(phase).some((event) => event.position === position));
     const done = account.surelyDone(position, generation, operation.began);
     if (isDue && !done) allowed.add('ACCEPTED');
-    if (mayBeDone(question, generation)) allowed.add('ALREADY');
+    if (mayBeDone(question, generation) || mayStayParked(question, generation)) allowed.add('ALREADY');
     if (!done && !wasDelivered(question, generation)) allowed.add('UNKNOWN');
   }
   return allowed;
@@ -92,6 +92,15 @@ function mayBeDone({ account, operation, item, index }: Question, generation: nu
   if (operation.items.slice(0, index).some((other) => other.position === position)) return true;
   const others = account.answersAt(position).filter(({ began }) => began !== operation.began);
   return account.possiblyDone(position, generation, operation.ended, others);
+}
+
+/** Whether an event that the generation began after may have been parked before: a seek forward leaves it so. */
+function mayStayParked({ account, operation, item }: Question, generation: number): boolean {
+  const begins = account.phases.filter((phase) => phase.generation === generation);
+  if (!begins.some(({ start }) => item.position <= start.most)) return false;
+  return Array.from({ length: generation }).some((_, former) =>
+    account.mayBeParked(item.position, former, operation.ended),
+  );
 }
 
 /** Whether another member certainly has the event. */

@@ -185,6 +185,12 @@ export class ConsumerAccount {
     return timeouts + rejections >= maxAttempts;
   }
 
+  /** Whether the event may have been parked in that generation before a moment. */
+  mayBeParked(position: Position, generation: number, before: Moment): boolean {
+    const asked = this.answersAt(position).some(({ kind, status }) => kind === 'park' && status !== 'STALE');
+    return asked || this.mayBeUsedUp(position, generation, before);
+  }
+
   /** How often an event may have failed at most. */
   failuresOf(position: Position, generation: number, before: Moment): { timeouts: number; rejections: number } {
     const rejections = this.answersAt(position).filter(({ kind, began }) => kind === 'retry' && began < before).length;

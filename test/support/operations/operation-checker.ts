@@ -95,7 +95,7 @@ function parkedFaults(account: ConsumerAccount): string[] {
     .due(last)
     .filter(({ position }) => isSurelyLeftParked(account, position, last.generation)).length;
   const most = account.phases.flatMap((phase) =>
-    account.due(phase).filter(({ position }) => mayBeParked(account, position, phase.generation, end)),
+    account.due(phase).filter(({ position }) => account.mayBeParked(position, phase.generation, end)),
   );
   const greatest = new Set(most.map(({ position }) => position)).size;
   return least <= parked && parked <= greatest ? [] : [`${parked} events are parked, not ${least} to ${greatest}`];
@@ -107,9 +107,4 @@ function isSurelyLeftParked(account: ConsumerAccount, position: number, generati
   const answers = account.answersAt(position);
   const parkedAt = Math.min(...answers.filter(({ kind }) => kind === 'park').map(({ began }) => began));
   return answers.every(({ kind, ended }) => kind === 'park' || kind === 'extend' || ended < parkedAt);
-}
-
-function mayBeParked(account: ConsumerAccount, position: number, generation: number, before: number): boolean {
-  const asked = account.answersAt(position).some(({ kind, status }) => kind === 'park' && status !== 'STALE');
-  return asked || account.mayBeUsedUp(position, generation, before);
 }

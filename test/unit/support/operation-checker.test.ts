@@ -182,6 +182,17 @@ describe('the checker of operation logs', () => {
     expect(story.faults).toEqual([]);
   });
 
+  it('knows that what is parked is done, also before where a seek forward went', () => {
+    const { story, ada } = begun(2);
+    story.deliver(ada, 1, 1);
+    story.answer('park', 1, 1);
+    story.change('seek', BY_STREAM, 2);
+    story.ack(1, 0, 'ALREADY');
+    expect(story.faults).toEqual([]);
+    story.ack(2, 0, 'ALREADY');
+    expect(story.faults).toEqual([expect.any(String), expect.stringMatching(/of 2 with lease 0 is answered ALREADY/)]);
+  });
+
   it.each<[what: string, tell: () => Story, fault: unknown]>([
     [
       'a push that was answered and is lost',
