@@ -9,10 +9,12 @@ import { ShapeRelease } from '../engine/group/shape-release.js';
 import { ShapeUses } from '../engine/group/shape-uses.js';
 import { StreamTransfers } from '../engine/group/stream-transfers.js';
 import { EventQueries } from '../engine/log/event-queries.js';
+import { IdentityBuilds } from '../engine/topics/identity-builds.js';
 import { Topics } from '../engine/topics/topics.js';
 import { WaitExpiry } from '../engine/waits/wait-expiry.js';
 import { Waits } from '../engine/waits/waits.js';
 import { Uuid7Source } from '../lib/uuid7.js';
+import { MysqlIdentityStore } from '../storage/mysql/topics/identity-store.js';
 import { MysqlTopicStore } from '../storage/mysql/topics/topic-store.js';
 import { MysqlWaitStore } from '../storage/mysql/waits/wait-store.js';
 import type { DatabaseHandle } from './database.js';
@@ -37,6 +39,7 @@ export class EventParts {
   readonly #shapeIndex: ShapeIndex;
   readonly #shapeRelease: ShapeRelease;
   readonly #expiry: WaitExpiry;
+  readonly #identityBuilds: IdentityBuilds;
 
   constructor({ surroundings, handle, log: parts }: EventPartsOptions) {
     const { clock, random, metrics, logger } = surroundings;
@@ -61,7 +64,12 @@ export class EventParts {
     });
     this.#expiry = new WaitExpiry({ waits: store, groupCommit, clock, random, logger });
     this.shapes = new ShapeDirectory({ store: shapeStore, catalog, groupCommit, management, durableReads });
-    this.topics = new Topics({ store: topicStore, groupCommit, management, catalog, durableReads, tail });
+    this.#identityBuilds = new IdentityBuilds({
+      store: new MysqlIdentityStore(handle.database),
+      ...{ catalog, groupCommit, log, pages, slices, clock, logger },
+    });
+    const builds = this.#identityBuilds;
+    this.topics = new Topics({ store: topicStore, groupCommit, management, catalog, builds, durableReads, tail });
     this.invalidations = new Invalidations({ groupCommit, events: this.queries });
     const uuids = new Uuid7Source(() => clock.nowMs());
     this.transfers = new StreamTransfers({ groupCommit, management, tail, uuids });
@@ -82,11 +90,12 @@ export class EventParts {
     this.waits.start();
     this.#expiry.start();
     this.#shapeRelease.start();
+    this.#identityBuilds.start();
     started.add('waits', () => this.#stop());
   }
 
   async #stop(): Promise<void> {
-    const parts = [this.waits, this.#expiry, this.#shapeIndex, this.#shapeRelease];
+    const parts = [this.waits, this.#expiry, this.#shapeIndex, this.#shapeRelease, this.#identityBuilds];
     await Promise.all(parts.map((part) => part.stop()));
   }
 }

@@ -7,10 +7,11 @@ import { shapeOf } from '../../src/domain/descriptions/shape.js';
 import {
   type CatalogChange,
   type CatalogUpdate,
+  type RegisteredTopic,
   ShapeCatalog,
   type WatchedShape,
 } from '../../src/domain/group/shape-catalog.js';
-import { type TopicSettings, UNSET_SETTINGS } from '../../src/domain/topics/topic-settings.js';
+import { UNSET_SETTINGS } from '../../src/domain/topics/topic-settings.js';
 import { ShapeCatalogCache } from '../../src/engine/group/shape-catalog-cache.js';
 import { viewOf } from '../support/events/catalog-view.js';
 import { PROPERTY_TIMEOUT_MS, propertyParameters } from '../support/property.js';
@@ -21,13 +22,26 @@ const PATHS = Array.from({ length: 20 }, (_, n) => [`p${n}`]);
 const PAYLOAD = Buffer.from(JSON.stringify(Object.fromEntries(PATHS.map(([key]) => [key, 1]))));
 
 interface Step {
-  readonly kind: 'watch' | 'ready' | 'drop' | 'register' | 'clear';
+  readonly kind: 'watch' | 'ready' | 'drop' | 'register' | 'update' | 'identified' | 'unregister' | 'clear';
   readonly topic: number;
   readonly number: number;
 }
 
 const step: fc.Arbitrary<Step> = fc.record({
-  kind: fc.constantFrom('watch', 'watch', 'watch', 'ready', 'drop', 'register', 'clear'),
+  kind: fc.constantFrom(
+    ...([
+      'watch',
+      'watch',
+      'watch',
+      'ready',
+      'drop',
+      'register',
+      'update',
+      'identified',
+      'unregister',
+      'clear',
+    ] as const),
+  ),
   topic: fc.nat(TOPICS.length - 1),
   number: fc.nat(PATHS.length - 1),
 });
@@ -44,7 +58,7 @@ class Rows {
   #nextId = 1;
   #shapes: Row[] = [];
   #freed: number[] = [];
-  #registered = new Map<string, { context: string; topic: string; settings: TopicSettings }>();
+  #registered = new Map<string, RegisteredTopic & { context: string; topic: string }>();
 
   copy(): Rows {
     const copy = new Rows();
@@ -75,9 +89,26 @@ class Rows {
       const others = this.#shapes.filter(({ shape }) => number % 3 === 0 && shape.id > (known?.shape.id ?? 0));
       return known && { kind: 'dropped', shapeIds: [known, ...others].map(({ shape }) => shape.id) };
     }
-    if (kind === 'clear' || this.#registered.has(name.topic)) return undefined;
-    const descriptionPaths = number % 2 === 0 ? [] : [`/p${number}`];
-    return { kind: 'registered', ...name, settings: { ...UNSET_SETTINGS, descriptionPaths }, registeredAt: 1 };
+    return kind === 'clear' ? undefined : this.#changeRegistration(kind, name, number);
+  }
+
+  #changeRegistration(
+    kind: 'register' | 'update' | 'identified' | 'unregister',
+    name: { readonly context: string; readonly topic: string },
+    number: number,
+  ): CatalogChange | undefined {
+    const former = this.#registered.get(name.topic);
+    const settings = { ...UNSET_SETTINGS, descriptionPaths: number % 2 === 0 ? [] : [`/p${number}`] };
+    if (kind === 'register') return former ? undefined : { kind: 'registered', ...name, settings, registeredAt: 1 };
+    if (former === undefined) return undefined;
+    if (kind === 'unregister') return { kind: 'unregistered', ...name };
+    if (kind === 'update') {
+      const pending = { buildId: number, inForce: former.settings.descriptionPaths, watchedAfter: number };
+      return { kind: 'updated', ...name, former, settings, pending: number % 3 === 0 ? undefined : pending, at: 1 };
+    }
+    const { descriptionPaths } = former.settings;
+    const { pending } = former;
+    return pending && { kind: 'identified', ...name, buildId: pending.buildId, descriptionPaths, at: 1 };
   }
 
   write({ version, change }: CatalogUpdate): void {
@@ -85,8 +116,13 @@ class Rows {
     if (change.kind === 'watched') {
       this.#shapes.push(change);
       this.#nextId = change.shape.id + 1;
-    } else if (change.kind === 'registered') {
+    } else if (change.kind === 'registered' || change.kind === 'updated') {
       this.#registered.set(change.topic, change);
+    } else if (change.kind === 'unregistered') {
+      this.#registered.delete(change.topic);
+    } else if (change.kind === 'identified') {
+      const { settings = UNSET_SETTINGS } = this.#registered.get(change.topic) ?? {};
+      this.#registered.set(change.topic, { context: change.context, topic: change.topic, settings });
     } else if (change.kind === 'ready') {
       const done = ({ shape }: Row) => ({ ...shape, ready: true, builtTo: shape.watchedAfter });
       this.#shapes = this.#shapes.map((row) => (row.shape.id === change.shapeId ? { ...row, shape: done(row) } : row));

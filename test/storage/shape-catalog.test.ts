@@ -71,7 +71,19 @@ describe('the catalogue after a group is the stored one', () => {
     return { kind: 'register', context: CONTEXT, topic, settings: { ...UNSET_SETTINGS, descriptionPaths } };
   };
 
-  it.each<[string, CatalogUnit]>([
+  const settings = (descriptionPaths: readonly string[]) => ({ ...UNSET_SETTINGS, descriptionPaths });
+  const update = (topic: string, before: readonly string[], after: readonly string[]): CatalogUnit => {
+    return { kind: 'update', context: CONTEXT, topic, expected: settings(before), settings: settings(after) };
+  };
+  const unregister = (topic: string, before: readonly string[]): CatalogUnit => {
+    return { kind: 'unregister', context: CONTEXT, topic, expected: settings(before) };
+  };
+  const identified = (): CatalogUnit => {
+    const buildId = catalog.registeredAs(CONTEXT, 'orders')?.pending?.buildId ?? 0;
+    return { kind: 'identified', context: CONTEXT, topic: 'orders', buildId };
+  };
+
+  it.each<[string, CatalogUnit | (() => CatalogUnit)]>([
     ['a shape of a new topic is watched', watch('orders', 'a')],
     ['another one is', watch('orders', 'b', 500)],
     ['its index is ready', { kind: 'ready', shapeId: 2 }],
@@ -81,8 +93,18 @@ describe('the catalogue after a group is the stored one', () => {
     ['a shape of a registered topic is watched', watch('bills', 'a')],
     ['shapes are dropped', { kind: 'drop', shapeIds: [4, 1], unusedSince: 2_000 }],
     ['the last one besides its own is', { kind: 'drop', shapeIds: [2], unusedSince: 2_000 }],
-  ])('when %s', async (_, unit) => {
-    const { writes } = await commit(unit);
+    ['identities are to be built by other paths', update('orders', ['/id'], ['/state'])],
+    ['they are to be by others again', update('orders', ['/state'], ['/total'])],
+    ['these are built', identified],
+    ['identities are to be built once more', update('orders', ['/total'], ['/id', '/total'])],
+    ['they are not, as the former paths are given again', update('orders', ['/id', '/total'], ['/total'])],
+    ['there are to be none', update('orders', ['/total'], [])],
+    ['there are to be some', update('orders', [], ['/state'])],
+    ['the topic is unregistered meanwhile', unregister('orders', ['/state'])],
+    ['one without paths is', unregister('bills', [])],
+    ['one is registered again', register('bills', ['/id'])],
+  ])('when %s', async (_, given) => {
+    const { writes } = await commit(typeof given === 'function' ? given() : given);
     const before = view(catalog);
     const former = catalog;
     catalog = catalog.with(writes.waits?.catalog ?? { version: 0, change: { kind: 'dropped', shapeIds: [] } });
@@ -92,7 +114,19 @@ describe('the catalogue after a group is the stored one', () => {
   });
 
   it('when nothing changes', async () => {
-    for (const unit of [watch('orders', 'id'), register('bills', []), { kind: 'ready', shapeId: 99 } as const]) {
+    const others: CatalogUnit[] = [
+      register('bills', ['/id']),
+      { ...register('refunds', []), dryRun: true } as CatalogUnit,
+      update('bills', ['/id'], ['/id']),
+      { ...update('bills', ['/id'], ['/a']), dryRun: true } as CatalogUnit,
+      // What the caller saw is not so any more, or never was.
+      update('bills', [], ['/a']),
+      update('refunds', [], ['/a']),
+      unregister('bills', []),
+      unregister('refunds', []),
+      { kind: 'identified', context: CONTEXT, topic: 'bills', buildId: 7 },
+    ];
+    for (const unit of [watch('orders', 'id'), ...others, { kind: 'ready', shapeId: 99 } as const]) {
       expect((await commit(unit)).writes.waits).toBeUndefined();
     }
     expect(view(catalog)).toEqual(view(await store.load()));

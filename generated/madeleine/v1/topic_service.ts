@@ -7,6 +7,7 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
+import { FieldMask } from "../../google/protobuf/field_mask.js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
 
 export const protobufPackage = "madeleine.v1";
@@ -29,7 +30,7 @@ export interface TopicSettings {
    * more than 1,024 leaves or 64 levels, or gives a description above 16 KiB, is refused with INVALID_ARGUMENT (FIELD_INVALID).
    *
    * It begins with the registration: an event that was stored before counts only if it was pushed with, or awaited by, an equal
-   * description. Descriptions with exactly these paths may always be looked for: they do not count among the 16 sets of
+   * description, or by these paths before. UpdateTopic builds the identities of all that is stored. Descriptions with exactly these paths may always be looked for: they do not count among the 16 sets of
    * paths of a topic (TOO_MANY_SHAPES).
    */
   descriptionPaths: string[];
@@ -48,7 +49,52 @@ export interface Topic {
     | Timestamp
     | undefined;
   /** What it is registered with; unset if it was not. */
-  settings: TopicSettings | undefined;
+  settings:
+    | TopicSettings
+    | undefined;
+  /** The last build of the identities of its events, by the `description_paths` that it has; unset if it was registered with them. */
+  identityBuild: IdentityBuild | undefined;
+}
+
+/**
+ * How the identities of a topic's events are built anew after UpdateTopic has changed `description_paths`. Until that is done, pushes obey
+ * the former paths; then they obey the new ones, all of them from one event to the next.
+ *
+ * Several stored events may have one identity by the new paths: all of them stay, and the first counts, as the one that a push with the
+ * same values is told of. It goes on by itself after the server was stopped or killed. Other paths that are given meanwhile begin anew;
+ * giving the former ones ends it.
+ */
+export interface IdentityBuild {
+  /** The paths that pushes obey until it is done; empty: none, or it is done. */
+  formerDescriptionPaths: string[];
+  /** Everything stored up to this position is looked at. */
+  builtTo: bigint;
+  /** What is stored after this position gets its new identity as it is pushed, and is not counted here: at this position it is done. */
+  buildUpTo: bigint;
+  /** Events that have an identity by the new paths. */
+  identified: bigint;
+  /** Events that have none: their payload is not JSON, or has nothing at one of the paths. They stay as they are. */
+  withoutIdentity: bigint;
+  /** Events, of those with an identity, that have the same one as an earlier event. */
+  repeated: bigint;
+  /** The ids of the first ten of these. */
+  repeatedEventIds: bigint[];
+  /** When the paths were given. */
+  startedAt:
+    | Timestamp
+    | undefined;
+  /** Since when pushes obey them; unset: they do not yet. */
+  endedAt: Timestamp | undefined;
+}
+
+/** A setting that a call changes. */
+export interface SettingChange {
+  /** Path of the setting, such as `settings.description_paths`. */
+  path: string;
+  /** Its value before, as JSON. */
+  before: string;
+  /** Its value after it, as JSON. */
+  after: string;
 }
 
 /** A topic to register. */
@@ -63,16 +109,67 @@ export interface RegisterTopicRequest {
     | undefined;
   /** Who asks, kept with the entry of `madeleine.audit`: at most 255 bytes, without control characters. Empty: not said. */
   by: string;
+  /** Changes nothing, and is answered as if it did: with what it would change, or the error that it would get. */
+  dryRun: boolean;
 }
 
 /** The topic, as it is registered. */
 export interface RegisterTopicResponse {
-  /** The topic. */
+  /** The topic; of a dry run as it would be. */
   topic:
     | Topic
     | undefined;
-  /** True if this call registered it; false if it was registered with the same settings before. */
+  /** True if this call registered it; false if it was registered with the same settings before, and nothing has changed. */
   created: boolean;
+  /** The settings that it has otherwise than a topic that nobody gave any; empty if nothing has changed. */
+  changes: SettingChange[];
+}
+
+/** Settings to change. */
+export interface UpdateTopicRequest {
+  /** Context. Empty means `default`; `all` is reserved. */
+  context: string;
+  /** Name, required. */
+  name: string;
+  /** The new values. */
+  settings:
+    | TopicSettings
+    | undefined;
+  /**
+   * Which settings to change, such as `description_paths`; required. One that it names and `settings` does not give is unset. Paths
+   * below a setting are not taken apart.
+   */
+  updateMask:
+    | string[]
+    | undefined;
+  /** Who asks, kept with the entry of `madeleine.audit`: at most 255 bytes, without control characters. Empty: not said. */
+  by: string;
+  /** Changes nothing, and is answered as if it did: with what it would change, or the error that it would get. */
+  dryRun: boolean;
+}
+
+/** The topic after the change. */
+export interface UpdateTopicResponse {
+  /** The topic; of a dry run as it would be. */
+  topic:
+    | Topic
+    | undefined;
+  /** The settings that this call has changed; empty: they were as asked for. */
+  changes: SettingChange[];
+}
+
+/** Which topic. */
+export interface UnregisterTopicRequest {
+  /** Context. Empty means `default`; `all` is reserved. */
+  context: string;
+  /** Name, required. */
+  name: string;
+  /** Who asks, kept with the entry of `madeleine.audit`: at most 255 bytes, without control characters. Empty: not said. */
+  by: string;
+}
+
+/** The topic is registered no more. */
+export interface UnregisterTopicResponse {
 }
 
 /** Which topic. */
@@ -246,7 +343,14 @@ export const TopicSettings: MessageFns<TopicSettings> = {
 };
 
 function createBaseTopic(): Topic {
-  return { context: "", name: "", registered: false, registeredAt: undefined, settings: undefined };
+  return {
+    context: "",
+    name: "",
+    registered: false,
+    registeredAt: undefined,
+    settings: undefined,
+    identityBuild: undefined,
+  };
 }
 
 export const Topic: MessageFns<Topic> = {
@@ -265,6 +369,9 @@ export const Topic: MessageFns<Topic> = {
     }
     if (message.settings !== undefined) {
       TopicSettings.encode(message.settings, writer.uint32(42).fork()).join();
+    }
+    if (message.identityBuild !== undefined) {
+      IdentityBuild.encode(message.identityBuild, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -322,6 +429,14 @@ export const Topic: MessageFns<Topic> = {
             message.settings = TopicSettings.decode(reader, reader.uint32());
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.identityBuild = IdentityBuild.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -345,6 +460,11 @@ export const Topic: MessageFns<Topic> = {
         ? fromJsonTimestamp(object.registered_at)
         : undefined,
       settings: isSet(object.settings) ? TopicSettings.fromJSON(object.settings) : undefined,
+      identityBuild: isSet(object.identityBuild)
+        ? IdentityBuild.fromJSON(object.identityBuild)
+        : isSet(object.identity_build)
+        ? IdentityBuild.fromJSON(object.identity_build)
+        : undefined,
     };
   },
 
@@ -365,6 +485,9 @@ export const Topic: MessageFns<Topic> = {
     if (message.settings !== undefined) {
       obj.settings = TopicSettings.toJSON(message.settings);
     }
+    if (message.identityBuild !== undefined) {
+      obj.identityBuild = IdentityBuild.toJSON(message.identityBuild);
+    }
     return obj;
   },
 
@@ -382,12 +505,387 @@ export const Topic: MessageFns<Topic> = {
     message.settings = (object.settings !== undefined && object.settings !== null)
       ? TopicSettings.fromPartial(object.settings)
       : undefined;
+    message.identityBuild = (object.identityBuild !== undefined && object.identityBuild !== null)
+      ? IdentityBuild.fromPartial(object.identityBuild)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseIdentityBuild(): IdentityBuild {
+  return {
+    formerDescriptionPaths: [],
+    builtTo: 0n,
+    buildUpTo: 0n,
+    identified: 0n,
+    withoutIdentity: 0n,
+    repeated: 0n,
+    repeatedEventIds: [],
+    startedAt: undefined,
+    endedAt: undefined,
+  };
+}
+
+export const IdentityBuild: MessageFns<IdentityBuild> = {
+  encode(message: IdentityBuild, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.formerDescriptionPaths) {
+      writer.uint32(10).string(v!);
+    }
+    if (message.builtTo !== 0n) {
+      if (BigInt.asUintN(64, message.builtTo) !== message.builtTo) {
+        throw new globalThis.Error("value provided for field message.builtTo of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.builtTo);
+    }
+    if (message.buildUpTo !== 0n) {
+      if (BigInt.asUintN(64, message.buildUpTo) !== message.buildUpTo) {
+        throw new globalThis.Error("value provided for field message.buildUpTo of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.buildUpTo);
+    }
+    if (message.identified !== 0n) {
+      if (BigInt.asUintN(64, message.identified) !== message.identified) {
+        throw new globalThis.Error("value provided for field message.identified of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.identified);
+    }
+    if (message.withoutIdentity !== 0n) {
+      if (BigInt.asUintN(64, message.withoutIdentity) !== message.withoutIdentity) {
+        throw new globalThis.Error("value provided for field message.withoutIdentity of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.withoutIdentity);
+    }
+    if (message.repeated !== 0n) {
+      if (BigInt.asUintN(64, message.repeated) !== message.repeated) {
+        throw new globalThis.Error("value provided for field message.repeated of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.repeated);
+    }
+    if (message.repeatedEventIds.length !== 0) {
+      writer.uint32(58).fork();
+      for (const v of message.repeatedEventIds) {
+        if (BigInt.asUintN(64, v) !== v) {
+          throw new globalThis.Error("a value provided in array field repeatedEventIds of type uint64 is too large");
+        }
+        writer.uint64(v);
+      }
+      writer.join();
+    }
+    if (message.startedAt !== undefined) {
+      Timestamp.encode(message.startedAt, writer.uint32(66).fork()).join();
+    }
+    if (message.endedAt !== undefined) {
+      Timestamp.encode(message.endedAt, writer.uint32(74).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): IdentityBuild {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseIdentityBuild();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.formerDescriptionPaths.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.builtTo = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.buildUpTo = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.identified = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.withoutIdentity = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.repeated = reader.uint64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag === 56) {
+              message.repeatedEventIds.push(reader.uint64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 58) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.repeatedEventIds.push(reader.uint64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.startedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.endedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): IdentityBuild {
+    return {
+      formerDescriptionPaths: globalThis.Array.isArray(object?.formerDescriptionPaths)
+        ? object.formerDescriptionPaths.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.former_description_paths)
+        ? object.former_description_paths.map((e: any) => globalThis.String(e))
+        : [],
+      builtTo: isSet(object.builtTo) ? BigInt(object.builtTo) : isSet(object.built_to) ? BigInt(object.built_to) : 0n,
+      buildUpTo: isSet(object.buildUpTo)
+        ? BigInt(object.buildUpTo)
+        : isSet(object.build_up_to)
+        ? BigInt(object.build_up_to)
+        : 0n,
+      identified: isSet(object.identified) ? BigInt(object.identified) : 0n,
+      withoutIdentity: isSet(object.withoutIdentity)
+        ? BigInt(object.withoutIdentity)
+        : isSet(object.without_identity)
+        ? BigInt(object.without_identity)
+        : 0n,
+      repeated: isSet(object.repeated) ? BigInt(object.repeated) : 0n,
+      repeatedEventIds: globalThis.Array.isArray(object?.repeatedEventIds)
+        ? object.repeatedEventIds.map((e: any) => BigInt(e))
+        : globalThis.Array.isArray(object?.repeated_event_ids)
+        ? object.repeated_event_ids.map((e: any) => BigInt(e))
+        : [],
+      startedAt: isSet(object.startedAt)
+        ? fromJsonTimestamp(object.startedAt)
+        : isSet(object.started_at)
+        ? fromJsonTimestamp(object.started_at)
+        : undefined,
+      endedAt: isSet(object.endedAt)
+        ? fromJsonTimestamp(object.endedAt)
+        : isSet(object.ended_at)
+        ? fromJsonTimestamp(object.ended_at)
+        : undefined,
+    };
+  },
+
+  toJSON(message: IdentityBuild): unknown {
+    const obj: any = {};
+    if (message.formerDescriptionPaths?.length) {
+      obj.formerDescriptionPaths = message.formerDescriptionPaths;
+    }
+    if (message.builtTo !== 0n) {
+      obj.builtTo = message.builtTo.toString();
+    }
+    if (message.buildUpTo !== 0n) {
+      obj.buildUpTo = message.buildUpTo.toString();
+    }
+    if (message.identified !== 0n) {
+      obj.identified = message.identified.toString();
+    }
+    if (message.withoutIdentity !== 0n) {
+      obj.withoutIdentity = message.withoutIdentity.toString();
+    }
+    if (message.repeated !== 0n) {
+      obj.repeated = message.repeated.toString();
+    }
+    if (message.repeatedEventIds?.length) {
+      obj.repeatedEventIds = message.repeatedEventIds.map((e) => e.toString());
+    }
+    if (message.startedAt !== undefined) {
+      obj.startedAt = fromTimestamp(message.startedAt).toISOString();
+    }
+    if (message.endedAt !== undefined) {
+      obj.endedAt = fromTimestamp(message.endedAt).toISOString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<IdentityBuild>): IdentityBuild {
+    return IdentityBuild.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<IdentityBuild>): IdentityBuild {
+    const message = createBaseIdentityBuild();
+    message.formerDescriptionPaths = object.formerDescriptionPaths?.map((e) => e) || [];
+    message.builtTo = (object.builtTo !== undefined && object.builtTo !== null) ? BigInt(object.builtTo) : 0n;
+    message.buildUpTo = (object.buildUpTo !== undefined && object.buildUpTo !== null) ? BigInt(object.buildUpTo) : 0n;
+    message.identified = (object.identified !== undefined && object.identified !== null)
+      ? BigInt(object.identified)
+      : 0n;
+    message.withoutIdentity = (object.withoutIdentity !== undefined && object.withoutIdentity !== null)
+      ? BigInt(object.withoutIdentity)
+      : 0n;
+    message.repeated = (object.repeated !== undefined && object.repeated !== null) ? BigInt(object.repeated) : 0n;
+    message.repeatedEventIds = object.repeatedEventIds?.map((e) => BigInt(e)) || [];
+    message.startedAt = (object.startedAt !== undefined && object.startedAt !== null)
+      ? Timestamp.fromPartial(object.startedAt)
+      : undefined;
+    message.endedAt = (object.endedAt !== undefined && object.endedAt !== null)
+      ? Timestamp.fromPartial(object.endedAt)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSettingChange(): SettingChange {
+  return { path: "", before: "", after: "" };
+}
+
+export const SettingChange: MessageFns<SettingChange> = {
+  encode(message: SettingChange, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.path !== "") {
+      writer.uint32(10).string(message.path);
+    }
+    if (message.before !== "") {
+      writer.uint32(18).string(message.before);
+    }
+    if (message.after !== "") {
+      writer.uint32(26).string(message.after);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SettingChange {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSettingChange();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.before = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.after = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SettingChange {
+    return {
+      path: isSet(object.path) ? globalThis.String(object.path) : "",
+      before: isSet(object.before) ? globalThis.String(object.before) : "",
+      after: isSet(object.after) ? globalThis.String(object.after) : "",
+    };
+  },
+
+  toJSON(message: SettingChange): unknown {
+    const obj: any = {};
+    if (message.path !== "") {
+      obj.path = message.path;
+    }
+    if (message.before !== "") {
+      obj.before = message.before;
+    }
+    if (message.after !== "") {
+      obj.after = message.after;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SettingChange>): SettingChange {
+    return SettingChange.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SettingChange>): SettingChange {
+    const message = createBaseSettingChange();
+    message.path = object.path ?? "";
+    message.before = object.before ?? "";
+    message.after = object.after ?? "";
     return message;
   },
 };
 
 function createBaseRegisterTopicRequest(): RegisterTopicRequest {
-  return { context: "", name: "", settings: undefined, by: "" };
+  return { context: "", name: "", settings: undefined, by: "", dryRun: false };
 }
 
 export const RegisterTopicRequest: MessageFns<RegisterTopicRequest> = {
@@ -403,6 +901,9 @@ export const RegisterTopicRequest: MessageFns<RegisterTopicRequest> = {
     }
     if (message.by !== "") {
       writer.uint32(34).string(message.by);
+    }
+    if (message.dryRun !== false) {
+      writer.uint32(40).bool(message.dryRun);
     }
     return writer;
   },
@@ -452,6 +953,14 @@ export const RegisterTopicRequest: MessageFns<RegisterTopicRequest> = {
             message.by = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.dryRun = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -470,6 +979,11 @@ export const RegisterTopicRequest: MessageFns<RegisterTopicRequest> = {
       name: isSet(object.name) ? globalThis.String(object.name) : "",
       settings: isSet(object.settings) ? TopicSettings.fromJSON(object.settings) : undefined,
       by: isSet(object.by) ? globalThis.String(object.by) : "",
+      dryRun: isSet(object.dryRun)
+        ? globalThis.Boolean(object.dryRun)
+        : isSet(object.dry_run)
+        ? globalThis.Boolean(object.dry_run)
+        : false,
     };
   },
 
@@ -487,6 +1001,9 @@ export const RegisterTopicRequest: MessageFns<RegisterTopicRequest> = {
     if (message.by !== "") {
       obj.by = message.by;
     }
+    if (message.dryRun !== false) {
+      obj.dryRun = message.dryRun;
+    }
     return obj;
   },
 
@@ -501,12 +1018,13 @@ export const RegisterTopicRequest: MessageFns<RegisterTopicRequest> = {
       ? TopicSettings.fromPartial(object.settings)
       : undefined;
     message.by = object.by ?? "";
+    message.dryRun = object.dryRun ?? false;
     return message;
   },
 };
 
 function createBaseRegisterTopicResponse(): RegisterTopicResponse {
-  return { topic: undefined, created: false };
+  return { topic: undefined, created: false, changes: [] };
 }
 
 export const RegisterTopicResponse: MessageFns<RegisterTopicResponse> = {
@@ -516,6 +1034,9 @@ export const RegisterTopicResponse: MessageFns<RegisterTopicResponse> = {
     }
     if (message.created !== false) {
       writer.uint32(16).bool(message.created);
+    }
+    for (const v of message.changes) {
+      SettingChange.encode(v!, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -549,6 +1070,14 @@ export const RegisterTopicResponse: MessageFns<RegisterTopicResponse> = {
             message.created = reader.bool();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.changes.push(SettingChange.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -565,6 +1094,9 @@ export const RegisterTopicResponse: MessageFns<RegisterTopicResponse> = {
     return {
       topic: isSet(object.topic) ? Topic.fromJSON(object.topic) : undefined,
       created: isSet(object.created) ? globalThis.Boolean(object.created) : false,
+      changes: globalThis.Array.isArray(object?.changes)
+        ? object.changes.map((e: any) => SettingChange.fromJSON(e))
+        : [],
     };
   },
 
@@ -576,6 +1108,9 @@ export const RegisterTopicResponse: MessageFns<RegisterTopicResponse> = {
     if (message.created !== false) {
       obj.created = message.created;
     }
+    if (message.changes?.length) {
+      obj.changes = message.changes.map((e) => SettingChange.toJSON(e));
+    }
     return obj;
   },
 
@@ -586,6 +1121,406 @@ export const RegisterTopicResponse: MessageFns<RegisterTopicResponse> = {
     const message = createBaseRegisterTopicResponse();
     message.topic = (object.topic !== undefined && object.topic !== null) ? Topic.fromPartial(object.topic) : undefined;
     message.created = object.created ?? false;
+    message.changes = object.changes?.map((e) => SettingChange.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseUpdateTopicRequest(): UpdateTopicRequest {
+  return { context: "", name: "", settings: undefined, updateMask: undefined, by: "", dryRun: false };
+}
+
+export const UpdateTopicRequest: MessageFns<UpdateTopicRequest> = {
+  encode(message: UpdateTopicRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== "") {
+      writer.uint32(10).string(message.context);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.settings !== undefined) {
+      TopicSettings.encode(message.settings, writer.uint32(26).fork()).join();
+    }
+    if (message.updateMask !== undefined) {
+      FieldMask.encode(FieldMask.wrap(message.updateMask), writer.uint32(34).fork()).join();
+    }
+    if (message.by !== "") {
+      writer.uint32(42).string(message.by);
+    }
+    if (message.dryRun !== false) {
+      writer.uint32(48).bool(message.dryRun);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateTopicRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateTopicRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.settings = TopicSettings.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.updateMask = FieldMask.unwrap(FieldMask.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.dryRun = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UpdateTopicRequest {
+    return {
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      settings: isSet(object.settings) ? TopicSettings.fromJSON(object.settings) : undefined,
+      updateMask: isSet(object.updateMask)
+        ? FieldMask.unwrap(FieldMask.fromJSON(object.updateMask))
+        : isSet(object.update_mask)
+        ? FieldMask.unwrap(FieldMask.fromJSON(object.update_mask))
+        : undefined,
+      by: isSet(object.by) ? globalThis.String(object.by) : "",
+      dryRun: isSet(object.dryRun)
+        ? globalThis.Boolean(object.dryRun)
+        : isSet(object.dry_run)
+        ? globalThis.Boolean(object.dry_run)
+        : false,
+    };
+  },
+
+  toJSON(message: UpdateTopicRequest): unknown {
+    const obj: any = {};
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.settings !== undefined) {
+      obj.settings = TopicSettings.toJSON(message.settings);
+    }
+    if (message.updateMask !== undefined) {
+      obj.updateMask = FieldMask.toJSON(FieldMask.wrap(message.updateMask));
+    }
+    if (message.by !== "") {
+      obj.by = message.by;
+    }
+    if (message.dryRun !== false) {
+      obj.dryRun = message.dryRun;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UpdateTopicRequest>): UpdateTopicRequest {
+    return UpdateTopicRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateTopicRequest>): UpdateTopicRequest {
+    const message = createBaseUpdateTopicRequest();
+    message.context = object.context ?? "";
+    message.name = object.name ?? "";
+    message.settings = (object.settings !== undefined && object.settings !== null)
+      ? TopicSettings.fromPartial(object.settings)
+      : undefined;
+    message.updateMask = object.updateMask ?? undefined;
+    message.by = object.by ?? "";
+    message.dryRun = object.dryRun ?? false;
+    return message;
+  },
+};
+
+function createBaseUpdateTopicResponse(): UpdateTopicResponse {
+  return { topic: undefined, changes: [] };
+}
+
+export const UpdateTopicResponse: MessageFns<UpdateTopicResponse> = {
+  encode(message: UpdateTopicResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.topic !== undefined) {
+      Topic.encode(message.topic, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.changes) {
+      SettingChange.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateTopicResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateTopicResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.topic = Topic.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.changes.push(SettingChange.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UpdateTopicResponse {
+    return {
+      topic: isSet(object.topic) ? Topic.fromJSON(object.topic) : undefined,
+      changes: globalThis.Array.isArray(object?.changes)
+        ? object.changes.map((e: any) => SettingChange.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: UpdateTopicResponse): unknown {
+    const obj: any = {};
+    if (message.topic !== undefined) {
+      obj.topic = Topic.toJSON(message.topic);
+    }
+    if (message.changes?.length) {
+      obj.changes = message.changes.map((e) => SettingChange.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UpdateTopicResponse>): UpdateTopicResponse {
+    return UpdateTopicResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateTopicResponse>): UpdateTopicResponse {
+    const message = createBaseUpdateTopicResponse();
+    message.topic = (object.topic !== undefined && object.topic !== null) ? Topic.fromPartial(object.topic) : undefined;
+    message.changes = object.changes?.map((e) => SettingChange.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseUnregisterTopicRequest(): UnregisterTopicRequest {
+  return { context: "", name: "", by: "" };
+}
+
+export const UnregisterTopicRequest: MessageFns<UnregisterTopicRequest> = {
+  encode(message: UnregisterTopicRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== "") {
+      writer.uint32(10).string(message.context);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.by !== "") {
+      writer.uint32(26).string(message.by);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UnregisterTopicRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnregisterTopicRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UnregisterTopicRequest {
+    return {
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      by: isSet(object.by) ? globalThis.String(object.by) : "",
+    };
+  },
+
+  toJSON(message: UnregisterTopicRequest): unknown {
+    const obj: any = {};
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.by !== "") {
+      obj.by = message.by;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UnregisterTopicRequest>): UnregisterTopicRequest {
+    return UnregisterTopicRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UnregisterTopicRequest>): UnregisterTopicRequest {
+    const message = createBaseUnregisterTopicRequest();
+    message.context = object.context ?? "";
+    message.name = object.name ?? "";
+    message.by = object.by ?? "";
+    return message;
+  },
+};
+
+function createBaseUnregisterTopicResponse(): UnregisterTopicResponse {
+  return {};
+}
+
+export const UnregisterTopicResponse: MessageFns<UnregisterTopicResponse> = {
+  encode(_: UnregisterTopicResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UnregisterTopicResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnregisterTopicResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): UnregisterTopicResponse {
+    return {};
+  },
+
+  toJSON(_: UnregisterTopicResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<UnregisterTopicResponse>): UnregisterTopicResponse {
+    return UnregisterTopicResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<UnregisterTopicResponse>): UnregisterTopicResponse {
+    const message = createBaseUnregisterTopicResponse();
     return message;
   },
 };
@@ -1552,8 +2487,8 @@ export const DropShapeResponse: MessageFns<DropShapeResponse> = {
  * Tells about topics, the categories of events, and registers them. A topic need not be registered: the first push to it, or the
  * first description that is looked for in it, makes it.
  *
- * RegisterTopic and DropShape are management calls: each that changes something leaves an event of the topic `madeleine.audit`, in the
- * context of the topic and in one transaction with what it changes.
+ * RegisterTopic, UpdateTopic, UnregisterTopic and DropShape are management calls: each that changes something leaves an event of the topic
+ * `madeleine.audit`, in the context of the topic and in one transaction with what it changes.
  */
 export type TopicServiceDefinition = typeof TopicServiceDefinition;
 export const TopicServiceDefinition = {
@@ -1561,20 +2496,52 @@ export const TopicServiceDefinition = {
   fullName: "madeleine.v1.TopicService",
   methods: {
     /**
-     * Registers a topic with its settings. Repeating it with the same settings changes nothing; a topic cannot be registered with
-     * others.
+     * Registers a topic with its settings. Repeating it with the same settings changes nothing, and says so; a topic cannot be registered
+     * with others: UpdateTopic changes them.
      *
      * Pushes that are stored later obey the settings, on every instance of the server.
      *
      * Errors: INVALID_ARGUMENT (FIELD_INVALID), also for the server's own topics, `madeleine.*`; ALREADY_EXISTS (TOPIC_DIFFERS) if it
-     * is registered with other settings, which the violations name; RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE
-     * (STORAGE_UNAVAILABLE), both safe to repeat.
+     * is registered with other settings: the violations name each of them with both values; RESOURCE_EXHAUSTED (OVERLOADED) and
+     * UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
      */
     registerTopic: {
       name: "RegisterTopic",
       requestType: RegisterTopicRequest as typeof RegisterTopicRequest,
       requestStream: false,
       responseType: RegisterTopicResponse as typeof RegisterTopicResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Changes settings of a registered topic: those that `update_mask` names become what the request gives, and what it does not give is
+     * unset. The other ones stay. Settings that are as they were change nothing.
+     *
+     * Pushes that are stored later obey the settings, on every instance of the server. Only other `description_paths` take their time: the
+     * identities of what is stored are built first, in the background, and until then pushes obey the former paths; see IdentityBuild.
+     *
+     * Errors: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (TOPIC_UNKNOWN), or (TOPIC_UNREGISTERED) for a topic that is only used;
+     * RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
+     */
+    updateTopic: {
+      name: "UpdateTopic",
+      requestType: UpdateTopicRequest as typeof UpdateTopicRequest,
+      requestStream: false,
+      responseType: UpdateTopicResponse as typeof UpdateTopicResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Takes away what a topic is registered with: it is then as one that is only used. Its events stay, and what is awaited in it;
+     * so do the identities of its events, which only pushes with an equal description of their own meet from then on.
+     *
+     * Errors: as of UpdateTopic. A repeated call is answered TOPIC_UNREGISTERED.
+     */
+    unregisterTopic: {
+      name: "UnregisterTopic",
+      requestType: UnregisterTopicRequest as typeof UnregisterTopicRequest,
+      requestStream: false,
+      responseType: UnregisterTopicResponse as typeof UnregisterTopicResponse,
       responseStream: false,
       options: {},
     },
@@ -1634,19 +2601,43 @@ export const TopicServiceDefinition = {
 
 export interface TopicServiceImplementation<CallContextExt = {}> {
   /**
-   * Registers a topic with its settings. Repeating it with the same settings changes nothing; a topic cannot be registered with
-   * others.
+   * Registers a topic with its settings. Repeating it with the same settings changes nothing, and says so; a topic cannot be registered
+   * with others: UpdateTopic changes them.
    *
    * Pushes that are stored later obey the settings, on every instance of the server.
    *
    * Errors: INVALID_ARGUMENT (FIELD_INVALID), also for the server's own topics, `madeleine.*`; ALREADY_EXISTS (TOPIC_DIFFERS) if it
-   * is registered with other settings, which the violations name; RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE
-   * (STORAGE_UNAVAILABLE), both safe to repeat.
+   * is registered with other settings: the violations name each of them with both values; RESOURCE_EXHAUSTED (OVERLOADED) and
+   * UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
    */
   registerTopic(
     request: RegisterTopicRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<RegisterTopicResponse>>;
+  /**
+   * Changes settings of a registered topic: those that `update_mask` names become what the request gives, and what it does not give is
+   * unset. The other ones stay. Settings that are as they were change nothing.
+   *
+   * Pushes that are stored later obey the settings, on every instance of the server. Only other `description_paths` take their time: the
+   * identities of what is stored are built first, in the background, and until then pushes obey the former paths; see IdentityBuild.
+   *
+   * Errors: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (TOPIC_UNKNOWN), or (TOPIC_UNREGISTERED) for a topic that is only used;
+   * RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
+   */
+  updateTopic(
+    request: UpdateTopicRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<UpdateTopicResponse>>;
+  /**
+   * Takes away what a topic is registered with: it is then as one that is only used. Its events stay, and what is awaited in it;
+   * so do the identities of its events, which only pushes with an equal description of their own meet from then on.
+   *
+   * Errors: as of UpdateTopic. A repeated call is answered TOPIC_UNREGISTERED.
+   */
+  unregisterTopic(
+    request: UnregisterTopicRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<UnregisterTopicResponse>>;
   /** Returns one topic. Neither registered nor ever used: NOT_FOUND (TOPIC_UNKNOWN). */
   getTopic(request: GetTopicRequest, context: CallContext & CallContextExt): Promise<DeepPartial<GetTopicResponse>>;
   /**
@@ -1680,19 +2671,43 @@ export interface TopicServiceImplementation<CallContextExt = {}> {
 
 export interface TopicServiceClient<CallOptionsExt = {}> {
   /**
-   * Registers a topic with its settings. Repeating it with the same settings changes nothing; a topic cannot be registered with
-   * others.
+   * Registers a topic with its settings. Repeating it with the same settings changes nothing, and says so; a topic cannot be registered
+   * with others: UpdateTopic changes them.
    *
    * Pushes that are stored later obey the settings, on every instance of the server.
    *
    * Errors: INVALID_ARGUMENT (FIELD_INVALID), also for the server's own topics, `madeleine.*`; ALREADY_EXISTS (TOPIC_DIFFERS) if it
-   * is registered with other settings, which the violations name; RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE
-   * (STORAGE_UNAVAILABLE), both safe to repeat.
+   * is registered with other settings: the violations name each of them with both values; RESOURCE_EXHAUSTED (OVERLOADED) and
+   * UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
    */
   registerTopic(
     request: DeepPartial<RegisterTopicRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<RegisterTopicResponse>;
+  /**
+   * Changes settings of a registered topic: those that `update_mask` names become what the request gives, and what it does not give is
+   * unset. The other ones stay. Settings that are as they were change nothing.
+   *
+   * Pushes that are stored later obey the settings, on every instance of the server. Only other `description_paths` take their time: the
+   * identities of what is stored are built first, in the background, and until then pushes obey the former paths; see IdentityBuild.
+   *
+   * Errors: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (TOPIC_UNKNOWN), or (TOPIC_UNREGISTERED) for a topic that is only used;
+   * RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
+   */
+  updateTopic(
+    request: DeepPartial<UpdateTopicRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<UpdateTopicResponse>;
+  /**
+   * Takes away what a topic is registered with: it is then as one that is only used. Its events stay, and what is awaited in it;
+   * so do the identities of its events, which only pushes with an equal description of their own meet from then on.
+   *
+   * Errors: as of UpdateTopic. A repeated call is answered TOPIC_UNREGISTERED.
+   */
+  unregisterTopic(
+    request: DeepPartial<UnregisterTopicRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<UnregisterTopicResponse>;
   /** Returns one topic. Neither registered nor ever used: NOT_FOUND (TOPIC_UNKNOWN). */
   getTopic(request: DeepPartial<GetTopicRequest>, options?: CallOptions & CallOptionsExt): Promise<GetTopicResponse>;
   /**

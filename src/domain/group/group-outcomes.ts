@@ -20,6 +20,9 @@ interface OutcomeByKind {
   readonly ready: Ready;
   readonly drop: Dropped | Refused;
   readonly register: Registered | Refused;
+  readonly update: Updated | Refused;
+  readonly unregister: Unregistered | Refused;
+  readonly identified: Identified | Refused;
   readonly manage: Managed;
 }
 
@@ -108,6 +111,24 @@ export interface Registered {
   readonly created: boolean;
 }
 
+/** The topic has these settings; `outdated`: nothing was done, as it has other ones than the caller saw. */
+export interface Updated {
+  readonly kind: 'updated';
+  readonly effect: 'changed' | 'same' | 'outdated';
+}
+
+/** The topic is registered no more; `outdated` as of an update. */
+export interface Unregistered {
+  readonly kind: 'unregistered';
+  readonly effect: 'changed' | 'outdated';
+}
+
+/** The identities that were built are those that pushes obey, from this group on; false: that build is none any more. */
+export interface Identified {
+  readonly kind: 'identified';
+  readonly isInForce: boolean;
+}
+
 /** What became of a change of a consumer. */
 export interface Managed {
   readonly kind: 'managed';
@@ -124,6 +145,8 @@ export function hasChanged(outcome: UnitOutcome): boolean {
     case 'transferred':
       return outcome.changed;
     case 'managed':
+    case 'updated':
+    case 'unregistered':
       return outcome.effect === 'changed';
     default:
       return outcome.kind === 'dropped';

@@ -2,13 +2,38 @@
 // stand alone, so that the catalogue which the group was planned with is all there is.
 
 import type { Micros } from '../../units.js';
-import { MadeleineError } from '../errors.js';
+import type { MadeleineError } from '../errors.js';
 import { instantText } from '../instant-text.js';
-import { type SettingDifference, settingDifferences } from '../topics/topic-settings.js';
-import type { Dropped, Ready, Refused, Registered, Watching } from './group-outcomes.js';
+import { scopedKey } from '../names.js';
+import type {
+  Dropped,
+  Identified,
+  Ready,
+  Refused,
+  Registered,
+  Unregistered,
+  Updated,
+  Watching,
+} from './group-outcomes.js';
 import { shapeInUse, tooManyShapes, unknownShape } from './group-plan-refusals.js';
-import type { DropUnit, LockedState, RegisterUnit, WatchUnit } from './group-plan-types.js';
-import { type CatalogChange, type CatalogUpdate, isOwn, type ShapeCatalog } from './shape-catalog.js';
+import { type Decided, decideIdentified, decideRegister, decideUnregister, decideUpdate } from './group-plan-topics.js';
+import type {
+  DropUnit,
+  IdentifiedUnit,
+  LockedState,
+  Push,
+  RegisterUnit,
+  UnregisterUnit,
+  UpdateUnit,
+  WatchUnit,
+} from './group-plan-types.js';
+import {
+  type CatalogChange,
+  type CatalogUpdate,
+  isOwn,
+  type RegisteredTopic,
+  type ShapeCatalog,
+} from './shape-catalog.js';
 
 export interface CatalogPlannerOptions {
   /** The version of the catalogue in the locked head. */
@@ -32,11 +57,8 @@ export class CatalogPlanner {
   }
 
   /** What becomes of the catalogue; undefined: it stays as it is. */
-  update(): CatalogUpdate | undefined {
-    const { catalog, locked } = this.#options;
-    // The time, not a count: a version that a database lost when it crashed is then not used again for other contents.
-    const version = Math.max(catalog.version + 1, locked.now);
-    return this.#change && { version, change: this.#change };
+  writes(): CatalogUpdate | undefined {
+    return this.#change && { version: this.#version, change: this.#change };
   }
 
   watch(unit: WatchUnit): Watching | Refused {
@@ -79,40 +101,49 @@ export class CatalogPlanner {
     return undefined;
   }
 
+  /** A dry run says what would become of it, and changes nothing. */
   register(unit: RegisterUnit): Registered | Refused {
-    const known = this.#options.catalog.settingsOf(unit.context, unit.topic);
-    if (known === undefined) {
-      const { context, topic, settings } = unit;
-      this.#change = { kind: 'registered', context, topic, settings, registeredAt: this.#options.time };
-      return { kind: 'registered', created: true };
-    }
-    const differences = settingDifferences(known, unit.settings);
-    if (differences.length > 0) return { kind: 'refused', error: topicDiffers(unit, differences) };
-    return { kind: 'registered', created: false };
+    return this.#taken(decideRegister(unit, this.#registeredAs(unit), this.#deciding), unit.dryRun);
   }
-}
 
-/** Characters of a value in a refusal, which has to stay short. */
-const MAX_TOLD = 160;
+  update(unit: UpdateUnit): Updated | Refused {
+    // Stored by an attempt whose COMMIT was not answered, the entry with it.
+    if (this.#isStored(unit.audit)) return { kind: 'updated', effect: 'changed' };
+    return this.#taken(decideUpdate(unit, this.#registeredAs(unit), this.#deciding), unit.dryRun);
+  }
 
-/** Both values are told, so that the caller sees which of the two is wrong. */
-function topicDiffers({ context, topic }: RegisterUnit, differences: readonly SettingDifference[]): MadeleineError {
-  const names = differences.map(({ name }) => name);
-  const details = {
-    violations: differences.map(({ name, before, after }) => ({
-      field: `settings.${name}`,
-      description: `is registered as ${toldText(before)}, asked for as ${toldText(after)}`,
-    })),
-    metadata: { context, topic, differing: names.join(',') },
-  };
-  return new MadeleineError(
-    'TOPIC_DIFFERS',
-    `the topic "${topic}" is registered with other ${names.join(', ')}`,
-    details,
-  );
-}
+  unregister(unit: UnregisterUnit): Unregistered | Refused {
+    if (this.#isStored(unit.audit)) return { kind: 'unregistered', effect: 'changed' };
+    return this.#taken(decideUnregister(unit, this.#registeredAs(unit)));
+  }
 
-function toldText(value: SettingDifference['before']): string {
-  const text = JSON.stringify(value);
-  return text.length <= MAX_TOLD ? text : `${text.slice(0, MAX_TOLD)}…`;
+  identified(unit: IdentifiedUnit): Identified | Refused {
+    return this.#taken(decideIdentified(unit, this.#registeredAs(unit), this.#deciding));
+  }
+
+  #taken<Outcome>({ outcome, change }: Decided<Outcome>, dryRun = false): Outcome | Refused {
+    if (!dryRun) this.#change = change;
+    return outcome;
+  }
+
+  #registeredAs({ context, topic }: { readonly context: string; readonly topic: string }): RegisteredTopic | undefined {
+    return this.#options.catalog.registeredAs(context, topic);
+  }
+
+  #isStored(audit: Push | undefined): boolean {
+    return (
+      audit !== undefined && this.#options.locked.pushed?.has(scopedKey(audit.draft.context, audit.messageId)) === true
+    );
+  }
+
+  get #deciding() {
+    const { locked, time } = this.#options;
+    return { time, position: locked.head.position, version: this.#version };
+  }
+
+  /** The time, not a count: a version that a database lost when it crashed is then not used again for other contents. */
+  get #version(): number {
+    const { catalog, locked } = this.#options;
+    return Math.max(catalog.version + 1, locked.now);
+  }
 }

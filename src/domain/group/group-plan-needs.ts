@@ -1,7 +1,7 @@
 // What a group has to read under the lock, and what is made of its pushes before: the hashes of their values for the shapes
 // that their topics watch. Both are done before the head row is locked.
 
-import { loadDescription } from '../descriptions/description.js';
+import { type Description, loadDescription } from '../descriptions/description.js';
 import type { DescriptionPaths } from '../descriptions/description-paths.js';
 import type { ShapeMatcher } from '../descriptions/shape-matcher.js';
 import { bug, fieldInvalid, MadeleineError } from '../errors.js';
@@ -25,7 +25,7 @@ import {
   type WaitKey,
   type WaitNeeds,
 } from './group-plan-types.js';
-import type { ShapeCatalog, WatchedShape } from './shape-catalog.js';
+import type { ShapeCatalog, TopicShapes, WatchedShape } from './shape-catalog.js';
 
 const NO_KEYS: PushMatch = { keys: [] };
 const UNINDEXED: PushMatch = { keys: [], isUnindexed: true };
@@ -59,9 +59,30 @@ function matchOf({ draft }: Push, catalog: ShapeCatalog): PushMatch | undefined 
   try {
     if (!isJsonContentType(payload.contentType)) return identity === undefined ? NO_KEYS : withoutIdentity(identity);
     const keys = keysOf({ context, topic, payload: payload.bytes }, matcher);
-    return identity === undefined ? { keys } : { keys, identity: identity.describe(payload.bytes, 'event.payload') };
+    return withIdentities(keys, watched, payload.bytes);
   } catch (error) {
     if (error instanceof MadeleineError) return { keys: [], problem: error };
+    throw error;
+  }
+}
+
+function withIdentities(
+  keys: readonly WaitKey[],
+  { identity, nextIdentity }: TopicShapes,
+  payload: Uint8Array,
+): PushMatch {
+  if (identity === undefined && nextIdentity === undefined) return { keys };
+  const next = nextIdentity && describedIfItCan(nextIdentity, payload);
+  if (identity === undefined) return { keys, nextIdentity: next };
+  return { keys, identity: identity.describe(payload, 'event.payload'), nextIdentity: next };
+}
+
+/** An event that is stored has no identity by other paths where its payload gives none. */
+function describedIfItCan(paths: DescriptionPaths, payload: Uint8Array): Description | undefined {
+  try {
+    return paths.describe(payload, 'event.payload');
+  } catch (error) {
+    if (error instanceof MadeleineError) return undefined;
     throw error;
   }
 }

@@ -153,7 +153,9 @@ export class WaitPlanner {
     const awaited = satisfied.map(({ description }) =>
       identityOf(draft.context, draft.topic, loadDescription(description)),
     );
-    const identities = new Map([...awaited, ...identitiesOf(push)].map((identity) => [identity.text, identity]));
+    const next = match?.nextIdentity === undefined ? [] : [identityOf(draft.context, draft.topic, match.nextIdentity)];
+    const all = [...awaited, ...identitiesOf(push), ...next];
+    const identities = new Map(all.map((identity) => [identity.text, identity]));
     for (const identity of identities.values()) this.#identify(identity, { eventId, position });
   }
 

@@ -119,6 +119,12 @@ class GroupPlanner {
         return this.#catalog.drop(unit);
       case 'register':
         return this.#catalog.register(unit);
+      case 'update':
+        return this.#catalog.update(unit);
+      case 'unregister':
+        return this.#catalog.unregister(unit);
+      case 'identified':
+        return this.#catalog.identified(unit);
       default:
         return assertNever(unit);
     }
@@ -136,7 +142,7 @@ class GroupPlanner {
         nextShapeId: this.#catalog.nextShapeId,
       },
       inDoubt: this.#inDoubt,
-      waits: this.#waits.writes(this.#catalog.update()),
+      waits: this.#waits.writes(this.#catalog.writes()),
       replaced: [...this.#replaced.values()],
       consumers: this.#changes,
     };

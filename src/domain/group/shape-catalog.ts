@@ -11,6 +11,7 @@ import type { ShapeLife } from '../descriptions/shape-life.js';
 import { ShapeMatcher } from '../descriptions/shape-matcher.js';
 import { assertNever } from '../errors.js';
 import { scopedKey } from '../names.js';
+import type { PendingIdentities } from '../topics/identity-build.js';
 import type { TopicSettings } from '../topics/topic-settings.js';
 
 /** A shape that a topic watches. */
@@ -32,6 +33,8 @@ export interface TopicShapes {
   readonly matcher: ShapeMatcher<WatchedShape>;
   /** What identifies its events; undefined: only what their pushes describe. */
   readonly identity: DescriptionPaths | undefined;
+  /** What is to identify them once that is built for what is stored; pushes need not obey it. */
+  readonly nextIdentity: DescriptionPaths | undefined;
   /** Whether it has no place for one more shape. The one that it is registered with has a place of its own. */
   readonly isFull: boolean;
   /** See ShapeCatalog: of this topic. */
@@ -54,12 +57,28 @@ interface OfTopic {
   readonly topic: string;
 }
 
+/** What a topic is registered with. */
+export interface RegisteredTopic {
+  readonly settings: TopicSettings;
+  /** Identities by its description paths are being built; undefined: pushes obey them. */
+  readonly pending?: PendingIdentities | undefined;
+}
+
 /** What a group has changed: its unit stands alone, so it is one thing. */
 export type CatalogChange =
   | (OfTopic & { readonly kind: 'watched'; readonly shape: WatchedShape })
   | { readonly kind: 'ready'; readonly shapeId: number }
   | { readonly kind: 'dropped'; readonly shapeIds: readonly number[] }
-  | (OfTopic & { readonly kind: 'registered'; readonly settings: TopicSettings; readonly registeredAt: Micros });
+  | (OfTopic & { readonly kind: 'registered'; readonly settings: TopicSettings; readonly registeredAt: Micros })
+  | (OfTopic & RegisteredTopic & { readonly kind: 'updated'; readonly former: RegisteredTopic; readonly at: Micros })
+  | (OfTopic & { readonly kind: 'unregistered' })
+  /** Pushes obey the identities that were built, by these paths. */
+  | (OfTopic & {
+      readonly kind: 'identified';
+      readonly buildId: number;
+      readonly descriptionPaths: readonly string[];
+      readonly at: Micros;
+    });
 
 /** A change, and the version that the catalogue has from then on. */
 export interface CatalogUpdate {
@@ -72,7 +91,7 @@ interface Parts {
   readonly topics: SharedMap<string, TopicShapes>;
   /** The topic of each shape, by its id. */
   readonly topicOf: SharedMap<number, string>;
-  readonly registered: SharedMap<string, TopicSettings>;
+  readonly registered: SharedMap<string, RegisteredTopic>;
   readonly freed: readonly number[];
 }
 
@@ -90,15 +109,15 @@ export class ShapeCatalog {
   static of(
     version: number,
     shapes: Iterable<OfTopic & { readonly shape: WatchedShape }>,
-    registered: Iterable<OfTopic & { readonly settings: TopicSettings }> = [],
+    registered: Iterable<OfTopic & RegisteredTopic> = [],
     freed: readonly number[] = [],
   ): ShapeCatalog {
-    const settingsOf = new Map<string, TopicSettings>();
+    const registrations = new Map<string, RegisteredTopic>();
     const byTopic = new Map<string, WatchedShape[]>();
     const topicOf = new Map<number, string>();
-    for (const { context, topic, settings } of registered) {
+    for (const { context, topic, settings, pending } of registered) {
       const key = scopedKey(context, topic);
-      settingsOf.set(key, settings);
+      registrations.set(key, { settings, pending });
       byTopic.set(key, []);
     }
     for (const { context, topic, shape } of shapes) {
@@ -110,10 +129,14 @@ export class ShapeCatalog {
     }
     const topics = new Map<string, TopicShapes>();
     for (const [key, list] of byTopic) {
-      const watched = topicShapes(list, identityPaths(settingsOf.get(key)));
+      const watched = topicShapes(list, identitiesOf(registrations.get(key)));
       if (watched !== undefined) topics.set(key, watched);
     }
-    const maps = { topics: SharedMap.of(topics), topicOf: SharedMap.of(topicOf), registered: SharedMap.of(settingsOf) };
+    const maps = {
+      topics: SharedMap.of(topics),
+      topicOf: SharedMap.of(topicOf),
+      registered: SharedMap.of(registrations),
+    };
     return new ShapeCatalog(version, { ...maps, freed });
   }
 
@@ -156,6 +179,11 @@ export class ShapeCatalog {
 
   /** What the topic is registered with; undefined if nobody registered it. */
   settingsOf(context: string, topic: string): TopicSettings | undefined {
+    return this.registeredAs(context, topic)?.settings;
+  }
+
+  /** What the topic is registered with, and which identities are built for it; undefined if nobody registered it. */
+  registeredAs(context: string, topic: string): RegisteredTopic | undefined {
     return this.#parts.registered.get(scopedKey(context, topic));
   }
 
@@ -190,7 +218,10 @@ function changed(parts: Parts, change: CatalogChange): Parts {
     case 'dropped':
       return dropped(parts, change.shapeIds);
     case 'registered':
-      return registered(parts, scopedKey(change.context, change.topic), change.settings);
+    case 'updated':
+    case 'unregistered':
+    case 'identified':
+      return withRegistration(parts, scopedKey(change.context, change.topic), change);
     default:
       return assertNever(change);
   }
@@ -201,7 +232,7 @@ function watched(parts: Parts, key: string, shape: WatchedShape): Parts {
   const shapes = [...(former?.shapes ?? []), shape];
   return {
     ...parts,
-    topics: parts.topics.with(key, topicShapes(shapes, former?.identity)),
+    topics: parts.topics.with(key, topicShapes(shapes, former)),
     topicOf: parts.topicOf.with(shape.id, key),
   };
 }
@@ -226,24 +257,56 @@ function withShapes(parts: Parts, shapeId: number, become: (shape: WatchedShape)
   const key = parts.topicOf.get(shapeId);
   const former = key === undefined ? undefined : parts.topics.get(key);
   if (key === undefined || former === undefined) return parts;
-  const topic = topicShapes(former.shapes.flatMap(become), former.identity);
+  const topic = topicShapes(former.shapes.flatMap(become), former);
   return { ...parts, topics: parts.topics.with(key, topic) };
 }
 
-function registered(parts: Parts, key: string, settings: TopicSettings): Parts {
-  const topic = topicShapes(parts.topics.get(key)?.shapes ?? [], identityPaths(settings));
-  return { ...parts, topics: parts.topics.with(key, topic), registered: parts.registered.with(key, settings) };
+function withRegistration(parts: Parts, key: string, change: RegistrationChange): Parts {
+  const registration = registrationAfter(change, parts.registered.get(key));
+  const topic = topicShapes(parts.topics.get(key)?.shapes ?? [], identitiesOf(registration));
+  return { ...parts, topics: parts.topics.with(key, topic), registered: parts.registered.with(key, registration) };
 }
 
+type RegistrationChange = Extract<
+  CatalogChange,
+  { readonly kind: 'registered' | 'updated' | 'unregistered' | 'identified' }
+>;
+
+function registrationAfter(
+  change: RegistrationChange,
+  former: RegisteredTopic | undefined,
+): RegisteredTopic | undefined {
+  switch (change.kind) {
+    case 'registered':
+      return { settings: change.settings, pending: undefined };
+    case 'updated':
+      return { settings: change.settings, pending: change.pending };
+    case 'identified':
+      return former && { ...former, pending: undefined };
+    case 'unregistered':
+      return undefined;
+    default:
+      return assertNever(change);
+  }
+}
+
+type Identities = Pick<TopicShapes, 'identity' | 'nextIdentity'>;
+
+const NO_IDENTITIES: Identities = { identity: undefined, nextIdentity: undefined };
+
 /** What pushes to a topic need to know; undefined: nothing. */
-function topicShapes(shapes: readonly WatchedShape[], identity: DescriptionPaths | undefined): TopicShapes | undefined {
-  if (shapes.length === 0 && identity === undefined) return undefined;
+function topicShapes(
+  shapes: readonly WatchedShape[],
+  { identity, nextIdentity }: Identities = NO_IDENTITIES,
+): TopicShapes | undefined {
+  if (shapes.length === 0 && identity === undefined && nextIdentity === undefined) return undefined;
   const own = identity?.shape.digest;
   const taken = own === undefined ? shapes : shapes.filter(({ digest }) => !digest.equals(own));
   return {
     shapes,
     matcher: new ShapeMatcher(shapes),
     identity,
+    nextIdentity,
     isFull: taken.length >= MAX_SHAPES,
     neededSince: Math.min(...taken.map(({ neededAt }) => neededAt)),
   };
@@ -254,7 +317,13 @@ export function isOwn(identity: DescriptionPaths | undefined, shape: Shape): boo
   return identity?.shape.digest.equals(shape.digest) === true;
 }
 
-function identityPaths(settings: TopicSettings | undefined): DescriptionPaths | undefined {
-  if (settings === undefined || settings.descriptionPaths.length === 0) return undefined;
-  return parseDescriptionPaths(settings.descriptionPaths, 'description_paths');
+function identitiesOf(registration: RegisteredTopic | undefined): Identities {
+  if (registration === undefined) return NO_IDENTITIES;
+  const { settings, pending } = registration;
+  if (pending === undefined) return { identity: pathsOf(settings.descriptionPaths), nextIdentity: undefined };
+  return { identity: pathsOf(pending.inForce), nextIdentity: pathsOf(settings.descriptionPaths) };
+}
+
+function pathsOf(pointers: readonly string[]): DescriptionPaths | undefined {
+  return pointers.length === 0 ? undefined : parseDescriptionPaths(pointers, 'description_paths');
 }

@@ -19,13 +19,8 @@ export interface TopicSettingFields {
   descriptionPaths: string[];
 }
 
-/** What is kept of a setting: what JSON keeps as it is. */
-export type SettingValue =
-  | string
-  | number
-  | boolean
-  | readonly SettingValue[]
-  | { readonly [name: string]: SettingValue };
+/** What is kept of a setting: what JSON keeps as it is. No objects: a database may keep their members in another order. */
+export type SettingValue = string | number | boolean | readonly SettingValue[];
 
 /** What holds for one setting. */
 interface TopicSetting<Value extends SettingValue, Field> {
@@ -65,6 +60,16 @@ export function settingsFrom(fields: TopicSettingFields | undefined, path: strin
   return fields === undefined ? UNSET_SETTINGS : settingsOf((key) => readField(key, fields, path));
 }
 
+/** The setting of this name, as the fields give it; undefined: there is no such setting. */
+export function settingFrom(
+  name: string,
+  fields: TopicSettingFields,
+  path: string,
+): Partial<TopicSettings> | undefined {
+  const key = SETTING_KEYS.find((one) => TOPIC_SETTINGS[one].name === name);
+  return key && { [key]: readField(key, fields, path) };
+}
+
 /** The fields that say the settings. */
 export function settingFields(settings: TopicSettings): TopicSettingFields {
   const entries = SETTING_KEYS.map((key) => [key, writeField(key, settings)]);
@@ -96,6 +101,15 @@ export function settingsInWords(settings: TopicSettings): Readonly<Record<string
 export function storedSettings(settings: TopicSettings): Readonly<Record<string, SettingValue>> {
   const kept = SETTING_KEYS.filter((key) => !isEqual(settings[key], UNSET_SETTINGS[key]));
   return Object.fromEntries(kept.map((key) => [TOPIC_SETTINGS[key].name, settings[key]]));
+}
+
+/** What rows keep otherwise once the settings are the others, by names; null: nothing any more. */
+export function storedChanges(
+  before: TopicSettings,
+  after: TopicSettings,
+): Readonly<Record<string, SettingValue | null>> {
+  const kept = storedSettings(after);
+  return Object.fromEntries(settingDifferences(before, after).map(({ name }) => [name, kept[name] ?? null]));
 }
 
 /** The settings that rows keep; what other servers know besides is passed over. */

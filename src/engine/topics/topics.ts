@@ -1,29 +1,59 @@
-// Topics: registering them, and what is told of them. What is told rests on durable rows only.
+// Topics: registering them, changing and taking away what they are registered with, and what is told of them. What is told rests on durable
+// rows only.
 
 import { MadeleineError } from '../../domain/errors.js';
 import { Subject } from '../../domain/events/subject.js';
-import type { ManagementCall } from '../../domain/management/audit.js';
+import { topicUnregistered } from '../../domain/group/group-plan-topics.js';
+import type { Push } from '../../domain/group/group-plan-types.js';
+import type { AuditedChange, ManagementCall } from '../../domain/management/audit.js';
 import type { Topic } from '../../domain/topics/topic.js';
-import { settingsInWords, type TopicSettings } from '../../domain/topics/topic-settings.js';
+import {
+  type SettingDifference,
+  settingDifferences,
+  settingsInWords,
+  type TopicSettings,
+  UNSET_SETTINGS,
+} from '../../domain/topics/topic-settings.js';
 import type { DurableReads } from '../../storage/ports/log-storage.js';
 import type { ListTopicsOptions, TopicStore, TopicsRead } from '../../storage/ports/topic-storage.js';
 import type { GroupCommit } from '../group/group-commit.js';
 import type { Management } from '../group/management.js';
 import type { ShapeCatalogCache } from '../group/shape-catalog-cache.js';
 import type { LogTail } from '../log/log-tail.js';
+import type { IdentityBuilds } from './identity-builds.js';
+
+/** How often a change is begun again because another one came first. */
+const ROUNDS = 20;
 
 export interface TopicsOptions {
   readonly store: TopicStore;
-  readonly groupCommit: GroupCommit;
+  readonly groupCommit: Pick<GroupCommit, 'submit'>;
   readonly management: Pick<Management, 'entry'>;
-  readonly catalog: ShapeCatalogCache;
+  readonly catalog: Pick<ShapeCatalogCache, 'current' | 'catchUp' | 'reload'>;
+  readonly builds: Pick<IdentityBuilds, 'look'>;
   readonly durableReads: DurableReads;
-  readonly tail: LogTail;
+  readonly tail: Pick<LogTail, 'visible'>;
 }
 
 interface TopicKey {
   readonly context: string;
   readonly name: string;
+}
+
+interface ManagedBy {
+  readonly call: ManagementCall;
+  readonly signal?: AbortSignal | undefined;
+}
+
+interface ChangedBy extends ManagedBy {
+  /** Whether it only says what would become of the topic. */
+  readonly dryRun: boolean;
+}
+
+/** A topic as it is after a call, and what that changed; for a dry run as it would be. */
+export interface ChangedTopic {
+  readonly topic: Topic;
+  readonly changes: readonly SettingDifference[];
 }
 
 export class Topics {
@@ -40,32 +70,100 @@ export class Topics {
    * them already; TOPIC_DIFFERS when it has others.
    */
   async register(
-    { context, name }: TopicKey,
+    key: TopicKey,
     settings: TopicSettings,
-    { call, signal }: { readonly call: ManagementCall; readonly signal?: AbortSignal },
-  ): Promise<{ readonly topic: Topic; readonly created: boolean }> {
-    const { groupCommit, catalog, management } = this.#options;
-    const about = { topic: name };
-    const told = { entityType: 'topic', subject: Subject.CREATED, context, about, after: settingsInWords(settings) };
-    const audit = management.entry(call, told);
-    const outcome = await groupCommit.submit({ kind: 'register', context, topic: name, settings, audit }, signal);
+    { call, signal, dryRun }: ChangedBy,
+  ): Promise<ChangedTopic & { readonly created: boolean }> {
+    const { groupCommit, catalog } = this.#options;
+    const { context, name: topic } = key;
+    const after = settingsInWords(settings);
+    const audit = dryRun ? undefined : this.#entry(call, key, { subject: Subject.CREATED, after });
+    const unit = { kind: 'register', context, topic, settings, audit, dryRun } as const;
+    const outcome = await groupCommit.submit(unit, signal);
     if (outcome.kind === 'refused') throw outcome.error;
     const { created } = outcome;
+    const changes = created ? settingDifferences(UNSET_SETTINGS, settings) : [];
+    if (dryRun && created) return { topic: asIf({ ...key, registration: undefined }, settings), created, changes };
     // The next group would find out by itself, and have to begin again.
-    await catalog.catchUp((known) => known.settingsOf(context, name) !== undefined).catch(() => {});
-    return { topic: await this.get({ context, name }), created };
+    await catalog.catchUp((known) => known.settingsOf(context, topic) !== undefined).catch(() => {});
+    return { topic: await this.get(key), created, changes };
+  }
+
+  /**
+   * Gives the topic the settings of the patch, and leaves the others; pushes whose groups commit later obey them, but for description
+   * paths, which have to be built first. TOPIC_UNKNOWN; TOPIC_UNREGISTERED.
+   */
+  async update(
+    key: TopicKey,
+    patch: Partial<TopicSettings>,
+    { call, signal, dryRun }: ChangedBy,
+  ): Promise<ChangedTopic> {
+    const { groupCommit, builds } = this.#options;
+    const { context, name: topic } = key;
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const expected = await this.#settingsOf(key);
+      const settings = { ...expected, ...patch };
+      const changes = settingDifferences(expected, settings);
+      const audit = dryRun
+        ? undefined
+        : this.#entry(call, key, { subject: Subject.UPDATED, ...beforeAndAfter(changes) });
+      const outcome = await groupCommit.submit(
+        { kind: 'update', context, topic, expected, settings, audit, dryRun },
+        signal,
+      );
+      if (outcome.kind === 'refused') throw await this.#unregistered(key);
+      if (outcome.effect === 'outdated') continue;
+      if (dryRun) return { topic: asIf(await this.get(key), settings), changes };
+      builds.look();
+      return { topic: await this.get(key), changes };
+    }
+    throw changedAllTheTime();
+  }
+
+  /** Takes the settings away; events, waits and what they were identified by stay. TOPIC_UNKNOWN; TOPIC_UNREGISTERED. */
+  async unregister(key: TopicKey, { call, signal }: ManagedBy): Promise<void> {
+    const { context, name: topic } = key;
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const expected = await this.#settingsOf(key);
+      const audit = this.#entry(call, key, { subject: Subject.DELETED, before: settingsInWords(expected) });
+      const unit = { kind: 'unregister', context, topic, expected, audit } as const;
+      const outcome = await this.#options.groupCommit.submit(unit, signal);
+      if (outcome.kind === 'refused') throw await this.#unregistered(key);
+      if (outcome.effect === 'changed') return;
+    }
+    throw changedAllTheTime();
   }
 
   /** A topic that is registered or was used; TOPIC_UNKNOWN if it is neither. */
   async get({ context, name }: TopicKey): Promise<Topic> {
     const [topic] = await this.#durable(() => this.#options.store.find(context, name));
-    if (topic === undefined) throw new MadeleineError('TOPIC_UNKNOWN', 'there is no such topic');
+    if (topic === undefined) throw topicUnknown();
     return topic;
   }
 
   /** Topics that are registered or were used, by context and name in byte order. */
   async list(options: ListTopicsOptions): Promise<readonly Topic[]> {
     return this.#durable(() => this.#options.store.list(options));
+  }
+
+  /** The settings as this instance knows them: under the head row they may be others. */
+  async #settingsOf(key: TopicKey): Promise<TopicSettings> {
+    const { catalog } = this.#options;
+    const { context, name } = key;
+    await catalog.catchUp((known) => known.settingsOf(context, name) !== undefined);
+    const settings = catalog.current.settingsOf(context, name);
+    if (settings === undefined) throw await this.#unregistered(key);
+    return settings;
+  }
+
+  /** Why there is nothing to change. */
+  async #unregistered(key: TopicKey): Promise<MadeleineError> {
+    const topic = await this.get(key);
+    return topicUnregistered(topic.context, topic.name);
+  }
+
+  #entry(call: ManagementCall, { context, name }: TopicKey, change: TopicChange): Push {
+    return this.#options.management.entry(call, { entityType: 'topic', context, about: { topic: name }, ...change });
   }
 
   async #durable(read: () => Promise<TopicsRead>): Promise<readonly Topic[]> {
@@ -78,4 +176,24 @@ export class Topics {
     this.#durableVersion = Math.max(this.#durableVersion, catalogVersion);
     return topics;
   }
+}
+
+type TopicChange = Pick<AuditedChange, 'subject' | 'before' | 'after'>;
+
+function beforeAndAfter(changes: readonly SettingDifference[]): Pick<TopicChange, 'before' | 'after'> {
+  const values = (side: 'before' | 'after') => Object.fromEntries(changes.map((change) => [change.name, change[side]]));
+  return { before: values('before'), after: values('after') };
+}
+
+/** The topic as it would be; the time of a registration that would be is 0. */
+function asIf({ registration, ...key }: Topic, settings: TopicSettings): Topic {
+  return { ...key, registration: { registeredAt: 0, build: undefined, ...registration, settings } };
+}
+
+function topicUnknown(): MadeleineError {
+  return new MadeleineError('TOPIC_UNKNOWN', 'there is no such topic');
+}
+
+function changedAllTheTime(): MadeleineError {
+  return new MadeleineError('OVERLOADED', 'others change the topic all the time', { retryAfterMs: 250 });
 }

@@ -12,28 +12,21 @@ import {
   type ListTopicsResponse,
   type RegisterTopicRequest,
   type RegisterTopicResponse,
+  type UnregisterTopicRequest,
+  type UnregisterTopicResponse,
+  type UpdateTopicRequest,
+  type UpdateTopicResponse,
   Shape as WireShape,
   Topic as WireTopic,
 } from '../../../generated/madeleine/v1/topic_service.js';
-import { fieldInvalid } from '../../domain/errors.js';
-import { reservedTopicProblem } from '../../domain/names.js';
-import type { Topic } from '../../domain/topics/topic.js';
-import { settingFields, settingsFrom } from '../../domain/topics/topic-settings.js';
+import { settingsFrom } from '../../domain/topics/topic-settings.js';
 import type { ListedShape, ShapeDirectory } from '../../engine/group/shape-directory.js';
 import type { LogSource } from '../../engine/log/log-source.js';
 import type { Topics } from '../../engine/topics/topics.js';
 import { managementCall } from '../wire/management-call.js';
 import { BY_NAME, listPage } from '../wire/pages.js';
-import {
-  idField,
-  labelField,
-  nameKey,
-  ownContext,
-  prefixField,
-  readContext,
-  requiredName,
-  toTimestamp,
-} from '../wire/wire.js';
+import { idField, labelField, nameKey, prefixField, readContext, toTimestamp } from '../wire/wire.js';
+import { changesToWire, ownTopic, patchFromWire, topicToWire } from './topic-wire.js';
 
 export interface TopicServiceOptions {
   readonly topics: Topics;
@@ -49,18 +42,29 @@ export class TopicService {
   }
 
   async registerTopic(request: RegisterTopicRequest, { signal }: CallContext): Promise<RegisterTopicResponse> {
-    const context = ownContext('context', request.context);
-    const name = requiredName('name', request.name);
-    const problem = reservedTopicProblem(name);
-    if (problem !== undefined) throw fieldInvalid('name', problem);
+    const key = ownTopic(request);
     const settings = settingsFrom(request.settings, 'settings');
-    const call = managementCall('RegisterTopic', request);
-    const { topic, created } = await this.#options.topics.register({ context, name }, settings, { call, signal });
-    return { topic: toWire(topic), created };
+    const by = { call: managementCall('RegisterTopic', request), signal, dryRun: request.dryRun };
+    const { topic, created, changes } = await this.#options.topics.register(key, settings, by);
+    return { topic: topicToWire(topic), created, changes: changesToWire(changes) };
+  }
+
+  async updateTopic(request: UpdateTopicRequest, { signal }: CallContext): Promise<UpdateTopicResponse> {
+    const key = ownTopic(request);
+    const patch = patchFromWire(request);
+    const by = { call: managementCall('UpdateTopic', request), signal, dryRun: request.dryRun };
+    const { topic, changes } = await this.#options.topics.update(key, patch, by);
+    return { topic: topicToWire(topic), changes: changesToWire(changes) };
+  }
+
+  async unregisterTopic(request: UnregisterTopicRequest, { signal }: CallContext): Promise<UnregisterTopicResponse> {
+    const by = { call: managementCall('UnregisterTopic', request), signal };
+    await this.#options.topics.unregister(ownTopic(request), by);
+    return {};
   }
 
   async getTopic(request: GetTopicRequest): Promise<GetTopicResponse> {
-    return { topic: toWire(await this.#options.topics.get(nameKey(request))) };
+    return { topic: topicToWire(await this.#options.topics.get(nameKey(request))) };
   }
 
   async listTopics(request: ListTopicsRequest): Promise<ListTopicsResponse> {
@@ -72,7 +76,7 @@ export class TopicService {
       epoch: source.epoch,
       key: BY_NAME,
       read: (after, limit) => topics.list({ ...filter, after, limit }),
-      toWire,
+      toWire: topicToWire,
       codec: WireTopic,
     });
     return { topics: items, nextPageToken };
@@ -111,15 +115,5 @@ function shapeToWire({ id, context, topic, paths, ready, indexedFrom, neededAt, 
     neededAt: toTimestamp(neededAt),
     awaitedUntil: awaitedUntil === undefined ? undefined : toTimestamp(awaitedUntil),
     freeAt: freeAt === undefined ? undefined : toTimestamp(freeAt),
-  };
-}
-
-function toWire({ context, name, registration }: Topic): WireTopic {
-  return {
-    context,
-    name,
-    registered: registration !== undefined,
-    registeredAt: registration && toTimestamp(registration.registeredAt),
-    settings: registration && settingFields(registration.settings),
   };
 }

@@ -304,6 +304,12 @@ const LARGEST: Readonly<Record<string, () => Promise<unknown>>> = {
   },
   'StreamService/ListStreams': () => suite.client.streams.listStreams({ pageSize: 1_000 }),
   'TopicService/RegisterTopic': () => topic(),
+  'TopicService/UpdateTopic': async () => {
+    const descriptionPaths = Array.from({ length: 16 }, (_, n) => `/${String(n).padStart(1_000, 'q')}`);
+    const request = { name: await topic(), settings: { descriptionPaths }, updateMask: ['description_paths'] };
+    return suite.client.topics.updateTopic(request);
+  },
+  'TopicService/UnregisterTopic': async () => suite.client.topics.unregisterTopic({ name: await topic() }),
   'TopicService/GetTopic': async () => suite.client.topics.getTopic({ name: await topic() }),
   'TopicService/ListTopics': () => suite.client.topics.listTopics({ pageSize: 1_000 }),
   'TopicService/ListShapes': () => suite.client.topics.listShapes({ pageSize: 1_000 }),

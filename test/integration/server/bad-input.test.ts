@@ -81,6 +81,13 @@ async function savedPlace() {
   return place;
 }
 
+/** A topic that is registered. */
+async function newTopic(): Promise<string> {
+  const name = newName();
+  await suite.client.topics.registerTopic({ name });
+  return name;
+}
+
 /** A shape that nobody needs. */
 async function newShape(): Promise<bigint> {
   // A topic has places for 16.
@@ -164,6 +171,11 @@ const BASES: Readonly<Record<string, () => Tree | Promise<Tree>>> = {
   'AdminService/GetStats': () => ({ first_day: '2026-11-01', last_day: '2026-11-30' }),
   'AdminService/SearchEvents': () => ({ query: 'x' }),
   'TopicService/RegisterTopic': () => ({ name: newName(), settings: { description_paths: ['/order/id', '/state'] } }),
+  'TopicService/UpdateTopic': async () => ({
+    ...{ name: await newTopic(), settings: { description_paths: ['/order/id'] } },
+    update_mask: { paths: ['description_paths'] },
+  }),
+  'TopicService/UnregisterTopic': async () => ({ name: await newTopic() }),
   'TopicService/GetTopic': () => ({ name: 'orders' }),
   'TopicService/ListTopics': () => ({}),
   'TopicService/ListShapes': () => ({}),
@@ -184,7 +196,8 @@ const ROWS = `SELECT
   ${sums('consumer_trouble', 'position, attempts, losses, not_before_ms, code, reason, state', `consumer_id = (${BOUND})`)} AS trouble,
   ${sums('stream', 'id, context_id, name, owner, epoch, former_owner, last_sequence')} AS streams,
   ${sums('topic', 'id, context_id, name', `name <> '${ENDPOINT_TOPIC}'`)} AS topics,
-  ${sums('registered_topic', 'topic_id, description_paths')} AS registered,
+  ${sums('registered_topic', 'topic_id, description_paths, settings')} AS registered,
+  ${sums('identity_build', 'topic_id, build_id, description_paths')} AS builds,
   ${sums('shape', 'id, topic_id, digest')} AS shapes`;
 
 let connection: Connection;

@@ -21,9 +21,10 @@ function topicView(catalog: ShapeCatalog, { context, topic }: TopicName, payload
   };
   return {
     topic,
-    settings: catalog.settingsOf(context, topic),
+    registered: catalog.registeredAs(context, topic),
     shapes: watched?.shapes.map(shapeView),
     identity: watched?.identity?.pointers,
+    nextIdentity: watched?.nextIdentity?.pointers,
     isFull: watched?.isFull,
     neededSince: watched?.neededSince,
     matched: watched?.matcher.match(payload).map(({ shape, hash }) => [shape, hash]),

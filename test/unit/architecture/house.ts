@@ -57,8 +57,8 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'engine/group': `domain domain/cawins domain/descriptions domain/events domain/group domain/json domain/management
     domain/waits engine/log lib storage/ports telemetry`,
   'engine/log': 'domain domain/events domain/waits lib storage/ports telemetry',
-  'engine/topics': `domain domain/events domain/management domain/topics engine/group engine/log
-    storage/ports`,
+  'engine/topics': `domain domain/descriptions domain/events domain/group domain/management domain/topics engine/group
+    engine/log lib storage/ports telemetry`,
   'engine/statistics': `domain/consumers domain/statistics engine/consumers/state engine/log lib storage/ports
     telemetry`,
   'engine/waits': 'domain domain/descriptions domain/events engine/group engine/log lib storage/ports telemetry',
@@ -80,7 +80,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'storage/mysql/sql': 'domain lib settings storage/mysql/migrations',
   'storage/mysql/statistics':
     'domain domain/events domain/statistics storage/mysql/names storage/mysql/sql storage/ports',
-  'storage/mysql/topics': `domain/group domain/topics storage/mysql/log storage/mysql/names storage/mysql/sql
+  'storage/mysql/topics': `domain/events domain/group domain/topics storage/mysql/log storage/mysql/names storage/mysql/sql
     storage/ports`,
   'storage/mysql/waits': `domain domain/descriptions domain/events domain/group domain/json domain/waits lib
     storage/mysql/log storage/mysql/names storage/mysql/sql storage/mysql/topics storage/ports`,

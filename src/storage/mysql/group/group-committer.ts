@@ -31,7 +31,7 @@ import { ROW_HOLDER_SETTINGS } from '../sql/dialect.js';
 import { placeholders } from '../sql/placeholders.js';
 import { ServerChange } from '../sql/server-change.js';
 import { classifySqlError } from '../sql/sql-errors.js';
-import { writeRegistered } from '../topics/topic-rows.js';
+import { isOfRegistration, writeRegistration } from '../topics/topic-rows.js';
 import { readWaits, writeWaits } from '../waits/wait-rows.js';
 import { awaitedKeys } from '../waits/wait-searches.js';
 import { readPushed, readStreams } from './group-reads.js';
@@ -249,10 +249,10 @@ export class MysqlGroupCommitter implements GroupCommitter {
   async #writeWaits(queries: ConnectionQueries, { waits }: GroupWrites, minter: NameMinter): Promise<void> {
     if (waits === undefined) return;
     await writeWaits(queries, waits, { minter, onTrip: () => this.#trip() });
-    if (waits.catalog?.change.kind === 'registered') {
-      this.#trip();
-      await writeRegistered(queries, waits.catalog.change, minter);
-    }
+    const change = waits.catalog?.change;
+    if (!isOfRegistration(change)) return;
+    this.#trip();
+    await writeRegistration(queries, change, minter);
   }
 
   async #makeCawins(queries: ConnectionQueries, { waits }: GroupWrites): Promise<readonly MadeCawin[]> {
@@ -437,7 +437,7 @@ function topicsOfWaits({ waits }: GroupWrites): { context: string; name: string 
   if (waits === undefined) return [];
   const topics = waits.added.map(({ envelope: { context, topic } }) => ({ context, name: topic }));
   const change = waits.catalog?.change;
-  if (change?.kind !== 'watched' && change?.kind !== 'registered') return topics;
+  if (change === undefined || !('topic' in change)) return topics;
   return [...topics, { context: change.context, name: change.topic }];
 }
 

@@ -5,11 +5,11 @@ import type { ListTopicsOptions, TopicStore, TopicsRead } from '../../ports/topi
 import { prefixPattern } from '../log/stream-store.js';
 import { type ListPart, listByName } from '../names/list-by-name.js';
 import type { Database, SqlValue } from '../sql/database.js';
-import { REGISTRATION_COLUMNS, type TopicRow, topicFromRow } from './topic-rows.js';
+import { JOIN_BUILD, REGISTRATION_COLUMNS, type TopicRow, topicFromRow } from './topic-rows.js';
 
 const SELECT = `SELECT c.name AS context, t.name, ${REGISTRATION_COLUMNS}, h.position, h.catalog_version
   FROM log_head h JOIN context c JOIN topic t FORCE INDEX (topic_name) ON t.context_id = c.id
-  LEFT JOIN registered_topic r ON r.topic_id = t.id WHERE h.id = 1`;
+  LEFT JOIN registered_topic r ON r.topic_id = t.id ${JOIN_BUILD} WHERE h.id = 1`;
 
 interface ReadRow extends TopicRow {
   position: Position;

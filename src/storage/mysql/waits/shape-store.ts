@@ -11,7 +11,7 @@ import type { Database, SqlValue } from '../sql/database.js';
 import { NOW_MICROS } from '../sql/database-time.js';
 import { uncovered } from '../sql/dialect.js';
 import { placeholders } from '../sql/placeholders.js';
-import { readSettings } from '../topics/topic-rows.js';
+import { readRegistered } from '../topics/topic-rows.js';
 import { LIFE_COLUMNS, lifeFromRow, NEEDED_AT, type ShapeLifeRow } from './shape-rows.js';
 
 interface ShapeRow {
@@ -75,7 +75,7 @@ export class MysqlShapeStore implements ShapeStore {
       },
     }));
     const freedIds = freed.map(({ id }) => id);
-    return ShapeCatalog.of(head.catalog_version, shapes, await readSettings(this.#database), freedIds);
+    return ShapeCatalog.of(head.catalog_version, shapes, await readRegistered(this.#database), freedIds);
   }
 
   /** See ShapeStore.positionBefore; reads the index log_topic alone on MariaDB. */

@@ -101,8 +101,11 @@ export async function readWaits(
   if (identities.length > 0) {
     parts.push('identities');
     statements.add(
-      `SELECT topic_id, digest, event_id, position FROM event_identity FORCE INDEX (PRIMARY)
-       WHERE (topic_id, digest) IN (${placeholders(identities.length, '(?, ?)')})`,
+      // Of an event that was deleted or invalidated while identities were built a row may be left.
+      `SELECT STRAIGHT_JOIN i.topic_id, i.digest, i.event_id, i.position FROM event_identity i FORCE INDEX (PRIMARY)
+       JOIN log l FORCE INDEX (PRIMARY) ON l.position = i.position
+       LEFT JOIN log x FORCE INDEX (log_event) ON x.event_id = i.event_id AND x.kind = ${EntryKind.INVALIDATED}
+       WHERE (i.topic_id, i.digest) IN (${placeholders(identities.length, '(?, ?)')}) AND x.position IS NULL`,
       identities.flatMap(({ topicId, identity }) => [topicId, asBuffer(identity.digest)]),
     );
   }
