@@ -1,11 +1,11 @@
 // The flags of a topic's settings, shared by `topics register|update`, and how a topic shows its settings: one entry a setting. See
 // src/domain/topics/topic-settings.ts.
 
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import type { Topic, TopicSettings } from '../../../../generated/madeleine/v1/topic_service.js';
 import type { Column } from '../../text/output.js';
 
-type SettingKey = keyof TopicSettings;
+export type SettingKey = keyof TopicSettings;
 
 /** How one setting is given and shown; the flag has the setting's name, so that commander keeps it under the same key. */
 interface SettingOption<Value> {
@@ -43,7 +43,27 @@ function addFlag<K extends SettingKey>(command: Command, key: K): void {
 
 /** The settings that were given. */
 export function givenSettings(flags: SettingFlags): Partial<TopicSettings> {
-  return Object.fromEntries(KEYS.flatMap((key) => (flags[key] === undefined ? [] : [[key, flags[key]]])));
+  return Object.fromEntries(givenKeys(flags).map((key) => [key, flags[key]]));
+}
+
+export function givenKeys(flags: SettingFlags): readonly SettingKey[] {
+  return KEYS.filter((key) => flags[key] !== undefined);
+}
+
+/** The setting of this name, such as `description_paths` or `description-paths`. */
+export function settingKey(name: string): SettingKey {
+  const key = KEYS.find((one) => snakeCase(one) === name.replaceAll('-', '_'));
+  if (key === undefined) throw new InvalidArgumentError(`It has to be one of ${KEYS.map(snakeCase).join(', ')}.`);
+  return key;
+}
+
+/** Paths of settings, for an update mask. */
+export function settingsMask(keys: readonly SettingKey[]): string[] {
+  return keys.map(snakeCase);
+}
+
+function snakeCase(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 /** Columns of the settings of a topic; empty for one that is not registered. */

@@ -1,0 +1,39 @@
+// Topics for people.
+
+import { type IdentityBuild, type SettingChange, Topic } from '../../../../generated/madeleine/v1/topic_service.js';
+import { messageView } from '../../text/event-json.js';
+import type { Column } from '../../text/output.js';
+import { timestampText } from '../../text/time-text.js';
+import { SETTING_COLUMNS } from './setting-options.js';
+
+const COLUMNS: readonly Column<Topic>[] = [
+  { title: 'CONTEXT', text: ({ context }) => context },
+  { title: 'TOPIC', text: ({ name }) => name },
+  { title: 'REGISTERED AT', text: ({ registeredAt }) => timestampText(registeredAt) },
+  ...SETTING_COLUMNS,
+];
+
+export const LISTED_TOPIC = messageView(Topic, COLUMNS);
+export const TOPIC = messageView(Topic, [
+  ...COLUMNS,
+  { title: 'IDENTITIES', text: ({ identityBuild }) => (identityBuild === undefined ? '' : buildText(identityBuild)) },
+]);
+
+/** How far the identities are built by new description paths, and what was found. */
+function buildText(build: IdentityBuild): string {
+  const { endedAt, formerDescriptionPaths: former, builtTo, buildUpTo } = build;
+  if (endedAt !== undefined) return `built ${timestampText(endedAt)}: ${foundText(build)}`;
+  const percent = buildUpTo === 0n ? 100n : (100n * builtTo) / buildUpTo;
+  const meanwhile = former.length === 0 ? 'no identities' : former.join(',');
+  return `being built, ${percent} %: ${foundText(build)}; pushes obey ${meanwhile} until then`;
+}
+
+function foundText({ identified, withoutIdentity, repeated, repeatedEventIds: ids }: IdentityBuild): string {
+  const named = ids.length === 0 ? '' : `: ${ids.join(', ')}${BigInt(ids.length) < repeated ? ', …' : ''}`;
+  return `${identified} events have one, ${withoutIdentity} have none, ${repeated} have that of an earlier event${named}`;
+}
+
+/** A setting that changes, on one line. */
+export function changeText({ path, before, after }: SettingChange): string {
+  return `${path.replace(/^settings\./, '')}: ${before} -> ${after}`;
+}
