@@ -210,9 +210,7 @@ CREATE TABLE `count_topic_day` (
 
 CREATE TABLE `deleted_topic` (
   `topic_id` int(10) unsigned NOT NULL,
-  `first_position` bigint(20) unsigned NOT NULL,
   `last_position` bigint(20) unsigned NOT NULL,
-  `events` bigint(20) unsigned NOT NULL,
   KEY `deleted_topic_last` (`last_position`),
   PRIMARY KEY (`topic_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
@@ -362,6 +360,7 @@ CREATE TABLE `log` (
 CREATE TABLE `log_deletion` (
   `id` tinyint(3) unsigned NOT NULL,
   `moves` bigint(20) unsigned NOT NULL,
+  `last_position` bigint(20) unsigned NOT NULL,
   PRIMARY KEY (`id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 

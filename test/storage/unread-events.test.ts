@@ -7,7 +7,7 @@ import { EntryKind } from '../../src/domain/events/event.js';
 import type { ConsumerChange } from '../../src/domain/management/consumer-change.js';
 import { writeConsumers } from '../../src/storage/mysql/consumers/consumer-changes.js';
 import { MysqlConsumerStore } from '../../src/storage/mysql/consumers/consumer-store.js';
-import { type DeletedRow, type UnreadBy, UnreadEvents } from '../../src/storage/mysql/consumers/unread-events.js';
+import { UnreadEvents } from '../../src/storage/mysql/consumers/unread-events.js';
 import { MysqlUnreadStore } from '../../src/storage/mysql/consumers/unread-store.js';
 import { MysqlDeletedEvents } from '../../src/storage/mysql/log/deleted-events.js';
 import { Names } from '../../src/storage/mysql/names/name-cache.js';
@@ -29,7 +29,7 @@ let position = 0;
 
 beforeAll(async () => {
   store = new MysqlConsumerStore(suite);
-  unread = new UnreadEvents({ names: new Names(), monotonicMs: () => performance.now() });
+  unread = new UnreadEvents({ database: suite.database, names: new Names(), monotonicMs: () => performance.now() });
   gaps = new MysqlUnreadStore(suite);
   deleted = new MysqlDeletedEvents(suite);
   await suite.database.query("INSERT INTO context (id, name) VALUES (1, 'default'), (2, 'other')");
@@ -46,10 +46,7 @@ interface Fields {
 }
 
 /** Stores an event; the next ones lie after it. */
-async function event(
-  topic: Topic,
-  { kind = 1, issuer = 'shop', to, payload = '{}' }: Fields = {},
-): Promise<DeletedRow> {
+async function event(topic: Topic, { kind = 1, issuer = 'shop', to, payload = '{}' }: Fields = {}): Promise<Deleted> {
   position += 1;
   const contextId = TOPICS[topic] === 4 ? 2 : 1;
   await suite.database.query(
@@ -63,8 +60,8 @@ async function event(
   return { position, topicId: TOPICS[topic] };
 }
 
-async function events(topic: Topic, number: number): Promise<DeletedRow[]> {
-  const rows: DeletedRow[] = [];
+async function events(topic: Topic, number: number): Promise<Deleted[]> {
+  const rows: Deleted[] = [];
   for (let n = 0; n < number; n += 1) rows.push(await event(topic));
   return rows;
 }
@@ -90,23 +87,28 @@ const passTo = (id: number, offset: number, acked: readonly (readonly [number, n
     id,
   ]);
 
-function remove(rows: readonly DeletedRow[]) {
-  return suite.database.transaction(async (transaction) => {
-    await unread.begin(transaction);
-    const found = await unread.find(transaction, rows);
-    await unread.record(transaction, rows, found);
-    for (const row of rows) await transaction.write('DELETE FROM log WHERE position = ?', [row.position]);
-    return found;
-  });
+interface Deleted {
+  readonly position: number;
+  readonly topicId: number;
 }
 
-const of = ({ id }: Hold, found: readonly UnreadBy[]) => found.find(({ consumerId }) => consumerId === id);
-const positionsOf = (rows: readonly DeletedRow[]) => rows.map((row) => row.position);
+/** Deletes events, each topic's in a transaction of its own. */
+async function remove(rows: readonly Deleted[], reason = 'age'): Promise<void> {
+  for (const topicId of new Set(rows.map((row) => row.topicId))) {
+    const entries = rows.filter((row) => row.topicId === topicId);
+    await suite.database.transaction(async (transaction) => {
+      for (const row of entries) await transaction.write('DELETE FROM log WHERE position = ?', [row.position]);
+      await unread.record(transaction, { topicId, reason, entries });
+    });
+  }
+}
+
+const positionsOf = (rows: readonly Deleted[]) => rows.map((row) => row.position);
 const expired = async (id: number) =>
   (await suite.database.query<{ expired_unread: number }>('SELECT expired_unread FROM consumer WHERE id = ?', [id]))[0]
     ?.expired_unread;
 const take = async (hold: Hold) =>
-  (await gaps.takeGaps(hold))?.map(({ first, last, events: number }) => [first, last, number]);
+  (await gaps.takeGaps(hold))?.gaps.map(({ first, last, events: number }) => [first, last, number]);
 const write = (change: ConsumerChange, id: number | undefined) =>
   suite.database.transaction((transaction) =>
     writeConsumers(transaction, { replaced: [], consumers: [{ change, id }] }, () => {}),
@@ -117,7 +119,7 @@ describe('a deletion', () => {
     const one = await consumer();
     const rows = await events('orders', 3);
     await passTo(one.id, position);
-    expect(of(one, await remove(rows))).toBeUndefined();
+    await remove(rows);
     expect(await take(one)).toEqual([]);
     expect(await expired(one.id)).toBe(0);
   });
@@ -125,10 +127,9 @@ describe('a deletion', () => {
   it('records what lies above the offset and is not answered', async () => {
     const one = await consumer();
     const rows = await events('orders', 6);
-    const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = positionsOf(rows);
+    const [a = 0, b = 0, c = 0, d = 0, , f = 0] = positionsOf(rows);
     await passTo(one.id, a, [[c, d]]);
-    const found = of(one, await remove(rows));
-    expect(found).toEqual({ context: 'default', name: one.name, consumerId: one.id, positions: [b, e, f] });
+    await remove(rows);
     expect(await expired(one.id)).toBe(3);
     expect(await take(one)).toEqual([[b, f, 3]]);
   });
@@ -156,14 +157,24 @@ describe('a deletion', () => {
     expect(await Promise.all(counts.map(({ id }) => expired(id)))).toEqual([1, 1, 1, 1, 2, 4, 1, 0]);
   });
 
-  it('leaves out what was found and stays', async () => {
+  it('tells nobody of ephemeral events', async () => {
     const one = await consumer();
-    const rows = await events('orders', 2);
-    await suite.database.transaction(async (transaction) => {
-      await unread.begin(transaction);
-      const found = await unread.find(transaction, rows);
-      await unread.record(transaction, rows.slice(0, 1), found);
+    const [row] = await events('orders', 1);
+    await remove(row === undefined ? [] : [row], 'ephemeral');
+    expect(await expired(one.id)).toBe(0);
+    expect(await deleted.deletedTo({ context: 'default' }, position - 1)).toBe(0);
+  });
+
+  it('that is rolled back records nothing', async () => {
+    const one = await consumer();
+    const rows = await events('orders', 1);
+    const failed = suite.database.transaction(async (transaction) => {
+      await unread.record(transaction, { topicId: TOPICS.orders, reason: 'age', entries: rows });
+      throw new Error('no more');
     });
+    await expect(failed).rejects.toThrow();
+    expect(await take(one)).toEqual([]);
+    await remove(rows);
     expect(await expired(one.id)).toBe(1);
   });
 
@@ -182,7 +193,8 @@ describe('a deletion', () => {
       );
     }
     await passTo(one.id, position);
-    expect(of(one, await remove(rows))?.positions).toEqual([parked]);
+    await remove(rows);
+    expect(await take(one)).toEqual([[parked, parked, 1]]);
     expect(await expired(one.id)).toBe(1);
     const [left] = await suite.database.query('SELECT position FROM consumer_trouble WHERE consumer_id = ?', [one.id]);
     expect(left).toEqual({ position: retried });
@@ -192,13 +204,15 @@ describe('a deletion', () => {
     const one = await consumer();
     const rows = await events('orders', 2);
     await passTo(one.id, position);
-    expect(of(one, await remove(rows.slice(0, 1)))).toBeUndefined();
+    await remove(rows.slice(0, 1));
+    expect(await expired(one.id)).toBe(0);
     const start = { generation: 2, firstLease: 1, offset: 0 };
     const move = { kind: 'SEEK', movedAt: 1, by: '', reason: '', snapshot: '', formerOffset: 9, ...start } as const;
     const key = { context: 'default', name: one.name };
     const seek = { kind: 'seek', key, hold: one, start, acked: new Uint8Array(), movedAt: 1, move } as const;
     expect(await write(seek, one.id)).toBe(true);
-    expect(of(one, await remove(rows.slice(1)))?.positions).toEqual([rows[1]?.position]);
+    await remove(rows.slice(1));
+    expect(await expired(one.id)).toBe(1);
   });
 });
 
@@ -207,7 +221,7 @@ describe('gaps', () => {
     const one = await consumer();
     await remove(await events('orders', 2));
     expect(await gaps.withGaps(INSTANCE.id)).toContain(one.id);
-    const [gap] = (await gaps.takeGaps(one)) ?? [];
+    const [gap] = (await gaps.takeGaps(one))?.gaps ?? [];
     expect(gap).toMatchObject({ events: 2 });
     expect(await take(one)).toEqual([]);
     expect(await gaps.withGaps(INSTANCE.id)).not.toContain(one.id);
@@ -217,7 +231,7 @@ describe('gaps', () => {
     if (next.kind !== 'acquired') throw new Error(next.kind);
     await remove(await events('orders', 1));
     expect(await gaps.takeGaps(one)).toBeUndefined();
-    const again = (await gaps.takeGaps(next.hold)) ?? [];
+    const again = (await gaps.takeGaps(next.hold))?.gaps ?? [];
     expect(again).toMatchObject([{ id: gap?.id, events: 2 }, { events: 1 }]);
     const ids = again.map(({ id }) => id);
     const left = () => suite.database.query('SELECT id FROM consumer_gap WHERE consumer_id = ?', [one.id]);

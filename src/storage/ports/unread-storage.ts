@@ -13,12 +13,18 @@ export interface ConsumerGap extends UnreadSpan {
   readonly id: number;
 }
 
+export interface TakenGaps {
+  readonly gaps: readonly ConsumerGap[];
+  /** How many events of the consumer were deleted unread, ever. Only with gaps. */
+  readonly expiredUnread: number;
+}
+
 export interface UnreadStore {
   /**
    * Takes the gaps that a held consumer has to be told of, ascending, and that this hold has not taken before: those that a former owner
    * took and did not say that he told are among them. Undefined: there are some, and the hold is lost. Without gaps it is one read.
    */
-  takeGaps(hold: Hold): Promise<readonly ConsumerGap[] | undefined>;
+  takeGaps(hold: Hold): Promise<TakenGaps | undefined>;
   /** Forgets gaps that were taken by the hold, as they were told. */
   toldGaps(hold: Hold, ids: readonly number[]): Promise<void>;
   /** Returns those consumers that the instance runs and that have gaps which their holds have not taken. */

@@ -2,7 +2,7 @@
 
 import type { Position } from '../../../units.js';
 import type { Hold } from '../../ports/consumer-storage.js';
-import type { ConsumerGap, UnreadStore } from '../../ports/unread-storage.js';
+import type { ConsumerGap, TakenGaps, UnreadStore } from '../../ports/unread-storage.js';
 import type { Database, Queries } from '../sql/database.js';
 import { inChunks, placeholders } from '../sql/placeholders.js';
 
@@ -10,7 +10,7 @@ import { inChunks, placeholders } from '../sql/placeholders.js';
 const FIND = `
   SELECT id, first_position, last_position, events FROM consumer_gap FORCE INDEX (consumer_gap_consumer)
   WHERE consumer_id = ? AND taken_epoch <> ? ORDER BY first_position, id`;
-const LOCK = 'SELECT id FROM consumer FORCE INDEX (PRIMARY) WHERE id = ? AND owner_epoch = ? FOR UPDATE';
+const LOCK = 'SELECT expired_unread FROM consumer FORCE INDEX (PRIMARY) WHERE id = ? AND owner_epoch = ? FOR UPDATE';
 const TAKE = (rows: number) => `UPDATE consumer_gap SET taken_epoch = ? WHERE id IN (${placeholders(rows)})`;
 const TOLD = (rows: number) =>
   `DELETE FROM consumer_gap WHERE id IN (${placeholders(rows)}) AND consumer_id = ? AND taken_epoch = ?`;
@@ -18,6 +18,8 @@ const TOLD = (rows: number) =>
 const WITH_GAPS = `
   SELECT DISTINCT g.consumer_id AS id FROM consumer_gap g JOIN consumer c FORCE INDEX (PRIMARY) ON c.id = g.consumer_id
   WHERE c.owner = ? AND g.taken_epoch <> c.owner_epoch`;
+
+const NONE: TakenGaps = { gaps: [], expiredUnread: 0 };
 
 interface Row {
   readonly id: number;
@@ -33,9 +35,9 @@ export class MysqlUnreadStore implements UnreadStore {
     this.#database = database;
   }
 
-  async takeGaps(hold: Hold): Promise<readonly ConsumerGap[] | undefined> {
+  async takeGaps(hold: Hold): Promise<TakenGaps | undefined> {
     const found = await find(this.#database, hold);
-    return found.length === 0 ? [] : this.#database.transaction((transaction) => take(transaction, hold));
+    return found.length === 0 ? NONE : this.#database.transaction((transaction) => take(transaction, hold));
   }
 
   async toldGaps(hold: Hold, ids: readonly number[]): Promise<void> {
@@ -51,13 +53,14 @@ export class MysqlUnreadStore implements UnreadStore {
 }
 
 /** Under the consumer's row, so that no deletion joins them meanwhile. */
-async function take(queries: Queries, hold: Hold): Promise<readonly ConsumerGap[] | undefined> {
-  if ((await queries.execute(LOCK, [hold.id, hold.epoch])).length === 0) return undefined;
+async function take(queries: Queries, hold: Hold): Promise<TakenGaps | undefined> {
+  const [row] = await queries.execute<{ expired_unread: number }>(LOCK, [hold.id, hold.epoch]);
+  if (row === undefined) return undefined;
   const gaps = await find(queries, hold);
   await inChunks(gaps, async (chunk) => {
     await queries.write(TAKE(chunk.length), [hold.epoch, ...chunk.map(({ id }) => id)]);
   });
-  return gaps;
+  return { gaps, expiredUnread: row.expired_unread };
 }
 
 async function find(queries: Queries, { id, epoch }: Hold): Promise<readonly ConsumerGap[]> {

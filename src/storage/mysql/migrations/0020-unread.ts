@@ -4,20 +4,20 @@
 import type { Knex } from 'knex';
 import { addColumns, addKey } from './missing.js';
 
-// One row, locked by each deletion and by whoever moves a consumer's place; `moves` counts the latter.
+// One row, locked by each deletion and by whoever moves a consumer's place; `moves` counts the latter. Nothing after `last_position` was
+// ever deleted.
 const LOG_DELETION = `
   CREATE TABLE IF NOT EXISTS log_deletion (
     id TINYINT UNSIGNED NOT NULL PRIMARY KEY,
-    moves BIGINT UNSIGNED NOT NULL
+    moves BIGINT UNSIGNED NOT NULL,
+    last_position BIGINT UNSIGNED NOT NULL
   ) ENGINE=InnoDB`;
 
-// Of each topic of which events were deleted: the span in which they lay, and how many there were.
+// Of each topic of which events were deleted that anybody might miss: the last of their positions.
 const DELETED_TOPIC = `
   CREATE TABLE IF NOT EXISTS deleted_topic (
     topic_id INT UNSIGNED NOT NULL PRIMARY KEY,
-    first_position BIGINT UNSIGNED NOT NULL,
     last_position BIGINT UNSIGNED NOT NULL,
-    events BIGINT UNSIGNED NOT NULL,
     KEY deleted_topic_last (last_position)
   ) ENGINE=InnoDB`;
 
@@ -38,7 +38,7 @@ export const unreadMigration = {
   name: '0020-unread',
   async up(knex: Knex): Promise<void> {
     for (const statement of [LOG_DELETION, DELETED_TOPIC, CONSUMER_GAP]) await knex.raw(statement);
-    await knex.raw('INSERT IGNORE INTO log_deletion (id, moves) VALUES (1, 0)');
+    await knex.raw('INSERT IGNORE INTO log_deletion (id, moves, last_position) VALUES (1, 0, 0)');
     await addColumns(knex, 'consumer', { expired_unread: 'BIGINT UNSIGNED NOT NULL DEFAULT 0' });
     await addKey(knex, 'consumer_trouble', 'consumer_trouble_position', 'position');
   },
