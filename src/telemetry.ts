@@ -139,6 +139,11 @@ export class Metrics {
     'Parked events of a consumer run here that has, or had, any.',
     ['context', 'consumer'],
   );
+  readonly consumerExpiredUnread = this.#gauge(
+    'madeleine_consumer_expired_unread',
+    'Events of a consumer run here that were deleted before it had passed them, if any were.',
+    ['context', 'consumer'],
+  );
   readonly consumerPaused = this.#gauge('madeleine_consumer_paused', '1 while a consumer run here is paused.', [
     'context',
     'consumer',

@@ -8,6 +8,7 @@ import type { Consumption } from '../engine/statistics/consumption.js';
 import { MysqlConsumerStore } from '../storage/mysql/consumers/consumer-store.js';
 import { MysqlParkedStore } from '../storage/mysql/consumers/parked-store.js';
 import { MysqlPlaceStore } from '../storage/mysql/consumers/place-store.js';
+import { MysqlUnreadStore } from '../storage/mysql/consumers/unread-store.js';
 import { MysqlEventPlaceStore } from '../storage/mysql/log/event-place-store.js';
 import { MysqlStreamStore } from '../storage/mysql/log/stream-store.js';
 import type { EndedRuns, Instance } from '../storage/ports/log-storage.js';
@@ -39,7 +40,8 @@ export async function startConsumers(options: ConsumersOptions, started: Started
   const parked = new MysqlParkedStore({ database });
   const placeStore = new MysqlPlaceStore({ database });
   const steps = new EventSteps({ log: log.log, source, pages });
-  const parts = { store, parked, placeStore, management, source, places, streams, steps, consumption };
+  const unread = new MysqlUnreadStore({ database });
+  const parts = { store, parked, placeStore, unread, management, source, places, streams, steps, consumption };
   const consumers = new Consumers({ ...parts, instance, clock, random, metrics, logger });
   consumers.start();
   started.add('consumers', () => consumers.stop());

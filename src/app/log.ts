@@ -15,6 +15,7 @@ import { Uuid7Source } from '../lib/uuid7.js';
 import { writeCawins } from '../storage/mysql/cawins/prepared-cawins.js';
 import { MysqlGroupCommitter } from '../storage/mysql/group/group-committer.js';
 import { HeadCache } from '../storage/mysql/group/head-cache.js';
+import { MysqlDeletedEvents } from '../storage/mysql/log/deleted-events.js';
 import { MysqlDurableReads } from '../storage/mysql/log/durable-reads.js';
 import { MysqlEventLog } from '../storage/mysql/log/event-log.js';
 import { forgetEndedRuns } from '../storage/mysql/log/instance-rows.js';
@@ -50,6 +51,7 @@ export class LogParts {
   readonly turns: LoopTurns;
   readonly paced: Paced;
   readonly log: MysqlEventLog;
+  readonly deleted: MysqlDeletedEvents;
   readonly durableReads: MysqlDurableReads;
   readonly shapeStore: ShapeStore;
   readonly catalog: ShapeCatalogCache;
@@ -69,6 +71,7 @@ export class LogParts {
     this.turns = new LoopTurns({ callers: this.callers, clock });
     this.paced = new Paced({ callers: this.callers, clock });
     this.log = new MysqlEventLog({ database, names, slices: this.slices });
+    this.deleted = new MysqlDeletedEvents({ database });
     this.durableReads = new MysqlDurableReads({ url, names, instance: options.instance, serverChange });
     this.shapeStore = new MysqlShapeStore({ database, names });
     this.catalog = new ShapeCatalogCache({ store: this.shapeStore, durableReads: this.durableReads });
@@ -78,7 +81,14 @@ export class LogParts {
     const uuids = new Uuid7Source(() => clock.nowMs());
     this.management = new Management({ groupCommit: this.groupCommit, uuids });
     this.pages = new FairGate(Math.max(1, Math.floor(config.databasePool * PAGES_PART)));
-    this.reader = new LogReader({ log: this.log, tail: this.tail, pages: this.pages, slices: this.slices, clock });
+    this.reader = new LogReader({
+      log: this.log,
+      deleted: this.deleted,
+      tail: this.tail,
+      pages: this.pages,
+      slices: this.slices,
+      clock,
+    });
   }
 
   /** Starts what has to run before anything is read or pushed. The signal gives it up. */

@@ -599,6 +599,11 @@ export interface Consumer {
     | Pause
     | undefined;
   /**
+   * Its events that were deleted, by retention or TruncateStream, before it had passed them, since it was created: what `gap` tells of
+   * with a count, told or not yet. Not of ephemeral events. Known to every instance.
+   */
+  expiredUnread: bigint;
+  /**
    * Of the events that ever occurred and match, whether stored still or not, the percentage at or below `offset`; 100 where none does. What
    * lies before the consumer's beginning counts as consumed. Exact where it is set. Unset where the counters of statistics cannot tell:
    * the filter selects by something else than topics and streams, or with `ignore_own`; matching events are addressed `to` a name; the
@@ -673,7 +678,10 @@ export interface SubscribeResponse {
     /** The subscription stands; always the first frame. */
     { $case: "opened"; value: Opened }
     | //
-    /** Events that were deleted before they could be delivered. */
+    /**
+     * Events that were deleted before the consumer had passed them. One member is told of each gap, before anything is delivered that lies
+     * beyond its beginning: once, or again where the instance ended before it knew that the frame was sent.
+     */
     { $case: "gap"; value: Gap }
     | //
     /** Sent after 10 s of silence, and when the consumer is paused or resumed. */
@@ -780,7 +788,14 @@ export interface FetchResponse {
    * The filter in force, if the request has `settings.where`. Where it is missing then, the server is older, and leased more than was
    * asked for.
    */
-  filter: EventFilter | undefined;
+  filter:
+    | EventFilter
+    | undefined;
+  /**
+   * Events that were deleted before the consumer had passed them, as in the frames of Subscribe: an answer may have this alone, before
+   * `wait` is over.
+   */
+  gaps: Gap[];
 }
 
 /** A delivery that was worked on. */
@@ -2486,6 +2501,7 @@ function createBaseConsumer(): Consumer {
     mendCommand: "",
     lagTime: undefined,
     pause: undefined,
+    expiredUnread: 0n,
     percentOfMatching: undefined,
   };
 }
@@ -2593,6 +2609,12 @@ export const Consumer: MessageFns<Consumer> = {
     }
     if (message.pause !== undefined) {
       Pause.encode(message.pause, writer.uint32(210).fork()).join();
+    }
+    if (message.expiredUnread !== 0n) {
+      if (BigInt.asUintN(64, message.expiredUnread) !== message.expiredUnread) {
+        throw new globalThis.Error("value provided for field message.expiredUnread of type uint64 too large");
+      }
+      writer.uint32(216).uint64(message.expiredUnread);
     }
     if (message.percentOfMatching !== undefined) {
       writer.uint32(241).double(message.percentOfMatching);
@@ -2821,6 +2843,14 @@ export const Consumer: MessageFns<Consumer> = {
             message.pause = Pause.decode(reader, reader.uint32());
             continue;
           }
+          case 27: {
+            if (tag !== 216) {
+              break;
+            }
+
+            message.expiredUnread = reader.uint64() as bigint;
+            continue;
+          }
           case 30: {
             if (tag !== 241) {
               break;
@@ -2923,6 +2953,11 @@ export const Consumer: MessageFns<Consumer> = {
         ? Duration.fromJSON(object.lag_time)
         : undefined,
       pause: isSet(object.pause) ? Pause.fromJSON(object.pause) : undefined,
+      expiredUnread: isSet(object.expiredUnread)
+        ? BigInt(object.expiredUnread)
+        : isSet(object.expired_unread)
+        ? BigInt(object.expired_unread)
+        : 0n,
       percentOfMatching: isSet(object.percentOfMatching)
         ? globalThis.Number(object.percentOfMatching)
         : isSet(object.percent_of_matching)
@@ -3011,6 +3046,9 @@ export const Consumer: MessageFns<Consumer> = {
     if (message.pause !== undefined) {
       obj.pause = Pause.toJSON(message.pause);
     }
+    if (message.expiredUnread !== 0n) {
+      obj.expiredUnread = message.expiredUnread.toString();
+    }
     if (message.percentOfMatching !== undefined) {
       obj.percentOfMatching = floatToJson(message.percentOfMatching);
     }
@@ -3066,6 +3104,9 @@ export const Consumer: MessageFns<Consumer> = {
       ? Duration.fromPartial(object.lagTime)
       : undefined;
     message.pause = (object.pause !== undefined && object.pause !== null) ? Pause.fromPartial(object.pause) : undefined;
+    message.expiredUnread = (object.expiredUnread !== undefined && object.expiredUnread !== null)
+      ? BigInt(object.expiredUnread)
+      : 0n;
     message.percentOfMatching = object.percentOfMatching ?? undefined;
     return message;
   },
@@ -4245,7 +4286,7 @@ export const FetchRequest: MessageFns<FetchRequest> = {
 };
 
 function createBaseFetchResponse(): FetchResponse {
-  return { deliveries: [], offset: 0n, head: 0n, filter: undefined };
+  return { deliveries: [], offset: 0n, head: 0n, filter: undefined, gaps: [] };
 }
 
 export const FetchResponse: MessageFns<FetchResponse> = {
@@ -4267,6 +4308,9 @@ export const FetchResponse: MessageFns<FetchResponse> = {
     }
     if (message.filter !== undefined) {
       EventFilter.encode(message.filter, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.gaps) {
+      Gap.encode(v!, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -4316,6 +4360,14 @@ export const FetchResponse: MessageFns<FetchResponse> = {
             message.filter = EventFilter.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.gaps.push(Gap.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4336,6 +4388,7 @@ export const FetchResponse: MessageFns<FetchResponse> = {
       offset: isSet(object.offset) ? BigInt(object.offset) : 0n,
       head: isSet(object.head) ? BigInt(object.head) : 0n,
       filter: isSet(object.filter) ? EventFilter.fromJSON(object.filter) : undefined,
+      gaps: globalThis.Array.isArray(object?.gaps) ? object.gaps.map((e: any) => Gap.fromJSON(e)) : [],
     };
   },
 
@@ -4353,6 +4406,9 @@ export const FetchResponse: MessageFns<FetchResponse> = {
     if (message.filter !== undefined) {
       obj.filter = EventFilter.toJSON(message.filter);
     }
+    if (message.gaps?.length) {
+      obj.gaps = message.gaps.map((e) => Gap.toJSON(e));
+    }
     return obj;
   },
 
@@ -4367,6 +4423,7 @@ export const FetchResponse: MessageFns<FetchResponse> = {
     message.filter = (object.filter !== undefined && object.filter !== null)
       ? EventFilter.fromPartial(object.filter)
       : undefined;
+    message.gaps = object.gaps?.map((e) => Gap.fromPartial(e)) || [];
     return message;
   },
 };

@@ -356,6 +356,8 @@ export interface PeekEventResponse {
   caughtUp: boolean;
   /** Everything up to this position was looked at: where to go on from. */
   position: bigint;
+  /** Events of the topic, or without one of the context, were deleted after the position of the request. Unset: none was. */
+  gap: Gap | undefined;
 }
 
 /**
@@ -420,7 +422,7 @@ export interface ReadEventsResponse {
     /** The reader has everything up to this position, and goes on live; sent at each change to live. */
     { $case: "caughtUp"; value: CaughtUp }
     | //
-    /** Events that were deleted before they could be read. */
+    /** Events of topics that are selected were deleted before they could be read; sent once for each span, before what is left of it. */
     { $case: "gap"; value: Gap }
     | //
     /** The server drains: read on elsewhere, after this position. */
@@ -455,12 +457,21 @@ export interface CaughtUp {
   position: bigint;
 }
 
-/** Positions that exist no more. */
+/**
+ * Events that were deleted before they could be read or delivered: by retention, or by TruncateStream. Not every position of the span is
+ * missing: what is still stored of it comes after this. So a reader resumes after what came to him, not after the span.
+ */
 export interface Gap {
-  /** First missing position. */
+  /** First position of the span in which they lay. */
   firstPosition: bigint;
-  /** Last missing position. */
+  /** Last position of the span. */
   lastPosition: bigint;
+  /**
+   * How many events of the consumer were deleted in there before it had passed them: acknowledged, skipped or, for up to 90 days, parked
+   * them. An event that was delivered and not answered counts. Unset: they were not counted, as in ReadEvents and PeekEvent, which go by
+   * topics, so that none of them may have been selected; or as they were deleted before the consumer was moved to before them.
+   */
+  events?: bigint | undefined;
 }
 
 /** The server is about to end this stream. */
@@ -2713,7 +2724,7 @@ export const PeekEventRequest: MessageFns<PeekEventRequest> = {
 };
 
 function createBasePeekEventResponse(): PeekEventResponse {
-  return { event: undefined, caughtUp: false, position: 0n };
+  return { event: undefined, caughtUp: false, position: 0n, gap: undefined };
 }
 
 export const PeekEventResponse: MessageFns<PeekEventResponse> = {
@@ -2729,6 +2740,9 @@ export const PeekEventResponse: MessageFns<PeekEventResponse> = {
         throw new globalThis.Error("value provided for field message.position of type uint64 too large");
       }
       writer.uint32(24).uint64(message.position);
+    }
+    if (message.gap !== undefined) {
+      Gap.encode(message.gap, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -2770,6 +2784,14 @@ export const PeekEventResponse: MessageFns<PeekEventResponse> = {
             message.position = reader.uint64() as bigint;
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.gap = Gap.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2791,6 +2813,7 @@ export const PeekEventResponse: MessageFns<PeekEventResponse> = {
         ? globalThis.Boolean(object.caught_up)
         : false,
       position: isSet(object.position) ? BigInt(object.position) : 0n,
+      gap: isSet(object.gap) ? Gap.fromJSON(object.gap) : undefined,
     };
   },
 
@@ -2805,6 +2828,9 @@ export const PeekEventResponse: MessageFns<PeekEventResponse> = {
     if (message.position !== 0n) {
       obj.position = message.position.toString();
     }
+    if (message.gap !== undefined) {
+      obj.gap = Gap.toJSON(message.gap);
+    }
     return obj;
   },
 
@@ -2816,6 +2842,7 @@ export const PeekEventResponse: MessageFns<PeekEventResponse> = {
     message.event = (object.event !== undefined && object.event !== null) ? Event.fromPartial(object.event) : undefined;
     message.caughtUp = object.caughtUp ?? false;
     message.position = (object.position !== undefined && object.position !== null) ? BigInt(object.position) : 0n;
+    message.gap = (object.gap !== undefined && object.gap !== null) ? Gap.fromPartial(object.gap) : undefined;
     return message;
   },
 };
@@ -3628,7 +3655,7 @@ export const CaughtUp: MessageFns<CaughtUp> = {
 };
 
 function createBaseGap(): Gap {
-  return { firstPosition: 0n, lastPosition: 0n };
+  return { firstPosition: 0n, lastPosition: 0n, events: undefined };
 }
 
 export const Gap: MessageFns<Gap> = {
@@ -3644,6 +3671,12 @@ export const Gap: MessageFns<Gap> = {
         throw new globalThis.Error("value provided for field message.lastPosition of type uint64 too large");
       }
       writer.uint32(16).uint64(message.lastPosition);
+    }
+    if (message.events !== undefined) {
+      if (BigInt.asUintN(64, message.events) !== message.events) {
+        throw new globalThis.Error("value provided for field message.events of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.events);
     }
     return writer;
   },
@@ -3677,6 +3710,14 @@ export const Gap: MessageFns<Gap> = {
             message.lastPosition = reader.uint64() as bigint;
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.events = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3701,6 +3742,7 @@ export const Gap: MessageFns<Gap> = {
         : isSet(object.last_position)
         ? BigInt(object.last_position)
         : 0n,
+      events: isSet(object.events) ? BigInt(object.events) : undefined,
     };
   },
 
@@ -3711,6 +3753,9 @@ export const Gap: MessageFns<Gap> = {
     }
     if (message.lastPosition !== 0n) {
       obj.lastPosition = message.lastPosition.toString();
+    }
+    if (message.events !== undefined) {
+      obj.events = message.events.toString();
     }
     return obj;
   },
@@ -3726,6 +3771,7 @@ export const Gap: MessageFns<Gap> = {
     message.lastPosition = (object.lastPosition !== undefined && object.lastPosition !== null)
       ? BigInt(object.lastPosition)
       : 0n;
+    message.events = (object.events !== undefined && object.events !== null) ? BigInt(object.events) : undefined;
     return message;
   },
 };
@@ -4352,7 +4398,8 @@ export const EventServiceDefinition = {
      * newest first, before it, by id.
      *
      * A page may be short or empty and still carry `next_page_token`: a filter without an index looks at no more than
-     * 20,000 rows a page. A token is bound to its filter: INVALID_ARGUMENT (PAGE_TOKEN_INVALID) with another one.
+     * 20,000 rows a page. A token is bound to its filter: INVALID_ARGUMENT (PAGE_TOKEN_INVALID) with another one. What was deleted, by
+     * retention or TruncateStream, is not listed, and nothing stands in its place: who must not miss that reads with ReadEvents.
      */
     listEvents: {
       name: "ListEvents",
@@ -4375,7 +4422,7 @@ export const EventServiceDefinition = {
      * Reads events from a position or time, in commit order, in batches; with `follow` it goes on live, without a seam.
      *
      * No offset is kept: remember the position of the last event, or of the last `progress`. A reader that does not keep up
-     * is held back by flow control and misses nothing.
+     * is held back by flow control and misses nothing. What is deleted before it gets there is told as a `gap`.
      */
     readEvents: {
       name: "ReadEvents",
@@ -4473,7 +4520,8 @@ export interface EventServiceImplementation<CallContextExt = {}> {
    * newest first, before it, by id.
    *
    * A page may be short or empty and still carry `next_page_token`: a filter without an index looks at no more than
-   * 20,000 rows a page. A token is bound to its filter: INVALID_ARGUMENT (PAGE_TOKEN_INVALID) with another one.
+   * 20,000 rows a page. A token is bound to its filter: INVALID_ARGUMENT (PAGE_TOKEN_INVALID) with another one. What was deleted, by
+   * retention or TruncateStream, is not listed, and nothing stands in its place: who must not miss that reads with ReadEvents.
    */
   listEvents(
     request: ListEventsRequest,
@@ -4485,7 +4533,7 @@ export interface EventServiceImplementation<CallContextExt = {}> {
    * Reads events from a position or time, in commit order, in batches; with `follow` it goes on live, without a seam.
    *
    * No offset is kept: remember the position of the last event, or of the last `progress`. A reader that does not keep up
-   * is held back by flow control and misses nothing.
+   * is held back by flow control and misses nothing. What is deleted before it gets there is told as a `gap`.
    */
   readEvents(
     request: ReadEventsRequest,
@@ -4570,7 +4618,8 @@ export interface EventServiceClient<CallOptionsExt = {}> {
    * newest first, before it, by id.
    *
    * A page may be short or empty and still carry `next_page_token`: a filter without an index looks at no more than
-   * 20,000 rows a page. A token is bound to its filter: INVALID_ARGUMENT (PAGE_TOKEN_INVALID) with another one.
+   * 20,000 rows a page. A token is bound to its filter: INVALID_ARGUMENT (PAGE_TOKEN_INVALID) with another one. What was deleted, by
+   * retention or TruncateStream, is not listed, and nothing stands in its place: who must not miss that reads with ReadEvents.
    */
   listEvents(
     request: DeepPartial<ListEventsRequest>,
@@ -4582,7 +4631,7 @@ export interface EventServiceClient<CallOptionsExt = {}> {
    * Reads events from a position or time, in commit order, in batches; with `follow` it goes on live, without a seam.
    *
    * No offset is kept: remember the position of the last event, or of the last `progress`. A reader that does not keep up
-   * is held back by flow control and misses nothing.
+   * is held back by flow control and misses nothing. What is deleted before it gets there is told as a `gap`.
    */
   readEvents(
     request: DeepPartial<ReadEventsRequest>,

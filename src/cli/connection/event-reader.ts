@@ -56,8 +56,7 @@ export class EventReader {
     if (this.#left <= 0) return 'done';
     if (frame?.$case === 'gap') {
       const { firstPosition, lastPosition } = frame.value;
-      this.#session.output.notice(`positions ${firstPosition} to ${lastPosition} are deleted`);
-      this.#position = lastPosition;
+      this.#session.output.notice(`events of positions ${firstPosition} to ${lastPosition} are deleted`);
     } else if (frame !== undefined && frame.$case !== 'opened') {
       this.#position = frame.value.position;
     }

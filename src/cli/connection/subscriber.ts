@@ -7,6 +7,7 @@ import {
   type SubscribeRequest,
   type SubscribeResponse,
 } from '../../../generated/madeleine/v1/consumer_service.js';
+import type { Gap } from '../../../generated/madeleine/v1/event_service.js';
 import { deliveryJson, deliveryLine } from '../text/event-json.js';
 import { timestampText } from '../text/time-text.js';
 import { AckBatcher } from './ack-batcher.js';
@@ -71,10 +72,7 @@ export class Subscriber {
       if (this.#left <= 0) return this.#done();
     }
     if (frame?.$case === 'gap') {
-      const { firstPosition, lastPosition } = frame.value;
-      this.#session.output.notice(
-        `positions ${firstPosition} to ${lastPosition} were deleted before they could be delivered`,
-      );
+      this.#session.output.notice(gapText(frame.value));
     }
     return 'more';
   }
@@ -97,6 +95,11 @@ export class Subscriber {
     const { output } = this.#session;
     return output.line(output.json ? deliveryJson(delivery) : deliveryLine(delivery, output.columns));
   }
+}
+
+function gapText({ firstPosition, lastPosition, events }: Gap): string {
+  const what = events === undefined ? 'events' : `${events} ${events === 1n ? 'event' : 'events'}`;
+  return `${what} of positions ${firstPosition} to ${lastPosition} were deleted before they were passed`;
 }
 
 function pausedText({ pausedAt, by, reason }: Pause): string {

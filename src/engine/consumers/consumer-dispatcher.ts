@@ -16,6 +16,7 @@ import type { Clock } from '../../lib/clock.js';
 import { within } from '../../lib/within.js';
 import type { Position } from '../../units.js';
 import { type LogSource, type ReadBatch, type Selection, selectionOf } from '../log/log-source.js';
+import type { ConsumerGaps } from './consumer-gaps.js';
 import type { ConsumerMembers } from './consumer-members.js';
 import type { ConsumerProgress } from './consumer-progress.js';
 import { type HeldPages, ownBytes, ReadAhead } from './consumer-read-ahead.js';
@@ -47,6 +48,7 @@ export interface ConsumerDispatcherOptions {
   readonly settings: ConsumerSettings;
   readonly window: DeliveryWindow;
   readonly members: ConsumerMembers;
+  readonly gaps: ConsumerGaps;
   readonly progress: ConsumerProgress;
   readonly leases: DeliveryLeaseReserve;
   readonly source: LogSource;
@@ -69,6 +71,7 @@ export class ConsumerDispatcher {
   readonly #source: LogSource;
   readonly #key: ConsumerKey;
   readonly #members: ConsumerMembers;
+  readonly #gaps: ConsumerGaps;
   readonly #progress: ConsumerProgress;
   readonly #leases: DeliveryLeaseReserve;
   readonly #held: HeldPages;
@@ -99,6 +102,7 @@ export class ConsumerDispatcher {
     this.#source = options.source;
     this.#key = key;
     this.#members = options.members;
+    this.#gaps = options.gaps;
     this.#progress = options.progress;
     this.#leases = options.leases;
     this.#held = options.held;
@@ -156,6 +160,8 @@ export class ConsumerDispatcher {
     this.#endWait = undefined;
     this.#dropPages();
     this.#live = false;
+    // Who moved it may have recorded one.
+    this.#gaps.noteDue();
   }
 
   /** Gives up what it waits for, which may never come, and begins the scan anew where the window says. */
@@ -249,6 +255,8 @@ export class ConsumerDispatcher {
     if (window.unsaved.anyFailure) return this.#progress.flush();
     if (!this.#canDeliver) return window.scan.isBehindAnswers ? this.#scan(now) : 'idle';
     if (window.leases.left === 0) return this.#leases.refill();
+    if (this.#gaps.isDue) return this.#gaps.look();
+    if (this.#gaps.nextAt <= window.scan.position) this.#tellGaps(window.scan.position);
     const positions = window.redeliveries.next(now, REDELIVERIES);
     if (positions.length > 0) return this.#redeliver(positions);
     const rereads = window.rereads.next(REREADS);
@@ -269,6 +277,7 @@ export class ConsumerDispatcher {
       const entry = entries.get(position);
       if (entry === undefined) {
         this.#window.redeliveries.gone(position);
+        this.#gaps.noteDue();
         continue;
       }
       const result = this.#window.redeliveries.offer(this.#offered(entry), now);
@@ -317,18 +326,36 @@ export class ConsumerDispatcher {
 
   #newReadAhead(): ReadAhead {
     return new ReadAhead({
-      read: (options) => this.#source.read(this.#selection, { ...options, caller: this.#caller }),
+      read: (options) => this.#read(options),
       visible: () => this.#source.visible,
       credit: () => this.#window.members.credit,
       held: this.#held,
     });
   }
 
+  #read(options: {
+    readonly after: Position;
+    readonly limit: number;
+    readonly maxBytes: number;
+  }): Promise<ReadBatch> | ReadBatch {
+    const batch = this.#source.read(this.#selection, { ...options, caller: this.#caller });
+    return batch instanceof Promise ? this.#withGapsOf(batch) : batch;
+  }
+
+  /** What is stored may lack what was deleted: that is known before any of it is offered. */
+  async #withGapsOf(read: Promise<ReadBatch>): Promise<ReadBatch> {
+    const batch = await read;
+    if (batch.isStored) await this.#gaps.look();
+    return batch;
+  }
+
+  #tellGaps(upTo: Position): void {
+    this.#gaps.tellUpTo(upTo, (gap) => this.#members.tellGap(gap));
+  }
+
   #takePage(batch: ReadBatch, era: number): Step {
     if (era !== this.#window.era || this.#stopped) return 'more';
     this.#setPage({ batch, era, bytes: ownBytes(batch) });
-    const { gap } = batch;
-    if (gap !== undefined) this.#members.tellGap(gap.first, gap.last);
     return 'more';
   }
 
@@ -340,6 +367,7 @@ export class ConsumerDispatcher {
     while (this.#pageIndex < entries.length) {
       const entry = entries[this.#pageIndex] as LogEntry;
       if (!canDeliver && !window.scan.isAnswered(entry.position)) return this.#rest(entry.position - 1);
+      if (canDeliver && entry.position >= this.#gaps.nextAt) this.#tellGaps(entry.position);
       const result = window.scan.offer(this.#offered(entry), now);
       if (result.kind === 'no-credit' || result.kind === 'blocked') return this.#rest(entry.position - 1);
       this.#pageIndex += 1;

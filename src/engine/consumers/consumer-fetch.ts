@@ -2,6 +2,7 @@
 // events stay leased to the name when they are gone.
 
 import type { Delivery } from '../../domain/consumers/delivery-types.js';
+import type { ConsumerGap } from '../../storage/ports/unread-storage.js';
 import type { Millis, Position } from '../../units.js';
 import type { MemberHost, SessionMember } from './consumer-member.js';
 import { type DeliveryBatch, type MeasureEntry, PendingDeliveries } from './pending-deliveries.js';
@@ -43,6 +44,7 @@ export class FetchMember implements SessionMember {
   wakeAtMs: Millis = Number.POSITIVE_INFINITY;
   readonly #host: MemberHost;
   readonly #callers: Caller[] = [];
+  #gaps: ConsumerGap[] = [];
   readonly #remembered: RememberedCalls;
   #usedAtMs: Millis;
 
@@ -86,15 +88,38 @@ export class FetchMember implements SessionMember {
   roundDone(idle: boolean, now: Millis): void {
     this.#host.prune(this.pending);
     for (let [first] = this.#callers; first !== undefined && this.pending.size > 0; [first] = this.#callers) {
-      this.#answer(first, this.pending.take(first.limit, ANSWER_BYTES, first.measure));
+      this.#answer(first, this.#withGaps(this.pending.take(first.limit, ANSWER_BYTES, first.measure)));
     }
     if (!idle) return;
+    const [next] = this.#callers;
+    // What is gone is news, too.
+    if (next !== undefined && this.#gaps.length > 0) this.#answer(next, this.#withGaps(NOTHING));
     for (const caller of [...this.#callers]) if (caller.deadlineMs <= now) this.#answer(caller, NOTHING);
   }
 
   /** See SessionMember.nextWakeAtMs. */
   nextWakeAtMs(): Millis | undefined {
     return this.#callers.length === 0 ? undefined : Math.min(...this.#callers.map((caller) => caller.deadlineMs));
+  }
+
+  /** See SessionMember.tellGap. */
+  tellGap(gap: ConsumerGap): boolean {
+    if (this.#callers.length === 0) return false;
+    this.#gaps.push(gap);
+    return true;
+  }
+
+  /** Leaves to others what nobody waits for here. */
+  #returnGaps(): void {
+    if (this.#gaps.length > 0) this.#host.gapsReturned(this.#gaps.splice(0));
+  }
+
+  #withGaps(batch: DeliveryBatch): DeliveryBatch {
+    const gaps = this.#gaps;
+    if (gaps.length === 0) return batch;
+    this.#gaps = [];
+    for (const gap of gaps) this.#host.gapTaken(gap);
+    return { ...batch, gaps };
   }
 
   /** See SessionMember.end. */
@@ -104,6 +129,7 @@ export class FetchMember implements SessionMember {
       else caller.reject(error);
     }
     this.pending.clear();
+    this.#returnGaps();
   }
 
   /** Tells callers whose time is over that nothing can be read at present. */
@@ -140,6 +166,7 @@ export class FetchMember implements SessionMember {
     const index = this.#callers.indexOf(caller);
     if (index === -1) return;
     this.#callers.splice(index, 1);
+    if (this.#callers.length === 0) this.#returnGaps();
     this.#usedAtMs = this.#host.clock.monotonicMs();
     if (index !== 0) return;
     this.#giveCredit();
@@ -171,5 +198,6 @@ export function stillLeased(
   return {
     entries: kept.flatMap(({ entry }) => entry ?? []),
     deliveries: kept.map(({ delivery }) => delivery),
+    ...(batch.gaps !== undefined && { gaps: batch.gaps }),
   };
 }

@@ -3,6 +3,7 @@
 import type { Leave, MemberCredit } from '../../domain/consumers/delivery-types.js';
 import type { ConsumerPause } from '../../domain/consumers/managed/consumer-pause.js';
 import type { Clock } from '../../lib/clock.js';
+import type { ConsumerGap } from '../../storage/ports/unread-storage.js';
 import type { Millis } from '../../units.js';
 import type { PendingDeliveries } from './pending-deliveries.js';
 
@@ -23,6 +24,8 @@ export interface SessionMember {
   roundDone(idle: boolean, now: Millis): void;
   /** Returns when the member wants to be called again; undefined: never. */
   nextWakeAtMs(): Millis | undefined;
+  /** Tells it of a gap; false: nobody is there to take it. */
+  tellGap(gap: ConsumerGap): boolean;
   /** Ends it, with an error or in order. */
   end(error: Error | undefined): void;
 }
@@ -36,6 +39,10 @@ export interface MemberHost {
   inFlight(member: string): { readonly events: number; readonly bytes: number };
   /** Drops from the pending deliveries what is no longer leased. */
   prune(pending: PendingDeliveries): void;
+  /** Takes note that somebody has a gap. */
+  gapTaken(gap: ConsumerGap): void;
+  /** Takes back gaps that a member leaves to others. */
+  gapsReturned(gaps: readonly ConsumerGap[]): void;
   /** Ends a member whose stream is over. */
   left(member: SessionMember, how: Leave): void;
   readonly head: number;

@@ -8,8 +8,10 @@ import type { ConsumerPause } from '../../domain/consumers/managed/consumer-paus
 import { fieldInvalid, MadeleineError } from '../../domain/errors.js';
 import type { LogEntry } from '../../domain/events/event.js';
 import type { Clock, WallTime } from '../../lib/clock.js';
+import type { ConsumerGap } from '../../storage/ports/unread-storage.js';
 import type { Millis, Position } from '../../units.js';
 import { FetchMember, type FetchOptions, stillLeased } from './consumer-fetch.js';
+import type { ConsumerGaps } from './consumer-gaps.js';
 import type { ConsumerLife } from './consumer-life.js';
 import type { MemberHost, SessionMember } from './consumer-member.js';
 import { Subscription } from './consumer-subscription.js';
@@ -22,6 +24,7 @@ const FETCH_IDLE_MS = 30_000;
 export interface ConsumerMembersOptions {
   readonly window: DeliveryWindow;
   readonly life: ConsumerLife;
+  readonly gaps: Pick<ConsumerGaps, 'taken' | 'returned'>;
   readonly clock: Clock;
   readonly wallTime: WallTime;
   /** The newest visible position. */
@@ -141,11 +144,22 @@ export class ConsumerMembers implements MemberHost {
     this.#options.onWanted();
   }
 
-  tellGap(first: Position, last: Position): void {
-    for (const subscription of this.#subscriptions()) {
-      subscription.tellGap(first, last);
-      this.#touch(subscription);
-    }
+  /** Tells one member of a gap, rather one that waits; false: nobody is there to be told. */
+  tellGap(gap: ConsumerGap): boolean {
+    const members = [...this.#members.values()].sort((a, b) => Number(b.isHungry) - Number(a.isHungry));
+    const told = members.find((member) => member.tellGap(gap));
+    if (told !== undefined) this.#touch(told);
+    return told !== undefined;
+  }
+
+  /** See MemberHost. */
+  gapTaken(gap: ConsumerGap): void {
+    this.#options.gaps.taken(gap);
+  }
+
+  /** See MemberHost. */
+  gapsReturned(gaps: readonly ConsumerGap[]): void {
+    this.#options.gaps.returned(gaps);
   }
 
   tellCaughtUp(position: Position): void {

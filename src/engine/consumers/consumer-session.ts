@@ -10,6 +10,7 @@ import type { Clock, WallTime } from '../../lib/clock.js';
 import type { ConsumerRecord, ConsumerStore, LeaseBlock } from '../../storage/ports/consumer-storage.js';
 import type { ParkedStore } from '../../storage/ports/parked-storage.js';
 import type { PlaceStore } from '../../storage/ports/place-storage.js';
+import type { UnreadStore } from '../../storage/ports/unread-storage.js';
 import type { Logger } from '../../telemetry.js';
 import type { Millis } from '../../units.js';
 import type { Management } from '../group/management.js';
@@ -18,6 +19,7 @@ import type { LogSource } from '../log/log-source.js';
 import { ConsumerAnswers, type ConsumerAnswersOptions } from './consumer-answers.js';
 import { ConsumerChanges, type ConsumerChangesOptions, windowSettings } from './consumer-changes.js';
 import { ConsumerDispatcher, type DispatchHost } from './consumer-dispatcher.js';
+import { ConsumerGaps } from './consumer-gaps.js';
 import { ConsumerLife } from './consumer-life.js';
 import { ConsumerMembers } from './consumer-members.js';
 import { ConsumerParked, type ConsumerParkedOptions } from './consumer-parked.js';
@@ -38,10 +40,13 @@ export interface ConsumerSessionOptions {
   readonly ownership: Ownership;
   readonly leases: LeaseBlock;
   readonly failures: readonly FailureRecord[];
+  /** Whether there is something that was deleted unread and that nobody was told of. */
+  readonly hasGaps: boolean;
   readonly source: LogSource;
   readonly places: EventPositionsLookUp;
   readonly held: HeldPages;
   readonly store: Pick<ConsumerStore, 'reserveLeases' | 'delete'>;
+  readonly unread: Pick<UnreadStore, 'takeGaps' | 'toldGaps'>;
   readonly parked: Pick<ParkedStore, 'has'>;
   readonly management: Pick<Management, 'change'>;
   readonly placeStore: Pick<PlaceStore, 'findSnapshot' | 'countSnapshots'>;
@@ -69,6 +74,7 @@ export class ConsumerSession implements DispatchHost, WatchedConsumer {
   readonly key: ConsumerKey;
   readonly hold: ConsumerHold;
   readonly members: ConsumerMembers;
+  readonly gaps: ConsumerGaps;
   readonly answers: ConsumerAnswers;
   readonly changes: ConsumerChanges;
   readonly progress: ConsumerProgress;
@@ -87,7 +93,7 @@ export class ConsumerSession implements DispatchHost, WatchedConsumer {
   constructor(options: ConsumerSessionOptions) {
     const { record, ownership, clock, wallTime, logger, store, parked, source, places, held, flusher, address } =
       options;
-    const { management, placeStore, onEmpty, onLost } = options;
+    const { management, placeStore, unread, hasGaps, onEmpty, onLost } = options;
     const { settings, createdAt } = record;
     const key = { context: record.context, name: record.name };
     const life = new ConsumerLife(clock);
@@ -99,13 +105,15 @@ export class ConsumerSession implements DispatchHost, WatchedConsumer {
     this.#alarm = new Alarm({ clock, onRing: () => this.#wake() });
     const hold = this.#newHold();
     this.hold = hold;
+    const gaps = new ConsumerGaps({ hold, store: unread, expiredUnread: record.expiredUnread, isDue: hasGaps });
+    this.gaps = gaps;
     const members = this.#newMembers();
     this.members = members;
     const progress = new ConsumerProgress({ record, hold, window, flusher, clock });
     this.progress = progress;
     this.#leases = new DeliveryLeaseReserve({ leases: window.leases, hold, store });
     const leases = this.#leases;
-    const dispatching = { key, settings, window, members, progress, leases, source, held, clock, host: this };
+    const dispatching = { key, settings, window, members, gaps, progress, leases, source, held, clock, host: this };
     const dispatcher = new ConsumerDispatcher(dispatching);
     this.#dispatcher = dispatcher;
     const onDeleted = (error: Error) => this.end(error);
@@ -118,6 +126,7 @@ export class ConsumerSession implements DispatchHost, WatchedConsumer {
       life,
       hold,
       members,
+      gaps,
       progress,
       dispatcher,
       source,
@@ -164,7 +173,20 @@ export class ConsumerSession implements DispatchHost, WatchedConsumer {
   tick(): void {
     this.#dispatcher.passQuiet();
     this.progress.flushSoon().catch((error: unknown) => this.failed(error));
+    this.gaps.settle().catch((error: unknown) => this.failed(error));
     if (this.members.nextWakeAtMs() <= this.#options.clock.monotonicMs()) this.#wake();
+  }
+
+  /** Has it look for what was deleted unread, as there is something. */
+  lookForGaps(): void {
+    this.gaps.noteDue();
+    this.members.wake();
+  }
+
+  /** Stores everything that is not stored yet. */
+  async store(): Promise<void> {
+    await this.progress.flush();
+    await this.gaps.settle();
   }
 
   /** Ends every member with the error. The hold is not touched; what is unwritten stays unwritten. */
@@ -286,6 +308,7 @@ export class ConsumerSession implements DispatchHost, WatchedConsumer {
     return new ConsumerMembers({
       window: this.#window,
       life: this.#life,
+      gaps: this.gaps,
       clock: this.#options.clock,
       wallTime: this.#options.wallTime,
       head: () => this.report.head,

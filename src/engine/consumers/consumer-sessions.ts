@@ -12,6 +12,7 @@ import type { ConsumerStore, Hold } from '../../storage/ports/consumer-storage.j
 import type { Instance } from '../../storage/ports/log-storage.js';
 import type { ParkedStore } from '../../storage/ports/parked-storage.js';
 import { MAX_FORGOTTEN, type PlaceStore } from '../../storage/ports/place-storage.js';
+import type { UnreadStore } from '../../storage/ports/unread-storage.js';
 import type { Logger, Metrics } from '../../telemetry.js';
 import type { Millis } from '../../units.js';
 import type { Management } from '../group/management.js';
@@ -29,11 +30,14 @@ import { ConsumerWatch } from './state/consumer-watch.js';
 const IDLE_MS = 30_000;
 const TICK_MS = 1_000;
 const SWEEP_MS = 60_000;
+/** How often it is looked for what was deleted unread of consumers that wait at the head. */
+const GAPS_MS = 5_000;
 
 export interface ConsumerSessionsOptions {
   readonly store: ConsumerStore;
   readonly parked: ParkedStore;
   readonly placeStore: PlaceStore;
+  readonly unread: UnreadStore;
   readonly management: Pick<Management, 'change'>;
   readonly source: LogSource;
   readonly places: EventPositionsLookUp;
@@ -61,6 +65,7 @@ export class ConsumerSessions {
   #draining = false;
   #tickTimer: Timer | undefined;
   #sweepTimer: Timer | undefined;
+  #gapsTimer: Timer | undefined;
 
   constructor(options: ConsumerSessionsOptions) {
     this.#options = options;
@@ -80,6 +85,7 @@ export class ConsumerSessions {
     const { clock } = this.#options;
     this.#tickTimer = clock.every(TICK_MS, () => this.#tick());
     this.#sweepTimer = clock.every(SWEEP_MS, () => void this.#sweep());
+    this.#gapsTimer = clock.every(GAPS_MS, () => void this.#lookForGaps());
   }
 
   /** See Consumers.drain. */
@@ -95,9 +101,10 @@ export class ConsumerSessions {
     this.#draining = true;
     this.#tickTimer?.stop();
     this.#sweepTimer?.stop();
+    this.#gapsTimer?.stop();
     await Promise.allSettled(this.#busy.values());
     const sessions = [...this.#sessions.values()];
-    const settled = await Promise.allSettled(sessions.map((session) => session.progress.flush()));
+    const settled = await Promise.allSettled(sessions.map((session) => session.store()));
     const failed = settled.find((result) => result.status === 'rejected');
     if (failed !== undefined) this.#options.logger.warn({ err: failed.reason }, 'not every offset was written');
     for (const session of sessions) this.#end(session);
@@ -148,6 +155,7 @@ export class ConsumerSessions {
     const session = new ConsumerSession({
       ...this.#options,
       ...{ record: acquired.record, leases: acquired.leases, failures: acquired.failures, ownership },
+      hasGaps: acquired.hasGaps,
       flusher: this.#flusher,
       held: this.#held,
       wallTime: this.#wallTime,
@@ -213,7 +221,7 @@ export class ConsumerSessions {
   async #releaseIdle(session: ConsumerSession, idleSinceMs: Millis): Promise<void> {
     if (session.changes.settings.ephemeral) return this.#deleteEphemeral(session);
     try {
-      await session.progress.flush();
+      await session.store();
     } catch {
       // The place stays to be written; the next tick tries again.
       return;
@@ -221,6 +229,17 @@ export class ConsumerSessions {
     if (session.ended !== undefined || session.idleSinceMs !== idleSinceMs || this.#draining) return;
     this.#end(session);
     await this.#whileBusy(nameOf(session.key), () => this.#ownership.release([session.key]));
+  }
+
+  async #lookForGaps(): Promise<void> {
+    if (this.#sessions.size === 0) return;
+    try {
+      const ids = new Set(await this.#options.unread.withGaps(this.#options.instance.id));
+      if (ids.size === 0) return;
+      for (const session of this.#sessions.values()) if (ids.has(session.hold.guard.id)) session.lookForGaps();
+    } catch (error) {
+      this.#options.logger.debug({ err: error }, 'not looked for events that were deleted unread, tried again later');
+    }
   }
 
   async #sweep(): Promise<void> {

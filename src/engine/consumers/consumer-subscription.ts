@@ -2,14 +2,16 @@
 // holds no more than its credit.
 
 import type { ConsumerPause } from '../../domain/consumers/managed/consumer-pause.js';
+import type { UnreadSpan } from '../../domain/consumers/unread/unread-spans.js';
 import { bug } from '../../domain/errors.js';
+import type { ConsumerGap } from '../../storage/ports/unread-storage.js';
 import type { Millis, Position } from '../../units.js';
 import type { MemberHost, SessionMember } from './consumer-member.js';
 import { type DeliveryBatch, type MeasureEntry, PendingDeliveries } from './pending-deliveries.js';
 
 export type SubscribeFrame =
   | ({ readonly kind: 'deliveries' } & DeliveryBatch)
-  | { readonly kind: 'gap'; readonly first: Position; readonly last: Position }
+  | ({ readonly kind: 'gap' } & UnreadSpan)
   | {
       readonly kind: 'heartbeat';
       readonly head: Position;
@@ -23,8 +25,6 @@ export type SubscribeFrame =
 export const FRAME_EVENTS = 256;
 /** Silence after which a heartbeat is sent. */
 const SILENCE_MS = 10_000;
-/** Gaps that are told one by one; more become one. */
-const MAX_GAPS = 16;
 
 export interface SubscriptionOptions {
   readonly name: string;
@@ -66,7 +66,8 @@ export class Subscription implements SessionMember {
   readonly #host: MemberHost;
   readonly #measure: MeasureEntry;
   #waiting: Waiting | undefined;
-  #gaps: { first: Position; last: Position }[] = [];
+  /** Made for the first one: most subscribers are told of none. */
+  #gaps: ConsumerGap[] | undefined;
   #caughtUp: Position | undefined;
   /** Whether a heartbeat is due before there was silence. */
   #signDue = false;
@@ -129,13 +130,29 @@ export class Subscription implements SessionMember {
   end(error: Error | undefined): void {
     this.#ended ??= { error };
     this.pending.clear();
+    this.#returnGaps();
     this.#answerEnd();
   }
 
-  tellGap(first: Position, last: Position): void {
-    const newest = this.#gaps.at(-1);
-    if (newest !== undefined && this.#gaps.length >= MAX_GAPS) newest.last = last;
-    else this.#gaps.push({ first, last });
+  /** See SessionMember.tellGap. */
+  tellGap(gap: ConsumerGap): boolean {
+    if (this.#ended !== undefined || this.#leaving !== undefined) return false;
+    this.#gaps = [...(this.#gaps ?? []), gap];
+    return true;
+  }
+
+  #takeGap(): SubscribeFrame | undefined {
+    const gap = this.#gaps?.shift();
+    if (gap === undefined) return undefined;
+    this.#host.gapTaken(gap);
+    const { first, last, events } = gap;
+    return { kind: 'gap', first, last, events };
+  }
+
+  #returnGaps(): void {
+    const gaps = this.#gaps ?? [];
+    this.#gaps = undefined;
+    this.#host.gapsReturned(gaps);
   }
 
   tellCaughtUp(position: Position): void {
@@ -195,8 +212,8 @@ export class Subscription implements SessionMember {
 
   #takeFrame(room: RoomForFrame): SubscribeFrame | undefined {
     if (this.#leaving !== undefined) return this.#leave(this.#leaving);
-    const gap = this.#gaps.shift();
-    if (gap !== undefined) return { kind: 'gap', ...gap };
+    const gap = this.#takeGap();
+    if (gap !== undefined) return gap;
     this.#host.prune(this.pending);
     if (this.pending.size > 0) {
       return { kind: 'deliveries', ...this.pending.take(FRAME_EVENTS, room.reserve(), this.#measure) };
@@ -210,6 +227,7 @@ export class Subscription implements SessionMember {
   #leave({ position, error }: { readonly position: Position; readonly error: Error }): SubscribeFrame {
     this.#ended = { error };
     this.pending.clear();
+    this.#returnGaps();
     this.#host.left(this, { lost: false, sentAway: true });
     return { kind: 'going_away', position };
   }

@@ -10,6 +10,7 @@ import type { Micros, Millis, Position } from '../../units.js';
 import type { LogSource } from '../log/log-source.js';
 import type { ConsumerChanges } from './consumer-changes.js';
 import type { ConsumerDispatcher } from './consumer-dispatcher.js';
+import type { ConsumerGaps } from './consumer-gaps.js';
 import type { ConsumerLife } from './consumer-life.js';
 import type { ConsumerMembers } from './consumer-members.js';
 import type { ConsumerProgress } from './consumer-progress.js';
@@ -33,6 +34,8 @@ export interface ConsumerView extends ConsumerKey {
   readonly head: Position;
   readonly inFlight: number;
   readonly parked: number;
+  /** Its events that were deleted before it had passed them. */
+  readonly expiredUnread: number;
   /** The oldest delivered position that is not done; 0: none. */
   readonly oldestUnacknowledged: Position;
   readonly members: readonly MemberView[];
@@ -79,6 +82,7 @@ export function storedView(record: ConsumerRecord, { head, nowMs, instance, park
     head: Math.max(head, record.offset),
     inFlight: 0,
     parked,
+    expiredUnread: record.expiredUnread,
     oldestUnacknowledged: 0,
     members: [],
     movedAt: record.movedAt,
@@ -123,6 +127,7 @@ export interface ConsumerReportOptions {
   readonly hold: Pick<ConsumerHold, 'trusted'>;
   readonly window: DeliveryWindow;
   readonly members: ConsumerMembers;
+  readonly gaps: Pick<ConsumerGaps, 'expiredUnread'>;
   readonly progress: ConsumerProgress;
   readonly dispatcher: ConsumerDispatcher;
   readonly source: LogSource;
@@ -176,6 +181,10 @@ export class ConsumerReport {
     return this.head - this.offset;
   }
 
+  get expiredUnread(): number {
+    return this.#options.gaps.expiredUnread;
+  }
+
   get isPaused(): boolean {
     return this.#changes.pause !== undefined;
   }
@@ -196,6 +205,7 @@ export class ConsumerReport {
       head: this.head,
       inFlight,
       parked,
+      expiredUnread: this.expiredUnread,
       oldestUnacknowledged,
       members: members.views(),
       movedAt: progress.movedAt,

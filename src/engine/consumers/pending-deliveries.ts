@@ -2,6 +2,7 @@
 // in flight for the delivery window.
 
 import type { Delivery } from '../../domain/consumers/delivery-types.js';
+import type { UnreadSpan } from '../../domain/consumers/unread/unread-spans.js';
 import { entryBytes } from '../../domain/events/entry-size.js';
 import type { LogEntry } from '../../domain/events/event.js';
 
@@ -9,6 +10,8 @@ import type { LogEntry } from '../../domain/events/event.js';
 export interface DeliveryBatch {
   readonly entries: readonly LogEntry[];
   readonly deliveries: readonly Delivery[];
+  /** What was deleted before these. */
+  readonly gaps?: readonly UnreadSpan[];
 }
 
 /** Places of what was taken that are kept. */

@@ -13,7 +13,7 @@ import type { DurableReads, EventLog, Page } from '../../storage/ports/log-stora
 import type { WaitStore } from '../../storage/ports/wait-storage.js';
 import type { EventId, Position } from '../../units.js';
 import type { EventLookUp } from './event-look-up.js';
-import { type LogSource, selectionOf } from './log-source.js';
+import { type LogSource, type Selection, selectionOf } from './log-source.js';
 import type { LogTail } from './log-tail.js';
 
 /** Pages looked at for one PeekEvent before it answers with how far it came. */
@@ -43,6 +43,14 @@ interface Found {
   readonly last: Position;
   /** Whether it rests on a wait, or on a push that left no entry: rows without a position that could tell whether they are durable. */
   readonly isUnsure: boolean;
+}
+
+/** The next event after a position, how far was looked for it, and what was deleted after the position. */
+export interface Next {
+  readonly entry: LogEntry | undefined;
+  readonly scannedTo: Position;
+  readonly caughtUp: boolean;
+  readonly gap: { readonly first: Position; readonly last: Position } | undefined;
 }
 
 export interface ListOptions {
@@ -113,13 +121,10 @@ export class EventQueries implements EventLookUp {
   }
 
   /** The first matching event after a position; without one, how far was looked, and whether that is everywhere. */
-  async next(
-    criteria: EventCriteria,
-    after: Position,
-    caller = '',
-  ): Promise<{ entry: LogEntry | undefined; scannedTo: Position; caughtUp: boolean }> {
+  async next(criteria: EventCriteria, after: Position, caller = ''): Promise<Next> {
     const selection = selectionOf(criteria);
     let scannedTo = after;
+    let gap: Next['gap'];
     for (let page = 0; page < PEEK_PAGES && scannedTo < this.#options.source.visible; page += 1) {
       const batch = await this.#options.source.read(selection, {
         after: scannedTo,
@@ -128,10 +133,16 @@ export class EventQueries implements EventLookUp {
         caller,
       });
       scannedTo = batch.scannedTo;
+      if (batch.isStored) gap = await this.#gapAfter(selection, after);
       const [entry] = batch.entries;
-      if (entry !== undefined) return { entry, scannedTo: entry.position, caughtUp: false };
+      if (entry !== undefined) return { entry, scannedTo: entry.position, caughtUp: false, gap };
     }
-    return { entry: undefined, scannedTo, caughtUp: scannedTo >= this.#options.source.visible };
+    return { entry: undefined, scannedTo, caughtUp: scannedTo >= this.#options.source.visible, gap };
+  }
+
+  async #gapAfter(selection: Selection, after: Position): Promise<Next['gap']> {
+    const last = await this.#options.source.deletedTo(selection, after);
+    return last > after ? { first: after + 1, last } : undefined;
   }
 
   async #find(id: number): Promise<Found> {

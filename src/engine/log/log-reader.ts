@@ -8,6 +8,7 @@ import type { FairGate } from '../../lib/fair-gate.js';
 import { LoopSlices } from '../../lib/loop-slices.js';
 import type { Paced } from '../../lib/paced.js';
 import type { EventLog, PositionPage } from '../../storage/ports/log-storage.js';
+import type { DeletedEvents } from '../../storage/ports/unread-storage.js';
 import type { Micros, Position } from '../../units.js';
 import type { LogSource, ReadBatch, Selection, Wake } from './log-source.js';
 import type { LogTail } from './log-tail.js';
@@ -17,6 +18,7 @@ const MEMORY_SCAN = 4_096;
 
 export interface LogReaderOptions {
   readonly log: EventLog;
+  readonly deleted: DeletedEvents;
   readonly tail: LogTail;
   /** Pages of the database that are read at a time: their readers take turns. */
   readonly pages: FairGate;
@@ -36,16 +38,18 @@ interface ReadOptions {
 export class LogReader implements LogSource {
   readonly clock: Clock;
   readonly #log: EventLog;
+  readonly #deleted: DeletedEvents;
   readonly #tail: LogTail;
   readonly #pages: FairGate;
   readonly #slices: LoopSlices;
-  /** The oldest stored position, as last seen: once retention deletes, that only raises it. */
+  /** The oldest stored position, as last seen: deletions only raise it. */
   #oldest: Position | undefined;
 
-  constructor({ log, tail, pages, clock, slices = new LoopSlices(clock) }: LogReaderOptions) {
+  constructor({ log, deleted, tail, pages, clock, slices = new LoopSlices(clock) }: LogReaderOptions) {
     this.#slices = slices;
     this.clock = clock;
     this.#log = log;
+    this.#deleted = deleted;
     this.#tail = tail;
     this.#pages = pages;
   }
@@ -143,6 +147,11 @@ export class LogReader implements LogSource {
     return this.#tail.onBeyond(position, wake, selection);
   }
 
+  /** See LogSource.deletedTo. */
+  deletedTo({ criteria }: Selection, after: Position): Promise<Position> {
+    return this.#deleted.deletedTo(criteria, after);
+  }
+
   /** See LogSource.positionAt. */
   async positionAt(time: Micros): Promise<Position> {
     return Math.min(await this.#log.positionAt(time), this.visible);
@@ -155,20 +164,15 @@ export class LogReader implements LogSource {
 
   async #readStored(selection: Selection, { after, limit, maxBytes, caller }: ReadOptions): Promise<ReadBatch> {
     const upTo = this.visible;
-    const gap = await this.#gapAfter(after);
-    const from = gap === undefined ? after : gap.last;
+    const from = await this.#storedAfter(after);
     const page = await this.#log.readPage(selection.criteria, { after: from, upTo, limit, maxBytes, caller });
-    return gap === undefined ? page : { ...page, gap };
+    return { ...page, isStored: true };
   }
 
-  /**
-   * What is not stored any more right after the position, once retention deletes. Asked once per reader that starts below the oldest
-   * known entry.
-   */
-  async #gapAfter(after: Position): Promise<ReadBatch['gap']> {
+  /** Passes what is not stored any more at the log's beginning. Asked once per reader that starts below the oldest known entry. */
+  async #storedAfter(after: Position): Promise<Position> {
     if (this.#oldest === undefined || after + 1 < this.#oldest) this.#oldest = await this.#log.oldestPosition();
-    const oldest = this.#oldest;
-    return after + 1 < oldest ? { first: after + 1, last: oldest - 1 } : undefined;
+    return Math.max(after, Math.min(this.#oldest - 1, this.visible));
   }
 }
 

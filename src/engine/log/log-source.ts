@@ -24,8 +24,8 @@ export interface ReadBatch {
   readonly entries: readonly LogEntry[];
   /** Everything up to this position was looked at: pass it as the next `after`. */
   readonly scannedTo: Position;
-  /** Positions after `after` that are not stored any more, once retention deletes; `scannedTo` lies at or beyond its end. */
-  readonly gap?: { readonly first: Position; readonly last: Position };
+  /** Whether the database was read for it, which may have deleted what lay in there. */
+  readonly isStored?: true;
 }
 
 /**
@@ -83,6 +83,8 @@ export interface LogSource {
    * selection only for what it may select: as long as it is not called back, nothing up to `visible` is selected.
    */
   onBeyond(position: Position, wake: Wake, selection?: Selection): () => void;
+  /** See DeletedEvents. */
+  deletedTo(selection: Selection, after: Position): Promise<Position>;
   /** The greatest visible position created at or before the time; 0 if none. */
   positionAt(time: Micros): Promise<Position>;
   /** The oldest position that is stored, or 0. */

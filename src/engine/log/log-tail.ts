@@ -60,6 +60,8 @@ export class LogTail implements EntryKeeper {
   /** Own groups that were published before an earlier one, by their first position. */
   readonly #ahead = new Map<Position, readonly LogEntry[]>();
   readonly #waiters = new LogWaiters();
+  /** The position up to which memory was read anew for deletions. */
+  #deletedTo: Position = 0;
   #timer: Timer | undefined;
   #polling: Promise<void> | undefined;
   #reaching: Promise<void> | undefined;
@@ -84,6 +86,7 @@ export class LogTail implements EntryKeeper {
   /** Reads the head, makes it durable, and begins to poll. */
   async start(): Promise<void> {
     const head = await this.#readHead(() => true);
+    this.#deletedTo = head.deletedTo;
     this.#epoch = head.epoch;
     this.#memoryStart = head.position;
     this.#setVisible(head.position);
@@ -218,6 +221,20 @@ export class LogTail implements EntryKeeper {
     }
   }
 
+  /** Keeps nothing that may be deleted: what lies up to a later deletion than the former ones is read anew from storage. */
+  #forgetDeleted(to: Position): void {
+    if (to <= this.#deletedTo) return;
+    this.#deletedTo = to;
+    if (to <= this.#memoryStart) return;
+    const end = this.#indexAfter(to);
+    for (; this.#start < end; this.#start += 1) {
+      this.#forget(this.#entries[this.#start] as LogEntry);
+      this.#entries[this.#start] = undefined;
+    }
+    this.#memoryStart = Math.min(to, this.#visible);
+    this.#options.metrics.tailBytes.set(this.#bytes);
+  }
+
   /** Lets go of an entry; who reads it still has it encoded for himself. */
   #forget(entry: LogEntry): void {
     this.#bytes -= entryMemory(entry);
@@ -260,6 +277,7 @@ export class LogTail implements EntryKeeper {
         return news || !this.#up || this.#isHeartbeatDue();
       });
       this.#setUp(true);
+      this.#forgetDeleted(head.deletedTo);
       if (news) await this.reach(head.position);
     } catch (error) {
       this.#setUp(false, error);

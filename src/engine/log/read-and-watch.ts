@@ -90,6 +90,8 @@ class EventReader {
   readonly #options: Pick<ReadOptions, 'recipient' | 'paced'>;
   #position: Position;
   #toldPosition: Position;
+  /** The position up to which the reader was told of deletions. */
+  #gapTold: Position;
   #live = false;
 
   constructor(source: LogSource, selection: Selection, options: ReadOptions) {
@@ -100,6 +102,7 @@ class EventReader {
     this.#options = options;
     this.#position = options.after;
     this.#toldPosition = options.after;
+    this.#gapTold = options.after;
   }
 
   get position(): Position {
@@ -125,9 +128,9 @@ class EventReader {
   async next(): Promise<ReadFrame[]> {
     if (this.#position >= this.#upTo) return this.#caughtUp();
     const options = { after: this.#position, upTo: this.#upTo, limit: this.#batchSize };
-    const { entries, scannedTo, gap } = await readFor(this.#options, this.#source, this.#selection, options);
+    const { entries, scannedTo, isStored } = await readFor(this.#options, this.#source, this.#selection, options);
+    const frames: ReadFrame[] = isStored === true ? await this.#gap() : [];
     this.#position = scannedTo;
-    const frames: ReadFrame[] = gap === undefined ? [] : [{ kind: 'gap', ...gap }];
     if (entries.length > 0) {
       frames.push({ kind: 'events', entries });
       this.#toldPosition = scannedTo;
@@ -135,6 +138,15 @@ class EventReader {
       frames.push(this.progress());
     }
     return [...frames, ...this.#caughtUp()];
+  }
+
+  /** What was deleted of what comes next, as far as it was not told before. */
+  async #gap(): Promise<ReadFrame[]> {
+    const after = Math.max(this.#position, this.#gapTold);
+    const last = Math.min(await this.#source.deletedTo(this.#selection, after), this.#upTo);
+    if (last <= after) return [];
+    this.#gapTold = last;
+    return [{ kind: 'gap', first: after + 1, last }];
   }
 
   #caughtUp(): ReadFrame[] {

@@ -62,6 +62,7 @@ import type { EventCount } from '../../engine/consumers/state/event-count.js';
 import type { NamedEvents } from '../../engine/log/event-look-up.js';
 import type { NamedPosition } from '../../engine/log/named-position.js';
 import type { Millis } from '../../units.js';
+import { gapToWire } from '../events/gap-wire.js';
 import { managementCall } from '../wire/management-call.js';
 import {
   durationMs,
@@ -387,6 +388,7 @@ export function consumerToWire(view: ConsumerView, pending?: EventCount, percent
     mendCommand: view.mendCommand,
     lagTime: view.lagMs === undefined ? undefined : toDuration(view.lagMs),
     pause: pauseToWire(view.pause),
+    expiredUnread: BigInt(view.expiredUnread),
     percentOfMatching,
   };
 }
@@ -454,7 +456,7 @@ function newsToWire(
       return { $case: 'opened', value: { consumer: consumerToWire(view), member, logEpoch: BigInt(logEpoch) } };
     }
     case 'gap':
-      return { $case: 'gap', value: { firstPosition: BigInt(frame.first), lastPosition: BigInt(frame.last) } };
+      return { $case: 'gap', value: gapToWire(frame) };
     case 'heartbeat': {
       const { head, offset } = frame;
       const place = { head: BigInt(head), offset: BigInt(offset), lag: BigInt(head - offset) };

@@ -1,6 +1,7 @@
 // Encodes the responses that carry deliveries: the events' own bytes are spliced in, encoded once for every consumer. The field
 // numbers are those of proto/madeleine/v1/consumer_service.proto; a test decodes the results with the generated code.
 
+import { Gap } from '../../../generated/madeleine/v1/event_service.js';
 import type { Delivery } from '../../domain/consumers/delivery-types.js';
 import { entryBytes, namesLength } from '../../domain/events/entry-size.js';
 import type { LogEntry } from '../../domain/events/event.js';
@@ -8,6 +9,7 @@ import type { DeliveryBatch } from '../../engine/consumers/pending-deliveries.js
 import { type Clock, WallTime } from '../../lib/clock.js';
 import type { Position } from '../../units.js';
 import { timeField, type WireEventEncoder } from '../events/event-encoder.js';
+import { gapToWire } from '../events/gap-wire.js';
 import type { PayloadForm } from '../wire/payload-form.js';
 import { WireWriter } from '../wire/wire-writer.js';
 
@@ -48,6 +50,7 @@ export class DeliveryFrames {
     form: PayloadForm,
   ): Uint8Array {
     this.#writer.reset();
+    for (const gap of batch.gaps?.toReversed() ?? []) this.#writer.messageField(5, Gap.encode(gapToWire(gap)).finish());
     if (filter !== undefined) this.#writer.messageField(4, filter);
     this.#writer.numberField(3, head);
     this.#writer.numberField(2, offset);

@@ -1,10 +1,10 @@
 // Encodes the responses that carry events: the events' own bytes are spliced in, encoded once for everyone.
 
-import { EventError } from '../../../generated/madeleine/v1/event_service.js';
+import { EventError, Gap } from '../../../generated/madeleine/v1/event_service.js';
 import type { MadeleineError } from '../../domain/errors.js';
 import type { LogEntry } from '../../domain/events/event.js';
 import type { PushEffect, PushedEvent } from '../../engine/group/pushes.js';
-import type { Position } from '../../units.js';
+import type { Next } from '../../engine/log/event-queries.js';
 import { messageEnd } from '../wire/pages.js';
 import type { PayloadForm } from '../wire/payload-form.js';
 import { shortError } from '../wire/short-error.js';
@@ -13,6 +13,7 @@ import { WireWriter } from '../wire/wire-writer.js';
 import type { WireEventEncoder } from './event-encoder.js';
 import { timeField } from './event-encoder.js';
 import { type FittedEntry, fitting } from './fitting.js';
+import { gapToWire } from './gap-wire.js';
 import type { PassedBeside } from './passed-beside.js';
 
 /** The wire's number of each outcome. */
@@ -112,13 +113,10 @@ export class EventFrames {
   }
 
   /** Encodes a PeekEventResponse. `caughtUp`: there is no such event up to the head. */
-  peeked(
-    entry: LogEntry | undefined,
-    { position, caughtUp }: { readonly position: Position; readonly caughtUp: boolean },
-    form: PayloadForm,
-  ): Uint8Array {
+  peeked({ entry, scannedTo, caughtUp, gap }: Next, form: PayloadForm): Uint8Array {
     return this.#frame((w) => {
-      w.numberField(3, position);
+      if (gap !== undefined) w.messageField(4, Gap.encode(gapToWire(gap)).finish());
+      w.numberField(3, scannedTo);
       w.numberField(2, caughtUp ? 1 : 0);
       if (entry !== undefined) this.#eventField(w, entry, form);
     });

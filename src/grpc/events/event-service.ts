@@ -173,8 +173,7 @@ export class EventService {
     const topics = oneName('topic', request.topic);
     const criteria = { context, ...(topics.length === 0 ? {} : { topics }) };
     const after = await this.#afterPosition(request, signal);
-    const { entry, scannedTo, caughtUp } = await this.#options.queries.next(criteria, after, callerOf(peer));
-    return this.#options.frames.peeked(entry, { position: scannedTo, caughtUp }, form);
+    return this.#options.frames.peeked(await this.#options.queries.next(criteria, after, callerOf(peer)), form);
   }
 
   async *readEvents(request: ReadEventsRequest, { signal, peer }: CallContext): AsyncGenerator<OutgoingMessage> {

@@ -20,6 +20,7 @@ import {
   readContext,
   subjectList,
 } from '../wire/wire.js';
+import { gapToWire } from './gap-wire.js';
 
 /** The criteria of ListEvents; positions are not among them. */
 export function listCriteria(filter: EventFilter | undefined): EventCriteria {
@@ -114,7 +115,7 @@ export function readNewsFrame(frame: Exclude<ReadFrame, { kind: 'events' }>): Ui
 function readNews(frame: Exclude<ReadFrame, { kind: 'events' }>): NonNullable<ReadEventsResponse['frame']> {
   switch (frame.kind) {
     case 'gap':
-      return { $case: 'gap', value: { firstPosition: BigInt(frame.first), lastPosition: BigInt(frame.last) } };
+      return { $case: 'gap', value: gapToWire(frame) };
     case 'progress':
       return { $case: 'progress', value: { position: BigInt(frame.position), head: BigInt(frame.head) } };
     case 'caught_up':

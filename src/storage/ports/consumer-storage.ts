@@ -34,6 +34,8 @@ export interface ConsumerRecord extends ConsumerKey {
   readonly createdAt: Micros;
   /** Undefined: it is not paused. */
   readonly pause: ConsumerPause | undefined;
+  /** How many of its events were deleted before it had passed them. */
+  readonly expiredUnread: number;
   /** When the event right after the offset was created, as `find` and `list` look it up; undefined: there is none. */
   readonly nextAt: Micros | undefined;
   /** The instance that runs it now; undefined: none, or one whose lease ran out. */
@@ -66,6 +68,8 @@ export type Acquired =
       /** Leases that nobody else will ever give out. */
       readonly leases: LeaseBlock;
       readonly failures: readonly FailureRecord[];
+      /** Whether there is a gap that nobody was told of yet. */
+      readonly hasGaps: boolean;
     }
   | { readonly kind: 'owned'; readonly owner: Instance }
   | { readonly kind: 'unknown' };

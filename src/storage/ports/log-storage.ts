@@ -31,6 +31,8 @@ export interface LogHead {
   readonly epoch: number;
   /** Token of the group that committed last, see GroupRun. */
   readonly token: number;
+  /** Nothing after this position was ever deleted. */
+  readonly deletedTo: Position;
 }
 
 export interface ReadPageOptions {

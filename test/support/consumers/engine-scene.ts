@@ -111,7 +111,8 @@ export class EngineScene {
     const { clock, metrics } = this;
     const log = { oldestPosition: async () => 1 };
     this.#tail = newTail(log, { clock, maxBytes: 1_000_000_000 });
-    this.source = new LossySource({ log: log as never, tail: this.#tail, pages: new FairGate(4), clock });
+    const deleted = { deletedTo: async () => 0 };
+    this.source = new LossySource({ log: log as never, deleted, tail: this.#tail, pages: new FairGate(4), clock });
     const logger: Logger = {
       ...{ debug() {}, info() {}, error() {} },
       warn: (fields, message) => this.warnings.push({ fields: { ...fields }, message }),
@@ -128,6 +129,10 @@ export class EngineScene {
         },
       },
       placeStore: this.#placeStore(),
+      unread: {
+        takeGaps: async () => ({ gaps: [], expiredUnread: 0 }),
+        ...{ toldGaps: async () => {}, withGaps: async () => [] },
+      },
       parked: { list: async () => ({ records: [], next: undefined }), has: async () => false },
       places: { positionsOf: async () => ({ byEventId: [], byMessageId: [] }) },
       consumption: { percentOf: async () => undefined },
@@ -248,13 +253,20 @@ export class EngineScene {
     const record = (name: string, id: number): ConsumerRecord => ({
       ...{ id, context: 'default', name, settings: this.#settings, generation: 1, generationLease: 1 },
       ...{ generationOffset: 0, offset: 0, acked: new Uint8Array(), movedAt: undefined, createdAt: 1 },
-      ...{ nextAt: undefined, owner: undefined, pause: undefined },
+      ...{ nextAt: undefined, owner: undefined, pause: undefined, expiredUnread: 0 },
     });
     const acquire = async ({ name }: { readonly name: string }): Promise<Acquired> => {
       const id = this.#names.get(name) ?? this.#names.size + 1;
       this.#names.set(name, id);
       const leases = { next: 1, end: 1_000_000_000 };
-      return { kind: 'acquired', record: record(name, id), hold: { id, epoch: 1 }, leases, failures: [] };
+      return {
+        kind: 'acquired',
+        record: record(name, id),
+        hold: { id, epoch: 1 },
+        leases,
+        failures: [],
+        hasGaps: false,
+      };
     };
     const owned = () => [...this.#names].map(([name, id]) => ({ id, epoch: 1, context: 'default', name }));
     const store: Partial<ConsumerStore> = {

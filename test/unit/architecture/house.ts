@@ -44,7 +44,8 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'engine/cawins': `domain domain/cawins domain/events domain/waits engine/cawins/callback-sender engine/group
     engine/log lib storage/ports telemetry`,
   'engine/cawins/callback-sender': 'domain/events',
-  'engine/consumers': `domain domain/collections domain/consumers domain/consumers/managed domain/events domain/group domain/management
+  'engine/consumers': `domain domain/collections domain/consumers domain/consumers/managed domain/consumers/unread domain/events domain/group
+    domain/management
     engine/consumers/named engine/consumers/ownership engine/consumers/passed engine/consumers/state engine/group engine/log engine/statistics lib
     storage/ports telemetry`,
   'engine/consumers/named': 'domain domain/consumers storage/ports',

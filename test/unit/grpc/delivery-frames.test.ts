@@ -88,7 +88,27 @@ describe('delivery frames', () => {
       deliveries: [],
       offset: 0n,
       head: 0n,
+      filter: undefined,
+      gaps: [],
     });
+  });
+
+  it('of Fetch carry what was deleted, in its order, and no count where there is none', () => {
+    const gaps = [
+      { first: 3, last: 2 ** 40, events: 0 },
+      { first: 2 ** 41, last: 2 ** 41, events: 7 },
+    ];
+    const bytes = frames.fetched(
+      { entries: [entry(5)], deliveries: [delivery(5)], gaps },
+      { offset: 4, head: 9 },
+      'json',
+    );
+    const decoded = FetchResponse.decode(bytes);
+    expect(decoded.gaps).toEqual([
+      { firstPosition: 3n, lastPosition: 2n ** 40n, events: undefined },
+      { firstPosition: 2n ** 41n, lastPosition: 2n ** 41n, events: 7n },
+    ]);
+    expect(decoded.deliveries).toHaveLength(1);
   });
 
   it('tell a deadline again as they told it before, until the wall clock is set', () => {

@@ -46,6 +46,7 @@ export const CONSUMER_COLUMNS: readonly Column<Consumer>[] = [
   { title: 'MENDED BY', text: ({ mendCommand }) => mendCommand || '-' },
   ...LIST_COLUMNS.slice(3, -2),
   number('PARKED', ({ parked }) => parked),
+  number('EXPIRED UNREAD', ({ expiredUnread }) => expiredUnread),
   { title: 'OLDEST UNACKNOWLEDGED', text: ({ oldestUnacknowledged }) => String(oldestUnacknowledged || '-') },
   { title: 'MOVED AT', text: ({ movedAt }) => timestampText(movedAt) },
   { title: 'CREATED AT', text: ({ createdAt }) => timestampText(createdAt) },

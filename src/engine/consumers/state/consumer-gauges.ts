@@ -21,6 +21,7 @@ export interface MeasuredConsumer {
     readonly offset: Position;
     readonly lag: Position;
     readonly isPaused: boolean;
+    readonly expiredUnread: number;
     stats(): Pick<WindowStats, 'inFlight' | 'parked'>;
     countPending(effort: Effort): Promise<EventCount>;
   };
@@ -40,6 +41,7 @@ class Measured {
   /** Most consumers have none, and are not paused, and have no series that say so. */
   parked = 0;
   paused = false;
+  expiredUnread = 0;
   pending = -1;
   countedAtMs: Millis = Number.NEGATIVE_INFINITY;
 }
@@ -77,9 +79,9 @@ export class ConsumerGauges {
   remove(session: MeasuredConsumer): void {
     if (!this.#measured.delete(session)) return;
     const { consumerOffset, consumerLag, consumerPending, consumerInFlight, ...metrics } = this.#options.metrics;
-    const { consumerParked, consumerPaused } = metrics;
+    const { consumerParked, consumerPaused, consumerExpiredUnread } = metrics;
     const gauges = [consumerOffset, consumerLag, consumerPending, consumerInFlight, consumerParked, consumerPaused];
-    for (const gauge of gauges) gauge.remove(labelsOf(session));
+    for (const gauge of [...gauges, consumerExpiredUnread]) gauge.remove(labelsOf(session));
   }
 
   #begin(session: MeasuredConsumer): Measured | undefined {
@@ -100,6 +102,7 @@ export class ConsumerGauges {
     if (parked !== measured.parked) consumerParked.set(labelsOf(session), parked);
     Object.assign(measured, { offset, lag, inFlight, parked });
     this.#tellPaused(session, measured);
+    this.#tellExpired(session, measured);
     if (lag === 0) this.#tellPending(session, measured, 0);
   }
 
@@ -108,6 +111,13 @@ export class ConsumerGauges {
     if (isPaused === measured.paused) return;
     measured.paused = isPaused;
     this.#options.metrics.consumerPaused.set(labelsOf(session), isPaused ? 1 : 0);
+  }
+
+  #tellExpired(session: MeasuredConsumer, measured: Measured): void {
+    const { expiredUnread } = session.report;
+    if (expiredUnread === measured.expiredUnread) return;
+    measured.expiredUnread = expiredUnread;
+    this.#options.metrics.consumerExpiredUnread.set(labelsOf(session), expiredUnread);
   }
 
   #tellPending(session: MeasuredConsumer, measured: Measured, pending: number): void {

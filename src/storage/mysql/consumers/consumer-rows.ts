@@ -15,7 +15,7 @@ import type { ConsumerRecord } from '../../ports/consumer-storage.js';
 /** Columns of a row without `acked_above`, which may be large. */
 export const CONSUMER_COLUMNS =
   'id, context, name, settings, generation, generation_lease, generation_offset, next_lease, acked_to, moved_at, created_at, ' +
-  'paused_at, paused_by, pause_reason, ' +
+  'paused_at, paused_by, pause_reason, expired_unread, ' +
   'deleted_at IS NOT NULL AS deleted, owner, owner_address, owner_epoch, lease_until >= NOW(6) AS leased';
 
 /** When the event right after the offset was created: one row of the log by its primary key. */
@@ -38,6 +38,7 @@ export interface ConsumerRow {
   readonly paused_at: Micros | null;
   readonly paused_by: string;
   readonly pause_reason: string;
+  readonly expired_unread: number;
   readonly next_at?: Micros | null;
   readonly deleted: number;
   readonly owner: Buffer;
@@ -63,6 +64,7 @@ export function recordOf(row: ConsumerRow): ConsumerRecord {
     movedAt: row.moved_at ?? undefined,
     createdAt: row.created_at,
     pause: pauseOf(row),
+    expiredUnread: row.expired_unread,
     nextAt: row.next_at ?? undefined,
     owner: owned ? { id: row.owner.toString(), address: row.owner_address.toString() } : undefined,
   };

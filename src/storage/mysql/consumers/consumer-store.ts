@@ -39,6 +39,9 @@ const MAX_SWEPT = 500;
 const BY_NAME = 'FROM consumer WHERE context = ? AND name = ?';
 /** Reads one row of the index consumer_name. */
 const SELECT_BY_NAME = `SELECT ${CONSUMER_COLUMNS}, acked_above ${BY_NAME}`;
+const SELECT_ACQUIRED = `
+  SELECT ${CONSUMER_COLUMNS}, acked_above,
+    EXISTS (SELECT 1 FROM consumer_gap g FORCE INDEX (consumer_gap_consumer) WHERE g.consumer_id = consumer.id) AS has_gaps ${BY_NAME}`;
 /** Reads one row of the index consumer_name, and one of the log. */
 const SELECT_SHOWN = `SELECT ${CONSUMER_COLUMNS}, acked_above, ${NEXT_AT} ${BY_NAME}`;
 // Take-over is decided by the database's clock alone. NOW(6) is the time at which the statement began: after a wait for
@@ -213,7 +216,7 @@ async function tryAcquire(
   const owner = Buffer.from(instance.id);
   const values = [owner, Buffer.from(instance.address), leases, context, name, owner];
   const { affectedRows } = await queries.write(ACQUIRE, values);
-  const [row] = await queries.execute<ConsumerRow>(SELECT_BY_NAME, [context, name]);
+  const [row] = await queries.execute<AcquiredRow>(SELECT_ACQUIRED, [context, name]);
   if (row === undefined || row.deleted === 1) return { kind: 'unknown' };
   if (affectedRows === 1) return acquired(row, leases, await readFailures(queries, row.id));
   const present = recordOf(row).owner;
@@ -222,13 +225,18 @@ async function tryAcquire(
   return { kind: 'owned', owner: present };
 }
 
-function acquired(row: ConsumerRow, leases: number, failures: readonly FailureRow[]): Acquired {
+interface AcquiredRow extends ConsumerRow {
+  readonly has_gaps: 0 | 1;
+}
+
+function acquired(row: AcquiredRow, leases: number, failures: readonly FailureRow[]): Acquired {
   return {
     kind: 'acquired',
     record: recordOf(row),
     hold: { id: row.id, epoch: row.owner_epoch },
     leases: { next: row.next_lease - leases, end: row.next_lease },
     failures: failures.map(failureOf),
+    hasGaps: row.has_gaps === 1,
   };
 }
 

@@ -40,6 +40,10 @@ export interface MysqlEventLogOptions {
   readonly slices?: LoopSlices;
 }
 
+const HEAD = `
+  SELECT h.position, h.created_at, h.log_epoch, h.group_token, d.last_position
+  FROM log_head h JOIN log_deletion d ON d.id = 1 WHERE h.id = 1`;
+
 /** Where an event occurred. */
 interface EventPlace extends RowSize {
   readonly event_id: EventId;
@@ -87,10 +91,12 @@ export class MysqlEventLog implements EventLog {
       created_at: Micros;
       log_epoch: number;
       group_token: number;
-    }>('SELECT position, created_at, log_epoch, group_token FROM log_head WHERE id = 1');
+      last_position: Position;
+    }>(HEAD);
     const row = rows[0];
     if (row === undefined) throw new Error('log_head has no row');
-    return { position: row.position, createdAt: row.created_at, epoch: row.log_epoch, token: row.group_token };
+    const { position, created_at: createdAt, log_epoch: epoch, group_token: token, last_position: deletedTo } = row;
+    return { position, createdAt, epoch, token, deletedTo };
   }
 
   /** See EventLog.readPage. */
@@ -260,6 +266,7 @@ export class MysqlEventLog implements EventLog {
     // Invariant: everything at or below `low` is at or before the time, everything at or above `high` is later.
     let low = (await this.oldestPosition()) - 1;
     let high = head.position;
+    const first = low;
     if (low < 0) return 0;
     while (high - low > 1) {
       const middle = low + Math.floor((high - low) / 2);
@@ -271,7 +278,8 @@ export class MysqlEventLog implements EventLog {
       if (row === undefined || row.created_at > time) high = middle;
       else low = Math.max(middle, row.position);
     }
-    return low;
+    // What was deleted before the oldest may have been created later than the time.
+    return low === first ? 0 : low;
   }
 
   /** See EventLog.oldestPosition. */

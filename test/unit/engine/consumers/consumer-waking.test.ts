@@ -26,7 +26,13 @@ const STORED = {
 
 const log = { oldestPosition: async () => 0 } as Partial<EventLog> as EventLog;
 const tail = newTail(log);
-const source = new LogReader({ log, tail, pages: new FairGate(1), clock: systemClock });
+const source = new LogReader({
+  log,
+  deleted: { deletedTo: async () => 0 },
+  tail,
+  pages: new FairGate(1),
+  clock: systemClock,
+});
 
 function consumer(name: string): { dispatcher: ConsumerDispatcher; window: DeliveryWindow; got: number[] } {
   const window = new DeliveryWindow({
@@ -45,7 +51,13 @@ function consumer(name: string): { dispatcher: ConsumerDispatcher; window: Deliv
   };
   const dispatcher = new ConsumerDispatcher({
     ...{ key: { context: 'default', name }, settings: DEFAULT_SETTINGS, window, source, clock: systemClock },
-    ...{ held: new HeldPages(), members, progress: {}, leases: {} },
+    ...{
+      held: new HeldPages(),
+      members,
+      gaps: { isDue: false, nextAt: Number.POSITIVE_INFINITY, noteDue() {} },
+      progress: {},
+      leases: {},
+    },
     host: { mayDeliver: true, roundDone() {}, failed },
   } as unknown as ConsumerDispatcherOptions);
   dispatcher.kick();

@@ -13,7 +13,14 @@ const logger = { debug() {}, info() {}, warn() {}, error() {} };
 
 function session(name: string, lag: number, { parked = 0, isPaused = false } = {}): MeasuredConsumer {
   const countPending = async () => ({ count: 3, isMinimum: false });
-  const report = { offset: 100 - lag, lag, isPaused, stats: () => ({ inFlight: 0, parked }), countPending };
+  const report = {
+    offset: 100 - lag,
+    lag,
+    isPaused,
+    expiredUnread: 0,
+    stats: () => ({ inFlight: 0, parked }),
+    countPending,
+  };
   return { key: { context: 'default', name }, report };
 }
 
