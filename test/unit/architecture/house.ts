@@ -36,6 +36,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'domain/json': '',
   'domain/statistics': 'domain/consumers domain/events',
   'domain/management': 'domain domain/consumers domain/consumers/managed domain/consumers/settings domain/events',
+  'domain/retention': 'domain',
   'domain/topics': 'domain/descriptions',
   'domain/waits': 'domain domain/events',
 

@@ -1,0 +1,45 @@
+// What a topic keeps of its events, and what that means at a moment.
+
+import type { Micros } from '../../units.js';
+import { createdBefore, type LeaptSpan } from './log-time.js';
+
+/** What becomes of events that are due and that a durable consumer has not passed; the values are the wire's. */
+export const RetentionMode = { EXPIRE: 1, HOLD: 2 } as const;
+export type RetentionMode = (typeof RetentionMode)[keyof typeof RetentionMode];
+
+const DAY: Micros = 86_400_000_000;
+/** How long an event is held after it was due, at most. */
+export const MAX_HELD_MICROS: Micros = 30 * DAY;
+/** How long an event stays for those who look at what is parked. */
+export const MAX_PARKED_MICROS: Micros = 90 * DAY;
+/** How long a push may be repeated safely, though its event is gone. */
+export const REPEAT_MICROS: Micros = DAY;
+
+export interface RetentionPolicy {
+  /** How long events are kept; undefined: their age does not matter. */
+  readonly ageMicros: Micros | undefined;
+  readonly mode: RetentionMode;
+}
+
+/** The times of creation that decide at a moment. Negative: the log is younger. */
+export interface DueTimes {
+  /** What was created up to then is due. */
+  readonly due: Micros;
+  /** What was created up to then goes whoever has not passed it. */
+  readonly overdue: Micros;
+  /** What is parked since after then stays. */
+  readonly parkedSince: Micros;
+  /** What was created later leaves its message id. */
+  readonly repeatable: Micros;
+}
+
+export function dueTimes({ ageMicros, mode }: RetentionPolicy, now: Micros, leapt: readonly LeaptSpan[]): DueTimes {
+  const before = (age: Micros) => createdBefore(now, age, leapt);
+  const age = ageMicros ?? Number.MAX_SAFE_INTEGER / 2;
+  return {
+    due: before(age),
+    overdue: before(mode === RetentionMode.HOLD ? age + MAX_HELD_MICROS : age),
+    parkedSince: Math.max(0, before(MAX_PARKED_MICROS)),
+    repeatable: Math.max(0, before(REPEAT_MICROS)),
+  };
+}
