@@ -176,6 +176,12 @@ export class Metrics {
     'Callbacks attempted, by outcome and reason.',
     ['outcome', 'reason'],
   );
+  /** Events that this instance took the content from. */
+  readonly erasedEvents = new Counter({
+    name: 'madeleine_erased_events_total',
+    help: 'Events whose content this instance erased.',
+    registers: [this.registry],
+  });
   readonly statisticsLag = new AskedGauge(this.registry, {
     name: 'madeleine_statistics_lag',
     help: 'Newest position minus the one up to which statistics are counted, by whichever instance.',

@@ -6,6 +6,7 @@ import { collectDefaultMetrics } from 'prom-client';
 import type { Config } from '../config.js';
 import type { RetryPolicy } from '../domain/cawins/retry-policy.js';
 import { UpSince } from '../engine/admin/up-since.js';
+import { Erasures } from '../engine/erasure/erasures.js';
 import { WireEventEncoder } from '../grpc/events/event-encoder.js';
 import { LibraryLog } from '../grpc/server/library-log.js';
 import { GrpcServer } from '../grpc/server/server.js';
@@ -54,7 +55,8 @@ export class App {
   readonly #retryPolicy: RetryPolicy | undefined;
   readonly #killed: AbortSignal | undefined;
   readonly #draining = new AbortController();
-  readonly #encoder = new WireEventEncoder();
+  readonly #erasures = new Erasures();
+  readonly #encoder = new WireEventEncoder(this.#erasures);
   readonly #started: Started;
   #starting: Promise<Addresses> | undefined;
   #undone: Promise<void> | undefined;
@@ -134,7 +136,8 @@ export class App {
   async #startEngine(handle: DatabaseHandle): Promise<Engine> {
     const surroundings = this.#surroundings;
     const { instance, endedRuns } = await beginRun(surroundings, this.#started);
-    const log = new LogParts({ surroundings, handle, instance, onDatabase: (up) => this.#onDatabase(up) });
+    const onDatabase = (up: boolean) => this.#onDatabase(up);
+    const log = new LogParts({ surroundings, handle, instance, erasures: this.#erasures, onDatabase });
     await log.start(this.#started, this.#draining.signal);
     const counting = new StatisticsParts({ surroundings, handle, instanceId: instance.id, endedRuns, log });
     await counting.start(this.#started);

@@ -62,7 +62,7 @@ export class CallbackParts {
     const { surroundings, handle, instanceId } = options;
     const { clock, random, metrics, logger } = surroundings;
     const { database } = handle;
-    const { groupCommit, log, durableReads, reader: source } = options.log;
+    const { groupCommit, log, durableReads, reader: source, erasures } = options.log;
     const { queries, pushes } = options.events;
     const claims = new MysqlCallbackStore({ database, random });
     const sender = makeCallbacks(options);
@@ -72,7 +72,10 @@ export class CallbackParts {
     this.#drainMs = surroundings.config.drainMs;
     this.#runner = new CallbackRunner({
       store: claims,
-      call: new CallbackCall({ sender, source, events: queries, vault, policy, clock, random, metrics, logger }),
+      call: new CallbackCall({
+        ...{ sender, source, events: queries, vault, erasures, policy },
+        ...{ clock, random, metrics, logger },
+      }),
       results: new CallbackResults({
         store: claims,
         endpointReports: new EndpointReports({ pushes, logger }),

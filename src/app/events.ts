@@ -1,5 +1,6 @@
 // The parts that push events and look for them, and what ends those that are awaited.
 
+import { Erasing } from '../engine/group/erasing.js';
 import { Invalidations } from '../engine/group/invalidations.js';
 import { LookBack } from '../engine/group/look-back.js';
 import { Pushes } from '../engine/group/pushes.js';
@@ -35,6 +36,7 @@ export class EventParts {
   readonly invalidations: Invalidations;
   readonly transfers: StreamTransfers;
   readonly topics: Topics;
+  readonly erasing: Erasing;
   readonly shapes: ShapeDirectory;
   readonly #shapeIndex: ShapeIndex;
   readonly #shapeRelease: ShapeRelease;
@@ -70,6 +72,7 @@ export class EventParts {
     });
     const builds = this.#identityBuilds;
     this.topics = new Topics({ store: topicStore, groupCommit, management, catalog, builds, durableReads, tail });
+    this.erasing = new Erasing({ store: parts.erasureStore, groupCommit, management, clock, metrics, logger });
     this.invalidations = new Invalidations({ groupCommit, events: this.queries });
     const uuids = new Uuid7Source(() => clock.nowMs());
     this.transfers = new StreamTransfers({ groupCommit, management, tail, uuids });
@@ -91,11 +94,12 @@ export class EventParts {
     this.#expiry.start();
     this.#shapeRelease.start();
     this.#identityBuilds.start();
+    this.erasing.start();
     started.add('waits', () => this.#stop());
   }
 
   async #stop(): Promise<void> {
-    const parts = [this.waits, this.#expiry, this.#shapeIndex, this.#shapeRelease, this.#identityBuilds];
+    const parts = [this.waits, this.#expiry, this.#shapeIndex, this.#shapeRelease, this.#identityBuilds, this.erasing];
     await Promise.all(parts.map((part) => part.stop()));
   }
 }

@@ -1,5 +1,7 @@
 // The parts that read and write the log.
 
+import { ErasureWatch } from '../engine/erasure/erasure-watch.js';
+import type { Erasures } from '../engine/erasure/erasures.js';
 import { GroupCommit } from '../engine/group/group-commit.js';
 import { Management } from '../engine/group/management.js';
 import { ShapeCatalogCache } from '../engine/group/shape-catalog-cache.js';
@@ -13,6 +15,7 @@ import { orAbort } from '../lib/or-abort.js';
 import { Paced } from '../lib/paced.js';
 import { Uuid7Source } from '../lib/uuid7.js';
 import { writeCawins } from '../storage/mysql/cawins/prepared-cawins.js';
+import { MysqlErasureStore } from '../storage/mysql/erasure/erasure-store.js';
 import { MysqlGroupCommitter } from '../storage/mysql/group/group-committer.js';
 import { HeadCache } from '../storage/mysql/group/head-cache.js';
 import { MysqlDeletedEvents } from '../storage/mysql/log/deleted-events.js';
@@ -22,6 +25,7 @@ import { forgetEndedRuns } from '../storage/mysql/log/instance-rows.js';
 import { Names } from '../storage/mysql/names/name-cache.js';
 import type { Database } from '../storage/mysql/sql/database.js';
 import { MysqlShapeStore } from '../storage/mysql/waits/shape-store.js';
+import type { ErasureStore } from '../storage/ports/erasure-storage.js';
 import type { Instance } from '../storage/ports/log-storage.js';
 import type { ShapeStore } from '../storage/ports/wait-storage.js';
 import type { DatabaseHandle } from './database.js';
@@ -39,6 +43,7 @@ export interface LogPartsOptions {
   readonly surroundings: Surroundings;
   readonly handle: DatabaseHandle;
   readonly instance: Instance;
+  readonly erasures: Erasures;
   /** Is told whether the database answers and stores. */
   readonly onDatabase: (up: boolean) => void;
 }
@@ -54,6 +59,9 @@ export class LogParts {
   readonly deleted: MysqlDeletedEvents;
   readonly durableReads: MysqlDurableReads;
   readonly shapeStore: ShapeStore;
+  readonly erasures: Erasures;
+  readonly erasureStore: ErasureStore;
+  readonly #erasureWatch: ErasureWatch;
   readonly catalog: ShapeCatalogCache;
   readonly tail: LogTail;
   readonly pages: FairGate;
@@ -74,6 +82,10 @@ export class LogParts {
     this.deleted = new MysqlDeletedEvents({ database });
     this.durableReads = new MysqlDurableReads({ url, names, instance: options.instance, serverChange });
     this.shapeStore = new MysqlShapeStore({ database, names });
+    this.erasures = options.erasures;
+    this.erasureStore = new MysqlErasureStore({ database, names });
+    const { erasures, erasureStore: store } = this;
+    this.#erasureWatch = new ErasureWatch({ store, erasures, instanceId: options.instance.id, clock });
     this.catalog = new ShapeCatalogCache({ store: this.shapeStore, durableReads: this.durableReads });
     // The two know each other: the tail must not poll for what the groups will publish themselves.
     this.tail = this.#makeTail(options);
@@ -96,6 +108,7 @@ export class LogParts {
     started.add('barriers', () => this.durableReads.close());
     await orAbort(forgetEndedRuns(this.#database), signal);
     await orAbort(this.catalog.reload(), signal);
+    started.add('erasures', () => this.#erasureWatch.end());
     started.add('log tail', () => this.tail.stop());
     await orAbort(this.tail.start(), signal);
     started.add('group commit', async () => {
@@ -111,6 +124,8 @@ export class LogParts {
       durableReads: this.durableReads,
       maxBytes: config.tailBytes,
       pollMs: config.pollMs,
+      erasures: this.erasures,
+      erasureWatch: this.#erasureWatch,
       isOwnToken: (token) => this.groupCommit.isOwnToken(token),
       onDatabase,
       clock,

@@ -80,12 +80,13 @@ function pushLimits({ surroundings }: ServicesOptions): PushLimits {
 
 function eventService(options: ServicesOptions, outgoing: Outgoing): EventService {
   const { log, events, encoder, draining } = options;
-  const { pushes, queries, invalidations } = events;
+  const { pushes, queries, invalidations, erasing } = events;
   return new EventService({
     pushes,
     groupCommit: log.groupCommit,
     queries,
     invalidations,
+    erasing,
     source: log.reader,
     frames: new EventFrames(encoder),
     outgoing,

@@ -231,6 +231,23 @@ CREATE TABLE `endpoint` (
   UNIQUE KEY `endpoint_origin` (`origin`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
+CREATE TABLE `erasure` (
+  `position` bigint(20) unsigned NOT NULL,
+  `context_id` int(10) unsigned NOT NULL,
+  `subject_digest` binary(32) DEFAULT NULL,
+  `stream_id` bigint(20) unsigned DEFAULT NULL,
+  `before_event_id` bigint(20) unsigned NOT NULL,
+  `decided_at` bigint(20) unsigned NOT NULL,
+  `done_to` bigint(20) unsigned NOT NULL,
+  `events` bigint(20) unsigned NOT NULL,
+  `moved_at` bigint(20) unsigned NOT NULL,
+  `finished_at` bigint(20) unsigned DEFAULT NULL,
+  KEY `erasure_open` (`finished_at`,`position`),
+  KEY `erasure_stream` (`stream_id`,`position`),
+  KEY `erasure_subject` (`subject_digest`,`position`),
+  PRIMARY KEY (`position`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
 CREATE TABLE `event_identity` (
   `topic_id` int(10) unsigned NOT NULL,
   `digest` binary(34) NOT NULL,
@@ -238,6 +255,15 @@ CREATE TABLE `event_identity` (
   `position` bigint(20) unsigned NOT NULL,
   KEY `event_identity_event` (`event_id`),
   PRIMARY KEY (`topic_id`,`digest`,`event_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE `event_subject` (
+  `subject_key` binary(16) NOT NULL,
+  `context_id` int(10) unsigned NOT NULL,
+  `position` bigint(20) unsigned NOT NULL,
+  `event_id` bigint(20) unsigned NOT NULL,
+  KEY `event_subject_event` (`event_id`),
+  PRIMARY KEY (`subject_key`,`context_id`,`position`,`event_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 CREATE ALGORITHM=UNDEFINED SQL SECURITY DEFINER VIEW `events` AS select `l`.`position` AS `position`,
@@ -321,6 +347,7 @@ CREATE TABLE `instance` (
   `seq` bigint(20) unsigned NOT NULL,
   `started_at` datetime(6) NOT NULL,
   `seen_at` datetime(6) NOT NULL,
+  `erasures_seen` bigint(20) unsigned NOT NULL DEFAULT 0,
   PRIMARY KEY (`id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 

@@ -489,8 +489,8 @@ export interface Event {
   /** Whom the event is about. Of an erased event it is not told. */
   dataSubject: string;
   /**
-   * SHA-256 of the payload's bytes as they are stored, 32 bytes: in answers of GetEvent and ListEvents, and wherever an erased event is
-   * shown. Empty: there is no payload, or it was stored before servers kept the hash.
+   * SHA-256 of the payload's bytes as they are stored, 32 bytes: in answers of GetEvent, and, as it was, wherever an erased event is shown.
+   * Empty: there is, or was, no payload.
    */
   payloadSha256: Buffer;
   /**

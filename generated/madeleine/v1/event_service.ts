@@ -257,6 +257,37 @@ export interface InvalidateEventResponse {
   event: Event | undefined;
 }
 
+/** Whose events are erased. */
+export interface EraseEventsRequest {
+  /** Context to erase in. Empty means `default`; with `data_subject`, `all` means every context. */
+  context: string;
+  /** One of the two, required. */
+  target:
+    | //
+    /** Whom the events are about, at most 255 bytes. */
+    { $case: "dataSubject"; value: string }
+    | //
+    /** The stream whose events are erased, at most 255 bytes. */
+    { $case: "stream"; value: string }
+    | undefined;
+  /** Only count what would be erased. */
+  dryRun: boolean;
+  /** Who erases, in their own words, at most 255 bytes; it stands in the audit. */
+  by: string;
+}
+
+/** How far it is. */
+export interface EraseEventsResponse {
+  /** Events that were erased by this call, or by one before that was not finished. */
+  erased: bigint;
+  /** Events that are still to be erased; in a dry run, that would be. */
+  remaining: bigint;
+  /** Whether `remaining` is exact; else there are at least so many. Up to 100,000 are counted. */
+  remainingIsExact: boolean;
+  /** What the events are marked with; unset: there was nothing to erase. */
+  erasedAt: Timestamp | undefined;
+}
+
 /** Which event to return. */
 export interface GetEventRequest {
   /** One of the two ways to name an event, required. */
@@ -1905,6 +1936,294 @@ export const InvalidateEventResponse: MessageFns<InvalidateEventResponse> = {
   fromPartial(object: DeepPartial<InvalidateEventResponse>): InvalidateEventResponse {
     const message = createBaseInvalidateEventResponse();
     message.event = (object.event !== undefined && object.event !== null) ? Event.fromPartial(object.event) : undefined;
+    return message;
+  },
+};
+
+function createBaseEraseEventsRequest(): EraseEventsRequest {
+  return { context: "", target: undefined, dryRun: false, by: "" };
+}
+
+export const EraseEventsRequest: MessageFns<EraseEventsRequest> = {
+  encode(message: EraseEventsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== "") {
+      writer.uint32(10).string(message.context);
+    }
+    switch (message.target?.$case) {
+      case "dataSubject":
+        writer.uint32(18).string(message.target.value);
+        break;
+      case "stream":
+        writer.uint32(26).string(message.target.value);
+        break;
+    }
+    if (message.dryRun !== false) {
+      writer.uint32(32).bool(message.dryRun);
+    }
+    if (message.by !== "") {
+      writer.uint32(42).string(message.by);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EraseEventsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEraseEventsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.target = { $case: "dataSubject", value: reader.string() };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.target = { $case: "stream", value: reader.string() };
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.dryRun = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): EraseEventsRequest {
+    return {
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      target: isSet(object.dataSubject)
+        ? { $case: "dataSubject", value: globalThis.String(object.dataSubject) }
+        : isSet(object.data_subject)
+        ? { $case: "dataSubject", value: globalThis.String(object.data_subject) }
+        : isSet(object.stream)
+        ? { $case: "stream", value: globalThis.String(object.stream) }
+        : undefined,
+      dryRun: isSet(object.dryRun)
+        ? globalThis.Boolean(object.dryRun)
+        : isSet(object.dry_run)
+        ? globalThis.Boolean(object.dry_run)
+        : false,
+      by: isSet(object.by) ? globalThis.String(object.by) : "",
+    };
+  },
+
+  toJSON(message: EraseEventsRequest): unknown {
+    const obj: any = {};
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.target?.$case === "dataSubject") {
+      obj.dataSubject = message.target.value;
+    } else if (message.target?.$case === "stream") {
+      obj.stream = message.target.value;
+    }
+    if (message.dryRun !== false) {
+      obj.dryRun = message.dryRun;
+    }
+    if (message.by !== "") {
+      obj.by = message.by;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<EraseEventsRequest>): EraseEventsRequest {
+    return EraseEventsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<EraseEventsRequest>): EraseEventsRequest {
+    const message = createBaseEraseEventsRequest();
+    message.context = object.context ?? "";
+    switch (object.target?.$case) {
+      case "dataSubject": {
+        if (object.target?.value !== undefined && object.target?.value !== null) {
+          message.target = { $case: "dataSubject", value: object.target.value };
+        }
+        break;
+      }
+      case "stream": {
+        if (object.target?.value !== undefined && object.target?.value !== null) {
+          message.target = { $case: "stream", value: object.target.value };
+        }
+        break;
+      }
+    }
+    message.dryRun = object.dryRun ?? false;
+    message.by = object.by ?? "";
+    return message;
+  },
+};
+
+function createBaseEraseEventsResponse(): EraseEventsResponse {
+  return { erased: 0n, remaining: 0n, remainingIsExact: false, erasedAt: undefined };
+}
+
+export const EraseEventsResponse: MessageFns<EraseEventsResponse> = {
+  encode(message: EraseEventsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.erased !== 0n) {
+      if (BigInt.asUintN(64, message.erased) !== message.erased) {
+        throw new globalThis.Error("value provided for field message.erased of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.erased);
+    }
+    if (message.remaining !== 0n) {
+      if (BigInt.asUintN(64, message.remaining) !== message.remaining) {
+        throw new globalThis.Error("value provided for field message.remaining of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.remaining);
+    }
+    if (message.remainingIsExact !== false) {
+      writer.uint32(24).bool(message.remainingIsExact);
+    }
+    if (message.erasedAt !== undefined) {
+      Timestamp.encode(message.erasedAt, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EraseEventsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEraseEventsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.erased = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.remaining = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.remainingIsExact = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.erasedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): EraseEventsResponse {
+    return {
+      erased: isSet(object.erased) ? BigInt(object.erased) : 0n,
+      remaining: isSet(object.remaining) ? BigInt(object.remaining) : 0n,
+      remainingIsExact: isSet(object.remainingIsExact)
+        ? globalThis.Boolean(object.remainingIsExact)
+        : isSet(object.remaining_is_exact)
+        ? globalThis.Boolean(object.remaining_is_exact)
+        : false,
+      erasedAt: isSet(object.erasedAt)
+        ? fromJsonTimestamp(object.erasedAt)
+        : isSet(object.erased_at)
+        ? fromJsonTimestamp(object.erased_at)
+        : undefined,
+    };
+  },
+
+  toJSON(message: EraseEventsResponse): unknown {
+    const obj: any = {};
+    if (message.erased !== 0n) {
+      obj.erased = message.erased.toString();
+    }
+    if (message.remaining !== 0n) {
+      obj.remaining = message.remaining.toString();
+    }
+    if (message.remainingIsExact !== false) {
+      obj.remainingIsExact = message.remainingIsExact;
+    }
+    if (message.erasedAt !== undefined) {
+      obj.erasedAt = fromTimestamp(message.erasedAt).toISOString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<EraseEventsResponse>): EraseEventsResponse {
+    return EraseEventsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<EraseEventsResponse>): EraseEventsResponse {
+    const message = createBaseEraseEventsResponse();
+    message.erased = (object.erased !== undefined && object.erased !== null) ? BigInt(object.erased) : 0n;
+    message.remaining = (object.remaining !== undefined && object.remaining !== null) ? BigInt(object.remaining) : 0n;
+    message.remainingIsExact = object.remainingIsExact ?? false;
+    message.erasedAt = (object.erasedAt !== undefined && object.erasedAt !== null)
+      ? Timestamp.fromPartial(object.erasedAt)
+      : undefined;
     return message;
   },
 };
@@ -4457,6 +4776,29 @@ export const EventServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * Erases what events say: of all events about a `data_subject`, or of all events of a stream, that were pushed before the call. Their
+     * payload, description, properties, tag, entity type, organization, unit, system, trigger and data subject are gone for good, with
+     * everything that finds them by these, and what consumers and receivers of callbacks have said of them. Position, ids, times, stream,
+     * issuer and addressee stay, so that order, offsets and streams are what they were and a retry of a push is still a DUPLICATE; the event
+     * is marked with `erased_at`. Readers and consumers get it without its payload. What is awaited about the subject is withdrawn:
+     * INVALIDATED, with the reason `erased`. What is pushed later is not touched, whoever it is about.
+     *
+     * It is decided first, with an entry of the topic `madeleine.audit` that has the SHA-256 of the data subject, not its name, and then done
+     * in small parts, by whichever instance is there. The answer comes when nobody is shown what is erased any more, on any instance, or
+     * after some 8 seconds with what is `remaining`: that goes on by itself, and the call may be repeated to wait for it. Repeated later
+     * it erases what came since; without that it changes nothing.
+     *
+     * Errors: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (STREAM_UNKNOWN). A data subject that nobody knows is none: there is nothing to erase.
+     */
+    eraseEvents: {
+      name: "EraseEvents",
+      requestType: EraseEventsRequest as typeof EraseEventsRequest,
+      requestStream: false,
+      responseType: EraseEventsResponse as typeof EraseEventsResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
@@ -4556,6 +4898,25 @@ export interface EventServiceImplementation<CallContextExt = {}> {
     request: InvalidateEventRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<InvalidateEventResponse>>;
+  /**
+   * Erases what events say: of all events about a `data_subject`, or of all events of a stream, that were pushed before the call. Their
+   * payload, description, properties, tag, entity type, organization, unit, system, trigger and data subject are gone for good, with
+   * everything that finds them by these, and what consumers and receivers of callbacks have said of them. Position, ids, times, stream,
+   * issuer and addressee stay, so that order, offsets and streams are what they were and a retry of a push is still a DUPLICATE; the event
+   * is marked with `erased_at`. Readers and consumers get it without its payload. What is awaited about the subject is withdrawn:
+   * INVALIDATED, with the reason `erased`. What is pushed later is not touched, whoever it is about.
+   *
+   * It is decided first, with an entry of the topic `madeleine.audit` that has the SHA-256 of the data subject, not its name, and then done
+   * in small parts, by whichever instance is there. The answer comes when nobody is shown what is erased any more, on any instance, or
+   * after some 8 seconds with what is `remaining`: that goes on by itself, and the call may be repeated to wait for it. Repeated later
+   * it erases what came since; without that it changes nothing.
+   *
+   * Errors: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (STREAM_UNKNOWN). A data subject that nobody knows is none: there is nothing to erase.
+   */
+  eraseEvents(
+    request: EraseEventsRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<EraseEventsResponse>>;
 }
 
 export interface EventServiceClient<CallOptionsExt = {}> {
@@ -4654,6 +5015,25 @@ export interface EventServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<InvalidateEventRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<InvalidateEventResponse>;
+  /**
+   * Erases what events say: of all events about a `data_subject`, or of all events of a stream, that were pushed before the call. Their
+   * payload, description, properties, tag, entity type, organization, unit, system, trigger and data subject are gone for good, with
+   * everything that finds them by these, and what consumers and receivers of callbacks have said of them. Position, ids, times, stream,
+   * issuer and addressee stay, so that order, offsets and streams are what they were and a retry of a push is still a DUPLICATE; the event
+   * is marked with `erased_at`. Readers and consumers get it without its payload. What is awaited about the subject is withdrawn:
+   * INVALIDATED, with the reason `erased`. What is pushed later is not touched, whoever it is about.
+   *
+   * It is decided first, with an entry of the topic `madeleine.audit` that has the SHA-256 of the data subject, not its name, and then done
+   * in small parts, by whichever instance is there. The answer comes when nobody is shown what is erased any more, on any instance, or
+   * after some 8 seconds with what is `remaining`: that goes on by itself, and the call may be repeated to wait for it. Repeated later
+   * it erases what came since; without that it changes nothing.
+   *
+   * Errors: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (STREAM_UNKNOWN). A data subject that nobody knows is none: there is nothing to erase.
+   */
+  eraseEvents(
+    request: DeepPartial<EraseEventsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<EraseEventsResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;

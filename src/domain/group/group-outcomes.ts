@@ -24,6 +24,8 @@ interface OutcomeByKind {
   readonly unregister: Unregistered | Refused;
   readonly identified: Identified | Refused;
   readonly manage: Managed;
+  readonly erase: Erasing;
+  readonly blank: Blanked;
 }
 
 export type OutcomeOf<U extends GroupUnit> = OutcomeByKind[U['kind']];
@@ -135,6 +137,18 @@ export interface Managed {
   readonly effect: ChangeEffect;
 }
 
+/** The erasure is decided, by this unit or (run again) before: it has the position of its entry of the audit. */
+export interface Erasing {
+  readonly kind: 'erasing';
+  readonly position: Position;
+}
+
+/** So many events have no content any more that had one. */
+export interface Blanked {
+  readonly kind: 'blanked';
+  readonly events: number;
+}
+
 /** Whether a unit has changed something that an entry of the audit tells of. */
 export function hasChanged(outcome: UnitOutcome): boolean {
   switch (outcome.kind) {
@@ -149,7 +163,7 @@ export function hasChanged(outcome: UnitOutcome): boolean {
     case 'unregistered':
       return outcome.effect === 'changed';
     default:
-      return outcome.kind === 'dropped';
+      return outcome.kind === 'dropped' || outcome.kind === 'erasing';
   }
 }
 

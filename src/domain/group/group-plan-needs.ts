@@ -147,7 +147,7 @@ export function needsOf(units: readonly GroupUnit[], rerun: boolean): GroupNeeds
     pushesOf(unit).forEach(addPush);
     if (unit.kind === 'manage') consumers.push(unit.change);
     else if (unit.kind === 'transfer') addTransfer(unit);
-    else if (unit.kind !== 'push') waits.addUnit(unit);
+    else if (unit.kind !== 'push' && unit.kind !== 'erase') waits.addUnit(unit);
   }
   // Ids of pushes that leave no entry are not guarded by the log's unique key.
   const lookUpFirst = rerun || waits.hasLedgered;
@@ -179,8 +179,8 @@ class WaitNeedsGatherer {
     }
   }
 
-  addUnit(unit: Exclude<GroupUnit, { kind: 'push' | 'transfer' | 'manage' }>): void {
-    if (unit.kind === 'expire') for (const id of unit.eventIds) this.#eventIds.add(id);
+  addUnit(unit: Exclude<GroupUnit, { kind: 'push' | 'transfer' | 'manage' | 'erase' }>): void {
+    if (unit.kind === 'expire' || unit.kind === 'blank') for (const id of unit.eventIds) this.#eventIds.add(id);
     else if (unit.kind === 'observe' || unit.kind === 'invalidate') this.#eventIds.add(unit.eventId);
     else if (unit.kind === 'drop') for (const id of unit.shapeIds) this.#shapeIds.add(id);
   }

@@ -6,6 +6,7 @@ import type { PreparedCawin } from '../cawins/prepared-cawin.js';
 import type { Description } from '../descriptions/description.js';
 import type { Shape } from '../descriptions/shape.js';
 import type { ShapeLife } from '../descriptions/shape-life.js';
+import type { BegunErasure, Erasure, ErasureTarget } from '../erasure/erasure.js';
 import type { MadeleineError } from '../errors.js';
 import type { EventDraft, LogEntry } from '../events/event.js';
 import type { StreamState } from '../events/stream.js';
@@ -204,8 +205,34 @@ export interface ManageUnit extends Audited {
   readonly audit: Push;
 }
 
+/** What is there of a target is to be erased: from here on it is decided. */
+export interface EraseUnit extends Audited {
+  readonly kind: 'erase';
+  readonly target: ErasureTarget;
+  /** Its message id tells, when the unit is run again, whether it was stored before. */
+  readonly audit: Push;
+}
+
+/** Some of the events that an erasure covers lose their content. A group of its own. */
+export interface BlankUnit {
+  readonly kind: 'blank';
+  readonly erasure: Pick<Erasure, 'position' | 'decidedAt'>;
+  readonly eventIds: readonly EventId[];
+  /** Everything of the erasure up to here is done with it. */
+  readonly upTo: Position;
+}
+
 /** What a group is made of. */
-export type GroupUnit = PushUnit | ObserveUnit | TransferUnit | InvalidateUnit | ExpireUnit | ManageUnit | CatalogUnit;
+export type GroupUnit =
+  | PushUnit
+  | ObserveUnit
+  | TransferUnit
+  | InvalidateUnit
+  | ExpireUnit
+  | ManageUnit
+  | EraseUnit
+  | BlankUnit
+  | CatalogUnit;
 
 /** What changes the catalogue. */
 export type CatalogUnit =
@@ -334,6 +361,26 @@ export interface GroupWrites {
   readonly replaced: readonly ParkedPlace[];
   /** Changes of consumers in their order. Where one is not as it was found any more nothing is stored, and the group is decided again. */
   readonly consumers: readonly PlannedChange[];
+  /** Undefined: nothing of erasures. */
+  readonly erasures?: ErasureWrites | undefined;
+}
+
+export interface ErasureWrites {
+  readonly begun: readonly BegunErasure[];
+  readonly blanked: Blanking | undefined;
+}
+
+/** Events that lose their content. */
+export interface Blanking {
+  readonly erasure: Position;
+  readonly upTo: Position;
+  readonly eventIds: readonly EventId[];
+  /** How many of them had content. */
+  readonly events: number;
+  /** Their entries, as they are from then on. */
+  readonly entries: readonly LogEntry[];
+  /** Which values they had. */
+  readonly unindexed: readonly IndexedValues[];
 }
 
 /** A change of the consumer with the id; undefined: there is none as yet. */
@@ -344,7 +391,11 @@ export interface PlannedChange {
 
 /** A group that changes nothing is rolled back. */
 export function isEmpty(writes: GroupWrites): boolean {
-  return writes.entries.length === 0 && writes.waits === undefined && writes.consumers.length === 0;
+  return writes.entries.length === 0 && writes.waits === undefined && hasNoChanges(writes);
+}
+
+function hasNoChanges({ consumers, erasures }: GroupWrites): boolean {
+  return consumers.length === 0 && erasures === undefined;
 }
 
 export interface WaitWrites {
@@ -414,12 +465,15 @@ export function pushesOf(unit: GroupUnit): readonly Push[] {
 
 /** How many events a unit counts for where groups and queues are bounded. */
 export function unitSize(unit: GroupUnit): number {
-  return unit.kind === 'expire' ? unit.eventIds.length : Math.max(1, pushesOf(unit).length);
+  const isMany = unit.kind === 'expire' || unit.kind === 'blank';
+  return isMany ? unit.eventIds.length : Math.max(1, pushesOf(unit).length);
 }
+
+const TOGETHER: ReadonlySet<GroupUnit['kind']> = new Set(['push', 'observe', 'transfer', 'manage', 'erase'] as const);
 
 /** Whether a unit has to be a group of its own: what it reads is not what other units' effects show. */
 export function standsAlone({ kind }: GroupUnit): boolean {
-  return kind !== 'push' && kind !== 'observe' && kind !== 'transfer' && kind !== 'manage';
+  return !TOGETHER.has(kind);
 }
 
 /** Whether a unit may change the catalogue. */

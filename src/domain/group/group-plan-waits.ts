@@ -12,10 +12,11 @@ import type { EventId, Micros, Position } from '../../units.js';
 import type { PreparedCawin } from '../cawins/prepared-cawin.js';
 import type { UndoLog } from '../collections/undo-log.js';
 import { loadDescription } from '../descriptions/description.js';
+import { erasedEntry } from '../erasure/erased-entry.js';
 import { bug, eventUnknown, type MadeleineError } from '../errors.js';
 import { EntryKind, isJsonContentType, type LogEntry } from '../events/event.js';
 import { isReservedTopic } from '../names.js';
-import { askerOf, type EventOutcome, outcomeOf, outcomeOfEntries, type Wait } from '../waits/wait.js';
+import { askerOf, awaitedView, type EventOutcome, outcomeOf, outcomeOfEntries, type Wait } from '../waits/wait.js';
 import type { Expired, Invalidated, Observed, PushOutcome, Refused } from './group-outcomes.js';
 import { findOf, isFor, keysOf, waitKeyText } from './group-plan-needs.js';
 import {
@@ -43,6 +44,9 @@ import {
   type WaitWrites,
 } from './group-plan-types.js';
 import type { CatalogUpdate, ShapeCatalog } from './shape-catalog.js';
+
+/** Why what is awaited about a subject is withdrawn. */
+const ERASED = 'erased';
 
 /** An entry that ends a wait or an event without a payload. */
 export interface EndingEntry {
@@ -223,6 +227,18 @@ export class WaitPlanner {
     if (state === EntryKind.AWAITED && wait !== undefined) this.#withdraw(wait, reason);
     else if (state === EntryKind.OCCURRED) this.#invalidate(entries, reason);
     return { kind: 'invalidated', eventId };
+  }
+
+  /** Ends what is still awaited, with nothing of what was said of it; returns whether it was. */
+  erase(eventId: EventId, erasedAt: Micros): boolean {
+    const wait = this.#options.locked?.events.get(eventId)?.wait;
+    if (wait?.state !== EntryKind.AWAITED) return false;
+    const state = this.#isDue(wait) ? EntryKind.EXPIRED : EntryKind.INVALIDATED;
+    const envelope = erasedEntry(awaitedView(wait), erasedAt);
+    const rest = { ...envelope.rest, ...askerOf(wait), ...(state === EntryKind.EXPIRED ? {} : { reason: ERASED }) };
+    const entry = this.#options.append({ envelope, kind: state, eventId, rest });
+    this.#end(wait, { state, endedById: undefined, position: entry.position });
+    return true;
   }
 
   /** The wait with a deadline that is no earlier than this. */

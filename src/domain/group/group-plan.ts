@@ -25,6 +25,7 @@ import {
   type UnitOutcome,
 } from './group-outcomes.js';
 import { CatalogPlanner } from './group-plan-catalog.js';
+import { ErasurePlanner } from './group-plan-erasures.js';
 import { epochFenced, idReused, notReplaceable, sequenceConflict, streamOwned } from './group-plan-refusals.js';
 import { decideTransfer, transferEnvelope } from './group-plan-transfers.js';
 import {
@@ -71,6 +72,7 @@ class GroupPlanner {
   readonly #undo = new UndoLog();
   readonly #waits: WaitPlanner;
   readonly #catalog: CatalogPlanner;
+  readonly #erasures: ErasurePlanner;
 
   constructor(locked: LockedState, catalog: ShapeCatalog) {
     this.#locked = locked;
@@ -79,6 +81,7 @@ class GroupPlanner {
     this.#lastCreatedAt = Math.max(locked.head.createdAt, locked.now - 1);
     const time = this.#lastCreatedAt + 1;
     this.#catalog = new CatalogPlanner({ catalog, locked, time });
+
     this.#waits = new WaitPlanner({
       locked: locked.waits,
       catalog,
@@ -88,6 +91,7 @@ class GroupPlanner {
       append: (ending) => this.#appendEnding(ending),
       appended: (eventId) => this.#entries.find(({ entry }) => entry.eventId === eventId)?.entry,
     });
+    this.#erasures = new ErasurePlanner(locked, catalog, this.#waits);
   }
 
   add(unit: GroupUnit): UnitOutcome {
@@ -111,6 +115,10 @@ class GroupPlanner {
         return this.#waits.expire(unit.eventIds);
       case 'manage':
         return this.#manage(unit);
+      case 'erase':
+        return this.#erasures.begin(unit, this.#nextPlace);
+      case 'blank':
+        return this.#erasures.blank(unit);
       case 'watch':
         return this.#catalog.watch(unit);
       case 'ready':
@@ -145,6 +153,7 @@ class GroupPlanner {
       waits: this.#waits.writes(this.#catalog.writes()),
       replaced: [...this.#replaced.values()],
       consumers: this.#changes,
+      erasures: this.#erasures.writes(),
     };
   }
 
@@ -331,6 +340,10 @@ class GroupPlanner {
 
   get #nextPosition(): Position {
     return this.#locked.head.position + this.#entries.length + 1;
+  }
+
+  get #nextPlace() {
+    return { position: this.#nextPosition, createdAt: this.#lastCreatedAt + 1, eventId: this.#nextEventId };
   }
 
   #mintEventId(): number {

@@ -100,7 +100,8 @@ export function satisfiedView(wait: Wait, entry: LogEntry): LogEntry {
   const satisfiedIds = entry.rest?.satisfiedIds?.filter((id) => id !== eventId);
   // Entries of before do not say who awaited their event, and stay as they are.
   const asker = entry.rest?.awaitedAt === undefined ? {} : askerOf(wait);
-  const own = { ...(satisfiedIds && { satisfiedIds }), ...asker, description, endedById: entry.eventId };
+  const described = description === '' ? {} : { description };
+  const own = { ...(satisfiedIds && { satisfiedIds }), ...asker, ...described, endedById: entry.eventId };
   return {
     ...entry,
     messageId: entry.messageId,

@@ -10,6 +10,7 @@ import type { Clock } from '../../lib/clock.js';
 import type { ClaimedFiring, Verdict } from '../../storage/ports/cawin-storage.js';
 import type { Logger, Metrics } from '../../telemetry.js';
 import type { EventId } from '../../units.js';
+import type { Shown } from '../erasure/erasures.js';
 import type { EventLookUp } from '../log/event-look-up.js';
 import type { LogSource } from '../log/log-source.js';
 import type { AttemptReason, AttemptResult, CallbackAttempt, CallbackSender } from './callback-sender.js';
@@ -20,6 +21,7 @@ export interface CallbackCallOptions {
   readonly source: LogSource;
   readonly events: EventLookUp;
   readonly vault: CawinVault;
+  readonly erasures: Shown;
   readonly policy: RetryPolicy;
   readonly clock: Clock;
   readonly random: () => number;
@@ -59,7 +61,8 @@ export class CallbackCall {
   async #call(firing: ClaimedFiring, signal: AbortSignal): Promise<AttemptResult> {
     try {
       const attempt = await this.#attemptOf(firing);
-      return attempt === undefined ? GONE : await this.#options.sender.send(attempt, signal);
+      if (attempt === undefined) return GONE;
+      return this.#withoutErased(attempt, await this.#options.sender.send(attempt, signal));
     } catch (error) {
       // Before the call: the entry could not be read, or the secrets not be opened.
       this.#options.logger.error({ err: error, cawin: firing.cawinId }, 'a callback could not be made');
@@ -67,10 +70,18 @@ export class CallbackCall {
     }
   }
 
+  /** What the receiver answered may repeat what it got: not kept if that is erased by now. */
+  #withoutErased({ event: { entry } }: CallbackAttempt, result: AttemptResult): AttemptResult {
+    if (this.#options.erasures.shown(entry) === entry) return result;
+    const { error: _said, ...rest } = result;
+    return { ...rest, status: '', firstBytes: '' };
+  }
+
   async #attemptOf(firing: ClaimedFiring): Promise<CallbackAttempt | undefined> {
     const { vault, clock } = this.#options;
-    const entry = await this.#entryOf(firing);
-    if (entry === undefined) return undefined;
+    const found = await this.#entryOf(firing);
+    if (found === undefined) return undefined;
+    const entry = this.#options.erasures.shown(found);
     const secrets = vault.open(firing.sealed, firing.cawinId);
     return {
       url: firing.url,
@@ -97,7 +108,10 @@ export class CallbackCall {
   #toldOf(entry: LogEntry, awaitedId: EventId, awaited: AwaitTerms): LogEntry {
     const known = this.#told.get(entry) ?? new Map<EventId, LogEntry>();
     this.#told.set(entry, known);
-    const told = known.get(awaitedId) ?? toldView(entry, awaited);
+    const former = known.get(awaitedId);
+    // What was awaited may be erased by now.
+    const isSame = former?.rest?.description === awaited.description;
+    const told = isSame ? former : toldView(entry, awaited);
     known.set(awaitedId, told);
     return told;
   }

@@ -17,6 +17,8 @@ import type { Clock, Timer } from '../../lib/clock.js';
 import type { DurableReads, EventLog, LogHead } from '../../storage/ports/log-storage.js';
 import type { Logger, Metrics } from '../../telemetry.js';
 import type { Millis, Position } from '../../units.js';
+import type { ErasureWatch } from '../erasure/erasure-watch.js';
+import { NO_ERASURES, type Shown } from '../erasure/erasures.js';
 import type { Selection, Wake } from './log-source.js';
 import { LogWaiters } from './log-waiters.js';
 
@@ -29,6 +31,11 @@ const MAX_CATCH_UP = 20_000;
 const HEARTBEAT_MS = 5_000;
 /** How long, at most, until this instance tells the others that it lives: while it commits groups it makes no other commits. */
 const SEEN_MS = 60_000;
+/**
+ * How long memory is shown after the head was looked at last: whoever was still for longer may have missed that something in it is
+ * erased. Shorter than an erasure waits for instances that do not answer.
+ */
+const TRUSTED_MS = 10_000;
 const ALL = { context: 'all', kinds: ENTRY_KINDS, withReserved: true } as const;
 
 export interface LogTailOptions {
@@ -38,6 +45,9 @@ export interface LogTailOptions {
   readonly pollMs: Millis;
   /** True for the token of a group that this instance is committing: it will be published without a poll. */
   readonly isOwnToken: (token: number) => boolean;
+  /** Follows what is erased; undefined: nothing ever is. */
+  readonly erasureWatch?: Pick<ErasureWatch, 'isBehind' | 'follow'>;
+  readonly erasures?: Shown;
   /** Told when the database stops to answer or to store, and when it does both again. */
   readonly onDatabase: (up: boolean) => void;
   readonly clock: Clock;
@@ -66,6 +76,7 @@ export class LogTail implements EntryKeeper {
   #polling: Promise<void> | undefined;
   #reaching: Promise<void> | undefined;
   #stopped = false;
+  #lookedAtMs = 0;
   #storedAtMs = 0;
   /** When a barrier was made, which writes the instance's own row. */
   #seenAtMs = 0;
@@ -87,6 +98,7 @@ export class LogTail implements EntryKeeper {
   async start(): Promise<void> {
     const head = await this.#readHead(() => true);
     this.#deletedTo = head.deletedTo;
+    await this.#followErasures(head);
     this.#epoch = head.epoch;
     this.#memoryStart = head.position;
     this.#setVisible(head.position);
@@ -119,13 +131,14 @@ export class LogTail implements EntryKeeper {
 
   /** The entries after a position, oldest first, at most `limit`; undefined when memory does not reach back that far. */
   after(position: Position, limit: number): readonly LogEntry[] | undefined {
-    if (position < this.#memoryStart) return undefined;
+    if (position < this.#memoryStart || !this.#isTrusted) return undefined;
     const from = this.#indexAfter(position);
     return this.#entries.slice(from, from + limit) as LogEntry[];
   }
 
   /** The entry at a position if it is in memory. */
   at(position: Position): LogEntry | undefined {
+    if (!this.#isTrusted) return undefined;
     const entry = this.#entries[this.#indexAfter(position - 1)];
     return entry?.position === position ? entry : undefined;
   }
@@ -274,14 +287,46 @@ export class LogTail implements EntryKeeper {
     try {
       const head = await this.#readHead((found) => {
         news = this.#isNews(found);
-        return news || !this.#up || this.#isHeartbeatDue();
+        return news || this.#isBehindErasures(found) || !this.#up || this.#isHeartbeatDue();
       });
+      await this.#followErasures(head);
       this.#setUp(true);
       this.#forgetDeleted(head.deletedTo);
       if (news) await this.reach(head.position);
     } catch (error) {
       this.#setUp(false, error);
     }
+  }
+
+  #isBehindErasures({ newestErasure }: LogHead): boolean {
+    return this.#options.erasureWatch?.isBehind(newestErasure) === true;
+  }
+
+  /** Keeps to what is erased by the time of the head, which is durable if there is anything new. */
+  async #followErasures(head: LogHead): Promise<void> {
+    if (this.#isBehindErasures(head)) {
+      await this.#options.erasureWatch?.follow(head.newestErasure, () => this.#eraseMemory());
+    }
+    this.#lookedAtMs = this.#options.clock.monotonicMs();
+  }
+
+  /** Takes the content of what is erased out of memory. */
+  #eraseMemory(): void {
+    const { erasures = NO_ERASURES } = this.#options;
+    for (let index = this.#start; index < this.#entries.length; index += 1) {
+      const entry = this.#entries[index] as LogEntry;
+      const left = erasures.shown(entry);
+      if (left === entry) continue;
+      this.#forget(entry);
+      left.keeper = this;
+      this.#bytes += entryMemory(left);
+      this.#entries[index] = left;
+    }
+  }
+
+  get #isTrusted(): boolean {
+    const { erasureWatch, clock } = this.#options;
+    return erasureWatch === undefined || clock.monotonicMs() - this.#lookedAtMs <= TRUSTED_MS;
   }
 
   /** Reads the head; where that needs a barrier, everything up to it is durable afterwards. */

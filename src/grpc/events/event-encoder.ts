@@ -5,6 +5,7 @@ import type { EnvelopeRest, SystemInfo, Trigger } from '../../domain/events/enve
 import { EntryKind, isJsonContentType, type LogEntry, type Payload } from '../../domain/events/event.js';
 import { EVENT_STATUS } from '../../domain/events/event-status.js';
 import { asBuffer } from '../../domain/json/bytes.js';
+import { NO_ERASURES, type Shown } from '../../engine/erasure/erasures.js';
 import type { Micros } from '../../units.js';
 import type { PayloadForm } from '../wire/payload-form.js';
 import { writeStruct, writeValue } from '../wire/value-writer.js';
@@ -12,9 +13,15 @@ import { WireWriter } from '../wire/wire-writer.js';
 
 export class WireEventEncoder {
   readonly #writer = new WireWriter();
+  readonly #erasures: Shown;
+
+  constructor(erasures: Shown = NO_ERASURES) {
+    this.#erasures = erasures;
+  }
 
   /** The encoded `Event` message; remembered in the entry, so that the second reader of an entry pays nothing. */
-  encode(entry: LogEntry, form: PayloadForm): Uint8Array {
+  encode(given: LogEntry, form: PayloadForm): Uint8Array {
+    const entry = this.#erasures.shown(given);
     const known = form === 'bytes' ? entry.encodedBytes : entry.encodedJson;
     if (known !== undefined) return known;
     const made = this.#encode(entry, form === 'json');
@@ -25,7 +32,8 @@ export class WireEventEncoder {
   }
 
   /** Writes the encoded `Event`. What nobody else is going to read is not kept: writing it in place saves a copy. */
-  write(w: WireWriter, entry: LogEntry, form: PayloadForm): void {
+  write(w: WireWriter, given: LogEntry, form: PayloadForm): void {
+    const entry = this.#erasures.shown(given);
     const known = form === 'bytes' ? entry.encodedBytes : entry.encodedJson;
     if (known !== undefined) w.raw(known);
     else if (entry.keeper !== undefined) w.raw(this.encode(entry, form));
@@ -112,6 +120,8 @@ function invalidationFields(w: WireWriter, { rest, createdAt }: LogEntry): void 
 
 function descriptionField(w: WireWriter, text: string): void {
   const { mark } = w;
+  // Of a wait whose content is erased.
+  if (text === '') return;
   if (writeStruct(w, Buffer.from(text))) w.close(9, mark);
 }
 

@@ -2,6 +2,8 @@
 
 import type { CallContext } from 'nice-grpc';
 import type {
+  EraseEventsRequest,
+  EraseEventsResponse,
   GetEventRequest,
   InvalidateEventRequest,
   ListEventsRequest,
@@ -9,10 +11,12 @@ import type {
   ReadEventsRequest,
   WatchEventsRequest,
 } from '../../../generated/madeleine/v1/event_service.js';
+import { withPayloadSha256 } from '../../domain/erasure/erased-entry.js';
 import { drainingError, eventUnknown, fieldInvalid, MadeleineError, messageUnknown } from '../../domain/errors.js';
 import { entryBytes } from '../../domain/events/entry-size.js';
 import type { LogEntry } from '../../domain/events/event.js';
 import type { PassedConsumers } from '../../engine/consumers/passed/passed-consumers.js';
+import type { Erasing } from '../../engine/group/erasing.js';
 import type { GroupCommit } from '../../engine/group/group-commit.js';
 import type { Invalidations } from '../../engine/group/invalidations.js';
 import type { Prepared, PushCommand, PushEffect, PushedEvent, Pushes } from '../../engine/group/pushes.js';
@@ -40,6 +44,7 @@ import {
   sizeField,
   textField,
 } from '../wire/wire.js';
+import { erasureOf, erasureToWire } from './erasure-wire.js';
 import type { EventFrames } from './event-frames.js';
 import { EventListing } from './event-listing.js';
 import { readCriteria, readNewsFrame, readOpenedFrame, watchCriteria, watchNewsFrame } from './event-wire.js';
@@ -69,6 +74,7 @@ export interface EventServiceOptions {
   readonly groupCommit: GroupCommit;
   readonly queries: EventQueries;
   readonly invalidations: Invalidations;
+  readonly erasing: Erasing;
   readonly source: LogSource;
   readonly frames: EventFrames;
   readonly outgoing: Outgoing;
@@ -152,7 +158,15 @@ export class EventService {
 
   async getEvent(request: GetEventRequest): Promise<Uint8Array> {
     const form = payloadForm('payload_encoding', request.payloadEncoding);
-    return this.#options.frames.event(await this.#findEvent(request), form);
+    return this.#options.frames.event(withPayloadSha256(await this.#findEvent(request)), form);
+  }
+
+  async eraseEvents(request: EraseEventsRequest, { signal, peer }: CallContext): Promise<EraseEventsResponse> {
+    const { erasing } = this.#options;
+    const { target, call } = erasureOf(request);
+    if (request.dryRun)
+      return erasureToWire({ events: 0, remaining: await erasing.count(target), erasedAt: undefined });
+    return erasureToWire(await erasing.erase(target, call, { signal, caller: callerOf(peer) }));
   }
 
   async invalidateEvent(request: InvalidateEventRequest, { signal, peer }: CallContext): Promise<Uint8Array> {

@@ -3,14 +3,14 @@
 //
 // Lock order, stated here for all of the storage. A transaction takes what it needs in this order, and log_head first or not at all:
 //
-//   log_head -> names, log, stream, wait, ledger, indexes, topic -> firing_cursor -> cawin -> endpoint -> firing -> attempt
+//   log_head -> names, log, stream, wait, ledger, indexes, topic, erasure -> firing_cursor -> cawin -> endpoint -> firing -> attempt
 //     -> log_deletion -> consumer by ascending id -> consumer_trouble, consumer_snapshot, offset_move, consumer_gap
 //
 // Names, log, stream, wait and topic are locked under log_head only, so they need no order among themselves, and one who has a cawin
 // under log_head may take its wait. The others are locked without it too; rows of one table by ascending id. Who has a consumer takes
 // nothing after it but its own rows of these; a deletion, which takes no log_head, deletes rows of the log last (see
-// storage/mysql/consumers/unread-events.ts). Apart from those, and never together with them: shape -> index rows (a build); rows of the
-// log, shared -> identities -> identity_build (a build); ledger (what is too old).
+// storage/mysql/consumers/unread-events.ts). Apart from those, and never together with them: shape -> log, to read -> index rows (a build);
+// rows of the log, shared -> identities -> identity_build (a build); ledger (what is too old).
 //
 // Every method rejects with MadeleineError STORAGE_UNAVAILABLE when the database is away, does not answer in time or
 // refuses work (connections, read-only, disk); nothing of the driver's errors is thrown upwards.
@@ -33,6 +33,8 @@ export interface LogHead {
   readonly token: number;
   /** Nothing after this position was ever deleted. */
   readonly deletedTo: Position;
+  /** The position of the newest erasure; 0: there is none. */
+  readonly newestErasure: Position;
 }
 
 export interface ReadPageOptions {

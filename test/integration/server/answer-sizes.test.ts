@@ -172,6 +172,11 @@ const LARGEST: Readonly<Record<string, () => Promise<unknown>>> = {
     const { id } = await hugeEvent();
     return suite.client.events.invalidateEvent({ id, reason: 'r'.repeat(1_024) });
   },
+  'EventService/EraseEvents': async () => {
+    const dataSubject = name(fresh('subject'));
+    await hugeEvent({ dataSubject });
+    return suite.client.events.eraseEvents({ target: { $case: 'dataSubject', value: dataSubject } });
+  },
   'EventService/PeekEvent': async () => {
     const { position } = await hugeEvent({ topic: fresh('peek') });
     return suite.client.events.peekEvent({ afterPosition: position - 1n, payloadEncoding: BYTES });

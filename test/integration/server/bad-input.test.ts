@@ -109,6 +109,7 @@ const BASES: Readonly<Record<string, () => Tree | Promise<Tree>>> = {
     const { event } = await suite.client.events.pushEvent({ event: newEvent({}) });
     return { id: event?.id ?? 0n };
   },
+  'EventService/EraseEvents': () => ({ data_subject: 'nobody' }),
   'EventService/ListEvents': () => ({}),
   'EventService/PeekEvent': () => ({}),
   'EventService/ReadEvents': () => ({}),

@@ -13,11 +13,11 @@ export const HOUSE: Readonly<Record<string, string>> = {
 
   // Builds everything, and alone knows every floor.
   app: `cli/commands config domain domain/cawins domain/consumers domain/descriptions domain/json domain/waits
-    engine/admin engine/cawins engine/consumers engine/consumers/named engine/consumers/parked engine/consumers/passed engine/consumers/places engine/group
+    engine/admin engine/cawins engine/consumers engine/consumers/named engine/consumers/parked engine/consumers/passed engine/consumers/places engine/erasure engine/group
     engine/log engine/statistics engine/topics engine/waits generated grpc/admin grpc/cawins grpc/consumers
     grpc/events grpc/server grpc/topics grpc/wire http lib outbound outbound/amqp outbound/grpc outbound/guard
     outbound/http storage/embedded storage/instance storage/mysql/cawins storage/mysql/consumers
-    storage/mysql/group storage/mysql/log storage/mysql/names storage/mysql/server storage/mysql/sql
+    storage/mysql/erasure storage/mysql/group storage/mysql/log storage/mysql/names storage/mysql/server storage/mysql/sql
     storage/mysql/statistics storage/mysql/topics storage/mysql/waits storage/ports
     settings telemetry`,
 
@@ -30,8 +30,9 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'domain/consumers/settings': 'domain/events',
   'domain/consumers/unread': '',
   'domain/descriptions': 'domain domain/json',
+  'domain/erasure': 'domain domain/events',
   'domain/events': 'domain domain/descriptions domain/json',
-  'domain/group': `domain domain/cawins domain/collections domain/descriptions domain/events domain/json
+  'domain/group': `domain domain/cawins domain/collections domain/descriptions domain/erasure domain/events domain/json
     domain/management domain/topics domain/waits`,
   'domain/json': '',
   'domain/statistics': 'domain/consumers domain/events',
@@ -42,7 +43,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
 
   // What runs: the parts that wait, read, commit and call, over ports.
   'engine/admin': 'domain domain/events engine/log lib storage/ports',
-  'engine/cawins': `domain domain/cawins domain/events domain/waits engine/cawins/callback-sender engine/group
+  'engine/cawins': `domain domain/cawins domain/events domain/waits engine/cawins/callback-sender engine/erasure engine/group
     engine/log lib storage/ports telemetry`,
   'engine/cawins/callback-sender': 'domain/events',
   'engine/consumers': `domain domain/collections domain/consumers domain/consumers/managed domain/consumers/unread domain/events domain/group
@@ -56,9 +57,10 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'engine/consumers/places': 'domain/consumers domain/consumers/managed engine/consumers/ownership storage/ports',
   'engine/consumers/ownership': 'domain domain/consumers lib storage/ports telemetry',
   'engine/consumers/state': 'domain domain/consumers engine/log lib telemetry',
-  'engine/group': `domain domain/cawins domain/descriptions domain/events domain/group domain/json domain/management
+  'engine/erasure': 'domain domain/erasure domain/events lib storage/ports',
+  'engine/group': `domain domain/cawins domain/descriptions domain/erasure domain/events domain/group domain/json domain/management
     domain/waits engine/log lib storage/ports telemetry`,
-  'engine/log': 'domain domain/events domain/waits lib storage/ports telemetry',
+  'engine/log': 'domain domain/events domain/waits engine/erasure lib storage/ports telemetry',
   'engine/topics': `domain domain/descriptions domain/events domain/group domain/management domain/topics engine/group
     engine/log lib storage/ports telemetry`,
   'engine/statistics': `domain/consumers domain/statistics engine/consumers/state engine/log lib storage/ports
@@ -72,7 +74,9 @@ export const HOUSE: Readonly<Record<string, string>> = {
     storage/mysql/waits storage/ports`,
   'storage/mysql/consumers': `domain domain/consumers domain/consumers/managed domain/consumers/unread domain/events domain/group
     domain/json domain/management storage/mysql/log storage/mysql/names storage/mysql/sql storage/ports`,
-  'storage/mysql/group': `domain domain/cawins domain/events domain/group storage/mysql/consumers storage/mysql/log
+  'storage/mysql/erasure': `domain domain/erasure domain/events domain/group domain/json storage/mysql/names
+    storage/mysql/sql storage/ports`,
+  'storage/mysql/group': `domain domain/cawins domain/events domain/group storage/mysql/consumers storage/mysql/erasure storage/mysql/log
     storage/mysql/names storage/mysql/sql storage/mysql/topics storage/mysql/waits storage/ports`,
   'storage/mysql/log': `domain domain/events domain/group domain/json lib storage/mysql/names storage/mysql/sql
     storage/ports`,
@@ -86,7 +90,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
     storage/ports`,
   'storage/mysql/waits': `domain domain/descriptions domain/events domain/group domain/json domain/waits lib
     storage/mysql/log storage/mysql/names storage/mysql/sql storage/mysql/topics storage/ports`,
-  'storage/ports': `domain/cawins domain/consumers domain/consumers/managed domain/consumers/unread domain/events domain/group domain/statistics
+  'storage/ports': `domain/cawins domain/consumers domain/consumers/managed domain/consumers/unread domain/erasure domain/events domain/group domain/statistics
     domain/topics domain/waits`,
 
   // Callbacks, by protocol.
@@ -109,7 +113,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
     generated grpc/events grpc/wire`,
   'grpc/consumers': `domain domain/consumers domain/consumers/managed domain/consumers/settings domain/events domain/json engine/consumers engine/consumers/named
     engine/consumers/parked engine/consumers/passed engine/consumers/places engine/consumers/state engine/group engine/log generated grpc/events grpc/wire lib storage/ports`,
-  'grpc/events': `domain domain/descriptions domain/events domain/json domain/waits engine/consumers/passed engine/group
+  'grpc/events': `domain domain/descriptions domain/erasure domain/events domain/json domain/management domain/waits engine/consumers/passed engine/erasure engine/group
     engine/log generated grpc/wire lib`,
   'grpc/server': 'domain grpc/wire lib settings telemetry',
   'grpc/topics': 'domain domain/topics engine/group engine/log engine/topics generated grpc/wire',

@@ -21,6 +21,8 @@ import type { Micros, Position } from '../../../units.js';
 import { type GroupCommitter, GroupFailure, type GroupRun, type Instance } from '../../ports/log-storage.js';
 import { readConsumers, writeConsumers } from '../consumers/consumer-changes.js';
 import { readParked } from '../consumers/parked-places.js';
+import { writeErasures } from '../erasure/erasure-writes.js';
+import { writeSubjects } from '../erasure/subject-rows.js';
 import { writeBarrier } from '../log/durable-reads.js';
 import { EntryInsert } from '../log/entry-rows.js';
 import { writeTransfers } from '../log/stream-rows.js';
@@ -243,6 +245,9 @@ export class MysqlGroupCommitter implements GroupCommitter {
       { streamId: ({ context, name }) => minter.streamId(context, name), onTrip: () => this.#trip() },
     );
     await this.#writeWaits(queries, writes, minter);
+    const told = { minter, onTrip: () => this.#trip() };
+    await writeSubjects(queries, writes, told);
+    if (writes.erasures !== undefined) await writeErasures(queries, writes.erasures, told);
     return writes;
   }
 

@@ -40,10 +40,6 @@ export interface MysqlEventLogOptions {
   readonly slices?: LoopSlices;
 }
 
-const HEAD = `
-  SELECT h.position, h.created_at, h.log_epoch, h.group_token, d.last_position
-  FROM log_head h JOIN log_deletion d ON d.id = 1 WHERE h.id = 1`;
-
 /** Where an event occurred. */
 interface EventPlace extends RowSize {
   readonly event_id: EventId;
@@ -64,6 +60,11 @@ interface SelectedRow extends TopicRow {
   readonly selected: 0 | 1;
 }
 
+/** The end of an index: nothing is read for the newest erasure. */
+const HEAD = `
+  SELECT h.position, h.created_at, h.log_epoch, h.group_token, d.last_position,
+    (SELECT MAX(e.position) FROM erasure e) AS newest_erasure
+  FROM log_head h JOIN log_deletion d ON d.id = 1 WHERE h.id = 1`;
 /** Bytes of payloads that one look for positions reads, where SQL does not decide which ones match. */
 const UNDECIDED_BYTES = 4 * 1024 * 1024;
 /** How many events a page has at least that is read in one step. */
@@ -92,11 +93,12 @@ export class MysqlEventLog implements EventLog {
       log_epoch: number;
       group_token: number;
       last_position: Position;
+      newest_erasure: Position | null;
     }>(HEAD);
     const row = rows[0];
     if (row === undefined) throw new Error('log_head has no row');
     const { position, created_at: createdAt, log_epoch: epoch, group_token: token, last_position: deletedTo } = row;
-    return { position, createdAt, epoch, token, deletedTo };
+    return { position, createdAt, epoch, token, deletedTo, newestErasure: row.newest_erasure ?? 0 };
   }
 
   /** See EventLog.readPage. */

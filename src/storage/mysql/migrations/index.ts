@@ -18,6 +18,7 @@ import { statisticsMigration } from './0013-statistics.js';
 import { consumerPlacesMigration } from './0014-consumer-places.js';
 import { topicSettingsMigration } from './0015-topic-settings.js';
 import { unreadMigration } from './0020-unread.js';
+import { erasureMigration } from './0022-erasure.js';
 
 export interface Migration {
   readonly name: string;
@@ -42,4 +43,5 @@ export const MIGRATIONS: readonly Migration[] = [
   consumerPlacesMigration,
   topicSettingsMigration,
   unreadMigration,
+  erasureMigration,
 ];

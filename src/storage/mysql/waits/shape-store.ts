@@ -7,7 +7,7 @@ import { ALL_CONTEXTS } from '../../../domain/names.js';
 import type { Micros, Position } from '../../../units.js';
 import type { IndexPage, ListShapesOptions, ShapeStore } from '../../ports/wait-storage.js';
 import type { Names, ScopedName } from '../names/name-cache.js';
-import type { Database, SqlValue } from '../sql/database.js';
+import type { Database, Queries, SqlValue } from '../sql/database.js';
 import { NOW_MICROS } from '../sql/database-time.js';
 import { uncovered } from '../sql/dialect.js';
 import { placeholders } from '../sql/placeholders.js';
@@ -101,9 +101,10 @@ export class MysqlShapeStore implements ShapeStore {
         [shapeId],
       );
       if (shape === undefined) return false;
-      if (rows.length > 0) {
-        const values = rows.flatMap(({ hash, position }) => [shapeId, Buffer.from(hash), position]);
-        const sql = `INSERT IGNORE INTO shape_index (shape_id, value_hash, position) VALUES ${placeholders(rows.length, '(?, ?, ?)')}`;
+      const indexed = await withContent(queries, rows);
+      if (indexed.length > 0) {
+        const values = indexed.flatMap(({ hash, position }) => [shapeId, Buffer.from(hash), position]);
+        const sql = `INSERT IGNORE INTO shape_index (shape_id, value_hash, position) VALUES ${placeholders(indexed.length, '(?, ?, ?)')}`;
         await queries.query(sql, values);
       }
       const builtTo = Math.max(shape.built_to, upTo);
@@ -153,6 +154,16 @@ export class MysqlShapeStore implements ShapeStore {
     await this.#database.write('DELETE FROM freed_shape WHERE id = ?', [freedId]);
     return true;
   }
+}
+
+/** The rows whose events have content: what was read before it was erased is found by nothing. They keep it until the transaction ends. */
+async function withContent(queries: Queries, rows: IndexPage['rows']): Promise<IndexPage['rows']> {
+  if (rows.length === 0) return rows;
+  const sql = `SELECT position FROM log FORCE INDEX (PRIMARY) WHERE position IN (${placeholders(rows.length)})
+    AND payload IS NOT NULL LOCK IN SHARE MODE`;
+  const positions = rows.map(({ position }) => position);
+  const found = new Set((await queries.query<{ position: Position }>(sql, positions)).map(({ position }) => position));
+  return rows.filter(({ position }) => found.has(position));
 }
 
 /** A shape whose values were hashed in another way finds nothing. */

@@ -14,7 +14,7 @@ function entryAt(position: number): LogEntry {
 
 it('makes a barrier each minute, however busy it is', async () => {
   const clock = new ManualClock();
-  const head = { position: 0, createdAt: 0, epoch: 1, token: 0, deletedTo: 0 };
+  const head = { position: 0, createdAt: 0, epoch: 1, token: 0, deletedTo: 0, newestErasure: 0 };
   const barriers: number[] = [];
   const durable = async <T>(read: () => Promise<T>, needsBarrier: (result: T) => boolean) => {
     const result = await read();

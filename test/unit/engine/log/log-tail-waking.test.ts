@@ -58,7 +58,7 @@ it('tells those who gave up before how far nothing came', async () => {
 });
 
 it('passes nobody over what it skipped, when an own event lies ahead of it', async () => {
-  const head = { position: 0, epoch: 1, token: 1, createdAt: 1 };
+  const head = { position: 0, epoch: 1, token: 1, createdAt: 1, newestErasure: 0 };
   const tail = newTail({ readHead: async () => head as unknown as Awaited<ReturnType<EventLog['readHead']>> });
   await tail.start();
   await tail.stop();

@@ -1,0 +1,83 @@
+// The part of a group's plan that is about erasures: what is decided, and which events lose their content with it.
+
+import type { EventId, Micros, Position } from '../../units.js';
+import { erasedEntry } from '../erasure/erased-entry.js';
+import { type BegunErasure, isErasable } from '../erasure/erasure.js';
+import { EntryKind, isJsonContentType, type LogEntry } from '../events/event.js';
+import { scopedKey } from '../names.js';
+import type { Blanked, Erasing } from './group-outcomes.js';
+import { keysOf } from './group-plan-needs.js';
+import type {
+  Blanking,
+  BlankUnit,
+  EraseUnit,
+  ErasureWrites,
+  IndexedValues,
+  LockedState,
+  StoredEvent,
+} from './group-plan-types.js';
+import type { WaitPlanner } from './group-plan-waits.js';
+import type { ShapeCatalog } from './shape-catalog.js';
+
+/** Where the entry of the audit goes that tells of an erasure. */
+interface NextPlace {
+  readonly position: Position;
+  readonly createdAt: Micros;
+  readonly eventId: EventId;
+}
+
+export class ErasurePlanner {
+  readonly #locked: LockedState;
+  readonly #catalog: ShapeCatalog;
+  readonly #begun: BegunErasure[] = [];
+  readonly #waits: Pick<WaitPlanner, 'erase'>;
+
+  #blanked: Blanking | undefined;
+
+  constructor(locked: LockedState, catalog: ShapeCatalog, waits: Pick<WaitPlanner, 'erase'>) {
+    this.#locked = locked;
+    this.#catalog = catalog;
+    this.#waits = waits;
+  }
+
+  writes(): ErasureWrites | undefined {
+    const isNothing = this.#begun.length === 0 && this.#blanked === undefined;
+    return isNothing ? undefined : { begun: this.#begun, blanked: this.#blanked };
+  }
+
+  begin({ target, audit }: EraseUnit, { position, createdAt, eventId }: NextPlace): Erasing {
+    const before = this.#locked.pushed?.get(scopedKey(audit.draft.context, audit.messageId));
+    // Stored by an attempt whose COMMIT was not answered, the entry with it.
+    if (before !== undefined) return { kind: 'erasing', position: before.position };
+    this.#begun.push({ target, position, decidedAt: createdAt, beforeEventId: eventId });
+    return { kind: 'erasing', position };
+  }
+
+  blank({ erasure, eventIds, upTo }: BlankUnit): Blanked {
+    const found = eventIds.flatMap((eventId) => entriesOf(eventId, this.#locked.waits?.events.get(eventId)));
+    const withdrawn = eventIds.filter((eventId) => this.#waits.erase(eventId, erasure.decidedAt));
+    const events = new Set([...found.map(({ eventId }) => eventId), ...withdrawn]).size;
+    this.#blanked = {
+      ...{ erasure: erasure.position, upTo, eventIds, events },
+      entries: found.map((entry) => erasedEntry(entry, erasure.decidedAt)),
+      unindexed: found.flatMap((entry) => this.#valuesOf(entry)),
+    };
+    return { kind: 'blanked', events };
+  }
+
+  /** What the event is found by. */
+  #valuesOf({ kind, context, topic, payload, position }: LogEntry): readonly IndexedValues[] {
+    const watched = this.#catalog.of(context, topic);
+    if (kind !== EntryKind.OCCURRED || watched === undefined) return [];
+    if (payload === undefined || !isJsonContentType(payload.contentType)) return [];
+    return keysOf({ context, topic, payload: payload.bytes }, watched.matcher).map((key) => ({ key, position }));
+  }
+}
+
+/** The event's own entries that have content: under the id of a wait, those of what ended it are another event's. */
+function entriesOf(eventId: EventId, stored: StoredEvent | undefined): readonly LogEntry[] {
+  const entries = stored?.entries ?? [];
+  return entries.filter(
+    (entry) => entry.eventId === eventId && isErasable(entry) && entry.rest?.erasedAt === undefined,
+  );
+}
