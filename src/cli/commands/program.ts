@@ -15,6 +15,7 @@ import { extendCommand } from './consumers/extend.js';
 import { parkedCommand } from './consumers/parked.js';
 import { rejectCommand } from './consumers/reject.js';
 import { subscribeCommand } from './consumers/subscribe.js';
+import { eraseCommand } from './events/erase.js';
 import { getCommand } from './events/get.js';
 import { invalidateCommand } from './events/invalidate.js';
 import { eventsCommand } from './events/list-events.js';
@@ -57,6 +58,7 @@ const COMMANDS = [
     awaitedCommand,
     explainCommand,
     invalidateCommand,
+    eraseCommand,
     cawinsCommand,
     statsCommand,
     callCommand,

@@ -146,8 +146,8 @@ export function statusText(status: EventStatus): string {
 }
 
 /** What an entry without a payload says: `invalidated event 7: a mistake`, or `transferred from shop to web, epoch 2`. */
-function endText({ status, id, invalidationReason, description, properties }: Event): string {
-  if (status === EventStatus.EVENT_STATUS_OCCURRED) return '';
+function endText({ status, id, invalidationReason, description, properties, erasedAt }: Event): string {
+  if (status === EventStatus.EVENT_STATUS_OCCURRED) return erasedAt === undefined ? '' : 'erased';
   if (status === EventStatus.EVENT_STATUS_TRANSFERRED) {
     const { former_owner: from, owner, epoch } = properties;
     return `${statusText(status)} from ${from} to ${owner}, epoch ${epoch}`;

@@ -1,0 +1,71 @@
+// Erasures among several instances: nobody shows what is erased once that is answered, also one that stood still meanwhile; and whoever
+// is killed in the middle is gone on for.
+
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Event } from '../../generated/madeleine/v1/event.js';
+import type { EraseEventsResponse } from '../../generated/madeleine/v1/event_service.js';
+import { placesOf } from '../support/database/every-row.js';
+import { jsonPayload, newEvent } from '../support/events/builders.js';
+import { Cluster, type Instance } from '../support/server/cluster.js';
+import { waitUntil } from '../support/wait-until.js';
+
+const MARKER = 'the marker of an erased payload';
+const STREAM = 'to erase';
+
+let cluster: Cluster | undefined;
+afterEach(async () => {
+  await cluster?.stop();
+  cluster = undefined;
+});
+
+async function read({ client }: Instance): Promise<Event[]> {
+  const events: Event[] = [];
+  for await (const frame of client.events.readEvents({ topics: ['orders'] })) events.push(...frame.events);
+  return events;
+}
+
+const erase = ({ client }: Instance) => client.events.eraseEvents({ target: { $case: 'stream', value: STREAM } });
+
+async function push({ client }: Instance, count: number): Promise<void> {
+  const said = { topic: 'orders', stream: STREAM, issuer: 'shop', payload: jsonPayload({ who: MARKER }), tag: MARKER };
+  for (let n = 0; n < count; n += 500) {
+    const events = Array.from({ length: Math.min(500, count - n) }, () => ({ event: newEvent(said) }));
+    await client.events.pushEvents({ events });
+  }
+}
+
+const erasedOf = (events: readonly Event[]) => events.filter(({ erasedAt }) => erasedAt !== undefined).length;
+
+describe('an erasure', () => {
+  it('is kept to by an instance that stood still when it was made', async () => {
+    cluster = await Cluster.start(2);
+    const [one, frozen] = [cluster.at(0), cluster.at(1)];
+    await push(one, 10);
+    await waitUntil(async () => (await read(frozen)).length === 10, { what: 'the other one has them in memory' });
+    frozen.server.signal('SIGSTOP');
+    let answer: EraseEventsResponse;
+    do {
+      answer = await erase(one);
+    } while (answer.remaining > 0n);
+    expect(erasedOf(await read(one))).toBe(10);
+    // Asked before it goes on, so that the call is the first thing that it does.
+    const late = read(frozen);
+    frozen.server.signal('SIGCONT');
+    expect(erasedOf(await late)).toBe(10);
+  });
+
+  it('is finished by whoever is left when its instance is killed in the middle', async () => {
+    cluster = await Cluster.start(2);
+    const [killed, other] = [cluster.at(0), cluster.at(1)];
+    await push(killed, 3_000);
+    const call = erase(killed).catch(() => undefined);
+    await waitUntil(async () => erasedOf(await read(other)) > 200, { what: 'it is under way' });
+    await killed.server.kill();
+    await call;
+    const left = 3_000 - erasedOf(await read(other));
+    expect(left).toBeGreaterThan(0);
+    await waitUntil(async () => erasedOf(await read(other)) === 3_000, { what: 'it is finished', timeoutMs: 60_000 });
+    await waitUntil(async () => (await erase(other)).remaining === 0n, { what: 'and says so', timeoutMs: 30_000 });
+    expect(await placesOf(cluster.database.url, MARKER)).toEqual([]);
+  });
+});
