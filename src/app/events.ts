@@ -48,7 +48,7 @@ export class EventParts {
     const { names, log, durableReads, shapeStore, catalog, tail, reader, pages, groupCommit, management, slices } =
       parts;
     const store = new MysqlWaitStore({ database: handle.database, names });
-    const topicStore = new MysqlTopicStore(handle.database);
+    const topicStore = new MysqlTopicStore({ database: handle.database, names });
     this.queries = new EventQueries({ log, durableReads, waits: store, source: reader, tail, pages, slices });
     this.waits = new Waits({ events: this.queries, source: reader, clock, logger });
     this.#shapeRelease = new ShapeRelease({ store: shapeStore, catalog, groupCommit, durableReads, clock, logger });

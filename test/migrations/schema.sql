@@ -143,6 +143,12 @@ CREATE TABLE `context` (
   UNIQUE KEY `context_name` (`name`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
+CREATE TABLE `context_setting` (
+  `context_id` int(10) unsigned NOT NULL,
+  `settings` mediumtext NOT NULL,
+  PRIMARY KEY (`context_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
 CREATE TABLE `count_cursor` (
   `id` tinyint(3) unsigned NOT NULL,
   `position` bigint(20) unsigned NOT NULL,
@@ -205,6 +211,7 @@ CREATE TABLE `count_topic_day` (
   `reserved` tinyint(3) unsigned NOT NULL,
   `events` bigint(20) unsigned NOT NULL,
   `bytes` bigint(20) unsigned NOT NULL,
+  KEY `count_topic_day_topic` (`topic_id`,`utc_day`,`events`,`bytes`),
   PRIMARY KEY (`utc_day`,`topic_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
@@ -213,6 +220,21 @@ CREATE TABLE `deleted_topic` (
   `last_position` bigint(20) unsigned NOT NULL,
   KEY `deleted_topic_last` (`last_position`),
   PRIMARY KEY (`topic_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE `discarded_sample` (
+  `id` bigint(20) unsigned NOT NULL AUTO_INCREMENT,
+  `context` varbinary(255) NOT NULL,
+  `topic` varbinary(255) NOT NULL,
+  `issuer` varbinary(255) NOT NULL,
+  `message_id` binary(16) DEFAULT NULL,
+  `discarded_at` bigint(20) unsigned NOT NULL,
+  `content_type` varbinary(255) DEFAULT NULL,
+  `payload_bytes` int(10) unsigned NOT NULL,
+  `payload` blob DEFAULT NULL,
+  `description` mediumtext DEFAULT NULL,
+  KEY `discarded_sample_topic` (`context`,`topic`,`id`),
+  PRIMARY KEY (`id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 CREATE TABLE `endpoint` (

@@ -92,7 +92,7 @@ export class Storage {
     this.search = new MysqlEventSearch({ database, names });
     this.server = new MysqlServerStore({ database });
     this.streams = new MysqlStreamStore({ database, names });
-    this.topics = new MysqlTopicStore(database);
+    this.topics = new MysqlTopicStore({ database, names });
     this.waits = new MysqlWaitStore({ database, names });
     this.shapes = new MysqlShapeStore({ database, names });
     this.consumers = new MysqlConsumerStore({ database });

@@ -53,7 +53,45 @@ export interface Topic {
     | TopicSettings
     | undefined;
   /** The last build of the identities of its events, by the `description_paths` that it has; unset if it was registered with them. */
-  identityBuild: IdentityBuild | undefined;
+  identityBuild:
+    | IdentityBuild
+    | undefined;
+  /** What is stored of it; unset for a dry run of a topic that there is not. */
+  stored: StoredEvents | undefined;
+}
+
+/** What is stored of a topic. */
+export interface StoredEvents {
+  /** Events that occurred: all up to `as_of_position`, and none after it. What was withdrawn since is among them. */
+  events: bigint;
+  /** Bytes of their payloads. */
+  bytes: bigint;
+  /** How far the events of the server are counted, which follows the newest ones by about a second: everything up to this position. */
+  asOfPosition: bigint;
+  /** When that was stored; unset while nothing is counted. */
+  asOf:
+    | Timestamp
+    | undefined;
+  /**
+   * The oldest entry of the topic that is stored, as it is now, not only as far as it is counted: an event that occurred, was invalidated,
+   * or expired. 0: there is none.
+   */
+  oldestPosition: bigint;
+  /** When that was stored. */
+  oldestAt:
+    | Timestamp
+    | undefined;
+  /** The newest entry of the topic, likewise. */
+  newestPosition: bigint;
+  /** When that was stored. */
+  newestAt:
+    | Timestamp
+    | undefined;
+  /**
+   * Events that occurred a second, in the last minute; where the newest hundred entries are all younger than that, since the oldest of
+   * these.
+   */
+  eventsPerSecond: number;
 }
 
 /**
@@ -350,6 +388,7 @@ function createBaseTopic(): Topic {
     registeredAt: undefined,
     settings: undefined,
     identityBuild: undefined,
+    stored: undefined,
   };
 }
 
@@ -372,6 +411,9 @@ export const Topic: MessageFns<Topic> = {
     }
     if (message.identityBuild !== undefined) {
       IdentityBuild.encode(message.identityBuild, writer.uint32(50).fork()).join();
+    }
+    if (message.stored !== undefined) {
+      StoredEvents.encode(message.stored, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -437,6 +479,14 @@ export const Topic: MessageFns<Topic> = {
             message.identityBuild = IdentityBuild.decode(reader, reader.uint32());
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.stored = StoredEvents.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -465,6 +515,7 @@ export const Topic: MessageFns<Topic> = {
         : isSet(object.identity_build)
         ? IdentityBuild.fromJSON(object.identity_build)
         : undefined,
+      stored: isSet(object.stored) ? StoredEvents.fromJSON(object.stored) : undefined,
     };
   },
 
@@ -488,6 +539,9 @@ export const Topic: MessageFns<Topic> = {
     if (message.identityBuild !== undefined) {
       obj.identityBuild = IdentityBuild.toJSON(message.identityBuild);
     }
+    if (message.stored !== undefined) {
+      obj.stored = StoredEvents.toJSON(message.stored);
+    }
     return obj;
   },
 
@@ -508,6 +562,269 @@ export const Topic: MessageFns<Topic> = {
     message.identityBuild = (object.identityBuild !== undefined && object.identityBuild !== null)
       ? IdentityBuild.fromPartial(object.identityBuild)
       : undefined;
+    message.stored = (object.stored !== undefined && object.stored !== null)
+      ? StoredEvents.fromPartial(object.stored)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseStoredEvents(): StoredEvents {
+  return {
+    events: 0n,
+    bytes: 0n,
+    asOfPosition: 0n,
+    asOf: undefined,
+    oldestPosition: 0n,
+    oldestAt: undefined,
+    newestPosition: 0n,
+    newestAt: undefined,
+    eventsPerSecond: 0,
+  };
+}
+
+export const StoredEvents: MessageFns<StoredEvents> = {
+  encode(message: StoredEvents, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.events !== 0n) {
+      if (BigInt.asUintN(64, message.events) !== message.events) {
+        throw new globalThis.Error("value provided for field message.events of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.events);
+    }
+    if (message.bytes !== 0n) {
+      if (BigInt.asUintN(64, message.bytes) !== message.bytes) {
+        throw new globalThis.Error("value provided for field message.bytes of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.bytes);
+    }
+    if (message.asOfPosition !== 0n) {
+      if (BigInt.asUintN(64, message.asOfPosition) !== message.asOfPosition) {
+        throw new globalThis.Error("value provided for field message.asOfPosition of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.asOfPosition);
+    }
+    if (message.asOf !== undefined) {
+      Timestamp.encode(message.asOf, writer.uint32(34).fork()).join();
+    }
+    if (message.oldestPosition !== 0n) {
+      if (BigInt.asUintN(64, message.oldestPosition) !== message.oldestPosition) {
+        throw new globalThis.Error("value provided for field message.oldestPosition of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.oldestPosition);
+    }
+    if (message.oldestAt !== undefined) {
+      Timestamp.encode(message.oldestAt, writer.uint32(50).fork()).join();
+    }
+    if (message.newestPosition !== 0n) {
+      if (BigInt.asUintN(64, message.newestPosition) !== message.newestPosition) {
+        throw new globalThis.Error("value provided for field message.newestPosition of type uint64 too large");
+      }
+      writer.uint32(56).uint64(message.newestPosition);
+    }
+    if (message.newestAt !== undefined) {
+      Timestamp.encode(message.newestAt, writer.uint32(66).fork()).join();
+    }
+    if (message.eventsPerSecond !== 0) {
+      writer.uint32(73).double(message.eventsPerSecond);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StoredEvents {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStoredEvents();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.events = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.bytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.asOfPosition = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.asOf = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.oldestPosition = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.oldestAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.newestPosition = reader.uint64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.newestAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 9: {
+            if (tag !== 73) {
+              break;
+            }
+
+            message.eventsPerSecond = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): StoredEvents {
+    return {
+      events: isSet(object.events) ? BigInt(object.events) : 0n,
+      bytes: isSet(object.bytes) ? BigInt(object.bytes) : 0n,
+      asOfPosition: isSet(object.asOfPosition)
+        ? BigInt(object.asOfPosition)
+        : isSet(object.as_of_position)
+        ? BigInt(object.as_of_position)
+        : 0n,
+      asOf: isSet(object.asOf)
+        ? fromJsonTimestamp(object.asOf)
+        : isSet(object.as_of)
+        ? fromJsonTimestamp(object.as_of)
+        : undefined,
+      oldestPosition: isSet(object.oldestPosition)
+        ? BigInt(object.oldestPosition)
+        : isSet(object.oldest_position)
+        ? BigInt(object.oldest_position)
+        : 0n,
+      oldestAt: isSet(object.oldestAt)
+        ? fromJsonTimestamp(object.oldestAt)
+        : isSet(object.oldest_at)
+        ? fromJsonTimestamp(object.oldest_at)
+        : undefined,
+      newestPosition: isSet(object.newestPosition)
+        ? BigInt(object.newestPosition)
+        : isSet(object.newest_position)
+        ? BigInt(object.newest_position)
+        : 0n,
+      newestAt: isSet(object.newestAt)
+        ? fromJsonTimestamp(object.newestAt)
+        : isSet(object.newest_at)
+        ? fromJsonTimestamp(object.newest_at)
+        : undefined,
+      eventsPerSecond: isSet(object.eventsPerSecond)
+        ? globalThis.Number(object.eventsPerSecond)
+        : isSet(object.events_per_second)
+        ? globalThis.Number(object.events_per_second)
+        : 0,
+    };
+  },
+
+  toJSON(message: StoredEvents): unknown {
+    const obj: any = {};
+    if (message.events !== 0n) {
+      obj.events = message.events.toString();
+    }
+    if (message.bytes !== 0n) {
+      obj.bytes = message.bytes.toString();
+    }
+    if (message.asOfPosition !== 0n) {
+      obj.asOfPosition = message.asOfPosition.toString();
+    }
+    if (message.asOf !== undefined) {
+      obj.asOf = fromTimestamp(message.asOf).toISOString();
+    }
+    if (message.oldestPosition !== 0n) {
+      obj.oldestPosition = message.oldestPosition.toString();
+    }
+    if (message.oldestAt !== undefined) {
+      obj.oldestAt = fromTimestamp(message.oldestAt).toISOString();
+    }
+    if (message.newestPosition !== 0n) {
+      obj.newestPosition = message.newestPosition.toString();
+    }
+    if (message.newestAt !== undefined) {
+      obj.newestAt = fromTimestamp(message.newestAt).toISOString();
+    }
+    if (message.eventsPerSecond !== 0) {
+      obj.eventsPerSecond = floatToJson(message.eventsPerSecond);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<StoredEvents>): StoredEvents {
+    return StoredEvents.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StoredEvents>): StoredEvents {
+    const message = createBaseStoredEvents();
+    message.events = (object.events !== undefined && object.events !== null) ? BigInt(object.events) : 0n;
+    message.bytes = (object.bytes !== undefined && object.bytes !== null) ? BigInt(object.bytes) : 0n;
+    message.asOfPosition = (object.asOfPosition !== undefined && object.asOfPosition !== null)
+      ? BigInt(object.asOfPosition)
+      : 0n;
+    message.asOf = (object.asOf !== undefined && object.asOf !== null) ? Timestamp.fromPartial(object.asOf) : undefined;
+    message.oldestPosition = (object.oldestPosition !== undefined && object.oldestPosition !== null)
+      ? BigInt(object.oldestPosition)
+      : 0n;
+    message.oldestAt = (object.oldestAt !== undefined && object.oldestAt !== null)
+      ? Timestamp.fromPartial(object.oldestAt)
+      : undefined;
+    message.newestPosition = (object.newestPosition !== undefined && object.newestPosition !== null)
+      ? BigInt(object.newestPosition)
+      : 0n;
+    message.newestAt = (object.newestAt !== undefined && object.newestAt !== null)
+      ? Timestamp.fromPartial(object.newestAt)
+      : undefined;
+    message.eventsPerSecond = object.eventsPerSecond ?? 0;
     return message;
   },
 };
@@ -2545,7 +2862,7 @@ export const TopicServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Returns one topic. Neither registered nor ever used: NOT_FOUND (TOPIC_UNKNOWN). */
+    /** Returns one topic, with what is stored of it. Neither registered nor ever used: NOT_FOUND (TOPIC_UNKNOWN). */
     getTopic: {
       name: "GetTopic",
       requestType: GetTopicRequest as typeof GetTopicRequest,
@@ -2555,7 +2872,7 @@ export const TopicServiceDefinition = {
       options: {},
     },
     /**
-     * Lists topics that are registered or were used, by name, in pages. A page may be shorter than asked for and still carry
+     * Lists topics that are registered or were used, by name, in pages, each with what is stored of it. A page may be shorter than asked for and still carry
      * `next_page_token`.
      */
     listTopics: {
@@ -2638,10 +2955,10 @@ export interface TopicServiceImplementation<CallContextExt = {}> {
     request: UnregisterTopicRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<UnregisterTopicResponse>>;
-  /** Returns one topic. Neither registered nor ever used: NOT_FOUND (TOPIC_UNKNOWN). */
+  /** Returns one topic, with what is stored of it. Neither registered nor ever used: NOT_FOUND (TOPIC_UNKNOWN). */
   getTopic(request: GetTopicRequest, context: CallContext & CallContextExt): Promise<DeepPartial<GetTopicResponse>>;
   /**
-   * Lists topics that are registered or were used, by name, in pages. A page may be shorter than asked for and still carry
+   * Lists topics that are registered or were used, by name, in pages, each with what is stored of it. A page may be shorter than asked for and still carry
    * `next_page_token`.
    */
   listTopics(
@@ -2708,10 +3025,10 @@ export interface TopicServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<UnregisterTopicRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<UnregisterTopicResponse>;
-  /** Returns one topic. Neither registered nor ever used: NOT_FOUND (TOPIC_UNKNOWN). */
+  /** Returns one topic, with what is stored of it. Neither registered nor ever used: NOT_FOUND (TOPIC_UNKNOWN). */
   getTopic(request: DeepPartial<GetTopicRequest>, options?: CallOptions & CallOptionsExt): Promise<GetTopicResponse>;
   /**
-   * Lists topics that are registered or were used, by name, in pages. A page may be shorter than asked for and still carry
+   * Lists topics that are registered or were used, by name, in pages, each with what is stored of it. A page may be shorter than asked for and still carry
    * `next_page_token`.
    */
   listTopics(
@@ -2737,6 +3054,10 @@ export interface TopicServiceClient<CallOptionsExt = {}> {
    * registered with its paths; RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
    */
   dropShape(request: DeepPartial<DropShapeRequest>, options?: CallOptions & CallOptionsExt): Promise<DropShapeResponse>;
+}
+
+function floatToJson(value: number | null | undefined): number | string | null | undefined {
+  return typeof value === "number" && !globalThis.Number.isFinite(value) ? globalThis.String(value) : value;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;

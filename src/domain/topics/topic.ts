@@ -2,6 +2,7 @@
 
 import type { Micros } from '../../units.js';
 import type { IdentityBuild } from './identity-build.js';
+import type { StoredTopic } from './stored-topic.js';
 import type { TopicSettings } from './topic-settings.js';
 
 /** What is stored of a registration. */
@@ -17,4 +18,10 @@ export interface Topic {
   readonly name: string;
   /** Undefined: it was used, nobody registered it. */
   readonly registration: Registration | undefined;
+}
+
+/** A topic with what is stored of it. */
+export interface ToldTopic extends Topic {
+  /** Undefined: there is no such topic yet. */
+  readonly stored: StoredTopic | undefined;
 }

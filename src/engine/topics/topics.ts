@@ -6,7 +6,7 @@ import { Subject } from '../../domain/events/subject.js';
 import { topicUnregistered } from '../../domain/group/group-plan-topics.js';
 import type { Push } from '../../domain/group/group-plan-types.js';
 import type { AuditedChange, ManagementCall } from '../../domain/management/audit.js';
-import type { Topic } from '../../domain/topics/topic.js';
+import type { ToldTopic, Topic } from '../../domain/topics/topic.js';
 import {
   type SettingDifference,
   settingDifferences,
@@ -20,10 +20,8 @@ import type { GroupCommit } from '../group/group-commit.js';
 import type { Management } from '../group/management.js';
 import type { ShapeCatalogCache } from '../group/shape-catalog-cache.js';
 import type { LogTail } from '../log/log-tail.js';
+import { changedAllTheTime, ROUNDS } from './change-rounds.js';
 import type { IdentityBuilds } from './identity-builds.js';
-
-/** How often a change is begun again because another one came first. */
-const ROUNDS = 20;
 
 export interface TopicsOptions {
   readonly store: TopicStore;
@@ -52,7 +50,7 @@ interface ChangedBy extends ManagedBy {
 
 /** A topic as it is after a call, and what that changed; for a dry run as it would be. */
 export interface ChangedTopic {
-  readonly topic: Topic;
+  readonly topic: ToldTopic;
   readonly changes: readonly SettingDifference[];
 }
 
@@ -83,7 +81,8 @@ export class Topics {
     if (outcome.kind === 'refused') throw outcome.error;
     const { created } = outcome;
     const changes = created ? settingDifferences(UNSET_SETTINGS, settings) : [];
-    if (dryRun && created) return { topic: asIf({ ...key, registration: undefined }, settings), created, changes };
+    if (dryRun && created)
+      return { topic: asIf({ ...key, registration: undefined, stored: undefined }, settings), created, changes };
     // The next group would find out by itself, and have to begin again.
     await catalog.catchUp((known) => known.settingsOf(context, topic) !== undefined).catch(() => {});
     return { topic: await this.get(key), created, changes };
@@ -135,15 +134,26 @@ export class Topics {
   }
 
   /** A topic that is registered or was used; TOPIC_UNKNOWN if it is neither. */
-  async get({ context, name }: TopicKey): Promise<Topic> {
-    const [topic] = await this.#durable(() => this.#options.store.find(context, name));
+  async get(key: TopicKey): Promise<ToldTopic> {
+    const [topic] = await this.#told(await this.#find(key));
     if (topic === undefined) throw topicUnknown();
     return topic;
   }
 
   /** Topics that are registered or were used, by context and name in byte order. */
-  async list(options: ListTopicsOptions): Promise<readonly Topic[]> {
-    return this.#durable(() => this.#options.store.list(options));
+  async list(options: ListTopicsOptions): Promise<readonly ToldTopic[]> {
+    return this.#told(await this.#durable(() => this.#options.store.list(options)));
+  }
+
+  #find({ context, name }: TopicKey): Promise<readonly Topic[]> {
+    return this.#durable(() => this.#options.store.find(context, name));
+  }
+
+  /** The topics with what is stored of them: what is durable by now. */
+  async #told(topics: readonly Topic[]): Promise<readonly ToldTopic[]> {
+    const { store, tail } = this.#options;
+    const stored = await store.stored(topics, tail.visible);
+    return topics.map((topic, index) => ({ ...topic, stored: stored[index] }));
   }
 
   /** The settings as this instance knows them: under the head row they may be others. */
@@ -158,8 +168,8 @@ export class Topics {
 
   /** Why there is nothing to change. */
   async #unregistered(key: TopicKey): Promise<MadeleineError> {
-    const topic = await this.get(key);
-    return topicUnregistered(topic.context, topic.name);
+    const [topic] = await this.#find(key);
+    return topic === undefined ? topicUnknown() : topicUnregistered(topic.context, topic.name);
   }
 
   #entry(call: ManagementCall, { context, name }: TopicKey, change: TopicChange): Push {
@@ -186,14 +196,10 @@ function beforeAndAfter(changes: readonly SettingDifference[]): Pick<TopicChange
 }
 
 /** The topic as it would be; the time of a registration that would be is 0. */
-function asIf({ registration, ...key }: Topic, settings: TopicSettings): Topic {
-  return { ...key, registration: { registeredAt: 0, build: undefined, ...registration, settings } };
+function asIf({ registration, ...topic }: ToldTopic, settings: TopicSettings): ToldTopic {
+  return { ...topic, registration: { registeredAt: 0, build: undefined, ...registration, settings } };
 }
 
 function topicUnknown(): MadeleineError {
   return new MadeleineError('TOPIC_UNKNOWN', 'there is no such topic');
-}
-
-function changedAllTheTime(): MadeleineError {
-  return new MadeleineError('OVERLOADED', 'others change the topic all the time', { retryAfterMs: 250 });
 }

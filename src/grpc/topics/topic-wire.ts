@@ -5,12 +5,14 @@ import {
   type IdentityBuild as WireBuild,
   type SettingChange as WireChange,
   TopicSettings as WireSettings,
+  type StoredEvents as WireStored,
   type Topic as WireTopic,
 } from '../../../generated/madeleine/v1/topic_service.js';
 import { fieldInvalid } from '../../domain/errors.js';
 import { reservedTopicProblem } from '../../domain/names.js';
 import type { IdentityBuild } from '../../domain/topics/identity-build.js';
-import type { Topic } from '../../domain/topics/topic.js';
+import type { StoredTopic } from '../../domain/topics/stored-topic.js';
+import type { ToldTopic } from '../../domain/topics/topic.js';
 import {
   type SettingDifference,
   settingFields,
@@ -40,15 +42,18 @@ export function patchFromWire({ settings, updateMask: mask }: UpdateTopicRequest
   return Object.assign({}, ...parts);
 }
 
-export function topicToWire({ context, name, registration }: Topic): WireTopic {
+export function topicToWire({ context, name, registration, stored: held }: ToldTopic): WireTopic {
+  const stored = held && storedToWire(held);
   if (registration === undefined) {
-    return { context, name, registered: false, registeredAt: undefined, settings: undefined, identityBuild: undefined };
+    const none = { registeredAt: undefined, settings: undefined, identityBuild: undefined };
+    return { context, name, registered: false, ...none, stored };
   }
   const { registeredAt, settings, build } = registration;
   return {
     context,
     name,
     registered: true,
+    stored,
     // 0: it only would be registered.
     registeredAt: registeredAt === 0 ? undefined : toTimestamp(registeredAt),
     settings: settingFields(settings),
@@ -67,6 +72,21 @@ function buildToWire(build: IdentityBuild): WireBuild {
     repeatedEventIds: build.repeatedIds.map(BigInt),
     startedAt: toTimestamp(build.startedAt),
     endedAt: build.endedAt === undefined ? undefined : toTimestamp(build.endedAt),
+  };
+}
+
+function storedToWire(stored: StoredTopic): WireStored {
+  const { events, bytes, countedTo, countedAt, oldest, newest, eventsPerSecond } = stored;
+  return {
+    events: BigInt(events),
+    bytes: BigInt(bytes),
+    asOfPosition: BigInt(countedTo),
+    asOf: countedAt === 0 ? undefined : toTimestamp(countedAt),
+    oldestPosition: BigInt(oldest?.position ?? 0),
+    oldestAt: oldest && toTimestamp(oldest.createdAt),
+    newestPosition: BigInt(newest?.position ?? 0),
+    newestAt: newest && toTimestamp(newest.createdAt),
+    eventsPerSecond,
   };
 }
 

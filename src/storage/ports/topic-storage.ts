@@ -3,8 +3,14 @@
 //
 // Every method rejects with MadeleineError STORAGE_UNAVAILABLE when the database is away.
 
+import type { StoredTopic } from '../../domain/topics/stored-topic.js';
 import type { Topic } from '../../domain/topics/topic.js';
 import type { EventId, Position } from '../../units.js';
+
+export interface TopicName {
+  readonly context: string;
+  readonly name: string;
+}
 
 export interface ListTopicsOptions {
   /** A context, or `all`. */
@@ -28,6 +34,8 @@ export interface TopicStore {
   find(context: string, name: string): Promise<TopicsRead>;
   /** Topics that are registered or were used, by context and name in byte order. */
   list(options: ListTopicsOptions): Promise<TopicsRead>;
+  /** What is stored of each of the topics, in their order, up to a position. */
+  stored(topics: readonly TopicName[], upTo: Position): Promise<readonly StoredTopic[]>;
 }
 
 /** A build of identities that is under way: see domain/topics/identity-build.ts. */

@@ -7,6 +7,7 @@ import { Outcome } from '../../../generated/madeleine/v1/event_service.js';
 import { refusalOf } from '../../support/contract/refusals.js';
 import { jsonPayload, newEvent } from '../../support/events/builders.js';
 import { useServer, useServerBeside } from '../../support/server/suite.js';
+import { withoutStored } from '../../support/topics/registered.js';
 import { waitUntil } from '../../support/wait-until.js';
 import { ndjson, runToEnd } from '../cli/cli-run.js';
 
@@ -119,7 +120,7 @@ describe('an update', () => {
     const tried = await topics().updateTopic({ name, settings, updateMask: ['description_paths'], dryRun: true });
     expect(tried).toMatchObject({ changes: [{ before: '["/id"]', after: '["/state"]' }], topic: { settings } });
     expect(tried.topic?.registeredAt).toEqual(before.topic?.registeredAt);
-    expect(await topics().getTopic({ name })).toEqual(before);
+    expect(withoutStored((await topics().getTopic({ name })).topic)).toEqual(withoutStored(before.topic));
     expect(await audited(name, 1)).toHaveLength(1);
   });
 
@@ -174,7 +175,7 @@ describe('a topic that is registered no more', () => {
     const description = { event: newEvent({ topic: name, payload: undefined, description: { id: 7 } }) };
     const { event: awaited } = await suite.client.events.pushEvent(description);
     await topics().unregisterTopic({ name, by: 'anna' });
-    expect((await other.client.topics.getTopic({ name })).topic).toEqual({
+    expect(withoutStored((await other.client.topics.getTopic({ name })).topic)).toEqual({
       ...{ context: 'default', name, registered: false },
       ...{ registeredAt: undefined, settings: undefined, identityBuild: undefined },
     });
@@ -228,7 +229,7 @@ describe('madeleine topics', () => {
       what: 'the identities are built',
     });
     expect((await cli('get', name)).stdout).toMatch(
-      /IDENTITIES +built \S+: 0 events have one, 0 have none, 0 have that of an earlier event\n$/,
+      /IDENTITIES +built \S+: 0 events have one, 0 have none, 0 have that of an earlier event\nEVENTS /,
     );
     const same = await cli('update', name, '--description-paths', '/state');
     expect(same.stderr).toBe('madeleine: the settings are so already: nothing changes\n');

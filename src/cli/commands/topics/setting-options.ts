@@ -13,6 +13,7 @@ interface SettingOption<Value> {
   readonly text: string;
   readonly read: (text: string, former: Value | undefined) => Value;
   readonly title: string;
+  /** Empty where it is unset. */
   readonly show: (value: Value) => string;
 }
 
@@ -71,6 +72,12 @@ export const SETTING_COLUMNS: readonly Column<Topic>[] = KEYS.map((key) => ({
   title: OPTIONS[key].title,
   text: ({ settings }) => (settings === undefined ? '' : shown(key, settings)),
 }));
+
+/** The settings that are set, on one line. */
+export function settingsText(settings: TopicSettings): string {
+  const set = KEYS.map((key) => [snakeCase(key), shown(key, settings)]).filter(([, text]) => text !== '');
+  return set.map(([name, text]) => `${name}=${text}`).join(' ');
+}
 
 function shown<K extends SettingKey>(key: K, settings: TopicSettings): string {
   return OPTIONS[key].show(settings[key]);

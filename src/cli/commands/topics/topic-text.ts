@@ -1,23 +1,51 @@
 // Topics for people.
 
-import { type IdentityBuild, type SettingChange, Topic } from '../../../../generated/madeleine/v1/topic_service.js';
+import {
+  type IdentityBuild,
+  type SettingChange,
+  type StoredEvents,
+  Topic,
+} from '../../../../generated/madeleine/v1/topic_service.js';
 import { messageView } from '../../text/event-json.js';
 import type { Column } from '../../text/output.js';
-import { timestampText } from '../../text/time-text.js';
-import { SETTING_COLUMNS } from './setting-options.js';
+import { type Seconds, timestampText } from '../../text/time-text.js';
+import { SETTING_COLUMNS, settingsText } from './setting-options.js';
 
 const COLUMNS: readonly Column<Topic>[] = [
   { title: 'CONTEXT', text: ({ context }) => context },
   { title: 'TOPIC', text: ({ name }) => name },
   { title: 'REGISTERED AT', text: ({ registeredAt }) => timestampText(registeredAt) },
-  ...SETTING_COLUMNS,
+];
+const STORED: readonly Column<Topic>[] = [
+  { title: 'EVENTS', text: ({ stored }) => String(stored?.events ?? ''), right: true },
+  { title: 'BYTES', text: ({ stored }) => String(stored?.bytes ?? ''), right: true },
 ];
 
-export const LISTED_TOPIC = messageView(Topic, COLUMNS);
+export const LISTED_TOPIC = messageView(Topic, [
+  ...COLUMNS,
+  ...STORED,
+  { title: 'RATE', text: ({ stored }) => (stored === undefined ? '' : rateText(stored)), right: true },
+  { title: 'NEWEST', text: ({ stored }) => timestampText(stored?.newestAt) },
+  { title: 'SETTINGS', text: ({ settings }) => (settings === undefined ? '' : settingsText(settings)) },
+]);
 export const TOPIC = messageView(Topic, [
   ...COLUMNS,
+  ...SETTING_COLUMNS,
   { title: 'IDENTITIES', text: ({ identityBuild }) => (identityBuild === undefined ? '' : buildText(identityBuild)) },
+  ...STORED,
+  { title: 'COUNTED TO', text: ({ stored }) => placeText(stored?.asOfPosition, stored?.asOf) },
+  { title: 'OLDEST', text: ({ stored }) => placeText(stored?.oldestPosition, stored?.oldestAt) },
+  { title: 'NEWEST', text: ({ stored }) => placeText(stored?.newestPosition, stored?.newestAt) },
+  { title: 'RATE', text: ({ stored }) => (stored === undefined ? '' : rateText(stored)) },
 ]);
+
+function placeText(position = 0n, at?: Seconds): string {
+  return position === 0n ? '' : `position ${position}, ${timestampText(at)}`;
+}
+
+function rateText({ eventsPerSecond: rate }: StoredEvents): string {
+  return `${rate >= 10 || rate === 0 ? Math.round(rate) : rate.toPrecision(2)}/s`;
+}
 
 /** How far the identities are built by new description paths, and what was found. */
 function buildText(build: IdentityBuild): string {

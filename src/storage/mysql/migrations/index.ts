@@ -17,6 +17,7 @@ import { transfersMigration } from './0012-transfers.js';
 import { statisticsMigration } from './0013-statistics.js';
 import { consumerPlacesMigration } from './0014-consumer-places.js';
 import { topicSettingsMigration } from './0015-topic-settings.js';
+import { contextsMigration } from './0016-contexts.js';
 import { unreadMigration } from './0020-unread.js';
 import { erasureMigration } from './0022-erasure.js';
 
@@ -42,6 +43,7 @@ export const MIGRATIONS: readonly Migration[] = [
   statisticsMigration,
   consumerPlacesMigration,
   topicSettingsMigration,
+  contextsMigration,
   unreadMigration,
   erasureMigration,
 ];

@@ -1,10 +1,13 @@
 // Reads of topics, for people and programs; groups write them under the head row (topic-rows.ts).
 
+import type { StoredTopic } from '../../../domain/topics/stored-topic.js';
 import type { Position } from '../../../units.js';
-import type { ListTopicsOptions, TopicStore, TopicsRead } from '../../ports/topic-storage.js';
+import type { ListTopicsOptions, TopicName, TopicStore, TopicsRead } from '../../ports/topic-storage.js';
 import { prefixPattern } from '../log/stream-store.js';
 import { type ListPart, listByName } from '../names/list-by-name.js';
+import type { Names } from '../names/name-cache.js';
 import type { Database, SqlValue } from '../sql/database.js';
+import { readStored } from './stored-topics.js';
 import { JOIN_BUILD, REGISTRATION_COLUMNS, type TopicRow, topicFromRow } from './topic-rows.js';
 
 const SELECT = `SELECT c.name AS context, t.name, ${REGISTRATION_COLUMNS}, h.position, h.catalog_version
@@ -16,11 +19,18 @@ interface ReadRow extends TopicRow {
   catalog_version: number;
 }
 
+export interface MysqlTopicStoreOptions {
+  readonly database: Database;
+  readonly names: Names;
+}
+
 export class MysqlTopicStore implements TopicStore {
   readonly #database: Database;
+  readonly #names: Names;
 
-  constructor(database: Database) {
+  constructor({ database, names }: MysqlTopicStoreOptions) {
     this.#database = database;
+    this.#names = names;
   }
 
   /** See TopicStore.find. */
@@ -32,6 +42,11 @@ export class MysqlTopicStore implements TopicStore {
   /** See TopicStore.list. */
   async list(options: ListTopicsOptions): Promise<TopicsRead> {
     return read(await listByName(this.#database, options, (part) => this.#listIn(part, options)));
+  }
+
+  /** See TopicStore.stored. */
+  stored(topics: readonly TopicName[], upTo: Position): Promise<readonly StoredTopic[]> {
+    return readStored({ queries: this.#database, names: this.#names.current }, topics, upTo);
   }
 
   #listIn({ contextId, after, limit }: ListPart, { namePrefix }: ListTopicsOptions): Promise<ReadRow[]> {
