@@ -5,7 +5,18 @@ import { parseSecretKeys, SecretBoxError } from './lib/secret-box.js';
 import { brokerUrlProblem } from './settings/broker-url.js';
 import { databaseUrlProblem } from './settings/database-url.js';
 
-type Kind = 'string' | 'address' | 'peer' | 'integer' | 'bytes' | 'boolean' | 'level' | 'database' | 'broker' | 'keys';
+type Kind =
+  | 'string'
+  | 'address'
+  | 'peer'
+  | 'integer'
+  | 'bytes'
+  | 'boolean'
+  | 'level'
+  | 'choice'
+  | 'database'
+  | 'broker'
+  | 'keys';
 
 interface Option<K extends Kind = Kind> {
   readonly variable: string;
@@ -15,6 +26,8 @@ interface Option<K extends Kind = Kind> {
   readonly text: string;
   readonly min?: number;
   readonly max?: number;
+  /** The values of a choice. */
+  readonly choices?: readonly string[];
 }
 
 export const OPTIONS = {
@@ -91,6 +104,14 @@ export const OPTIONS = {
     max: 100000,
     text: 'Concurrent calls of one client connection at most.',
   },
+  unregisteredTopics: {
+    variable: 'MADELEINE_UNREGISTERED_TOPICS',
+    flag: '--unregistered-topics',
+    kind: 'choice',
+    choices: ['accept', 'discard', 'reject'],
+    default: 'accept',
+    text: 'What becomes of pushes to topics that nobody registered, where their context says nothing: accept stores them, discard answers and forgets them, reject refuses them.',
+  },
   advertise: {
     variable: 'MADELEINE_PEER_ADVERTISE',
     flag: '--peer-advertise',
@@ -149,7 +170,11 @@ export type OptionName = keyof typeof OPTIONS;
 type ValueOf<K extends Kind> = K extends 'integer' | 'bytes' ? number : K extends 'boolean' ? boolean : string;
 
 /** The settings of one server. */
-export type Config = { readonly [N in OptionName]: ValueOf<(typeof OPTIONS)[N]['kind']> };
+export type Config = {
+  readonly [N in OptionName]: (typeof OPTIONS)[N] extends { readonly choices: readonly (infer Choice)[] }
+    ? Choice
+    : ValueOf<(typeof OPTIONS)[N]['kind']>;
+};
 
 /** A setting that cannot be used: one sentence for the operator. */
 export class ConfigError extends Error {
@@ -197,6 +222,8 @@ function parseOption(option: Option, text: string): string | number | boolean {
       if (!['debug', 'info', 'warn', 'error', 'silent'].includes(text))
         throw refuse(`has to be ${option.text.slice(0, -1)}`);
       return text;
+    case 'choice':
+      return checked(option, text, choiceProblem(option));
     case 'boolean':
       if (text !== 'true' && text !== 'false') throw refuse('has to be true or false');
       return text === 'true';
@@ -216,6 +243,10 @@ function checked(option: Option, text: string, problem: (text: string) => string
   const found = text === '' ? undefined : problem(text);
   if (found !== undefined) throw new ConfigError(`${option.variable} (${option.flag}) ${found}`);
   return text;
+}
+
+function choiceProblem({ choices = [] }: Option): (text: string) => string | undefined {
+  return (text) => (choices.includes(text) ? undefined : `has to be one of ${choices.join(', ')}, not "${text}"`);
 }
 
 function secretKeyProblem(text: string): string | undefined {

@@ -84,6 +84,12 @@ export class Metrics {
     help: 'Events that this instance committed, by topic.',
     labelNames: ['context', 'topic'],
   });
+  /** Events that were discarded, as nobody registered their topic. */
+  readonly discardedEvents = new NamedCounter(this.registry, {
+    name: 'madeleine_discarded_events_total',
+    help: 'Events that this instance discarded as nobody registered their topic, by topic.',
+    labelNames: ['context', 'topic'],
+  });
   readonly streamEvents = new NamedCounter(this.registry, {
     name: 'madeleine_stream_events_total',
     help: 'Events that this instance committed, by stream.',

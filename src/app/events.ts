@@ -1,5 +1,6 @@
 // The parts that push events and look for them, and what ends those that are awaited.
 
+import { Discards } from '../engine/group/discards.js';
 import { Erasing } from '../engine/group/erasing.js';
 import { Invalidations } from '../engine/group/invalidations.js';
 import { LookBack } from '../engine/group/look-back.js';
@@ -10,14 +11,18 @@ import { ShapeRelease } from '../engine/group/shape-release.js';
 import { ShapeUses } from '../engine/group/shape-uses.js';
 import { StreamTransfers } from '../engine/group/stream-transfers.js';
 import { EventQueries } from '../engine/log/event-queries.js';
+import { Contexts } from '../engine/topics/contexts.js';
 import { IdentityBuilds } from '../engine/topics/identity-builds.js';
 import { Topics } from '../engine/topics/topics.js';
 import { WaitExpiry } from '../engine/waits/wait-expiry.js';
 import { Waits } from '../engine/waits/waits.js';
 import { Uuid7Source } from '../lib/uuid7.js';
+import { MysqlContextStore } from '../storage/mysql/topics/context-store.js';
+import { MysqlDiscardStore } from '../storage/mysql/topics/discard-store.js';
 import { MysqlIdentityStore } from '../storage/mysql/topics/identity-store.js';
 import { MysqlTopicStore } from '../storage/mysql/topics/topic-store.js';
 import { MysqlWaitStore } from '../storage/mysql/waits/wait-store.js';
+import type { DiscardStore } from '../storage/ports/topic-storage.js';
 import type { DatabaseHandle } from './database.js';
 import type { LogParts } from './log.js';
 import type { Started } from './started.js';
@@ -38,17 +43,21 @@ export class EventParts {
   readonly topics: Topics;
   readonly erasing: Erasing;
   readonly shapes: ShapeDirectory;
+  readonly contexts: Contexts;
+  readonly discardStore: DiscardStore;
   readonly #shapeIndex: ShapeIndex;
   readonly #shapeRelease: ShapeRelease;
   readonly #expiry: WaitExpiry;
   readonly #identityBuilds: IdentityBuilds;
+  readonly #discards: Discards;
 
   constructor({ surroundings, handle, log: parts }: EventPartsOptions) {
-    const { clock, random, metrics, logger } = surroundings;
+    const { clock, random, metrics, logger, config } = surroundings;
+    const { database } = handle;
     const { names, log, durableReads, shapeStore, catalog, tail, reader, pages, groupCommit, management, slices } =
       parts;
-    const store = new MysqlWaitStore({ database: handle.database, names });
-    const topicStore = new MysqlTopicStore({ database: handle.database, names });
+    const store = new MysqlWaitStore({ database: database, names });
+    const topicStore = new MysqlTopicStore({ database: database, names });
     this.queries = new EventQueries({ log, durableReads, waits: store, source: reader, tail, pages, slices });
     this.waits = new Waits({ events: this.queries, source: reader, clock, logger });
     this.#shapeRelease = new ShapeRelease({ store: shapeStore, catalog, groupCommit, durableReads, clock, logger });
@@ -67,7 +76,7 @@ export class EventParts {
     this.#expiry = new WaitExpiry({ waits: store, groupCommit, clock, random, logger });
     this.shapes = new ShapeDirectory({ store: shapeStore, catalog, groupCommit, management, durableReads });
     this.#identityBuilds = new IdentityBuilds({
-      store: new MysqlIdentityStore(handle.database),
+      store: new MysqlIdentityStore(database),
       ...{ catalog, groupCommit, log, pages, slices, clock, logger },
     });
     const builds = this.#identityBuilds;
@@ -76,7 +85,13 @@ export class EventParts {
     this.invalidations = new Invalidations({ groupCommit, events: this.queries });
     const uuids = new Uuid7Source(() => clock.nowMs());
     this.transfers = new StreamTransfers({ groupCommit, management, tail, uuids });
+    const ofServer = config.unregisteredTopics;
+    this.discardStore = new MysqlDiscardStore(database);
+    this.#discards = new Discards({ store: this.discardStore, catalog, ofServer, clock, metrics, logger });
+    const contextStore = new MysqlContextStore(database);
+    this.contexts = new Contexts({ store: contextStore, groupCommit, management, catalog, durableReads, ofServer });
     this.pushes = new Pushes({
+      discards: this.#discards,
       groupCommit,
       reader,
       tail,
@@ -95,11 +110,20 @@ export class EventParts {
     this.#shapeRelease.start();
     this.#identityBuilds.start();
     this.erasing.start();
+    this.#discards.start();
     started.add('waits', () => this.#stop());
   }
 
   async #stop(): Promise<void> {
-    const parts = [this.waits, this.#expiry, this.#shapeIndex, this.#shapeRelease, this.#identityBuilds, this.erasing];
+    const parts = [
+      this.waits,
+      this.#expiry,
+      this.#shapeIndex,
+      this.#shapeRelease,
+      this.#identityBuilds,
+      this.#discards,
+      this.erasing,
+    ];
     await Promise.all(parts.map((part) => part.stop()));
   }
 }

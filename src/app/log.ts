@@ -136,7 +136,7 @@ export class LogParts {
   }
 
   #makeGroupCommit({ surroundings, handle, instance }: LogPartsOptions): GroupCommit {
-    const { clock, random, metrics, logger } = surroundings;
+    const { clock, random, metrics, logger, config } = surroundings;
     const { url, serverChange } = handle;
     const headCache = new HeadCache();
     const committer = { url, names: this.names, headCache, instance, serverChange, writeCawins };
@@ -144,6 +144,7 @@ export class LogParts {
       committers: Array.from({ length: COMMITTERS }, () => new MysqlGroupCommitter(committer)),
       tail: this.tail,
       catalog: this.catalog,
+      unregisteredTopics: config.unregisteredTopics,
       maxGroupBytes: MAX_GROUP_BYTES,
       maxQueuedEvents: MAX_QUEUED_EVENTS,
       maxQueuedBytes: MAX_QUEUED_BYTES,

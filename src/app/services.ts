@@ -113,7 +113,8 @@ function streamService({ handle, log, events }: ServicesOptions): StreamService 
 }
 
 function topicService({ log, events }: ServicesOptions): TopicService {
-  return new TopicService({ topics: events.topics, shapes: events.shapes, source: log.reader });
+  const { topics, shapes, contexts, discardStore: discards } = events;
+  return new TopicService({ topics, shapes, contexts, discards, source: log.reader });
 }
 
 function consumerService(options: ServicesOptions, outgoing: Outgoing): ConsumerService {

@@ -20,6 +20,7 @@ import {
   type TransferUnit,
 } from '../../src/domain/group/group-plan-types.js';
 import { ShapeCatalog } from '../../src/domain/group/shape-catalog.js';
+import type { Unregistered } from '../../src/domain/group/unregistered-pushes.js';
 import { scopedKey } from '../../src/domain/names.js';
 import { propertyParameters } from '../support/property.js';
 
@@ -49,6 +50,8 @@ interface Spec {
   readonly epoch: number | undefined;
   /** Position and owner's epoch of what it replaces; undefined: nothing. */
   readonly replaces: readonly [number, number] | undefined;
+  /** What becomes of it, as nobody registered its topic; undefined: somebody did. A retry may meet something else. */
+  readonly unregistered: Unregistered | undefined;
 }
 
 /** The positions that are parked at first, and the one that is being replayed; of the epoch 1. */
@@ -66,6 +69,7 @@ const spec: fc.Arbitrary<Spec> = fc.record({
     nil: undefined,
     freq: 1,
   }),
+  unregistered: fc.option(fc.constantFrom('discard', 'reject'), { nil: undefined, freq: 1 }),
 });
 const pushSpec = fc.record({ specs: fc.array(spec, { minLength: 1, maxLength: 4 }), atomic: fc.boolean() });
 const transferSpec = fc.record({
@@ -84,24 +88,27 @@ function toUnit(given: UnitSpec): PushUnit | TransferUnit {
 /** A push to a stream that asks for nothing. */
 const PLAIN: Spec = {
   ...{ stream: 'a', issuer: 'x', id: 0, content: 0 },
-  ...{ expected: undefined, epoch: undefined, replaces: undefined },
+  ...{ expected: undefined, epoch: undefined, replaces: undefined, unregistered: undefined },
 };
 
 let minted = 0;
-function toPush({ stream, issuer, id, content, expected, epoch, replaces: place }: Spec): Push {
+function toPush({ stream, issuer, id, content, expected, epoch, replaces: place, unregistered }: Spec): Push {
   const messageId = id === 0 ? `minted-${++minted}` : `id-${id}`;
   const digest = id === 0 ? undefined : Buffer.from([content]);
   const expectedSequence = stream === '' ? undefined : expected;
   const streamEpoch = stream === '' ? undefined : epoch;
   const replaces = place && { consumerId: 7, position: place[0], ownerEpoch: place[1] };
   const terms = { expectedSequence, streamEpoch, replaces };
-  return { draft: draft(stream, issuer, id === 0 ? '' : messageId), messageId, digest, ...terms };
+  const match = unregistered && { keys: [], unregistered };
+  return { draft: draft(stream, issuer, id === 0 ? '' : messageId), messageId, digest, ...terms, match };
 }
 
 /** The log as a list, and what a push to it does, straight from the rules. */
 class NaiveLog {
   entries: { messageId: string; digest: Uint8Array | undefined; issuer: string; stream: string; sequence: number }[] =
     [];
+  /** What was discarded under the id of a client. */
+  discarded: { messageId: string; digest: Uint8Array; issuer: string }[] = [];
   parked = [...PARKED];
   /** The owners that each stream has had. */
   owners: Record<string, string[]> = {};
@@ -109,12 +116,14 @@ class NaiveLog {
   execute(unit: PushUnit | TransferUnit): string[] {
     if (unit.kind === 'transfer') return [this.transfer(unit)];
     const before = [...this.entries];
+    const discarded = [...this.discarded];
     const owners = { ...this.owners };
     const parked = [...this.parked];
     const outcomes = unit.pushes.map((push) => this.push(push));
     const refused = outcomes.find((outcome) => outcome.startsWith('refused'));
     if (!unit.atomic || refused === undefined) return outcomes;
     this.entries = before;
+    this.discarded = discarded;
     this.owners = owners;
     this.parked = parked;
     return outcomes.map((outcome) => (outcome.startsWith('refused') ? outcome : refused));
@@ -132,22 +141,35 @@ class NaiveLog {
     return `transferred ${owners.at(-2)} ${owners.at(-1)} ${owners.length}`;
   }
 
-  push({ draft: { stream, issuer }, messageId, digest, expectedSequence, streamEpoch, replaces }: Push): string {
+  push(push: Push): string {
+    const { messageId, digest, expectedSequence, streamEpoch, replaces, match } = push;
+    const { stream, issuer } = push.draft;
     const at = this.entries.findIndex((entry) => entry.messageId === messageId);
     if (at !== -1) {
       const entry = this.entries[at] as NaiveLog['entries'][number];
       const same = entry.issuer === issuer && Buffer.compare(entry.digest as Buffer, digest as Buffer) === 0;
       return same ? `duplicate ${at + 1}` : 'refused MESSAGE_ID_REUSED';
     }
+    const before = this.discarded.find((one) => one.messageId === messageId);
+    if (before !== undefined) {
+      const same = before.issuer === issuer && Buffer.compare(before.digest, digest as Buffer) === 0;
+      return same ? 'discarded' : 'refused MESSAGE_ID_REUSED';
+    }
+    if (match?.unregistered === 'reject') return 'refused TOPIC_UNREGISTERED';
+    if (match?.unregistered === 'discard') {
+      if (replaces !== undefined) return 'refused TOPIC_UNREGISTERED';
+      if (digest !== undefined) this.discarded.push({ messageId, digest, issuer });
+      return 'discarded';
+    }
     if (replaces?.ownerEpoch === 2) return 'refused OWNED_ELSEWHERE';
     if (replaces?.position === REPLAYING) return 'refused WRONG_STATE';
     if (replaces !== undefined && !this.parked.includes(replaces.position)) return 'refused PARKED_UNKNOWN';
-    const before = this.entries.filter((entry) => entry.stream === stream && entry.sequence > 0);
+    const earlier = this.entries.filter((entry) => entry.stream === stream && entry.sequence > 0);
     const owners = this.owners[stream] ?? [issuer];
     if (streamEpoch !== undefined && streamEpoch !== owners.length) return 'refused EPOCH_FENCED';
     if (stream !== '' && owners.at(-1) !== issuer) return 'refused STREAM_OWNED';
-    if (expectedSequence !== undefined && expectedSequence !== before.length) return 'refused SEQUENCE_CONFLICT';
-    const sequence = stream === '' ? 0 : before.length + 1;
+    if (expectedSequence !== undefined && expectedSequence !== earlier.length) return 'refused SEQUENCE_CONFLICT';
+    const sequence = stream === '' ? 0 : earlier.length + 1;
     this.parked = this.parked.filter((position) => position !== replaces?.position);
     this.entries.push({ messageId, digest, issuer, stream, sequence });
     if (stream !== '') this.owners[stream] = owners;
@@ -163,8 +185,9 @@ class Stored {
   times: number[] = [];
   parked = [...PARKED];
 
-  run(units: readonly GroupUnit[], now: number, lookUpFirst: boolean): string[][] {
-    const needs = needsOf(units, lookUpFirst);
+  run(units: readonly GroupUnit[], now: number, looksUp: boolean): string[][] {
+    const needs = needsOf(units, looksUp);
+    const { lookUpFirst } = needs;
     const streams = new Map(
       needs.streams.flatMap(({ context, name }) => {
         const state = this.streams.get(scopedKey(context, name));
@@ -193,6 +216,8 @@ class Stored {
       });
       this.times.push(entry.createdAt);
     }
+    for (const { context, messageId, ...row } of plan.writes.waits?.ledger ?? [])
+      this.pushed.set(scopedKey(context, messageId), { position: 0, ...row });
     this.parked = this.parked.filter((at) => !plan.writes.replaced.some(({ position }) => position === at));
     for (const state of plan.writes.streams) this.streams.set(scopedKey(state.context, state.name), state);
     this.head = plan.writes.head;

@@ -11,6 +11,7 @@ import {
   ShapeCatalog,
   type WatchedShape,
 } from '../../src/domain/group/shape-catalog.js';
+import type { ContextSettings } from '../../src/domain/topics/context-settings.js';
 import { UNSET_SETTINGS } from '../../src/domain/topics/topic-settings.js';
 import { ShapeCatalogCache } from '../../src/engine/group/shape-catalog-cache.js';
 import { viewOf } from '../support/events/catalog-view.js';
@@ -22,7 +23,7 @@ const PATHS = Array.from({ length: 20 }, (_, n) => [`p${n}`]);
 const PAYLOAD = Buffer.from(JSON.stringify(Object.fromEntries(PATHS.map(([key]) => [key, 1]))));
 
 interface Step {
-  readonly kind: 'watch' | 'ready' | 'drop' | 'register' | 'update' | 'identified' | 'unregister' | 'clear';
+  readonly kind: 'watch' | 'ready' | 'drop' | 'register' | 'update' | 'identified' | 'unregister' | 'context' | 'clear';
   readonly topic: number;
   readonly number: number;
 }
@@ -39,6 +40,7 @@ const step: fc.Arbitrary<Step> = fc.record({
       'update',
       'identified',
       'unregister',
+      'context',
       'clear',
     ] as const),
   ),
@@ -58,6 +60,7 @@ class Rows {
   #nextId = 1;
   #shapes: Row[] = [];
   #freed: number[] = [];
+  #contexts = new Map<string, ContextSettings>();
   #registered = new Map<string, RegisteredTopic & { context: string; topic: string }>();
 
   copy(): Rows {
@@ -67,11 +70,12 @@ class Rows {
     copy.#shapes = [...this.#shapes];
     copy.#freed = [...this.#freed];
     copy.#registered = new Map(this.#registered);
+    copy.#contexts = new Map(this.#contexts);
     return copy;
   }
 
   load(version = this.version): ShapeCatalog {
-    return ShapeCatalog.of(version, this.#shapes, this.#registered.values(), this.#freed);
+    return ShapeCatalog.of(version, this.#shapes, this.#registered.values(), this.#freed, this.#contexts);
   }
 
   /** What the step changes; undefined: nothing. */
@@ -88,6 +92,10 @@ class Rows {
       // One, or all that have a larger id.
       const others = this.#shapes.filter(({ shape }) => number % 3 === 0 && shape.id > (known?.shape.id ?? 0));
       return known && { kind: 'dropped', shapeIds: [known, ...others].map(({ shape }) => shape.id) };
+    }
+    if (kind === 'context') {
+      const unregisteredTopics = [undefined, 'accept' as const, 'discard' as const][number % 3];
+      return { kind: 'context', context: name.context, settings: { unregisteredTopics } };
     }
     return kind === 'clear' ? undefined : this.#changeRegistration(kind, name, number);
   }
@@ -126,6 +134,9 @@ class Rows {
     } else if (change.kind === 'ready') {
       const done = ({ shape }: Row) => ({ ...shape, ready: true, builtTo: shape.watchedAfter });
       this.#shapes = this.#shapes.map((row) => (row.shape.id === change.shapeId ? { ...row, shape: done(row) } : row));
+    } else if (change.kind === 'context') {
+      if (change.settings.unregisteredTopics === undefined) this.#contexts.delete(change.context);
+      else this.#contexts.set(change.context, change.settings);
     } else {
       this.#shapes = this.#shapes.filter(({ shape }) => !change.shapeIds.includes(shape.id));
       this.#freed = [...this.#freed, ...change.shapeIds].sort((a, b) => a - b);

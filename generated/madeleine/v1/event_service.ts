@@ -46,7 +46,10 @@ export enum Outcome {
   OUTCOME_FOUND = 4,
   /** OUTCOME_DUPLICATE - The same push was stored before; this is its first result. */
   OUTCOME_DUPLICATE = 5,
-  /** OUTCOME_DISCARDED - Reserved for servers that discard events of topics that are not registered; not answered yet. */
+  /**
+   * OUTCOME_DISCARDED - Nobody registered its topic, and its context, or the server, says that such events are discarded: nothing is stored, no event is
+   * answered. A repeated push of the same message id is answered so for 24 hours, whatever is registered meanwhile.
+   */
   OUTCOME_DISCARDED = 6,
   UNRECOGNIZED = -1,
 }
@@ -137,7 +140,7 @@ export interface PushEventRequest {
 
 /** The durable result of a push. */
 export interface PushEventResponse {
-  /** The event as stored. A JSON payload comes back in the arm that it was pushed in. */
+  /** The event as stored. A JSON payload comes back in the arm that it was pushed in. Unset if it was discarded. */
   event:
     | Event
     | undefined;

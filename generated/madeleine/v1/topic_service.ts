@@ -14,6 +14,60 @@ export const protobufPackage = "madeleine.v1";
 
 export const protobufFileName = "madeleine/v1/topic_service.proto";
 
+/** What becomes of a push to a topic that nobody registered. */
+export enum UnregisteredTopics {
+  /** UNREGISTERED_TOPICS_UNSPECIFIED - As the server is told, by `MADELEINE_UNREGISTERED_TOPICS`. */
+  UNREGISTERED_TOPICS_UNSPECIFIED = 0,
+  /** UNREGISTERED_TOPICS_ACCEPT - It is stored as any other. */
+  UNREGISTERED_TOPICS_ACCEPT = 1,
+  /**
+   * UNREGISTERED_TOPICS_DISCARD - It is answered OUTCOME_DISCARDED, counted, and not stored: neither a payload nor a description that somebody would wait by. What
+   * cannot be dropped quietly is refused, as with REJECT: CheckOrWait, and a parked event that is replaced. In a batch the others are
+   * stored.
+   */
+  UNREGISTERED_TOPICS_DISCARD = 2,
+  /** UNREGISTERED_TOPICS_REJECT - It is refused: NOT_FOUND (TOPIC_UNREGISTERED); in one transaction with others, they too. */
+  UNREGISTERED_TOPICS_REJECT = 3,
+  UNRECOGNIZED = -1,
+}
+
+export function unregisteredTopicsFromJSON(object: any): UnregisteredTopics {
+  switch (object) {
+    case 0:
+    case "UNREGISTERED_TOPICS_UNSPECIFIED":
+      return UnregisteredTopics.UNREGISTERED_TOPICS_UNSPECIFIED;
+    case 1:
+    case "UNREGISTERED_TOPICS_ACCEPT":
+      return UnregisteredTopics.UNREGISTERED_TOPICS_ACCEPT;
+    case 2:
+    case "UNREGISTERED_TOPICS_DISCARD":
+      return UnregisteredTopics.UNREGISTERED_TOPICS_DISCARD;
+    case 3:
+    case "UNREGISTERED_TOPICS_REJECT":
+      return UnregisteredTopics.UNREGISTERED_TOPICS_REJECT;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return UnregisteredTopics.UNRECOGNIZED;
+  }
+}
+
+export function unregisteredTopicsToJSON(object: UnregisteredTopics): string {
+  switch (object) {
+    case UnregisteredTopics.UNREGISTERED_TOPICS_UNSPECIFIED:
+      return "UNREGISTERED_TOPICS_UNSPECIFIED";
+    case UnregisteredTopics.UNREGISTERED_TOPICS_ACCEPT:
+      return "UNREGISTERED_TOPICS_ACCEPT";
+    case UnregisteredTopics.UNREGISTERED_TOPICS_DISCARD:
+      return "UNREGISTERED_TOPICS_DISCARD";
+    case UnregisteredTopics.UNREGISTERED_TOPICS_REJECT:
+      return "UNREGISTERED_TOPICS_REJECT";
+    case UnregisteredTopics.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 /** What a topic is registered with. */
 export interface TopicSettings {
   /**
@@ -305,6 +359,104 @@ export interface DropShapeRequest {
 
 /** The shape was given back. */
 export interface DropShapeResponse {
+}
+
+/** Settings of a context. */
+export interface ContextSettings {
+  /** What becomes of pushes to topics that nobody registered. Unset: as the server is told. */
+  unregisteredTopics: UnregisteredTopics;
+}
+
+/** A site or tenant, in which topics, streams and consumers are named. */
+export interface Context {
+  /** Name. */
+  name: string;
+  /** Its settings. */
+  settings:
+    | ContextSettings
+    | undefined;
+  /** What is in force: the setting, or what the instance that answers is told where there is none. */
+  unregisteredTopics: UnregisteredTopics;
+}
+
+/** Which context. */
+export interface GetContextRequest {
+  /** Name. Empty means `default`; `all` is reserved. */
+  context: string;
+}
+
+/** The context. */
+export interface GetContextResponse {
+  /** The context. */
+  context: Context | undefined;
+}
+
+/** Settings to change. */
+export interface UpdateContextRequest {
+  /** Name. Empty means `default`; `all` is reserved. */
+  context: string;
+  /** The new values. */
+  settings:
+    | ContextSettings
+    | undefined;
+  /** Which settings to change, such as `unregistered_topics`; required. One that it names and `settings` does not give is unset. */
+  updateMask:
+    | string[]
+    | undefined;
+  /** Who asks, kept with the entry of `madeleine.audit`: at most 255 bytes, without control characters. Empty: not said. */
+  by: string;
+}
+
+/** The context after the change. */
+export interface UpdateContextResponse {
+  /** The context. */
+  context: Context | undefined;
+}
+
+/** Which samples. */
+export interface ListDiscardedSamplesRequest {
+  /** Context. Empty means `default`; `all` means every context. */
+  context: string;
+  /** One topic; empty: every topic. */
+  topic: string;
+  /** Samples a page: default 100; more than 1,000 are 1,000. */
+  pageSize: number;
+  /** Where to go on: the `next_page_token` of the former page. */
+  pageToken: string;
+}
+
+/** A page of samples. */
+export interface ListDiscardedSamplesResponse {
+  /** The samples, the newest first. */
+  samples: DiscardedSample[];
+  /** Token of the next page; empty at the end. */
+  nextPageToken: string;
+}
+
+/** An event that was discarded. */
+export interface DiscardedSample {
+  /** Its number among the samples: later ones have higher ones. */
+  id: bigint;
+  /** Context that it was pushed to. */
+  context: string;
+  /** Topic that it was pushed to. */
+  topic: string;
+  /** Who pushed it. */
+  issuer: string;
+  /** The message id that its issuer gave; empty: none. */
+  messageId: string;
+  /** When it was discarded, by the clock of the instance. */
+  discardedAt:
+    | Timestamp
+    | undefined;
+  /** Content type of its payload. */
+  contentType: string;
+  /** Bytes that its payload had; 0: it had none. */
+  payloadBytes: number;
+  /** Its payload, cut after 4 KiB. */
+  payload: Buffer;
+  /** The description that it was pushed with, as JSON, cut after 4,096 characters; empty: none. */
+  description: string;
 }
 
 function createBaseTopicSettings(): TopicSettings {
@@ -2800,11 +2952,980 @@ export const DropShapeResponse: MessageFns<DropShapeResponse> = {
   },
 };
 
+function createBaseContextSettings(): ContextSettings {
+  return { unregisteredTopics: 0 };
+}
+
+export const ContextSettings: MessageFns<ContextSettings> = {
+  encode(message: ContextSettings, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.unregisteredTopics !== 0) {
+      writer.uint32(8).int32(message.unregisteredTopics);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ContextSettings {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseContextSettings();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.unregisteredTopics = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ContextSettings {
+    return {
+      unregisteredTopics: isSet(object.unregisteredTopics)
+        ? unregisteredTopicsFromJSON(object.unregisteredTopics)
+        : isSet(object.unregistered_topics)
+        ? unregisteredTopicsFromJSON(object.unregistered_topics)
+        : 0,
+    };
+  },
+
+  toJSON(message: ContextSettings): unknown {
+    const obj: any = {};
+    if (message.unregisteredTopics !== 0) {
+      obj.unregisteredTopics = unregisteredTopicsToJSON(message.unregisteredTopics);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ContextSettings>): ContextSettings {
+    return ContextSettings.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ContextSettings>): ContextSettings {
+    const message = createBaseContextSettings();
+    message.unregisteredTopics = object.unregisteredTopics ?? 0;
+    return message;
+  },
+};
+
+function createBaseContext(): Context {
+  return { name: "", settings: undefined, unregisteredTopics: 0 };
+}
+
+export const Context: MessageFns<Context> = {
+  encode(message: Context, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.settings !== undefined) {
+      ContextSettings.encode(message.settings, writer.uint32(18).fork()).join();
+    }
+    if (message.unregisteredTopics !== 0) {
+      writer.uint32(24).int32(message.unregisteredTopics);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Context {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseContext();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.settings = ContextSettings.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.unregisteredTopics = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Context {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      settings: isSet(object.settings) ? ContextSettings.fromJSON(object.settings) : undefined,
+      unregisteredTopics: isSet(object.unregisteredTopics)
+        ? unregisteredTopicsFromJSON(object.unregisteredTopics)
+        : isSet(object.unregistered_topics)
+        ? unregisteredTopicsFromJSON(object.unregistered_topics)
+        : 0,
+    };
+  },
+
+  toJSON(message: Context): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.settings !== undefined) {
+      obj.settings = ContextSettings.toJSON(message.settings);
+    }
+    if (message.unregisteredTopics !== 0) {
+      obj.unregisteredTopics = unregisteredTopicsToJSON(message.unregisteredTopics);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Context>): Context {
+    return Context.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Context>): Context {
+    const message = createBaseContext();
+    message.name = object.name ?? "";
+    message.settings = (object.settings !== undefined && object.settings !== null)
+      ? ContextSettings.fromPartial(object.settings)
+      : undefined;
+    message.unregisteredTopics = object.unregisteredTopics ?? 0;
+    return message;
+  },
+};
+
+function createBaseGetContextRequest(): GetContextRequest {
+  return { context: "" };
+}
+
+export const GetContextRequest: MessageFns<GetContextRequest> = {
+  encode(message: GetContextRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== "") {
+      writer.uint32(10).string(message.context);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetContextRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetContextRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetContextRequest {
+    return { context: isSet(object.context) ? globalThis.String(object.context) : "" };
+  },
+
+  toJSON(message: GetContextRequest): unknown {
+    const obj: any = {};
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetContextRequest>): GetContextRequest {
+    return GetContextRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetContextRequest>): GetContextRequest {
+    const message = createBaseGetContextRequest();
+    message.context = object.context ?? "";
+    return message;
+  },
+};
+
+function createBaseGetContextResponse(): GetContextResponse {
+  return { context: undefined };
+}
+
+export const GetContextResponse: MessageFns<GetContextResponse> = {
+  encode(message: GetContextResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== undefined) {
+      Context.encode(message.context, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetContextResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetContextResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = Context.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetContextResponse {
+    return { context: isSet(object.context) ? Context.fromJSON(object.context) : undefined };
+  },
+
+  toJSON(message: GetContextResponse): unknown {
+    const obj: any = {};
+    if (message.context !== undefined) {
+      obj.context = Context.toJSON(message.context);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetContextResponse>): GetContextResponse {
+    return GetContextResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetContextResponse>): GetContextResponse {
+    const message = createBaseGetContextResponse();
+    message.context = (object.context !== undefined && object.context !== null)
+      ? Context.fromPartial(object.context)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseUpdateContextRequest(): UpdateContextRequest {
+  return { context: "", settings: undefined, updateMask: undefined, by: "" };
+}
+
+export const UpdateContextRequest: MessageFns<UpdateContextRequest> = {
+  encode(message: UpdateContextRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== "") {
+      writer.uint32(10).string(message.context);
+    }
+    if (message.settings !== undefined) {
+      ContextSettings.encode(message.settings, writer.uint32(18).fork()).join();
+    }
+    if (message.updateMask !== undefined) {
+      FieldMask.encode(FieldMask.wrap(message.updateMask), writer.uint32(26).fork()).join();
+    }
+    if (message.by !== "") {
+      writer.uint32(34).string(message.by);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateContextRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateContextRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.settings = ContextSettings.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.updateMask = FieldMask.unwrap(FieldMask.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UpdateContextRequest {
+    return {
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      settings: isSet(object.settings) ? ContextSettings.fromJSON(object.settings) : undefined,
+      updateMask: isSet(object.updateMask)
+        ? FieldMask.unwrap(FieldMask.fromJSON(object.updateMask))
+        : isSet(object.update_mask)
+        ? FieldMask.unwrap(FieldMask.fromJSON(object.update_mask))
+        : undefined,
+      by: isSet(object.by) ? globalThis.String(object.by) : "",
+    };
+  },
+
+  toJSON(message: UpdateContextRequest): unknown {
+    const obj: any = {};
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.settings !== undefined) {
+      obj.settings = ContextSettings.toJSON(message.settings);
+    }
+    if (message.updateMask !== undefined) {
+      obj.updateMask = FieldMask.toJSON(FieldMask.wrap(message.updateMask));
+    }
+    if (message.by !== "") {
+      obj.by = message.by;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UpdateContextRequest>): UpdateContextRequest {
+    return UpdateContextRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateContextRequest>): UpdateContextRequest {
+    const message = createBaseUpdateContextRequest();
+    message.context = object.context ?? "";
+    message.settings = (object.settings !== undefined && object.settings !== null)
+      ? ContextSettings.fromPartial(object.settings)
+      : undefined;
+    message.updateMask = object.updateMask ?? undefined;
+    message.by = object.by ?? "";
+    return message;
+  },
+};
+
+function createBaseUpdateContextResponse(): UpdateContextResponse {
+  return { context: undefined };
+}
+
+export const UpdateContextResponse: MessageFns<UpdateContextResponse> = {
+  encode(message: UpdateContextResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== undefined) {
+      Context.encode(message.context, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateContextResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateContextResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = Context.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UpdateContextResponse {
+    return { context: isSet(object.context) ? Context.fromJSON(object.context) : undefined };
+  },
+
+  toJSON(message: UpdateContextResponse): unknown {
+    const obj: any = {};
+    if (message.context !== undefined) {
+      obj.context = Context.toJSON(message.context);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UpdateContextResponse>): UpdateContextResponse {
+    return UpdateContextResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateContextResponse>): UpdateContextResponse {
+    const message = createBaseUpdateContextResponse();
+    message.context = (object.context !== undefined && object.context !== null)
+      ? Context.fromPartial(object.context)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseListDiscardedSamplesRequest(): ListDiscardedSamplesRequest {
+  return { context: "", topic: "", pageSize: 0, pageToken: "" };
+}
+
+export const ListDiscardedSamplesRequest: MessageFns<ListDiscardedSamplesRequest> = {
+  encode(message: ListDiscardedSamplesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== "") {
+      writer.uint32(10).string(message.context);
+    }
+    if (message.topic !== "") {
+      writer.uint32(18).string(message.topic);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(24).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(34).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListDiscardedSamplesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListDiscardedSamplesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListDiscardedSamplesRequest {
+    return {
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListDiscardedSamplesRequest): unknown {
+    const obj: any = {};
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.topic !== "") {
+      obj.topic = message.topic;
+    }
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListDiscardedSamplesRequest>): ListDiscardedSamplesRequest {
+    return ListDiscardedSamplesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListDiscardedSamplesRequest>): ListDiscardedSamplesRequest {
+    const message = createBaseListDiscardedSamplesRequest();
+    message.context = object.context ?? "";
+    message.topic = object.topic ?? "";
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListDiscardedSamplesResponse(): ListDiscardedSamplesResponse {
+  return { samples: [], nextPageToken: "" };
+}
+
+export const ListDiscardedSamplesResponse: MessageFns<ListDiscardedSamplesResponse> = {
+  encode(message: ListDiscardedSamplesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.samples) {
+      DiscardedSample.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListDiscardedSamplesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListDiscardedSamplesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.samples.push(DiscardedSample.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListDiscardedSamplesResponse {
+    return {
+      samples: globalThis.Array.isArray(object?.samples)
+        ? object.samples.map((e: any) => DiscardedSample.fromJSON(e))
+        : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListDiscardedSamplesResponse): unknown {
+    const obj: any = {};
+    if (message.samples?.length) {
+      obj.samples = message.samples.map((e) => DiscardedSample.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListDiscardedSamplesResponse>): ListDiscardedSamplesResponse {
+    return ListDiscardedSamplesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListDiscardedSamplesResponse>): ListDiscardedSamplesResponse {
+    const message = createBaseListDiscardedSamplesResponse();
+    message.samples = object.samples?.map((e) => DiscardedSample.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseDiscardedSample(): DiscardedSample {
+  return {
+    id: 0n,
+    context: "",
+    topic: "",
+    issuer: "",
+    messageId: "",
+    discardedAt: undefined,
+    contentType: "",
+    payloadBytes: 0,
+    payload: Buffer.alloc(0),
+    description: "",
+  };
+}
+
+export const DiscardedSample: MessageFns<DiscardedSample> = {
+  encode(message: DiscardedSample, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0n) {
+      if (BigInt.asUintN(64, message.id) !== message.id) {
+        throw new globalThis.Error("value provided for field message.id of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.id);
+    }
+    if (message.context !== "") {
+      writer.uint32(18).string(message.context);
+    }
+    if (message.topic !== "") {
+      writer.uint32(26).string(message.topic);
+    }
+    if (message.issuer !== "") {
+      writer.uint32(34).string(message.issuer);
+    }
+    if (message.messageId !== "") {
+      writer.uint32(42).string(message.messageId);
+    }
+    if (message.discardedAt !== undefined) {
+      Timestamp.encode(message.discardedAt, writer.uint32(50).fork()).join();
+    }
+    if (message.contentType !== "") {
+      writer.uint32(58).string(message.contentType);
+    }
+    if (message.payloadBytes !== 0) {
+      writer.uint32(64).uint32(message.payloadBytes);
+    }
+    if (message.payload.length !== 0) {
+      writer.uint32(74).bytes(message.payload);
+    }
+    if (message.description !== "") {
+      writer.uint32(82).string(message.description);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DiscardedSample {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDiscardedSample();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.issuer = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.messageId = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.discardedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.contentType = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.payloadBytes = reader.uint32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.payload = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.description = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DiscardedSample {
+    return {
+      id: isSet(object.id) ? BigInt(object.id) : 0n,
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
+      issuer: isSet(object.issuer) ? globalThis.String(object.issuer) : "",
+      messageId: isSet(object.messageId)
+        ? globalThis.String(object.messageId)
+        : isSet(object.message_id)
+        ? globalThis.String(object.message_id)
+        : "",
+      discardedAt: isSet(object.discardedAt)
+        ? fromJsonTimestamp(object.discardedAt)
+        : isSet(object.discarded_at)
+        ? fromJsonTimestamp(object.discarded_at)
+        : undefined,
+      contentType: isSet(object.contentType)
+        ? globalThis.String(object.contentType)
+        : isSet(object.content_type)
+        ? globalThis.String(object.content_type)
+        : "",
+      payloadBytes: isSet(object.payloadBytes)
+        ? globalThis.Number(object.payloadBytes)
+        : isSet(object.payload_bytes)
+        ? globalThis.Number(object.payload_bytes)
+        : 0,
+      payload: isSet(object.payload) ? Buffer.from(bytesFromBase64(object.payload)) : Buffer.alloc(0),
+      description: isSet(object.description) ? globalThis.String(object.description) : "",
+    };
+  },
+
+  toJSON(message: DiscardedSample): unknown {
+    const obj: any = {};
+    if (message.id !== 0n) {
+      obj.id = message.id.toString();
+    }
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.topic !== "") {
+      obj.topic = message.topic;
+    }
+    if (message.issuer !== "") {
+      obj.issuer = message.issuer;
+    }
+    if (message.messageId !== "") {
+      obj.messageId = message.messageId;
+    }
+    if (message.discardedAt !== undefined) {
+      obj.discardedAt = fromTimestamp(message.discardedAt).toISOString();
+    }
+    if (message.contentType !== "") {
+      obj.contentType = message.contentType;
+    }
+    if (message.payloadBytes !== 0) {
+      obj.payloadBytes = Math.round(message.payloadBytes);
+    }
+    if (message.payload.length !== 0) {
+      obj.payload = base64FromBytes(message.payload);
+    }
+    if (message.description !== "") {
+      obj.description = message.description;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DiscardedSample>): DiscardedSample {
+    return DiscardedSample.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DiscardedSample>): DiscardedSample {
+    const message = createBaseDiscardedSample();
+    message.id = (object.id !== undefined && object.id !== null) ? BigInt(object.id) : 0n;
+    message.context = object.context ?? "";
+    message.topic = object.topic ?? "";
+    message.issuer = object.issuer ?? "";
+    message.messageId = object.messageId ?? "";
+    message.discardedAt = (object.discardedAt !== undefined && object.discardedAt !== null)
+      ? Timestamp.fromPartial(object.discardedAt)
+      : undefined;
+    message.contentType = object.contentType ?? "";
+    message.payloadBytes = object.payloadBytes ?? 0;
+    message.payload = object.payload ?? Buffer.alloc(0);
+    message.description = object.description ?? "";
+    return message;
+  },
+};
+
 /**
  * Tells about topics, the categories of events, and registers them. A topic need not be registered: the first push to it, or the
  * first description that is looked for in it, makes it.
  *
- * RegisterTopic, UpdateTopic, UnregisterTopic and DropShape are management calls: each that changes something leaves an event of the topic
+ * RegisterTopic, UpdateTopic, UnregisterTopic, UpdateContext and DropShape are management calls: each that changes something leaves an event of the topic
  * `madeleine.audit`, in the context of the topic and in one transaction with what it changes.
  */
 export type TopicServiceDefinition = typeof TopicServiceDefinition;
@@ -2880,6 +4001,45 @@ export const TopicServiceDefinition = {
       requestType: ListTopicsRequest as typeof ListTopicsRequest,
       requestStream: false,
       responseType: ListTopicsResponse as typeof ListTopicsResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Tells what a context does with pushes to topics that nobody registered. A context that nothing was pushed to, and that has no settings:
+     * NOT_FOUND (CONTEXT_UNKNOWN); `default` is always there.
+     */
+    getContext: {
+      name: "GetContext",
+      requestType: GetContextRequest as typeof GetContextRequest,
+      requestStream: false,
+      responseType: GetContextResponse as typeof GetContextResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Changes settings of a context: those that `update_mask` names become what the request gives. A context that is not there is made.
+     * Pushes that are stored later obey them, on every instance of the server; topics `madeleine.*` are the server's own, and exempt.
+     *
+     * Errors: INVALID_ARGUMENT (FIELD_INVALID); RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to
+     * repeat.
+     */
+    updateContext: {
+      name: "UpdateContext",
+      requestType: UpdateContextRequest as typeof UpdateContextRequest,
+      requestStream: false,
+      responseType: UpdateContextResponse as typeof UpdateContextResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Lists the last events that were discarded as nobody registered their topic, the newest first, in pages: the last 10 of a topic, and
+     * 1,000 of all. They are written within a second; how many there were is in `madeleine_discarded_events_total`.
+     */
+    listDiscardedSamples: {
+      name: "ListDiscardedSamples",
+      requestType: ListDiscardedSamplesRequest as typeof ListDiscardedSamplesRequest,
+      requestStream: false,
+      responseType: ListDiscardedSamplesResponse as typeof ListDiscardedSamplesResponse,
       responseStream: false,
       options: {},
     },
@@ -2966,6 +4126,33 @@ export interface TopicServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListTopicsResponse>>;
   /**
+   * Tells what a context does with pushes to topics that nobody registered. A context that nothing was pushed to, and that has no settings:
+   * NOT_FOUND (CONTEXT_UNKNOWN); `default` is always there.
+   */
+  getContext(
+    request: GetContextRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<GetContextResponse>>;
+  /**
+   * Changes settings of a context: those that `update_mask` names become what the request gives. A context that is not there is made.
+   * Pushes that are stored later obey them, on every instance of the server; topics `madeleine.*` are the server's own, and exempt.
+   *
+   * Errors: INVALID_ARGUMENT (FIELD_INVALID); RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to
+   * repeat.
+   */
+  updateContext(
+    request: UpdateContextRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<UpdateContextResponse>>;
+  /**
+   * Lists the last events that were discarded as nobody registered their topic, the newest first, in pages: the last 10 of a topic, and
+   * 1,000 of all. They are written within a second; how many there were is in `madeleine_discarded_events_total`.
+   */
+  listDiscardedSamples(
+    request: ListDiscardedSamplesRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ListDiscardedSamplesResponse>>;
+  /**
    * Lists the shapes that topics watch, by id, in pages: the sets of paths by which events were described, each with an index of
    * its topic. A topic has 16 places for them, besides the one for its registered `description_paths`.
    *
@@ -3036,6 +4223,33 @@ export interface TopicServiceClient<CallOptionsExt = {}> {
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListTopicsResponse>;
   /**
+   * Tells what a context does with pushes to topics that nobody registered. A context that nothing was pushed to, and that has no settings:
+   * NOT_FOUND (CONTEXT_UNKNOWN); `default` is always there.
+   */
+  getContext(
+    request: DeepPartial<GetContextRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<GetContextResponse>;
+  /**
+   * Changes settings of a context: those that `update_mask` names become what the request gives. A context that is not there is made.
+   * Pushes that are stored later obey them, on every instance of the server; topics `madeleine.*` are the server's own, and exempt.
+   *
+   * Errors: INVALID_ARGUMENT (FIELD_INVALID); RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to
+   * repeat.
+   */
+  updateContext(
+    request: DeepPartial<UpdateContextRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<UpdateContextResponse>;
+  /**
+   * Lists the last events that were discarded as nobody registered their topic, the newest first, in pages: the last 10 of a topic, and
+   * 1,000 of all. They are written within a second; how many there were is in `madeleine_discarded_events_total`.
+   */
+  listDiscardedSamples(
+    request: DeepPartial<ListDiscardedSamplesRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ListDiscardedSamplesResponse>;
+  /**
    * Lists the shapes that topics watch, by id, in pages: the sets of paths by which events were described, each with an index of
    * its topic. A topic has 16 places for them, besides the one for its registered `description_paths`.
    *
@@ -3054,6 +4268,14 @@ export interface TopicServiceClient<CallOptionsExt = {}> {
    * registered with its paths; RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
    */
   dropShape(request: DeepPartial<DropShapeRequest>, options?: CallOptions & CallOptionsExt): Promise<DropShapeResponse>;
+}
+
+function bytesFromBase64(b64: string): Uint8Array {
+  return Uint8Array.from(globalThis.Buffer.from(b64, "base64"));
+}
+
+function base64FromBytes(arr: Uint8Array): string {
+  return globalThis.Buffer.from(arr).toString("base64");
 }
 
 function floatToJson(value: number | null | undefined): number | string | null | undefined {

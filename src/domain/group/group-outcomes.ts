@@ -23,6 +23,7 @@ interface OutcomeByKind {
   readonly update: Updated | Refused;
   readonly unregister: Unregistered | Refused;
   readonly identified: Identified | Refused;
+  readonly context: ContextUpdated;
   readonly manage: Managed;
   readonly erase: Erasing;
   readonly blank: Blanked;
@@ -61,6 +62,8 @@ export type PushOutcome =
       readonly own?: boolean;
       readonly satisfied?: boolean;
     }
+  /** Nobody registered its topic: nothing is stored. `isRepeated`: that was so when it came first, too. */
+  | { readonly kind: 'discarded'; readonly isRepeated: boolean }
   /**
    * `fault`: index in the unit of the push that is to blame; in an atomic unit it may be another one. `isUnindexed`: there is no index
    * to look for its description in; once it is made, the push may come again.
@@ -125,6 +128,12 @@ export interface Unregistered {
   readonly effect: 'changed' | 'outdated';
 }
 
+/** The context has these settings; `outdated` as of an update of a topic. */
+export interface ContextUpdated {
+  readonly kind: 'context-updated';
+  readonly effect: 'changed' | 'same' | 'outdated';
+}
+
 /** The identities that were built are those that pushes obey, from this group on; false: that build is none any more. */
 export interface Identified {
   readonly kind: 'identified';
@@ -161,6 +170,7 @@ export function hasChanged(outcome: UnitOutcome): boolean {
     case 'managed':
     case 'updated':
     case 'unregistered':
+    case 'context-updated':
       return outcome.effect === 'changed';
     default:
       return outcome.kind === 'dropped' || outcome.kind === 'erasing';

@@ -5,7 +5,9 @@ import type { Micros } from '../../units.js';
 import type { MadeleineError } from '../errors.js';
 import { instantText } from '../instant-text.js';
 import { scopedKey } from '../names.js';
+import { isSameContext } from '../topics/context-settings.js';
 import type {
+  ContextUpdated,
   Dropped,
   Identified,
   Ready,
@@ -18,6 +20,7 @@ import type {
 import { shapeInUse, tooManyShapes, unknownShape } from './group-plan-refusals.js';
 import { type Decided, decideIdentified, decideRegister, decideUnregister, decideUpdate } from './group-plan-topics.js';
 import type {
+  ContextUnit,
   DropUnit,
   IdentifiedUnit,
   LockedState,
@@ -119,6 +122,15 @@ export class CatalogPlanner {
 
   identified(unit: IdentifiedUnit): Identified | Refused {
     return this.#taken(decideIdentified(unit, this.#registeredAs(unit), this.#deciding));
+  }
+
+  context({ context, expected, settings, audit }: ContextUnit): ContextUpdated {
+    if (this.#isStored(audit)) return { kind: 'context-updated', effect: 'changed' };
+    const known = this.#options.catalog.contextSettings(context);
+    if (!isSameContext(known, expected)) return { kind: 'context-updated', effect: 'outdated' };
+    if (isSameContext(known, settings)) return { kind: 'context-updated', effect: 'same' };
+    this.#change = { kind: 'context', context, settings };
+    return { kind: 'context-updated', effect: 'changed' };
   }
 
   #taken<Outcome>({ outcome, change }: Decided<Outcome>, dryRun = false): Outcome | Refused {

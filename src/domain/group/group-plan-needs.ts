@@ -9,6 +9,7 @@ import { isJsonContentType } from '../events/event.js';
 import { asBuffer } from '../json/bytes.js';
 import type { ConsumerChange } from '../management/consumer-change.js';
 import { scopedKey } from '../names.js';
+import type { UnregisteredTopics } from '../topics/context-settings.js';
 import type { Wait } from '../waits/wait.js';
 import {
   auditOf,
@@ -26,17 +27,32 @@ import {
   type WaitNeeds,
 } from './group-plan-types.js';
 import type { ShapeCatalog, TopicShapes, WatchedShape } from './shape-catalog.js';
+import { type Unregistered, unregistered } from './unregistered-pushes.js';
 
 const NO_KEYS: PushMatch = { keys: [] };
+const NOT_STORED: Readonly<Record<Unregistered, PushMatch>> = {
+  discard: { keys: [], unregistered: 'discard' },
+  reject: { keys: [], unregistered: 'reject' },
+};
 const UNINDEXED: PushMatch = { keys: [], isUnindexed: true };
 
-/** Sets the match of every push that has to do with waits, by this version of the catalogue. */
-export function matchPushes(units: readonly GroupUnit[], catalog: ShapeCatalog): void {
+/**
+ * Sets the match of every push that has to do with waits, or is to topics that nobody registered, by this version of the catalogue.
+ * `ofServer`: what becomes of the latter where their context says nothing.
+ */
+export function matchPushes(
+  units: readonly GroupUnit[],
+  catalog: ShapeCatalog,
+  ofServer: UnregisteredTopics = 'accept',
+): void {
   for (const unit of units) {
     const audit = auditOf(unit);
     if (audit !== undefined) audit.match = auditMatch(matchOf(audit, catalog));
     if (unit.kind !== 'push') continue;
-    for (const push of unit.pushes) push.match = matchOf(push, catalog);
+    for (const push of unit.pushes) {
+      const why = unregistered(push.draft, catalog, ofServer);
+      push.match = why === undefined ? matchOf(push, catalog) : NOT_STORED[why];
+    }
   }
 }
 
@@ -168,6 +184,11 @@ class WaitNeedsGatherer {
 
   addPush(push: Push): void {
     const { draft, match, digest } = push;
+    if (match?.unregistered !== undefined) {
+      // It leaves no entry, whose unique key would find a retry.
+      if (match.unregistered === 'discard' && digest !== undefined) this.hasLedgered = true;
+      return;
+    }
     for (const key of match?.keys ?? []) this.#keys.set(key.text, key);
     if (draft.payload === undefined) {
       if (digest !== undefined) this.hasLedgered = true;

@@ -11,10 +11,12 @@ import type { MadeleineError } from '../errors.js';
 import type { EventDraft, LogEntry } from '../events/event.js';
 import type { StreamState } from '../events/stream.js';
 import type { ConsumerChange, FoundConsumer } from '../management/consumer-change.js';
+import type { ContextSettings } from '../topics/context-settings.js';
 import type { TopicSettings } from '../topics/topic-settings.js';
 import type { EventOutcome, Wait } from '../waits/wait.js';
 import type { UnitOutcome } from './group-outcomes.js';
 import type { CatalogUpdate } from './shape-catalog.js';
+import type { Unregistered } from './unregistered-pushes.js';
 
 /** One event to push. */
 export interface Push {
@@ -74,6 +76,8 @@ export interface PushMatch {
   readonly identity?: Description;
   /** What is to identify it, by paths that nothing obeys yet: see domain/topics/identity-build.ts. */
   readonly nextIdentity?: Description | undefined;
+  /** Nobody registered its topic, and it is not stored for that. */
+  readonly unregistered?: Unregistered;
 }
 
 /** The values of a shape: what waits and payloads are found by. */
@@ -189,6 +193,15 @@ export interface UnregisterUnit extends Audited {
   readonly expected: TopicSettings;
 }
 
+/** A context gets other settings. A group of its own. */
+export interface ContextUnit extends Audited {
+  readonly kind: 'context';
+  readonly context: string;
+  /** The settings that it has to have before. */
+  readonly expected: ContextSettings;
+  readonly settings: ContextSettings;
+}
+
 /** The identities of a topic's events are built by its new description paths. A group of its own. */
 export interface IdentifiedUnit {
   readonly kind: 'identified';
@@ -242,7 +255,8 @@ export type CatalogUnit =
   | RegisterUnit
   | UpdateUnit
   | UnregisterUnit
-  | IdentifiedUnit;
+  | IdentifiedUnit
+  | ContextUnit;
 
 /** What a group has to read under the lock. */
 export interface GroupNeeds {
@@ -288,9 +302,12 @@ export interface Identity {
   readonly text: string;
 }
 
+/** The id of no event: of what was discarded. */
+export const DISCARDED_ID: EventId = 0;
+
 /** The first push of a message id, as stored. */
 export interface PushedBefore {
-  /** 0: it left no entry of its own; then `eventId` says what it found or began to await. */
+  /** 0: it left no entry of its own; then `eventId` says what it found or began to await, or that it was discarded. */
   readonly position: Position;
   readonly eventId: EventId;
   readonly issuer: string;
@@ -489,6 +506,7 @@ const CATALOG_KINDS: ReadonlySet<GroupUnit['kind']> = new Set<CatalogUnit['kind'
   'update',
   'unregister',
   'identified',
+  'context',
 ]);
 
 const NO_IDENTITIES: readonly Identity[] = [];

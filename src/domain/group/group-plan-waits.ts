@@ -29,6 +29,7 @@ import {
   unindexed,
 } from './group-plan-refusals.js';
 import {
+  DISCARDED_ID,
   type Identity,
   type IndexedValues,
   identitiesOf,
@@ -177,6 +178,11 @@ export class WaitPlanner {
     }
     if (open !== undefined) this.#expire(open);
     return this.#await(push, find.key, isKnownUnder);
+  }
+
+  /** The push is answered and not stored: a retry under a client's id finds that. */
+  discarded(push: Push): void {
+    if (push.digest !== undefined) this.#note(push, DISCARDED_ID);
   }
 
   observe({ eventId, cawin, expiresAt }: ObserveUnit): Observed | Refused {

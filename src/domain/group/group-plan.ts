@@ -2,7 +2,7 @@
 // same locked state and units give the same plan, however often it is asked.
 //
 // Invariant: the plan of a group equals executing its units one at a time, each as a group of its own (times aside).
-// Checks run in this order: same message id -> what it replaces -> epoch and owner of the stream -> expected sequence -> payload and identity -> waits.
+// Checks run in this order: same message id -> registration of its topic -> what it replaces -> epoch and owner of the stream -> expected sequence -> payload and identity -> waits.
 
 import type { EventId, Micros, Position } from '../../units.js';
 import { UndoLog } from '../collections/undo-log.js';
@@ -27,9 +27,11 @@ import {
 import { CatalogPlanner } from './group-plan-catalog.js';
 import { ErasurePlanner } from './group-plan-erasures.js';
 import { epochFenced, idReused, notReplaceable, sequenceConflict, streamOwned } from './group-plan-refusals.js';
+import { topicUnregistered } from './group-plan-topics.js';
 import { decideTransfer, transferEnvelope } from './group-plan-transfers.js';
 import {
   auditOf,
+  DISCARDED_ID,
   type GroupPlan,
   type GroupUnit,
   type GroupWrites,
@@ -47,6 +49,7 @@ import {
 } from './group-plan-types.js';
 import { type EndingEntry, WaitPlanner } from './group-plan-waits.js';
 import type { ShapeCatalog } from './shape-catalog.js';
+import type { Unregistered } from './unregistered-pushes.js';
 
 /** Plans the units against the locked state; the catalogue is that of the locked head. */
 export function planGroup(locked: LockedState, units: readonly GroupUnit[], catalog: ShapeCatalog): GroupPlan {
@@ -133,6 +136,8 @@ class GroupPlanner {
         return this.#catalog.unregister(unit);
       case 'identified':
         return this.#catalog.identified(unit);
+      case 'context':
+        return this.#catalog.context(unit);
       default:
         return assertNever(unit);
     }
@@ -222,6 +227,8 @@ class GroupPlanner {
     const idKey = scopedKey(draft.context, messageId);
     const before = this.#pushed.get(idKey) ?? this.#locked.pushed?.get(idKey);
     if (before !== undefined) return repeated(push, before, { fault: index, isKept: this.#isKept(before) });
+    const unregistered = push.match?.unregistered;
+    if (unregistered !== undefined) return this.#pushUnregistered(push, unregistered, { index, idKey });
     const streamKey = scopedKey(draft.context, draft.stream);
     const stream = draft.stream === '' ? undefined : this.#streamOf(streamKey);
     const error =
@@ -238,6 +245,22 @@ class GroupPlanner {
     const entry = this.#append(push, { idKey, streamKey, stream, satisfied });
     if (push.match !== undefined || draft.description !== undefined) this.#waits.occurred(push, entry, satisfied);
     return { kind: 'occurred', entry, satisfied: satisfied.length > 0 };
+  }
+
+  /** Nobody registered the topic of the push. What somebody waits for, or a parked event makes place for, is not dropped quietly. */
+  #pushUnregistered(
+    push: Push,
+    unregistered: Unregistered,
+    { index, idKey }: { readonly index: number; readonly idKey: string },
+  ): PushOutcome {
+    const { draft, digest } = push;
+    if (unregistered === 'reject' || push.cawin !== undefined || push.replaces !== undefined) {
+      this.#doubt(push);
+      return { kind: 'refused', error: topicUnregistered(draft.context, draft.topic), fault: index };
+    }
+    this.#waits.discarded(push);
+    this.#pushed.set(idKey, { position: 0, eventId: DISCARDED_ID, issuer: draft.issuer, digest });
+    return { kind: 'discarded', isRepeated: false };
   }
 
   /** Why the push does not take the place of the parked event that it names. */
@@ -443,10 +466,14 @@ function repeated(
   { fault, isKept }: { readonly fault: number; readonly isKept: boolean },
 ): PushOutcome {
   const { digest, draft } = push;
+  const again: PushOutcome =
+    before.eventId === DISCARDED_ID
+      ? { kind: 'discarded', isRepeated: true }
+      : { kind: 'duplicate', position: before.position, eventId: before.eventId };
   // A minted id that is found is this push itself, from an attempt whose COMMIT was not answered.
-  if (digest === undefined) return { kind: 'duplicate', position: before.position, eventId: before.eventId };
+  if (digest === undefined) return again;
   const same =
     before.issuer === draft.issuer && before.digest !== undefined && isSameContent(draft, digest, before.digest);
-  if (same) return { kind: 'duplicate', position: before.position, eventId: before.eventId };
+  if (same) return again;
   return { kind: 'refused', error: idReused(push, isKept ? before : undefined), fault };
 }

@@ -26,6 +26,7 @@ function isGone(outcome: UnitOutcome): boolean {
 }
 
 function recognisedPush(outcome: PushOutcome, before: PushOutcome | undefined): PushOutcome {
+  if (outcome.kind === 'discarded' && before?.kind === 'discarded') return before;
   if (outcome.kind !== 'duplicate' || before === undefined) return outcome;
   if (before.kind === 'occurred' && before.entry.position === outcome.position) {
     return { ...outcome, own: true, satisfied: before.satisfied };

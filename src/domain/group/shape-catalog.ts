@@ -11,6 +11,7 @@ import type { ShapeLife } from '../descriptions/shape-life.js';
 import { ShapeMatcher } from '../descriptions/shape-matcher.js';
 import { assertNever } from '../errors.js';
 import { scopedKey } from '../names.js';
+import { type ContextSettings, isSameContext, UNSET_CONTEXT } from '../topics/context-settings.js';
 import type { PendingIdentities } from '../topics/identity-build.js';
 import type { TopicSettings } from '../topics/topic-settings.js';
 
@@ -72,6 +73,7 @@ export type CatalogChange =
   | (OfTopic & { readonly kind: 'registered'; readonly settings: TopicSettings; readonly registeredAt: Micros })
   | (OfTopic & RegisteredTopic & { readonly kind: 'updated'; readonly former: RegisteredTopic; readonly at: Micros })
   | (OfTopic & { readonly kind: 'unregistered' })
+  | { readonly kind: 'context'; readonly context: string; readonly settings: ContextSettings }
   /** Pushes obey the identities that were built, by these paths. */
   | (OfTopic & {
       readonly kind: 'identified';
@@ -92,6 +94,8 @@ interface Parts {
   /** The topic of each shape, by its id. */
   readonly topicOf: SharedMap<number, string>;
   readonly registered: SharedMap<string, RegisteredTopic>;
+  /** Settings of contexts that have some, by their names. */
+  readonly contexts: SharedMap<string, ContextSettings>;
   readonly freed: readonly number[];
 }
 
@@ -105,12 +109,13 @@ export class ShapeCatalog {
     this.#parts = parts;
   }
 
-  /** The catalogue of shapes, ascending by id, settings of topics, and ids of shapes that were given back. */
+  /** The catalogue of shapes, ascending by id, settings of topics, ids of shapes that were given back, and settings of contexts. */
   static of(
     version: number,
     shapes: Iterable<OfTopic & { readonly shape: WatchedShape }>,
     registered: Iterable<OfTopic & RegisteredTopic> = [],
     freed: readonly number[] = [],
+    contexts: ReadonlyMap<string, ContextSettings> = new Map(),
   ): ShapeCatalog {
     const registrations = new Map<string, RegisteredTopic>();
     const byTopic = new Map<string, WatchedShape[]>();
@@ -137,7 +142,7 @@ export class ShapeCatalog {
       topicOf: SharedMap.of(topicOf),
       registered: SharedMap.of(registrations),
     };
-    return new ShapeCatalog(version, { ...maps, freed });
+    return new ShapeCatalog(version, { ...maps, freed, contexts: SharedMap.of(contexts) });
   }
 
   /** No push needs to know anything. */
@@ -187,6 +192,15 @@ export class ShapeCatalog {
     return this.#parts.registered.get(scopedKey(context, topic));
   }
 
+  /** Whether any context has settings. */
+  get hasContexts(): boolean {
+    return this.#parts.contexts.size > 0;
+  }
+
+  contextSettings(context: string): ContextSettings {
+    return this.#parts.contexts.get(context) ?? UNSET_CONTEXT;
+  }
+
   /** This catalogue after the change: what would be loaded then, at the same cost however many shapes there are. */
   with({ version, change }: CatalogUpdate): ShapeCatalog {
     return new ShapeCatalog(version, changed(this.#parts, change));
@@ -222,6 +236,8 @@ function changed(parts: Parts, change: CatalogChange): Parts {
     case 'unregistered':
     case 'identified':
       return withRegistration(parts, scopedKey(change.context, change.topic), change);
+    case 'context':
+      return { ...parts, contexts: parts.contexts.with(change.context, keptSettings(change.settings)) };
     default:
       return assertNever(change);
   }
@@ -265,6 +281,11 @@ function withRegistration(parts: Parts, key: string, change: RegistrationChange)
   const registration = registrationAfter(change, parts.registered.get(key));
   const topic = topicShapes(parts.topics.get(key)?.shapes ?? [], identitiesOf(registration));
   return { ...parts, topics: parts.topics.with(key, topic), registered: parts.registered.with(key, registration) };
+}
+
+/** Undefined where nothing is set. */
+function keptSettings(settings: ContextSettings): ContextSettings | undefined {
+  return isSameContext(settings, UNSET_CONTEXT) ? undefined : settings;
 }
 
 type RegistrationChange = Extract<

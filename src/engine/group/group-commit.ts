@@ -31,6 +31,7 @@ import {
 } from '../../domain/group/group-plan-types.js';
 import { plannedBefore, recognised, unitAgain } from '../../domain/group/group-rerun.js';
 import type { ShapeCatalog } from '../../domain/group/shape-catalog.js';
+import type { UnregisteredTopics } from '../../domain/topics/context-settings.js';
 import { type Callers, SERVER } from '../../lib/callers.js';
 import type { Clock, Timer } from '../../lib/clock.js';
 import { TURN } from '../../lib/fair-queue.js';
@@ -59,6 +60,8 @@ export interface GroupCommitOptions {
   readonly committers: readonly GroupCommitter[];
   readonly tail: LogTail;
   readonly catalog: ShapeCatalogCache;
+  /** What becomes of pushes to topics that nobody registered, where their context says nothing: accept unless told. */
+  readonly unregisteredTopics?: UnregisteredTopics;
   /** Shared by all that callers share. */
   readonly callers: Callers;
   readonly clock: Clock;
@@ -320,7 +323,7 @@ export class GroupCommit {
     const startedAt = this.#options.clock.monotonicMs();
     const { catalog } = group;
     try {
-      matchPushes(units, catalog);
+      matchPushes(units, catalog, this.#options.unregisteredTopics);
       const made = await committer.run({
         needs: needsOf(units, group.rerun),
         catalogVersion: catalog.version,

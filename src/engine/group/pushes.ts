@@ -15,6 +15,7 @@ import type { EventId, Micros, Position } from '../../units.js';
 import type { EventLookUp } from '../log/event-look-up.js';
 import type { LogReader } from '../log/log-reader.js';
 import type { LogTail } from '../log/log-tail.js';
+import { type Discards, discardedView } from './discards.js';
 import type { GroupCommit } from './group-commit.js';
 import type { LookBack } from './look-back.js';
 import type { ShapeIndex } from './shape-index.js';
@@ -43,11 +44,12 @@ export interface PushCommand {
 }
 
 /** What a push did. */
-export type PushEffect = 'occurred' | 'satisfied' | 'awaited' | 'found' | 'duplicate';
+export type PushEffect = 'occurred' | 'satisfied' | 'awaited' | 'found' | 'duplicate' | 'discarded';
 
 export type PushedEvent =
   | {
       readonly kind: 'stored';
+      /** The entry; what was pushed under no id, if that was discarded. */
       readonly entry: LogEntry;
       readonly effect: PushEffect;
       /** The one that came with the push. */
@@ -68,6 +70,7 @@ export interface PushesOptions {
   readonly tail: Pick<LogTail, 'reach'>;
   readonly uuids: Uuid7Source;
   readonly metrics: Pick<Metrics, 'pushes'>;
+  readonly discards: Pick<Discards, 'note' | 'isUnregistered'>;
 }
 
 /** Who pushes: callers take turns. Without one it is the server itself. */
@@ -123,7 +126,7 @@ export class Pushes {
     let next = 0;
     const made = prepared.map((one, index) =>
       'push' in one
-        ? this.#toResult(outcomes[next++] as PushOutcome, before)
+        ? this.#toResult(one.push, outcomes[next++] as PushOutcome, before)
         : ({ kind: 'refused', error: one.error, fault: index } as const),
     );
     const results = bounded(await allOf(made));
@@ -170,6 +173,7 @@ export class Pushes {
   /** Makes the index that the description of a push without a payload is looked for in. */
   async #ensureIndex(draft: EventDraft, by: PushedBy): Promise<void> {
     if (draft.payload !== undefined || draft.description === undefined) return;
+    if (this.#options.discards.isUnregistered(draft)) return;
     await this.#options.shapes.ensure(draft, draft.description.shape, by);
   }
 
@@ -238,8 +242,15 @@ export class Pushes {
     return before;
   }
 
-  #toResult(outcome: PushOutcome, before: ReadonlyMap<Position, LogEntry>): Promise<PushedEvent> | PushedEvent {
+  #toResult(
+    push: Push,
+    outcome: PushOutcome,
+    before: ReadonlyMap<Position, LogEntry>,
+  ): Promise<PushedEvent> | PushedEvent {
     switch (outcome.kind) {
+      case 'discarded':
+        if (!outcome.isRepeated) this.#options.discards.note(push);
+        return { kind: 'stored', entry: discardedView(push), effect: 'discarded' };
       case 'occurred':
         return { kind: 'stored', entry: outcome.entry, effect: effectOf(outcome) };
       case 'awaited':

@@ -17,10 +17,14 @@ import { gapToWire } from './gap-wire.js';
 import type { PassedBeside } from './passed-beside.js';
 
 /** The wire's number of each outcome. */
-const OUTCOMES = { occurred: 1, satisfied: 2, awaited: 3, found: 4, duplicate: 5 } as const satisfies Record<
-  PushEffect,
-  number
->;
+const OUTCOMES = {
+  occurred: 1,
+  satisfied: 2,
+  awaited: 3,
+  found: 4,
+  duplicate: 5,
+  discarded: 6,
+} as const satisfies Record<PushEffect, number>;
 
 export class EventFrames {
   readonly #encoder: WireEventEncoder;
@@ -125,7 +129,7 @@ export class EventFrames {
   #pushedFields(w: WireWriter, { entry, isShortened }: FittedEntry, effect: PushEffect, form: PayloadForm): void {
     if (isShortened) w.numberField(3, 1);
     w.numberField(2, OUTCOMES[effect]);
-    this.#eventField(w, entry, form);
+    if (effect !== 'discarded') this.#eventField(w, entry, form);
   }
 
   #eventFields(w: WireWriter, entries: readonly LogEntry[], form: PayloadForm): void {
@@ -147,6 +151,11 @@ export class EventFrames {
 
 function writeReceipt(w: WireWriter, { entry, effect }: PushedEvent & { kind: 'stored' }, minted: boolean): void {
   const mark = w.mark;
+  if (effect === 'discarded') {
+    w.numberField(4, OUTCOMES[effect]);
+    w.close(1, mark);
+    return;
+  }
   if (minted) w.stringField(6, entry.messageId);
   timeField(w, 5, entry.createdAt);
   w.numberField(4, OUTCOMES[effect]);

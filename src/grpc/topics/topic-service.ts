@@ -4,8 +4,12 @@ import type { CallContext } from 'nice-grpc';
 import {
   type DropShapeRequest,
   type DropShapeResponse,
+  type GetContextRequest,
+  type GetContextResponse,
   type GetTopicRequest,
   type GetTopicResponse,
+  type ListDiscardedSamplesRequest,
+  type ListDiscardedSamplesResponse,
   type ListShapesRequest,
   type ListShapesResponse,
   type ListTopicsRequest,
@@ -14,23 +18,31 @@ import {
   type RegisterTopicResponse,
   type UnregisterTopicRequest,
   type UnregisterTopicResponse,
+  type UpdateContextRequest,
+  type UpdateContextResponse,
   type UpdateTopicRequest,
   type UpdateTopicResponse,
+  DiscardedSample as WireSample,
   Shape as WireShape,
   Topic as WireTopic,
 } from '../../../generated/madeleine/v1/topic_service.js';
 import { settingsFrom } from '../../domain/topics/topic-settings.js';
 import type { ListedShape, ShapeDirectory } from '../../engine/group/shape-directory.js';
 import type { LogSource } from '../../engine/log/log-source.js';
+import type { Contexts } from '../../engine/topics/contexts.js';
 import type { Topics } from '../../engine/topics/topics.js';
+import type { DiscardStore } from '../../storage/ports/topic-storage.js';
 import { managementCall } from '../wire/management-call.js';
 import { BY_NAME, listPage } from '../wire/pages.js';
-import { idField, labelField, nameKey, prefixField, readContext, toTimestamp } from '../wire/wire.js';
+import { idField, labelField, nameKey, ownContext, prefixField, readContext, toTimestamp } from '../wire/wire.js';
+import { contextPatch, contextToWire, sampleToWire } from './context-wire.js';
 import { changesToWire, ownTopic, patchFromWire, topicToWire } from './topic-wire.js';
 
 export interface TopicServiceOptions {
   readonly topics: Topics;
   readonly shapes: ShapeDirectory;
+  readonly contexts: Contexts;
+  readonly discards: Pick<DiscardStore, 'list'>;
   readonly source: LogSource;
 }
 
@@ -80,6 +92,31 @@ export class TopicService {
       codec: WireTopic,
     });
     return { topics: items, nextPageToken };
+  }
+
+  async getContext(request: GetContextRequest): Promise<GetContextResponse> {
+    return { context: contextToWire(await this.#options.contexts.get(ownContext('context', request.context))) };
+  }
+
+  async updateContext(request: UpdateContextRequest, { signal }: CallContext): Promise<UpdateContextResponse> {
+    const name = ownContext('context', request.context);
+    const patch = contextPatch(request);
+    const by = { call: managementCall('UpdateContext', request), signal };
+    return { context: contextToWire(await this.#options.contexts.update(name, patch, by)) };
+  }
+
+  async listDiscardedSamples(request: ListDiscardedSamplesRequest): Promise<ListDiscardedSamplesResponse> {
+    const { discards, source } = this.#options;
+    const filter = { context: readContext('context', request.context), topic: labelField('topic', request.topic) };
+    const { items, nextPageToken } = await listPage(request, {
+      of: ['ListDiscardedSamples', filter],
+      epoch: source.epoch,
+      key: { id: 'position' },
+      read: (before, limit) => discards.list({ ...filter, before: before?.id, limit }),
+      toWire: sampleToWire,
+      codec: WireSample,
+    });
+    return { samples: items, nextPageToken };
   }
 
   async listShapes(request: ListShapesRequest): Promise<ListShapesResponse> {

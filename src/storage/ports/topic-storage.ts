@@ -3,9 +3,10 @@
 //
 // Every method rejects with MadeleineError STORAGE_UNAVAILABLE when the database is away.
 
+import type { ContextSettings } from '../../domain/topics/context-settings.js';
 import type { StoredTopic } from '../../domain/topics/stored-topic.js';
 import type { Topic } from '../../domain/topics/topic.js';
-import type { EventId, Position } from '../../units.js';
+import type { EventId, Micros, Position } from '../../units.js';
 
 export interface TopicName {
   readonly context: string;
@@ -84,4 +85,53 @@ export interface IdentityStore {
    * more, or were invalidated, get none. A page is counted once, and only where the build stands at its beginning.
    */
   add(build: Pick<PendingBuild, 'topicId' | 'buildId'>, page: IdentityPage): Promise<PageStored>;
+}
+
+/** A context that is there, and the state of the log that it was read with. */
+export interface ContextRead {
+  /** Undefined: there is no such context. */
+  readonly settings: ContextSettings | undefined;
+  readonly catalogVersion: number;
+}
+
+export interface ContextStore {
+  find(context: string): Promise<ContextRead>;
+}
+
+/** An event that was discarded, as it is kept. */
+export interface NewSample {
+  readonly context: string;
+  readonly topic: string;
+  readonly issuer: string;
+  /** The client's; empty: it gave none. */
+  readonly messageId: string;
+  readonly discardedAt: Micros;
+  readonly contentType: string;
+  /** Bytes of the whole payload. */
+  readonly payloadBytes: number;
+  /** The beginning of the payload; undefined: there was none. */
+  readonly payload: Uint8Array | undefined;
+  /** The beginning of the description that it was pushed with; undefined: there was none. */
+  readonly description: string | undefined;
+}
+
+export interface DiscardedSample extends NewSample {
+  readonly id: number;
+}
+
+export interface ListSamplesOptions {
+  /** A context, or `all`. */
+  readonly context: string;
+  /** One topic; empty: every topic. */
+  readonly topic: string;
+  /** The id before which the list goes on; undefined: it begins with the newest. */
+  readonly before: number | undefined;
+  readonly limit: number;
+}
+
+export interface DiscardStore {
+  /** Keeps samples, and forgets the oldest ones beyond the bounds. */
+  add(samples: readonly NewSample[], most: { readonly ofTopic: number; readonly ofAll: number }): Promise<void>;
+  /** Samples, the newest first. */
+  list(options: ListSamplesOptions): Promise<readonly DiscardedSample[]>;
 }

@@ -16,11 +16,13 @@ import {
   type PushEventResponse,
   PushEventRequest as PushMessage,
 } from '../../../generated/madeleine/v1/event_service.js';
+import { UnregisteredTopics } from '../../../generated/madeleine/v1/topic_service.js';
 import { DEFAULT_SETTINGS } from '../../../src/domain/consumers/consumer.js';
 import { consumerToWire } from '../../../src/grpc/consumers/consumer-wire.js';
 import { Descriptors } from '../../support/contract/descriptors.js';
 import { bytesPayload, newEvent } from '../../support/events/builders.js';
 import { useServer } from '../../support/server/suite.js';
+import { waitUntil } from '../../support/wait-until.js';
 
 const MIB = 1024 * 1024;
 const suite = useServer({ maxEventBytes: String(MIB), callbackAllow: '127.0.0.1', secretKey: 'ab'.repeat(32) });
@@ -317,6 +319,10 @@ const LARGEST: Readonly<Record<string, () => Promise<unknown>>> = {
   'TopicService/UnregisterTopic': async () => suite.client.topics.unregisterTopic({ name: await topic() }),
   'TopicService/GetTopic': async () => suite.client.topics.getTopic({ name: await topic() }),
   'TopicService/ListTopics': () => suite.client.topics.listTopics({ pageSize: 1_000 }),
+  'TopicService/GetContext': () => suite.client.topics.getContext({}),
+  'TopicService/UpdateContext': () =>
+    suite.client.topics.updateContext({ context: name(fresh('context')), updateMask: ['unregistered_topics'] }),
+  'TopicService/ListDiscardedSamples': () => discarded(),
   'TopicService/ListShapes': () => suite.client.topics.listShapes({ pageSize: 1_000 }),
   'TopicService/DropShape': async () => suite.client.topics.dropShape({ id: await wideShape() }),
   'CawinService/CreateCawin': cawin,
@@ -349,6 +355,23 @@ const LARGEST: Readonly<Record<string, () => Promise<unknown>>> = {
     expect(nearMisses.at(-1)).toMatchObject({ matchingLeaves: 1, leaves: 2, difference: { path: '/b' } });
   },
 };
+
+/** Samples that are as large as they get, of more topics than an answer has room for. */
+async function discarded() {
+  const context = fresh('discarding');
+  const settings = { unregisteredTopics: UnregisteredTopics.UNREGISTERED_TOPICS_DISCARD };
+  await suite.client.topics.updateContext({ context, settings, updateMask: ['unregistered_topics'] });
+  const payload = bytesPayload('x'.repeat(4_096), 'text/plain');
+  for (let from = 0; from < 1_000; from += 50) {
+    const events = Array.from({ length: 50 }, (_, n) => ({
+      event: newEvent({ context, topic: name(`t${from + n}`), payload }),
+    }));
+    await suite.client.events.pushEvents({ events });
+  }
+  const listed = () => suite.client.topics.listDiscardedSamples({ context, pageSize: 1_000 });
+  await waitUntil(async () => (await listed()).samples.length > 0, { what: 'samples are kept' });
+  return listed();
+}
 
 async function topic(): Promise<string> {
   const descriptionPaths = Array.from({ length: 16 }, (_, n) => `/${String(n).padStart(1_000, 'p')}`);

@@ -179,6 +179,12 @@ const BASES: Readonly<Record<string, () => Tree | Promise<Tree>>> = {
   'TopicService/UnregisterTopic': async () => ({ name: await newTopic() }),
   'TopicService/GetTopic': () => ({ name: 'orders' }),
   'TopicService/ListTopics': () => ({}),
+  'TopicService/GetContext': () => ({}),
+  'TopicService/UpdateContext': () => ({
+    ...{ context: newName(), settings: { unregistered_topics: 1 } },
+    update_mask: { paths: ['unregistered_topics'] },
+  }),
+  'TopicService/ListDiscardedSamples': () => ({}),
   'TopicService/ListShapes': () => ({}),
   'TopicService/DropShape': async () => ({ id: await newShape() }),
 };
@@ -199,6 +205,7 @@ const ROWS = `SELECT
   ${sums('topic', 'id, context_id, name', `name <> '${ENDPOINT_TOPIC}'`)} AS topics,
   ${sums('registered_topic', 'topic_id, description_paths, settings')} AS registered,
   ${sums('identity_build', 'topic_id, build_id, description_paths')} AS builds,
+  ${sums('context_setting', 'context_id, settings')} AS contexts,
   ${sums('shape', 'id, topic_id, digest')} AS shapes`;
 
 let connection: Connection;

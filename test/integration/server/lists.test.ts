@@ -16,7 +16,11 @@ import {
 import { EventStatus } from '../../../generated/madeleine/v1/event.js';
 import { ListEventsResponse } from '../../../generated/madeleine/v1/event_service.js';
 import { ListStreamsResponse } from '../../../generated/madeleine/v1/stream_service.js';
-import { ListShapesResponse, ListTopicsResponse } from '../../../generated/madeleine/v1/topic_service.js';
+import {
+  ListDiscardedSamplesResponse,
+  ListShapesResponse,
+  ListTopicsResponse,
+} from '../../../generated/madeleine/v1/topic_service.js';
 import { Descriptors } from '../../support/contract/descriptors.js';
 import { refusalOf } from '../../support/contract/refusals.js';
 import { numbers } from '../../support/database/numbers.js';
@@ -73,6 +77,15 @@ async function streams(context: string, paging: Paging) {
 async function topics(context: string, paging: Paging & { readonly namePrefix?: string }) {
   const answer = await suite.client.topics.listTopics({ context, ...paging });
   return listed(answer, names(answer.topics), ListTopicsResponse);
+}
+
+async function discarded(context: string, paging: Paging) {
+  const answer = await suite.client.topics.listDiscardedSamples({ context, ...paging });
+  return listed(
+    answer,
+    answer.samples.map(({ id }) => id),
+    ListDiscardedSamplesResponse,
+  );
 }
 
 async function shapes(context: string, paging: Paging) {
@@ -160,6 +173,7 @@ const LISTS: readonly ListCall[] = [
   },
   { name: 'ListStreams', list: (p) => streams(CONTEXT, p), other: (p) => streams('all', p) },
   { name: 'ListTopics', list: (p) => topics(CONTEXT, { namePrefix: 't', ...p }), other: (p) => topics('all', p) },
+  { name: 'ListDiscardedSamples', list: (p) => discarded(CONTEXT, p), other: (p) => discarded('all', p) },
   { name: 'ListShapes', list: (p) => shapes(SHAPES_CONTEXT, p), other: (p) => shapes('all', p) },
   { name: 'ListConsumers', list: (p) => consumers(CONTEXT, p), other: (p) => consumers('all', p) },
   { name: 'ListParkedEvents', list: (p) => parked({ code: 'no', ...p }), other: (p) => parked(p) },
@@ -258,6 +272,10 @@ beforeAll(async () => {
     CONCAT(CHAR(1), '[["a"]]'), 1, 0, 0, ${Date.now() * 1_000}`;
   await sql(
     `INSERT INTO shape (id, topic_id, digest, paths, ready, watched_after, built_to, needed_at) ${shape} FROM ${numbers(1, TOTAL)}`,
+  );
+  await sql(
+    `INSERT INTO discarded_sample (context, topic, issuer, discarded_at, payload_bytes)
+     SELECT '${CONTEXT}', 'discarded', 'lister', 1, 0 FROM ${numbers(1, TOTAL)}`,
   );
   const attempt = `SELECT ${cawinId}, 1, seq, 1, 1, '', '', 500, 7, '', ''`;
   await sql(`INSERT INTO attempt ${attempt} FROM ${numbers(1, TOTAL)}`);

@@ -9,8 +9,17 @@ interface TopicName {
 
 /** The catalogue in words: what it says of these topics, of their shapes and of all. The payload shows what matchers look for. */
 export function viewOf(catalog: ShapeCatalog, topics: readonly TopicName[], payload: Uint8Array) {
-  const { version, freed, neededSince, isEmpty } = catalog;
-  return { version, freed, neededSince, isEmpty, topics: topics.map((topic) => topicView(catalog, topic, payload)) };
+  const { version, freed, neededSince, isEmpty, hasContexts } = catalog;
+  const contexts = topics.map(({ context }) => catalog.contextSettings(context));
+  return {
+    version,
+    freed,
+    neededSince,
+    isEmpty,
+    hasContexts,
+    contexts,
+    topics: topics.map((topic) => topicView(catalog, topic, payload)),
+  };
 }
 
 function topicView(catalog: ShapeCatalog, { context, topic }: TopicName, payload: Uint8Array) {

@@ -220,6 +220,7 @@ export class ShapeInstance {
       durableReads: { durable: (read) => read() },
     });
     this.pushes = new Pushes({
+      discards: { note() {}, isUnregistered: () => false },
       groupCommit,
       shapes: new ShapeIndex({
         store: {

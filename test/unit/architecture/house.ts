@@ -59,7 +59,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'engine/consumers/state': 'domain domain/consumers engine/log lib telemetry',
   'engine/erasure': 'domain domain/erasure domain/events lib storage/ports',
   'engine/group': `domain domain/cawins domain/descriptions domain/erasure domain/events domain/group domain/json domain/management
-    domain/waits engine/log lib storage/ports telemetry`,
+    domain/topics domain/waits engine/log lib storage/ports telemetry`,
   'engine/log': 'domain domain/events domain/waits engine/erasure lib storage/ports telemetry',
   'engine/topics': `domain domain/descriptions domain/events domain/group domain/management domain/topics engine/group
     engine/log lib storage/ports telemetry`,
@@ -86,7 +86,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'storage/mysql/sql': 'domain lib settings storage/mysql/migrations',
   'storage/mysql/statistics':
     'domain domain/events domain/statistics storage/mysql/names storage/mysql/sql storage/ports',
-  'storage/mysql/topics': `domain/events domain/group domain/topics storage/mysql/log storage/mysql/names storage/mysql/sql
+  'storage/mysql/topics': `domain domain/events domain/group domain/topics lib storage/mysql/log storage/mysql/names storage/mysql/sql
     storage/ports`,
   'storage/mysql/waits': `domain domain/descriptions domain/events domain/group domain/json domain/waits lib
     storage/mysql/log storage/mysql/names storage/mysql/sql storage/mysql/topics storage/ports`,
@@ -116,7 +116,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'grpc/events': `domain domain/descriptions domain/erasure domain/events domain/json domain/management domain/waits engine/consumers/passed engine/erasure engine/group
     engine/log generated grpc/wire lib`,
   'grpc/server': 'domain grpc/wire lib settings telemetry',
-  'grpc/topics': 'domain domain/topics engine/group engine/log engine/topics generated grpc/wire',
+  'grpc/topics': 'domain domain/topics engine/group engine/log engine/topics generated grpc/wire storage/ports',
   'grpc/wire': `domain domain/consumers domain/descriptions domain/events domain/json domain/management generated
     lib`,
 

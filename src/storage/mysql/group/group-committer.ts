@@ -33,6 +33,7 @@ import { ROW_HOLDER_SETTINGS } from '../sql/dialect.js';
 import { placeholders } from '../sql/placeholders.js';
 import { ServerChange } from '../sql/server-change.js';
 import { classifySqlError } from '../sql/sql-errors.js';
+import { writeContext } from '../topics/context-rows.js';
 import { isOfRegistration, writeRegistration } from '../topics/topic-rows.js';
 import { readWaits, writeWaits } from '../waits/wait-rows.js';
 import { awaitedKeys } from '../waits/wait-searches.js';
@@ -255,9 +256,13 @@ export class MysqlGroupCommitter implements GroupCommitter {
     if (waits === undefined) return;
     await writeWaits(queries, waits, { minter, onTrip: () => this.#trip() });
     const change = waits.catalog?.change;
-    if (!isOfRegistration(change)) return;
-    this.#trip();
-    await writeRegistration(queries, change, minter);
+    if (change?.kind === 'context') {
+      this.#trip();
+      await writeContext(queries, change, minter);
+    } else if (isOfRegistration(change)) {
+      this.#trip();
+      await writeRegistration(queries, change, minter);
+    }
   }
 
   async #makeCawins(queries: ConnectionQueries, { waits }: GroupWrites): Promise<readonly MadeCawin[]> {
@@ -297,9 +302,11 @@ export class MysqlGroupCommitter implements GroupCommitter {
       contexts.add(context);
       if (names.topicId(context, name) === undefined) topics.set(scopedKey(context, name), { context, name });
     }
-    for (const { context } of [...writes.streams, ...(writes.waits?.ledger ?? [])]) contexts.add(context);
+    for (const { context } of writes.streams) contexts.add(context);
     await minter.ensure(queries, [...topics.values()], writes.streams);
     await minter.loadContexts(queries, contexts);
+    // What was discarded may be all that a context has.
+    await minter.ensureContexts(queries, new Set((writes.waits?.ledger ?? []).map(({ context }) => context)));
   }
 
   async #insertEntries(

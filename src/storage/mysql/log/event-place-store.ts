@@ -1,5 +1,6 @@
 // Where events lie in the log, by any of their ids: by the indexes alone, many in one statement.
 
+import { DISCARDED_ID } from '../../../domain/group/group-plan-types.js';
 import { uuidText } from '../../../lib/uuid-text.js';
 import type { EventId, Position } from '../../../units.js';
 import type { EventPlaceStore, KnownPush } from '../../ports/log-storage.js';
@@ -52,7 +53,7 @@ export class MysqlEventPlaceStore implements EventPlaceStore {
     await inChunks([...new Set(messageIds)], async (chunk) => {
       const isOne = `context_id = ? AND message_id IN (${placeholders(chunk.length)})`;
       const sql = `SELECT message_id, event_id, 1 AS entered FROM log FORCE INDEX (log_message) WHERE ${isOne} UNION ALL
-        SELECT message_id, event_id, 0 FROM push_ledger FORCE INDEX (PRIMARY) WHERE ${isOne}`;
+        SELECT message_id, event_id, 0 FROM push_ledger FORCE INDEX (PRIMARY) WHERE ${isOne} AND event_id <> ${DISCARDED_ID}`;
       const values = [contextId, ...chunk.map(uuidToBytes)];
       for (const row of await this.#database.execute<PushedRow>(sql, [...values, ...values])) {
         const messageId = uuidText(row.message_id);

@@ -75,6 +75,12 @@ export class NameMinter {
     for (const stream of newStreams) this.#mintStream(stream);
   }
 
+  /** Finds or makes the numbers of these contexts; runs under the head row. */
+  async ensureContexts(queries: Queries, contexts: ReadonlySet<string>): Promise<void> {
+    await this.loadContexts(queries, contexts);
+    await this.#mintContexts(queries, contexts);
+  }
+
   /**
    * Looks up the stored ones of these contexts. The group's own rows this transaction would find too; should it roll back, their
    * numbers go to others.

@@ -11,6 +11,7 @@ import type { Database, Queries, SqlValue } from '../sql/database.js';
 import { NOW_MICROS } from '../sql/database-time.js';
 import { uncovered } from '../sql/dialect.js';
 import { placeholders } from '../sql/placeholders.js';
+import { readContexts } from '../topics/context-rows.js';
 import { readRegistered } from '../topics/topic-rows.js';
 import { LIFE_COLUMNS, lifeFromRow, NEEDED_AT, type ShapeLifeRow } from './shape-rows.js';
 
@@ -75,7 +76,8 @@ export class MysqlShapeStore implements ShapeStore {
       },
     }));
     const freedIds = freed.map(({ id }) => id);
-    return ShapeCatalog.of(head.catalog_version, shapes, await readRegistered(this.#database), freedIds);
+    const registered = await readRegistered(this.#database);
+    return ShapeCatalog.of(head.catalog_version, shapes, registered, freedIds, await readContexts(this.#database));
   }
 
   /** See ShapeStore.positionBefore; reads the index log_topic alone on MariaDB. */

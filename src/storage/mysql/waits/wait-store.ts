@@ -1,6 +1,7 @@
 // Reads of waits, and the ledger of pushes that left no entry.
 
 import { EntryKind } from '../../../domain/events/event.js';
+import { DISCARDED_ID } from '../../../domain/group/group-plan-types.js';
 import { ALL_CONTEXTS } from '../../../domain/names.js';
 import type { Wait } from '../../../domain/waits/wait.js';
 import type { EventId, Micros, Millis } from '../../../units.js';
@@ -96,7 +97,8 @@ export class MysqlWaitStore implements WaitStore {
     if (contextId === undefined) return undefined;
     const sql = 'SELECT event_id FROM push_ledger WHERE context_id = ? AND message_id = ?';
     const rows = await this.#database.execute<{ event_id: EventId }>(sql, [contextId, uuidToBytes(messageId)]);
-    return rows[0]?.event_id;
+    const eventId = rows[0]?.event_id;
+    return eventId === DISCARDED_ID ? undefined : eventId;
   }
 
   /** See WaitStore.forgetPushes. */

@@ -10,6 +10,7 @@ it('a push has the index of its description made in the turn of its caller', asy
   const ensure = async (_topic: unknown, _shape: unknown, by: unknown) => void asked.push(by);
   const parts = {
     shapes: { ensure },
+    discards: { note() {}, isUnregistered: () => false },
     lookBack: { from: async () => ({ since: 0, after: 0 }) },
     uuids: { next: () => '' },
   };
