@@ -28,6 +28,7 @@ import { callCommand } from './rpc/call.js';
 import { doctorCommand } from './server/doctor.js';
 import { migrateCommand } from './server/migrate.js';
 import { serveCommand } from './server/serve.js';
+import { contextsCommand } from './topics/contexts.js';
 import { shapesCommand } from './topics/shapes.js';
 import { topicsCommand } from './topics/topics.js';
 import { awaitedCommand } from './waits/awaited.js';
@@ -51,6 +52,7 @@ const COMMANDS = [
     eventsCommand,
     streamsCommand,
     topicsCommand,
+    contextsCommand,
     shapesCommand,
     consumersCommand,
     parkedCommand,

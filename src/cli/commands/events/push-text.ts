@@ -11,6 +11,8 @@ export function outcomeText(outcome: Outcome): string {
 /** One line for people: what the push did, and where the event stands. */
 export function receiptLine(outcome: string, receipt: PushReceipt, stream: string): string {
   const { position, sequence } = receipt;
+  if (receipt.outcome === Outcome.OUTCOME_DISCARDED)
+    return `${outcome}: nobody registered the topic, nothing is stored`;
   // What is awaited has no position yet.
   const where = position === 0n ? '' : `  position ${position}`;
   const still = position === 0n && outcome === 'found' ? ', still awaited' : '';

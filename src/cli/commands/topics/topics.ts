@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { commandGroup, listCommand, lists, shows } from '../../connection/calls.js';
 import type { CliDeps } from '../../deps.js';
 import { defined } from '../../text/values.js';
+import { listDiscarded } from './discarded.js';
 import { registerTopic, unregisterTopic, updateTopic } from './topic-changes.js';
 import { keyOf, type TopicFlags, topicCommand } from './topic-command.js';
 import { LISTED_TOPIC, TOPIC } from './topic-text.js';
@@ -19,11 +20,14 @@ Examples:
   $ madeleine topics register orders --description-paths /order/id,/state
   $ madeleine topics update orders --description-paths /order/id --dry-run
   $ madeleine topics update orders --unset description-paths
-  $ madeleine topics unregister orders`;
+  $ madeleine topics unregister orders
+  $ madeleine topics discarded --topic order`;
 
 export function topicsCommand(deps: CliDeps): Command {
   const parent = { name: 'topics', summary: 'list topics, show one, register one or change what it has', help: HELP };
-  return commandGroup(deps, parent, [listTopics, getTopic, registerTopic, updateTopic, unregisterTopic]);
+  return commandGroup(deps, parent, [
+    ...[listTopics, getTopic, registerTopic, updateTopic, unregisterTopic, listDiscarded],
+  ]);
 }
 
 function listTopics(deps: CliDeps): Command {

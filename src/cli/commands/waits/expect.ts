@@ -1,8 +1,9 @@
 // `madeleine expect`: checks whether an event has occurred, waits for it if need be, and prints it.
 
 import type { Command } from 'commander';
+import { Outcome } from '../../../../generated/madeleine/v1/event_service.js';
 import { Uuid7Source } from '../../../lib/uuid7.js';
-import { Unread, UsageError } from '../../connection/failures.js';
+import { CommandFailed, Unread, UsageError } from '../../connection/failures.js';
 import { type ClientOptions, clientCommand, runClient, type Session } from '../../connection/run.js';
 import type { CliDeps } from '../../deps.js';
 import type { Seconds } from '../../text/time-text.js';
@@ -125,8 +126,13 @@ async function awaitEvent(
   const messageId = new Uuid7Source(Date.now).next();
   const event = { topic, issuer, description: wanted, messageId, ...defined({ context }) };
   const request = { event, ...defined({ since, waitTimeout }) };
-  const response = await client.call((options) => client.events.pushEvent(request, options));
-  return response.event?.id ?? 0n;
+  const { event: stored, outcome } = await client.call((options) => client.events.pushEvent(request, options));
+  if (outcome === Outcome.OUTCOME_DISCARDED) {
+    throw new CommandFailed(
+      `nobody registered the topic ${topic}, and what is pushed to it is discarded: nothing is awaited`,
+    );
+  }
+  return stored?.id ?? 0n;
 }
 
 function againText(id: bigint, { server }: ExpectFlags): string {
