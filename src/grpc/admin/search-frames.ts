@@ -27,7 +27,9 @@ export class SearchFrames {
   hit({ entry, matches }: SearchHit): Uint8Array {
     const w = this.#writer;
     w.reset();
-    for (const { field, excerpt } of matches.toReversed()) {
+    // It may be erased since it was looked at.
+    const told = this.#encoder.isWhole(entry) ? matches : [];
+    for (const { field, excerpt } of told.toReversed()) {
       const mark = w.mark;
       w.stringField(2, excerpt);
       w.stringField(1, field);

@@ -46,7 +46,8 @@ export class CawinFrames {
     const encode = (entry: LogEntry) => this.#encoder.encode(entry, form);
     const response = ExplainWaitResponse.encode({ event: undefined, nearMisses: [], lookedAt });
     response.uint32(EXPLAINED_EVENT).bytes(encode(event));
-    for (const { entry, said } of misses) {
+    // What is erased since it was looked at is no near miss.
+    for (const { entry, said } of misses.filter((miss) => this.#encoder.isWhole(miss.entry))) {
       const miss = NearMiss.encode({ ...said, event: undefined })
         .uint32(EXPLAINED_EVENT)
         .bytes(encode(entry));

@@ -19,6 +19,11 @@ export class WireEventEncoder {
     this.#erasures = erasures;
   }
 
+  /** Whether nothing of the entry is erased that it still has. */
+  isWhole(entry: LogEntry): boolean {
+    return this.#erasures.shown(entry) === entry;
+  }
+
   /** The encoded `Event` message; remembered in the entry, so that the second reader of an entry pays nothing. */
   encode(given: LogEntry, form: PayloadForm): Uint8Array {
     const entry = this.#erasures.shown(given);

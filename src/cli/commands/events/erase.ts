@@ -75,8 +75,7 @@ async function erase(
   }
   // It may have been finished between two calls.
   const erased = told.findLast((events) => events > 0n) ?? 0n;
-  const since = answer.erasedAt === undefined ? '' : `, marked ${timestampText(answer.erasedAt)}`;
-  await tell(session, { ...answer, erased }, `erased ${eventsText(erased)}${since}`);
+  await tell(session, { ...answer, erased }, doneText({ ...answer, erased }));
 }
 
 async function tell({ output }: Session, answer: EraseEventsResponse, text: string): Promise<void> {
@@ -96,6 +95,14 @@ async function assertWanted({ stdin, stderr, signal }: Session, found: EraseEven
   } finally {
     terminal.close();
   }
+}
+
+function doneText({ erased, erasedAt }: EraseEventsResponse): string {
+  if (erasedAt === undefined) return 'there is nothing to erase';
+  const mark = `marked ${timestampText(erasedAt)}`;
+  return erased === 0n
+    ? `there is nothing more to erase; what is erased is ${mark}`
+    : `erased ${eventsText(erased)}, ${mark}`;
 }
 
 function countText({ remaining, remainingIsExact }: EraseEventsResponse): string {

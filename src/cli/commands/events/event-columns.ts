@@ -32,6 +32,11 @@ const COLUMNS: readonly Column<Event>[] = [
   { title: 'OCCURRED AT', text: ({ occurredAt }) => timestampText(occurredAt) },
   { title: 'EXPIRES AT', text: ({ expiresAt }) => timestampText(expiresAt) },
   { title: 'INVALIDATED AT', text: ({ invalidatedAt }) => timestampText(invalidatedAt) },
+  { title: 'ERASED AT', text: ({ erasedAt }) => timestampText(erasedAt) },
+  {
+    title: 'PAYLOAD SHA256',
+    text: (event) => (event.erasedAt === undefined ? '' : event.payloadSha256.toString('hex')),
+  },
   { title: 'REASON', text: ({ invalidationReason }) => invalidationReason },
   { title: 'DESCRIPTION', text: ({ description }) => textOf(description ?? {}) },
   { title: 'SATISFIED IDS', text: ({ satisfiedIds }) => satisfiedIds.join(', ') },
