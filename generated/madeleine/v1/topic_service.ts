@@ -453,7 +453,7 @@ export interface DiscardedSample {
   contentType: string;
   /** Bytes that its payload had; 0: it had none. */
   payloadBytes: number;
-  /** Its payload, cut after 4 KiB. */
+  /** Its payload, cut after 4 KiB. Of an event with a `data_subject` neither payload nor description is kept. */
   payload: Buffer;
   /** The description that it was pushed with, as JSON, cut after 4,096 characters; empty: none. */
   description: string;

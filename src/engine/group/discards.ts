@@ -87,16 +87,18 @@ export class Discards {
   }
 }
 
+/** What is about somebody is kept without its content: nobody would find it to erase it. */
 function sampleOf({ draft, messageId, digest }: Push, nowMs: Millis): NewSample {
-  const { context, topic, issuer, payload, description } = draft;
+  const { context, topic, issuer, payload } = draft;
+  const isKept = draft.rest?.dataSubject === undefined;
   return {
     ...{ context, topic, issuer, messageId: digest === undefined ? '' : messageId },
     discardedAt: nowMs * 1_000,
     contentType: payload?.contentType ?? '',
     payloadBytes: payload?.bytes.byteLength ?? 0,
     // A copy: what it is a part of may be large.
-    payload: payload && Buffer.from(payload.bytes.subarray(0, SAMPLE_BYTES)),
-    description: description?.text.slice(0, SAMPLE_BYTES),
+    payload: payload && Buffer.from(isKept ? payload.bytes.subarray(0, SAMPLE_BYTES) : []),
+    description: isKept ? draft.description?.text.slice(0, SAMPLE_BYTES) : undefined,
   };
 }
 

@@ -204,10 +204,11 @@ describe('samples of what was discarded', () => {
     for (let n = 0; n < 15; n += 1) await push(eventOf(context, 'many', { issuer: `issuer ${n}` }));
     const long = bytesPayload('x'.repeat(10_000), 'text/plain');
     await push(eventOf(context, 'long', { payload: long }), other.client);
+    await push(eventOf(context, 'about', { dataSubject: 'anna' }), other.client);
     const samples = await waitUntil(
       async () => {
         const found = await samplesOf(context);
-        return found.length >= 11 && found.some(({ issuer }) => issuer === 'issuer 14') ? found : undefined;
+        return found.length >= 12 && found.some(({ issuer }) => issuer === 'issuer 14') ? found : undefined;
       },
       { what: 'samples are kept' },
     );
@@ -215,6 +216,7 @@ describe('samples of what was discarded', () => {
     expect(many).toEqual(Array.from({ length: 10 }, (_, n) => `issuer ${14 - n}`));
     expect(samples.find(({ topic }) => topic === 'long')).toMatchObject({ payloadBytes: 10_000 });
     expect(samples.find(({ topic }) => topic === 'long')?.payload).toHaveLength(4_096);
+    expect(samples.find(({ topic }) => topic === 'about')).toMatchObject({ payloadBytes: 8, payload: Buffer.alloc(0) });
     const ids: bigint[] = [];
     for (let pageToken = ''; ; ) {
       const page = await suite.client.topics.listDiscardedSamples({ context, pageSize: 4, pageToken });
