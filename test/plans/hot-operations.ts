@@ -39,6 +39,7 @@ import { EVERY_PARKED } from '../../src/storage/ports/parked-storage.js';
 import { MAX_FORGOTTEN } from '../../src/storage/ports/place-storage.js';
 import { SEARCH_LOOK } from '../../src/storage/ports/search-storage.js';
 import { type AgedLog, COUNTED_A_DAY, DUE, EVENTS, EXPIRED, hashOf, NAMES, OTHERS, PUSHED_AT } from './aged-log.js';
+import { TOPIC_OPERATIONS } from './topic-operations.js';
 
 /** Where in the log, and in the tables beside it, an operation begins. */
 export interface Place {
@@ -260,6 +261,7 @@ const SCOPES = [
 export const HOT_OPERATIONS: readonly HotOperation[] = [
   ...PAGES,
   ...SEARCHES,
+  ...TOPIC_OPERATIONS,
   page('everything, in one step', MANY + 5, {}, { limit: MANY }),
   page('one topic, many', 2 * MANY + 20, { topics: topics(1) }, { limit: MANY }),
   ...[
