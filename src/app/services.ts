@@ -16,6 +16,8 @@ import { PlaceListing } from '../engine/consumers/places/place-listing.js';
 import { EventPlaces } from '../engine/log/event-places.js';
 import { StreamDirectory } from '../engine/log/stream-directory.js';
 import type { Statistics } from '../engine/statistics/statistics.js';
+import { StreamTruncations } from '../engine/streams/stream-truncations.js';
+import { UnreadOfStreams } from '../engine/streams/stream-unread.js';
 import { ExplainWait } from '../engine/waits/explain-wait.js';
 import { ADMIN_CODECS } from '../grpc/admin/admin-service.js';
 import { CAWIN_CODECS, CawinService } from '../grpc/cawins/cawin-service.js';
@@ -106,10 +108,12 @@ function passedConsumers({ handle, log, consumers }: ServicesOptions): PassedCon
 }
 
 function streamService({ handle, log, events }: ServicesOptions): StreamService {
-  const { names, durableReads, tail, reader } = log;
+  const { names, durableReads, tail, reader, groupCommit, management } = log;
   const store = new MysqlStreamStore({ database: handle.database, names });
   const streams = new StreamDirectory({ store, durableReads, tail });
-  return new StreamService({ streams, transfers: events.transfers, source: reader });
+  const unread = new UnreadOfStreams({ store: new MysqlConsumerStore(handle), source: reader });
+  const truncations = new StreamTruncations({ groupCommit, management, tail, directory: streams, store, unread });
+  return new StreamService({ streams, transfers: events.transfers, truncations, source: reader });
 }
 
 function topicService({ log, events }: ServicesOptions): TopicService {

@@ -519,8 +519,15 @@ CREATE TABLE `stream` (
   `last_event_at` bigint(20) unsigned NOT NULL,
   `former_owner` varbinary(255) NOT NULL DEFAULT '',
   `transfer_position` bigint(20) unsigned NOT NULL DEFAULT 0,
+  `truncated_to` bigint(20) unsigned NOT NULL DEFAULT 0,
   PRIMARY KEY (`id`),
   UNIQUE KEY `stream_name` (`context_id`,`name`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE `stream_truncation` (
+  `stream_id` bigint(20) unsigned NOT NULL,
+  `up_to_sequence` bigint(20) unsigned NOT NULL,
+  PRIMARY KEY (`stream_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 CREATE TABLE `topic` (

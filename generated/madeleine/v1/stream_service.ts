@@ -43,6 +43,8 @@ export interface Stream {
   formerOwner: string;
   /** Position of the entry by which it was handed over last; 0: it never was. */
   transferPosition: bigint;
+  /** The sequence up to which it was truncated: events up to there are deleted, or about to be; 0: it never was. */
+  truncatedTo: bigint;
 }
 
 /** Which stream. */
@@ -103,6 +105,50 @@ export interface TransferStreamResponse {
   stream: Stream | undefined;
 }
 
+/** Which stream, and up to where. */
+export interface TruncateStreamRequest {
+  /** Context. Empty means `default`; `all` is refused. */
+  context: string;
+  /** Name of the stream, required. */
+  stream: string;
+  /** The last sequence that goes, required: 1 to the stream's last one. */
+  upToSequence: bigint;
+  /** Deletes also what durable consumers have not passed: they are told of the gap. */
+  force: boolean;
+  /** Changes nothing, and tells what would go. */
+  dryRun: boolean;
+  /** Who asks, kept with the entry of `madeleine.audit`: at most 255 bytes, without control characters. Empty: not said. */
+  by: string;
+  /** Why, kept with that entry: at most 1,024 bytes. */
+  reason: string;
+}
+
+/** What goes. */
+export interface TruncateStreamResponse {
+  /** The stream as it is now: a dry run leaves it as it was. */
+  stream:
+    | Stream
+    | undefined;
+  /** How many events go, at most: some of them may have been deleted before by retention. */
+  events: bigint;
+  /** Durable consumers that have not passed all of them, by context and name; at most 100. */
+  unread: UnreadConsumer[];
+  /** There may be other consumers that have not passed all of them: of more than 1,000 the first ones are looked at. */
+  unreadIsPartial: boolean;
+}
+
+/** A durable consumer that has not passed events. */
+export interface UnreadConsumer {
+  /** Its context. */
+  context: string;
+  /** Its name. */
+  name: string;
+  /** Events that it has not passed, exact to 1,000. */
+  events: bigint;
+  /** There may be more than `events` says. */
+  eventsIsMinimum: boolean;
+}
+
 function createBaseStream(): Stream {
   return {
     context: "",
@@ -117,6 +163,7 @@ function createBaseStream(): Stream {
     lastEventAt: undefined,
     formerOwner: "",
     transferPosition: 0n,
+    truncatedTo: 0n,
   };
 }
 
@@ -175,6 +222,12 @@ export const Stream: MessageFns<Stream> = {
         throw new globalThis.Error("value provided for field message.transferPosition of type uint64 too large");
       }
       writer.uint32(96).uint64(message.transferPosition);
+    }
+    if (message.truncatedTo !== 0n) {
+      if (BigInt.asUintN(64, message.truncatedTo) !== message.truncatedTo) {
+        throw new globalThis.Error("value provided for field message.truncatedTo of type uint64 too large");
+      }
+      writer.uint32(104).uint64(message.truncatedTo);
     }
     return writer;
   },
@@ -288,6 +341,14 @@ export const Stream: MessageFns<Stream> = {
             message.transferPosition = reader.uint64() as bigint;
             continue;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.truncatedTo = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -346,6 +407,11 @@ export const Stream: MessageFns<Stream> = {
         : isSet(object.transfer_position)
         ? BigInt(object.transfer_position)
         : 0n,
+      truncatedTo: isSet(object.truncatedTo)
+        ? BigInt(object.truncatedTo)
+        : isSet(object.truncated_to)
+        ? BigInt(object.truncated_to)
+        : 0n,
     };
   },
 
@@ -387,6 +453,9 @@ export const Stream: MessageFns<Stream> = {
     if (message.transferPosition !== 0n) {
       obj.transferPosition = message.transferPosition.toString();
     }
+    if (message.truncatedTo !== 0n) {
+      obj.truncatedTo = message.truncatedTo.toString();
+    }
     return obj;
   },
 
@@ -420,6 +489,9 @@ export const Stream: MessageFns<Stream> = {
     message.formerOwner = object.formerOwner ?? "";
     message.transferPosition = (object.transferPosition !== undefined && object.transferPosition !== null)
       ? BigInt(object.transferPosition)
+      : 0n;
+    message.truncatedTo = (object.truncatedTo !== undefined && object.truncatedTo !== null)
+      ? BigInt(object.truncatedTo)
       : 0n;
     return message;
   },
@@ -1035,6 +1107,434 @@ export const TransferStreamResponse: MessageFns<TransferStreamResponse> = {
   },
 };
 
+function createBaseTruncateStreamRequest(): TruncateStreamRequest {
+  return { context: "", stream: "", upToSequence: 0n, force: false, dryRun: false, by: "", reason: "" };
+}
+
+export const TruncateStreamRequest: MessageFns<TruncateStreamRequest> = {
+  encode(message: TruncateStreamRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== "") {
+      writer.uint32(10).string(message.context);
+    }
+    if (message.stream !== "") {
+      writer.uint32(18).string(message.stream);
+    }
+    if (message.upToSequence !== 0n) {
+      if (BigInt.asUintN(64, message.upToSequence) !== message.upToSequence) {
+        throw new globalThis.Error("value provided for field message.upToSequence of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.upToSequence);
+    }
+    if (message.force !== false) {
+      writer.uint32(32).bool(message.force);
+    }
+    if (message.dryRun !== false) {
+      writer.uint32(40).bool(message.dryRun);
+    }
+    if (message.by !== "") {
+      writer.uint32(50).string(message.by);
+    }
+    if (message.reason !== "") {
+      writer.uint32(58).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TruncateStreamRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTruncateStreamRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.stream = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.upToSequence = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.force = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.dryRun = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TruncateStreamRequest {
+    return {
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      stream: isSet(object.stream) ? globalThis.String(object.stream) : "",
+      upToSequence: isSet(object.upToSequence)
+        ? BigInt(object.upToSequence)
+        : isSet(object.up_to_sequence)
+        ? BigInt(object.up_to_sequence)
+        : 0n,
+      force: isSet(object.force) ? globalThis.Boolean(object.force) : false,
+      dryRun: isSet(object.dryRun)
+        ? globalThis.Boolean(object.dryRun)
+        : isSet(object.dry_run)
+        ? globalThis.Boolean(object.dry_run)
+        : false,
+      by: isSet(object.by) ? globalThis.String(object.by) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: TruncateStreamRequest): unknown {
+    const obj: any = {};
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.stream !== "") {
+      obj.stream = message.stream;
+    }
+    if (message.upToSequence !== 0n) {
+      obj.upToSequence = message.upToSequence.toString();
+    }
+    if (message.force !== false) {
+      obj.force = message.force;
+    }
+    if (message.dryRun !== false) {
+      obj.dryRun = message.dryRun;
+    }
+    if (message.by !== "") {
+      obj.by = message.by;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<TruncateStreamRequest>): TruncateStreamRequest {
+    return TruncateStreamRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TruncateStreamRequest>): TruncateStreamRequest {
+    const message = createBaseTruncateStreamRequest();
+    message.context = object.context ?? "";
+    message.stream = object.stream ?? "";
+    message.upToSequence = (object.upToSequence !== undefined && object.upToSequence !== null)
+      ? BigInt(object.upToSequence)
+      : 0n;
+    message.force = object.force ?? false;
+    message.dryRun = object.dryRun ?? false;
+    message.by = object.by ?? "";
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseTruncateStreamResponse(): TruncateStreamResponse {
+  return { stream: undefined, events: 0n, unread: [], unreadIsPartial: false };
+}
+
+export const TruncateStreamResponse: MessageFns<TruncateStreamResponse> = {
+  encode(message: TruncateStreamResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.stream !== undefined) {
+      Stream.encode(message.stream, writer.uint32(10).fork()).join();
+    }
+    if (message.events !== 0n) {
+      if (BigInt.asUintN(64, message.events) !== message.events) {
+        throw new globalThis.Error("value provided for field message.events of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.events);
+    }
+    for (const v of message.unread) {
+      UnreadConsumer.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.unreadIsPartial !== false) {
+      writer.uint32(32).bool(message.unreadIsPartial);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TruncateStreamResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTruncateStreamResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.stream = Stream.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.events = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.unread.push(UnreadConsumer.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.unreadIsPartial = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TruncateStreamResponse {
+    return {
+      stream: isSet(object.stream) ? Stream.fromJSON(object.stream) : undefined,
+      events: isSet(object.events) ? BigInt(object.events) : 0n,
+      unread: globalThis.Array.isArray(object?.unread) ? object.unread.map((e: any) => UnreadConsumer.fromJSON(e)) : [],
+      unreadIsPartial: isSet(object.unreadIsPartial)
+        ? globalThis.Boolean(object.unreadIsPartial)
+        : isSet(object.unread_is_partial)
+        ? globalThis.Boolean(object.unread_is_partial)
+        : false,
+    };
+  },
+
+  toJSON(message: TruncateStreamResponse): unknown {
+    const obj: any = {};
+    if (message.stream !== undefined) {
+      obj.stream = Stream.toJSON(message.stream);
+    }
+    if (message.events !== 0n) {
+      obj.events = message.events.toString();
+    }
+    if (message.unread?.length) {
+      obj.unread = message.unread.map((e) => UnreadConsumer.toJSON(e));
+    }
+    if (message.unreadIsPartial !== false) {
+      obj.unreadIsPartial = message.unreadIsPartial;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<TruncateStreamResponse>): TruncateStreamResponse {
+    return TruncateStreamResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TruncateStreamResponse>): TruncateStreamResponse {
+    const message = createBaseTruncateStreamResponse();
+    message.stream = (object.stream !== undefined && object.stream !== null)
+      ? Stream.fromPartial(object.stream)
+      : undefined;
+    message.events = (object.events !== undefined && object.events !== null) ? BigInt(object.events) : 0n;
+    message.unread = object.unread?.map((e) => UnreadConsumer.fromPartial(e)) || [];
+    message.unreadIsPartial = object.unreadIsPartial ?? false;
+    return message;
+  },
+};
+
+function createBaseUnreadConsumer(): UnreadConsumer {
+  return { context: "", name: "", events: 0n, eventsIsMinimum: false };
+}
+
+export const UnreadConsumer: MessageFns<UnreadConsumer> = {
+  encode(message: UnreadConsumer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== "") {
+      writer.uint32(10).string(message.context);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.events !== 0n) {
+      if (BigInt.asUintN(64, message.events) !== message.events) {
+        throw new globalThis.Error("value provided for field message.events of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.events);
+    }
+    if (message.eventsIsMinimum !== false) {
+      writer.uint32(32).bool(message.eventsIsMinimum);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UnreadConsumer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnreadConsumer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.events = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.eventsIsMinimum = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UnreadConsumer {
+    return {
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      events: isSet(object.events) ? BigInt(object.events) : 0n,
+      eventsIsMinimum: isSet(object.eventsIsMinimum)
+        ? globalThis.Boolean(object.eventsIsMinimum)
+        : isSet(object.events_is_minimum)
+        ? globalThis.Boolean(object.events_is_minimum)
+        : false,
+    };
+  },
+
+  toJSON(message: UnreadConsumer): unknown {
+    const obj: any = {};
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.events !== 0n) {
+      obj.events = message.events.toString();
+    }
+    if (message.eventsIsMinimum !== false) {
+      obj.eventsIsMinimum = message.eventsIsMinimum;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UnreadConsumer>): UnreadConsumer {
+    return UnreadConsumer.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UnreadConsumer>): UnreadConsumer {
+    const message = createBaseUnreadConsumer();
+    message.context = object.context ?? "";
+    message.name = object.name ?? "";
+    message.events = (object.events !== undefined && object.events !== null) ? BigInt(object.events) : 0n;
+    message.eventsIsMinimum = object.eventsIsMinimum ?? false;
+    return message;
+  },
+};
+
 /** Tells about streams, ordered logs with one writer, and hands them over. A stream is claimed by the issuer of its first event. */
 export type StreamServiceDefinition = typeof StreamServiceDefinition;
 export const StreamServiceDefinition = {
@@ -1078,6 +1578,26 @@ export const StreamServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * Deletes the events of a stream up to a sequence, for good: the stream goes on with its sequences, its owner and its epoch. A management
+     * call, with an event of `madeleine.audit`. Answered once it is decided, durably; the events go after that, in small batches, by whichever
+     * instance deletes, also over restarts. Who asks for one of them by its id gets EVENT_UNKNOWN then; readers, and consumers that had not
+     * passed it, are told of a gap.
+     *
+     * With events that a durable consumer has not passed it is refused unless `force` is set, or it is a dry run, which changes nothing and
+     * says what would go. Safe to repeat: up to a sequence that was truncated before nothing changes.
+     *
+     * Errors, and then nothing is changed: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (STREAM_UNKNOWN); FAILED_PRECONDITION (WRONG_STATE) for
+     * a sequence beyond the last one (`last_sequence`), or for events that consumers have not passed (`unread`, and the first `consumers`).
+     */
+    truncateStream: {
+      name: "TruncateStream",
+      requestType: TruncateStreamRequest as typeof TruncateStreamRequest,
+      requestStream: false,
+      responseType: TruncateStreamResponse as typeof TruncateStreamResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
@@ -1104,6 +1624,22 @@ export interface StreamServiceImplementation<CallContextExt = {}> {
     request: TransferStreamRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<TransferStreamResponse>>;
+  /**
+   * Deletes the events of a stream up to a sequence, for good: the stream goes on with its sequences, its owner and its epoch. A management
+   * call, with an event of `madeleine.audit`. Answered once it is decided, durably; the events go after that, in small batches, by whichever
+   * instance deletes, also over restarts. Who asks for one of them by its id gets EVENT_UNKNOWN then; readers, and consumers that had not
+   * passed it, are told of a gap.
+   *
+   * With events that a durable consumer has not passed it is refused unless `force` is set, or it is a dry run, which changes nothing and
+   * says what would go. Safe to repeat: up to a sequence that was truncated before nothing changes.
+   *
+   * Errors, and then nothing is changed: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (STREAM_UNKNOWN); FAILED_PRECONDITION (WRONG_STATE) for
+   * a sequence beyond the last one (`last_sequence`), or for events that consumers have not passed (`unread`, and the first `consumers`).
+   */
+  truncateStream(
+    request: TruncateStreamRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<TruncateStreamResponse>>;
 }
 
 export interface StreamServiceClient<CallOptionsExt = {}> {
@@ -1129,6 +1665,22 @@ export interface StreamServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<TransferStreamRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<TransferStreamResponse>;
+  /**
+   * Deletes the events of a stream up to a sequence, for good: the stream goes on with its sequences, its owner and its epoch. A management
+   * call, with an event of `madeleine.audit`. Answered once it is decided, durably; the events go after that, in small batches, by whichever
+   * instance deletes, also over restarts. Who asks for one of them by its id gets EVENT_UNKNOWN then; readers, and consumers that had not
+   * passed it, are told of a gap.
+   *
+   * With events that a durable consumer has not passed it is refused unless `force` is set, or it is a dry run, which changes nothing and
+   * says what would go. Safe to repeat: up to a sequence that was truncated before nothing changes.
+   *
+   * Errors, and then nothing is changed: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (STREAM_UNKNOWN); FAILED_PRECONDITION (WRONG_STATE) for
+   * a sequence beyond the last one (`last_sequence`), or for events that consumers have not passed (`unread`, and the first `consumers`).
+   */
+  truncateStream(
+    request: DeepPartial<TruncateStreamRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<TruncateStreamResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;

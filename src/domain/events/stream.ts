@@ -17,6 +17,8 @@ export interface StreamState {
   readonly formerOwner: string;
   /** The entry by which it was handed over last; 0: it never was. */
   readonly transferPosition: Position;
+  /** The sequence up to which its events were, or are to be, deleted by a truncation; 0: none was. */
+  readonly truncatedTo: number;
 }
 
 /** The first epoch of a stream, that of an event which begins it too. */
@@ -39,6 +41,7 @@ export function extendStream(
     lastEventAt: event.createdAt,
     formerOwner: before?.formerOwner ?? '',
     transferPosition: before?.transferPosition ?? 0,
+    truncatedTo: before?.truncatedTo ?? 0,
   };
 }
 

@@ -14,6 +14,7 @@ interface OutcomeByKind {
   readonly push: Pushed;
   readonly observe: Observed | Refused;
   readonly transfer: Transferred | Refused;
+  readonly truncate: Truncated | Refused;
   readonly invalidate: Invalidated | Refused;
   readonly expire: Expired;
   readonly watch: Watching | Refused;
@@ -78,6 +79,14 @@ export interface Observed extends WithCawin {
 /** The stream belongs to its new owner, by this unit or (a repeated call) before. */
 export interface Transferred {
   readonly kind: 'transferred';
+  readonly stream: StreamState;
+  /** Whether it is by this unit. */
+  readonly changed: boolean;
+}
+
+/** The stream is truncated, by this unit or (a repeated call) before. */
+export interface Truncated {
+  readonly kind: 'truncated';
   readonly stream: StreamState;
   /** Whether it is by this unit. */
   readonly changed: boolean;
@@ -166,6 +175,7 @@ export function hasChanged(outcome: UnitOutcome): boolean {
     case 'registered':
       return outcome.created;
     case 'transferred':
+    case 'truncated':
       return outcome.changed;
     case 'managed':
     case 'updated':

@@ -147,22 +147,24 @@ export function needsOf(units: readonly GroupUnit[], rerun: boolean): GroupNeeds
   const waits = new WaitNeedsGatherer();
   const parked: ParkedPlace[] = [];
   const consumers: ConsumerChange[] = [];
+  const addStream = (context: string, name: string) => streams.set(scopedKey(context, name), { context, name });
   const addPush = (push: Push) => {
     const { draft, messageId, digest, replaces } = push;
     const { context, stream } = draft;
-    if (stream !== '') streams.set(scopedKey(context, stream), { context, name: stream });
+    if (stream !== '') addStream(context, stream);
     if (digest !== undefined || rerun) messageIds.push({ context, messageId });
     if (push.match !== undefined || draft.description !== undefined) waits.addPush(push);
     if (replaces !== undefined) parked.push(replaces);
   };
   const addTransfer = ({ context, stream, messageId }: TransferUnit) => {
-    streams.set(scopedKey(context, stream), { context, name: stream });
+    addStream(context, stream);
     if (rerun) messageIds.push({ context, messageId });
   };
   for (const unit of units) {
     pushesOf(unit).forEach(addPush);
     if (unit.kind === 'manage') consumers.push(unit.change);
     else if (unit.kind === 'transfer') addTransfer(unit);
+    else if (unit.kind === 'truncate') addStream(unit.context, unit.stream);
     else if (unit.kind !== 'push' && unit.kind !== 'erase') waits.addUnit(unit);
   }
   // Ids of pushes that leave no entry are not guarded by the log's unique key.
@@ -200,7 +202,7 @@ class WaitNeedsGatherer {
     }
   }
 
-  addUnit(unit: Exclude<GroupUnit, { kind: 'push' | 'transfer' | 'manage' | 'erase' }>): void {
+  addUnit(unit: Exclude<GroupUnit, { kind: 'push' | 'transfer' | 'truncate' | 'manage' | 'erase' }>): void {
     if (unit.kind === 'expire' || unit.kind === 'blank') for (const id of unit.eventIds) this.#eventIds.add(id);
     else if (unit.kind === 'observe' || unit.kind === 'invalidate') this.#eventIds.add(unit.eventId);
     else if (unit.kind === 'drop') for (const id of unit.shapeIds) this.#shapeIds.add(id);

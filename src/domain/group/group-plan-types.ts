@@ -126,6 +126,14 @@ export interface TransferUnit extends Audited {
   readonly messageId: string;
 }
 
+/** A stream is truncated up to a sequence. */
+export interface TruncateUnit extends Audited {
+  readonly kind: 'truncate';
+  readonly context: string;
+  readonly stream: string;
+  readonly upTo: number;
+}
+
 /** An awaited or occurred event is withdrawn. A group of its own. */
 export interface InvalidateUnit {
   readonly kind: 'invalidate';
@@ -240,6 +248,7 @@ export type GroupUnit =
   | PushUnit
   | ObserveUnit
   | TransferUnit
+  | TruncateUnit
   | InvalidateUnit
   | ExpireUnit
   | ManageUnit
@@ -378,6 +387,8 @@ export interface GroupWrites {
   readonly replaced: readonly ParkedPlace[];
   /** Changes of consumers in their order. Where one is not as it was found any more nothing is stored, and the group is decided again. */
   readonly consumers: readonly PlannedChange[];
+  /** Streams that are truncated, as they are after the group. */
+  readonly truncated: readonly StreamState[];
   /** Undefined: nothing of erasures. */
   readonly erasures?: ErasureWrites | undefined;
 }
@@ -486,7 +497,14 @@ export function unitSize(unit: GroupUnit): number {
   return isMany ? unit.eventIds.length : Math.max(1, pushesOf(unit).length);
 }
 
-const TOGETHER: ReadonlySet<GroupUnit['kind']> = new Set(['push', 'observe', 'transfer', 'manage', 'erase'] as const);
+const TOGETHER: ReadonlySet<GroupUnit['kind']> = new Set([
+  'push',
+  'observe',
+  'transfer',
+  'truncate',
+  'manage',
+  'erase',
+] as const);
 
 /** Whether a unit has to be a group of its own: what it reads is not what other units' effects show. */
 export function standsAlone({ kind }: GroupUnit): boolean {

@@ -22,6 +22,7 @@ import {
   type PushOutcome,
   type Refused,
   type Transferred,
+  type Truncated,
   type UnitOutcome,
 } from './group-outcomes.js';
 import { CatalogPlanner } from './group-plan-catalog.js';
@@ -29,6 +30,7 @@ import { ErasurePlanner } from './group-plan-erasures.js';
 import { epochFenced, idReused, notReplaceable, sequenceConflict, streamOwned } from './group-plan-refusals.js';
 import { topicUnregistered } from './group-plan-topics.js';
 import { decideTransfer, transferEnvelope } from './group-plan-transfers.js';
+import { decideTruncation } from './group-plan-truncations.js';
 import {
   auditOf,
   DISCARDED_ID,
@@ -46,6 +48,7 @@ import {
   type PushUnit,
   parkedKey,
   type TransferUnit,
+  type TruncateUnit,
 } from './group-plan-types.js';
 import { type EndingEntry, WaitPlanner } from './group-plan-waits.js';
 import type { ShapeCatalog } from './shape-catalog.js';
@@ -67,6 +70,7 @@ class GroupPlanner {
   readonly #replaced = new Map<string, ParkedPlace>();
   readonly #consumers = new Map<string, FoundConsumer>();
   readonly #changes: PlannedChange[] = [];
+  readonly #truncated: StreamState[] = [];
   #nextEventId: EventId;
   #lastCreatedAt: Micros;
   #inDoubt = false;
@@ -112,6 +116,8 @@ class GroupPlanner {
         return this.#waits.observe(unit);
       case 'transfer':
         return this.#transfer(unit);
+      case 'truncate':
+        return this.#truncate(unit);
       case 'invalidate':
         return this.#waits.invalidate(unit.eventId, unit.reason);
       case 'expire':
@@ -159,6 +165,7 @@ class GroupPlanner {
       replaced: [...this.#replaced.values()],
       consumers: this.#changes,
       erasures: this.#erasures.writes(),
+      truncated: this.#truncated,
     };
   }
 
@@ -304,6 +311,17 @@ class GroupPlanner {
     const stream = handedOver(decided.stream, newOwner, position);
     this.#streams.set(key, stream);
     return { kind: 'transferred', stream, changed: true };
+  }
+
+  #truncate(unit: TruncateUnit): Truncated | Refused {
+    const key = scopedKey(unit.context, unit.stream);
+    const decided = decideTruncation(unit, this.#streamOf(key));
+    if (decided.kind === 'refused') return decided;
+    const { stream } = decided;
+    if (decided.kind === 'done') return { kind: 'truncated', stream, changed: false };
+    this.#streams.set(key, stream);
+    this.#truncated.push(stream);
+    return { kind: 'truncated', stream, changed: true };
   }
 
   /** Whether an event stays when the unit that refuses another one because of it is taken back. */

@@ -9,12 +9,17 @@ import {
   Stream,
   type TransferStreamRequest,
   type TransferStreamResponse,
+  type TruncateStreamRequest,
+  type TruncateStreamResponse,
+  type UnreadConsumer,
 } from '../../../generated/madeleine/v1/stream_service.js';
 import { fieldInvalid, streamUnknown } from '../../domain/errors.js';
 import type { StreamState } from '../../domain/events/stream.js';
 import type { StreamTransfers } from '../../engine/group/stream-transfers.js';
 import type { LogSource } from '../../engine/log/log-source.js';
 import type { StreamDirectory } from '../../engine/log/stream-directory.js';
+import type { StreamTruncations } from '../../engine/streams/stream-truncations.js';
+import type { UnreadBy } from '../../engine/streams/stream-unread.js';
 import { managementCall } from '../wire/management-call.js';
 import { BY_NAME, listPage } from '../wire/pages.js';
 import {
@@ -32,6 +37,7 @@ import {
 export interface StreamServiceOptions {
   readonly streams: StreamDirectory;
   readonly transfers: StreamTransfers;
+  readonly truncations: Pick<StreamTruncations, 'truncate'>;
   readonly source: LogSource;
 }
 
@@ -80,6 +86,35 @@ export class StreamService {
     const stream = await this.#options.transfers.transfer(transfer, call, { signal, caller: callerOf(peer) });
     return { stream: toWire(stream) };
   }
+
+  async truncateStream(request: TruncateStreamRequest, { signal, peer }: CallContext): Promise<TruncateStreamResponse> {
+    const truncation = {
+      context: ownContext('context', request.context),
+      stream: requiredName('stream', request.stream),
+      upTo: sequenceField('up_to_sequence', request.upToSequence),
+    };
+    const { force, dryRun } = request;
+    const call = { ...managementCall('TruncateStream', request), reason: reasonField(request.reason), force, dryRun };
+    const { stream, events, unread } = await this.#options.truncations.truncate(truncation, call, {
+      ...{ signal, caller: callerOf(peer) },
+    });
+    return {
+      stream: toWire(stream),
+      events: BigInt(events),
+      unread: unread.consumers.map(unreadToWire),
+      unreadIsPartial: unread.isPartial,
+    };
+  }
+}
+
+/** A sequence, which is required; one beyond what numbers hold is beyond every stream. */
+function sequenceField(field: string, value: bigint): number {
+  if (value === 0n) throw fieldInvalid(field, 'is required: the last sequence that goes');
+  return Number(value > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : value);
+}
+
+function unreadToWire({ context, name, count, isMinimum }: UnreadBy): UnreadConsumer {
+  return { context, name, events: BigInt(count), eventsIsMinimum: isMinimum };
 }
 
 function toWire(stream: StreamState): Stream {
@@ -96,5 +131,6 @@ function toWire(stream: StreamState): Stream {
     lastEventAt: toTimestamp(stream.lastEventAt),
     formerOwner: stream.formerOwner,
     transferPosition: BigInt(stream.transferPosition),
+    truncatedTo: BigInt(stream.truncatedTo),
   };
 }

@@ -213,4 +213,13 @@ export interface StreamStore {
   /** Returns those of the names to which events were pushed as streams of the context; of `all`, in any. At most 100. */
   pushedTo(context: string, names: readonly string[]): Promise<ReadonlySet<string>>;
   list(options: ListStreamsOptions): Promise<readonly StreamState[]>;
+  /**
+   * The last stored event of a stream at or below a sequence, and the sequence of its first stored one; undefined where none is stored up to
+   * there.
+   */
+  storedUpTo(
+    context: string,
+    name: string,
+    sequence: number,
+  ): Promise<{ readonly position: Position; readonly firstSequence: number } | undefined>;
 }

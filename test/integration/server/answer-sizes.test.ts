@@ -296,6 +296,12 @@ const LARGEST: Readonly<Record<string, () => Promise<unknown>>> = {
     await hugeEvent({ stream, issuer: owner });
     return suite.client.streams.transferStream({ stream, owner, newOwner });
   },
+  'StreamService/TruncateStream': async () => {
+    const stream = name(fresh('stream'));
+    const owner = name(fresh('owner'));
+    await hugeEvent({ stream, issuer: owner });
+    return suite.client.streams.truncateStream({ stream, upToSequence: 1n, dryRun: true });
+  },
   'AdminService/GetStats': () => suite.client.admin.getStats({ context: 'all', topTopics: 1_000, topStreams: 100 }),
   'AdminService/SearchEvents': async () => {
     const topic = fresh('searched');

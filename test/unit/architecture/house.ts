@@ -14,7 +14,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   // Builds everything, and alone knows every floor.
   app: `cli/commands config domain domain/cawins domain/consumers domain/descriptions domain/json domain/waits
     engine/admin engine/cawins engine/consumers engine/consumers/named engine/consumers/parked engine/consumers/passed engine/consumers/places engine/erasure engine/group
-    engine/log engine/statistics engine/topics engine/waits generated grpc/admin grpc/cawins grpc/consumers
+    engine/log engine/statistics engine/streams engine/topics engine/waits generated grpc/admin grpc/cawins grpc/consumers
     grpc/events grpc/server grpc/topics grpc/wire http lib outbound outbound/amqp outbound/grpc outbound/guard
     outbound/http storage/embedded storage/instance storage/mysql/cawins storage/mysql/consumers
     storage/mysql/erasure storage/mysql/group storage/mysql/log storage/mysql/names storage/mysql/server storage/mysql/sql
@@ -61,6 +61,8 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'engine/group': `domain domain/cawins domain/descriptions domain/erasure domain/events domain/group domain/json domain/management
     domain/topics domain/waits engine/log lib storage/ports telemetry`,
   'engine/log': 'domain domain/events domain/waits engine/erasure lib storage/ports telemetry',
+  'engine/streams': `domain domain/consumers domain/events domain/group domain/management engine/consumers/passed
+    engine/consumers/state engine/group engine/log storage/ports`,
   'engine/topics': `domain domain/descriptions domain/events domain/group domain/management domain/topics engine/group
     engine/log lib storage/ports telemetry`,
   'engine/statistics': `domain/consumers domain/statistics engine/consumers/state engine/log lib storage/ports
@@ -114,7 +116,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'grpc/consumers': `domain domain/consumers domain/consumers/managed domain/consumers/settings domain/events domain/json engine/consumers engine/consumers/named
     engine/consumers/parked engine/consumers/passed engine/consumers/places engine/consumers/state engine/group engine/log generated grpc/events grpc/wire lib storage/ports`,
   'grpc/events': `domain domain/descriptions domain/erasure domain/events domain/json domain/management domain/waits engine/consumers/passed engine/erasure engine/group
-    engine/log generated grpc/wire lib`,
+    engine/log engine/streams generated grpc/wire lib`,
   'grpc/server': 'domain grpc/wire lib settings telemetry',
   'grpc/topics': 'domain domain/topics engine/group engine/log engine/topics generated grpc/wire storage/ports',
   'grpc/wire': `domain domain/consumers domain/descriptions domain/events domain/json domain/management generated

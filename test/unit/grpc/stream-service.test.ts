@@ -14,7 +14,7 @@ async function callsFor(...reasons: string[]): Promise<TransferCall[]> {
   const transfer: StreamTransfers['transfer'] = async ({ context, stream: name, newOwner: owner }, call) => {
     calls.push(call);
     const never = { firstPosition: 1, lastPosition: 1, firstEventAt: 1, lastEventAt: 1, lastSequence: 1 };
-    return { context, name, owner, epoch: 2, formerOwner: 'shop', transferPosition: 2, ...never };
+    return { context, name, owner, epoch: 2, formerOwner: 'shop', transferPosition: 2, truncatedTo: 0, ...never };
   };
   const service = new StreamService({ transfers: { transfer } } as unknown as StreamServiceOptions);
   const context = { peer: '10.0.0.1:4711' } as CallContext;

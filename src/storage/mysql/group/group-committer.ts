@@ -25,7 +25,7 @@ import { writeErasures } from '../erasure/erasure-writes.js';
 import { writeSubjects } from '../erasure/subject-rows.js';
 import { writeBarrier } from '../log/durable-reads.js';
 import { EntryInsert } from '../log/entry-rows.js';
-import { writeTransfers } from '../log/stream-rows.js';
+import { writeTransfers, writeTruncations } from '../log/stream-rows.js';
 import type { NameCache, Names } from '../names/name-cache.js';
 import { NameMinter, type NextIds } from '../names/name-minter.js';
 import { ConnectionQueries, connectionOptions, type Queries, type SqlValue } from '../sql/database.js';
@@ -240,11 +240,13 @@ export class MysqlGroupCommitter implements GroupCommitter {
       return this.#decideAndInsert(queries, group, await this.#withPushed(queries, group, locked, minter), minter);
     }
     await this.#writeStreams(queries, writes.streams, minter);
-    await writeTransfers(
-      queries,
-      writes.streams.filter(({ transferPosition }) => transferPosition > locked.head.position),
-      { streamId: ({ context, name }) => minter.streamId(context, name), onTrip: () => this.#trip() },
-    );
+    const named = {
+      streamId: ({ context, name }: StreamState) => minter.streamId(context, name),
+      onTrip: () => this.#trip(),
+    };
+    const transferred = writes.streams.filter(({ transferPosition }) => transferPosition > locked.head.position);
+    await writeTransfers(queries, transferred, named);
+    await writeTruncations(queries, writes.truncated, named);
     await this.#writeWaits(queries, writes, minter);
     const told = { minter, onTrip: () => this.#trip() };
     await writeSubjects(queries, writes, told);

@@ -17,6 +17,7 @@ export interface StreamRow {
   last_event_at: Micros;
   former_owner: Buffer;
   transfer_position: Position;
+  truncated_to: number;
 }
 
 /** The columns of a StreamRow. */
@@ -33,6 +34,7 @@ export const STREAM_COLUMNS = [
   'last_event_at',
   'former_owner',
   'transfer_position',
+  'truncated_to',
 ];
 
 export function streamFromRow(row: StreamRow, context: string): StreamState {
@@ -48,6 +50,7 @@ export function streamFromRow(row: StreamRow, context: string): StreamState {
     lastEventAt: row.last_event_at,
     formerOwner: row.former_owner.toString(),
     transferPosition: row.transfer_position,
+    truncatedTo: row.truncated_to,
   };
 }
 
@@ -62,6 +65,25 @@ export async function writeTransfers(
     const values = [Buffer.from(state.formerOwner), state.transferPosition, streamId(state)];
     await queries.execute(
       'UPDATE stream FORCE INDEX (PRIMARY) SET former_owner = ?, transfer_position = ? WHERE id = ?',
+      values,
+    );
+  }
+}
+
+/** Writes up to where streams are truncated, and that their events are to be deleted. */
+export async function writeTruncations(
+  queries: Queries,
+  truncated: readonly StreamState[],
+  { streamId, onTrip }: { readonly streamId: (state: StreamState) => number; readonly onTrip: () => void },
+): Promise<void> {
+  for (const state of truncated) {
+    const values = [state.truncatedTo, streamId(state)];
+    onTrip();
+    await queries.execute('UPDATE stream FORCE INDEX (PRIMARY) SET truncated_to = ? WHERE id = ?', values);
+    onTrip();
+    await queries.execute(
+      `INSERT INTO stream_truncation (up_to_sequence, stream_id) VALUES (?, ?)
+       ON DUPLICATE KEY UPDATE up_to_sequence = GREATEST(up_to_sequence, VALUES(up_to_sequence))`,
       values,
     );
   }

@@ -6,6 +6,7 @@ import { usedNames } from '../names/ids-of.js';
 import { type ListPart, listByName } from '../names/list-by-name.js';
 import type { Names } from '../names/name-cache.js';
 import type { Database, SqlValue } from '../sql/database.js';
+import { storedUpTo } from './stream-ends.js';
 import { STREAM_COLUMNS, type StreamRow, streamFromRow } from './stream-rows.js';
 
 const COLUMNS = STREAM_COLUMNS.join(', ');
@@ -36,6 +37,14 @@ export class MysqlStreamStore implements StreamStore {
   /** See StreamStore.pushedTo. */
   pushedTo(context: string, names: readonly string[]): Promise<ReadonlySet<string>> {
     return usedNames(this.#database, this.#names.current, { table: 'stream', context, wanted: names });
+  }
+
+  /** See StreamStore.storedUpTo. */
+  async storedUpTo(context: string, name: string, sequence: number) {
+    const names = this.#names.current;
+    await names.load(this.#database, { contexts: [context], streams: [{ context, name }] });
+    const streamId = names.streamId(context, name);
+    return streamId === undefined ? undefined : storedUpTo(this.#database, streamId, sequence);
   }
 
   /** See StreamStore.list. */

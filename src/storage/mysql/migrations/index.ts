@@ -19,6 +19,7 @@ import { consumerPlacesMigration } from './0014-consumer-places.js';
 import { topicSettingsMigration } from './0015-topic-settings.js';
 import { contextsMigration } from './0016-contexts.js';
 import { unreadMigration } from './0020-unread.js';
+import { truncationsMigration } from './0021-truncations.js';
 import { erasureMigration } from './0022-erasure.js';
 
 export interface Migration {
@@ -46,4 +47,5 @@ export const MIGRATIONS: readonly Migration[] = [
   contextsMigration,
   unreadMigration,
   erasureMigration,
+  truncationsMigration,
 ];
