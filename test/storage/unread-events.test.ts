@@ -7,7 +7,7 @@ import { EntryKind } from '../../src/domain/events/event.js';
 import type { ConsumerChange } from '../../src/domain/management/consumer-change.js';
 import { writeConsumers } from '../../src/storage/mysql/consumers/consumer-changes.js';
 import { MysqlConsumerStore } from '../../src/storage/mysql/consumers/consumer-store.js';
-import { type DeletedRow, UnreadEvents } from '../../src/storage/mysql/consumers/unread-events.js';
+import { UnreadEvents } from '../../src/storage/mysql/consumers/unread-events.js';
 import { MysqlUnreadStore } from '../../src/storage/mysql/consumers/unread-store.js';
 import { MysqlDeletedEvents } from '../../src/storage/mysql/log/deleted-events.js';
 import { Names } from '../../src/storage/mysql/names/name-cache.js';
@@ -29,7 +29,7 @@ let position = 0;
 
 beforeAll(async () => {
   store = new MysqlConsumerStore(suite);
-  unread = new UnreadEvents({ names: new Names(), monotonicMs: () => performance.now() });
+  unread = new UnreadEvents({ database: suite.database, names: new Names(), monotonicMs: () => performance.now() });
   gaps = new MysqlUnreadStore(suite);
   deleted = new MysqlDeletedEvents(suite);
   await suite.database.query("INSERT INTO context (id, name) VALUES (1, 'default'), (2, 'other')");
@@ -46,10 +46,7 @@ interface Fields {
 }
 
 /** Stores an event; the next ones lie after it. */
-async function event(
-  topic: Topic,
-  { kind = 1, issuer = 'shop', to, payload = '{}' }: Fields = {},
-): Promise<DeletedRow> {
+async function event(topic: Topic, { kind = 1, issuer = 'shop', to, payload = '{}' }: Fields = {}): Promise<Deleted> {
   position += 1;
   const contextId = TOPICS[topic] === 4 ? 2 : 1;
   await suite.database.query(
@@ -63,8 +60,8 @@ async function event(
   return { position, topicId: TOPICS[topic] };
 }
 
-async function events(topic: Topic, number: number): Promise<DeletedRow[]> {
-  const rows: DeletedRow[] = [];
+async function events(topic: Topic, number: number): Promise<Deleted[]> {
+  const rows: Deleted[] = [];
   for (let n = 0; n < number; n += 1) rows.push(await event(topic));
   return rows;
 }
@@ -90,16 +87,23 @@ const passTo = (id: number, offset: number, acked: readonly (readonly [number, n
     id,
   ]);
 
-/** Deletes events, of any topics, in one transaction. */
-function remove(rows: readonly DeletedRow[]) {
-  return suite.database.transaction(async (transaction) => {
-    await unread.begin(transaction);
-    await unread.record(transaction, rows, await unread.find(transaction, rows));
-    for (const row of rows) await transaction.write('DELETE FROM log WHERE position = ?', [row.position]);
-  });
+interface Deleted {
+  readonly position: number;
+  readonly topicId: number;
 }
 
-const positionsOf = (rows: readonly DeletedRow[]) => rows.map((row) => row.position);
+/** Deletes events, each topic's in a transaction of its own. */
+async function remove(rows: readonly Deleted[], reason = 'age'): Promise<void> {
+  for (const topicId of new Set(rows.map((row) => row.topicId))) {
+    const entries = rows.filter((row) => row.topicId === topicId);
+    await suite.database.transaction(async (transaction) => {
+      for (const row of entries) await transaction.write('DELETE FROM log WHERE position = ?', [row.position]);
+      await unread.record(transaction, { topicId, reason, entries });
+    });
+  }
+}
+
+const positionsOf = (rows: readonly Deleted[]) => rows.map((row) => row.position);
 const expired = async (id: number) =>
   (await suite.database.query<{ expired_unread: number }>('SELECT expired_unread FROM consumer WHERE id = ?', [id]))[0]
     ?.expired_unread;
@@ -153,34 +157,19 @@ describe('a deletion', () => {
     expect(await Promise.all(counts.map(({ id }) => expired(id)))).toEqual([1, 1, 1, 1, 2, 4, 1, 0]);
   });
 
-  it('leaves out what was found and stays', async () => {
+  it('tells nobody of ephemeral events', async () => {
     const one = await consumer();
-    const rows = await events('orders', 2);
-    const found = await suite.database.transaction(async (transaction) => {
-      await unread.begin(transaction);
-      const unpassed = await unread.find(transaction, rows);
-      await unread.record(transaction, rows.slice(0, 1), unpassed);
-      return unpassed.find(({ consumerId }) => consumerId === one.id);
-    });
-    expect(found).toMatchObject({ context: 'default', name: one.name, positions: positionsOf(rows) });
-    expect(await expired(one.id)).toBe(1);
-  });
-
-  it('tells nobody of ephemeral events, but how far deletions reach', async () => {
-    const one = await consumer();
-    const rows = await events('orders', 1);
-    await suite.database.transaction((transaction) => unread.reach(transaction, rows));
+    const [row] = await events('orders', 1);
+    await remove(row === undefined ? [] : [row], 'ephemeral');
     expect(await expired(one.id)).toBe(0);
     expect(await deleted.deletedTo({ context: 'default' }, position - 1)).toBe(0);
-    expect(await suite.database.query('SELECT last_position FROM log_deletion')).toEqual([{ last_position: position }]);
   });
 
   it('that is rolled back records nothing', async () => {
     const one = await consumer();
     const rows = await events('orders', 1);
     const failed = suite.database.transaction(async (transaction) => {
-      await unread.begin(transaction);
-      await unread.record(transaction, rows, await unread.find(transaction, rows));
+      await unread.record(transaction, { topicId: TOPICS.orders, reason: 'age', entries: rows });
       throw new Error('no more');
     });
     await expect(failed).rejects.toThrow();

@@ -16,22 +16,23 @@ export class TestDeletion {
   constructor(url: string) {
     this.#database = new Database({ url, poolSize: 2, random: Math.random });
     const monotonicMs = () => performance.now();
-    this.#unread = new UnreadEvents({ names: new Names(), monotonicMs });
+    this.#unread = new UnreadEvents({ database: this.#database, names: new Names(), monotonicMs });
   }
 
-  /** Deletes what is at these positions. */
-  async remove(positions: readonly (bigint | number)[]): Promise<void> {
+  /** Deletes what is at these positions, in a transaction for each topic. */
+  async remove(positions: readonly (bigint | number)[], reason = 'age'): Promise<void> {
     if (positions.length === 0) return;
-    const found = await this.#database.query<Row>(
+    const rows = await this.#database.query<Row>(
       `SELECT position, topic_id FROM log WHERE position IN (${positions.map(() => '?').join()})`,
       positions.map(Number),
     );
-    const rows = found.map(({ position, topic_id: topicId }) => ({ position, topicId }));
-    await this.#database.transaction(async (transaction) => {
-      await this.#unread.begin(transaction);
-      await this.#unread.record(transaction, rows, await this.#unread.find(transaction, rows));
-      for (const { position } of rows) await transaction.write('DELETE FROM log WHERE position = ?', [position]);
-    });
+    for (const topicId of new Set(rows.map((row) => row.topic_id))) {
+      const entries = rows.filter((row) => row.topic_id === topicId);
+      await this.#database.transaction(async (transaction) => {
+        for (const { position } of entries) await transaction.write('DELETE FROM log WHERE position = ?', [position]);
+        await this.#unread.record(transaction, { topicId, reason, entries });
+      });
+    }
   }
 
   close(): Promise<void> {

@@ -1,16 +1,9 @@
 // What deletions take from durable consumers before these have passed it: found and recorded in the transaction that deletes, so that
 // nothing goes untold.
 //
-// A transaction that deletes rows of the log does, in this order:
-//
-// 1. what it deletes beside the log (index rows, marks, attempts);
-// 2. `begin`: from here on no other deletion runs, and no consumer is moved, created or told to select otherwise, until it ends;
-// 3. `find`, with the rows that are about to go: who has not passed them. What is held for somebody (HOLD) is left out here;
-// 4. `record`, with the rows that do go;
-// 5. DELETE of these rows by their positions, and COMMIT.
-//
-// It takes log_head never, and no more than 500 rows: whoever moves a consumer waits for it with the head in his hands. Of ephemeral events
-// nobody is told: for them `reach` stands instead of 2 to 4.
+// A transaction that deletes rows of the log calls `record` last, after their deletion and before its COMMIT. From there to the COMMIT no
+// other deletion ends, and no consumer is moved, created or told to select otherwise: who does so has the head of the log, so nothing that
+// takes long may come in between.
 
 import { type ConsumerKey, consumerCriteria } from '../../../domain/consumers/consumer.js';
 import { storedRanges } from '../../../domain/consumers/position-ranges.js';
@@ -31,14 +24,16 @@ import { ConsumerFloors } from './consumer-floors.js';
 import { decodeSettings, FAILURE_STATES } from './consumer-rows.js';
 import { addGap, deleteGaps, readGaps } from './gap-rows.js';
 
-/** A row of the log that is about to be deleted. */
-export interface DeletedRow {
-  readonly position: Position;
+/** Events of one topic that are deleted, at most 500. */
+export interface DeletedEntries {
   readonly topicId: number;
+  /** `ephemeral`: nobody is told of them. */
+  readonly reason: string;
+  readonly entries: readonly { readonly position: Position }[];
 }
 
 /** What one durable consumer has not passed. */
-export interface UnreadBy extends ConsumerKey {
+interface UnreadBy {
   readonly consumerId: number;
   /** Ascending; also of what it has parked. */
   readonly positions: readonly Position[];
@@ -56,8 +51,9 @@ interface CandidateRow {
 /** Rows that are read with their payloads at a time. */
 const PAYLOAD_ROWS = 32;
 
-/** Reads and locks one row. */
-const BEGIN = 'SELECT moves FROM log_deletion WHERE id = 1 FOR UPDATE';
+/** Locks one row. */
+const REACH = 'UPDATE log_deletion SET last_position = GREATEST(last_position, ?) WHERE id = 1';
+const MOVES = 'SELECT moves FROM log_deletion WHERE id = 1';
 const CANDIDATES = (rows: number) => `
   SELECT id, context, name, settings, acked_to, acked_above FROM consumer FORCE INDEX (PRIMARY)
   WHERE id IN (${placeholders(rows)}) AND deleted_at IS NULL AND ephemeral = 0`;
@@ -69,12 +65,13 @@ const FORGET_FAILURES = (rows: number) => `
 const LOCK = (rows: number) =>
   `SELECT id FROM consumer FORCE INDEX (PRIMARY) WHERE id IN (${placeholders(rows)}) ORDER BY id FOR UPDATE`;
 const COUNT = 'UPDATE consumer FORCE INDEX (PRIMARY) SET expired_unread = expired_unread + ? WHERE id = ?';
-const REACH = 'UPDATE log_deletion SET last_position = GREATEST(last_position, ?) WHERE id = 1';
-const MARK = (rows: number) => `
-  INSERT INTO deleted_topic (topic_id, last_position) VALUES ${placeholders(rows, '(?, ?)')}
+const MARK = `
+  INSERT INTO deleted_topic (topic_id, last_position) VALUES (?, ?)
   ON DUPLICATE KEY UPDATE last_position = GREATEST(last_position, VALUES(last_position))`;
 
 export interface UnreadEventsOptions {
+  /** Where the entries are read that the transaction has deleted: for others they are still there. */
+  readonly database: Queries;
   readonly names: Names;
   /** Time that never jumps. */
   readonly monotonicMs: () => Millis;
@@ -82,74 +79,59 @@ export interface UnreadEventsOptions {
 
 /** One for all deletions of a process: it remembers how far consumers were at least. */
 export class UnreadEvents {
+  readonly #database: Queries;
   readonly #names: Names;
   readonly #floors: ConsumerFloors;
 
-  constructor({ names, monotonicMs }: UnreadEventsOptions) {
+  constructor({ database, names, monotonicMs }: UnreadEventsOptions) {
+    this.#database = database;
     this.#names = names;
     this.#floors = new ConsumerFloors(monotonicMs);
   }
 
-  /** Begins a deletion: waits for the one that is under way, and for who moves a consumer. */
-  async begin(queries: Queries): Promise<void> {
-    const [row] = await queries.execute<{ moves: number }>(BEGIN);
+  /**
+   * Records who loses events that the transaction has deleted: consumers that match them and have them above their offset and
+   * unanswered, as it is stored, or parked. Looks at no consumer and no event where all have passed them.
+   */
+  async record(transaction: Queries, { topicId, reason, entries }: DeletedEntries): Promise<void> {
+    const positions = entries.map(({ position }) => position).sort((a, b) => a - b);
+    const last = positions.at(-1);
+    if (last === undefined) return;
+    await transaction.write(REACH, [last]);
+    if (reason === 'ephemeral') return;
+    const [row] = await transaction.execute<{ moves: number }>(MOVES);
     if (row === undefined) throw new Error('log_deletion has no row');
-    await this.#floors.refresh(queries, row.moves);
+    await this.#floors.refresh(transaction, row.moves);
+    const losses = await this.#find(transaction, positions);
+    await inChunks(losses, async (chunk) => {
+      const ids = chunk.map(({ consumerId }) => consumerId);
+      await transaction.execute(LOCK(chunk.length), ids);
+    });
+    for (const { consumerId, positions: lost } of losses) await addUnread(transaction, consumerId, lost);
+    await transaction.write(MARK, [topicId, last]);
   }
 
-  /**
-   * Returns who has not passed rows that are about to go, of at most 500: consumers that match them and have them above their offset
-   * and unanswered, as it is stored, or parked. To be called after `begin`; looks at nothing where all consumers have passed them.
-   */
-  async find(queries: Queries, rows: readonly DeletedRow[]): Promise<readonly UnreadBy[]> {
-    if (rows.length === 0) return [];
-    const positions = rows.map(({ position }) => position).sort((a, b) => a - b);
-    const parked = await parkedBy(queries, positions);
+  /** Who has not passed events at these positions, by ascending id. */
+  async #find(transaction: Queries, positions: readonly Position[]): Promise<readonly UnreadBy[]> {
+    const parked = await parkedBy(transaction, positions);
     const behind = this.#floors.below(positions.at(-1) as Position);
     const ids = [...new Set([...behind, ...parked.keys()])].sort((a, b) => a - b);
-    const candidates = (await candidatesOf(queries, ids)).map((row) => new Candidate(row, parked.get(row.id)));
+    const candidates = (await candidatesOf(transaction, ids)).map((row) => new Candidate(row, parked.get(row.id)));
     for (const { id, offset } of candidates) this.#floors.note(id, offset);
-    const unread = new Map<Candidate, Position[]>();
     const open = candidates.filter((candidate) => positions.some((position) => !candidate.hasPassed(position)));
+    if (open.length === 0) return [];
+    const unread = new Map<number, Position[]>(open.map(({ id }) => [id, []]));
     const withPayloads = open.some(({ needsPayloads }) => needsPayloads);
-    await this.#eachEntry(queries, open.length === 0 ? [] : positions, withPayloads, (entry) => {
-      for (const candidate of open) {
-        if (candidate.loses(entry)) unread.set(candidate, [...(unread.get(candidate) ?? []), entry.position]);
-      }
+    await this.#eachEntry(positions, withPayloads, (entry) => {
+      for (const candidate of open) if (candidate.loses(entry)) unread.get(candidate.id)?.push(entry.position);
     });
-    return [...unread].map(([{ key, id }, lost]) => ({
-      ...key,
-      consumerId: id,
-      positions: lost.sort((a, b) => a - b),
-    }));
-  }
-
-  /** Records what `find` found, as far as it goes now, and that the rows go. Then they have to be deleted in the same transaction. */
-  async record(queries: Queries, rows: readonly DeletedRow[], unread: readonly UnreadBy[]): Promise<void> {
-    const going = new Set(rows.map(({ position }) => position));
-    const losses = unread
-      .map(({ consumerId, positions }) => ({ consumerId, positions: positions.filter((at) => going.has(at)) }))
-      .filter(({ positions }) => positions.length > 0)
+    return [...unread]
+      .filter(([, lost]) => lost.length > 0)
+      .map(([consumerId, lost]) => ({ consumerId, positions: lost.sort((a, b) => a - b) }))
       .sort((a, b) => a.consumerId - b.consumerId);
-    await inChunks(losses, async (chunk) => {
-      await queries.execute(
-        LOCK(chunk.length),
-        chunk.map(({ consumerId }) => consumerId),
-      );
-    });
-    for (const { consumerId, positions } of losses) await addUnread(queries, consumerId, positions);
-    await markTopics(queries, rows);
-    await this.reach(queries, rows);
-  }
-
-  /** Takes note of how far deletions reach: instances that have such rows in memory read them anew. */
-  async reach(queries: Queries, rows: readonly Pick<DeletedRow, 'position'>[]): Promise<void> {
-    const last = rows.reduce((greatest, { position }) => Math.max(greatest, position), 0);
-    await queries.write(REACH, [last]);
   }
 
   async #eachEntry(
-    queries: Queries,
     positions: readonly Position[],
     withPayloads: boolean,
     look: (entry: LogEntry) => void,
@@ -157,15 +139,12 @@ export class UnreadEvents {
     const size = withPayloads ? PAYLOAD_ROWS : positions.length;
     for (let from = 0; from < positions.length; from += size) {
       const chunk = positions.slice(from, from + size);
-      for (const entry of await this.#entries(queries, chunk, withPayloads)) look(entry);
+      for (const entry of await this.#entries(chunk, withPayloads)) look(entry);
     }
   }
 
-  async #entries(
-    queries: Queries,
-    positions: readonly Position[],
-    withPayloads: boolean,
-  ): Promise<readonly LogEntry[]> {
+  async #entries(positions: readonly Position[], withPayloads: boolean): Promise<readonly LogEntry[]> {
+    const queries = this.#database;
     const names = this.#names.current;
     const columns = withPayloads ? COLUMNS_READ : COLUMNS_WITHOUT_LARGE;
     const sql = `SELECT ${columns} FROM log FORCE INDEX (PRIMARY) WHERE position IN (${placeholders(positions.length)})`;
@@ -181,7 +160,6 @@ export class UnreadEvents {
 /** A consumer that may not have passed what goes. */
 class Candidate {
   readonly id: number;
-  readonly key: ConsumerKey;
   readonly offset: Position;
   readonly #done: { has(position: Position): boolean };
   readonly #parked: ReadonlySet<Position>;
@@ -191,11 +169,11 @@ class Candidate {
 
   constructor(row: CandidateRow, parked: ReadonlySet<Position> = new Set()) {
     this.id = row.id;
-    this.key = { context: row.context.toString(), name: row.name.toString() };
     this.offset = row.acked_to;
     this.#done = storedRanges(row.acked_above);
     this.#parked = parked;
-    this.#criteria = consumerCriteria(this.key, decodeSettings(row.settings));
+    const key: ConsumerKey = { context: row.context.toString(), name: row.name.toString() };
+    this.#criteria = consumerCriteria(key, decodeSettings(row.settings));
     this.#matches = compileCriteria(this.#criteria);
     const { description: _, ...others } = this.#criteria;
     this.#matchesButFor = compileCriteria(others);
@@ -258,13 +236,4 @@ async function addUnread(queries: Queries, consumerId: number, positions: readon
   await inChunks(positions, async (chunk) => {
     await queries.write(FORGET_FAILURES(chunk.length), [consumerId, ...chunk]);
   });
-}
-
-/** Takes note of which topics lost events, and up to where. */
-async function markTopics(queries: Queries, rows: readonly DeletedRow[]): Promise<void> {
-  const marks = new Map<number, Position>();
-  for (const { topicId, position } of rows) marks.set(topicId, Math.max(marks.get(topicId) ?? 0, position));
-  if (marks.size === 0) return;
-  const ascending = [...marks].sort(([a], [b]) => a - b);
-  await queries.query(MARK(marks.size), ascending.flat());
 }
