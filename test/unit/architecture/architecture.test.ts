@@ -120,7 +120,9 @@ describe('architecture', () => {
 
   it('has no room with more files than one looks through', () => {
     const sizes = new Map<string, number>();
-    for (const folder of files.map((file) => file.replace(/\/[^/]+$/, ''))) {
+    // Migrations are read one at a time, and none ever goes.
+    const looked = files.filter((file) => !file.startsWith('src/storage/mysql/migrations/'));
+    for (const folder of looked.map((file) => file.replace(/\/[^/]+$/, ''))) {
       sizes.set(folder, (sizes.get(folder) ?? 0) + 1);
     }
     expect([...sizes].filter(([, size]) => size > 20).map(([folder]) => folder)).toEqual([]);
