@@ -64,6 +64,8 @@ interface Page {
   readonly batch: ReadBatch;
   readonly era: number;
   readonly bytes: number;
+  /** How far deletions reached when it was read. */
+  readonly deletedUpTo: Position;
 }
 
 export class ConsumerDispatcher {
@@ -316,7 +318,8 @@ export class ConsumerDispatcher {
     const scanned = this.#window.scan.position;
     if (this.#source.visible - scanned > LIVE_POSITIONS) this.#live = false;
     const page = this.#page;
-    if (page !== undefined) return this.#offerPage(page, now);
+    if (page !== undefined && !this.#isOutdated(page, scanned)) return this.#offerPage(page, now);
+    if (page !== undefined) this.#dropPages();
     if (scanned >= this.#source.visible) return this.#atHead(scanned);
     this.#ahead ??= this.#newReadAhead();
     const batch = this.#ahead.take(scanned);
@@ -339,14 +342,14 @@ export class ConsumerDispatcher {
     readonly maxBytes: number;
   }): Promise<ReadBatch> | ReadBatch {
     const batch = this.#source.read(this.#selection, { ...options, caller: this.#caller });
-    return batch instanceof Promise ? this.#withGapsOf(batch) : batch;
+    return batch instanceof Promise ? this.#withGapsOf(batch, this.#source.deletedUpTo) : batch;
   }
 
   /** What is stored may lack what was deleted: that is known before any of it is offered. */
-  async #withGapsOf(read: Promise<ReadBatch>): Promise<ReadBatch> {
+  async #withGapsOf(read: Promise<ReadBatch>, deletedUpTo: Position): Promise<ReadBatch> {
     const batch = await read;
     if (batch.isStored) await this.#gaps.look();
-    return batch;
+    return { ...batch, deletedUpTo };
   }
 
   #tellGaps(upTo: Position): void {
@@ -355,8 +358,15 @@ export class ConsumerDispatcher {
 
   #takePage(batch: ReadBatch, era: number): Step {
     if (era !== this.#window.era || this.#stopped) return 'more';
-    this.#setPage({ batch, era, bytes: ownBytes(batch) });
+    const { deletedUpTo = this.#source.deletedUpTo } = batch;
+    this.#setPage({ batch, era, bytes: ownBytes(batch), deletedUpTo });
     return 'more';
+  }
+
+  /** Whether something was deleted since of what is still to be offered of a page. */
+  #isOutdated({ deletedUpTo }: Page, scanned: Position): boolean {
+    const { deletedUpTo: now } = this.#source;
+    return now > deletedUpTo && now > scanned;
   }
 
   /** Offers a page, the hot loop: nothing per event but the offer and the delivery. */

@@ -147,6 +147,11 @@ export class LogReader implements LogSource {
     return this.#tail.onBeyond(position, wake, selection);
   }
 
+  /** See LogSource.deletedUpTo. */
+  get deletedUpTo(): Position {
+    return this.#tail.deletedTo;
+  }
+
   /** See LogSource.deletedTo. */
   deletedTo({ criteria }: Selection, after: Position): Promise<Position> {
     return this.#deleted.deletedTo(criteria, after);

@@ -26,6 +26,8 @@ export interface ReadBatch {
   readonly scannedTo: Position;
   /** Whether the database was read for it, which may have deleted what lay in there. */
   readonly isStored?: true;
+  /** See LogSource.deletedUpTo: as it was when the read began; undefined: as it is now. */
+  readonly deletedUpTo?: Position;
 }
 
 /**
@@ -83,6 +85,8 @@ export interface LogSource {
    * selection only for what it may select: as long as it is not called back, nothing up to `visible` is selected.
    */
   onBeyond(position: Position, wake: Wake, selection?: Selection): () => void;
+  /** Nothing after this position was deleted, as far as this instance has seen; it only rises. */
+  readonly deletedUpTo: Position;
   /** See DeletedEvents. */
   deletedTo(selection: Selection, after: Position): Promise<Position>;
   /** The greatest visible position created at or before the time; 0 if none. */

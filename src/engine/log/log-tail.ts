@@ -90,6 +90,11 @@ export class LogTail implements EntryKeeper {
     return this.#visible;
   }
 
+  /** Nothing after this position was deleted when the head was last looked at. */
+  get deletedTo(): Position {
+    return this.#deletedTo;
+  }
+
   get epoch(): number {
     return this.#epoch;
   }
