@@ -4785,7 +4785,7 @@ export const EventServiceDefinition = {
      * everything that finds them by these, and what consumers and receivers of callbacks have said of them. Position, ids, times, stream,
      * issuer and addressee stay, so that order, offsets and streams are what they were and a retry of a push is still a DUPLICATE; the event
      * is marked with `erased_at`. Readers and consumers get it without its payload. What is awaited about the subject is withdrawn:
-     * INVALIDATED, with the reason `erased`. What is pushed later is not touched, whoever it is about.
+     * INVALIDATED, with the reason `erased`; what ended a wait is about whom its own push says. What is pushed later is not touched, whoever it is about.
      *
      * It is decided first, with an entry of the topic `madeleine.audit` that has the SHA-256 of the data subject, not its name, and then done
      * in small parts, by whichever instance is there. The answer comes when nobody is shown what is erased any more, on any instance, or
@@ -4907,7 +4907,7 @@ export interface EventServiceImplementation<CallContextExt = {}> {
    * everything that finds them by these, and what consumers and receivers of callbacks have said of them. Position, ids, times, stream,
    * issuer and addressee stay, so that order, offsets and streams are what they were and a retry of a push is still a DUPLICATE; the event
    * is marked with `erased_at`. Readers and consumers get it without its payload. What is awaited about the subject is withdrawn:
-   * INVALIDATED, with the reason `erased`. What is pushed later is not touched, whoever it is about.
+   * INVALIDATED, with the reason `erased`; what ended a wait is about whom its own push says. What is pushed later is not touched, whoever it is about.
    *
    * It is decided first, with an entry of the topic `madeleine.audit` that has the SHA-256 of the data subject, not its name, and then done
    * in small parts, by whichever instance is there. The answer comes when nobody is shown what is erased any more, on any instance, or
@@ -5024,7 +5024,7 @@ export interface EventServiceClient<CallOptionsExt = {}> {
    * everything that finds them by these, and what consumers and receivers of callbacks have said of them. Position, ids, times, stream,
    * issuer and addressee stay, so that order, offsets and streams are what they were and a retry of a push is still a DUPLICATE; the event
    * is marked with `erased_at`. Readers and consumers get it without its payload. What is awaited about the subject is withdrawn:
-   * INVALIDATED, with the reason `erased`. What is pushed later is not touched, whoever it is about.
+   * INVALIDATED, with the reason `erased`; what ended a wait is about whom its own push says. What is pushed later is not touched, whoever it is about.
    *
    * It is decided first, with an entry of the topic `madeleine.audit` that has the SHA-256 of the data subject, not its name, and then done
    * in small parts, by whichever instance is there. The answer comes when nobody is shown what is erased any more, on any instance, or

@@ -2,7 +2,7 @@
 
 import type { EventId, Micros, Position } from '../../units.js';
 import { erasedEntry } from '../erasure/erased-entry.js';
-import { type BegunErasure, isErasable } from '../erasure/erasure.js';
+import { type BegunErasure, bornAt, isErasable } from '../erasure/erasure.js';
 import { EntryKind, isJsonContentType, type LogEntry } from '../events/event.js';
 import { scopedKey } from '../names.js';
 import type { Blanked, Erasing } from './group-outcomes.js';
@@ -53,16 +53,28 @@ export class ErasurePlanner {
     return { kind: 'erasing', position };
   }
 
-  blank({ erasure, eventIds, upTo }: BlankUnit): Blanked {
-    const found = eventIds.flatMap((eventId) => entriesOf(eventId, this.#locked.waits?.events.get(eventId)));
-    const withdrawn = eventIds.filter((eventId) => this.#waits.erase(eventId, erasure.decidedAt));
-    const events = new Set([...found.map(({ eventId }) => eventId), ...withdrawn]).size;
+  blank({ erasure, eventIds, waitIds, upTo }: BlankUnit): Blanked {
+    const { decidedAt } = erasure;
+    const found = eventIds.flatMap((eventId) => entriesOf(eventId, this.#stored(eventId), decidedAt));
+    const waits = waitIds.filter((eventId) => this.#hasAwaited(eventId));
+    for (const eventId of waitIds) this.#waits.erase(eventId, decidedAt);
+    const events = new Set([...found.map(({ eventId }) => eventId), ...waits]).size;
     this.#blanked = {
-      ...{ erasure: erasure.position, upTo, eventIds, events },
-      entries: found.map((entry) => erasedEntry(entry, erasure.decidedAt)),
+      ...{ erasure: erasure.position, upTo, eventIds, waitIds, events },
+      entries: found.map((entry) => erasedEntry(entry, decidedAt)),
       unindexed: found.flatMap((entry) => this.#valuesOf(entry)),
     };
     return { kind: 'blanked', events };
+  }
+
+  #stored(eventId: EventId): StoredEvent | undefined {
+    return this.#locked.waits?.events.get(eventId);
+  }
+
+  /** Whether there is something left of what was awaited under the id. */
+  #hasAwaited(eventId: EventId): boolean {
+    const { wait } = this.#stored(eventId) ?? {};
+    return wait !== undefined && wait.description !== '';
   }
 
   /** What the event is found by. */
@@ -74,10 +86,10 @@ export class ErasurePlanner {
   }
 }
 
-/** The event's own entries that have content: under the id of a wait, those of what ended it are another event's. */
-function entriesOf(eventId: EventId, stored: StoredEvent | undefined): readonly LogEntry[] {
-  const entries = stored?.entries ?? [];
-  return entries.filter(
-    (entry) => entry.eventId === eventId && isErasable(entry) && entry.rest?.erasedAt === undefined,
-  );
+/** The event's own entries that have content, if it began before: under the id of a wait, those of what ended it are another event's. */
+function entriesOf(eventId: EventId, stored: StoredEvent | undefined, decidedAt: Micros): readonly LogEntry[] {
+  return (stored?.entries ?? []).filter((entry) => {
+    const isCovered = entry.eventId === eventId && isErasable(entry) && bornAt(entry) < decidedAt;
+    return isCovered && entry.rest?.erasedAt === undefined;
+  });
 }

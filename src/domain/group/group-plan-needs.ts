@@ -203,6 +203,7 @@ class WaitNeedsGatherer {
   }
 
   addUnit(unit: Exclude<GroupUnit, { kind: 'push' | 'transfer' | 'truncate' | 'manage' | 'erase' }>): void {
+    if (unit.kind === 'blank') for (const id of unit.waitIds) this.#eventIds.add(id);
     if (unit.kind === 'expire' || unit.kind === 'blank') for (const id of unit.eventIds) this.#eventIds.add(id);
     else if (unit.kind === 'observe' || unit.kind === 'invalidate') this.#eventIds.add(unit.eventId);
     else if (unit.kind === 'drop') for (const id of unit.shapeIds) this.#shapeIds.add(id);

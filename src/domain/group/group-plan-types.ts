@@ -238,7 +238,10 @@ export interface EraseUnit extends Audited {
 export interface BlankUnit {
   readonly kind: 'blank';
   readonly erasure: Pick<Erasure, 'position' | 'decidedAt'>;
+  /** Events of which all entries lose it, with what they ended. */
   readonly eventIds: readonly EventId[];
+  /** Events of which only what was awaited loses it: whoever pushed what ended the wait says whom that is about. */
+  readonly waitIds: readonly EventId[];
   /** Everything of the erasure up to here is done with it. */
   readonly upTo: Position;
 }
@@ -403,7 +406,8 @@ export interface Blanking {
   readonly erasure: Position;
   readonly upTo: Position;
   readonly eventIds: readonly EventId[];
-  /** How many of them had content. */
+  readonly waitIds: readonly EventId[];
+  /** How many of all of them had content. */
   readonly events: number;
   /** Their entries, as they are from then on. */
   readonly entries: readonly LogEntry[];
@@ -493,8 +497,9 @@ export function pushesOf(unit: GroupUnit): readonly Push[] {
 
 /** How many events a unit counts for where groups and queues are bounded. */
 export function unitSize(unit: GroupUnit): number {
-  const isMany = unit.kind === 'expire' || unit.kind === 'blank';
-  return isMany ? unit.eventIds.length : Math.max(1, pushesOf(unit).length);
+  if (unit.kind === 'expire') return unit.eventIds.length;
+  if (unit.kind === 'blank') return unit.eventIds.length + unit.waitIds.length;
+  return Math.max(1, pushesOf(unit).length);
 }
 
 const TOGETHER: ReadonlySet<GroupUnit['kind']> = new Set([

@@ -182,11 +182,11 @@ export class Erasing {
     }
   }
 
-  async #erasePart(erasure: StoredErasure, { eventIds, upTo }: ErasurePart): Promise<number> {
-    if (eventIds.length === 0) return 0;
+  async #erasePart(erasure: StoredErasure, { eventIds, waitIds, upTo }: ErasurePart): Promise<number> {
+    if (eventIds.length + waitIds.length === 0) return 0;
     const { groupCommit, store } = this.#options;
-    const { events } = await groupCommit.submit({ kind: 'blank', erasure, eventIds, upTo });
-    await store.clearCopies(eventIds);
+    const { events } = await groupCommit.submit({ kind: 'blank', erasure, eventIds, waitIds, upTo });
+    await store.clearCopies({ eventIds, waitIds });
     return events;
   }
 }

@@ -18,6 +18,8 @@ export interface StoredErasure extends Erasure {
 export interface ErasurePart {
   /** Events that have content, or had when they were looked for. */
   readonly eventIds: readonly EventId[];
+  /** Events of which only what was awaited is covered. */
+  readonly waitIds: readonly EventId[];
   /** Everything covered up to here is in this part or in one before. */
   readonly upTo: Position;
   /** Whether there is nothing after it. */
@@ -43,7 +45,7 @@ export interface ErasureStore {
   /** The next events that the erasure covers. */
   next(erasure: StoredErasure): Promise<ErasurePart>;
   /** Clears what members and receivers have said about these events, who may have repeated what they got. */
-  clearCopies(eventIds: readonly EventId[]): Promise<void>;
+  clearCopies(part: Pick<ErasurePart, 'eventIds' | 'waitIds'>): Promise<void>;
   /** Marks the erasure as finished. */
   finish(position: Position): Promise<void>;
   /** Says that this instance keeps to the erasures up to a position. */

@@ -107,7 +107,8 @@ export class MysqlErasureStore implements ErasureStore {
   }
 
   /** See ErasureStore.clearCopies. */
-  async clearCopies(eventIds: readonly EventId[]): Promise<void> {
+  async clearCopies({ eventIds, waitIds }: Pick<ErasurePart, 'eventIds' | 'waitIds'>): Promise<void> {
+    const told = new Set([...eventIds, ...waitIds]);
     await inChunks(eventIds, async (ids) => {
       const marks = placeholders(ids.length);
       const entries = await this.#database.query<SubjectRow>(
@@ -115,12 +116,13 @@ export class MysqlErasureStore implements ErasureStore {
         ids,
       );
       await this.#clearFailures(entries.map(({ position }) => position));
-      const waits = await this.#database.query<{ event_id: EventId }>(
+      const ended = await this.#database.query<{ event_id: EventId }>(
         `SELECT event_id FROM wait FORCE INDEX (wait_entry) WHERE entry_event_id IN (${marks})`,
         ids,
       );
-      await this.#clearAttempts([...new Set([...ids, ...waits.map(({ event_id: id }) => id)])]);
+      for (const { event_id: id } of ended) told.add(id);
     });
+    await inChunks([...told], (ids) => this.#clearAttempts(ids));
   }
 
   /** See ErasureStore.finish. */
@@ -189,6 +191,7 @@ export class MysqlErasureStore implements ErasureStore {
     const isLast = rows.length < PART_EVENTS && taken.length === rows.length;
     return {
       eventIds: [...new Set(taken.map(({ event_id: id }) => id))],
+      waitIds: [],
       upTo: isLast ? position : (taken.at(-1)?.position ?? position),
       isLast,
     };
@@ -206,7 +209,9 @@ export class MysqlErasureStore implements ErasureStore {
             [...covered.values, position, beforeEventId],
           );
     const isLast = rows.length < PART_EVENTS;
-    return { eventIds: [...new Set(rows.map(({ event_id: id }) => id))], upTo: 0, isLast };
+    const idsOf = (some: readonly SubjectRow[]) => [...new Set(some.map(({ event_id: id }) => id))];
+    const [waits, entries] = [rows.filter((row) => row.position === 0), rows.filter((row) => row.position > 0)];
+    return { eventIds: idsOf(entries), waitIds: idsOf(waits), upTo: 0, isLast };
   }
 
   async #ofSubject(target: ErasureTarget & { kind: 'subject' }): Promise<Covered | undefined> {

@@ -5,6 +5,7 @@ import { EntryKind } from '../../../domain/events/event.js';
 import type { Blanking, ErasureWrites } from '../../../domain/group/group-plan-types.js';
 import { asBuffer } from '../../../domain/json/bytes.js';
 import { ALL_CONTEXTS } from '../../../domain/names.js';
+import type { EventId } from '../../../units.js';
 import type { NameMinter } from '../names/name-minter.js';
 import type { Queries } from '../sql/database.js';
 import { NOW_MICROS } from '../sql/database-time.js';
@@ -21,6 +22,8 @@ const BLANK = `
 const UNINDEX = 'DELETE FROM shape_index WHERE shape_id = ? AND value_hash = ? AND position = ?';
 /** Written as if they were of several tables: a DELETE of one cannot be told its index. */
 const FREE_IDENTITIES = 'DELETE i FROM event_identity i FORCE INDEX (event_identity_event) WHERE i.event_id IN';
+const FORGET_AWAITED_SUBJECTS =
+  'DELETE s FROM event_subject s FORCE INDEX (event_subject_event) WHERE s.position = 0 AND s.event_id IN';
 const FORGET_SUBJECTS = 'DELETE s FROM event_subject s FORCE INDEX (event_subject_event) WHERE s.event_id IN';
 /** Takes what was awaited, and not even its hash stays: where there are few values they can be tried out. */
 const blankWaits = (index: string, column: string) => `
@@ -50,15 +53,18 @@ function addBegun(statements: Statements, erasure: BegunErasure, minter: NameMin
   statements.add(BEGIN, [position, contextId, digest, contextId, stream, beforeEventId, decidedAt]);
 }
 
-function addBlanked(statements: Statements, { erasure, upTo, eventIds, events, entries, unindexed }: Blanking): void {
+function addBlanked(statements: Statements, blanking: Blanking): void {
+  const { erasure, upTo, eventIds, waitIds, events, entries, unindexed } = blanking;
   for (const { rest, position } of entries) statements.add(BLANK, [JSON.stringify(rest), position]);
   for (const { key, position } of unindexed) statements.add(UNINDEX, [key.shapeId, asBuffer(key.hash), position]);
-  if (eventIds.length > 0) {
-    const ids = `(${placeholders(eventIds.length)})`;
-    statements.add(`${FREE_IDENTITIES} ${ids}`, eventIds);
-    statements.add(`${blankWaits('PRIMARY', 'event_id')} ${ids}`, eventIds);
-    statements.add(`${blankWaits('wait_entry', 'entry_event_id')} ${ids}`, eventIds);
-    statements.add(`${FORGET_SUBJECTS} ${ids}`, eventIds);
-  }
+  addIn(statements, FREE_IDENTITIES, eventIds);
+  addIn(statements, blankWaits('PRIMARY', 'event_id'), [...eventIds, ...waitIds]);
+  addIn(statements, blankWaits('wait_entry', 'entry_event_id'), eventIds);
+  addIn(statements, FORGET_SUBJECTS, eventIds);
+  addIn(statements, FORGET_AWAITED_SUBJECTS, waitIds);
   statements.add(MOVE, [events, upTo, erasure]);
+}
+
+function addIn(statements: Statements, statement: string, ids: readonly EventId[]): void {
+  if (ids.length > 0) statements.add(`${statement} (${placeholders(ids.length)})`, ids);
 }
