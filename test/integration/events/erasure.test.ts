@@ -8,7 +8,7 @@ import { type EraseEventsRequest, Outcome } from '../../../generated/madeleine/v
 import { useScenes } from '../../support/consumers/consumer-scene.js';
 import { refusalOf } from '../../support/contract/refusals.js';
 import { placesOf } from '../../support/database/every-row.js';
-import { jsonPayload, newEvent } from '../../support/events/builders.js';
+import { bytesPayload, jsonPayload, newEvent } from '../../support/events/builders.js';
 import { eventCalls, newTopic } from '../../support/events/event-calls.js';
 import { useServer, useServerBeside } from '../../support/server/suite.js';
 import { waitUntil } from '../../support/wait-until.js';
@@ -194,6 +194,14 @@ describe('EraseEvents of a data subject', () => {
     expect(await erase(subjectTarget(marker), { context: 'all' })).toMatchObject({ erased: 2n });
     const events = await read({ context: 'all', topics: [topic] });
     expect(events.map(({ erasedAt }) => erasedAt !== undefined)).toEqual([true, true, true]);
+  });
+
+  it('takes large payloads, a few at a time', async () => {
+    const marker = newSubject();
+    const payload = bytesPayload(`${marker}${'x'.repeat(250_000)}`, 'text/plain');
+    for (let n = 0; n < 20; n += 1) await push({ dataSubject: marker, payload });
+    expect(await erase(subjectTarget(marker))).toMatchObject({ erased: 20n, remaining: 0n });
+    expect(await placesOf(suite.database.url, marker)).toEqual([]);
   });
 
   it('counts, and changes nothing, in a dry run', async () => {

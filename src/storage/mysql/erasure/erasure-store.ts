@@ -22,6 +22,8 @@ const STALLED = 10;
 const COLUMNS = `e.position, e.context_id, e.subject_digest, e.stream_id, e.before_event_id, e.decided_at, e.done_to, e.events, e.finished_at,
   c.name AS context, s.name AS stream`;
 const FROM = `FROM erasure e LEFT JOIN context c ON c.id = e.context_id LEFT JOIN stream s FORCE INDEX (PRIMARY) ON s.id = e.stream_id`;
+/** Bytes of the payload of the row's entry. */
+const SUBJECT_BYTES = `(SELECT l.payload_bytes FROM log l FORCE INDEX (PRIMARY) WHERE l.position = event_subject.position)`;
 /** Entries that lost their content: a property of that name is a text. */
 const HAS_CONTENT = `kind <> ${EntryKind.TRANSFERRED} AND (envelope IS NULL OR envelope NOT REGEXP '"erasedAt":[0-9]')`;
 
@@ -44,8 +46,9 @@ interface SubjectRow {
   readonly event_id: EventId;
 }
 
-interface StreamEntryRow extends SubjectRow {
-  readonly payload_bytes: number;
+interface SizedRow extends SubjectRow {
+  /** Null: there is no entry. */
+  readonly payload_bytes: number | null;
 }
 
 export interface MysqlErasureStoreOptions {
@@ -182,7 +185,7 @@ export class MysqlErasureStore implements ErasureStore {
 
   async #nextOfStream({ target, position, doneTo }: StoredErasure): Promise<ErasurePart> {
     const streamId = target.kind === 'stream' ? await this.#streamId(target) : undefined;
-    const rows = await this.#database.execute<StreamEntryRow>(
+    const rows = await this.#database.execute<SizedRow>(
       `SELECT position, event_id, payload_bytes FROM log FORCE INDEX (log_stream)
        WHERE stream_id = ? AND position > ? AND position < ? ORDER BY position LIMIT ${PART_EVENTS}`,
       [streamId ?? 0, doneTo, position],
@@ -203,14 +206,15 @@ export class MysqlErasureStore implements ErasureStore {
     const rows =
       covered === undefined
         ? []
-        : await this.#database.execute<SubjectRow>(
-            `SELECT position, event_id ${covered.sql} AND position < ? AND event_id < ?
+        : await this.#database.execute<SizedRow>(
+            `SELECT position, event_id, ${SUBJECT_BYTES} AS payload_bytes ${covered.sql} AND position < ? AND event_id < ?
              ORDER BY subject_key, context_id, position LIMIT ${PART_EVENTS}`,
             [...covered.values, position, beforeEventId],
           );
-    const isLast = rows.length < PART_EVENTS;
     const idsOf = (some: readonly SubjectRow[]) => [...new Set(some.map(({ event_id: id }) => id))];
-    const [waits, entries] = [rows.filter((row) => row.position === 0), rows.filter((row) => row.position > 0)];
+    const taken = withinBytes(rows);
+    const isLast = rows.length < PART_EVENTS && taken.length === rows.length;
+    const [waits, entries] = [taken.filter((row) => row.position === 0), taken.filter((row) => row.position > 0)];
     return { eventIds: idsOf(entries), waitIds: idsOf(waits), upTo: 0, isLast };
   }
 
@@ -262,10 +266,10 @@ interface Covered {
 }
 
 /** The first rows that stay within the bytes of a part; at least one. */
-function withinBytes(rows: readonly StreamEntryRow[]): readonly StreamEntryRow[] {
+function withinBytes(rows: readonly SizedRow[]): readonly SizedRow[] {
   let bytes = 0;
   const end = rows.findIndex(({ payload_bytes }, index) => {
-    bytes += payload_bytes;
+    bytes += payload_bytes ?? 0;
     return index > 0 && bytes > PART_BYTES;
   });
   return end === -1 ? rows : rows.slice(0, end);
