@@ -20,7 +20,7 @@ ARGS ?=
 SOURCES := $(shell find src generated -name '*.ts' 2>/dev/null)
 
 .PHONY: help setup run demo demo-cawin test test-unit test-storage test-integration test-cluster test-fault test-property \
-  test-docs test-plans test-engines test-migrations test-stubs update-schema check check-static bench soak generate check-generated build format check-format lint \
+  test-docs test-plans test-engines test-migrations test-stubs test-schema-suite update-schema check check-static bench soak generate check-generated build format check-format lint \
   typecheck breaking migrate clean database-program broker-program stub-programs
 
 help: ## list the targets
@@ -85,6 +85,10 @@ test-fault: build database-program ## kills, lost connections and frozen process
 
 test-stubs: setup stub-programs ## stubs of Go, Java, Python, C# and C++, made from proto/ and used; and grpcurl
 	@$(VITEST) --project stubs $(PATTERN)
+
+test-schema-suite: node_modules/.installed ## the JSON-Schema-Test-Suite (from PyPI) against the schemas of topics
+	@scripts/setup-schema-suite.sh
+	@$(VITEST) --project schema-suite $(PATTERN)
 
 test-plans: setup ## the rows that statements examine in a log of a million events (MADELEINE_TEST_ENGINE=mysql)
 	@[ "$${MADELEINE_TEST_ENGINE:-}" != mysql ] || scripts/setup-mysql.sh

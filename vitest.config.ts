@@ -24,6 +24,7 @@ const TIERS: readonly Tier[] = [
   { name: 'cluster', database: true, timeoutMs: 120_000, alone: true },
   { name: 'fault', database: true, timeoutMs: 120_000, alone: true },
   { name: 'stubs', database: true, timeoutMs: 300_000, alone: true },
+  { name: 'schema-suite', database: false, timeoutMs: 60_000, alone: true },
   // Starts a server of its own, for a million rows.
   { name: 'plans', database: false, timeoutMs: 60_000, alone: true },
 ];

@@ -35,6 +35,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'domain/group': `domain domain/cawins domain/collections domain/descriptions domain/erasure domain/events domain/json
     domain/management domain/topics domain/waits`,
   'domain/json': '',
+  'domain/schemas': 'domain domain/json',
   'domain/statistics': 'domain/consumers domain/events',
   'domain/management': 'domain domain/consumers domain/consumers/managed domain/consumers/settings domain/events',
   'domain/retention': 'domain',
@@ -160,6 +161,8 @@ export const OUTSIDE: Readonly<Record<string, Outside>> = {
   main: { packages: ['pino'], io: false },
   app: { packages: ['prom-client', 'nice-grpc*'], io: false },
   telemetry: { packages: ['prom-client'], io: false },
+  // Patterns of schemas, in linear time.
+  'domain/schemas': { packages: ['re2js'], io: false },
   'storage/embedded': { packages: [], io: true },
   'storage/instance': { packages: [], io: true },
   'storage/mysql': { packages: ['knex', 'mysql2'], io: false },
