@@ -36,6 +36,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
     domain/management domain/topics domain/waits`,
   'domain/json': '',
   'domain/schemas': 'domain domain/json',
+  'domain/schemas/compatibility': 'domain/json domain/schemas',
   'domain/statistics': 'domain/consumers domain/events',
   'domain/management': 'domain domain/consumers domain/consumers/managed domain/consumers/settings domain/events',
   'domain/retention': 'domain',
