@@ -12,27 +12,24 @@ import { SchemaProblems } from './schema-problems.js';
 import { SchemaReader } from './schema-reader.js';
 
 export class JsonSchema {
-  /** The text that it was read from. */
+  /** Its one text: without blanks, names sorted. Equal ones say the same. */
   readonly text: string;
   readonly dialect: Dialect;
   readonly root: Schema;
   /** Pointers to keywords that nobody knows, and that mean nothing. */
   readonly unknown: readonly string[];
   readonly #check: SchemaCheck;
-  readonly #canonical: string;
 
   private constructor(
-    text: string,
     raw: Json,
     dialect: Dialect,
     { root, unknown }: { readonly root: Schema; readonly unknown: readonly string[] },
   ) {
-    this.text = text;
+    this.text = canonicalText(raw);
     this.dialect = dialect;
     this.root = root;
     this.unknown = unknown;
     this.#check = new SchemaCheck(root);
-    this.#canonical = canonicalText(raw);
   }
 
   /** The schema of the text; SCHEMA_INVALID, with the places, for one that cannot be used. `field` is the field that holds it. */
@@ -48,12 +45,7 @@ export class JsonSchema {
     if (read !== undefined) findCircle(read.root, problems);
     problems.throwAny(field);
     if (read === undefined) throw fieldInvalid(field, 'is no schema');
-    return new JsonSchema(text, raw as Json, dialect, read);
-  }
-
-  /** Whether it says the same: blanks and the order of names mean nothing. */
-  equals(other: JsonSchema): boolean {
-    return this.#canonical === other.#canonical;
+    return new JsonSchema(raw as Json, dialect, read);
   }
 
   /** See SchemaCheck.isValid. */

@@ -76,13 +76,10 @@ export function isDeeper(value: Json, levels: number): boolean {
   return members.some((member) => isDeeper(member, levels - 1));
 }
 
-/** Values in the value, itself too. */
-export function sizeOf(value: Json): number {
-  let size = 0;
-  canonicalText(value, () => {
-    size += 1;
-  });
-  return size;
+/** Whether a number in the value was too large to be read as it is. */
+export function hasInfinite(value: Json): boolean {
+  if (typeof value === 'number') return !Number.isFinite(value);
+  return typeof value === 'object' && value !== null && Object.values(value).some(hasInfinite);
 }
 
 /** Whether the value is a whole multiple of the step, both by the decimals that their doubles print. */

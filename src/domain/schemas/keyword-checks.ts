@@ -12,8 +12,8 @@ export type Explain<Value extends Json = Json> = (value: Value, at: Explanation,
 export interface KeywordCheck<Value extends Json = Json> {
   readonly keyword: keyof Keywords;
   readonly holds: Holds<Value>;
-  /** What is wrong with the value where it does not hold, or a function that tells what is wrong in it. */
-  readonly wrong: string | Explain<Value>;
+  /** What is wrong with the value where it does not hold, or a function that tells what is wrong in it; `rule`: where the keyword stands. */
+  readonly wrong: string | ((value: Value, at: Explanation, run: CheckRun, rule: string) => void);
 }
 
 /** The other schemas of the document, as functions. */

@@ -7,6 +7,8 @@ import type { Keywords, PatternedSchema, Schema } from './schema.js';
 
 type ObjectCheck = KeywordCheck<JsonObject>;
 
+const UNKNOWN_MEMBER = 'is not a member that the schema knows';
+
 export function* objectChecks(k: Keywords, schemas: SchemaFunctions): Generator<ObjectCheck> {
   const { maxProperties, minProperties } = k;
   if (k.required !== undefined && k.required.length > 0) yield requiredCheck(k.required);
@@ -27,9 +29,9 @@ export function* objectChecks(k: Keywords, schemas: SchemaFunctions): Generator<
   if (k.properties !== undefined && k.properties.size > 0) yield propertiesCheck(k.properties, schemas);
   if (k.patternProperties !== undefined && k.patternProperties.length > 0)
     yield patternsCheck(k.patternProperties, schemas);
-  if (k.additionalProperties !== undefined) {
-    const others = othersOf(k);
-    yield namedCheck('additionalProperties', k.additionalProperties, schemas, others);
+  if (k.additionalProperties?.verdict === false) yield closedCheck(k);
+  else if (k.additionalProperties !== undefined) {
+    yield namedCheck('additionalProperties', k.additionalProperties, schemas, othersOf(k));
   }
   if (k.propertyNames !== undefined) yield propertyNamesCheck(k.propertyNames, schemas);
   if (k.dependentRequired !== undefined) yield dependentRequiredCheck(k.dependentRequired);
@@ -48,14 +50,16 @@ function has(value: JsonObject, name: string): boolean {
 }
 
 function requiredCheck(required: readonly string[]): ObjectCheck {
+  const plain = required.filter((name) => !isInherited(name));
+  const inherited = required.filter(isInherited);
   return {
     keyword: 'required',
     holds: (value) => {
-      for (const name of required) if (!has(value, name)) return false;
-      return true;
+      for (let at = 0; at < plain.length; at += 1) if (value[plain[at] as string] === undefined) return false;
+      return inherited.every((name) => has(value, name));
     },
-    wrong: (value, at) => {
-      for (const name of required) if (!has(value, name)) at.below(name, () => at.add('is required', 'required'));
+    wrong: (value, at, _, rule) => {
+      for (const name of required) if (!has(value, name)) at.below(name, () => at.add('is required', rule));
     },
   };
 }
@@ -75,7 +79,8 @@ function propertiesCheck(properties: ReadonlyMap<string, Schema>, { holds, expla
   return {
     keyword: 'properties',
     holds: (value, run) => {
-      for (const property of each) {
+      for (let at = 0; at < each.length; at += 1) {
+        const property = each[at] as Property;
         const member = property.isInherited ? memberOf(value, property.name) : value[property.name];
         if (member !== undefined && !property.holds(member, run)) return false;
       }
@@ -126,6 +131,27 @@ function othersOf({
   };
 }
 
+/** No other names than those of which `properties` and `patternProperties` speak. */
+function closedCheck(k: Keywords): ObjectCheck {
+  const { properties, patternProperties = [] } = k;
+  const known: ReadonlySet<string> = new Set(properties?.keys());
+  const others = othersOf(k);
+  return {
+    keyword: 'additionalProperties',
+    holds: (value, run) => {
+      const names = namesOf(value, run);
+      for (let at = 0; at < names.length; at += 1) {
+        const name = names[at] as string;
+        if (!known.has(name) && !patternProperties.some((one) => matches(one, name, run))) return false;
+      }
+      return true;
+    },
+    wrong: (value, at, run, rule) => {
+      for (const name of others(value, run)) at.below(name, () => at.add(UNKNOWN_MEMBER, rule));
+    },
+  };
+}
+
 /** Holds a schema against the members of those names. */
 export function namedCheck(
   keyword: 'additionalProperties' | 'unevaluatedProperties',
@@ -141,12 +167,10 @@ export function namedCheck(
       const found = names(value, run);
       return found.length === 0 || (!isNone && found.every((name) => one(memberOf(value, name) as Json, run)));
     },
-    wrong: (value, at, run) => {
+    wrong: (value, at, run, rule) => {
       for (const name of names(value, run)) {
         at.below(name, () =>
-          isNone
-            ? at.add('is not a member that the schema knows', keyword)
-            : explain(schema)(memberOf(value, name) as Json, at, run),
+          isNone ? at.add(UNKNOWN_MEMBER, rule) : explain(schema)(memberOf(value, name) as Json, at, run),
         );
       }
     },
@@ -158,9 +182,9 @@ function propertyNamesCheck(schema: Schema, { holds }: SchemaFunctions): ObjectC
   return {
     keyword: 'propertyNames',
     holds: (value, run) => namesOf(value, run).every((name) => one(name, run)),
-    wrong: (value, at, run) => {
+    wrong: (value, at, run, rule) => {
       for (const name of namesOf(value, run)) {
-        if (!one(name, run)) at.below(name, () => at.add('has a name that the schema does not allow', 'propertyNames'));
+        if (!one(name, run)) at.below(name, () => at.add('has a name that the schema does not allow', rule));
       }
     },
   };
@@ -171,12 +195,12 @@ function dependentRequiredCheck(dependent: ReadonlyMap<string, readonly string[]
     keyword: 'dependentRequired',
     holds: (value) =>
       [...dependent].every(([name, names]) => !has(value, name) || names.every((one) => has(value, one))),
-    wrong: (value, at) => {
+    wrong: (value, at, _, rule) => {
       for (const [name, names] of dependent) {
         if (!has(value, name)) continue;
         for (const one of names) {
           if (!has(value, one))
-            at.below(one, () => at.add(`is required beside ${JSON.stringify(name).slice(0, 60)}`, 'dependentRequired'));
+            at.below(one, () => at.add(`is required beside ${JSON.stringify(name).slice(0, 60)}`, rule));
         }
       }
     },

@@ -90,22 +90,45 @@ function stopping<T>(check: () => T): T {
 
 /** What it may cost to say where a value does not fit. */
 const EXPLAINING_STEPS = 100_000;
-const NONE: readonly never[] = [];
+/** The lists of checks: of values of one kind, or of all the others. */
+type ListName = 'number' | 'string' | 'array' | 'object' | 'other';
+type Checks = Readonly<Record<ListName, readonly KeywordCheck[]>>;
+type Functions = Readonly<Record<ListName, readonly Holds[]>>;
+
+const NO_CHECKS: Checks = { number: [], string: [], array: [], object: [], other: [] };
+const NO_FUNCTIONS: Functions = { number: [], string: [], array: [], object: [], other: [] };
+
+function listOf(bit: number): ListName {
+  switch (bit) {
+    case KIND_BITS.string:
+      return 'string';
+    case KIND_BITS.object:
+      return 'object';
+    case KIND_BITS.array:
+      return 'array';
+    case KIND_BITS.null:
+    case KIND_BITS.boolean:
+      return 'other';
+    default:
+      return 'number';
+  }
+}
+
 const ALL_BITS = 127;
 
 class CompiledSchema {
   readonly #schema: Schema;
+  readonly #verdict: boolean | undefined;
   readonly #bits: number;
   readonly #steps: number;
-  #any: readonly KeywordCheck[] = NONE;
-  #number: readonly KeywordCheck<number>[] = NONE;
-  #string: readonly KeywordCheck<string>[] = NONE;
-  #array: readonly KeywordCheck<readonly Json[]>[] = NONE;
-  #object: readonly KeywordCheck<JsonObject>[] = NONE;
+  #checks: Checks = NO_CHECKS;
+  /** The functions of the same checks, in the same order: hot. */
+  #functions: Functions = NO_FUNCTIONS;
 
   constructor(schema: Schema) {
     const { type, enum: values, required, properties } = schema.keywords;
     this.#schema = schema;
+    this.#verdict = schema.verdict;
     this.#bits = type === undefined ? ALL_BITS : [...type].reduce((bits, one) => bits | KIND_BITS[one], 0);
     const compared = values?.filter((one) => typeof one === 'object' && one !== null).length ?? 0;
     this.#steps = 1 + 2 * compared + ((required?.length ?? 0) + (properties?.size ?? 0)) / 4;
@@ -113,21 +136,35 @@ class CompiledSchema {
 
   complete(functions: SchemaFunctions): void {
     const { keywords } = this.#schema;
-    this.#any = [...anyChecks(keywords, functions)];
-    this.#number = [...numberChecks(keywords)];
-    this.#string = [...stringChecks(keywords)];
-    this.#array = [...arrayChecks(keywords, functions), ...unevaluatedItems(this.#schema, functions)];
-    this.#object = [...objectChecks(keywords, functions), ...unevaluatedProperties(this.#schema, functions)];
+    const any = [...anyChecks(keywords, functions)];
+    const array = [...arrayChecks(keywords, functions), ...unevaluatedItems(this.#schema, functions)];
+    const object = [...objectChecks(keywords, functions), ...unevaluatedProperties(this.#schema, functions)];
+    // Each list has the checks of its kind of values, and is asked for no others.
+    this.#checks = {
+      other: any,
+      number: [...any, ...numberChecks(keywords)] as readonly KeywordCheck[],
+      string: [...any, ...stringChecks(keywords)] as readonly KeywordCheck[],
+      array: [...any, ...array] as readonly KeywordCheck[],
+      object: [...any, ...object] as readonly KeywordCheck[],
+    };
+    const functionsOf = (checks: readonly KeywordCheck[]) => checks.map(({ holds }) => holds);
+    const { other, number, string } = this.#checks;
+    this.#functions = {
+      other: functionsOf(other),
+      number: functionsOf(number),
+      string: functionsOf(string),
+      array: functionsOf(this.#checks.array),
+      object: functionsOf(this.#checks.object),
+    };
   }
 
   readonly holds: Holds = (value, run) => {
     run.spend(this.#steps);
-    if (this.#schema.verdict !== undefined) return this.#schema.verdict;
-    if ((bitOf(value) & this.#bits) === 0) return false;
-    for (const { holds } of this.#any) if (!holds(value, run)) return false;
-    // Each list has the checks of its kind of values.
-    const checks = this.#checksFor(value) as readonly KeywordCheck[];
-    for (const { holds } of checks) if (!holds(value, run)) return false;
+    if (this.#verdict !== undefined) return this.#verdict;
+    const bit = bitOf(value);
+    if ((bit & this.#bits) === 0) return false;
+    const functions = this.#functions[listOf(bit)];
+    for (let at = 0; at < functions.length; at += 1) if (functions[at]?.(value, run) !== true) return false;
     return true;
   };
 
@@ -140,26 +177,13 @@ class CompiledSchema {
       at.add(wrongType(keywords.type ?? new Set()), `${pointer}/type`);
       return;
     }
-    for (const check of [...this.#any, ...(this.#checksFor(value) as readonly KeywordCheck[])]) {
+    for (const check of this.#checks[listOf(bitOf(value))]) {
       if (at.isFull) return;
-      if (typeof check.wrong !== 'string') check.wrong(value, at, run);
-      else if (!check.holds(value, run)) at.add(check.wrong, `${pointer}/${check.keyword}`);
+      const rule = `${pointer}/${check.keyword}`;
+      if (typeof check.wrong !== 'string') check.wrong(value, at, run, rule);
+      else if (!check.holds(value, run)) at.add(check.wrong, rule);
     }
   };
-
-  #checksFor(value: Json): readonly KeywordCheck<never>[] {
-    switch (typeof value) {
-      case 'string':
-        return this.#string;
-      case 'number':
-        return this.#number;
-      case 'boolean':
-        return NONE;
-      default:
-        if (value === null) return NONE;
-        return Array.isArray(value) ? this.#array : this.#object;
-    }
-  }
 }
 
 function* unevaluatedItems(schema: Schema, functions: SchemaFunctions): Generator<KeywordCheck<readonly Json[]>> {

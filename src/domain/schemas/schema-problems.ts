@@ -25,19 +25,9 @@ export class SchemaProblems {
 
   /** Throws SCHEMA_INVALID, with a violation each, if there are any. `field`: of the request, which holds the schema. */
   throwAny(field: string): void {
-    const [first] = this.#found;
+    const violations = this.#found.map(({ pointer, what }) => ({ field: `${field}${pointer}`, description: what }));
+    const [first] = violations;
     if (first === undefined) return;
-    const more = this.#found.length > 1 ? ` (and ${this.#found.length - 1} more)` : '';
-    throw new MadeleineError(
-      'SCHEMA_INVALID',
-      `the schema is no JSON Schema: ${placeText(first.pointer)} ${first.what}${more}`,
-      {
-        violations: this.#found.map(({ pointer, what }) => ({ field: `${field}${pointer}`, description: what })),
-      },
-    );
+    throw new MadeleineError('SCHEMA_INVALID', `${first.field}: ${first.description}`, { violations });
   }
-}
-
-function placeText(pointer: string): string {
-  return pointer === '' ? 'it' : pointer;
 }

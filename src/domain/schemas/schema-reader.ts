@@ -2,7 +2,7 @@
 // result has keywords by their meaning only (schema.ts).
 
 import { pointerOf } from '../json/json-path.js';
-import { canonicalText, isDeeper, isObject, type Json, type JsonObject } from './json.js';
+import { canonicalText, hasInfinite, isDeeper, isObject, type Json, type JsonObject } from './json.js';
 import { type Keywords, Reference, type Schema } from './schema.js';
 import { ANNOTATIONS, type Dialect } from './schema-dialect.js';
 import { KEYWORDS, type KeywordReader } from './schema-keywords.js';
@@ -69,6 +69,7 @@ export class SchemaReader {
       this.#problems.add('', `nests more than ${limits.schemaDepth} levels`);
       return undefined;
     }
+    if (hasInfinite(this.#raw)) this.#problems.add('', 'has a number that no double can hold');
     const root = this.schema(this.#raw, '', this.#places.base);
     for (let next = this.#pending.shift(); next !== undefined; next = this.#pending.shift()) this.#lead(next);
     if (this.#nodes.size > limits.subschemas)

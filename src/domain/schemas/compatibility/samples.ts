@@ -14,6 +14,7 @@ import {
   type StringBounds,
 } from './alternative.js';
 import { alternativesOf } from './normal-form.js';
+import { patternSamples } from './pattern-samples.js';
 import type { SetKeys } from './set-keys.js';
 
 const MAX_SAMPLES = 12;
@@ -170,7 +171,8 @@ function strings({ minLength, maxLength, patterns }: StringBounds): readonly str
     (length) => length <= Math.min(maxLength, MAX_MADE_LENGTH),
   );
   const made = lengths.flatMap((length) => ['a'.repeat(length), '0'.repeat(length), 'A'.repeat(length)]);
-  return [...made, ...TEXTS].filter(
+  const matching = patterns.flatMap(({ text }) => patternSamples(text));
+  return [...matching, ...made, ...TEXTS].filter(
     (text) => text.length >= minLength && text.length <= maxLength && patterns.every((pattern) => pattern.isIn(text)),
   );
 }
