@@ -156,6 +156,13 @@ export const OPTIONS = {
     default: '',
     text: 'Key that encrypts the secrets of callbacks, 32 bytes in hex or base64; former keys may follow it, separated by commas. Empty: the embedded database keeps a key file of its own, another database keeps no secrets.',
   },
+  schemaStrict: {
+    variable: 'MADELEINE_SCHEMA_STRICT',
+    flag: '--schema-strict',
+    kind: 'boolean',
+    default: 'false',
+    text: 'Refuse a new schema of a topic where it is not proven that it goes together with the versions before it, and count members that no schema names.',
+  },
   logLevel: {
     variable: 'MADELEINE_LOG_LEVEL',
     flag: '--log-level',

@@ -95,6 +95,12 @@ export class Metrics {
     help: 'Events that this instance committed, by stream.',
     labelNames: ['context', 'stream'],
   });
+  /** Pushes that the schema of their topic refused. */
+  readonly schemaRejections = new NamedCounter(this.registry, {
+    name: 'madeleine_schema_rejections_total',
+    help: 'Pushes that did not fit the schema of their topic, by topic.',
+    labelNames: ['context', 'topic'],
+  });
   readonly groupSize = new Histogram({
     name: 'madeleine_group_events',
     help: 'Events in a committed group.',

@@ -13,6 +13,9 @@ import { StreamTransfers } from '../engine/group/stream-transfers.js';
 import { EventQueries } from '../engine/log/event-queries.js';
 import { Contexts } from '../engine/topics/contexts.js';
 import { IdentityBuilds } from '../engine/topics/identity-builds.js';
+import { SchemaJudge } from '../engine/topics/schema-judge.js';
+import { SchemaShadow } from '../engine/topics/schema-shadow.js';
+import { Schemas } from '../engine/topics/schemas.js';
 import { Topics } from '../engine/topics/topics.js';
 import { WaitExpiry } from '../engine/waits/wait-expiry.js';
 import { Waits } from '../engine/waits/waits.js';
@@ -20,6 +23,7 @@ import { Uuid7Source } from '../lib/uuid7.js';
 import { MysqlContextStore } from '../storage/mysql/topics/context-store.js';
 import { MysqlDiscardStore } from '../storage/mysql/topics/discard-store.js';
 import { MysqlIdentityStore } from '../storage/mysql/topics/identity-store.js';
+import { MysqlSchemaStore } from '../storage/mysql/topics/schema-store.js';
 import { MysqlTopicStore } from '../storage/mysql/topics/topic-store.js';
 import { MysqlWaitStore } from '../storage/mysql/waits/wait-store.js';
 import type { DiscardStore } from '../storage/ports/topic-storage.js';
@@ -42,6 +46,7 @@ export class EventParts {
   readonly transfers: StreamTransfers;
   readonly topics: Topics;
   readonly erasing: Erasing;
+  readonly schemas: Schemas;
   readonly shapes: ShapeDirectory;
   readonly contexts: Contexts;
   readonly discardStore: DiscardStore;
@@ -80,8 +85,23 @@ export class EventParts {
       ...{ catalog, groupCommit, log, pages, slices, clock, logger },
     });
     const builds = this.#identityBuilds;
-    this.topics = new Topics({ store: topicStore, groupCommit, management, catalog, builds, durableReads, tail });
     this.erasing = new Erasing({ store: parts.erasureStore, groupCommit, management, clock, metrics, logger });
+    const judge = new SchemaJudge({ strict: config.schemaStrict, slices });
+    this.topics = new Topics({
+      store: topicStore,
+      groupCommit,
+      management,
+      catalog,
+      builds,
+      judge,
+      durableReads,
+      tail,
+    });
+    this.schemas = new Schemas({
+      store: new MysqlSchemaStore(handle.database),
+      shadow: new SchemaShadow({ queries: this.queries, tail, slices, clock }),
+      ...{ topics: this.topics, catalog, durableReads, judge },
+    });
     this.invalidations = new Invalidations({ groupCommit, events: this.queries });
     const uuids = new Uuid7Source(() => clock.nowMs());
     this.transfers = new StreamTransfers({ groupCommit, management, tail, uuids });

@@ -13,6 +13,7 @@ import { EditedReplays } from '../engine/consumers/parked/edited-replays.js';
 import { ParkedListing } from '../engine/consumers/parked/parked-listing.js';
 import { PassedConsumers } from '../engine/consumers/passed/passed-consumers.js';
 import { PlaceListing } from '../engine/consumers/places/place-listing.js';
+import { PayloadChecks } from '../engine/group/payload-checks.js';
 import { EventPlaces } from '../engine/log/event-places.js';
 import { StreamDirectory } from '../engine/log/stream-directory.js';
 import type { Statistics } from '../engine/statistics/statistics.js';
@@ -31,6 +32,7 @@ import { EventService, eventCodecs } from '../grpc/events/event-service.js';
 import type { PushLimits } from '../grpc/events/push-validation.js';
 import { StreamService } from '../grpc/events/stream-service.js';
 import type { RegisteredService } from '../grpc/server/server.js';
+import { SchemaCalls } from '../grpc/topics/schema-calls.js';
 import { TopicService } from '../grpc/topics/topic-service.js';
 import { serverDefinition } from '../grpc/wire/definitions.js';
 import { Outgoing } from '../grpc/wire/outgoing.js';
@@ -97,6 +99,7 @@ function eventService(options: ServicesOptions, outgoing: Outgoing): EventServic
     paced: log.paced,
     callers: log.callers,
     limits: pushLimits(options),
+    checks: new PayloadChecks(log.catalog),
     passed: passedConsumers(options),
     draining,
   });
@@ -118,7 +121,9 @@ function streamService({ handle, log, events }: ServicesOptions): StreamService 
 
 function topicService({ log, events }: ServicesOptions): TopicService {
   const { topics, shapes, contexts, discardStore: discards } = events;
-  return new TopicService({ topics, shapes, contexts, discards, source: log.reader });
+  const { reader: source } = log;
+  const schemas = new SchemaCalls({ schemas: events.schemas, source });
+  return new TopicService({ topics, shapes, contexts, discards, schemas, source });
 }
 
 function consumerService(options: ServicesOptions, outgoing: Outgoing): ConsumerService {

@@ -13,9 +13,11 @@ export interface GeneratedPart {
 
 export async function generatedParts(): Promise<readonly GeneratedPart[]> {
   const client = 'examples/client.ts';
+  const schema = 'examples/schemas/invoice.json';
   return [
     { page: 'README.md', name: client, content: await sourceBlock(client) },
     { page: 'docs/settings.md', name: 'settings', content: settingsTable() },
+    { page: 'docs/schemas.md', name: schema, content: await sourceBlock(schema) },
   ];
 }
 
@@ -43,5 +45,5 @@ function settingsTable(): string {
 /** The file as a fenced block, without the comment at its top. */
 async function sourceBlock(path: string): Promise<string> {
   const source = await readFile(new URL(`../../${path}`, import.meta.url), 'utf8');
-  return `\`\`\`ts\n${source.replace(/^(\/\/.*\n)+/, '')}\`\`\`\n`;
+  return `\`\`\`${path.endsWith('.json') ? 'json' : 'ts'}\n${source.replace(/^(\/\/.*\n)+/, '')}\`\`\`\n`;
 }

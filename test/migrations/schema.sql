@@ -538,6 +538,15 @@ CREATE TABLE `topic` (
   UNIQUE KEY `topic_name` (`context_id`,`name`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
+CREATE TABLE `topic_schema` (
+  `topic_id` int(10) unsigned NOT NULL,
+  `version` int(10) unsigned NOT NULL,
+  `created_at` bigint(20) unsigned NOT NULL,
+  `digest` binary(32) NOT NULL,
+  `schema_text` mediumtext NOT NULL,
+  PRIMARY KEY (`topic_id`,`version`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
 CREATE ALGORITHM=UNDEFINED SQL SECURITY DEFINER VIEW `topics` AS select convert(`c`.`name` using utf8mb4) AS `context`,
   convert(`t`.`name` using utf8mb4) AS `topic`,
   from_unixtime(`r`.`registered_at` / 1000000) AS `registered_at`,

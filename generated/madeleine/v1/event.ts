@@ -306,7 +306,7 @@ export interface NewEvent {
   context: string;
   /** Category of the event, required. A name, as for `context`. */
   topic: string;
-  /** Version of the payload's schema, kept as given; 0: not said. */
+  /** Version of the topic's schema that the payload fits. On a topic without a schema it is kept as the push gave it; 0: not said. */
   version: number;
   /**
    * The ordered log that the event goes into; its first event claims it for the issuer. Empty: no stream, no order.
@@ -391,7 +391,10 @@ export interface Event {
   context: string;
   /** Category of the event. */
   topic: string;
-  /** Version of the topic's schema. */
+  /**
+   * Version of the topic's schema that the payload is checked by; 0: the latest. A topic with a schema has to have it; one without keeps
+   * the number as it is.
+   */
   version: number;
   /** The ordered log with one writer that it belongs to; empty: none. */
   stream: string;

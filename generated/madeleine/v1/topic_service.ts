@@ -14,6 +14,87 @@ export const protobufPackage = "madeleine.v1";
 
 export const protobufFileName = "madeleine/v1/topic_service.proto";
 
+/**
+ * How versions of a schema go together. Members that no schema of the writer names count as not written, so that one more optional
+ * property is compatible; see docs/schemas.md for what is decided, and MADELEINE_SCHEMA_STRICT.
+ */
+export enum SchemaCompatibility {
+  /** SCHEMA_COMPATIBILITY_UNSPECIFIED - As BACKWARD. */
+  SCHEMA_COMPATIBILITY_UNSPECIFIED = 0,
+  /** SCHEMA_COMPATIBILITY_BACKWARD - Whoever reads with the new schema can read what was written by the version before. */
+  SCHEMA_COMPATIBILITY_BACKWARD = 1,
+  /** SCHEMA_COMPATIBILITY_BACKWARD_TRANSITIVE - ... by any version before. */
+  SCHEMA_COMPATIBILITY_BACKWARD_TRANSITIVE = 2,
+  /** SCHEMA_COMPATIBILITY_FORWARD - Whoever reads with the version before can read what is written by the new schema. */
+  SCHEMA_COMPATIBILITY_FORWARD = 3,
+  /** SCHEMA_COMPATIBILITY_FORWARD_TRANSITIVE - ... with any version before. */
+  SCHEMA_COMPATIBILITY_FORWARD_TRANSITIVE = 4,
+  /** SCHEMA_COMPATIBILITY_FULL - Both ways, with the version before. */
+  SCHEMA_COMPATIBILITY_FULL = 5,
+  /** SCHEMA_COMPATIBILITY_FULL_TRANSITIVE - Both ways, with any version before. */
+  SCHEMA_COMPATIBILITY_FULL_TRANSITIVE = 6,
+  /** SCHEMA_COMPATIBILITY_NONE - Any schema is taken. */
+  SCHEMA_COMPATIBILITY_NONE = 7,
+  UNRECOGNIZED = -1,
+}
+
+export function schemaCompatibilityFromJSON(object: any): SchemaCompatibility {
+  switch (object) {
+    case 0:
+    case "SCHEMA_COMPATIBILITY_UNSPECIFIED":
+      return SchemaCompatibility.SCHEMA_COMPATIBILITY_UNSPECIFIED;
+    case 1:
+    case "SCHEMA_COMPATIBILITY_BACKWARD":
+      return SchemaCompatibility.SCHEMA_COMPATIBILITY_BACKWARD;
+    case 2:
+    case "SCHEMA_COMPATIBILITY_BACKWARD_TRANSITIVE":
+      return SchemaCompatibility.SCHEMA_COMPATIBILITY_BACKWARD_TRANSITIVE;
+    case 3:
+    case "SCHEMA_COMPATIBILITY_FORWARD":
+      return SchemaCompatibility.SCHEMA_COMPATIBILITY_FORWARD;
+    case 4:
+    case "SCHEMA_COMPATIBILITY_FORWARD_TRANSITIVE":
+      return SchemaCompatibility.SCHEMA_COMPATIBILITY_FORWARD_TRANSITIVE;
+    case 5:
+    case "SCHEMA_COMPATIBILITY_FULL":
+      return SchemaCompatibility.SCHEMA_COMPATIBILITY_FULL;
+    case 6:
+    case "SCHEMA_COMPATIBILITY_FULL_TRANSITIVE":
+      return SchemaCompatibility.SCHEMA_COMPATIBILITY_FULL_TRANSITIVE;
+    case 7:
+    case "SCHEMA_COMPATIBILITY_NONE":
+      return SchemaCompatibility.SCHEMA_COMPATIBILITY_NONE;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return SchemaCompatibility.UNRECOGNIZED;
+  }
+}
+
+export function schemaCompatibilityToJSON(object: SchemaCompatibility): string {
+  switch (object) {
+    case SchemaCompatibility.SCHEMA_COMPATIBILITY_UNSPECIFIED:
+      return "SCHEMA_COMPATIBILITY_UNSPECIFIED";
+    case SchemaCompatibility.SCHEMA_COMPATIBILITY_BACKWARD:
+      return "SCHEMA_COMPATIBILITY_BACKWARD";
+    case SchemaCompatibility.SCHEMA_COMPATIBILITY_BACKWARD_TRANSITIVE:
+      return "SCHEMA_COMPATIBILITY_BACKWARD_TRANSITIVE";
+    case SchemaCompatibility.SCHEMA_COMPATIBILITY_FORWARD:
+      return "SCHEMA_COMPATIBILITY_FORWARD";
+    case SchemaCompatibility.SCHEMA_COMPATIBILITY_FORWARD_TRANSITIVE:
+      return "SCHEMA_COMPATIBILITY_FORWARD_TRANSITIVE";
+    case SchemaCompatibility.SCHEMA_COMPATIBILITY_FULL:
+      return "SCHEMA_COMPATIBILITY_FULL";
+    case SchemaCompatibility.SCHEMA_COMPATIBILITY_FULL_TRANSITIVE:
+      return "SCHEMA_COMPATIBILITY_FULL_TRANSITIVE";
+    case SchemaCompatibility.SCHEMA_COMPATIBILITY_NONE:
+      return "SCHEMA_COMPATIBILITY_NONE";
+    case SchemaCompatibility.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 /** What becomes of a push to a topic that nobody registered. */
 export enum UnregisteredTopics {
   /** UNREGISTERED_TOPICS_UNSPECIFIED - As the server is told, by `MADELEINE_UNREGISTERED_TOPICS`. */
@@ -88,6 +169,28 @@ export interface TopicSettings {
    * paths of a topic (TOO_MANY_SHAPES).
    */
   descriptionPaths: string[];
+  /**
+   * What the payload of each event of the topic has to be: a JSON Schema of 2020-12 or, where `$schema` says so, draft-07. Empty: anything.
+   * It is answered in one form: without blanks, with sorted names.
+   *
+   * A schema that differs from the one before is a new version: RegisterTopic makes version 1, UpdateTopic the ones after it, numbered
+   * without gaps and never used again. Blanks and the order of names are no difference. An empty schema ends the checks and keeps the versions.
+   *
+   * A push is checked by the version that it names, or by the latest one if it names none, and its event keeps the number. What does not fit
+   * is refused: INVALID_ARGUMENT (SCHEMA_REJECTED), with a violation for each of the first places, such as
+   * `event.payload/items/0/count`. So is a payload that is not JSON, and one whose check would take more than 500,000 steps. What is
+   * stored already is not checked again: CheckSchema does that.
+   *
+   * At most 64 KiB, 48 levels, 2,000 schemas within it and 100 patterns; `$ref` may lead only to places within it; patterns run in linear
+   * time, without look-around and back references; `format` and unknown keywords are not looked at. INVALID_ARGUMENT (SCHEMA_INVALID)
+   * names the places of what cannot be used.
+   */
+  schema: string;
+  /**
+   * How a new version of the schema has to go together with the ones before it; FAILED_PRECONDITION (SCHEMA_INCOMPATIBLE) if it does not.
+   * Changed together with the schema, the new one counts.
+   */
+  compatibility: SchemaCompatibility;
 }
 
 /** A category of events. */
@@ -459,14 +562,172 @@ export interface DiscardedSample {
   description: string;
 }
 
+/** One version of the schema of a topic. */
+export interface Schema {
+  /** Context of the topic. */
+  context: string;
+  /** Name of the topic. */
+  topic: string;
+  /** Its number, from 1. */
+  version: number;
+  /** When it was given. */
+  createdAt:
+    | Timestamp
+    | undefined;
+  /** Its text, without blanks and with sorted names; empty in lists. */
+  schema: string;
+  /** Bytes of its text. */
+  bytes: number;
+  /** Whether pushes that name no version are checked by it. */
+  inForce: boolean;
+}
+
+/** Which schema. */
+export interface GetSchemaRequest {
+  /** Context. Empty means `default`. */
+  context: string;
+  /** Name of the topic, required. */
+  topic: string;
+  /** Its number; 0: the latest. */
+  version: number;
+}
+
+/** The schema. */
+export interface GetSchemaResponse {
+  /** The schema. */
+  schema: Schema | undefined;
+}
+
+/** Which schemas. */
+export interface ListSchemasRequest {
+  /** Context. Empty means `default`. */
+  context: string;
+  /** Name of the topic, required. */
+  topic: string;
+  /** Versions a page: default 100; more than 1,000 are 1,000. */
+  pageSize: number;
+  /** Where to go on: the `next_page_token` of the former page. */
+  pageToken: string;
+}
+
+/** A page of schemas. */
+export interface ListSchemasResponse {
+  /** The schemas, by version. */
+  schemas: Schema[];
+  /** Token of the next page; empty at the end. */
+  nextPageToken: string;
+}
+
+/** What to check. */
+export interface CheckSchemaRequest {
+  /** Context. Empty means `default`; `all` is reserved. */
+  context: string;
+  /** Name of the topic, required. */
+  topic: string;
+  /** The new schema, required. */
+  schema: string;
+  /** How it has to go together with the versions before it. Unspecified: as the topic has it. */
+  compatibility: SchemaCompatibility;
+  /** Whether what is not proven counts as not compatible. Unset: as the server has it (MADELEINE_SCHEMA_STRICT). */
+  strict?:
+    | boolean
+    | undefined;
+  /** Stored events to hold it against, the newest first. Unset: 10,000; 0: none; more than 100,000 are 100,000. */
+  lastEvents?: number | undefined;
+}
+
+/** What the schema would mean. */
+export interface CheckSchemaResponse {
+  /** Whether RegisterTopic or UpdateTopic would take it. */
+  compatible: boolean;
+  /** How it was compared. */
+  compatibility: SchemaCompatibility;
+  /** The latest version of the topic's schema; 0: there is none. */
+  latestVersion: number;
+  /** Whether it says the same as the latest version, so that it would not become a new one. */
+  same: boolean;
+  /** What stands between it and versions before it: at most 100, what is proven first. */
+  findings: SchemaFinding[];
+  /** JSON Pointers to keywords that are not known and mean nothing: often they are misspelled. At most 100. */
+  unknownKeywords: string[];
+  /** What it would have refused of what is stored; unset if `last_events` is 0. */
+  shadow: SchemaShadow | undefined;
+}
+
+/** What stands between a new schema and a version before it. */
+export interface SchemaFinding {
+  /** That version. */
+  version: number;
+  /** True: whoever reads with the new schema is concerned; false: whoever reads with that version. */
+  backward: boolean;
+  /** Place in payloads: a JSON Pointer in which `*` stands for every item, or every member that is not named. Empty: the whole payload. */
+  path: string;
+  /** Keyword of the schema that makes the difference. */
+  keyword: string;
+  /** What is different, in words. */
+  description: string;
+  /** What would mend it, in words. */
+  cure: string;
+  /** JSON that is valid by the one and not by the other, which proves it. Empty: nobody found one, so that it is not proven. */
+  example: string;
+}
+
+/** A schema held against stored events. */
+export interface SchemaShadow {
+  /** Events that it was held against. */
+  examined: number;
+  /** Events among them that it would have refused. */
+  refused: number;
+  /** Bytes of their payloads. */
+  bytes: bigint;
+  /** The newest of the refused ones, at most 10. */
+  samples: RefusedEvent[];
+  /** Whether it was held against as many events as asked for, or all that there are; else its time was over, or its bytes were enough. */
+  complete: boolean;
+  /** Everything of the topic that is stored after this position was looked at. */
+  lookedDownTo: bigint;
+}
+
+/** A stored event that a schema would have refused. */
+export interface RefusedEvent {
+  /** Its id. */
+  eventId: bigint;
+  /** Its position. */
+  position: bigint;
+  /** When it was stored. */
+  createdAt:
+    | Timestamp
+    | undefined;
+  /** Version of the schema that it met; 0: none. */
+  version: number;
+  /** What is wrong with its payload, at most 20 places. */
+  mismatches: SchemaMismatch[];
+}
+
+/** A place where a payload does not fit a schema. */
+export interface SchemaMismatch {
+  /** JSON Pointer into the payload; empty: the whole. */
+  path: string;
+  /** What is wrong there, in words. */
+  description: string;
+  /** JSON Pointer into the schema, to the keyword that says so. */
+  rule: string;
+}
+
 function createBaseTopicSettings(): TopicSettings {
-  return { descriptionPaths: [] };
+  return { descriptionPaths: [], schema: "", compatibility: 0 };
 }
 
 export const TopicSettings: MessageFns<TopicSettings> = {
   encode(message: TopicSettings, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.descriptionPaths) {
       writer.uint32(10).string(v!);
+    }
+    if (message.schema !== "") {
+      writer.uint32(162).string(message.schema);
+    }
+    if (message.compatibility !== 0) {
+      writer.uint32(168).int32(message.compatibility);
     }
     return writer;
   },
@@ -492,6 +753,22 @@ export const TopicSettings: MessageFns<TopicSettings> = {
             message.descriptionPaths.push(reader.string());
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.schema = reader.string();
+            continue;
+          }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.compatibility = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -511,6 +788,8 @@ export const TopicSettings: MessageFns<TopicSettings> = {
         : globalThis.Array.isArray(object?.description_paths)
         ? object.description_paths.map((e: any) => globalThis.String(e))
         : [],
+      schema: isSet(object.schema) ? globalThis.String(object.schema) : "",
+      compatibility: isSet(object.compatibility) ? schemaCompatibilityFromJSON(object.compatibility) : 0,
     };
   },
 
@@ -518,6 +797,12 @@ export const TopicSettings: MessageFns<TopicSettings> = {
     const obj: any = {};
     if (message.descriptionPaths?.length) {
       obj.descriptionPaths = message.descriptionPaths;
+    }
+    if (message.schema !== "") {
+      obj.schema = message.schema;
+    }
+    if (message.compatibility !== 0) {
+      obj.compatibility = schemaCompatibilityToJSON(message.compatibility);
     }
     return obj;
   },
@@ -528,6 +813,8 @@ export const TopicSettings: MessageFns<TopicSettings> = {
   fromPartial(object: DeepPartial<TopicSettings>): TopicSettings {
     const message = createBaseTopicSettings();
     message.descriptionPaths = object.descriptionPaths?.map((e) => e) || [];
+    message.schema = object.schema ?? "";
+    message.compatibility = object.compatibility ?? 0;
     return message;
   },
 };
@@ -3921,6 +4208,1479 @@ export const DiscardedSample: MessageFns<DiscardedSample> = {
   },
 };
 
+function createBaseSchema(): Schema {
+  return { context: "", topic: "", version: 0, createdAt: undefined, schema: "", bytes: 0, inForce: false };
+}
+
+export const Schema: MessageFns<Schema> = {
+  encode(message: Schema, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== "") {
+      writer.uint32(10).string(message.context);
+    }
+    if (message.topic !== "") {
+      writer.uint32(18).string(message.topic);
+    }
+    if (message.version !== 0) {
+      writer.uint32(24).uint32(message.version);
+    }
+    if (message.createdAt !== undefined) {
+      Timestamp.encode(message.createdAt, writer.uint32(34).fork()).join();
+    }
+    if (message.schema !== "") {
+      writer.uint32(42).string(message.schema);
+    }
+    if (message.bytes !== 0) {
+      writer.uint32(48).uint32(message.bytes);
+    }
+    if (message.inForce !== false) {
+      writer.uint32(56).bool(message.inForce);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Schema {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSchema();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.version = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.createdAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.schema = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.bytes = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.inForce = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Schema {
+    return {
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
+      version: isSet(object.version) ? globalThis.Number(object.version) : 0,
+      createdAt: isSet(object.createdAt)
+        ? fromJsonTimestamp(object.createdAt)
+        : isSet(object.created_at)
+        ? fromJsonTimestamp(object.created_at)
+        : undefined,
+      schema: isSet(object.schema) ? globalThis.String(object.schema) : "",
+      bytes: isSet(object.bytes) ? globalThis.Number(object.bytes) : 0,
+      inForce: isSet(object.inForce)
+        ? globalThis.Boolean(object.inForce)
+        : isSet(object.in_force)
+        ? globalThis.Boolean(object.in_force)
+        : false,
+    };
+  },
+
+  toJSON(message: Schema): unknown {
+    const obj: any = {};
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.topic !== "") {
+      obj.topic = message.topic;
+    }
+    if (message.version !== 0) {
+      obj.version = Math.round(message.version);
+    }
+    if (message.createdAt !== undefined) {
+      obj.createdAt = fromTimestamp(message.createdAt).toISOString();
+    }
+    if (message.schema !== "") {
+      obj.schema = message.schema;
+    }
+    if (message.bytes !== 0) {
+      obj.bytes = Math.round(message.bytes);
+    }
+    if (message.inForce !== false) {
+      obj.inForce = message.inForce;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Schema>): Schema {
+    return Schema.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Schema>): Schema {
+    const message = createBaseSchema();
+    message.context = object.context ?? "";
+    message.topic = object.topic ?? "";
+    message.version = object.version ?? 0;
+    message.createdAt = (object.createdAt !== undefined && object.createdAt !== null)
+      ? Timestamp.fromPartial(object.createdAt)
+      : undefined;
+    message.schema = object.schema ?? "";
+    message.bytes = object.bytes ?? 0;
+    message.inForce = object.inForce ?? false;
+    return message;
+  },
+};
+
+function createBaseGetSchemaRequest(): GetSchemaRequest {
+  return { context: "", topic: "", version: 0 };
+}
+
+export const GetSchemaRequest: MessageFns<GetSchemaRequest> = {
+  encode(message: GetSchemaRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== "") {
+      writer.uint32(10).string(message.context);
+    }
+    if (message.topic !== "") {
+      writer.uint32(18).string(message.topic);
+    }
+    if (message.version !== 0) {
+      writer.uint32(24).uint32(message.version);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetSchemaRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetSchemaRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.version = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetSchemaRequest {
+    return {
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
+      version: isSet(object.version) ? globalThis.Number(object.version) : 0,
+    };
+  },
+
+  toJSON(message: GetSchemaRequest): unknown {
+    const obj: any = {};
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.topic !== "") {
+      obj.topic = message.topic;
+    }
+    if (message.version !== 0) {
+      obj.version = Math.round(message.version);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetSchemaRequest>): GetSchemaRequest {
+    return GetSchemaRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetSchemaRequest>): GetSchemaRequest {
+    const message = createBaseGetSchemaRequest();
+    message.context = object.context ?? "";
+    message.topic = object.topic ?? "";
+    message.version = object.version ?? 0;
+    return message;
+  },
+};
+
+function createBaseGetSchemaResponse(): GetSchemaResponse {
+  return { schema: undefined };
+}
+
+export const GetSchemaResponse: MessageFns<GetSchemaResponse> = {
+  encode(message: GetSchemaResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.schema !== undefined) {
+      Schema.encode(message.schema, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetSchemaResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetSchemaResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.schema = Schema.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetSchemaResponse {
+    return { schema: isSet(object.schema) ? Schema.fromJSON(object.schema) : undefined };
+  },
+
+  toJSON(message: GetSchemaResponse): unknown {
+    const obj: any = {};
+    if (message.schema !== undefined) {
+      obj.schema = Schema.toJSON(message.schema);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetSchemaResponse>): GetSchemaResponse {
+    return GetSchemaResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetSchemaResponse>): GetSchemaResponse {
+    const message = createBaseGetSchemaResponse();
+    message.schema = (object.schema !== undefined && object.schema !== null)
+      ? Schema.fromPartial(object.schema)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseListSchemasRequest(): ListSchemasRequest {
+  return { context: "", topic: "", pageSize: 0, pageToken: "" };
+}
+
+export const ListSchemasRequest: MessageFns<ListSchemasRequest> = {
+  encode(message: ListSchemasRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== "") {
+      writer.uint32(10).string(message.context);
+    }
+    if (message.topic !== "") {
+      writer.uint32(18).string(message.topic);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(24).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(34).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListSchemasRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListSchemasRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListSchemasRequest {
+    return {
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListSchemasRequest): unknown {
+    const obj: any = {};
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.topic !== "") {
+      obj.topic = message.topic;
+    }
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListSchemasRequest>): ListSchemasRequest {
+    return ListSchemasRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListSchemasRequest>): ListSchemasRequest {
+    const message = createBaseListSchemasRequest();
+    message.context = object.context ?? "";
+    message.topic = object.topic ?? "";
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListSchemasResponse(): ListSchemasResponse {
+  return { schemas: [], nextPageToken: "" };
+}
+
+export const ListSchemasResponse: MessageFns<ListSchemasResponse> = {
+  encode(message: ListSchemasResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.schemas) {
+      Schema.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListSchemasResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListSchemasResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.schemas.push(Schema.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListSchemasResponse {
+    return {
+      schemas: globalThis.Array.isArray(object?.schemas) ? object.schemas.map((e: any) => Schema.fromJSON(e)) : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListSchemasResponse): unknown {
+    const obj: any = {};
+    if (message.schemas?.length) {
+      obj.schemas = message.schemas.map((e) => Schema.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListSchemasResponse>): ListSchemasResponse {
+    return ListSchemasResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListSchemasResponse>): ListSchemasResponse {
+    const message = createBaseListSchemasResponse();
+    message.schemas = object.schemas?.map((e) => Schema.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseCheckSchemaRequest(): CheckSchemaRequest {
+  return { context: "", topic: "", schema: "", compatibility: 0, strict: undefined, lastEvents: undefined };
+}
+
+export const CheckSchemaRequest: MessageFns<CheckSchemaRequest> = {
+  encode(message: CheckSchemaRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== "") {
+      writer.uint32(10).string(message.context);
+    }
+    if (message.topic !== "") {
+      writer.uint32(18).string(message.topic);
+    }
+    if (message.schema !== "") {
+      writer.uint32(26).string(message.schema);
+    }
+    if (message.compatibility !== 0) {
+      writer.uint32(32).int32(message.compatibility);
+    }
+    if (message.strict !== undefined) {
+      writer.uint32(40).bool(message.strict);
+    }
+    if (message.lastEvents !== undefined) {
+      writer.uint32(48).uint32(message.lastEvents);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CheckSchemaRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckSchemaRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.schema = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.compatibility = reader.int32() as any;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.strict = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.lastEvents = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CheckSchemaRequest {
+    return {
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
+      schema: isSet(object.schema) ? globalThis.String(object.schema) : "",
+      compatibility: isSet(object.compatibility) ? schemaCompatibilityFromJSON(object.compatibility) : 0,
+      strict: isSet(object.strict) ? globalThis.Boolean(object.strict) : undefined,
+      lastEvents: isSet(object.lastEvents)
+        ? globalThis.Number(object.lastEvents)
+        : isSet(object.last_events)
+        ? globalThis.Number(object.last_events)
+        : undefined,
+    };
+  },
+
+  toJSON(message: CheckSchemaRequest): unknown {
+    const obj: any = {};
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.topic !== "") {
+      obj.topic = message.topic;
+    }
+    if (message.schema !== "") {
+      obj.schema = message.schema;
+    }
+    if (message.compatibility !== 0) {
+      obj.compatibility = schemaCompatibilityToJSON(message.compatibility);
+    }
+    if (message.strict !== undefined) {
+      obj.strict = message.strict;
+    }
+    if (message.lastEvents !== undefined) {
+      obj.lastEvents = Math.round(message.lastEvents);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CheckSchemaRequest>): CheckSchemaRequest {
+    return CheckSchemaRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CheckSchemaRequest>): CheckSchemaRequest {
+    const message = createBaseCheckSchemaRequest();
+    message.context = object.context ?? "";
+    message.topic = object.topic ?? "";
+    message.schema = object.schema ?? "";
+    message.compatibility = object.compatibility ?? 0;
+    message.strict = object.strict ?? undefined;
+    message.lastEvents = object.lastEvents ?? undefined;
+    return message;
+  },
+};
+
+function createBaseCheckSchemaResponse(): CheckSchemaResponse {
+  return {
+    compatible: false,
+    compatibility: 0,
+    latestVersion: 0,
+    same: false,
+    findings: [],
+    unknownKeywords: [],
+    shadow: undefined,
+  };
+}
+
+export const CheckSchemaResponse: MessageFns<CheckSchemaResponse> = {
+  encode(message: CheckSchemaResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.compatible !== false) {
+      writer.uint32(8).bool(message.compatible);
+    }
+    if (message.compatibility !== 0) {
+      writer.uint32(16).int32(message.compatibility);
+    }
+    if (message.latestVersion !== 0) {
+      writer.uint32(24).uint32(message.latestVersion);
+    }
+    if (message.same !== false) {
+      writer.uint32(32).bool(message.same);
+    }
+    for (const v of message.findings) {
+      SchemaFinding.encode(v!, writer.uint32(42).fork()).join();
+    }
+    for (const v of message.unknownKeywords) {
+      writer.uint32(50).string(v!);
+    }
+    if (message.shadow !== undefined) {
+      SchemaShadow.encode(message.shadow, writer.uint32(58).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CheckSchemaResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckSchemaResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.compatible = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.compatibility = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.latestVersion = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.same = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.findings.push(SchemaFinding.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.unknownKeywords.push(reader.string());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.shadow = SchemaShadow.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CheckSchemaResponse {
+    return {
+      compatible: isSet(object.compatible) ? globalThis.Boolean(object.compatible) : false,
+      compatibility: isSet(object.compatibility) ? schemaCompatibilityFromJSON(object.compatibility) : 0,
+      latestVersion: isSet(object.latestVersion)
+        ? globalThis.Number(object.latestVersion)
+        : isSet(object.latest_version)
+        ? globalThis.Number(object.latest_version)
+        : 0,
+      same: isSet(object.same) ? globalThis.Boolean(object.same) : false,
+      findings: globalThis.Array.isArray(object?.findings)
+        ? object.findings.map((e: any) => SchemaFinding.fromJSON(e))
+        : [],
+      unknownKeywords: globalThis.Array.isArray(object?.unknownKeywords)
+        ? object.unknownKeywords.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.unknown_keywords)
+        ? object.unknown_keywords.map((e: any) => globalThis.String(e))
+        : [],
+      shadow: isSet(object.shadow) ? SchemaShadow.fromJSON(object.shadow) : undefined,
+    };
+  },
+
+  toJSON(message: CheckSchemaResponse): unknown {
+    const obj: any = {};
+    if (message.compatible !== false) {
+      obj.compatible = message.compatible;
+    }
+    if (message.compatibility !== 0) {
+      obj.compatibility = schemaCompatibilityToJSON(message.compatibility);
+    }
+    if (message.latestVersion !== 0) {
+      obj.latestVersion = Math.round(message.latestVersion);
+    }
+    if (message.same !== false) {
+      obj.same = message.same;
+    }
+    if (message.findings?.length) {
+      obj.findings = message.findings.map((e) => SchemaFinding.toJSON(e));
+    }
+    if (message.unknownKeywords?.length) {
+      obj.unknownKeywords = message.unknownKeywords;
+    }
+    if (message.shadow !== undefined) {
+      obj.shadow = SchemaShadow.toJSON(message.shadow);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CheckSchemaResponse>): CheckSchemaResponse {
+    return CheckSchemaResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CheckSchemaResponse>): CheckSchemaResponse {
+    const message = createBaseCheckSchemaResponse();
+    message.compatible = object.compatible ?? false;
+    message.compatibility = object.compatibility ?? 0;
+    message.latestVersion = object.latestVersion ?? 0;
+    message.same = object.same ?? false;
+    message.findings = object.findings?.map((e) => SchemaFinding.fromPartial(e)) || [];
+    message.unknownKeywords = object.unknownKeywords?.map((e) => e) || [];
+    message.shadow = (object.shadow !== undefined && object.shadow !== null)
+      ? SchemaShadow.fromPartial(object.shadow)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSchemaFinding(): SchemaFinding {
+  return { version: 0, backward: false, path: "", keyword: "", description: "", cure: "", example: "" };
+}
+
+export const SchemaFinding: MessageFns<SchemaFinding> = {
+  encode(message: SchemaFinding, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.version !== 0) {
+      writer.uint32(8).uint32(message.version);
+    }
+    if (message.backward !== false) {
+      writer.uint32(16).bool(message.backward);
+    }
+    if (message.path !== "") {
+      writer.uint32(26).string(message.path);
+    }
+    if (message.keyword !== "") {
+      writer.uint32(34).string(message.keyword);
+    }
+    if (message.description !== "") {
+      writer.uint32(42).string(message.description);
+    }
+    if (message.cure !== "") {
+      writer.uint32(50).string(message.cure);
+    }
+    if (message.example !== "") {
+      writer.uint32(58).string(message.example);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SchemaFinding {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSchemaFinding();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.version = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.backward = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.keyword = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.description = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.cure = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.example = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SchemaFinding {
+    return {
+      version: isSet(object.version) ? globalThis.Number(object.version) : 0,
+      backward: isSet(object.backward) ? globalThis.Boolean(object.backward) : false,
+      path: isSet(object.path) ? globalThis.String(object.path) : "",
+      keyword: isSet(object.keyword) ? globalThis.String(object.keyword) : "",
+      description: isSet(object.description) ? globalThis.String(object.description) : "",
+      cure: isSet(object.cure) ? globalThis.String(object.cure) : "",
+      example: isSet(object.example) ? globalThis.String(object.example) : "",
+    };
+  },
+
+  toJSON(message: SchemaFinding): unknown {
+    const obj: any = {};
+    if (message.version !== 0) {
+      obj.version = Math.round(message.version);
+    }
+    if (message.backward !== false) {
+      obj.backward = message.backward;
+    }
+    if (message.path !== "") {
+      obj.path = message.path;
+    }
+    if (message.keyword !== "") {
+      obj.keyword = message.keyword;
+    }
+    if (message.description !== "") {
+      obj.description = message.description;
+    }
+    if (message.cure !== "") {
+      obj.cure = message.cure;
+    }
+    if (message.example !== "") {
+      obj.example = message.example;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SchemaFinding>): SchemaFinding {
+    return SchemaFinding.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SchemaFinding>): SchemaFinding {
+    const message = createBaseSchemaFinding();
+    message.version = object.version ?? 0;
+    message.backward = object.backward ?? false;
+    message.path = object.path ?? "";
+    message.keyword = object.keyword ?? "";
+    message.description = object.description ?? "";
+    message.cure = object.cure ?? "";
+    message.example = object.example ?? "";
+    return message;
+  },
+};
+
+function createBaseSchemaShadow(): SchemaShadow {
+  return { examined: 0, refused: 0, bytes: 0n, samples: [], complete: false, lookedDownTo: 0n };
+}
+
+export const SchemaShadow: MessageFns<SchemaShadow> = {
+  encode(message: SchemaShadow, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.examined !== 0) {
+      writer.uint32(8).uint32(message.examined);
+    }
+    if (message.refused !== 0) {
+      writer.uint32(16).uint32(message.refused);
+    }
+    if (message.bytes !== 0n) {
+      if (BigInt.asUintN(64, message.bytes) !== message.bytes) {
+        throw new globalThis.Error("value provided for field message.bytes of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.bytes);
+    }
+    for (const v of message.samples) {
+      RefusedEvent.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.complete !== false) {
+      writer.uint32(40).bool(message.complete);
+    }
+    if (message.lookedDownTo !== 0n) {
+      if (BigInt.asUintN(64, message.lookedDownTo) !== message.lookedDownTo) {
+        throw new globalThis.Error("value provided for field message.lookedDownTo of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.lookedDownTo);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SchemaShadow {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSchemaShadow();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.examined = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.refused = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.bytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.samples.push(RefusedEvent.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.complete = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.lookedDownTo = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SchemaShadow {
+    return {
+      examined: isSet(object.examined) ? globalThis.Number(object.examined) : 0,
+      refused: isSet(object.refused) ? globalThis.Number(object.refused) : 0,
+      bytes: isSet(object.bytes) ? BigInt(object.bytes) : 0n,
+      samples: globalThis.Array.isArray(object?.samples)
+        ? object.samples.map((e: any) => RefusedEvent.fromJSON(e))
+        : [],
+      complete: isSet(object.complete) ? globalThis.Boolean(object.complete) : false,
+      lookedDownTo: isSet(object.lookedDownTo)
+        ? BigInt(object.lookedDownTo)
+        : isSet(object.looked_down_to)
+        ? BigInt(object.looked_down_to)
+        : 0n,
+    };
+  },
+
+  toJSON(message: SchemaShadow): unknown {
+    const obj: any = {};
+    if (message.examined !== 0) {
+      obj.examined = Math.round(message.examined);
+    }
+    if (message.refused !== 0) {
+      obj.refused = Math.round(message.refused);
+    }
+    if (message.bytes !== 0n) {
+      obj.bytes = message.bytes.toString();
+    }
+    if (message.samples?.length) {
+      obj.samples = message.samples.map((e) => RefusedEvent.toJSON(e));
+    }
+    if (message.complete !== false) {
+      obj.complete = message.complete;
+    }
+    if (message.lookedDownTo !== 0n) {
+      obj.lookedDownTo = message.lookedDownTo.toString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SchemaShadow>): SchemaShadow {
+    return SchemaShadow.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SchemaShadow>): SchemaShadow {
+    const message = createBaseSchemaShadow();
+    message.examined = object.examined ?? 0;
+    message.refused = object.refused ?? 0;
+    message.bytes = (object.bytes !== undefined && object.bytes !== null) ? BigInt(object.bytes) : 0n;
+    message.samples = object.samples?.map((e) => RefusedEvent.fromPartial(e)) || [];
+    message.complete = object.complete ?? false;
+    message.lookedDownTo = (object.lookedDownTo !== undefined && object.lookedDownTo !== null)
+      ? BigInt(object.lookedDownTo)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseRefusedEvent(): RefusedEvent {
+  return { eventId: 0n, position: 0n, createdAt: undefined, version: 0, mismatches: [] };
+}
+
+export const RefusedEvent: MessageFns<RefusedEvent> = {
+  encode(message: RefusedEvent, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.eventId !== 0n) {
+      if (BigInt.asUintN(64, message.eventId) !== message.eventId) {
+        throw new globalThis.Error("value provided for field message.eventId of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.eventId);
+    }
+    if (message.position !== 0n) {
+      if (BigInt.asUintN(64, message.position) !== message.position) {
+        throw new globalThis.Error("value provided for field message.position of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.position);
+    }
+    if (message.createdAt !== undefined) {
+      Timestamp.encode(message.createdAt, writer.uint32(26).fork()).join();
+    }
+    if (message.version !== 0) {
+      writer.uint32(32).uint32(message.version);
+    }
+    for (const v of message.mismatches) {
+      SchemaMismatch.encode(v!, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RefusedEvent {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRefusedEvent();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.eventId = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.position = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.createdAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.version = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.mismatches.push(SchemaMismatch.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RefusedEvent {
+    return {
+      eventId: isSet(object.eventId) ? BigInt(object.eventId) : isSet(object.event_id) ? BigInt(object.event_id) : 0n,
+      position: isSet(object.position) ? BigInt(object.position) : 0n,
+      createdAt: isSet(object.createdAt)
+        ? fromJsonTimestamp(object.createdAt)
+        : isSet(object.created_at)
+        ? fromJsonTimestamp(object.created_at)
+        : undefined,
+      version: isSet(object.version) ? globalThis.Number(object.version) : 0,
+      mismatches: globalThis.Array.isArray(object?.mismatches)
+        ? object.mismatches.map((e: any) => SchemaMismatch.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: RefusedEvent): unknown {
+    const obj: any = {};
+    if (message.eventId !== 0n) {
+      obj.eventId = message.eventId.toString();
+    }
+    if (message.position !== 0n) {
+      obj.position = message.position.toString();
+    }
+    if (message.createdAt !== undefined) {
+      obj.createdAt = fromTimestamp(message.createdAt).toISOString();
+    }
+    if (message.version !== 0) {
+      obj.version = Math.round(message.version);
+    }
+    if (message.mismatches?.length) {
+      obj.mismatches = message.mismatches.map((e) => SchemaMismatch.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RefusedEvent>): RefusedEvent {
+    return RefusedEvent.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RefusedEvent>): RefusedEvent {
+    const message = createBaseRefusedEvent();
+    message.eventId = (object.eventId !== undefined && object.eventId !== null) ? BigInt(object.eventId) : 0n;
+    message.position = (object.position !== undefined && object.position !== null) ? BigInt(object.position) : 0n;
+    message.createdAt = (object.createdAt !== undefined && object.createdAt !== null)
+      ? Timestamp.fromPartial(object.createdAt)
+      : undefined;
+    message.version = object.version ?? 0;
+    message.mismatches = object.mismatches?.map((e) => SchemaMismatch.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseSchemaMismatch(): SchemaMismatch {
+  return { path: "", description: "", rule: "" };
+}
+
+export const SchemaMismatch: MessageFns<SchemaMismatch> = {
+  encode(message: SchemaMismatch, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.path !== "") {
+      writer.uint32(10).string(message.path);
+    }
+    if (message.description !== "") {
+      writer.uint32(18).string(message.description);
+    }
+    if (message.rule !== "") {
+      writer.uint32(26).string(message.rule);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SchemaMismatch {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSchemaMismatch();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.description = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.rule = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SchemaMismatch {
+    return {
+      path: isSet(object.path) ? globalThis.String(object.path) : "",
+      description: isSet(object.description) ? globalThis.String(object.description) : "",
+      rule: isSet(object.rule) ? globalThis.String(object.rule) : "",
+    };
+  },
+
+  toJSON(message: SchemaMismatch): unknown {
+    const obj: any = {};
+    if (message.path !== "") {
+      obj.path = message.path;
+    }
+    if (message.description !== "") {
+      obj.description = message.description;
+    }
+    if (message.rule !== "") {
+      obj.rule = message.rule;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SchemaMismatch>): SchemaMismatch {
+    return SchemaMismatch.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SchemaMismatch>): SchemaMismatch {
+    const message = createBaseSchemaMismatch();
+    message.path = object.path ?? "";
+    message.description = object.description ?? "";
+    message.rule = object.rule ?? "";
+    return message;
+  },
+};
+
 /**
  * Tells about topics, the categories of events, and registers them. A topic need not be registered: the first push to it, or the
  * first description that is looked for in it, makes it.
@@ -4073,6 +5833,45 @@ export const TopicServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * Returns one version of the schema of a topic: see TopicSettings.schema. No such version: NOT_FOUND (SCHEMA_UNKNOWN); a topic that is
+     * neither registered nor ever used: NOT_FOUND (TOPIC_UNKNOWN).
+     */
+    getSchema: {
+      name: "GetSchema",
+      requestType: GetSchemaRequest as typeof GetSchemaRequest,
+      requestStream: false,
+      responseType: GetSchemaResponse as typeof GetSchemaResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Lists the versions of the schema of a topic, ascending, in pages, without their texts. Errors: NOT_FOUND (TOPIC_UNKNOWN). */
+    listSchemas: {
+      name: "ListSchemas",
+      requestType: ListSchemasRequest as typeof ListSchemasRequest,
+      requestStream: false,
+      responseType: ListSchemasResponse as typeof ListSchemasResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Says what a new schema of a topic would mean, and changes nothing: whether it goes together with the versions before it, and which of
+     * the newest stored events of the topic it would have refused. The topic need not be registered, nor be there at all.
+     *
+     * It looks at 100,000 events, 256 MiB of payloads and for 20 seconds at most, in turns with other callers, ends with its call, and says
+     * how far it has come.
+     *
+     * Errors: INVALID_ARGUMENT (FIELD_INVALID; SCHEMA_INVALID if it is no schema that a topic could have); UNAVAILABLE
+     * (STORAGE_UNAVAILABLE), safe to repeat. A schema that is not compatible is no error here.
+     */
+    checkSchema: {
+      name: "CheckSchema",
+      requestType: CheckSchemaRequest as typeof CheckSchemaRequest,
+      requestStream: false,
+      responseType: CheckSchemaResponse as typeof CheckSchemaResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
@@ -4171,6 +5970,30 @@ export interface TopicServiceImplementation<CallContextExt = {}> {
    * registered with its paths; RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
    */
   dropShape(request: DropShapeRequest, context: CallContext & CallContextExt): Promise<DeepPartial<DropShapeResponse>>;
+  /**
+   * Returns one version of the schema of a topic: see TopicSettings.schema. No such version: NOT_FOUND (SCHEMA_UNKNOWN); a topic that is
+   * neither registered nor ever used: NOT_FOUND (TOPIC_UNKNOWN).
+   */
+  getSchema(request: GetSchemaRequest, context: CallContext & CallContextExt): Promise<DeepPartial<GetSchemaResponse>>;
+  /** Lists the versions of the schema of a topic, ascending, in pages, without their texts. Errors: NOT_FOUND (TOPIC_UNKNOWN). */
+  listSchemas(
+    request: ListSchemasRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ListSchemasResponse>>;
+  /**
+   * Says what a new schema of a topic would mean, and changes nothing: whether it goes together with the versions before it, and which of
+   * the newest stored events of the topic it would have refused. The topic need not be registered, nor be there at all.
+   *
+   * It looks at 100,000 events, 256 MiB of payloads and for 20 seconds at most, in turns with other callers, ends with its call, and says
+   * how far it has come.
+   *
+   * Errors: INVALID_ARGUMENT (FIELD_INVALID; SCHEMA_INVALID if it is no schema that a topic could have); UNAVAILABLE
+   * (STORAGE_UNAVAILABLE), safe to repeat. A schema that is not compatible is no error here.
+   */
+  checkSchema(
+    request: CheckSchemaRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<CheckSchemaResponse>>;
 }
 
 export interface TopicServiceClient<CallOptionsExt = {}> {
@@ -4268,6 +6091,30 @@ export interface TopicServiceClient<CallOptionsExt = {}> {
    * registered with its paths; RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
    */
   dropShape(request: DeepPartial<DropShapeRequest>, options?: CallOptions & CallOptionsExt): Promise<DropShapeResponse>;
+  /**
+   * Returns one version of the schema of a topic: see TopicSettings.schema. No such version: NOT_FOUND (SCHEMA_UNKNOWN); a topic that is
+   * neither registered nor ever used: NOT_FOUND (TOPIC_UNKNOWN).
+   */
+  getSchema(request: DeepPartial<GetSchemaRequest>, options?: CallOptions & CallOptionsExt): Promise<GetSchemaResponse>;
+  /** Lists the versions of the schema of a topic, ascending, in pages, without their texts. Errors: NOT_FOUND (TOPIC_UNKNOWN). */
+  listSchemas(
+    request: DeepPartial<ListSchemasRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ListSchemasResponse>;
+  /**
+   * Says what a new schema of a topic would mean, and changes nothing: whether it goes together with the versions before it, and which of
+   * the newest stored events of the topic it would have refused. The topic need not be registered, nor be there at all.
+   *
+   * It looks at 100,000 events, 256 MiB of payloads and for 20 seconds at most, in turns with other callers, ends with its call, and says
+   * how far it has come.
+   *
+   * Errors: INVALID_ARGUMENT (FIELD_INVALID; SCHEMA_INVALID if it is no schema that a topic could have); UNAVAILABLE
+   * (STORAGE_UNAVAILABLE), safe to repeat. A schema that is not compatible is no error here.
+   */
+  checkSchema(
+    request: DeepPartial<CheckSchemaRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<CheckSchemaResponse>;
 }
 
 function bytesFromBase64(b64: string): Uint8Array {

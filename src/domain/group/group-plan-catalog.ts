@@ -106,13 +106,13 @@ export class CatalogPlanner {
 
   /** A dry run says what would become of it, and changes nothing. */
   register(unit: RegisterUnit): Registered | Refused {
-    return this.#taken(decideRegister(unit, this.#registeredAs(unit), this.#deciding), unit.dryRun);
+    return this.#taken(decideRegister(unit, this.#registeredAs(unit), this.#deciding(unit)), unit.dryRun);
   }
 
   update(unit: UpdateUnit): Updated | Refused {
     // Stored by an attempt whose COMMIT was not answered, the entry with it.
     if (this.#isStored(unit.audit)) return { kind: 'updated', effect: 'changed' };
-    return this.#taken(decideUpdate(unit, this.#registeredAs(unit), this.#deciding), unit.dryRun);
+    return this.#taken(decideUpdate(unit, this.#registeredAs(unit), this.#deciding(unit)), unit.dryRun);
   }
 
   unregister(unit: UnregisterUnit): Unregistered | Refused {
@@ -121,7 +121,7 @@ export class CatalogPlanner {
   }
 
   identified(unit: IdentifiedUnit): Identified | Refused {
-    return this.#taken(decideIdentified(unit, this.#registeredAs(unit), this.#deciding));
+    return this.#taken(decideIdentified(unit, this.#registeredAs(unit), this.#deciding(unit)));
   }
 
   context({ context, expected, settings, audit }: ContextUnit): ContextUpdated {
@@ -148,9 +148,10 @@ export class CatalogPlanner {
     );
   }
 
-  get #deciding() {
-    const { locked, time } = this.#options;
-    return { time, position: locked.head.position, version: this.#version };
+  #deciding({ context, topic }: { readonly context: string; readonly topic: string }) {
+    const { locked, time, catalog } = this.#options;
+    const schemas = catalog.schemasOf(context, topic);
+    return { time, position: locked.head.position, version: this.#version, schemas };
   }
 
   /** The time, not a count: a version that a database lost when it crashed is then not used again for other contents. */

@@ -5,10 +5,11 @@ import { type Description, loadDescription } from '../descriptions/description.j
 import type { DescriptionPaths } from '../descriptions/description-paths.js';
 import type { ShapeMatcher } from '../descriptions/shape-matcher.js';
 import { bug, fieldInvalid, MadeleineError } from '../errors.js';
-import { isJsonContentType } from '../events/event.js';
+import { type EventDraft, isJsonContentType, type Payload } from '../events/event.js';
 import { asBuffer } from '../json/bytes.js';
 import type { ConsumerChange } from '../management/consumer-change.js';
 import { scopedKey } from '../names.js';
+import type { SchemaMet, TopicSchemas } from '../schemas/topic-schema.js';
 import type { UnregisteredTopics } from '../topics/context-settings.js';
 import type { Wait } from '../waits/wait.js';
 import {
@@ -61,7 +62,8 @@ function auditMatch(match: PushMatch | undefined): PushMatch | undefined {
   return match && { keys: match.keys };
 }
 
-function matchOf({ draft }: Push, catalog: ShapeCatalog): PushMatch | undefined {
+function matchOf(push: Push, catalog: ShapeCatalog): PushMatch | undefined {
+  const { draft } = push;
   const { context, topic, payload, description } = draft;
   const watched = catalog.isEmpty ? undefined : catalog.of(context, topic);
   if (payload === undefined) {
@@ -71,6 +73,21 @@ function matchOf({ draft }: Push, catalog: ShapeCatalog): PushMatch | undefined 
     return { keys: [waitKey({ context, topic }, shape, description)] };
   }
   if (watched === undefined) return undefined;
+  if (watched.schemas === undefined) return shapesOf(push.draft, payload, watched);
+  const { schema, problem } = metBy(watched.schemas, push);
+  if (problem !== undefined) return { keys: [], problem };
+  return { ...shapesOf(push.draft, payload, watched), version: schema?.version };
+}
+
+/** What the push has met, or meets now: another version may be the latest by now. */
+function metBy(schemas: TopicSchemas, push: Push): SchemaMet {
+  const { met, draft } = push;
+  const isSame = met?.schema !== undefined && met.schema === schemas.of(draft.version);
+  push.met = isSame ? met : schemas.meet(draft);
+  return push.met;
+}
+
+function shapesOf({ context, topic }: EventDraft, payload: Payload, watched: TopicShapes): PushMatch {
   const { matcher, identity } = watched;
   try {
     if (!isJsonContentType(payload.contentType)) return identity === undefined ? NO_KEYS : withoutIdentity(identity);

@@ -3,6 +3,7 @@
 
 import type { Micros, Position } from '../../units.js';
 import { MadeleineError } from '../errors.js';
+import { TopicSchema, type TopicSchemas } from '../schemas/topic-schema.js';
 import { type SettingDifference, settingDifferences } from '../topics/topic-settings.js';
 import type { Identified, Refused, Registered, Unregistered, Updated } from './group-outcomes.js';
 import type { IdentifiedUnit, RegisterUnit, UnregisterUnit, UpdateUnit } from './group-plan-types.js';
@@ -16,6 +17,8 @@ export interface Decided<Outcome> {
 
 /** The group that decides. */
 interface Deciding {
+  /** The versions of the topic's schema, in force or not. */
+  readonly schemas: TopicSchemas;
   readonly time: Micros;
   /** Its position, and the version of the catalogue that it makes. */
   readonly position: Position;
@@ -23,12 +26,14 @@ interface Deciding {
 }
 
 export function decideRegister(
-  { context, topic, settings }: RegisterUnit,
+  { context, topic, settings, latestSchema }: RegisterUnit,
   known: RegisteredTopic | undefined,
-  { time }: Deciding,
+  { time, schemas }: Deciding,
 ): Decided<Registered> {
   if (known === undefined) {
-    const change = { kind: 'registered', context, topic, settings, registeredAt: time } as const;
+    if (isOutdated(latestSchema, schemas)) return { outcome: { kind: 'refused', error: schemaChanged() } };
+    const schema = nextSchema(settings, schemas);
+    const change = { kind: 'registered', context, topic, settings, schema, registeredAt: time } as const;
     return { outcome: { kind: 'registered', created: true }, change };
   }
   const differences = settingDifferences(known.settings, settings);
@@ -42,13 +47,25 @@ export function decideUpdate(
   known: RegisteredTopic | undefined,
   deciding: Deciding,
 ): Decided<Updated> {
-  const { context, topic, expected, settings } = unit;
+  const { context, topic, expected, settings, latestSchema } = unit;
+  const { schemas } = deciding;
   if (known === undefined) return { outcome: { kind: 'refused', error: topicUnregistered(context, topic) } };
-  if (isOther(known, expected)) return { outcome: { kind: 'updated', effect: 'outdated' } };
+  if (isOther(known, expected) || isOutdated(latestSchema, schemas)) {
+    return { outcome: { kind: 'updated', effect: 'outdated' } };
+  }
   const differences = settingDifferences(expected, settings);
   if (differences.length === 0) return { outcome: { kind: 'updated', effect: 'same' } };
   const pending = pendingAfter(known, settings, deciding);
-  const change = { kind: 'updated', context, topic, former: known, settings, pending, at: deciding.time } as const;
+  const change = {
+    kind: 'updated',
+    context,
+    topic,
+    former: known,
+    settings,
+    schema: nextSchema(settings, schemas),
+    pending,
+    at: deciding.time,
+  } as const;
   return { outcome: { kind: 'updated', effect: 'changed' }, change };
 }
 
@@ -83,6 +100,22 @@ function pendingAfter(
   const inForce = pending?.inForce ?? former.descriptionPaths;
   if (descriptionPaths.length === 0 || isSame(descriptionPaths, inForce)) return undefined;
   return { buildId: version, inForce, watchedAfter: position };
+}
+
+/** The version that the schema of the settings becomes, unless it is the latest one. */
+function nextSchema({ schema }: UpdateUnit['settings'], { latest }: TopicSchemas): TopicSchema | undefined {
+  if (schema === '' || schema === latest?.text) return undefined;
+  return new TopicSchema((latest?.version ?? 0) + 1, schema);
+}
+
+/** Whether there is another version than the one that the new schema was compared with. */
+function isOutdated(latestSchema: number | undefined, { latest }: TopicSchemas): boolean {
+  return latestSchema !== undefined && latestSchema !== (latest?.version ?? 0);
+}
+
+/** Somebody else gave the topic a schema meanwhile: this one has to be compared with that. */
+function schemaChanged(): MadeleineError {
+  return new MadeleineError('OVERLOADED', 'others change the schema of the topic', { retryAfterMs: 250 });
 }
 
 function isSame(one: readonly string[], other: readonly string[]): boolean {

@@ -11,6 +11,7 @@ import type { MadeleineError } from '../errors.js';
 import type { EventDraft, LogEntry } from '../events/event.js';
 import type { StreamState } from '../events/stream.js';
 import type { ConsumerChange, FoundConsumer } from '../management/consumer-change.js';
+import type { SchemaMet } from '../schemas/topic-schema.js';
 import type { ContextSettings } from '../topics/context-settings.js';
 import type { TopicSettings } from '../topics/topic-settings.js';
 import type { EventOutcome, Wait } from '../waits/wait.js';
@@ -37,6 +38,8 @@ export interface Push {
   readonly replaces?: ParkedPlace | undefined;
   /** Memo of matchPushes: what the shapes that its topic watches make of it, as of one version of the catalogue. */
   match?: PushMatch | undefined;
+  /** Memo of its check: the version of its topic's schema that it met, and what came of it. Versions never change. */
+  met?: SchemaMet | undefined;
 }
 
 /** A place in the list of a consumer's parked events, as whoever runs the consumer knows it. */
@@ -78,6 +81,8 @@ export interface PushMatch {
   readonly nextIdentity?: Description | undefined;
   /** Nobody registered its topic, and it is not stored for that. */
   readonly unregistered?: Unregistered;
+  /** The version of its topic's schema that the push met; undefined: its topic has none. */
+  readonly version?: number | undefined;
 }
 
 /** The values of a shape: what waits and payloads are found by. */
@@ -176,6 +181,8 @@ export interface RegisterUnit extends Audited {
   readonly context: string;
   readonly topic: string;
   readonly settings: TopicSettings;
+  /** The latest version of its schema that the caller saw, 0 without any: what he compared his with. */
+  readonly latestSchema?: number | undefined;
   /** Whether it only says what would become of the topic. */
   readonly dryRun?: boolean;
 }
@@ -188,6 +195,8 @@ export interface UpdateUnit extends Audited {
   /** The settings that it has to have before. */
   readonly expected: TopicSettings;
   readonly settings: TopicSettings;
+  /** The latest version of its schema that the caller saw, 0 without any: what he compared his with. */
+  readonly latestSchema?: number | undefined;
   /** Whether it only says what would become of the topic. */
   readonly dryRun?: boolean;
 }

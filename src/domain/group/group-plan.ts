@@ -355,6 +355,7 @@ class GroupPlanner {
       eventId: satisfied[0]?.eventId ?? this.#mintEventId(),
       sequence: draft.stream === '' ? 0 : (stream?.lastSequence ?? 0) + 1,
       satisfied,
+      version: push.match?.version,
     });
     if (draft.stream !== '') {
       this.#streams.set(streamKey, extendStream(stream, { ...draftStream(draft), position, createdAt }));
@@ -436,6 +437,8 @@ interface GivenToEntry {
   readonly sequence: number;
   readonly satisfied: readonly Wait[];
   readonly description: Description | undefined;
+  /** The version of its topic's schema that it fits; undefined: the one that was said. */
+  readonly version?: number | undefined;
 }
 
 /** The entry of an event that occurs. */
@@ -457,7 +460,8 @@ class NewEntry extends EnvelopeMembers implements LogEntry {
     this.messageId = given.messageId;
     this.createdAt = given.createdAt;
     this.payload = draft.payload;
-    const { description, satisfied } = given;
+    const { description, satisfied, version } = given;
+    if (version !== undefined) this.version = version;
     if (satisfied.length > 0 || description !== undefined) this.rest = waitRest(draft.rest, description, satisfied);
   }
 }

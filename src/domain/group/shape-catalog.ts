@@ -11,6 +11,7 @@ import type { ShapeLife } from '../descriptions/shape-life.js';
 import { ShapeMatcher } from '../descriptions/shape-matcher.js';
 import { assertNever } from '../errors.js';
 import { scopedKey } from '../names.js';
+import { type TopicSchema, TopicSchemas } from '../schemas/topic-schema.js';
 import { type ContextSettings, isSameContext, UNSET_CONTEXT } from '../topics/context-settings.js';
 import type { PendingIdentities } from '../topics/identity-build.js';
 import type { TopicSettings } from '../topics/topic-settings.js';
@@ -36,6 +37,8 @@ export interface TopicShapes {
   readonly identity: DescriptionPaths | undefined;
   /** What is to identify them once that is built for what is stored; pushes need not obey it. */
   readonly nextIdentity: DescriptionPaths | undefined;
+  /** What payloads have to fit; undefined: anything goes. */
+  readonly schemas: TopicSchemas | undefined;
   /** Whether it has no place for one more shape. The one that it is registered with has a place of its own. */
   readonly isFull: boolean;
   /** See ShapeCatalog: of this topic. */
@@ -65,13 +68,21 @@ export interface RegisteredTopic {
   readonly pending?: PendingIdentities | undefined;
 }
 
+interface NextSchema {
+  /** The version of the schema that the settings make; undefined: none. */
+  readonly schema?: TopicSchema | undefined;
+}
+
 /** What a group has changed: its unit stands alone, so it is one thing. */
 export type CatalogChange =
   | (OfTopic & { readonly kind: 'watched'; readonly shape: WatchedShape })
   | { readonly kind: 'ready'; readonly shapeId: number }
   | { readonly kind: 'dropped'; readonly shapeIds: readonly number[] }
-  | (OfTopic & { readonly kind: 'registered'; readonly settings: TopicSettings; readonly registeredAt: Micros })
-  | (OfTopic & RegisteredTopic & { readonly kind: 'updated'; readonly former: RegisteredTopic; readonly at: Micros })
+  | (OfTopic &
+      NextSchema & { readonly kind: 'registered'; readonly settings: TopicSettings; readonly registeredAt: Micros })
+  | (OfTopic &
+      RegisteredTopic &
+      NextSchema & { readonly kind: 'updated'; readonly former: RegisteredTopic; readonly at: Micros })
   | (OfTopic & { readonly kind: 'unregistered' })
   | { readonly kind: 'context'; readonly context: string; readonly settings: ContextSettings }
   /** Pushes obey the identities that were built, by these paths. */
@@ -96,6 +107,8 @@ interface Parts {
   readonly registered: SharedMap<string, RegisteredTopic>;
   /** Settings of contexts that have some, by their names. */
   readonly contexts: SharedMap<string, ContextSettings>;
+  /** All versions, also of topics that are registered no more. */
+  readonly schemas: SharedMap<string, TopicSchemas>;
   readonly freed: readonly number[];
 }
 
@@ -116,6 +129,7 @@ export class ShapeCatalog {
     registered: Iterable<OfTopic & RegisteredTopic> = [],
     freed: readonly number[] = [],
     contexts: ReadonlyMap<string, ContextSettings> = new Map(),
+    schemas: Iterable<OfTopic & { readonly schemas: TopicSchemas }> = [],
   ): ShapeCatalog {
     const registrations = new Map<string, RegisteredTopic>();
     const byTopic = new Map<string, WatchedShape[]>();
@@ -132,15 +146,17 @@ export class ShapeCatalog {
       else list.push(shape);
       topicOf.set(shape.id, key);
     }
+    const versions = new Map([...schemas].map((one) => [scopedKey(one.context, one.topic), one.schemas]));
     const topics = new Map<string, TopicShapes>();
     for (const [key, list] of byTopic) {
-      const watched = topicShapes(list, identitiesOf(registrations.get(key)));
+      const watched = topicShapes(list, askedBy(registrations.get(key), versions.get(key)));
       if (watched !== undefined) topics.set(key, watched);
     }
     const maps = {
       topics: SharedMap.of(topics),
       topicOf: SharedMap.of(topicOf),
       registered: SharedMap.of(registrations),
+      schemas: SharedMap.of(versions),
     };
     return new ShapeCatalog(version, { ...maps, freed, contexts: SharedMap.of(contexts) });
   }
@@ -199,6 +215,16 @@ export class ShapeCatalog {
 
   contextSettings(context: string): ContextSettings {
     return this.#parts.contexts.get(context) ?? UNSET_CONTEXT;
+  }
+
+  /** The schemas that pushes which name no version meet. */
+  *latestSchemas(): Generator<TopicSchema> {
+    for (const { schemas } of this.#parts.topics.values()) if (schemas?.latest !== undefined) yield schemas.latest;
+  }
+
+  /** All versions of the topic's schema, whether they are in force or not. */
+  schemasOf(context: string, topic: string): TopicSchemas {
+    return this.#parts.schemas.get(scopedKey(context, topic)) ?? TopicSchemas.NONE;
   }
 
   /** This catalogue after the change: what would be loaded then, at the same cost however many shapes there are. */
@@ -279,8 +305,14 @@ function withShapes(parts: Parts, shapeId: number, become: (shape: WatchedShape)
 
 function withRegistration(parts: Parts, key: string, change: RegistrationChange): Parts {
   const registration = registrationAfter(change, parts.registered.get(key));
-  const topic = topicShapes(parts.topics.get(key)?.shapes ?? [], identitiesOf(registration));
-  return { ...parts, topics: parts.topics.with(key, topic), registered: parts.registered.with(key, registration) };
+  const schemas = withSchema(parts.schemas, key, 'schema' in change ? change.schema : undefined);
+  const topic = topicShapes(parts.topics.get(key)?.shapes ?? [], askedBy(registration, schemas.get(key)));
+  const registered = parts.registered.with(key, registration);
+  return { ...parts, schemas, registered, topics: parts.topics.with(key, topic) };
+}
+
+function withSchema(schemas: Parts['schemas'], key: string, next: TopicSchema | undefined): Parts['schemas'] {
+  return next === undefined ? schemas : schemas.with(key, (schemas.get(key) ?? TopicSchemas.NONE).with(next));
 }
 
 /** Undefined where nothing is set. */
@@ -311,16 +343,18 @@ function registrationAfter(
   }
 }
 
-type Identities = Pick<TopicShapes, 'identity' | 'nextIdentity'>;
+/** What a registration asks of pushes. */
+type Asked = Pick<TopicShapes, 'identity' | 'nextIdentity' | 'schemas'>;
 
-const NO_IDENTITIES: Identities = { identity: undefined, nextIdentity: undefined };
+const NOTHING: Asked = { identity: undefined, nextIdentity: undefined, schemas: undefined };
 
 /** What pushes to a topic need to know; undefined: nothing. */
 function topicShapes(
   shapes: readonly WatchedShape[],
-  { identity, nextIdentity }: Identities = NO_IDENTITIES,
+  { identity, nextIdentity, schemas }: Asked = NOTHING,
 ): TopicShapes | undefined {
-  if (shapes.length === 0 && identity === undefined && nextIdentity === undefined) return undefined;
+  const asksNothing = identity === undefined && nextIdentity === undefined && schemas === undefined;
+  if (shapes.length === 0 && asksNothing) return undefined;
   const own = identity?.shape.digest;
   const taken = own === undefined ? shapes : shapes.filter(({ digest }) => !digest.equals(own));
   return {
@@ -328,6 +362,7 @@ function topicShapes(
     matcher: new ShapeMatcher(shapes),
     identity,
     nextIdentity,
+    schemas,
     isFull: taken.length >= MAX_SHAPES,
     neededSince: Math.min(...taken.map(({ neededAt }) => neededAt)),
   };
@@ -338,11 +373,13 @@ export function isOwn(identity: DescriptionPaths | undefined, shape: Shape): boo
   return identity?.shape.digest.equals(shape.digest) === true;
 }
 
-function identitiesOf(registration: RegisteredTopic | undefined): Identities {
-  if (registration === undefined) return NO_IDENTITIES;
+function askedBy(registration: RegisteredTopic | undefined, versions: TopicSchemas | undefined): Asked {
+  if (registration === undefined) return NOTHING;
   const { settings, pending } = registration;
-  if (pending === undefined) return { identity: pathsOf(settings.descriptionPaths), nextIdentity: undefined };
-  return { identity: pathsOf(pending.inForce), nextIdentity: pathsOf(settings.descriptionPaths) };
+  const schemas = settings.schema === '' ? undefined : versions;
+  const paths = pathsOf(settings.descriptionPaths);
+  if (pending === undefined) return { identity: paths, nextIdentity: undefined, schemas };
+  return { identity: pathsOf(pending.inForce), nextIdentity: paths, schemas };
 }
 
 function pathsOf(pointers: readonly string[]): DescriptionPaths | undefined {

@@ -9,12 +9,16 @@ export function asBuffer(bytes: Uint8Array): Buffer {
 
 /** Whether the bytes are one JSON value in UTF-8 (RFC 8259), as the platform reads it. */
 export function isJsonText(bytes: Uint8Array): boolean {
-  if (!isUtf8(bytes)) return false;
+  return jsonValue(bytes) !== undefined;
+}
+
+/** The value of the bytes, which are JSON in UTF-8; undefined: they are not. */
+export function jsonValue(bytes: Uint8Array): unknown {
+  if (!isUtf8(bytes)) return undefined;
   try {
-    JSON.parse(asBuffer(bytes).toString());
-    return true;
+    return JSON.parse(asBuffer(bytes).toString());
   } catch {
     // Whatever the parser has against it, the caller is told the same.
-    return false;
+    return undefined;
   }
 }

@@ -6,17 +6,28 @@
 // src/cli/commands/topics/setting-options.ts; samples in test/support/topics/setting-samples.ts. The compiler names what is missing of these.
 // Rows need no column: they keep what is not unset, as JSON by its name.
 
+import { createHash } from 'node:crypto';
 import { parseDescriptionPaths } from '../descriptions/description-paths.js';
+import { fieldInvalid } from '../errors.js';
+import { COMPATIBILITIES, type Compatibility } from '../schemas/compatibility/compatibility.js';
+import { JsonSchema } from '../schemas/json-schema.js';
 
 /** The settings in their one form: equal ones are equal as JSON. */
 export interface TopicSettings {
   /** JSON Pointers to what identifies an event of the topic, sorted; empty: nothing does. */
   readonly descriptionPaths: readonly string[];
+  /** What payloads have to be: a JSON Schema in its one form; empty: anything. */
+  readonly schema: string;
+  /** How a new schema has to go together with those before it. */
+  readonly compatibility: Compatibility;
 }
 
 /** The fields of the contract's message, as generated code has them. */
 export interface TopicSettingFields {
   descriptionPaths: string[];
+  schema: string;
+  /** The number that it has in the contract. */
+  compatibility: number;
 }
 
 /** What is kept of a setting: what JSON keeps as it is. No objects: a database may keep their members in another order. */
@@ -45,7 +56,33 @@ export const TOPIC_SETTINGS: {
     read: (pointers, path) => [...parseDescriptionPaths(pointers, path).pointers].sort(),
     write: (pointers) => [...pointers],
   },
+  schema: {
+    name: 'schema',
+    unset: '',
+    read: (text, path) => (text === '' ? '' : JsonSchema.parse(text, path).text),
+    write: (text) => text,
+    inWords: schemaInWords,
+  },
+  compatibility: {
+    name: 'compatibility',
+    unset: 'BACKWARD',
+    read: readCompatibility,
+    write: (compatibility) => COMPATIBILITIES.indexOf(compatibility) + 1,
+  },
 };
+
+/** A schema has up to 64 KiB: it is told by what tells it from others. */
+function schemaInWords(text: string): string {
+  if (text === '') return '';
+  return `${Buffer.byteLength(text)} bytes, sha256 ${createHash('sha256').update(text).digest('hex')}`;
+}
+
+/** The compatibility of that number in the contract; 0: unset. */
+export function readCompatibility(number: number, path: string): Compatibility {
+  const found = number === 0 ? 'BACKWARD' : COMPATIBILITIES[number - 1];
+  if (found === undefined) throw fieldInvalid(path, 'is not a compatibility');
+  return found;
+}
 
 type SettingKey = keyof TopicSettings;
 

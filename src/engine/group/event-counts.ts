@@ -1,5 +1,6 @@
-// How many events of each topic and stream occurred here.
+// How many events of each topic and stream occurred here, and how many a topic's schema refused.
 
+import type { MadeleineError } from '../../domain/errors.js';
 import { EntryKind, type LogEntry } from '../../domain/events/event.js';
 import type { Metrics } from '../../telemetry.js';
 
@@ -8,4 +9,12 @@ export function countEvent({ topicEvents, streamEvents }: Metrics, { kind, conte
   if (kind !== EntryKind.OCCURRED) return;
   topicEvents.inc(context, topic);
   if (stream !== '') streamEvents.inc(context, stream);
+}
+
+/** Counts a refused push where the schema of its topic refused it. */
+export function countRejection(
+  { schemaRejections }: Pick<Metrics, 'schemaRejections'>,
+  { reason, metadata: { context = '', topic = '' } }: MadeleineError,
+): void {
+  if (reason === 'SCHEMA_REJECTED') schemaRejections.inc(context, topic);
 }

@@ -8,6 +8,7 @@ import type { EventDraft, LogEntry } from '../../domain/events/event.js';
 import { withoutPayload } from '../../domain/events/event-views.js';
 import type { PushOutcome } from '../../domain/group/group-outcomes.js';
 import type { ParkedPlace, Push, WaitTerms } from '../../domain/group/group-plan-types.js';
+import type { SchemaMet } from '../../domain/schemas/topic-schema.js';
 import { awaitedView, DEFAULT_WAIT_MICROS } from '../../domain/waits/wait.js';
 import type { Uuid7Source } from '../../lib/uuid7.js';
 import type { Metrics } from '../../telemetry.js';
@@ -16,6 +17,7 @@ import type { EventLookUp } from '../log/event-look-up.js';
 import type { LogReader } from '../log/log-reader.js';
 import type { LogTail } from '../log/log-tail.js';
 import { type Discards, discardedView } from './discards.js';
+import { countRejection } from './event-counts.js';
 import type { GroupCommit } from './group-commit.js';
 import type { LookBack } from './look-back.js';
 import type { ShapeIndex } from './shape-index.js';
@@ -41,6 +43,8 @@ export interface PushCommand {
   readonly cawin?: PreparedCawin | undefined;
   /** See Push. */
   readonly replaces?: ParkedPlace | undefined;
+  /** See Push. */
+  readonly met?: SchemaMet | undefined;
 }
 
 /** What a push did. */
@@ -69,8 +73,8 @@ export interface PushesOptions {
   readonly reader: Pick<LogReader, 'readAt'>;
   readonly tail: Pick<LogTail, 'reach'>;
   readonly uuids: Uuid7Source;
-  readonly metrics: Pick<Metrics, 'pushes'>;
   readonly discards: Pick<Discards, 'note' | 'isUnregistered'>;
+  readonly metrics: Pick<Metrics, 'pushes' | 'schemaRejections'>;
 }
 
 /** Who pushes: callers take turns. Without one it is the server itself. */
@@ -206,7 +210,7 @@ export class Pushes {
     this.#options.metrics.pushes.inc({ outcome: error.reason });
   }
 
-  #toPush({ draft, expectedSequence, streamEpoch, cawin, replaces }: PushCommand, terms?: WaitTerms): Push {
+  #toPush({ draft, expectedSequence, streamEpoch, cawin, replaces, met }: PushCommand, terms?: WaitTerms): Push {
     const isMinted = draft.messageId === '';
     return {
       draft,
@@ -217,6 +221,7 @@ export class Pushes {
       terms,
       cawin,
       replaces,
+      met,
     };
   }
 
@@ -292,6 +297,7 @@ export class Pushes {
     const { pushes } = this.#options.metrics;
     const counts = new Map<string, number>();
     for (const result of results) {
+      if (result.kind === 'refused') countRejection(this.#options.metrics, result.error);
       const outcome = result.kind === 'refused' ? result.error.reason : result.effect;
       counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
     }

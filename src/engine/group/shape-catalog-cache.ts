@@ -15,6 +15,7 @@ export interface ShapeCatalogCacheOptions {
 export class ShapeCatalogCache {
   readonly #options: ShapeCatalogCacheOptions;
   readonly #loads = new SharedRun(() => this.#load());
+  readonly #preparing = new SharedRun(() => this.#prepare());
   #current = ShapeCatalog.of(0, []);
   /** How often it was replaced by what this instance had changed. */
   #updates = 0;
@@ -46,6 +47,7 @@ export class ShapeCatalogCache {
     if (this.#current.version !== planned.version) return;
     this.#current = planned.with(update);
     this.#updates += 1;
+    this.#prepareSoon();
   }
 
   /** Nothing is left of a shape that was given back. */
@@ -63,9 +65,25 @@ export class ShapeCatalogCache {
     const updates = this.#updates;
     // Of a shape that is lost again the number would be given to another one.
     const loaded = await durableReads.durable(
-      () => store.load(),
+      () => store.load(this.#current),
       () => true,
     );
     if (this.#updates === updates || loaded.version >= this.#current.version) this.#current = loaded;
+    this.#prepareSoon();
+  }
+
+  #prepareSoon(): void {
+    this.#preparing.run().catch(() => {
+      // A schema that cannot be used any more is told to whoever pushes to its topic.
+    });
+  }
+
+  /** Makes schemas into functions before pushes need them, one in a round of the event loop. */
+  async #prepare(): Promise<void> {
+    for (const schema of this.#current.latestSchemas()) {
+      if (schema.isReady) continue;
+      await new Promise((resolve) => setImmediate(resolve));
+      schema.prepared();
+    }
   }
 }

@@ -6,6 +6,8 @@ import { Subject } from '../../domain/events/subject.js';
 import { topicUnregistered } from '../../domain/group/group-plan-topics.js';
 import type { Push } from '../../domain/group/group-plan-types.js';
 import type { AuditedChange, ManagementCall } from '../../domain/management/audit.js';
+import { JsonSchema } from '../../domain/schemas/json-schema.js';
+import { limits } from '../../domain/schemas/schema-limits.js';
 import type { ToldTopic, Topic } from '../../domain/topics/topic.js';
 import {
   type SettingDifference,
@@ -22,6 +24,7 @@ import type { ShapeCatalogCache } from '../group/shape-catalog-cache.js';
 import type { LogTail } from '../log/log-tail.js';
 import { changedAllTheTime, ROUNDS } from './change-rounds.js';
 import type { IdentityBuilds } from './identity-builds.js';
+import type { SchemaJudge } from './schema-judge.js';
 
 export interface TopicsOptions {
   readonly store: TopicStore;
@@ -29,6 +32,7 @@ export interface TopicsOptions {
   readonly management: Pick<Management, 'entry'>;
   readonly catalog: Pick<ShapeCatalogCache, 'current' | 'catchUp' | 'reload'>;
   readonly builds: Pick<IdentityBuilds, 'look'>;
+  readonly judge: SchemaJudge;
   readonly durableReads: DurableReads;
   readonly tail: Pick<LogTail, 'visible'>;
 }
@@ -40,6 +44,8 @@ interface TopicKey {
 
 interface ManagedBy {
   readonly call: ManagementCall;
+  /** Callers take turns. */
+  readonly caller?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -70,13 +76,17 @@ export class Topics {
   async register(
     key: TopicKey,
     settings: TopicSettings,
-    { call, signal, dryRun }: ChangedBy,
+    by: ChangedBy,
   ): Promise<ChangedTopic & { readonly created: boolean }> {
+    const { call, signal, dryRun } = by;
     const { groupCommit, catalog } = this.#options;
     const { context, name: topic } = key;
     const after = settingsInWords(settings);
     const audit = dryRun ? undefined : this.#entry(call, key, { subject: Subject.CREATED, after });
-    const unit = { kind: 'register', context, topic, settings, audit, dryRun } as const;
+    // Of a topic that is registered the other schema is told, whatever it is.
+    const isKnown = catalog.current.settingsOf(context, topic) !== undefined;
+    const latestSchema = isKnown ? undefined : await this.#comparedWith(key, settings, by);
+    const unit = { kind: 'register', context, topic, settings, latestSchema, audit, dryRun } as const;
     const outcome = await groupCommit.submit(unit, signal);
     if (outcome.kind === 'refused') throw outcome.error;
     const { created } = outcome;
@@ -92,22 +102,20 @@ export class Topics {
    * Gives the topic the settings of the patch, and leaves the others; pushes whose groups commit later obey them, but for description
    * paths, which have to be built first. TOPIC_UNKNOWN; TOPIC_UNREGISTERED.
    */
-  async update(
-    key: TopicKey,
-    patch: Partial<TopicSettings>,
-    { call, signal, dryRun }: ChangedBy,
-  ): Promise<ChangedTopic> {
+  async update(key: TopicKey, patch: Partial<TopicSettings>, by: ChangedBy): Promise<ChangedTopic> {
+    const { call, signal, dryRun } = by;
     const { groupCommit, builds } = this.#options;
     const { context, name: topic } = key;
     for (let round = 0; round < ROUNDS; round += 1) {
       const expected = await this.#settingsOf(key);
       const settings = { ...expected, ...patch };
       const changes = settingDifferences(expected, settings);
+      const latestSchema = await this.#comparedWith(key, settings, by);
       const audit = dryRun
         ? undefined
         : this.#entry(call, key, { subject: Subject.UPDATED, ...beforeAndAfter(changes) });
       const outcome = await groupCommit.submit(
-        { kind: 'update', context, topic, expected, settings, audit, dryRun },
+        { kind: 'update', context, topic, expected, settings, latestSchema, audit, dryRun },
         signal,
       );
       if (outcome.kind === 'refused') throw await this.#unregistered(key);
@@ -166,6 +174,26 @@ export class Topics {
     return settings;
   }
 
+  /**
+   * Compares the schema of the settings with those before it, if it is a new one; returns the latest of them. SCHEMA_INCOMPATIBLE; QUOTA
+   * for more versions than a topic may have.
+   */
+  async #comparedWith(
+    { context, name }: TopicKey,
+    { schema, compatibility }: TopicSettings,
+    { caller = '', signal }: ManagedBy,
+  ): Promise<number> {
+    const { catalog, judge } = this.#options;
+    const schemas = catalog.current.schemasOf(context, name);
+    const { latest } = schemas;
+    if (schema !== '' && schema !== latest?.text) {
+      if (schemas.versions.length >= limits.versions) throw tooManyVersions();
+      const fresh = JsonSchema.parse(schema, 'settings.schema');
+      await judge.assertCompatible(fresh, schemas, { compatibility, caller, signal });
+    }
+    return latest?.version ?? 0;
+  }
+
   /** Why there is nothing to change. */
   async #unregistered(key: TopicKey): Promise<MadeleineError> {
     const [topic] = await this.#find(key);
@@ -202,4 +230,8 @@ function asIf({ registration, ...topic }: ToldTopic, settings: TopicSettings): T
 
 function topicUnknown(): MadeleineError {
   return new MadeleineError('TOPIC_UNKNOWN', 'there is no such topic');
+}
+
+function tooManyVersions(): MadeleineError {
+  return new MadeleineError('QUOTA', `the topic has had ${limits.versions} schemas already`);
 }

@@ -19,6 +19,7 @@ import type { PassedConsumers } from '../../engine/consumers/passed/passed-consu
 import type { Erasing } from '../../engine/group/erasing.js';
 import type { GroupCommit } from '../../engine/group/group-commit.js';
 import type { Invalidations } from '../../engine/group/invalidations.js';
+import type { PayloadChecks } from '../../engine/group/payload-checks.js';
 import type { Prepared, PushCommand, PushEffect, PushedEvent, Pushes } from '../../engine/group/pushes.js';
 import type { EventQueries } from '../../engine/log/event-queries.js';
 import { type LogSource, selectionOf } from '../../engine/log/log-source.js';
@@ -51,7 +52,7 @@ import { readCriteria, readNewsFrame, readOpenedFrame, watchCriteria, watchNewsF
 import { type DecodedPush, decodePush, type EncodedBatch, splitBatch, splitPushes } from './push-decoder.js';
 import { PushReader, type ReadPush } from './push-reader.js';
 import { pipelined, type Started } from './push-stream.js';
-import { type PushLimits, toPushCommand } from './push-validation.js';
+import type { PushLimits } from './push-validation.js';
 import { readingSpan } from './reading-span.js';
 
 /** The codecs of the service's calls. What is pushed is decoded up to the limits. */
@@ -83,6 +84,7 @@ export interface EventServiceOptions {
   readonly turns: LoopTurns;
   readonly paced: Paced;
   readonly callers: Callers;
+  readonly checks: PayloadChecks;
   readonly limits: PushLimits;
   readonly passed: PassedConsumers;
   /** Aborts when the server drains: streams then say good-bye. */
@@ -95,14 +97,14 @@ export class EventService {
   readonly #reader: PushReader;
 
   constructor(options: EventServiceOptions) {
-    const { slices, limits, callers } = options;
+    const { slices, limits, callers, checks } = options;
     this.#options = options;
     this.#listing = new EventListing(options);
-    this.#reader = new PushReader({ slices, limits, callers });
+    this.#reader = new PushReader({ slices, limits, callers, checks });
   }
 
   async pushEvent(request: DecodedPush, { signal, peer }: CallContext): Promise<Uint8Array> {
-    const command = toPushCommand(request, '', this.#options.limits);
+    const command = this.#reader.commandOf(request, '');
     if (command instanceof MadeleineError) throw this.#noted(command);
     const [result] = await this.#options.pushes.push([command], true, { signal, caller: callerOf(peer) });
     const { entry, effect } = stored(result as PushedEvent);

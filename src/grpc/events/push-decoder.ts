@@ -32,6 +32,8 @@ export interface DecodedPayload {
   /** The JSON text of `json`, or `data`; undefined: no body. */
   bytes: Buffer | undefined;
   isJsonArm: boolean;
+  /** What `data` that is JSON says, once it was checked; whoever needs it takes it at once. */
+  value: unknown;
   /** The value's text has more characters than an event may have bytes: the rest of it was not looked at. */
   isTooLong: boolean;
   /** Why the value is not JSON. */
@@ -286,6 +288,7 @@ function readPayload(reader: WireReader, maxEventBytes: number): DecodedPayload 
     contentType: '',
     bytes: undefined,
     isJsonArm: false,
+    value: undefined,
     isTooLong: false,
     problem: undefined,
   };

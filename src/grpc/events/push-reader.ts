@@ -1,7 +1,8 @@
 // Decodes and checks the pushes of one call. A large one is worked on in slices of the event loop while others push too: theirs come
 // between them.
 
-import type { MadeleineError } from '../../domain/errors.js';
+import { MadeleineError } from '../../domain/errors.js';
+import type { PayloadChecks } from '../../engine/group/payload-checks.js';
 import type { PushCommand } from '../../engine/group/pushes.js';
 import type { Callers } from '../../lib/callers.js';
 import { CODED_BYTE, type LoopSlices } from '../../lib/loop-slices.js';
@@ -25,6 +26,7 @@ export interface PushReaderOptions {
   readonly slices: LoopSlices;
   readonly limits: PushLimits;
   readonly callers: Callers;
+  readonly checks: PayloadChecks;
 }
 
 export class PushReader {
@@ -47,10 +49,21 @@ export class PushReader {
     return reads;
   }
 
+  /** The command of a push, held against the schema of its topic, or the error that it is answered with; see toPushCommand. */
+  commandOf(push: DecodedPush, path: string): PushCommand | MadeleineError {
+    const { limits, checks } = this.#options;
+    const command = toPushCommand(push, path, limits);
+    if (command instanceof MadeleineError) return command;
+    const { payload } = push.event ?? {};
+    const met = checks.met(command.draft, payload?.value);
+    // It may be as large as all of the payload.
+    if (payload !== undefined) payload.value = undefined;
+    return met === undefined ? command : { ...command, met };
+  }
+
   #readOne(bytes: Buffer, index: number): ReadPush {
-    const { limits } = this.#options;
-    const push = decodedOrRefused(bytes, limits.maxEventBytes);
-    return { push, command: toPushCommand(push, `events[${index}].`, limits) };
+    const push = decodedOrRefused(bytes, this.#options.limits.maxEventBytes);
+    return { push, command: this.commandOf(push, `events[${index}].`) };
   }
 }
 

@@ -15,7 +15,7 @@ import {
 } from '../../domain/events/envelope.js';
 import { type EventDraft, isJsonContentType } from '../../domain/events/event.js';
 import { subjectName } from '../../domain/events/subject.js';
-import { isJsonText } from '../../domain/json/bytes.js';
+import { jsonValue } from '../../domain/json/bytes.js';
 import {
   DEFAULT_CONTEXT,
   labelProblem,
@@ -174,18 +174,21 @@ function checkEpoch({ event, streamEpoch }: DecodedPush, path: string, found: Vi
 
 /** Checks a payload; one that is too large is not looked at further. */
 function checkPayload(
-  { contentType, bytes, isJsonArm, problem }: DecodedPayload,
+  payload: DecodedPayload,
   path: string,
   sizeError: MadeleineError | undefined,
   found: Violations,
 ): void {
+  const { contentType, bytes, isJsonArm, problem } = payload;
   const isJson = isJsonContentType(contentType);
   found.add(`${path}content_type`, mediaTypeProblem(contentType));
   if (problem !== undefined) found.add(`${path}json`, problem);
   else if (bytes === undefined) found.add(path.slice(0, -1), 'has neither json nor data');
   else if (isJsonArm && !isJson) found.add(`${path}content_type`, 'is not a JSON type, but the payload is json');
-  else if (sizeError === undefined && !isJsonArm && isJson && !isJsonText(bytes))
-    found.add(`${path}data`, 'is not valid JSON; set content_type for other data');
+  else if (sizeError === undefined && !isJsonArm && isJson) {
+    payload.value = jsonValue(bytes);
+    if (payload.value === undefined) found.add(`${path}data`, 'is not valid JSON; set content_type for other data');
+  }
 }
 
 function tooLarge(

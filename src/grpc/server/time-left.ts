@@ -9,7 +9,10 @@ import {
 import type { Clock } from '../../lib/clock.js';
 import { TIME_LEFT_KEY } from '../wire/time-left.js';
 
-const CALLS: ReadonlySet<string> = new Set(['/madeleine.v1.AdminService/SearchEvents']);
+const CALLS: ReadonlySet<string> = new Set([
+  '/madeleine.v1.AdminService/SearchEvents',
+  '/madeleine.v1.TopicService/CheckSchema',
+]);
 
 /** What an interceptor is given. */
 export type InterceptedCall = [method: { readonly path: string }, call: ServerInterceptingCallInterface];

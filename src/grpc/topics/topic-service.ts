@@ -2,14 +2,20 @@
 
 import type { CallContext } from 'nice-grpc';
 import {
+  type CheckSchemaRequest,
+  type CheckSchemaResponse,
   type DropShapeRequest,
   type DropShapeResponse,
   type GetContextRequest,
   type GetContextResponse,
+  type GetSchemaRequest,
+  type GetSchemaResponse,
   type GetTopicRequest,
   type GetTopicResponse,
   type ListDiscardedSamplesRequest,
   type ListDiscardedSamplesResponse,
+  type ListSchemasRequest,
+  type ListSchemasResponse,
   type ListShapesRequest,
   type ListShapesResponse,
   type ListTopicsRequest,
@@ -34,8 +40,18 @@ import type { Topics } from '../../engine/topics/topics.js';
 import type { DiscardStore } from '../../storage/ports/topic-storage.js';
 import { managementCall } from '../wire/management-call.js';
 import { BY_NAME, listPage } from '../wire/pages.js';
-import { idField, labelField, nameKey, ownContext, prefixField, readContext, toTimestamp } from '../wire/wire.js';
+import {
+  callerOf,
+  idField,
+  labelField,
+  nameKey,
+  ownContext,
+  prefixField,
+  readContext,
+  toTimestamp,
+} from '../wire/wire.js';
 import { contextPatch, contextToWire, sampleToWire } from './context-wire.js';
+import type { SchemaCalls } from './schema-calls.js';
 import { changesToWire, ownTopic, patchFromWire, topicToWire } from './topic-wire.js';
 
 export interface TopicServiceOptions {
@@ -44,6 +60,7 @@ export interface TopicServiceOptions {
   readonly contexts: Contexts;
   readonly discards: Pick<DiscardStore, 'list'>;
   readonly source: LogSource;
+  readonly schemas: SchemaCalls;
 }
 
 export class TopicService {
@@ -53,18 +70,23 @@ export class TopicService {
     this.#options = options;
   }
 
-  async registerTopic(request: RegisterTopicRequest, { signal }: CallContext): Promise<RegisterTopicResponse> {
+  async registerTopic(request: RegisterTopicRequest, { signal, peer }: CallContext): Promise<RegisterTopicResponse> {
     const key = ownTopic(request);
     const settings = settingsFrom(request.settings, 'settings');
-    const by = { call: managementCall('RegisterTopic', request), signal, dryRun: request.dryRun };
+    const by = {
+      call: managementCall('RegisterTopic', request),
+      signal,
+      caller: callerOf(peer),
+      dryRun: request.dryRun,
+    };
     const { topic, created, changes } = await this.#options.topics.register(key, settings, by);
     return { topic: topicToWire(topic), created, changes: changesToWire(changes) };
   }
 
-  async updateTopic(request: UpdateTopicRequest, { signal }: CallContext): Promise<UpdateTopicResponse> {
+  async updateTopic(request: UpdateTopicRequest, { signal, peer }: CallContext): Promise<UpdateTopicResponse> {
     const key = ownTopic(request);
     const patch = patchFromWire(request);
-    const by = { call: managementCall('UpdateTopic', request), signal, dryRun: request.dryRun };
+    const by = { call: managementCall('UpdateTopic', request), signal, caller: callerOf(peer), dryRun: request.dryRun };
     const { topic, changes } = await this.#options.topics.update(key, patch, by);
     return { topic: topicToWire(topic), changes: changesToWire(changes) };
   }
@@ -137,6 +159,18 @@ export class TopicService {
     const id = idField('id', request.id);
     await this.#options.shapes.drop(id, { call: managementCall('DropShape', request), signal });
     return {};
+  }
+
+  getSchema(request: GetSchemaRequest): Promise<GetSchemaResponse> {
+    return this.#options.schemas.get(request);
+  }
+
+  listSchemas(request: ListSchemasRequest): Promise<ListSchemasResponse> {
+    return this.#options.schemas.list(request);
+  }
+
+  checkSchema(request: CheckSchemaRequest, context: CallContext): Promise<CheckSchemaResponse> {
+    return this.#options.schemas.check(request, context);
   }
 }
 

@@ -65,8 +65,11 @@ export interface IndexPage {
 }
 
 export interface ShapeStore {
-  /** All shapes, and what topics are registered with, as of the version of the catalogue that it names or a later one. */
-  load(): Promise<ShapeCatalog>;
+  /**
+   * All shapes, what topics are registered with, and their schemas, as of the version of the catalogue that it names or a later one.
+   * Schemas that `known` has are taken from there.
+   */
+  load(known?: ShapeCatalog): Promise<ShapeCatalog>;
   /** The position before the newest `maxEvents` events of the topic at or below `upTo`; 0 if there are fewer. */
   positionBefore(topic: { context: string; name: string }, upTo: Position, maxEvents: number): Promise<Position>;
   /**

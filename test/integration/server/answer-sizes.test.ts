@@ -331,6 +331,18 @@ const LARGEST: Readonly<Record<string, () => Promise<unknown>>> = {
   'TopicService/ListDiscardedSamples': () => discarded(),
   'TopicService/ListShapes': () => suite.client.topics.listShapes({ pageSize: 1_000 }),
   'TopicService/DropShape': async () => suite.client.topics.dropShape({ id: await wideShape() }),
+  'TopicService/GetSchema': async () => suite.client.topics.getSchema({ topic: await topic() }),
+  'TopicService/ListSchemas': async () => suite.client.topics.listSchemas({ topic: await topic(), pageSize: 1_000 }),
+  'TopicService/CheckSchema': async () => {
+    const own = await topic();
+    const schema = JSON.stringify({
+      ...SCHEMA,
+      ...Object.fromEntries(Array.from({ length: 200 }, (_, n) => [String(n).padStart(100, 'k'), n])),
+    });
+    const properties = Object.fromEntries(Object.keys(SCHEMA.properties).map((key) => [key, { type: 'string' }]));
+    await suite.client.topics.checkSchema({ topic: own, schema: JSON.stringify({ properties }) });
+    return suite.client.topics.checkSchema({ topic: own, schema });
+  },
   'CawinService/CreateCawin': cawin,
   'CawinService/CheckOrWait': async () => {
     const topic = fresh('checked');
@@ -378,11 +390,19 @@ async function discarded() {
   await waitUntil(async () => (await listed()).samples.length > 0, { what: 'samples are kept' });
   return listed();
 }
+/** A schema of nearly 64 KiB. */
+const SCHEMA = {
+  properties: Object.fromEntries(
+    Array.from({ length: 60 }, (_, n) => [String(n).padStart(300, 'p'), { type: 'number' }]),
+  ),
+  $comment: 'x'.repeat(10_000),
+};
 
 async function topic(): Promise<string> {
   const descriptionPaths = Array.from({ length: 16 }, (_, n) => `/${String(n).padStart(1_000, 'p')}`);
   const own = name(fresh('topic'));
-  await suite.client.topics.registerTopic({ name: own, settings: { descriptionPaths } });
+  const schema = JSON.stringify(SCHEMA);
+  await suite.client.topics.registerTopic({ name: own, settings: { descriptionPaths, schema } });
   return own;
 }
 

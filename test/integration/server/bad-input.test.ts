@@ -82,9 +82,9 @@ async function savedPlace() {
 }
 
 /** A topic that is registered. */
-async function newTopic(): Promise<string> {
+async function newTopic(schema = ''): Promise<string> {
   const name = newName();
-  await suite.client.topics.registerTopic({ name });
+  await suite.client.topics.registerTopic({ name, settings: { schema } });
   return name;
 }
 
@@ -172,7 +172,10 @@ const BASES: Readonly<Record<string, () => Tree | Promise<Tree>>> = {
   'StreamService/TruncateStream': async () => ({ stream: await newStream(), up_to_sequence: 1n }),
   'AdminService/GetStats': () => ({ first_day: '2026-11-01', last_day: '2026-11-30' }),
   'AdminService/SearchEvents': () => ({ query: 'x' }),
-  'TopicService/RegisterTopic': () => ({ name: newName(), settings: { description_paths: ['/order/id', '/state'] } }),
+  'TopicService/RegisterTopic': () => ({
+    name: newName(),
+    settings: { description_paths: ['/order/id', '/state'], schema: '{"type":"object"}', compatibility: 1 },
+  }),
   'TopicService/UpdateTopic': async () => ({
     ...{ name: await newTopic(), settings: { description_paths: ['/order/id'] } },
     update_mask: { paths: ['description_paths'] },
@@ -188,6 +191,14 @@ const BASES: Readonly<Record<string, () => Tree | Promise<Tree>>> = {
   'TopicService/ListDiscardedSamples': () => ({}),
   'TopicService/ListShapes': () => ({}),
   'TopicService/DropShape': async () => ({ id: await newShape() }),
+  'TopicService/GetSchema': async () => ({ topic: await newTopic('true'), version: 1 }),
+  'TopicService/ListSchemas': () => ({ topic: 'orders' }),
+  'TopicService/CheckSchema': () => ({
+    topic: 'orders',
+    schema: '{"type":"object"}',
+    compatibility: 1,
+    last_events: 5,
+  }),
 };
 
 const sums = (table: string, columns: string, where = '1') => `(SELECT CONCAT(COUNT(*), ' rows, sum ',
@@ -205,6 +216,7 @@ const ROWS = `SELECT
   ${sums('stream', 'id, context_id, name, owner, epoch, former_owner, last_sequence')} AS streams,
   ${sums('topic', 'id, context_id, name', `name <> '${ENDPOINT_TOPIC}'`)} AS topics,
   ${sums('registered_topic', 'topic_id, description_paths, settings')} AS registered,
+  ${sums('topic_schema', 'topic_id, version, digest')} AS schemas,
   ${sums('identity_build', 'topic_id, build_id, description_paths')} AS builds,
   ${sums('context_setting', 'context_id, settings')} AS contexts,
   ${sums('shape', 'id, topic_id, digest')} AS shapes`;

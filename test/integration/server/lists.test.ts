@@ -18,6 +18,7 @@ import { ListEventsResponse } from '../../../generated/madeleine/v1/event_servic
 import { ListStreamsResponse } from '../../../generated/madeleine/v1/stream_service.js';
 import {
   ListDiscardedSamplesResponse,
+  ListSchemasResponse,
   ListShapesResponse,
   ListTopicsResponse,
 } from '../../../generated/madeleine/v1/topic_service.js';
@@ -94,6 +95,15 @@ async function shapes(context: string, paging: Paging) {
     answer,
     answer.shapes.map(({ id }) => id),
     ListShapesResponse,
+  );
+}
+
+async function schemas(topic: string, paging: Paging) {
+  const answer = await suite.client.topics.listSchemas({ context: CONTEXT, topic, ...paging });
+  return listed(
+    answer,
+    answer.schemas.map(({ version }) => version),
+    ListSchemasResponse,
   );
 }
 
@@ -175,6 +185,7 @@ const LISTS: readonly ListCall[] = [
   { name: 'ListTopics', list: (p) => topics(CONTEXT, { namePrefix: 't', ...p }), other: (p) => topics('all', p) },
   { name: 'ListDiscardedSamples', list: (p) => discarded(CONTEXT, p), other: (p) => discarded('all', p) },
   { name: 'ListShapes', list: (p) => shapes(SHAPES_CONTEXT, p), other: (p) => shapes('all', p) },
+  { name: 'ListSchemas', list: (p) => schemas('t0', p), other: (p) => schemas('t1', p) },
   { name: 'ListConsumers', list: (p) => consumers(CONTEXT, p), other: (p) => consumers('all', p) },
   { name: 'ListParkedEvents', list: (p) => parked({ code: 'no', ...p }), other: (p) => parked(p) },
   { name: 'ListOffsetMoves', list: (p) => moves('c1', p), other: (p) => moves('c2', p) },
@@ -258,6 +269,8 @@ beforeAll(async () => {
   // The creation is a move, and there are more snapshots than may be saved.
   const placed = "FROM consumer WHERE name = 'c1'";
   await sql(
+    `INSERT INTO topic_schema (topic_id, version, created_at, digest, schema_text)
+     SELECT id, seq, 1000000, UNHEX(SHA2('true', 256)), 'true' FROM ${numbers(1, TOTAL)}, (SELECT id FROM topic WHERE name = 't0') t`,
     `INSERT INTO offset_move (consumer_id, kind, moved_at, moved_by, reason, snapshot, acked_to, generation)
      SELECT id, 2, created_at, '', '', '', 1000 + seq, 1 FROM ${numbers(2, TOTAL)}, (SELECT id, created_at ${placed}) c`,
     `INSERT INTO consumer_snapshot (consumer_id, name, acked_to, acked_last, acked_above, settings, generation, saved_at, saved_by)

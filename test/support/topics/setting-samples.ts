@@ -28,6 +28,15 @@ export const SETTING_SAMPLES: { readonly [K in keyof TopicSettings]: SettingSamp
       [Array.from({ length: 17 }, (_, n) => `/p${n}`), ''],
     ],
   },
+  schema: {
+    fields: ['{"type": "object"}', '{"type": "object", "required": ["id"]}', 'true'],
+    same: ['{ "type" : "object" }'],
+    bad: [
+      ['{"type": "objekt"}', '/type'],
+      ['{', ''],
+    ],
+  },
+  compatibility: { fields: [3, 7], same: [], bad: [[8, '']] },
 };
 
 /** Some of the settings, each as one of its samples. */

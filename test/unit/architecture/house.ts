@@ -33,14 +33,14 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'domain/erasure': 'domain domain/events',
   'domain/events': 'domain domain/descriptions domain/json',
   'domain/group': `domain domain/cawins domain/collections domain/descriptions domain/erasure domain/events domain/json
-    domain/management domain/topics domain/waits`,
+    domain/management domain/schemas domain/topics domain/waits`,
   'domain/json': '',
-  'domain/schemas': 'domain domain/json',
+  'domain/schemas': 'domain domain/events domain/json',
   'domain/schemas/compatibility': 'domain/json domain/schemas',
   'domain/statistics': 'domain/consumers domain/events',
   'domain/management': 'domain domain/consumers domain/consumers/managed domain/consumers/settings domain/events',
   'domain/retention': 'domain',
-  'domain/topics': 'domain/descriptions',
+  'domain/topics': 'domain domain/descriptions domain/schemas domain/schemas/compatibility',
   'domain/waits': 'domain domain/events',
 
   // What runs: the parts that wait, read, commit and call, over ports.
@@ -60,13 +60,13 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'engine/consumers/ownership': 'domain domain/consumers lib storage/ports telemetry',
   'engine/consumers/state': 'domain domain/consumers engine/log lib telemetry',
   'engine/erasure': 'domain domain/erasure domain/events lib storage/ports',
-  'engine/group': `domain domain/cawins domain/descriptions domain/erasure domain/events domain/group domain/json domain/management
-    domain/topics domain/waits engine/log lib storage/ports telemetry`,
+  'engine/group': `domain domain/cawins domain/descriptions domain/erasure domain/events domain/group domain/json
+    domain/management domain/schemas domain/topics domain/waits engine/log lib storage/ports telemetry`,
   'engine/log': 'domain domain/events domain/waits engine/erasure lib storage/ports telemetry',
   'engine/streams': `domain domain/consumers domain/events domain/group domain/management engine/consumers/passed
     engine/consumers/state engine/group engine/log storage/ports`,
-  'engine/topics': `domain domain/descriptions domain/events domain/group domain/management domain/topics engine/group
-    engine/log lib storage/ports telemetry`,
+  'engine/topics': `domain domain/descriptions domain/events domain/group domain/management domain/schemas
+    domain/schemas/compatibility domain/topics engine/group engine/log lib storage/ports telemetry`,
   'engine/statistics': `domain/consumers domain/statistics engine/consumers/state engine/log lib storage/ports
     telemetry`,
   'engine/waits': 'domain domain/descriptions domain/events engine/group engine/log lib storage/ports telemetry',
@@ -90,8 +90,8 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'storage/mysql/sql': 'domain lib settings storage/mysql/migrations',
   'storage/mysql/statistics':
     'domain domain/events domain/statistics storage/mysql/names storage/mysql/sql storage/ports',
-  'storage/mysql/topics': `domain domain/events domain/group domain/topics lib storage/mysql/log storage/mysql/names storage/mysql/sql
-    storage/ports`,
+  'storage/mysql/topics': `domain domain/events domain/group domain/schemas domain/topics lib storage/mysql/log
+    storage/mysql/names storage/mysql/sql storage/ports`,
   'storage/mysql/waits': `domain domain/descriptions domain/events domain/group domain/json domain/waits lib
     storage/mysql/log storage/mysql/names storage/mysql/sql storage/mysql/topics storage/ports`,
   'storage/ports': `domain/cawins domain/consumers domain/consumers/managed domain/consumers/unread domain/erasure domain/events domain/group domain/statistics
@@ -120,7 +120,8 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'grpc/events': `domain domain/descriptions domain/erasure domain/events domain/json domain/management domain/waits engine/consumers/passed engine/erasure engine/group
     engine/log engine/streams generated grpc/wire lib`,
   'grpc/server': 'domain grpc/wire lib settings telemetry',
-  'grpc/topics': 'domain domain/topics engine/group engine/log engine/topics generated grpc/wire storage/ports',
+  'grpc/topics': `domain domain/schemas domain/schemas/compatibility domain/topics engine/group engine/log
+    engine/topics generated grpc/wire storage/ports`,
   'grpc/wire': `domain domain/consumers domain/descriptions domain/events domain/json domain/management generated
     lib`,
 

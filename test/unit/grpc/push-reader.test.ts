@@ -4,6 +4,8 @@ import { describe, expect, it } from 'vitest';
 import type { NewEvent } from '../../../generated/madeleine/v1/event.js';
 import { PushEventsRequest } from '../../../generated/madeleine/v1/event_service.js';
 import { MadeleineError } from '../../../src/domain/errors.js';
+import { ShapeCatalog } from '../../../src/domain/group/shape-catalog.js';
+import { PayloadChecks } from '../../../src/engine/group/payload-checks.js';
 import { splitPushes } from '../../../src/grpc/events/push-decoder.js';
 import { PushReader } from '../../../src/grpc/events/push-reader.js';
 import { Callers } from '../../../src/lib/callers.js';
@@ -23,7 +25,12 @@ function readerOf({ neighbour }: { readonly neighbour: boolean }): PushReader {
   const callers = new Callers(systemClock);
   callers.note('me');
   if (neighbour) callers.note('other');
-  return new PushReader({ slices: new LoopSlices(), limits: LIMITS, callers });
+  return new PushReader({
+    slices: new LoopSlices(),
+    limits: LIMITS,
+    callers,
+    checks: new PayloadChecks({ current: ShapeCatalog.of(0, []) }),
+  });
 }
 
 /** How often the event loop was left to others. */

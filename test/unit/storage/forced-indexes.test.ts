@@ -15,6 +15,7 @@ const MAY_BE_FREE: Readonly<Record<string, readonly string[]>> = {
   'log/event-log.ts': ['FROM log WHERE context_id = ? AND message_id = ?'],
   'log/stream-store.ts': ['FROM stream s JOIN context c ON c.id = s.context_id WHERE c.name = ? AND s.name = ?'],
   'topics/identity-store.ts': ['JOIN topic t ON t.id = b.topic_id'],
+  'topics/schema-rows.ts': ['JOIN topic t ON t.id = s.topic_id'],
   'topics/topic-rows.ts': ['JOIN topic t ON t.id = r.topic_id'],
   'waits/raise-wait.ts': ['UPDATE wait SET expires_at = ? WHERE event_id = ?'],
   'waits/shape-store.ts': ['JOIN topic t ON t.id = s.topic_id', 'FROM shape_index WHERE shape_id = ? ORDER BY'],

@@ -4,6 +4,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Topic, TopicSettings } from '../../../../generated/madeleine/v1/topic_service.js';
 import type { Column } from '../../text/output.js';
+import { compatibilityName, compatibilityNames, readCompatibility, readSchemaFile } from './schema-options.js';
 
 export type SettingKey = keyof TopicSettings;
 
@@ -24,6 +25,20 @@ const OPTIONS: { readonly [K in SettingKey]: SettingOption<TopicSettings[K]> } =
     read: (text, former) => [...(former ?? []), ...pointers(text)],
     title: 'DESCRIPTION PATHS',
     show: (paths) => paths.join(','),
+  },
+  schema: {
+    flags: '--schema <file>',
+    text: 'file with the JSON Schema of its payloads',
+    read: (path) => readSchemaFile(path),
+    title: 'SCHEMA',
+    show: (schema) => (schema === '' ? '' : `${Buffer.byteLength(schema)} bytes`),
+  },
+  compatibility: {
+    flags: '--compatibility <mode>',
+    text: `how a new schema has to go together with those before it: ${compatibilityNames()}`,
+    read: readCompatibility,
+    title: 'COMPATIBILITY',
+    show: compatibilityName,
   },
 };
 

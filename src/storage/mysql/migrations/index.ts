@@ -18,6 +18,7 @@ import { statisticsMigration } from './0013-statistics.js';
 import { consumerPlacesMigration } from './0014-consumer-places.js';
 import { topicSettingsMigration } from './0015-topic-settings.js';
 import { contextsMigration } from './0016-contexts.js';
+import { topicSchemasMigration } from './0017-topic-schemas.js';
 import { unreadMigration } from './0020-unread.js';
 import { truncationsMigration } from './0021-truncations.js';
 import { erasureMigration } from './0022-erasure.js';
@@ -48,4 +49,5 @@ export const MIGRATIONS: readonly Migration[] = [
   unreadMigration,
   erasureMigration,
   truncationsMigration,
+  topicSchemasMigration,
 ];

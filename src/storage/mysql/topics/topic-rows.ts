@@ -13,6 +13,7 @@ import type { EventId, Micros, Position } from '../../../units.js';
 import type { NameMinter } from '../names/name-minter.js';
 import type { Queries } from '../sql/database.js';
 import { Statements } from '../sql/statements.js';
+import { addSchema } from './schema-rows.js';
 
 /** What is read of a topic; NULL where it is not registered, or has no build of identities. */
 export interface TopicRow {
@@ -102,8 +103,9 @@ type Change<Kind> = Extract<RegistrationChange, { readonly kind: Kind }>;
 function addRegistered(
   statements: Statements,
   topicId: number,
-  { settings, registeredAt }: Change<'registered'>,
+  { settings, schema, registeredAt }: Change<'registered'>,
 ): void {
+  addSchema(statements, topicId, schema, registeredAt);
   const { description_paths: _, ...others } = storedSettings(settings);
   statements.addRows('INSERT INTO registered_topic (topic_id, registered_at, description_paths, settings)', [
     [topicId, registeredAt, JSON.stringify(settings.descriptionPaths), JSON.stringify(others)],
@@ -112,7 +114,8 @@ function addRegistered(
 
 /** What a newer server keeps besides stays. */
 function addUpdated(statements: Statements, topicId: number, change: Change<'updated'>): void {
-  const { former, settings, pending } = change;
+  const { former, settings, schema, pending } = change;
+  addSchema(statements, topicId, schema, change.at);
   const { description_paths: paths, ...others } = storedChanges(former.settings, settings);
   statements.add(
     `UPDATE registered_topic SET description_paths = ?, settings = JSON_MERGE_PATCH(COALESCE(settings, '{}'), ?)

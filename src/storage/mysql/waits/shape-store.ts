@@ -12,6 +12,7 @@ import { NOW_MICROS } from '../sql/database-time.js';
 import { uncovered } from '../sql/dialect.js';
 import { placeholders } from '../sql/placeholders.js';
 import { readContexts } from '../topics/context-rows.js';
+import { readSchemas } from '../topics/schema-rows.js';
 import { readRegistered } from '../topics/topic-rows.js';
 import { LIFE_COLUMNS, lifeFromRow, NEEDED_AT, type ShapeLifeRow } from './shape-rows.js';
 
@@ -53,7 +54,7 @@ export class MysqlShapeStore implements ShapeStore {
   }
 
   /** See ShapeStore.load: the version is read first, so that it is never newer than what it stands for. */
-  async load(): Promise<ShapeCatalog> {
+  async load(known?: ShapeCatalog): Promise<ShapeCatalog> {
     const [head] = await this.#database.execute<{ catalog_version: number }>(
       'SELECT catalog_version FROM log_head WHERE id = 1',
     );
@@ -77,7 +78,9 @@ export class MysqlShapeStore implements ShapeStore {
     }));
     const freedIds = freed.map(({ id }) => id);
     const registered = await readRegistered(this.#database);
-    return ShapeCatalog.of(head.catalog_version, shapes, registered, freedIds, await readContexts(this.#database));
+    const contexts = await readContexts(this.#database);
+    const schemas = await readSchemas(this.#database, (context, topic) => known?.schemasOf(context, topic));
+    return ShapeCatalog.of(head.catalog_version, shapes, registered, freedIds, contexts, schemas);
   }
 
   /** See ShapeStore.positionBefore; reads the index log_topic alone on MariaDB. */

@@ -1,0 +1,121 @@
+// The schemas of a topic, by version. A version never changes, and its number is never used again.
+
+import { createHash } from 'node:crypto';
+import { fieldInvalid, MadeleineError } from '../errors.js';
+import { type EventDraft, isJsonContentType, type Payload } from '../events/event.js';
+import { asBuffer } from '../json/bytes.js';
+import type { Mismatch } from './explanation.js';
+import type { Json } from './json.js';
+import { JsonSchema } from './json-schema.js';
+
+/** One version of a topic's schema. */
+export class TopicSchema {
+  readonly version: number;
+  /** Its one text: see JsonSchema.canonical. */
+  readonly text: string;
+  #schema: JsonSchema | undefined;
+  #digest: Buffer | undefined;
+
+  constructor(version: number, text: string, schema?: JsonSchema) {
+    this.version = version;
+    this.text = text;
+    this.#schema = schema;
+  }
+
+  /** The schema, made into functions when it is first asked for, unless somebody had it already. */
+  prepared(): JsonSchema {
+    this.#schema ??= JsonSchema.parse(this.text, 'schema');
+    return this.#schema;
+  }
+
+  /** Whether it is made into functions. */
+  get isReady(): boolean {
+    return this.#schema !== undefined;
+  }
+
+  /** SHA-256 of its text. */
+  get digest(): Buffer {
+    this.#digest ??= createHash('sha256').update(this.text).digest();
+    return this.#digest;
+  }
+
+  /** What is wrong with the payload: nothing, if it is valid. What is no JSON fits no schema. `known`: its value. */
+  mismatches({ contentType, bytes }: Payload, known?: Json): readonly Mismatch[] {
+    if (!isJsonContentType(contentType)) return NOT_JSON;
+    const value = known ?? parsed(bytes);
+    return value === undefined ? NOT_JSON : this.prepared().mismatches(value);
+  }
+}
+
+const NOT_JSON: readonly Mismatch[] = [{ path: '', what: 'is not JSON, as the schema of its topic asks', rule: '' }];
+
+function parsed(bytes: Uint8Array): Json | undefined {
+  try {
+    return JSON.parse(asBuffer(bytes).toString()) as Json;
+  } catch {
+    // Also what nests too deep for the platform.
+    return undefined;
+  }
+}
+
+/** The versions of one topic, ascending. */
+export class TopicSchemas {
+  static readonly NONE = new TopicSchemas([]);
+  readonly versions: readonly TopicSchema[];
+
+  constructor(versions: readonly TopicSchema[]) {
+    this.versions = versions;
+  }
+
+  get latest(): TopicSchema | undefined {
+    return this.versions.at(-1);
+  }
+
+  /** The version of that number; of 0: the latest. */
+  of(version: number): TopicSchema | undefined {
+    return version === 0 ? this.latest : this.versions.find((one) => one.version === version);
+  }
+
+  /** These and the next version. */
+  with(next: TopicSchema): TopicSchemas {
+    return new TopicSchemas([...this.versions, next]);
+  }
+
+  /** What a push meets: its version of the schema, and why it is refused, if it is. `known`: the value of its payload. */
+  meet({ context, topic, version, payload }: EventDraft, known?: Json): SchemaMet {
+    const schema = this.of(version);
+    if (schema === undefined) return { schema, problem: this.#unknownVersion() };
+    const found = payload === undefined ? [] : schema.mismatches(payload, known);
+    return { schema, problem: found.length === 0 ? undefined : rejected({ context, topic }, schema, found) };
+  }
+
+  #unknownVersion(): MadeleineError {
+    const { latest } = this;
+    return fieldInvalid('event.version', `is no version of the topic's schema: the latest is ${latest?.version ?? 0}`);
+  }
+}
+
+/** The version of its topic's schema that a push meets. */
+export interface SchemaMet {
+  readonly schema: TopicSchema | undefined;
+  /** Why the push is refused; undefined: it is not. */
+  readonly problem: MadeleineError | undefined;
+}
+
+/** A payload that does not fit the schema of its topic. */
+function rejected(
+  { context, topic }: { readonly context: string; readonly topic: string },
+  { version }: TopicSchema,
+  found: readonly Mismatch[],
+): MadeleineError {
+  const violations = found.map(({ path, what, rule }) => ({
+    field: `event.payload${path}`,
+    description: rule === '' ? what : `${what} (${rule})`,
+  }));
+  const [first] = violations;
+  const message = `the payload does not fit version ${version} of the schema of "${topic}": ${first?.field} ${first?.description}`;
+  return new MadeleineError('SCHEMA_REJECTED', message, {
+    violations,
+    metadata: { context, topic, version: String(version) },
+  });
+}
