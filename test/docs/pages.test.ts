@@ -22,7 +22,7 @@ const STOP_MS = 15_000;
 const DEFAULT_RECEIVER = '127.0.0.1:4000';
 
 /** The pages that go on where the README ends, in the order in which they are linked to. */
-const FURTHER_PAGES = ['docs/grpcurl.md', 'docs/waits.md'];
+const FURTHER_PAGES = ['docs/grpcurl.md', 'docs/waits.md', 'docs/schemas.md'];
 
 const read = (page: string) => readFile(join(ROOT, page), 'utf8');
 const readmeBlocks = consoleBlocks(await read('README.md'));

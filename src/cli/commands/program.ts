@@ -29,6 +29,7 @@ import { doctorCommand } from './server/doctor.js';
 import { migrateCommand } from './server/migrate.js';
 import { serveCommand } from './server/serve.js';
 import { contextsCommand } from './topics/contexts.js';
+import { schemasCommand } from './topics/schemas.js';
 import { shapesCommand } from './topics/shapes.js';
 import { topicsCommand } from './topics/topics.js';
 import { awaitedCommand } from './waits/awaited.js';
@@ -53,6 +54,7 @@ const COMMANDS = [
     streamsCommand,
     topicsCommand,
     contextsCommand,
+    schemasCommand,
     shapesCommand,
     consumersCommand,
     parkedCommand,
