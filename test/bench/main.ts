@@ -19,6 +19,7 @@ import { LATENCY_ROWS } from './rows/latency.js';
 import { MATCHING_ROWS } from './rows/matching.js';
 import { PUSH_ROWS } from './rows/push.js';
 import { RareRow } from './rows/rare.js';
+import { SCHEMA_ROWS } from './rows/schemas.js';
 import { STATISTICS_ROWS } from './rows/statistics.js';
 import { WaitsRow } from './rows/waits.js';
 import { machine, Stage } from './stage.js';
@@ -34,7 +35,7 @@ const BUFFER_POOL_MIB = Math.floor(totalmem() / 2 ** 20 / 4);
 function rowsOf({ only, abuse, growth, rare, waits }: BenchOptions): readonly Row[] {
   const usual = [
     ...[...PUSH_ROWS, ...CONSUMER_ROWS, ...LATENCY_ROWS, ...IDLE_ROWS, ...FAR_DATABASE_ROWS, ...INSTANCE_ROWS],
-    ...[...MATCHING_ROWS, new WaitsRow(SOME_WAITS), ...CALLBACK_ROWS, ...STATISTICS_ROWS],
+    ...[...MATCHING_ROWS, ...SCHEMA_ROWS, new WaitsRow(SOME_WAITS), ...CALLBACK_ROWS, ...STATISTICS_ROWS],
     ...(waits === undefined ? [] : [new WaitsRow(waits), new CawinsRow(waits)]),
     ...(growth === undefined ? [] : [new GrowthRow(growth)]),
     ...(rare === undefined ? [] : [new RareRow(rare)]),
