@@ -528,7 +528,15 @@ const VIEW = {
     oldestUnacknowledged: 0,
     createdAt: 0,
   },
-  ...{ activity: 'IDLE', activityCause: '', activeSinceMs: 0, blockedPosition: 0, mendCommand: '', lagMs: 0 },
+  ...{
+    activity: 'IDLE',
+    activityCause: '',
+    activeSinceMs: 0,
+    expiredUnread: 0,
+    blockedPosition: 0,
+    mendCommand: '',
+    lagMs: 0,
+  },
   ...{ generation: 1, owner: '' },
   settings: DEFAULT_SETTINGS,
 };
