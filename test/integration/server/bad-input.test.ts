@@ -216,7 +216,7 @@ const ROWS = `SELECT
   ${sums('stream', 'id, context_id, name, owner, epoch, former_owner, last_sequence')} AS streams,
   ${sums('topic', 'id, context_id, name', `name <> '${ENDPOINT_TOPIC}'`)} AS topics,
   ${sums('registered_topic', 'topic_id, description_paths, settings')} AS registered,
-  ${sums('topic_schema', 'topic_id, version, digest')} AS schemas,
+  ${sums('topic_schema', 'topic_id, version, digest')} AS topic_schemas,
   ${sums('identity_build', 'topic_id, build_id, description_paths')} AS builds,
   ${sums('context_setting', 'context_id, settings')} AS contexts,
   ${sums('shape', 'id, topic_id, digest')} AS shapes`;

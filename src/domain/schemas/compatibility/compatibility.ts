@@ -81,7 +81,7 @@ export function findingsBetween(
     .slice(0, MAX_FINDINGS)
     .map((difference): SchemaFinding => {
       const { path, keyword, tries } = difference;
-      const shown = tries.find(
+      const shown = tries().find(
         (value) => isValid([writer.root], value) === true && isValid([reader.root], value) === false,
       );
       const description = `${names.reader} ${difference.reader}, ${names.writer} ${difference.writer}`;
@@ -118,7 +118,7 @@ function distinct(found: readonly Difference[]): readonly Difference[] {
   const byKey = new Map<string, Difference>();
   for (const one of found) {
     const former = byKey.get(keyOf(one));
-    byKey.set(keyOf(one), former === undefined ? one : { ...former, tries: [...former.tries, ...one.tries] });
+    byKey.set(keyOf(one), former === undefined ? one : { ...former, tries: () => [...former.tries(), ...one.tries()] });
   }
   return [...byKey.values()];
 }

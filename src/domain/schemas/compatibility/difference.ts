@@ -11,7 +11,7 @@ export interface Difference {
   readonly reader: string;
   readonly writer: string;
   /** Tries for values that the writing schema takes and the reading one does not. */
-  readonly tries: readonly Json[];
+  readonly tries: () => readonly Json[];
 }
 
 /** Tries that are kept of one difference. */
@@ -19,6 +19,7 @@ export const MAX_TRIES = 16;
 
 /** The difference as one of the value that it lies in: below the key, in the values that `around` makes of its tries. */
 export function outwards(difference: Difference, key: string, around: (tried: Json) => readonly Json[]): Difference {
-  const tries = difference.tries.flatMap(around).slice(0, MAX_TRIES);
+  // Made for what is told only: there may be hundreds of others.
+  const tries = () => difference.tries().flatMap(around).slice(0, MAX_TRIES);
   return { ...difference, path: [key, ...difference.path], tries };
 }

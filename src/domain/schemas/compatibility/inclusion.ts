@@ -14,8 +14,12 @@ import { numberDifferences, stringDifferences } from './scalar-differences.js';
 import { SetKeys } from './set-keys.js';
 import { spokenOf } from './spoken.js';
 
-/** Pairs of sets that are compared; more is not proven. */
-const MAX_COMPARED = 5_000;
+/** Pairs of sets, and of their alternatives, that are compared, and how many within one another; more is not proven. */
+const MAX_COMPARED = 1_000;
+const MAX_ALTERNATIVES = 5_000;
+const MAX_NESTED = 50;
+/** Differences that are looked at, of all pairs. */
+const MAX_DIFFERENCES = 2_000;
 /** Numbers that are looked at one by one. */
 const MAX_COUNTED = 200;
 
@@ -37,6 +41,8 @@ export class Inclusion {
   /** The outermost of the open pairs that what is being found rests on. */
   #restsOn = Number.POSITIVE_INFINITY;
   #compared = 0;
+  #alternatives = 0;
+  #differences = 0;
   readonly #keys = new SetKeys();
 
   constructor({ isValid, strict }: InclusionOptions) {
@@ -57,8 +63,8 @@ export class Inclusion {
 
   #compare(pair: string, writer: SchemaSet, reader: SchemaSet): readonly Difference[] {
     this.#compared += 1;
-    if (this.#compared > MAX_COMPARED) return [tooLarge];
     const depth = this.#open.size;
+    if (this.#isTooMuch || depth >= MAX_NESTED) return [tooLarge];
     const outer = this.#restsOn;
     this.#open.set(pair, depth);
     this.#restsOn = Number.POSITIVE_INFINITY;
@@ -110,13 +116,16 @@ export class Inclusion {
         keyword: isType ? 'type' : 'enum',
         reader: `does not take ${shown}`,
         writer: 'does',
-        tries: refused.slice(0, MAX_TRIES),
+        tries: () => refused.slice(0, MAX_TRIES),
       },
     ];
   }
 
   #between(one: Alternative, other: Alternative, writer: SchemaSet): readonly Difference[] {
+    this.#alternatives += 1;
+    if (this.#isTooMuch) return [tooLarge];
     const found = [...this.#ofKind(one, other, writer)];
+    this.#differences += found.length;
     if (other.values !== undefined) {
       const tries = this.samples
         .ofAlternative(one)
@@ -126,7 +135,7 @@ export class Inclusion {
         keyword: 'enum',
         reader: 'takes listed values only',
         writer: 'takes others',
-        tries: tries.slice(0, MAX_TRIES),
+        tries: () => tries.slice(0, MAX_TRIES),
       });
     }
     for (const [text, keyword] of other.opaque) {
@@ -137,7 +146,7 @@ export class Inclusion {
         keyword,
         reader: `asks what ${keyword} says`,
         writer: 'says that in another way, or not at all',
-        tries,
+        tries: () => tries,
       });
     }
     return found;
@@ -156,13 +165,24 @@ export class Inclusion {
     }
   }
 
+  get #isTooMuch(): boolean {
+    const isMuch = this.#compared > MAX_COMPARED || this.#alternatives > MAX_ALTERNATIVES;
+    return isMuch || this.#differences > MAX_DIFFERENCES;
+  }
+
   #comparingObjects(writer: SchemaSet): ComparingObjects {
     const { strict, samples } = this;
     return { strict, samples, spoken: spokenOf(writer), differences: (one, other) => this.differences(one, other) };
   }
 }
 
-const tooLarge: Difference = { path: [], keyword: '', reader: 'is too large to be compared', writer: 'too', tries: [] };
+const tooLarge: Difference = {
+  path: [],
+  keyword: '',
+  reader: 'is too large to be compared',
+  writer: 'too',
+  tries: () => [],
+};
 
 function isSame(one: Schema, other: Schema): boolean {
   return one === other || closedText(one) === closedText(other);
@@ -171,7 +191,7 @@ function isSame(one: Schema, other: Schema): boolean {
 function typeDifference({ kind }: Alternative, readers: readonly Alternative[], tries: readonly Json[]): Difference {
   const kinds = [...new Set(readers.map((reader) => reader.kind))];
   const reader = kinds.length === 0 ? 'takes nothing there' : `takes ${kinds.join(' or ')} only`;
-  return { path: [], keyword: 'type', reader, writer: `takes ${kind} too`, tries: tries.slice(0, MAX_TRIES) };
+  return { path: [], keyword: 'type', reader, writer: `takes ${kind} too`, tries: () => tries.slice(0, MAX_TRIES) };
 }
 
 /** All whole numbers between close bounds. */

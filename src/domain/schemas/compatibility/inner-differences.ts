@@ -41,11 +41,11 @@ export function* arrayDifferences(
       keyword: 'minItems',
       reader: `takes no array of fewer than ${reader.minItems} items`,
       writer: 'takes shorter ones',
-      tries: samples.arrays(writer).slice(0, MAX_TRIES),
+      tries: () => samples.arrays(writer).slice(0, MAX_TRIES),
     };
   }
   if (mostItems(reader) < most) {
-    const tries = samples.arrays(writer, mostItems(reader) + 1).slice(0, MAX_TRIES);
+    const tries = () => samples.arrays(writer, mostItems(reader) + 1).slice(0, MAX_TRIES);
     yield {
       path: [],
       keyword: 'maxItems',
@@ -60,7 +60,7 @@ export function* arrayDifferences(
       keyword: 'uniqueItems',
       reader: 'takes no item twice',
       writer: 'does',
-      tries: samples.arrays(writer, 2).slice(0, MAX_TRIES),
+      tries: () => samples.arrays(writer, 2).slice(0, MAX_TRIES),
     };
   }
   const rest = Math.max(restFrom(writer), restFrom(reader));
@@ -100,7 +100,7 @@ function* requiredDifferences(
     objects.filter((object) => memberOf(object, name) === undefined).slice(0, MAX_TRIES);
   for (const name of reader.required) {
     if (writer.required.has(name)) continue;
-    const tries = without(comparing.samples.objects(writer), name);
+    const tries = () => without(comparing.samples.objects(writer), name);
     yield { path: [name], keyword: 'required', reader: 'requires it', writer: 'does not', tries };
   }
   for (const [name, names] of reader.dependent) {
@@ -109,10 +109,11 @@ function* requiredDifferences(
       if (writer.required.has(other) || reader.required.has(other) || writer.dependent.get(name)?.has(other) === true)
         continue;
       const [value = null] = comparing.samples.of(memberSchemas(writer, name) ?? []);
-      const tries = without(
-        comparing.samples.objects(writer).map((object) => withMember(object, name, value)),
-        other,
-      );
+      const tries = () =>
+        without(
+          comparing.samples.objects(writer).map((object) => withMember(object, name, value)),
+          other,
+        );
       yield {
         path: [other],
         keyword: 'dependentRequired',
@@ -142,7 +143,7 @@ function* sizeDifferences(
       keyword: 'minProperties',
       reader: `takes no object of fewer than ${reader.minProperties} members`,
       writer: 'takes smaller ones',
-      tries: samples.objects(writer).slice(0, MAX_TRIES),
+      tries: () => samples.objects(writer).slice(0, MAX_TRIES),
     };
   }
   if (reader.maxProperties < mostMembers(writer, comparing)) {
@@ -151,7 +152,7 @@ function* sizeDifferences(
       keyword: 'maxProperties',
       reader: `takes no object of more than ${reader.maxProperties} members`,
       writer: 'takes larger ones',
-      tries: samples.objects(writer).slice(0, MAX_TRIES),
+      tries: () => samples.objects(writer).slice(0, MAX_TRIES),
     };
   }
 }

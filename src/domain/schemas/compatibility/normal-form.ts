@@ -213,24 +213,42 @@ function takesAll(schema: Schema | undefined): boolean {
   );
 }
 
-/** Keywords that are compared as they are written, and the kinds of values that each speaks of; none: of all. */
-const OPAQUE: readonly (readonly [keyword: keyof Keywords, kind: JsonKind | undefined])[] = [
-  ['not', undefined],
-  ['if', undefined],
-  ['contains', 'array'],
-  ['unevaluatedItems', 'array'],
-  ['propertyNames', 'object'],
-  ['dependentSchemas', 'object'],
-  ['unevaluatedProperties', 'object'],
+/** A keyword that is compared as it is written. */
+interface Opaque {
+  readonly keyword: keyof Keywords;
+  /** The kind of values that it speaks of; undefined: all. */
+  readonly kind?: JsonKind;
+  readonly textOf: (schema: Schema) => string;
+}
+
+const OPAQUE: readonly Opaque[] = [
+  { keyword: 'not', textOf: ({ keywords: k }) => textOfAll([k.not]) },
+  { keyword: 'if', textOf: ({ keywords: k }) => textOfAll([k.if, k.then, k.else]) },
+  {
+    keyword: 'contains',
+    kind: 'array',
+    textOf: ({ keywords: k }) => `${k.minContains} ${k.maxContains} ${textOfAll([k.contains])}`,
+  },
+  { keyword: 'propertyNames', kind: 'object', textOf: ({ keywords: k }) => textOfAll([k.propertyNames]) },
+  {
+    keyword: 'dependentSchemas',
+    kind: 'object',
+    textOf: ({ keywords: k }) =>
+      [...(k.dependentSchemas ?? [])].map(([name, one]) => `${name} ${closedText(one)}`).join('\n'),
+  },
+  // What these ask depends on all that stands beside them.
+  { keyword: 'unevaluatedItems', kind: 'array', textOf: closedText },
+  { keyword: 'unevaluatedProperties', kind: 'object', textOf: closedText },
 ];
 
+function textOfAll(schemas: readonly (Schema | undefined)[]): string {
+  return schemas.map((one) => (one === undefined ? '-' : closedText(one))).join('\n');
+}
+
 function opaqueOf(schema: Schema, kind: JsonKind): ReadonlyMap<string, string> {
-  const { keywords: k } = schema;
-  const found = OPAQUE.filter(([keyword, only]) => k[keyword] !== undefined && (only ?? kind) === kind);
-  // What they say may depend on all that stands beside them.
-  return found.length === 0
-    ? NOTHING_OPAQUE
-    : new Map(found.map(([keyword]) => [`${keyword} ${closedText(schema)}`, keyword]));
+  const found = OPAQUE.filter((one) => schema.keywords[one.keyword] !== undefined && (one.kind ?? kind) === kind);
+  if (found.length === 0) return NOTHING_OPAQUE;
+  return new Map(found.map(({ keyword, textOf }) => [`${keyword} ${textOf(schema)}`, keyword]));
 }
 
 const closedTexts = new WeakMap<Schema, string>();

@@ -48,6 +48,7 @@ export class Samples {
   readonly #keys: SetKeys;
   /** What was found; of sets that are being looked at, which may lead to themselves, nothing. */
   readonly #found = new Map<string, readonly Json[]>();
+  readonly #objects = new Map<ObjectBounds, readonly JsonObject[]>();
 
   /** `isValid` tells of a value whether all schemas hold for it. */
   constructor(isValid: (set: SchemaSet, value: Json) => boolean | undefined, keys: SetKeys) {
@@ -102,6 +103,12 @@ export class Samples {
 
   /** Objects with what is required, with each other member that is known, and with all of them. */
   objects(object: ObjectBounds): readonly JsonObject[] {
+    const known = this.#objects.get(object) ?? this.#madeObjects(object);
+    this.#objects.set(object, known);
+    return known;
+  }
+
+  #madeObjects(object: ObjectBounds): readonly JsonObject[] {
     const least = this.#withMembers(object, [...object.required]);
     if (least === undefined) return [];
     const known = object.clauses.flatMap(({ properties }) => [...properties.keys()]);

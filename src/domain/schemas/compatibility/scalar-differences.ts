@@ -10,17 +10,17 @@ export function* numberDifferences(writer: NumberBounds, reader: NumberBounds): 
   const [high, otherHigh] = [highest(writer), highest(reader)];
   const below = { path: [], keyword: 'minimum', reader: `takes nothing below ${reader.minimum}`, writer: `takes less` };
   const isLower = low.bound < otherLow.bound || (low.bound === otherLow.bound && otherLow.isOut && !low.isOut);
-  if (isLower) yield { ...below, tries: tries(writer, (value) => value <= reader.minimum) };
+  if (isLower) yield { ...below, tries: () => tries(writer, (value) => value <= reader.minimum) };
   const above = { path: [], keyword: 'maximum', reader: `takes nothing above ${reader.maximum}`, writer: 'takes more' };
   const isHigher = high.bound > otherHigh.bound || (high.bound === otherHigh.bound && otherHigh.isOut && !high.isOut);
-  if (isHigher) yield { ...above, tries: tries(writer, (value) => value >= reader.maximum) };
+  if (isHigher) yield { ...above, tries: () => tries(writer, (value) => value >= reader.maximum) };
   if (reader.isInteger && !isWhole(writer)) {
-    const fractions = tries({ ...writer, isInteger: false }, (value) => !Number.isInteger(value));
+    const fractions = () => tries({ ...writer, isInteger: false }, (value) => !Number.isInteger(value));
     yield { path: [], keyword: 'type', reader: 'takes whole numbers only', writer: 'takes others', tries: fractions };
   }
   for (const step of reader.multiples) {
     if (writer.multiples.some((one) => isMultiple(one, step)) || (writer.isInteger && isMultiple(1, step))) continue;
-    const others = tries(writer, (value) => !isMultiple(value, step));
+    const others = () => tries(writer, (value) => !isMultiple(value, step));
     yield {
       path: [],
       keyword: 'multipleOf',
@@ -67,7 +67,7 @@ export function* stringDifferences(
       keyword: 'minLength',
       reader: `takes no string of fewer than ${reader.minLength} characters`,
       writer: 'takes shorter ones',
-      tries: samples.filter(({ length }) => length < reader.minLength).slice(0, MAX_TRIES),
+      tries: () => samples.filter(({ length }) => length < reader.minLength).slice(0, MAX_TRIES),
     };
   }
   if (reader.maxLength < writer.maxLength) {
@@ -77,7 +77,7 @@ export function* stringDifferences(
       keyword: 'maxLength',
       reader: `takes no string of more than ${reader.maxLength} characters`,
       writer: 'takes longer ones',
-      tries: [...long, ...samples.filter(({ length }) => length > reader.maxLength)].slice(0, MAX_TRIES),
+      tries: () => [...long, ...samples.filter(({ length }) => length > reader.maxLength)].slice(0, MAX_TRIES),
     };
   }
   for (const pattern of reader.patterns) {
@@ -88,7 +88,7 @@ export function* stringDifferences(
       keyword: 'pattern',
       reader: `takes only strings that match ${pattern.text}`,
       writer: 'takes others',
-      tries: others,
+      tries: () => others,
     };
   }
 }
