@@ -525,6 +525,7 @@ const VIEW = {
     head: 0,
     inFlight: 0,
     parked: 0,
+    expiredUnread: 0,
     oldestUnacknowledged: 0,
     createdAt: 0,
   },
