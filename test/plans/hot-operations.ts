@@ -40,6 +40,7 @@ import { MAX_FORGOTTEN } from '../../src/storage/ports/place-storage.js';
 import { SEARCH_LOOK } from '../../src/storage/ports/search-storage.js';
 import { type AgedLog, COUNTED_A_DAY, DUE, EVENTS, EXPIRED, hashOf, NAMES, OTHERS, PUSHED_AT } from './aged-log.js';
 import { TOPIC_OPERATIONS } from './topic-operations.js';
+import { UNREAD_OPERATIONS } from './unread-operations.js';
 
 /** Where in the log, and in the tables beside it, an operation begins. */
 export interface Place {
@@ -262,6 +263,7 @@ export const HOT_OPERATIONS: readonly HotOperation[] = [
   ...PAGES,
   ...SEARCHES,
   ...TOPIC_OPERATIONS,
+  ...UNREAD_OPERATIONS,
   page('everything, in one step', MANY + 5, {}, { limit: MANY }),
   page('one topic, many', 2 * MANY + 20, { topics: topics(1) }, { limit: MANY }),
   ...[
@@ -279,7 +281,7 @@ export const HOT_OPERATIONS: readonly HotOperation[] = [
       },
     })),
   ),
-  { of: 'MysqlEventLog.readHead', atMost: 2, run: ({ log }) => log.readHead() },
+  { of: 'MysqlEventLog.readHead', atMost: 3, run: ({ log }) => log.readHead() },
   {
     of: 'MysqlEventLog.readAt',
     what: 'neighbours',
