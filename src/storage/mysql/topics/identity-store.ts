@@ -1,6 +1,7 @@
 // The identities of what was stored before a topic got its description paths. See IdentityStore for what each method promises.
 
 import { EntryKind } from '../../../domain/events/event.js';
+import { asBuffer } from '../../../domain/json/bytes.js';
 import { MAX_REPEATED_IDS } from '../../../domain/topics/identity-build.js';
 import type { EventId, Position } from '../../../units.js';
 import type { IdentityPage, IdentityRow, IdentityStore, PageStored, PendingBuild } from '../../ports/topic-storage.js';
@@ -60,7 +61,7 @@ export class MysqlIdentityStore implements IdentityStore {
     if (state.built_to !== page.after) return { kind: 'done', builtTo: state.built_to };
     return this.#database.transaction(async (queries) => {
       const rows = await stillThere(queries, page.rows);
-      const repeated = await repeatedOf(queries, build.topicId, rows);
+      const repeated = await repeatedOf(queries, build.topicId, { after: page.after, rows });
       await insertIdentities(queries, build.topicId, rows);
       const isNoted = await noteProgress(queries, { build, state, page, rows, repeated });
       return isNoted ? { kind: 'stored', repeated: repeated.length } : { kind: 'gone' };
@@ -107,25 +108,30 @@ async function stillThere(queries: Queries, rows: readonly IdentityRow[]): Promi
 async function repeatedOf(
   queries: Queries,
   topicId: number,
-  rows: readonly IdentityRow[],
+  { after, rows }: Pick<IdentityPage, 'after' | 'rows'>,
 ): Promise<readonly EventId[]> {
-  const first = new Map<string, Position>();
-  for (const chunk of chunks(rows)) {
-    const found = await queries.query<{ digest: Buffer; position: Position }>(
-      `SELECT digest, MIN(position) AS position FROM event_identity FORCE INDEX (PRIMARY)
-       WHERE (topic_id, digest) IN (${placeholders(chunk.length, '(?, ?)')}) GROUP BY digest`,
-      chunk.flatMap(({ digest }) => [topicId, Buffer.from(digest)]),
+  const digests = new Map(rows.map(({ digest }) => [textOf(digest), asBuffer(digest)]));
+  const seen = new Set<string>();
+  for (const chunk of chunks([...digests.values()])) {
+    // One row of each is read, however many have it.
+    const found = await queries.query<{ digest: Buffer; earlier: number | null }>(
+      `SELECT k.digest, (SELECT 1 FROM event_identity i FORCE INDEX (PRIMARY)
+         WHERE i.topic_id = ? AND i.digest = k.digest AND i.position <= ? LIMIT 1) AS earlier
+       FROM (SELECT ? AS digest${' UNION ALL SELECT ?'.repeat(chunk.length - 1)}) k`,
+      [topicId, after, ...chunk],
     );
-    for (const { digest, position } of found) first.set(digest.toString('latin1'), position);
+    for (const { digest, earlier } of found) if (earlier !== null) seen.add(textOf(digest));
   }
-  const repeated: EventId[] = [];
-  for (const { digest, eventId, position } of rows) {
-    const key = Buffer.from(digest).toString('latin1');
-    const earlier = first.get(key);
-    if (earlier !== undefined && earlier < position) repeated.push(eventId);
-    else first.set(key, position);
-  }
-  return repeated;
+  return rows.flatMap(({ digest, eventId }) => {
+    const text = textOf(digest);
+    const isRepeated = seen.has(text);
+    seen.add(text);
+    return isRepeated ? [eventId] : [];
+  });
+}
+
+function textOf(digest: Uint8Array): string {
+  return asBuffer(digest).toString('latin1');
 }
 
 async function insertIdentities(queries: Queries, topicId: number, rows: readonly IdentityRow[]): Promise<void> {
@@ -160,6 +166,6 @@ async function noteProgress(queries: Queries, { build, state, page, rows, repeat
   return affectedRows === 1;
 }
 
-function* chunks(rows: readonly IdentityRow[]): Generator<readonly IdentityRow[]> {
-  for (let start = 0; start < rows.length; start += CHUNK) yield rows.slice(start, start + CHUNK);
+function* chunks<Item>(items: readonly Item[]): Generator<readonly Item[]> {
+  for (let start = 0; start < items.length; start += CHUNK) yield items.slice(start, start + CHUNK);
 }

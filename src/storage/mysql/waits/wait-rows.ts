@@ -21,11 +21,12 @@ import { COLUMNS_READ, entryFromRow, rowNameIds, uuidToBytes } from '../log/entr
 import type { NameCache } from '../names/name-cache.js';
 import type { NameMinter } from '../names/name-minter.js';
 import type { Queries, SqlValue } from '../sql/database.js';
+import { fixedInSubquery } from '../sql/dialect.js';
 import { placeholders } from '../sql/placeholders.js';
 import { Statements } from '../sql/statements.js';
 import { addShapeWrites, LIFE_COLUMNS, lifeFromRow, type ShapeLifeRow } from './shape-rows.js';
 import { waitEnvelope, waitEnvelopeText } from './wait-envelope.js';
-import { addFinds, addOpenWaits, type FoundRow, occurrenceOf, readFound, WAIT_COLUMNS } from './wait-searches.js';
+import { addFinds, addOpenWaits, type FoundRow, readFound, WAIT_COLUMNS } from './wait-searches.js';
 
 /** Written as if it were of several tables: a DELETE of one cannot be told its index. */
 const FREE_IDENTITY = 'DELETE i FROM event_identity i FORCE INDEX (event_identity_event) WHERE i.event_id = ?';
@@ -100,14 +101,7 @@ export async function readWaits(
   }
   if (identities.length > 0) {
     parts.push('identities');
-    statements.add(
-      // Of an event that was deleted or invalidated while identities were built a row may be left.
-      `SELECT STRAIGHT_JOIN i.topic_id, i.digest, i.event_id, i.position FROM event_identity i FORCE INDEX (PRIMARY)
-       JOIN log l FORCE INDEX (PRIMARY) ON l.position = i.position
-       LEFT JOIN log x FORCE INDEX (log_event) ON x.event_id = i.event_id AND x.kind = ${EntryKind.INVALIDATED}
-       WHERE (i.topic_id, i.digest) IN (${placeholders(identities.length, '(?, ?)')}) AND x.position IS NULL`,
-      identities.flatMap(({ topicId, identity }) => [topicId, asBuffer(identity.digest)]),
-    );
+    addIdentities(statements, identities);
   }
   if (eventIds.length > 0) {
     parts.push('waits', 'entries');
@@ -139,6 +133,30 @@ export async function readWaits(
   };
 }
 
+/** An event that has an identity of a topic; none is found with NULL. */
+const FIRST_EVENT = `SELECT STRAIGHT_JOIN CONCAT(i.event_id, ' ', i.position) FROM event_identity i FORCE INDEX (PRIMARY)
+  JOIN log l FORCE INDEX (PRIMARY) ON l.position = i.position
+  LEFT JOIN log x FORCE INDEX (log_event) ON x.event_id = i.event_id AND x.kind = ${EntryKind.INVALIDATED}
+  WHERE i.topic_id = k.topic_id AND i.digest = k.digest AND x.position IS NULL
+  ORDER BY ${fixedInSubquery('i.topic_id, i.digest')} i.event_id LIMIT 1`;
+
+interface WantedIdentity {
+  readonly topicId: number;
+  readonly identity: Identity;
+}
+
+/**
+ * One event of each identity, however many have it: identities that were built leave as many as there are. Of an event that was deleted or
+ * invalidated while they were built a row may be left.
+ */
+function addIdentities(statements: Statements, identities: readonly WantedIdentity[]): void {
+  const others = ' UNION ALL SELECT ?, ?'.repeat(identities.length - 1);
+  statements.add(
+    `SELECT k.topic_id, k.digest, (${FIRST_EVENT}) AS first FROM (SELECT ? AS topic_id, ? AS digest${others}) k`,
+    identities.flatMap(({ topicId, identity }) => [topicId, asBuffer(identity.digest)]),
+  );
+}
+
 const NOTHING: LockedWaits = {
   awaited: new Map(),
   found: new Map(),
@@ -150,20 +168,18 @@ const NOTHING: LockedWaits = {
 interface IdentityRow {
   topic_id: number;
   digest: Buffer;
-  event_id: EventId;
-  position: Position;
+  first: string | null;
 }
 
-/** The first event that has each identity. */
-function identifiedBy(
-  rows: IdentityRow[],
-  wanted: readonly { readonly topicId: number; readonly identity: Identity }[],
-): Map<string, Occurrence> {
+/** The first event that has each identity, by its id. */
+function identifiedBy(rows: readonly IdentityRow[], wanted: readonly WantedIdentity[]): Map<string, Occurrence> {
   const texts = new Map(wanted.map(({ topicId, identity }) => [identityKey(topicId, identity.digest), identity.text]));
   const found = new Map<string, Occurrence>();
-  for (const row of rows.sort((a, b) => a.position - b.position)) {
-    const text = texts.get(identityKey(row.topic_id, row.digest));
-    if (text !== undefined && !found.has(text)) found.set(text, occurrenceOf(row));
+  for (const { topic_id: topicId, digest, first } of rows) {
+    const text = texts.get(identityKey(topicId, digest));
+    if (text === undefined || first === null) continue;
+    const [eventId = 0, position = 0] = first.split(' ').map(Number);
+    found.set(text, { eventId, position });
   }
   return found;
 }

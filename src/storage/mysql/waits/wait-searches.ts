@@ -111,6 +111,6 @@ function unionOf(finds: readonly Find[]): [sql: string, values: SqlValue[]] {
   return [finds.map(() => FIND).join(' UNION ALL '), values];
 }
 
-export function occurrenceOf(row: { readonly event_id: EventId; readonly position: Position }): Occurrence {
+function occurrenceOf(row: { readonly event_id: EventId; readonly position: Position }): Occurrence {
   return { eventId: row.event_id, position: row.position };
 }
