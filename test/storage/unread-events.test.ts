@@ -220,11 +220,11 @@ describe('gaps', () => {
   it('are taken once by a hold, again by the next one, and never once they were told', async () => {
     const one = await consumer();
     await remove(await events('orders', 2));
-    expect(await gaps.withGaps(INSTANCE.id)).toContain(one.id);
+    expect((await gaps.withGaps(INSTANCE.id)).get(one.id)).toBe(2);
     const [gap] = (await gaps.takeGaps(one))?.gaps ?? [];
     expect(gap).toMatchObject({ events: 2 });
     expect(await take(one)).toEqual([]);
-    expect(await gaps.withGaps(INSTANCE.id)).not.toContain(one.id);
+    expect((await gaps.withGaps(INSTANCE.id)).has(one.id)).toBe(false);
 
     await suite.database.query('UPDATE consumer SET lease_until = NOW(6) - INTERVAL 1 MINUTE WHERE id = ?', [one.id]);
     const next = await store.acquire({ context: 'default', name: one.name }, OTHER, 10);

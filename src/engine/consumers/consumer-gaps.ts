@@ -49,6 +49,11 @@ export class ConsumerGaps {
     return this.#waiting?.[0]?.first ?? Number.POSITIVE_INFINITY;
   }
 
+  /** Takes note of how many events were deleted unread: while nobody may be told, nothing else says so. */
+  noteExpired(count: number): void {
+    this.#expiredUnread = Math.max(this.#expiredUnread, count);
+  }
+
   /** Takes note that something may have been recorded. */
   noteDue(): void {
     this.#isDue = true;

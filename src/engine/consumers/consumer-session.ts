@@ -177,8 +177,9 @@ export class ConsumerSession implements DispatchHost, WatchedConsumer {
     if (this.members.nextWakeAtMs() <= this.#options.clock.monotonicMs()) this.#wake();
   }
 
-  /** Has it look for what was deleted unread, as there is something. */
-  lookForGaps(): void {
+  /** Has it look for what was deleted unread, as there is something; so many events so far. */
+  lookForGaps(expiredUnread: number): void {
+    this.gaps.noteExpired(expiredUnread);
     this.gaps.noteDue();
     this.members.wake();
   }

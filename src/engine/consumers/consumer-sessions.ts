@@ -234,9 +234,12 @@ export class ConsumerSessions {
   async #lookForGaps(): Promise<void> {
     if (this.#sessions.size === 0) return;
     try {
-      const ids = new Set(await this.#options.unread.withGaps(this.#options.instance.id));
-      if (ids.size === 0) return;
-      for (const session of this.#sessions.values()) if (ids.has(session.hold.guard.id)) session.lookForGaps();
+      const found = await this.#options.unread.withGaps(this.#options.instance.id);
+      if (found.size === 0) return;
+      for (const session of this.#sessions.values()) {
+        const expiredUnread = found.get(session.hold.guard.id);
+        if (expiredUnread !== undefined) session.lookForGaps(expiredUnread);
+      }
     } catch (error) {
       this.#options.logger.debug({ err: error }, 'not looked for events that were deleted unread, tried again later');
     }

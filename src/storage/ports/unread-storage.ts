@@ -27,8 +27,11 @@ export interface UnreadStore {
   takeGaps(hold: Hold): Promise<TakenGaps | undefined>;
   /** Forgets gaps that were taken by the hold, as they were told. */
   toldGaps(hold: Hold, ids: readonly number[]): Promise<void>;
-  /** Returns those consumers that the instance runs and that have gaps which their holds have not taken. */
-  withGaps(instance: string): Promise<readonly number[]>;
+  /**
+   * Returns those consumers that the instance runs and that have gaps which their holds have not taken, by their ids, with how many of
+   * their events were deleted unread, ever.
+   */
+  withGaps(instance: string): Promise<ReadonlyMap<number, number>>;
 }
 
 /** Reads of what deletions took from the log, as committed. */

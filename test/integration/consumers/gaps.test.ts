@@ -181,6 +181,21 @@ describe('a durable consumer', () => {
     expect([alone.deliveries, spans(alone.gaps)]).toEqual([[], [[more[0]?.position, more[0]?.position, 1n]]]);
   });
 
+  it('that is paused counts what it loses, and is told of it once it goes on', async () => {
+    const topic = newTopic();
+    const name = await consumer(topic);
+    const member = subscribe(name);
+    await member.opened();
+    await suite.client.consumers.pauseConsumer({ consumer: name });
+    await remove(await pushed(topic, 2));
+    await waitUntil(async () => (await expired(name)) === 2n, { what: 'the count', timeoutMs: 15_000 });
+    expect(gapsOf(member)).toEqual([]);
+    await suite.client.consumers.resumeConsumer({ consumer: name });
+    await member.frame('gap');
+    expect(gapsOf(member).map(([, , number]) => number)).toEqual([2n]);
+    await member.cancel();
+  });
+
   it('that nobody has run is told by whoever runs it first, on any instance', async () => {
     const topic = newTopic();
     const events = await pushed(topic, 3);

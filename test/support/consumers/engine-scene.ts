@@ -131,7 +131,7 @@ export class EngineScene {
       placeStore: this.#placeStore(),
       unread: {
         takeGaps: async () => ({ gaps: [], expiredUnread: 0 }),
-        ...{ toldGaps: async () => {}, withGaps: async () => [] },
+        ...{ toldGaps: async () => {}, withGaps: async () => new Map() },
       },
       parked: { list: async () => ({ records: [], next: undefined }), has: async () => false },
       places: { positionsOf: async () => ({ byEventId: [], byMessageId: [] }) },

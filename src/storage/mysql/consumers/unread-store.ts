@@ -16,7 +16,7 @@ const TOLD = (rows: number) =>
   `DELETE FROM consumer_gap WHERE id IN (${placeholders(rows)}) AND consumer_id = ? AND taken_epoch = ?`;
 /** Gaps are few, most often none. */
 const WITH_GAPS = `
-  SELECT DISTINCT g.consumer_id AS id FROM consumer_gap g JOIN consumer c FORCE INDEX (PRIMARY) ON c.id = g.consumer_id
+  SELECT DISTINCT g.consumer_id AS id, c.expired_unread FROM consumer_gap g JOIN consumer c FORCE INDEX (PRIMARY) ON c.id = g.consumer_id
   WHERE c.owner = ? AND g.taken_epoch <> c.owner_epoch`;
 
 const NONE: TakenGaps = { gaps: [], expiredUnread: 0 };
@@ -46,9 +46,10 @@ export class MysqlUnreadStore implements UnreadStore {
     });
   }
 
-  async withGaps(instance: string): Promise<readonly number[]> {
-    const rows = await this.#database.execute<{ id: number }>(WITH_GAPS, [Buffer.from(instance)]);
-    return rows.map(({ id }) => id);
+  async withGaps(instance: string): Promise<ReadonlyMap<number, number>> {
+    const owner = Buffer.from(instance);
+    const rows = await this.#database.execute<{ id: number; expired_unread: number }>(WITH_GAPS, [owner]);
+    return new Map(rows.map(({ id, expired_unread: expiredUnread }) => [id, expiredUnread]));
   }
 }
 
