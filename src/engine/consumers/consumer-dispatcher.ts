@@ -291,13 +291,13 @@ export class ConsumerDispatcher {
   async #reread(rereads: readonly StreamReread[]): Promise<void> {
     const { era } = this.#window;
     for (const reread of rereads) {
-      const batch = await this.#source.read(this.#streamSelection(reread.stream), {
+      const batch = await this.#read(this.#streamSelection(reread.stream), {
         after: reread.from - 1,
         limit: Math.min(reread.room, REREAD_EVENTS),
         maxBytes: Math.min(reread.bytes, REREAD_BYTES),
-        caller: this.#caller,
       });
       if (this.#window.era !== era || this.#stopped || !this.#host.mayDeliver) return;
+      this.#tellGaps(this.#window.scan.position);
       this.#offerHeld(reread, batch);
     }
   }
@@ -329,19 +329,18 @@ export class ConsumerDispatcher {
 
   #newReadAhead(): ReadAhead {
     return new ReadAhead({
-      read: (options) => this.#read(options),
+      read: (options) => this.#read(this.#selection, options),
       visible: () => this.#source.visible,
       credit: () => this.#window.members.credit,
       held: this.#held,
     });
   }
 
-  #read(options: {
-    readonly after: Position;
-    readonly limit: number;
-    readonly maxBytes: number;
-  }): Promise<ReadBatch> | ReadBatch {
-    const batch = this.#source.read(this.#selection, { ...options, caller: this.#caller });
+  #read(
+    selection: Selection,
+    options: { readonly after: Position; readonly limit: number; readonly maxBytes: number },
+  ): Promise<ReadBatch> | ReadBatch {
+    const batch = this.#source.read(selection, { ...options, caller: this.#caller });
     return batch instanceof Promise ? this.#withGapsOf(batch, this.#source.deletedUpTo) : batch;
   }
 

@@ -9,6 +9,7 @@ import {
   type ReplayParkedEventsRequest,
   SeekConsumerRequest,
   type StartPosition,
+  Verdict,
 } from '../../../generated/madeleine/v1/consumer_service.js';
 import type { Event } from '../../../generated/madeleine/v1/event.js';
 import type { Gap, PeekEventRequest, ReadEventsRequest } from '../../../generated/madeleine/v1/event_service.js';
@@ -194,6 +195,29 @@ describe('a durable consumer', () => {
     await member.frame('gap');
     expect(gapsOf(member).map(([, , number]) => number)).toEqual([2n]);
     await member.cancel();
+  });
+
+  it('is told of what its stream lost before what is left of that, though it was held back', async () => {
+    const topic = newTopic();
+    const stream = `stream ${topic}`;
+    const events: Event[] = [];
+    for (let n = 0; n < 3; n += 1) events.push(await occur(topic, { n }, { stream }));
+    const name = await consumer(topic);
+    const [first] = (await fetch(name, { limit: 1 })).deliveries;
+    const rejections = [{ position: first?.event?.position ?? 0n, lease: first?.lease ?? 0n }];
+    const later = { verdict: Verdict.VERDICT_RETRY, delay: { seconds: 2n, nanos: 0 } };
+    await suite.client.consumers.reject({ consumer: name, rejections, ...later });
+    // The others of the stream wait for it.
+    expect((await fetch(name)).deliveries).toEqual([]);
+    await remove(events.slice(1, 2));
+    await noticed(topic, events, [events[0], events[2]] as Event[]);
+    const wait = { seconds: 20n, nanos: 0 };
+    const again = await fetch(name, { limit: 1, wait });
+    await acknowledge(name, again.deliveries);
+    const rest = await fetch(name, { wait });
+    expect([...again.deliveries, ...rest.deliveries].map(({ event }) => event?.sequence)).toEqual([1n, 3n]);
+    const lost = events[1]?.position;
+    expect(spans([...again.gaps, ...rest.gaps])).toEqual([[lost, lost, 1n]]);
   });
 
   it('that nobody has run is told by whoever runs it first, on any instance', async () => {
