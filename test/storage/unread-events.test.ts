@@ -269,6 +269,7 @@ describe('gaps', () => {
     const rows = await events('bills', 2);
     const one = await consumer({ filter: { topics: ['bills'] } });
     const others = await consumer({ filter: { topics: ['unused'] } });
+    const ephemeral = await consumer({ filter: { topics: ['bills'] }, ephemeral: true });
     await remove(rows);
     const [first = 0, last = 0] = positionsOf(rows);
     const seek = (hold: Hold & { name: string }, offset: number, fromOldest: boolean) => {
@@ -280,6 +281,8 @@ describe('gaps', () => {
     };
     await seek(one, 0, true);
     await seek(others, 0, false);
+    await seek(ephemeral, 0, false);
+    expect(await take(ephemeral)).toEqual([]);
     expect(await take(one)).toEqual([]);
     expect(await take(others)).toEqual([]);
     await seek(one, first, false);

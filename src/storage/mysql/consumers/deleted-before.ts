@@ -9,7 +9,9 @@ import { nameValues } from './consumer-writes.js';
 import { addGap } from './gap-rows.js';
 
 const COUNT_MOVE = 'UPDATE log_deletion SET moves = moves + 1 WHERE id = 1';
-const FIND = 'SELECT id, context, name, settings, acked_to FROM consumer FORCE INDEX (PRIMARY) WHERE id = ?';
+/** Nobody tells an ephemeral one. */
+const FIND =
+  'SELECT id, context, name, settings, acked_to FROM consumer FORCE INDEX (PRIMARY) WHERE id = ? AND ephemeral = 0';
 const FIND_NEW = 'SELECT id, context, name, settings, acked_to FROM consumer WHERE context = ? AND name = ?';
 
 interface Row {
