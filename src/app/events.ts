@@ -96,6 +96,7 @@ export class EventParts {
       judge,
       durableReads,
       tail,
+      clock,
     });
     this.schemas = new Schemas({
       store: new MysqlSchemaStore(handle.database),

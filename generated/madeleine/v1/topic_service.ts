@@ -5716,7 +5716,8 @@ export const TopicServiceDefinition = {
      * unset. The other ones stay. Settings that are as they were change nothing.
      *
      * Pushes that are stored later obey the settings, on every instance of the server. Only other `description_paths` take their time: the
-     * identities of what is stored are built first, in the background, and until then pushes obey the former paths; see IdentityBuild.
+     * identities of what is stored are built first, and until then pushes obey the former paths; see IdentityBuild. The call waits for
+     * a second of it, and what is left is done in the background.
      *
      * Errors: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (TOPIC_UNKNOWN), or (TOPIC_UNREGISTERED) for a topic that is only used;
      * RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
@@ -5895,7 +5896,8 @@ export interface TopicServiceImplementation<CallContextExt = {}> {
    * unset. The other ones stay. Settings that are as they were change nothing.
    *
    * Pushes that are stored later obey the settings, on every instance of the server. Only other `description_paths` take their time: the
-   * identities of what is stored are built first, in the background, and until then pushes obey the former paths; see IdentityBuild.
+   * identities of what is stored are built first, and until then pushes obey the former paths; see IdentityBuild. The call waits for
+   * a second of it, and what is left is done in the background.
    *
    * Errors: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (TOPIC_UNKNOWN), or (TOPIC_UNREGISTERED) for a topic that is only used;
    * RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
@@ -6016,7 +6018,8 @@ export interface TopicServiceClient<CallOptionsExt = {}> {
    * unset. The other ones stay. Settings that are as they were change nothing.
    *
    * Pushes that are stored later obey the settings, on every instance of the server. Only other `description_paths` take their time: the
-   * identities of what is stored are built first, in the background, and until then pushes obey the former paths; see IdentityBuild.
+   * identities of what is stored are built first, and until then pushes obey the former paths; see IdentityBuild. The call waits for
+   * a second of it, and what is left is done in the background.
    *
    * Errors: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (TOPIC_UNKNOWN), or (TOPIC_UNREGISTERED) for a topic that is only used;
    * RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.

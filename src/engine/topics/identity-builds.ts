@@ -57,8 +57,8 @@ export class IdentityBuilds {
   }
 
   start(): void {
-    this.look();
-    this.#timer = this.#options.clock.every(LOOK_MS, () => this.look()).unref();
+    void this.goOn();
+    this.#timer = this.#options.clock.every(LOOK_MS, () => void this.goOn()).unref();
   }
 
   /** Builds that are under way end with their page; what they did stays. */
@@ -68,10 +68,10 @@ export class IdentityBuilds {
     await this.#runs.run().catch(() => {});
   }
 
-  /** Goes on with what is to be built. */
-  look(): void {
+  /** Goes on with what is to be built; resolves when there is nothing more to do here, or it failed and is tried again later. */
+  async goOn(): Promise<void> {
     if (this.#stopped) return;
-    void this.#runs.run().catch((error) => this.#options.logger.debug({ err: error }, 'identities were not built'));
+    await this.#runs.run().catch((error) => this.#options.logger.debug({ err: error }, 'identities were not built'));
   }
 
   /** Builds take turns, so that a small one need not wait for a large one. */

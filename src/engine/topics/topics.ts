@@ -16,8 +16,11 @@ import {
   type TopicSettings,
   UNSET_SETTINGS,
 } from '../../domain/topics/topic-settings.js';
+import type { Clock } from '../../lib/clock.js';
+import { within } from '../../lib/within.js';
 import type { DurableReads } from '../../storage/ports/log-storage.js';
 import type { ListTopicsOptions, TopicStore, TopicsRead } from '../../storage/ports/topic-storage.js';
+import type { Millis } from '../../units.js';
 import type { GroupCommit } from '../group/group-commit.js';
 import type { Management } from '../group/management.js';
 import type { ShapeCatalogCache } from '../group/shape-catalog-cache.js';
@@ -26,12 +29,16 @@ import { changedAllTheTime, ROUNDS } from './change-rounds.js';
 import type { IdentityBuilds } from './identity-builds.js';
 import type { SchemaJudge } from './schema-judge.js';
 
+/** How long a change of description paths waits for its identities. */
+const BUILD_PATIENCE_MS: Millis = 1_000;
+
 export interface TopicsOptions {
   readonly store: TopicStore;
   readonly groupCommit: Pick<GroupCommit, 'submit'>;
   readonly management: Pick<Management, 'entry'>;
   readonly catalog: Pick<ShapeCatalogCache, 'current' | 'catchUp' | 'reload'>;
-  readonly builds: Pick<IdentityBuilds, 'look'>;
+  readonly builds: Pick<IdentityBuilds, 'goOn'>;
+  readonly clock: Clock;
   readonly judge: SchemaJudge;
   readonly durableReads: DurableReads;
   readonly tail: Pick<LogTail, 'visible'>;
@@ -104,7 +111,7 @@ export class Topics {
    */
   async update(key: TopicKey, patch: Partial<TopicSettings>, by: ChangedBy): Promise<ChangedTopic> {
     const { call, signal, dryRun } = by;
-    const { groupCommit, builds } = this.#options;
+    const { groupCommit, builds, clock } = this.#options;
     const { context, name: topic } = key;
     for (let round = 0; round < ROUNDS; round += 1) {
       const expected = await this.#settingsOf(key);
@@ -121,7 +128,8 @@ export class Topics {
       if (outcome.kind === 'refused') throw await this.#unregistered(key);
       if (outcome.effect === 'outdated') continue;
       if (dryRun) return { topic: asIf(await this.get(key), settings), changes };
-      builds.look();
+      // What is small is built by then; what is not goes on without the caller.
+      if ('descriptionPaths' in patch) await within(clock, BUILD_PATIENCE_MS, builds.goOn(), () => undefined);
       return { topic: await this.get(key), changes };
     }
     throw changedAllTheTime();
