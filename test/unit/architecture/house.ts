@@ -90,7 +90,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'storage/mysql/sql': 'domain lib settings storage/mysql/migrations',
   'storage/mysql/statistics':
     'domain domain/events domain/statistics storage/mysql/names storage/mysql/sql storage/ports',
-  'storage/mysql/topics': `domain domain/events domain/group domain/schemas domain/topics lib storage/mysql/log
+  'storage/mysql/topics': `domain domain/events domain/group domain/json domain/schemas domain/topics lib storage/mysql/log
     storage/mysql/names storage/mysql/sql storage/ports`,
   'storage/mysql/waits': `domain domain/descriptions domain/events domain/group domain/json domain/waits lib
     storage/mysql/log storage/mysql/names storage/mysql/sql storage/mysql/topics storage/ports`,
