@@ -22,7 +22,10 @@ export const anyDocument: fc.Arbitrary<Json> = fc.letrec<{ value: Json }>((tie) 
     { depthSize: 'small', withCrossShrink: true },
     { weight: 3, arbitrary: anyScalar },
     { weight: 1, arbitrary: fc.array(tie('value'), { maxLength: 4 }) },
-    { weight: 3, arbitrary: fc.dictionary(fc.constantFrom(...NAMES, 'zz'), tie('value'), { maxKeys: 4 }) },
+    {
+      weight: 3,
+      arbitrary: fc.dictionary(fc.constantFrom(...NAMES, 'zz'), tie('value'), { maxKeys: 4, noNullPrototype: true }),
+    },
   ),
 })).value;
 
@@ -53,13 +56,16 @@ function ofArrays(schema: fc.Arbitrary<Json>): fc.Arbitrary<Keywords> {
 
 function ofObjects(schema: fc.Arbitrary<Json>): fc.Arbitrary<Keywords> {
   return keywords({
-    properties: fc.dictionary(name, schema, { maxKeys: 3 }),
+    properties: fc.dictionary(name, schema, { maxKeys: 3, noNullPrototype: true }),
     required: fc.uniqueArray(name, { maxLength: 2 }),
     additionalProperties: fc.oneof(fc.boolean(), schema),
-    patternProperties: fc.dictionary(fc.constantFrom(...PATTERNS), schema, { maxKeys: 1 }),
+    patternProperties: fc.dictionary(fc.constantFrom(...PATTERNS), schema, { maxKeys: 1, noNullPrototype: true }),
     minProperties: count,
     maxProperties: count,
-    dependentRequired: fc.dictionary(name, fc.uniqueArray(name, { maxLength: 2 }), { maxKeys: 1 }),
+    dependentRequired: fc.dictionary(name, fc.uniqueArray(name, { maxLength: 2 }), {
+      maxKeys: 1,
+      noNullPrototype: true,
+    }),
   });
 }
 
@@ -101,7 +107,7 @@ export function anySchema({ others }: { readonly others: boolean }): fc.Arbitrar
       minContains: count,
       propertyNames: some,
       unevaluatedProperties: fc.oneof(fc.boolean(), some),
-      dependentSchemas: fc.dictionary(name, some, { maxKeys: 1 }),
+      dependentSchemas: fc.dictionary(name, some, { maxKeys: 1, noNullPrototype: true }),
     });
     const part = fc.oneof(
       { depthSize: 'small' },

@@ -15,8 +15,8 @@ import { SetKeys } from './set-keys.js';
 import { spokenOf } from './spoken.js';
 
 /** Pairs of sets, and of their alternatives, that are compared, and how many within one another; more is not proven. */
-const MAX_COMPARED = 1_000;
-const MAX_ALTERNATIVES = 5_000;
+const MAX_COMPARED = 500;
+const MAX_ALTERNATIVES = 2_500;
 const MAX_NESTED = 50;
 /** Differences that are looked at, of all pairs. */
 const MAX_DIFFERENCES = 2_000;
