@@ -95,7 +95,7 @@ function isUnread({ consumers, isPartial }: StreamUnread): MadeleineError {
   const named = consumers.slice(0, NAMED).map(unreadText);
   const more = isPartial || consumers.length > NAMED ? ', and others' : '';
   const description = `would take what durable consumers have not passed: ${named.join(', ')}${more}; \`force\` deletes it all the same`;
-  return new MadeleineError('WRONG_STATE', `the truncation ${description}`, {
+  return new MadeleineError('WRONG_STATE', `up_to_sequence ${description}`, {
     violations: [{ field: 'up_to_sequence', description }],
     metadata: {
       unread: String(consumers.reduce((sum, { count }) => sum + count, 0)),

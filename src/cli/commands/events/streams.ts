@@ -155,7 +155,8 @@ function truncationText(answer: TruncateStreamResponse, { upTo, dryRun = false }
   const { stream, events, unread, unreadIsPartial } = answer;
   const truncatedTo = stream?.truncatedTo ?? 0n;
   const what = `${events} ${events === 1n ? 'event' : 'events'} up to sequence ${upTo}`;
-  if (dryRun && upTo <= truncatedTo) return `truncated to sequence ${truncatedTo} before: nothing would be deleted`;
+  const isBefore = dryRun ? upTo <= truncatedTo : upTo < truncatedTo;
+  if (isBefore) return `truncated to sequence ${truncatedTo} before: nothing ${dryRun ? 'would be' : 'is'} deleted`;
   const consumers = unread.map(({ name, events: count, eventsIsMinimum }) => {
     return `${name} (${count}${eventsIsMinimum ? ' or more' : ''})`;
   });
