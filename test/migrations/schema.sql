@@ -373,6 +373,12 @@ CREATE TABLE `instance` (
   PRIMARY KEY (`id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
+CREATE TABLE `leapt_span` (
+  `leapt_from` bigint(20) unsigned NOT NULL,
+  `leapt_to` bigint(20) unsigned NOT NULL,
+  PRIMARY KEY (`leapt_from`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
 CREATE TABLE `log` (
   `position` bigint(20) unsigned NOT NULL,
   `kind` tinyint(3) unsigned NOT NULL,
@@ -461,6 +467,39 @@ CREATE TABLE `registered_topic` (
   `registered_at` bigint(20) unsigned NOT NULL,
   `description_paths` mediumtext NOT NULL,
   `settings` mediumtext DEFAULT NULL,
+  PRIMARY KEY (`topic_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE `retention_cursor` (
+  `id` tinyint(3) unsigned NOT NULL,
+  `owner` varbinary(64) NOT NULL,
+  `owner_epoch` bigint(20) unsigned NOT NULL,
+  `lease_until` bigint(20) unsigned NOT NULL,
+  `sampled_at` bigint(20) unsigned NOT NULL,
+  `stopped_at` bigint(20) unsigned DEFAULT NULL,
+  `leapt_by` bigint(20) NOT NULL,
+  `waits_until` bigint(20) unsigned NOT NULL,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE `retention_kept` (
+  `topic_id` int(10) unsigned NOT NULL,
+  `position` bigint(20) unsigned NOT NULL,
+  `reason` tinyint(3) unsigned NOT NULL,
+  `kept_at` bigint(20) unsigned NOT NULL,
+  PRIMARY KEY (`topic_id`,`position`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE `retention_topic` (
+  `topic_id` int(10) unsigned NOT NULL,
+  `context_id` int(10) unsigned NOT NULL,
+  `looked_to` bigint(20) unsigned NOT NULL,
+  `gone_to` bigint(20) unsigned NOT NULL,
+  `gone_entries` bigint(20) unsigned NOT NULL,
+  `gone_events` bigint(20) unsigned NOT NULL,
+  `gone_bytes` bigint(20) unsigned NOT NULL,
+  `gone_at` bigint(20) unsigned NOT NULL,
+  KEY `retention_topic_context` (`context_id`,`gone_to`),
   PRIMARY KEY (`topic_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 

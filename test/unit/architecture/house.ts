@@ -86,6 +86,8 @@ export const HOUSE: Readonly<Record<string, string>> = {
     storage/ports`,
   'storage/mysql/migrations': '',
   'storage/mysql/names': 'domain domain/events storage/mysql/sql',
+  'storage/mysql/retention': `domain domain/cawins domain/descriptions domain/events domain/retention storage/mysql/consumers
+    storage/mysql/sql storage/ports`,
   'storage/mysql/server': 'storage/mysql/sql storage/ports',
   'storage/mysql/sql': 'domain lib settings storage/mysql/migrations',
   'storage/mysql/statistics':
@@ -95,7 +97,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'storage/mysql/waits': `domain domain/descriptions domain/events domain/group domain/json domain/waits lib
     storage/mysql/log storage/mysql/names storage/mysql/sql storage/mysql/topics storage/ports`,
   'storage/ports': `domain/cawins domain/consumers domain/consumers/managed domain/consumers/unread domain/erasure domain/events domain/group domain/statistics
-    domain/topics domain/waits`,
+    domain/topics domain/waits domain/retention`,
 
   // Callbacks, by protocol.
   outbound: `domain domain/cawins engine/cawins/callback-sender lib outbound/amqp outbound/attempt outbound/grpc

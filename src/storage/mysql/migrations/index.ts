@@ -19,6 +19,7 @@ import { consumerPlacesMigration } from './0014-consumer-places.js';
 import { topicSettingsMigration } from './0015-topic-settings.js';
 import { contextsMigration } from './0016-contexts.js';
 import { topicSchemasMigration } from './0017-topic-schemas.js';
+import { retentionMigration } from './0018-retention.js';
 import { unreadMigration } from './0020-unread.js';
 import { truncationsMigration } from './0021-truncations.js';
 import { erasureMigration } from './0022-erasure.js';
@@ -46,6 +47,7 @@ export const MIGRATIONS: readonly Migration[] = [
   consumerPlacesMigration,
   topicSettingsMigration,
   contextsMigration,
+  retentionMigration,
   unreadMigration,
   erasureMigration,
   truncationsMigration,
