@@ -52,9 +52,9 @@ export class NamedCounter {
     });
   }
 
-  inc(context: string, name: string): void {
+  inc(context: string, name: string, by = 1): void {
     const cell = this.#contexts.get(context)?.get(name) ?? this.#added(context, name);
-    cell.count += 1;
+    cell.count += by;
   }
 
   #added(context: string, name: string): Cell {
@@ -198,6 +198,21 @@ export class Metrics {
     name: 'madeleine_statistics_lag',
     help: 'Newest position minus the one up to which statistics are counted, by whichever instance.',
   });
+  readonly retentionEvents = new NamedCounter(this.registry, {
+    name: 'madeleine_retention_deleted_entries_total',
+    help: 'Entries of the log that this instance deleted by retention, by topic.',
+    labelNames: ['context', 'topic'],
+  });
+  readonly retentionBytes = new NamedCounter(this.registry, {
+    name: 'madeleine_retention_deleted_bytes_total',
+    help: 'Bytes of payloads that this instance deleted by retention, by topic.',
+    labelNames: ['context', 'topic'],
+  });
+  readonly retentionStopped = this.#gauge(
+    'madeleine_retention_stopped',
+    '1 while this instance would delete, but the clock of the database leapt or nobody deleted for long.',
+    [],
+  );
   readonly databaseUp = this.#gauge('madeleine_database_up', '1 while the database answers.', []);
 
   #counter<T extends string>(name: string, help: string, labelNames: T[]): Counter<T> {

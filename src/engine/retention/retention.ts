@@ -1,0 +1,217 @@
+// Deletes what topics do not keep any more: one instance at a time, by a lease in the database, in small batches with pauses between them.
+//
+// | state    | entered when                                   | left when                                           |
+// |----------|------------------------------------------------|-----------------------------------------------------|
+// | idle     | at first; the hold was lost; the database away | the lease is free: deleting                         |
+// | deleting | the lease was acquired                         | a guarded write finds another owner; an error; stop |
+//
+// Whether anything may be deleted at all is said by the ClockWatch. A topic without a ttl costs nothing: it is not looked at.
+
+import type { Clock } from '../../lib/clock.js';
+import { pause } from '../../lib/pause.js';
+import type { RetentionClock, RetentionHold, RetentionStore } from '../../storage/ports/retention-storage.js';
+import type { Logger, Metrics } from '../../telemetry.js';
+import type { Millis, Position } from '../../units.js';
+import { LeasedWork } from '../log/leased-work.js';
+import type { ClockWatch } from './clock-watch.js';
+import { DeletionPace, type GroupTimes } from './deletion-pace.js';
+import type { LookResult, RetentionTopic, TopicDeletion } from './topic-deletion.js';
+
+/** How often a lease is asked for, and a held one renewed. */
+const LEASE_PERIOD_MS: Millis = 5_000;
+/** Pause after an error. */
+const RETRY_MS: Millis = 1_000;
+/** How often it is looked what topics keep, and whether something is due. */
+const LOOK_MS: Millis = 1_000;
+/** How often a topic is looked at, whatever was found: what holds an event may be gone, and what was not settled is. */
+const LOOK_AGAIN_MS: Millis = 10_000;
+/** How often what was kept alone is looked at. */
+const KEPT_MS: Millis = 60_000;
+/** Batches of one topic before the others have their turn. */
+const BATCHES = 20;
+/** How often the purge lag is asked for, in batches. */
+const PURGE_EVERY = 20;
+
+export interface RetentionOptions {
+  readonly store: RetentionStore;
+  /** What topics keep that do not keep everything; cheap where nothing changed. */
+  readonly topics: () => Promise<readonly RetentionTopic[]>;
+  readonly deletion: TopicDeletion;
+  readonly watch: ClockWatch;
+  /** Groups that this instance committed. */
+  readonly groups: () => GroupTimes;
+  readonly instanceId: string;
+  readonly metrics: Pick<Metrics, 'retentionEvents' | 'retentionBytes' | 'retentionStopped'>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** When a topic is looked at, on the clock that never jumps. */
+interface Times {
+  lookAt: Millis;
+  keptAt: Millis;
+  keptAfter: Position;
+}
+
+export class Retention {
+  readonly #options: RetentionOptions;
+  readonly #leased: LeasedWork;
+  readonly #pace = new DeletionPace();
+  readonly #times = new Map<number, Times>();
+  #hold: RetentionHold | undefined;
+  #renewAt = 0;
+  #batches = 0;
+  #purgeLag: number | undefined;
+
+  constructor(options: RetentionOptions) {
+    this.#options = options;
+    const { clock, logger } = options;
+    this.#leased = new LeasedWork({
+      clock,
+      logger,
+      leasePeriodMs: LEASE_PERIOD_MS,
+      retryMs: RETRY_MS,
+      failing: 'events are not deleted at present',
+      acquire: () => this.#acquire(),
+      work: (signal) => this.#work(signal),
+    });
+  }
+
+  start(): void {
+    this.#options.watch.start();
+    this.#leased.start();
+  }
+
+  /** Lets another instance go on. */
+  async stop(): Promise<void> {
+    await this.#leased.stop();
+    await this.#options.watch.stop();
+    if (this.#hold !== undefined) await this.#options.store.release(this.#hold);
+  }
+
+  async #acquire(): Promise<void> {
+    const { store, deletion, instanceId } = this.#options;
+    this.#hold = await store.acquire(instanceId);
+    this.#noteRenewal();
+    this.#times.clear();
+    deletion.forget();
+  }
+
+  async #work(signal: AbortSignal): Promise<void> {
+    while (this.#hold !== undefined && !signal.aborted) {
+      const hasWorked = await this.#round(signal);
+      if (!hasWorked) await pause(this.#options.clock, LOOK_MS, signal);
+    }
+  }
+
+  /** Looks at every topic that is to be looked at; whether something was deleted. */
+  async #round(signal: AbortSignal): Promise<boolean> {
+    const { watch, clock, store, topics, metrics } = this.#options;
+    await this.#renew();
+    const all = await topics();
+    if (all.length === 0 || this.#hold === undefined) return false;
+    const due = all.filter((topic) => this.#timesOf(topic).lookAt <= clock.monotonicMs());
+    if (due.length === 0) return false;
+    const known = await watch.look();
+    const isStopped = known.stopped !== undefined || known.now < known.waitsUntil;
+    metrics.retentionStopped.set(isStopped ? 1 : 0);
+    if (isStopped) return false;
+    const upTo = await store.settledTo();
+    let hasWorked = false;
+    for (const topic of due) {
+      if (this.#hold === undefined || signal.aborted) break;
+      if (await this.#lookAt(topic, { clock: known, upTo }, signal)) hasWorked = true;
+    }
+    return hasWorked;
+  }
+
+  async #lookAt(
+    topic: RetentionTopic,
+    at: { readonly clock: RetentionClock; readonly upTo: Position },
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { clock, deletion } = this.#options;
+    const times = this.#timesOf(topic);
+    let hasWorked = await this.#lookAtKept(topic, times, at, signal);
+    for (let batch = 0; batch < BATCHES && this.#hold !== undefined && !signal.aborted; batch += 1) {
+      const hold = this.#hold;
+      const result = await this.#paced(topic, signal, () => deletion.look(hold, topic, at));
+      if (result.goneEntries > 0) hasWorked = true;
+      if (result.isMore) continue;
+      const dueInMs = (result.dueIn ?? Number.POSITIVE_INFINITY) / 1_000;
+      times.lookAt = clock.monotonicMs() + Math.min(LOOK_AGAIN_MS, Math.max(LOOK_MS, dueInMs));
+      break;
+    }
+    return hasWorked;
+  }
+
+  async #lookAtKept(
+    topic: RetentionTopic,
+    times: Times,
+    { clock: known }: { readonly clock: RetentionClock },
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { clock, deletion } = this.#options;
+    if (this.#hold === undefined || times.keptAt > clock.monotonicMs()) return false;
+    const hold = this.#hold;
+    const { keptAfter } = times;
+    const result = await this.#paced(topic, signal, async () => {
+      const looked = await deletion.lookAtKept(hold, topic, { clock: known, after: keptAfter });
+      times.keptAfter = looked.after ?? 0;
+      if (looked.after === undefined) times.keptAt = clock.monotonicMs() + KEPT_MS;
+      return looked.result;
+    });
+    return result.goneEntries > 0;
+  }
+
+  /** Runs a look at a topic, counts what it deleted, and pauses as long as that asks for. */
+  async #paced(topic: RetentionTopic, signal: AbortSignal, look: () => Promise<LookResult>): Promise<LookResult> {
+    const { clock, groups, metrics } = this.#options;
+    await this.#restIfDue(signal);
+    const startedAt = clock.monotonicMs();
+    const result = await look();
+    if (!result.isHeld) this.#hold = undefined;
+    if (result.goneEntries === 0) return result;
+    this.#noteRenewal();
+    metrics.retentionEvents.inc(topic.context, topic.name, result.goneEntries);
+    metrics.retentionBytes.inc(topic.context, topic.name, result.goneBytes);
+    const now = clock.monotonicMs();
+    const pauseMs = this.#pace.afterBatch(now - startedAt, groups(), await this.#lag());
+    await pause(clock, pauseMs, signal);
+    return result;
+  }
+
+  async #restIfDue(signal: AbortSignal): Promise<void> {
+    const { clock, groups } = this.#options;
+    const restMs = this.#pace.rest(clock.monotonicMs());
+    if (restMs === undefined) return;
+    const before = groups();
+    await pause(clock, restMs, signal);
+    this.#pace.rested(before, groups());
+  }
+
+  async #lag(): Promise<number | undefined> {
+    this.#batches += 1;
+    if (this.#batches % PURGE_EVERY === 1) this.#purgeLag = await this.#options.store.purgeLag();
+    return this.#purgeLag;
+  }
+
+  async #renew(): Promise<void> {
+    const { clock, store } = this.#options;
+    if (this.#hold === undefined || clock.monotonicMs() < this.#renewAt) return;
+    this.#noteRenewal();
+    if (!(await store.renew(this.#hold))) this.#hold = undefined;
+  }
+
+  #noteRenewal(): void {
+    this.#renewAt = this.#options.clock.monotonicMs() + LEASE_PERIOD_MS;
+  }
+
+  #timesOf({ topicId }: RetentionTopic): Times {
+    const known = this.#times.get(topicId);
+    if (known !== undefined) return known;
+    const times = { lookAt: 0, keptAt: 0, keptAfter: 0 };
+    this.#times.set(topicId, times);
+    return times;
+  }
+}

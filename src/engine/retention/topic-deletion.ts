@@ -1,0 +1,211 @@
+// Deletes what is due of one topic, a batch at a time.
+
+import { type DueTimes, dueTimes, type RetentionPolicy } from '../../domain/retention/retention-policy.js';
+import {
+  type DueEntry,
+  KeepReason,
+  type KeptEntry,
+  MAX_DELETED,
+  type RetentionClock,
+  type RetentionHold,
+  type RetentionStore,
+} from '../../storage/ports/retention-storage.js';
+import type { Micros, Position } from '../../units.js';
+import type { Unpassed, UnpassedEvents } from './unpassed.js';
+
+/** Payloads of a batch. */
+const BATCH_BYTES = 4 * 1024 * 1024;
+
+/** A topic with what it keeps. */
+export interface RetentionTopic {
+  readonly topicId: number;
+  readonly contextId: number;
+  readonly context: string;
+  readonly name: string;
+  readonly policy: RetentionPolicy;
+}
+
+/** What one look at a topic did. */
+export interface LookResult {
+  /** False: the hold is lost. */
+  readonly isHeld: boolean;
+  readonly goneEntries: number;
+  readonly goneBytes: number;
+  /** Whether more may be due right now. */
+  readonly isMore: boolean;
+  /** The time until the next entry is due, about; undefined: there is none. */
+  readonly dueIn: Micros | undefined;
+  /** The first entry that is held for consumers, if one is. */
+  readonly held: { readonly position: Position; readonly by: readonly Unpassed[] } | undefined;
+}
+
+export interface TopicDeletionOptions {
+  readonly store: RetentionStore;
+  readonly unpassed: UnpassedEvents;
+  /** Entries of a batch. */
+  readonly batch?: number;
+}
+
+/** What is to be done with the next entries of a topic. */
+interface Plan {
+  readonly due: readonly DueEntry[];
+  readonly held: LookResult['held'];
+}
+
+/** Entries to delete, and what is known of the moment. */
+interface Deletion {
+  readonly due: readonly DueEntry[];
+  readonly lookedTo: Position | undefined;
+  readonly times: DueTimes;
+  readonly moves: number | undefined;
+  readonly now: Micros;
+}
+
+const NOTHING = {
+  isHeld: true,
+  goneEntries: 0,
+  goneBytes: 0,
+  isMore: false,
+  dueIn: undefined,
+  held: undefined,
+} as const;
+
+export class TopicDeletion {
+  readonly #options: TopicDeletionOptions;
+  readonly #batch: number;
+  /** Positions up to which topics were looked at. */
+  readonly #lookedTo = new Map<number, Position>();
+  #repeatsExpectedAt: Micros = 0;
+
+  constructor(options: TopicDeletionOptions) {
+    this.#options = options;
+    this.#batch = options.batch ?? MAX_DELETED;
+  }
+
+  /** Forgets where topics are: another instance may have deleted since. */
+  forget(): void {
+    this.#lookedTo.clear();
+    this.#repeatsExpectedAt = 0;
+  }
+
+  /** Looks at the next entries of the topic, up to a position, and deletes those that are due. */
+  async look(
+    hold: RetentionHold,
+    topic: RetentionTopic,
+    { clock, upTo }: { readonly clock: RetentionClock; readonly upTo: Position },
+  ): Promise<LookResult> {
+    const after = await this.#placeOf(topic.topicId);
+    if (after >= upTo) return NOTHING;
+    const { store } = this.#options;
+    const { topicId } = topic;
+    const page = await store.due({ topicId, after, upTo, limit: this.#batch, maxBytes: BATCH_BYTES });
+    const times = dueTimes(topic.policy, clock.now, clock.leapt);
+    const moves = await this.#movesBefore(page.entries, times);
+    const { due, held } = await this.#plan(topic, page.entries, times);
+    const next = page.entries[due.length];
+    const isAll = next === undefined;
+    const rest = { held, isMore: isAll && page.lookedTo < upTo, dueIn: next && next.createdAt - times.due };
+    // Nothing but the topic's end was seen: that need not be written down, it is found by one look into an index.
+    if (due.length === 0) return { ...NOTHING, ...rest };
+    const lookedTo = isAll ? page.lookedTo : (due.at(-1)?.position ?? after);
+    const deleted = await this.#delete(hold, topic, { due, lookedTo, times, moves, now: clock.now });
+    if (deleted === 'lost') return { ...NOTHING, isHeld: false };
+    if (deleted === 'moved') return { ...NOTHING, isMore: true };
+    this.#lookedTo.set(topicId, lookedTo);
+    return { ...NOTHING, ...rest, ...counted(deleted) };
+  }
+
+  /** Deletes what was kept alone, and has no reason to stay any more. `after`: where to go on; undefined: that was all. */
+  async lookAtKept(
+    hold: RetentionHold,
+    topic: RetentionTopic,
+    { clock, after }: { readonly clock: RetentionClock; readonly after: Position },
+  ): Promise<{ readonly after: Position | undefined; readonly result: LookResult }> {
+    const kept = await this.#options.store.kept(topic.topicId, after, this.#batch);
+    const times = dueTimes(topic.policy, clock.now, clock.leapt);
+    const more = kept.length === this.#batch ? kept.at(-1)?.position : undefined;
+    const ripe = kept.filter(({ createdAt }) => createdAt <= times.due);
+    const moves = await this.#movesBefore(ripe, times);
+    const held = new Set((await this.#holders(topic, ripe, times)).flatMap(({ positions }) => positions));
+    const due = ripe.filter(({ position }) => !held.has(position));
+    if (due.length === 0) return { after: more, result: NOTHING };
+    const deleted = await this.#delete(hold, topic, { due, lookedTo: undefined, times, moves, now: clock.now });
+    if (deleted === 'lost') return { after, result: { ...NOTHING, isHeld: false } };
+    return { after: more, result: deleted === 'moved' ? NOTHING : { ...NOTHING, ...counted(deleted) } };
+  }
+
+  async #placeOf(topicId: number): Promise<Position> {
+    const known = this.#lookedTo.get(topicId);
+    if (known !== undefined) return known;
+    const lookedTo = (await this.#options.store.places([topicId])).get(topicId)?.lookedTo ?? 0;
+    this.#lookedTo.set(topicId, lookedTo);
+    return lookedTo;
+  }
+
+  /** Finds the entries that are due, up to the first one that is held: what is held holds what comes after it. */
+  async #plan(topic: RetentionTopic, entries: readonly DueEntry[], times: DueTimes): Promise<Plan> {
+    const ripe = until(entries, ({ createdAt }) => createdAt > times.due);
+    const holders = await this.#holders(topic, ripe, times);
+    const first = Math.min(...holders.flatMap(({ positions }) => positions[0] ?? []));
+    if (first === Number.POSITIVE_INFINITY) return { due: ripe, held: undefined };
+    const by = holders.filter(({ positions }) => positions[0] === first);
+    return { due: until(ripe, ({ position }) => position >= first), held: { position: first, by } };
+  }
+
+  /** Finds the consumers that hold some of the entries, with those entries. */
+  async #holders(topic: RetentionTopic, entries: readonly DueEntry[], times: DueTimes): Promise<readonly Unpassed[]> {
+    const mayBeHeld = entries.filter(({ createdAt }) => createdAt > times.overdue);
+    return mayBeHeld.length === 0 ? [] : this.#options.unpassed.of(topic, mayBeHeld);
+  }
+
+  /** Deletes what does not stay for somebody; returns that. */
+  async #delete(
+    hold: RetentionHold,
+    { topicId, contextId }: RetentionTopic,
+    { due, lookedTo, times, moves, now }: Deletion,
+  ): Promise<readonly DueEntry[] | 'moved' | 'lost'> {
+    const { store } = this.#options;
+    const keeps = await this.#keeps(hold, due, times);
+    const stays = new Set(keeps.map(({ position }) => position));
+    const entries = due.filter(({ position }) => !stays.has(position));
+    if (entries.some(({ createdAt }) => createdAt > times.repeatable)) await this.#expectRepeats(now);
+    const batch = { topicId, contextId, entries, keeps, lookedTo, moves, ledgerAfter: times.repeatable };
+    const deleted = await store.delete(hold, batch);
+    return deleted === 'deleted' ? entries : deleted;
+  }
+
+  /** Has to be asked before it is looked who holds the entries; undefined: nobody may. */
+  async #movesBefore(entries: readonly DueEntry[], times: DueTimes): Promise<number | undefined> {
+    const mayBeHeld = ({ createdAt }: DueEntry) => createdAt <= times.due && createdAt > times.overdue;
+    return entries.some(mayBeHeld) ? this.#options.store.moves() : undefined;
+  }
+
+  async #keeps(hold: RetentionHold, due: readonly DueEntry[], times: DueTimes): Promise<readonly KeptEntry[]> {
+    const { store } = this.#options;
+    const parkedAt = await store.parked(due);
+    const isParked = ({ position }: DueEntry) => (parkedAt.get(position) ?? 0) > times.parkedSince;
+    const parked = due.filter(isParked).map(({ position }) => ({ position, reason: KeepReason.PARKED }));
+    const others = due.filter((entry) => !isParked(entry));
+    return [...parked, ...(await store.endCallbacks(hold, others))];
+  }
+
+  /** Before entries go that are younger than a day: whoever pushes one of them again has to be recognized. */
+  async #expectRepeats(now: Micros): Promise<void> {
+    if (now - this.#repeatsExpectedAt < EXPECT_EVERY) return;
+    await this.#options.store.expectRepeats();
+    this.#repeatsExpectedAt = now;
+  }
+}
+
+/** How long one notice to look pushes up is enough. */
+const EXPECT_EVERY: Micros = 600_000_000;
+
+/** The entries before the first one of which something holds. */
+function until(entries: readonly DueEntry[], holds: (entry: DueEntry) => boolean): readonly DueEntry[] {
+  const end = entries.findIndex(holds);
+  return end === -1 ? entries : entries.slice(0, end);
+}
+
+function counted(deleted: readonly DueEntry[]): Pick<LookResult, 'goneEntries' | 'goneBytes'> {
+  return { goneEntries: deleted.length, goneBytes: deleted.reduce((sum, { bytes }) => sum + bytes, 0) };
+}

@@ -1,0 +1,68 @@
+// What durable consumers have not passed of events that are due.
+
+import { consumerCriteria } from '../../domain/consumers/consumer.js';
+import { storedRanges } from '../../domain/consumers/position-ranges.js';
+import { entryBytes } from '../../domain/events/entry-size.js';
+import type { LogEntry } from '../../domain/events/event.js';
+import { compileCriteria } from '../../domain/events/event-filter.js';
+import type { LoopSlices } from '../../lib/loop-slices.js';
+import type { EventLog } from '../../storage/ports/log-storage.js';
+import type { ConsumerBehind, DueEntry, RetentionStore } from '../../storage/ports/retention-storage.js';
+import type { Position } from '../../units.js';
+
+/** The events of a consumer that it has not passed, among some. */
+export interface Unpassed {
+  readonly consumer: ConsumerBehind;
+  /** Ascending; at least one. */
+  readonly positions: readonly Position[];
+}
+
+export interface UnpassedOptions {
+  readonly store: Pick<RetentionStore, 'behind'>;
+  readonly log: Pick<EventLog, 'readAt'>;
+  /** Shared by all who look at many payloads. */
+  readonly slices: LoopSlices;
+}
+
+const CALLER = 'retention';
+
+export class UnpassedEvents {
+  readonly #options: UnpassedOptions;
+
+  constructor(options: UnpassedOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * What consumers have not passed of the entries, as far as it is stored. Where all have passed them, which is the rule, no entry is read.
+   * What withdraws an event is nobody's that selects by a description: the payload may be gone.
+   */
+  async of(
+    topic: { readonly context: string; readonly name: string },
+    due: readonly DueEntry[],
+  ): Promise<readonly Unpassed[]> {
+    const last = due.at(-1);
+    if (last === undefined) return [];
+    const { store, log, slices } = this.#options;
+    const consumers = await store.behind(topic, last.position);
+    if (consumers.length === 0) return [];
+    const entries = await log.readAt(due.map(({ position }) => position));
+    const bytes = entries.reduce((sum, entry) => sum + entryBytes(entry), 0);
+    const found: Unpassed[] = [];
+    const look = (consumer: ConsumerBehind) => {
+      const positions = unpassedBy(consumer, entries);
+      if (positions.length > 0) found.push({ consumer, positions });
+      return true;
+    };
+    await slices.each(CALLER, { items: consumers, bytesOf: () => bytes, look });
+    return found;
+  }
+}
+
+function unpassedBy(consumer: ConsumerBehind, entries: readonly LogEntry[]): readonly Position[] {
+  const above = consumer.acked.length === 0 ? undefined : storedRanges(consumer.acked);
+  const matches = compileCriteria(consumerCriteria(consumer, consumer.settings));
+  const isUnpassed = (entry: LogEntry) =>
+    entry.position > consumer.offset && above?.has(entry.position) !== true && matches(entry);
+  return entries.filter(isUnpassed).map(({ position }) => position);
+}
