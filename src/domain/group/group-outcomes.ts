@@ -1,6 +1,6 @@
 // What became of the units of a group, by their kinds.
 
-import type { EventId, Position } from '../../units.js';
+import type { EventId, Micros, Position } from '../../units.js';
 import type { MadeCawin } from '../cawins/prepared-cawin.js';
 import type { MadeleineError } from '../errors.js';
 import type { LogEntry } from '../events/event.js';
@@ -62,6 +62,8 @@ export type PushOutcome =
       readonly eventId: EventId;
       readonly own?: boolean;
       readonly satisfied?: boolean;
+      /** When the push was stored, where that is known; it is told of an event that is not stored any more. */
+      readonly createdAt?: Micros | undefined;
     }
   /** Nobody registered its topic: nothing is stored. `isRepeated`: that was so when it came first, too. */
   | { readonly kind: 'discarded'; readonly isRepeated: boolean }

@@ -333,6 +333,8 @@ export interface PushedBefore {
   readonly eventId: EventId;
   readonly issuer: string;
   readonly digest: Uint8Array | undefined;
+  /** Undefined: it is of this very group. */
+  readonly createdAt?: Micros | undefined;
 }
 
 /** An event that has occurred. */

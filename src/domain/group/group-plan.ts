@@ -488,10 +488,11 @@ function repeated(
   { fault, isKept }: { readonly fault: number; readonly isKept: boolean },
 ): PushOutcome {
   const { digest, draft } = push;
+  const { position, eventId, createdAt } = before;
   const again: PushOutcome =
-    before.eventId === DISCARDED_ID
+    eventId === DISCARDED_ID
       ? { kind: 'discarded', isRepeated: true }
-      : { kind: 'duplicate', position: before.position, eventId: before.eventId };
+      : { kind: 'duplicate', position, eventId, createdAt };
   // A minted id that is found is this push itself, from an attempt whose COMMIT was not answered.
   if (digest === undefined) return again;
   const same =

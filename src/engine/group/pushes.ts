@@ -2,10 +2,10 @@
 // what was pushed before.
 
 import type { MadeCawin, PreparedCawin } from '../../domain/cawins/prepared-cawin.js';
-import { assertNever, bug, MadeleineError } from '../../domain/errors.js';
+import { assertNever, MadeleineError } from '../../domain/errors.js';
 import { contentDigest } from '../../domain/events/content-digest.js';
 import type { EventDraft, LogEntry } from '../../domain/events/event.js';
-import { withoutPayload } from '../../domain/events/event-views.js';
+import { goneView, withoutPayload } from '../../domain/events/event-views.js';
 import type { PushOutcome } from '../../domain/group/group-outcomes.js';
 import type { ParkedPlace, Push, WaitTerms } from '../../domain/group/group-plan-types.js';
 import type { SchemaMet } from '../../domain/schemas/topic-schema.js';
@@ -263,29 +263,24 @@ export class Pushes {
       case 'refused':
         return outcome;
       case 'found':
-        return this.#stored(outcome, before, 'found');
+        return this.#stored(push, outcome, { before, effect: 'found' });
       case 'duplicate':
-        return this.#stored(outcome, before, outcome.own === true ? effectOf(outcome) : 'duplicate');
+        return this.#stored(push, outcome, { before, effect: outcome.own === true ? effectOf(outcome) : 'duplicate' });
       default:
         return assertNever(outcome);
     }
   }
 
   #stored(
-    { position, eventId, cawin }: { position: Position; eventId: EventId; cawin?: MadeCawin | undefined },
-    before: ReadonlyMap<Position, LogEntry>,
-    effect: PushEffect,
+    push: Push,
+    { position, eventId, cawin, createdAt = 0 }: StoredBefore,
+    { before, effect }: { readonly before: ReadonlyMap<Position, LogEntry>; readonly effect: PushEffect },
   ): Promise<PushedEvent> | PushedEvent {
-    if (position === 0) return this.#current(eventId).then((entry) => ({ kind: 'stored', entry, effect, cawin }));
-    const entry = before.get(position);
-    if (entry === undefined) throw bug(`position ${position} is not readable`);
-    return { kind: 'stored', entry, effect, cawin };
-  }
-
-  async #current(eventId: EventId): Promise<LogEntry> {
-    const entry = await this.#options.events.byId(eventId);
-    if (entry === undefined) throw bug(`event ${eventId} is not readable`);
-    return entry;
+    // Retention may have deleted it since, also between the group and this look.
+    const gone = () => goneView(push.draft, { eventId, createdAt, messageId: push.messageId });
+    const result = (entry: LogEntry | undefined) =>
+      ({ kind: 'stored', entry: entry ?? gone(), effect, cawin }) as const;
+    return position === 0 ? this.#options.events.byId(eventId).then(result) : result(before.get(position));
   }
 
   #counted(result: PushedEvent): PushedEvent {
@@ -317,6 +312,14 @@ function isUnindexed(outcome: PushOutcome | undefined): boolean {
 }
 
 const NONE: ReadonlyMap<Position, LogEntry> = new Map();
+
+/** An event that was there before. */
+interface StoredBefore {
+  readonly position: Position;
+  readonly eventId: EventId;
+  readonly cawin?: MadeCawin | undefined;
+  readonly createdAt?: Micros | undefined;
+}
 
 function effectOf({ satisfied }: { readonly satisfied?: boolean }): PushEffect {
   return satisfied === true ? 'satisfied' : 'occurred';

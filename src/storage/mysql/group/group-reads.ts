@@ -3,7 +3,7 @@
 import type { StreamState } from '../../../domain/events/stream.js';
 import type { GroupNeeds, PushedBefore } from '../../../domain/group/group-plan-types.js';
 import { scopedKey } from '../../../domain/names.js';
-import type { EventId, Position } from '../../../units.js';
+import type { EventId, Micros, Position } from '../../../units.js';
 import { uuidToBytes } from '../log/entry-rows.js';
 import { STREAM_COLUMNS, type StreamRow, streamFromRow } from '../log/stream-rows.js';
 import type { NameCache } from '../names/name-cache.js';
@@ -60,16 +60,16 @@ export async function readPushed(
   await inChunks(scoped, async (chunk) => {
     onTrip();
     const wanted = `(context_id, message_id) IN (${placeholders(chunk.length, '(?, ?)')})`;
-    const sql = `SELECT context_id, message_id, position, event_id, issuer, digest FROM log FORCE INDEX (log_message)
+    const sql = `SELECT context_id, message_id, position, event_id, issuer, digest, created_at FROM log FORCE INDEX (log_message)
         WHERE ${wanted} UNION ALL
-        SELECT context_id, message_id, CAST(0 AS UNSIGNED), event_id, issuer, digest FROM push_ledger FORCE INDEX (PRIMARY)
+        SELECT context_id, message_id, CAST(0 AS UNSIGNED), event_id, issuer, digest, created_at FROM push_ledger FORCE INDEX (PRIMARY)
         WHERE ${wanted}`;
     const values = chunk.flatMap(({ contextId, id }): SqlValue[] => [contextId, id]);
     for (const row of await queries.execute<PushedRow>(sql, [...values, ...values])) {
       const item = byRow.get(`${row.context_id}:${row.message_id.toString('hex')}`);
       if (item === undefined) continue;
-      const { position, event_id: eventId, issuer, digest } = row;
-      const before = { position, eventId, issuer: issuer.toString(), digest: digest ?? undefined };
+      const { position, event_id: eventId, issuer, digest, created_at: createdAt } = row;
+      const before = { position, eventId, issuer: issuer.toString(), digest: digest ?? undefined, createdAt };
       pushed.set(scopedKey(item.context, item.messageId), before);
     }
   });
@@ -83,4 +83,5 @@ interface PushedRow {
   event_id: EventId;
   issuer: Buffer;
   digest: Buffer | null;
+  created_at: Micros;
 }
