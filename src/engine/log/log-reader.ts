@@ -98,7 +98,9 @@ export class LogReader implements LogSource {
 
   /** Takes what matches at once, or, where payloads have to be looked at, in slices. */
   #fromMemory(memory: readonly LogEntry[], selection: Selection, options: ReadOptions): Promise<ReadBatch> | ReadBatch {
-    const scan = new MemoryScan(selection, options);
+    // The last positions may be of what is not stored any more.
+    const end = memory.length < MEMORY_SCAN ? Math.max(options.after, this.visible) : (memory.at(-1)?.position ?? 0);
+    const scan = new MemoryScan(selection, options, end);
     return selection.criteria.description === undefined
       ? scan.all(memory)
       : this.#inSlices(memory, scan, options.caller ?? '');
@@ -190,17 +192,21 @@ class MemoryScan {
   readonly #selection: Selection;
   readonly #options: ReadOptions;
   readonly #entries: LogEntry[] = [];
+  readonly #end: Position;
   #bytes = 0;
   #scannedTo: Position;
+  #isFull = false;
 
-  constructor(selection: Selection, options: ReadOptions) {
+  /** `end`: up to where the memory that is scanned reaches. */
+  constructor(selection: Selection, options: ReadOptions, end: Position) {
     this.#selection = selection;
     this.#options = options;
+    this.#end = end;
     this.#scannedTo = options.after;
   }
 
   get batch(): ReadBatch {
-    return { entries: this.#entries, scannedTo: this.#scannedTo };
+    return { entries: this.#entries, scannedTo: this.#isFull ? this.#scannedTo : this.#end };
   }
 
   all(memory: readonly LogEntry[]): ReadBatch {
@@ -214,7 +220,8 @@ class MemoryScan {
     if (this.#selection.matches(entry)) {
       const { limit, maxBytes } = this.#options;
       this.#bytes += entryBytes(entry);
-      if (entries.length === limit || (entries.length > 0 && this.#bytes > maxBytes)) return false;
+      this.#isFull = entries.length === limit || (entries.length > 0 && this.#bytes > maxBytes);
+      if (this.#isFull) return false;
       entries.push(entry);
     }
     this.#scannedTo = entry.position;
