@@ -24,6 +24,7 @@ import { inspect } from './inspection.js';
 import { beginRun } from './instance.js';
 import { assertListenable } from './listening.js';
 import { LogParts } from './log.js';
+import { RetentionParts } from './retention.js';
 import { type ServicesOptions, services } from './services.js';
 import { Started } from './started.js';
 import { StatisticsParts } from './statistics.js';
@@ -159,6 +160,8 @@ export class App {
       retryPolicy: this.#retryPolicy,
     });
     callbacks.start(this.#started);
+    const retention = new RetentionParts({ surroundings, handle, instanceId: instance.id, endedRuns, log });
+    await retention.start(this.#started);
     return { log, consumers, events, callbacks, instance, statistics };
   }
 

@@ -95,6 +95,52 @@ export function schemaCompatibilityToJSON(object: SchemaCompatibility): string {
   }
 }
 
+/** What is done with events that are due to be deleted before a durable consumer has passed them. */
+export enum RetentionMode {
+  /** RETENTION_MODE_UNSPECIFIED - EXPIRE. */
+  RETENTION_MODE_UNSPECIFIED = 0,
+  /** RETENTION_MODE_EXPIRE - They are deleted; each consumer counts what it lost (`expired_unread`), and is told of the gap. */
+  RETENTION_MODE_EXPIRE = 1,
+  /**
+   * RETENTION_MODE_HOLD - They are kept until every such consumer has passed them, and what came after them in the topic with them; 30 days longer than
+   * `ttl` at most, then they are deleted as with EXPIRE.
+   */
+  RETENTION_MODE_HOLD = 2,
+  UNRECOGNIZED = -1,
+}
+
+export function retentionModeFromJSON(object: any): RetentionMode {
+  switch (object) {
+    case 0:
+    case "RETENTION_MODE_UNSPECIFIED":
+      return RetentionMode.RETENTION_MODE_UNSPECIFIED;
+    case 1:
+    case "RETENTION_MODE_EXPIRE":
+      return RetentionMode.RETENTION_MODE_EXPIRE;
+    case 2:
+    case "RETENTION_MODE_HOLD":
+      return RetentionMode.RETENTION_MODE_HOLD;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return RetentionMode.UNRECOGNIZED;
+  }
+}
+
+export function retentionModeToJSON(object: RetentionMode): string {
+  switch (object) {
+    case RetentionMode.RETENTION_MODE_UNSPECIFIED:
+      return "RETENTION_MODE_UNSPECIFIED";
+    case RetentionMode.RETENTION_MODE_EXPIRE:
+      return "RETENTION_MODE_EXPIRE";
+    case RetentionMode.RETENTION_MODE_HOLD:
+      return "RETENTION_MODE_HOLD";
+    case RetentionMode.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 /** What becomes of a push to a topic that nobody registered. */
 export enum UnregisteredTopics {
   /** UNREGISTERED_TOPICS_UNSPECIFIED - As the server is told, by `MADELEINE_UNREGISTERED_TOPICS`. */
@@ -191,6 +237,24 @@ export interface TopicSettings {
    * Changed together with the schema, the new one counts.
    */
   compatibility: SchemaCompatibility;
+  /**
+   * How long events of the topic are kept, from when they were pushed: a whole number with a unit, such as `24days`, `36h` or `90min`
+   * (s, min, h, day, week, year of 365 days), from 1 minute to 1,000 years; or `permanent`, which is what empty means; or
+   * `ephemeral`. Equal durations are the same setting, and are answered in one form.
+   *
+   * Events that are older are deleted some seconds later, with what belongs to them: indexes, waits that they ended, callbacks
+   * that were made. What is gone is unknown: EVENT_UNKNOWN. Readers and consumers are told of gaps.
+   *
+   * These stay for longer: an event that a consumer has parked, up to 90 days after it was parked; one with a callback that is still
+   * to be made; what `retention_mode` holds; the newest entry of the log. A push that is repeated within 24 hours is recognized by
+   * its `message_id` even if its event is gone.
+   */
+  ttl: string;
+  /**
+   * What becomes of an event that is to go by its age, and that a durable consumer which selects it has not passed. Unspecified
+   * means EXPIRE.
+   */
+  retentionMode: RetentionMode;
 }
 
 /** A category of events. */
@@ -715,7 +779,7 @@ export interface SchemaMismatch {
 }
 
 function createBaseTopicSettings(): TopicSettings {
-  return { descriptionPaths: [], schema: "", compatibility: 0 };
+  return { descriptionPaths: [], schema: "", compatibility: 0, ttl: "", retentionMode: 0 };
 }
 
 export const TopicSettings: MessageFns<TopicSettings> = {
@@ -728,6 +792,12 @@ export const TopicSettings: MessageFns<TopicSettings> = {
     }
     if (message.compatibility !== 0) {
       writer.uint32(168).int32(message.compatibility);
+    }
+    if (message.ttl !== "") {
+      writer.uint32(82).string(message.ttl);
+    }
+    if (message.retentionMode !== 0) {
+      writer.uint32(88).int32(message.retentionMode);
     }
     return writer;
   },
@@ -769,6 +839,22 @@ export const TopicSettings: MessageFns<TopicSettings> = {
             message.compatibility = reader.int32() as any;
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.ttl = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.retentionMode = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -790,6 +876,12 @@ export const TopicSettings: MessageFns<TopicSettings> = {
         : [],
       schema: isSet(object.schema) ? globalThis.String(object.schema) : "",
       compatibility: isSet(object.compatibility) ? schemaCompatibilityFromJSON(object.compatibility) : 0,
+      ttl: isSet(object.ttl) ? globalThis.String(object.ttl) : "",
+      retentionMode: isSet(object.retentionMode)
+        ? retentionModeFromJSON(object.retentionMode)
+        : isSet(object.retention_mode)
+        ? retentionModeFromJSON(object.retention_mode)
+        : 0,
     };
   },
 
@@ -804,6 +896,12 @@ export const TopicSettings: MessageFns<TopicSettings> = {
     if (message.compatibility !== 0) {
       obj.compatibility = schemaCompatibilityToJSON(message.compatibility);
     }
+    if (message.ttl !== "") {
+      obj.ttl = message.ttl;
+    }
+    if (message.retentionMode !== 0) {
+      obj.retentionMode = retentionModeToJSON(message.retentionMode);
+    }
     return obj;
   },
 
@@ -815,6 +913,8 @@ export const TopicSettings: MessageFns<TopicSettings> = {
     message.descriptionPaths = object.descriptionPaths?.map((e) => e) || [];
     message.schema = object.schema ?? "";
     message.compatibility = object.compatibility ?? 0;
+    message.ttl = object.ttl ?? "";
+    message.retentionMode = object.retentionMode ?? 0;
     return message;
   },
 };

@@ -1,11 +1,23 @@
 // What a topic keeps of its events, and what that means at a moment.
 
 import type { Micros } from '../../units.js';
+import { fieldInvalid } from '../errors.js';
 import { createdBefore, type LeaptSpan } from './log-time.js';
+import { ttlMicros } from './ttl.js';
 
 /** What becomes of events that are due and that a durable consumer has not passed; the values are the wire's. */
 export const RetentionMode = { EXPIRE: 1, HOLD: 2 } as const;
 export type RetentionMode = (typeof RetentionMode)[keyof typeof RetentionMode];
+
+export const UNSET_MODE: RetentionMode = RetentionMode.EXPIRE;
+export const RETENTION_MODE_WORDS = { [RetentionMode.EXPIRE]: 'EXPIRE', [RetentionMode.HOLD]: 'HOLD' } as const;
+
+/** Returns the mode of a field; 0 means that none is given. FIELD_INVALID for what is none. */
+export function retentionMode(value: number, field: string): RetentionMode {
+  if (value === 0) return UNSET_MODE;
+  if (value === RetentionMode.EXPIRE || value === RetentionMode.HOLD) return value;
+  throw fieldInvalid(field, 'is no mode: EXPIRE or HOLD');
+}
 
 const DAY: Micros = 86_400_000_000;
 /** How long an event is held after it was due, at most. */
@@ -19,6 +31,18 @@ export interface RetentionPolicy {
   /** How long events are kept; undefined: their age does not matter. */
   readonly ageMicros: Micros | undefined;
   readonly mode: RetentionMode;
+}
+
+/** Settings that say what a topic keeps. */
+export interface RetentionSettings {
+  readonly ttl: string;
+  readonly retentionMode: RetentionMode;
+}
+
+/** Returns what a topic with the settings keeps; undefined: everything. */
+export function policyOf({ ttl, retentionMode: mode }: RetentionSettings): RetentionPolicy | undefined {
+  const ageMicros = ttlMicros(ttl);
+  return ageMicros === undefined ? undefined : { ageMicros, mode };
 }
 
 /** The times of creation that decide at a moment. Negative: the log is younger. */

@@ -9,6 +9,8 @@
 import { createHash } from 'node:crypto';
 import { parseDescriptionPaths } from '../descriptions/description-paths.js';
 import { fieldInvalid } from '../errors.js';
+import { RETENTION_MODE_WORDS, type RetentionMode, retentionMode, UNSET_MODE } from '../retention/retention-policy.js';
+import { PERMANENT, parseTtl } from '../retention/ttl.js';
 import { COMPATIBILITIES, type Compatibility } from '../schemas/compatibility/compatibility.js';
 import { JsonSchema } from '../schemas/json-schema.js';
 
@@ -20,6 +22,9 @@ export interface TopicSettings {
   readonly schema: string;
   /** How a new schema has to go together with those before it. */
   readonly compatibility: Compatibility;
+  /** How long events are kept, in the normal form. */
+  readonly ttl: string;
+  readonly retentionMode: RetentionMode;
 }
 
 /** The fields of the contract's message, as generated code has them. */
@@ -28,6 +33,8 @@ export interface TopicSettingFields {
   schema: string;
   /** The number that it has in the contract. */
   compatibility: number;
+  ttl: string;
+  retentionMode: number;
 }
 
 /** What is kept of a setting: what JSON keeps as it is. No objects: a database may keep their members in another order. */
@@ -68,6 +75,19 @@ export const TOPIC_SETTINGS: {
     unset: 'BACKWARD',
     read: readCompatibility,
     write: (compatibility) => COMPATIBILITIES.indexOf(compatibility) + 1,
+  },
+  ttl: {
+    name: 'ttl',
+    unset: PERMANENT,
+    read: parseTtl,
+    write: (ttl) => ttl,
+  },
+  retentionMode: {
+    name: 'retention_mode',
+    unset: UNSET_MODE,
+    read: retentionMode,
+    write: (mode) => mode,
+    inWords: (mode) => RETENTION_MODE_WORDS[mode],
   },
 };
 

@@ -119,6 +119,7 @@ export class GroupCommit {
   #groups: Group[] = [];
   #nextSequence = 1;
   #inGroupEvents = 0;
+  #times = { count: 0, totalMs: 0 };
   #failures = 0;
   #retryTimer: Timer | undefined;
   #sweeper: Timer | undefined;
@@ -138,6 +139,11 @@ export class GroupCommit {
   /** Whether a group with this token is being committed by this instance: it will be published, or run again. */
   isOwnToken(token: number): boolean {
     return this.#groups.some((group) => group.token === token && !group.settled);
+  }
+
+  /** The groups that were committed since the start, and what they took together. */
+  get times(): { readonly count: number; readonly totalMs: Millis } {
+    return this.#times;
   }
 
   /** Events that wait or are being committed. */
@@ -379,6 +385,7 @@ export class GroupCommit {
     const { entries, waits } = plan.writes;
     const now = clock.monotonicMs();
     this.#admission.pace.observe(group.events, now - group.lockedAtMs);
+    this.#times = { count: this.#times.count + 1, totalMs: this.#times.totalMs + now - startedAt };
     if (waits?.catalog !== undefined) catalog.committed(group.catalog, waits.catalog);
     if (entries.length > 0) {
       metrics.groupSize.observe(entries.length);

@@ -9,13 +9,18 @@
 
 import type { Clock } from '../../lib/clock.js';
 import { pause } from '../../lib/pause.js';
-import type { RetentionClock, RetentionHold, RetentionStore } from '../../storage/ports/retention-storage.js';
+import type {
+  RetentionClock,
+  RetentionHold,
+  RetentionStore,
+  RetentionTopic,
+} from '../../storage/ports/retention-storage.js';
 import type { Logger, Metrics } from '../../telemetry.js';
 import type { Millis, Position } from '../../units.js';
 import { LeasedWork } from '../log/leased-work.js';
 import type { ClockWatch } from './clock-watch.js';
 import { DeletionPace, type GroupTimes } from './deletion-pace.js';
-import type { LookResult, RetentionTopic, TopicDeletion } from './topic-deletion.js';
+import type { LookResult, TopicDeletion } from './topic-deletion.js';
 
 /** How often a lease is asked for, and a held one renewed. */
 const LEASE_PERIOD_MS: Millis = 5_000;
@@ -34,8 +39,6 @@ const PURGE_EVERY = 20;
 
 export interface RetentionOptions {
   readonly store: RetentionStore;
-  /** What topics keep that do not keep everything; cheap where nothing changed. */
-  readonly topics: () => Promise<readonly RetentionTopic[]>;
   readonly deletion: TopicDeletion;
   readonly watch: ClockWatch;
   /** Groups that this instance committed. */
@@ -106,9 +109,9 @@ export class Retention {
 
   /** Looks at every topic that is to be looked at; whether something was deleted. */
   async #round(signal: AbortSignal): Promise<boolean> {
-    const { watch, clock, store, topics, metrics } = this.#options;
+    const { watch, clock, store, metrics } = this.#options;
     await this.#renew();
-    const all = await topics();
+    const all = await store.topics();
     if (all.length === 0 || this.#hold === undefined) return false;
     const due = all.filter((topic) => this.#timesOf(topic).lookAt <= clock.monotonicMs());
     if (due.length === 0) return false;

@@ -1,6 +1,6 @@
 // Deletes what is due of one topic, a batch at a time.
 
-import { type DueTimes, dueTimes, type RetentionPolicy } from '../../domain/retention/retention-policy.js';
+import { type DueTimes, dueTimes } from '../../domain/retention/retention-policy.js';
 import {
   type DueEntry,
   KeepReason,
@@ -9,21 +9,13 @@ import {
   type RetentionClock,
   type RetentionHold,
   type RetentionStore,
+  type RetentionTopic,
 } from '../../storage/ports/retention-storage.js';
 import type { Micros, Position } from '../../units.js';
 import type { Unpassed, UnpassedEvents } from './unpassed.js';
 
 /** Payloads of a batch. */
 const BATCH_BYTES = 4 * 1024 * 1024;
-
-/** A topic with what it keeps. */
-export interface RetentionTopic {
-  readonly topicId: number;
-  readonly contextId: number;
-  readonly context: string;
-  readonly name: string;
-  readonly policy: RetentionPolicy;
-}
 
 /** What one look at a topic did. */
 export interface LookResult {

@@ -9,8 +9,9 @@
 // Names, log, stream, wait and topic are locked under log_head only, so they need no order among themselves, and one who has a cawin
 // under log_head may take its wait. The others are locked without it too; rows of one table by ascending id. Who has a consumer takes
 // nothing after it but its own rows of these; a deletion, which takes no log_head, deletes rows of the log last (see
-// storage/mysql/consumers/unread-events.ts). Apart from those, and never together with them: shape -> log, to read -> index rows (a build);
-// rows of the log, shared -> identities -> identity_build (a build); ledger (what is too old).
+// storage/mysql/consumers/unread-events.ts). A deletion takes, before log_deletion: retention_cursor -> shape -> rows of the log -> index
+// rows, identities, waits, ledger. As it, and never together with others: shape -> log, to read -> index rows (a build); rows of the log,
+// shared -> identities -> identity_build (a build); ledger (what is too old).
 //
 // Every method rejects with MadeleineError STORAGE_UNAVAILABLE when the database is away, does not answer in time or
 // refuses work (connections, read-only, disk); nothing of the driver's errors is thrown upwards.

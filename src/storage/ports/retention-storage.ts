@@ -8,6 +8,7 @@
 import type { ConsumerKey, ConsumerSettings } from '../../domain/consumers/consumer.js';
 import type { EntryKind } from '../../domain/events/event.js';
 import type { LeaptSpan } from '../../domain/retention/log-time.js';
+import type { RetentionPolicy } from '../../domain/retention/retention-policy.js';
 import type { EventId, Micros, Position } from '../../units.js';
 import type { EndedRuns } from './log-storage.js';
 
@@ -43,6 +44,15 @@ export interface ClockChange {
   readonly leapt?: readonly LeaptSpan[] | undefined;
 }
 
+/** A topic that does not keep everything. */
+export interface RetentionTopic {
+  readonly topicId: number;
+  readonly contextId: number;
+  readonly context: string;
+  readonly name: string;
+  readonly policy: RetentionPolicy;
+}
+
 /** How far retention is with a topic. */
 export interface TopicPlace {
   /** Everything of the topic up to here is gone, or kept alone. */
@@ -52,6 +62,14 @@ export interface TopicPlace {
   readonly goneEvents: number;
   readonly goneBytes: number;
   /** When something went last; 0: never. */
+  readonly goneAt: Micros;
+}
+
+/** A topic that lost entries. */
+export interface GoneTopic {
+  readonly context: string;
+  readonly name: string;
+  readonly goneTo: Position;
   readonly goneAt: Micros;
 }
 
@@ -133,10 +151,16 @@ export interface RetentionStore {
   noteClock(change: ClockChange): Promise<void>;
   /** Lets deletion go on that a leap of the clock stopped. False: it was not stopped. */
   resume(): Promise<boolean>;
+  /** The topics that do not keep everything, as they are registered now. Where nothing was registered since the last call, cheap. */
+  topics(): Promise<readonly RetentionTopic[]>;
   /** The position up to which everyone inside the server has looked at the log: what is beyond must not go. */
   settledTo(): Promise<Position>;
   /** Where retention is with topics, by their numbers; without those of which nothing was looked at. */
   places(topicIds: readonly number[]): Promise<ReadonlyMap<number, TopicPlace>>;
+  /** Topics that lost entries at or after a time. */
+  goneSince(at: Micros): Promise<readonly GoneTopic[]>;
+  /** Returns those of the positions that are stored. At most 1,000. */
+  stored(positions: readonly Position[]): Promise<ReadonlySet<Position>>;
   due(options: DueOptions): Promise<DuePage>;
   /** Returns those of the entries that consumers have parked, by their positions, with when the last one did. */
   parked(entries: readonly DueEntry[]): Promise<ReadonlyMap<Position, Micros>>;

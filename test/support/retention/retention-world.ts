@@ -9,8 +9,8 @@ import { encodeShape, shapeOf } from '../../../src/domain/descriptions/shape.js'
 import { ShapeMatcher } from '../../../src/domain/descriptions/shape-matcher.js';
 import { EntryKind } from '../../../src/domain/events/event.js';
 import { RetentionMode } from '../../../src/domain/retention/retention-policy.js';
-import type { RetentionTopic } from '../../../src/engine/retention/topic-deletion.js';
 import type { Database } from '../../../src/storage/mysql/sql/database.js';
+import type { RetentionTopic } from '../../../src/storage/ports/retention-storage.js';
 import type { RandomChoices } from '../random.js';
 
 export const DAY = 86_400_000_000;

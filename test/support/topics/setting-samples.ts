@@ -1,7 +1,7 @@
 // Values of each setting of a topic, as the fields of the contract give them: tests of all settings are made from these.
 
 import fc from 'fast-check';
-import { TopicSettings as WireSettings } from '../../../generated/madeleine/v1/topic_service.js';
+import { RetentionMode, TopicSettings as WireSettings } from '../../../generated/madeleine/v1/topic_service.js';
 import {
   SETTING_KEYS,
   settingsFrom,
@@ -10,8 +10,8 @@ import {
 } from '../../../src/domain/topics/topic-settings.js';
 
 interface SettingSamples<Field> {
-  /** Two or more, each of another value than the others and than unset. */
-  readonly fields: readonly [Field, Field, ...Field[]];
+  /** One or more, each of another value than the others and than unset. */
+  readonly fields: readonly [Field, ...Field[]];
   /** Other fields that say the value of the first sample. */
   readonly same: readonly Field[];
   /** Fields that are refused, each with its path below the setting. */
@@ -37,6 +37,24 @@ export const SETTING_SAMPLES: { readonly [K in keyof TopicSettings]: SettingSamp
     ],
   },
   compatibility: { fields: [3, 7], same: [], bad: [[8, '']] },
+  ttl: {
+    fields: ['24days', '36h', 'ephemeral'],
+    same: ['576h', ' 24 Days'],
+    bad: [
+      ['soon', ''],
+      ['0days', ''],
+      ['-1h', ''],
+      [`1${'0'.repeat(30)}years`, ''],
+    ],
+  },
+  retentionMode: {
+    fields: [RetentionMode.RETENTION_MODE_HOLD],
+    same: [RetentionMode.RETENTION_MODE_HOLD],
+    bad: [
+      [3, ''],
+      [-1, ''],
+    ],
+  },
 };
 
 /** Some of the settings, each as one of its samples. */

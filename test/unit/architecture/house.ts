@@ -19,7 +19,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
     outbound/http storage/embedded storage/instance storage/mysql/cawins storage/mysql/consumers
     storage/mysql/erasure storage/mysql/group storage/mysql/log storage/mysql/names storage/mysql/server storage/mysql/sql
     storage/mysql/statistics storage/mysql/topics storage/mysql/waits storage/ports
-    settings telemetry`,
+    settings telemetry engine/retention storage/mysql/retention`,
 
   // Decisions, pure: no clock, no I/O, no other floor.
   domain: '',
@@ -40,7 +40,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'domain/statistics': 'domain/consumers domain/events',
   'domain/management': 'domain domain/consumers domain/consumers/managed domain/consumers/settings domain/events',
   'domain/retention': 'domain',
-  'domain/topics': 'domain domain/descriptions domain/schemas domain/schemas/compatibility',
+  'domain/topics': 'domain domain/descriptions domain/schemas domain/schemas/compatibility domain/retention',
   'domain/waits': 'domain domain/events',
 
   // What runs: the parts that wait, read, commit and call, over ports.
@@ -88,7 +88,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'storage/mysql/migrations': '',
   'storage/mysql/names': 'domain domain/events storage/mysql/sql',
   'storage/mysql/retention': `domain domain/cawins domain/descriptions domain/events domain/retention storage/mysql/consumers
-    storage/mysql/sql storage/ports`,
+    storage/mysql/sql storage/ports domain/topics`,
   'storage/mysql/server': 'storage/mysql/sql storage/ports',
   'storage/mysql/sql': 'domain lib settings storage/mysql/migrations',
   'storage/mysql/statistics':

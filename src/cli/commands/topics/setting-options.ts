@@ -2,7 +2,7 @@
 // src/domain/topics/topic-settings.ts.
 
 import { type Command, InvalidArgumentError } from 'commander';
-import type { Topic, TopicSettings } from '../../../../generated/madeleine/v1/topic_service.js';
+import { RetentionMode, type Topic, type TopicSettings } from '../../../../generated/madeleine/v1/topic_service.js';
 import type { Column } from '../../text/output.js';
 import { compatibilityName, compatibilityNames, readCompatibility, readSchemaFile } from './schema-options.js';
 
@@ -40,7 +40,28 @@ const OPTIONS: { readonly [K in SettingKey]: SettingOption<TopicSettings[K]> } =
     title: 'COMPATIBILITY',
     show: compatibilityName,
   },
+  ttl: {
+    flags: '--ttl <time>',
+    text: 'how long its events are kept: 24days, 36h, 90min, permanent or ephemeral',
+    read: (text) => text,
+    title: 'TTL',
+    show: (ttl) => ttl,
+  },
+  retentionMode: {
+    flags: '--retention-mode <mode>',
+    text: 'expire: what consumers have not passed goes with its age; hold: it stays for them, 30 days at most',
+    read: (text) => retentionMode(text),
+    title: 'MODE',
+    show: (mode) => (mode === RetentionMode.RETENTION_MODE_HOLD ? 'hold' : 'expire'),
+  },
 };
+
+function retentionMode(text: string): RetentionMode {
+  const modes = { expire: RetentionMode.RETENTION_MODE_EXPIRE, hold: RetentionMode.RETENTION_MODE_HOLD };
+  const mode = Object.entries(modes).find(([name]) => name === text.toLowerCase())?.[1];
+  if (mode === undefined) throw new InvalidArgumentError('expire or hold.');
+  return mode;
+}
 
 /** The flags of settings, by their keys. */
 export type SettingFlags = { readonly [K in SettingKey]?: TopicSettings[K] };

@@ -47,9 +47,9 @@ export const MIGRATIONS: readonly Migration[] = [
   consumerPlacesMigration,
   topicSettingsMigration,
   contextsMigration,
-  retentionMigration,
   unreadMigration,
   erasureMigration,
   truncationsMigration,
   topicSchemasMigration,
+  retentionMigration,
 ];

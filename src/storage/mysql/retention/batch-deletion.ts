@@ -1,5 +1,6 @@
 // The deletion of a batch of entries of one topic, with everything that goes with them, in the order of locks that log-storage.ts states:
-// shape -> index rows, identities, waits, ledger, retention's own rows -> log_deletion -> consumers -> log, by position.
+// shape -> log, by position -> index rows, identities, waits, ledger, retention's own rows -> log_deletion -> consumers; the
+// rows of the log go last.
 
 import { decodeShape } from '../../../domain/descriptions/shape.js';
 import { ShapeMatcher } from '../../../domain/descriptions/shape-matcher.js';
@@ -11,6 +12,13 @@ import type { Queries, SqlValue } from '../sql/database.js';
 import { NOW_MICROS } from '../sql/database-time.js';
 import { inChunks, placeholders } from '../sql/placeholders.js';
 
+// Written as if they were of several tables: a DELETE of one cannot be told its index.
+const IDENTITIES = 'DELETE t FROM event_identity t FORCE INDEX (event_identity_event) WHERE t.event_id IN';
+const SUBJECTS = 'DELETE t FROM event_subject t FORCE INDEX (event_subject_event) WHERE t.event_id IN';
+const ENDED_WAITS = 'DELETE t FROM wait t FORCE INDEX (wait_entry) WHERE t.entry_event_id IN';
+const WAITS = 'DELETE t FROM wait t FORCE INDEX (PRIMARY) WHERE t.event_id IN';
+const KEPT = 'DELETE t FROM retention_kept t FORCE INDEX (PRIMARY) WHERE t.topic_id = ? AND t.position IN';
+const ENTRIES = 'DELETE t FROM log t FORCE INDEX (PRIMARY) WHERE t.position IN';
 /** Payloads whose values are looked at in one go, between which others get their turn. */
 const PAYLOADS = 64;
 
@@ -37,49 +45,62 @@ async function lockMoves(queries: Queries): Promise<number> {
 export async function deleteBatch(queries: Queries, batch: Batch, unread: UnreadEvents): Promise<void> {
   const positions = batch.entries.map(({ position }) => position);
   const eventIds = batch.entries.map(({ eventId }) => eventId);
-  await unindex(queries, batch.topicId, positions);
-  await deleteIn(queries, 'event_identity', 'event_identity_event', 'event_id', eventIds);
-  await deleteIn(queries, 'wait', 'wait_entry', 'entry_event_id', eventIds);
-  await deleteIn(queries, 'wait', 'PRIMARY', 'event_id', eventIds);
+  const shapes = await lockShapes(queries, batch.topicId);
+  // Whoever builds an index or identities from an entry that he has read looks again whether it is there.
+  await lockEntries(queries, positions);
+  await unindex(queries, shapes, positions);
+  await deleteIn(queries, IDENTITIES, eventIds);
+  await deleteIn(queries, SUBJECTS, eventIds);
+  await deleteIn(queries, ENDED_WAITS, eventIds);
+  await deleteIn(queries, WAITS, eventIds);
   await keepMessageIds(queries, batch);
-  await deleteIn(queries, 'retention_kept', 'PRIMARY', 'position', positions, batch.topicId);
+  await deleteIn(queries, KEPT, positions, [batch.topicId]);
   await noteKept(queries, batch);
   await notePlace(queries, batch);
-  await deleteIn(queries, 'log', 'PRIMARY', 'position', positions);
+  await deleteIn(queries, ENTRIES, positions);
+  await deleteIn(queries, ENTRIES, positions);
   // From here on whoever moves a consumer waits, with the head row.
   if (batch.moves !== undefined && (await lockMoves(queries)) !== batch.moves) throw new MovedMeanwhile();
   await unread.record(queries, { ...batch, reason: 'age' });
 }
 
-/** Written as if it were of several tables: a DELETE of one cannot be told its index. */
+/** `first`: values of the statement before the list. */
 async function deleteIn(
   queries: Queries,
-  table: string,
-  index: string,
-  column: string,
+  statement: string,
   values: readonly number[],
-  topicId?: number,
+  first: readonly number[] = [],
 ): Promise<void> {
-  const ofTopic = topicId === undefined ? '' : 't.topic_id = ? AND ';
   await inChunks(values, async (chunk) => {
+    await queries.execute(`${statement} (${placeholders(chunk.length)})`, [...first, ...chunk]);
+  });
+}
+
+interface ShapeRow {
+  readonly id: number;
+  readonly paths: Buffer;
+}
+
+function lockShapes(queries: Queries, topicId: number): Promise<ShapeRow[]> {
+  return queries.execute<ShapeRow>(
+    'SELECT id, paths FROM shape FORCE INDEX (shape_paths) WHERE topic_id = ? ORDER BY id FOR UPDATE',
+    [topicId],
+  );
+}
+
+async function lockEntries(queries: Queries, positions: readonly Position[]): Promise<void> {
+  await inChunks(positions, async (chunk) => {
     await queries.execute(
-      `DELETE t FROM ${table} t FORCE INDEX (${index}) WHERE ${ofTopic}t.${column} IN (${placeholders(chunk.length)})`,
-      topicId === undefined ? chunk : [topicId, ...chunk],
+      `SELECT position FROM log FORCE INDEX (PRIMARY) WHERE position IN (${placeholders(chunk.length)}) ORDER BY position FOR UPDATE`,
+      chunk,
     );
   });
 }
 
-/**
- * Takes the entries out of the indexes of their topic's shapes. The rows of shapes are locked first: a build that read an entry before
- * finds out that it is gone.
- */
-async function unindex(queries: Queries, topicId: number, positions: readonly Position[]): Promise<void> {
-  const rows = await queries.execute<{ id: number; paths: Buffer }>(
-    'SELECT id, paths FROM shape FORCE INDEX (shape_paths) WHERE topic_id = ? ORDER BY id FOR UPDATE',
-    [topicId],
-  );
-  if (rows.length === 0) return;
-  const matcher = new ShapeMatcher(rows.map(({ id, paths }) => ({ ...decodeShape(paths), id })));
+/** Takes the entries out of the indexes of their topic's shapes. */
+async function unindex(queries: Queries, shapes: readonly ShapeRow[], positions: readonly Position[]): Promise<void> {
+  if (shapes.length === 0) return;
+  const matcher = new ShapeMatcher(shapes.map(({ id, paths }) => ({ ...decodeShape(paths), id })));
   for (let from = 0; from < positions.length; from += PAYLOADS) {
     await unindexSome(queries, matcher, positions.slice(from, from + PAYLOADS));
   }

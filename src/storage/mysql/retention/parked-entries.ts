@@ -6,7 +6,7 @@ import { FAILURE_STATES } from '../consumers/consumer-rows.js';
 import type { Queries } from '../sql/database.js';
 import { inChunks, placeholders } from '../sql/placeholders.js';
 
-/** Those of the entries that are parked, or being replayed, with when they were parked last: by the index consumer_trouble_position. */
+/** Returns those of the entries that are parked, or being replayed, with when: along the index consumer_trouble_position. */
 export async function parkedAt(queries: Queries, entries: readonly DueEntry[]): Promise<ReadonlyMap<Position, Micros>> {
   const found = new Map<Position, Micros>();
   const wanted = entries.map(({ position }) => position);

@@ -13,12 +13,14 @@ import {
   type DueEntry,
   type DueOptions,
   type DuePage,
+  type GoneTopic,
   type KeepReason,
   type KeptEntry,
   RETENTION_LEASE_MS,
   type RetentionClock,
   type RetentionHold,
   type RetentionStore,
+  type RetentionTopic,
   type TopicPlace,
 } from '../../ports/retention-storage.js';
 import { decodeSettings } from '../consumers/consumer-rows.js';
@@ -30,6 +32,7 @@ import { deleteBatch, MovedMeanwhile, readMoves } from './batch-deletion.js';
 import { endCawins } from './ended-cawins.js';
 import { parkedAt } from './parked-entries.js';
 import { readPurgeLag } from './purge-lag.js';
+import { readTopics } from './retention-topics.js';
 
 const LEASE_END = `${NOW_MICROS} + ${RETENTION_LEASE_MS * 1000}`;
 const HELD = 'id = 1 AND owner = ? AND owner_epoch = ?';
@@ -56,6 +59,10 @@ const KEPT = `
 const EXPECT_REPEATS = `
   UPDATE log_head SET ledgered_at = GREATEST(ledgered_at + 1, ${NOW_MICROS})
   WHERE id = 1 AND ledgered_at < ${NOW_MICROS} - 1800000000`;
+const GONE_SINCE = `
+  SELECT STRAIGHT_JOIN c.name AS context, t.name, p.gone_to, p.gone_at
+  FROM retention_topic p FORCE INDEX (retention_topic_gone) JOIN topic t FORCE INDEX (PRIMARY) ON t.id = p.topic_id
+  JOIN context c FORCE INDEX (PRIMARY) ON c.id = t.context_id WHERE p.gone_at > 0 AND p.gone_at >= ?`;
 /** Consumers that are read at a time. */
 const CONSUMERS = 1_000;
 const BEHIND = `
@@ -108,6 +115,7 @@ export class MysqlRetentionStore implements RetentionStore {
   readonly #database: Database;
   readonly #unread: UnreadEvents;
   readonly #nowSql: string;
+  #topics: { readonly version: number; readonly all: readonly RetentionTopic[] } | undefined;
 
   constructor({ database, unread, nowSql = NOW_MICROS }: MysqlRetentionStoreOptions) {
     this.#database = database;
@@ -177,6 +185,16 @@ export class MysqlRetentionStore implements RetentionStore {
     return (await this.#database.write(RESUME)).affectedRows === 1;
   }
 
+  /** See RetentionStore.topics: the version is read first, so that it is never newer than what it stands for. */
+  async topics(): Promise<readonly RetentionTopic[]> {
+    const [head] = await this.#database.execute<{ catalog_version: number }>(
+      'SELECT catalog_version FROM log_head WHERE id = 1',
+    );
+    const version = head?.catalog_version ?? 0;
+    if (this.#topics?.version !== version) this.#topics = { version, all: await readTopics(this.#database) };
+    return this.#topics.all;
+  }
+
   async settledTo(): Promise<Position> {
     const [row] = await this.#database.execute<{ position: Position }>(SETTLED);
     return row?.position ?? 0;
@@ -193,6 +211,27 @@ export class MysqlRetentionStore implements RetentionStore {
       for (const row of rows) places.set(row.topic_id, placeOf(row));
     });
     return places;
+  }
+
+  /** See RetentionStore.goneSince: along the index retention_topic_gone. */
+  async goneSince(at: Micros): Promise<readonly GoneTopic[]> {
+    const rows = await this.#database.execute<{ context: Buffer; name: Buffer; gone_to: Position; gone_at: Micros }>(
+      GONE_SINCE,
+      [at],
+    );
+    return rows.map((row) => ({
+      ...{ context: row.context.toString(), name: row.name.toString() },
+      ...{ goneTo: row.gone_to, goneAt: row.gone_at },
+    }));
+  }
+
+  async stored(positions: readonly Position[]): Promise<ReadonlySet<Position>> {
+    const found = new Set<Position>();
+    await inChunks(positions, async (chunk) => {
+      const sql = `SELECT position FROM log FORCE INDEX (PRIMARY) WHERE position IN (${placeholders(chunk.length)})`;
+      for (const { position } of await this.#database.execute<{ position: Position }>(sql, chunk)) found.add(position);
+    });
+    return found;
   }
 
   /** See RetentionStore.due: along the index log_topic. */

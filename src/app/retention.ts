@@ -1,0 +1,62 @@
+// The parts that delete what topics do not keep.
+
+import { ClockWatch } from '../engine/retention/clock-watch.js';
+import { Forgetting } from '../engine/retention/forgetting.js';
+import { Retention } from '../engine/retention/retention.js';
+import { TopicDeletion } from '../engine/retention/topic-deletion.js';
+import { UnpassedEvents } from '../engine/retention/unpassed.js';
+import { UnreadEvents } from '../storage/mysql/consumers/unread-events.js';
+import { MysqlRetentionStore } from '../storage/mysql/retention/retention-store.js';
+import type { EndedRuns } from '../storage/ports/log-storage.js';
+import type { RetentionStore } from '../storage/ports/retention-storage.js';
+import type { DatabaseHandle } from './database.js';
+import type { LogParts } from './log.js';
+import type { Started } from './started.js';
+import type { Surroundings } from './surroundings.js';
+
+export interface RetentionPartsOptions {
+  readonly surroundings: Surroundings;
+  readonly handle: DatabaseHandle;
+  readonly instanceId: string;
+  /** Former runs of the instance; undefined: none is known. */
+  readonly endedRuns: EndedRuns | undefined;
+  readonly log: LogParts;
+}
+
+export class RetentionParts {
+  readonly store: RetentionStore;
+  readonly #retention: Retention;
+  readonly #forgetting: Forgetting;
+  readonly #options: RetentionPartsOptions;
+
+  constructor(options: RetentionPartsOptions) {
+    const { surroundings, handle, instanceId, log: parts } = options;
+    const { clock, metrics, logger } = surroundings;
+    const { database } = handle;
+    const { names, log, slices, groupCommit, tail } = parts;
+    const unread = new UnreadEvents({ database, names, monotonicMs: () => clock.monotonicMs() });
+    const store = new MysqlRetentionStore({ database, unread });
+    const unpassed = new UnpassedEvents({ store, log, slices });
+    const deletion = new TopicDeletion({ store, unpassed });
+    const watch = new ClockWatch({ store, clock, logger });
+    this.#forgetting = new Forgetting({ store, tail, clock, logger });
+    this.#options = options;
+    this.store = store;
+    const groups = () => groupCommit.times;
+    this.#retention = new Retention({ store, deletion, watch, groups, instanceId, metrics, clock, logger });
+  }
+
+  /** Starts deleting. The log has to be started, and what looks at every entry of it. */
+  async start(started: Started): Promise<void> {
+    const { endedRuns, surroundings } = this.#options;
+    if (endedRuns !== undefined) await this.store.releaseEnded(endedRuns);
+    this.#forgetting.start();
+    started.add('forgetting', () => this.#forgetting.stop());
+    this.#retention.start();
+    started.add('retention', () =>
+      this.#retention.stop().catch((error: unknown) => {
+        surroundings.logger.warn({ err: error }, 'the deletion of events was not handed on');
+      }),
+    );
+  }
+}

@@ -1,0 +1,152 @@
+// Retention through real clients and two instances: what topics are registered with, what goes, what stays, and what is told of what is gone.
+
+import { randomUUID } from 'node:crypto';
+import { type Connection, createConnection } from 'mysql2/promise';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { NewEvent } from '../../../generated/madeleine/v1/event.js';
+import { Outcome } from '../../../generated/madeleine/v1/event_service.js';
+import { RetentionMode, type TopicSettings } from '../../../generated/madeleine/v1/topic_service.js';
+import { refusalOf } from '../../support/contract/refusals.js';
+import { jsonPayload, newEvent } from '../../support/events/builders.js';
+import { useServer, useServerBeside } from '../../support/server/suite.js';
+import { waitUntil } from '../../support/wait-until.js';
+
+const suite = useServer();
+const other = useServerBeside(suite);
+let connection: Connection;
+
+beforeAll(async () => {
+  connection = await createConnection(suite.database.adminUrl);
+});
+afterAll(() => connection?.end());
+
+const newTopic = () => `topic ${randomUUID()}`;
+
+async function registered(settings: Partial<TopicSettings>): Promise<string> {
+  const name = newTopic();
+  await suite.client.topics.registerTopic({ name, settings });
+  return name;
+}
+
+const push = async (topic: string, rest: Partial<NewEvent> = {}) =>
+  (await suite.client.events.pushEvent({ event: newEvent({ topic, ...rest }) })).event as NonNullable<
+    Awaited<ReturnType<typeof suite.client.events.pushEvent>>['event']
+  >;
+
+/** Lets the whole log grow older, and something new come after it. */
+async function age(hours: number): Promise<void> {
+  await connection.query('UPDATE log SET created_at = created_at - ?', [hours * 3_600_000_000]);
+  await suite.client.events.pushEvent({ event: newEvent({ topic: 'the newest' }) });
+}
+
+async function positions(topic: string, client = suite.client): Promise<bigint[]> {
+  const { events } = await client.events.listEvents({ filter: { topics: [topic] } });
+  return events.map(({ position }) => position);
+}
+
+const becomes = (topic: string, expected: bigint[]) =>
+  waitUntil(async () => (await positions(topic)).join() === expected.join(), {
+    what: `of ${topic} there is ${expected.join()}`,
+    timeoutMs: 30_000,
+  });
+
+describe('a topic with a ttl', () => {
+  it('loses what is older, on every instance, and nothing else', async () => {
+    const topic = await registered({ ttl: '2days' });
+    const permanent = newTopic();
+    const old = await push(topic, { stream: `s ${topic}` });
+    const kept = await push(permanent);
+    await age(49);
+    const young = await push(topic, { stream: `s ${topic}` });
+    await becomes(topic, [young.position]);
+    expect(await positions(permanent)).toEqual([kept.position]);
+    for (const { client } of [suite, other]) {
+      expect((await refusalOf(client.events.getEvent({ key: { $case: 'id', value: old.id } }))).reason).toBe(
+        'EVENT_UNKNOWN',
+      );
+      // Memory forgets it too.
+      await waitUntil(
+        async () => {
+          const read = client.events.readEvents({ topics: [topic], afterPosition: 0n, follow: false });
+          const seen: bigint[] = [];
+          for await (const { events } of read) seen.push(...events.map(({ position }) => position));
+          return seen.join() === `${young.position}`;
+        },
+        { what: 'readers see what is left', timeoutMs: 20_000 },
+      );
+    }
+    // Sequences go on.
+    expect((await push(topic, { stream: `s ${topic}` })).sequence).toBe(3n);
+  });
+
+  it('answers a push that is repeated within a day as a duplicate, though its event is gone', async () => {
+    const topic = await registered({ ttl: '1h' });
+    const messageId = randomUUID();
+    const event = newEvent({ topic, messageId, payload: jsonPayload({ once: true }) });
+    const first = await suite.client.events.pushEvent({ event });
+    await age(2);
+    await becomes(topic, []);
+    for (const { client } of [suite, other]) {
+      const again = await client.events.pushEvent({ event });
+      expect(again).toMatchObject({
+        outcome: Outcome.OUTCOME_DUPLICATE,
+        event: {
+          id: first.event?.id,
+          messageId,
+          topic,
+          position: 0n,
+          payload: { body: { $case: 'json', value: { once: true } } },
+        },
+      });
+      expect(again.event?.createdAt).toBeDefined();
+      const reused = client.events.pushEvent({ event: { ...event, payload: jsonPayload({ once: false }) } });
+      expect((await refusalOf(reused)).reason).toBe('MESSAGE_ID_REUSED');
+    }
+    expect(await positions(topic)).toEqual([]);
+  });
+
+  it('is settled by one form, and refuses what is no duration', async () => {
+    const name = await registered({ ttl: '48h' });
+    const same = await suite.client.topics.registerTopic({ name, settings: { ttl: '2 days' } });
+    expect(same).toMatchObject({
+      created: false,
+      topic: { settings: { ttl: '2days', retentionMode: RetentionMode.RETENTION_MODE_EXPIRE } },
+    });
+    for (const ttl of ['soon', '-2days', '0h', `1${'0'.repeat(30)}years`, '5s']) {
+      const refusal = await refusalOf(suite.client.topics.registerTopic({ name: newTopic(), settings: { ttl } }));
+      expect(refusal).toMatchObject({ reason: 'FIELD_INVALID', fields: ['settings.ttl'] });
+    }
+  });
+});
+
+describe('what a durable consumer has not passed', () => {
+  it('is held with HOLD, and goes once it is passed', async () => {
+    const topic = await registered({ ttl: '1h', retentionMode: RetentionMode.RETENTION_MODE_HOLD });
+    const consumer = `c ${topic}`;
+    const events = [await push(topic), await push(topic)];
+    await suite.client.consumers.createConsumer({ name: consumer, settings: { filter: { topics: [topic] } } });
+    const gone = await registered({ ttl: '1h' });
+    await push(gone);
+    await age(3);
+    await becomes(gone, []);
+    expect(await positions(topic)).toEqual(events.map(({ position }) => position));
+    const { deliveries } = await suite.client.consumers.fetch({ consumer, limit: 10 });
+    await suite.client.consumers.acknowledge({
+      consumer,
+      acknowledgements: deliveries.map(({ event, lease }) => ({ position: event?.position ?? 0n, lease })),
+    });
+    await becomes(topic, []);
+  });
+
+  it('goes with EXPIRE, and is counted', async () => {
+    const topic = await registered({ ttl: '1h' });
+    const consumer = `c ${topic}`;
+    await push(topic);
+    await push(topic);
+    await suite.client.consumers.createConsumer({ name: consumer, settings: { filter: { topics: [topic] } } });
+    await age(3);
+    await becomes(topic, []);
+    const [rows] = await connection.query('SELECT expired_unread FROM consumer WHERE name = ?', [consumer]);
+    expect(rows).toEqual([{ expired_unread: 2 }]);
+  });
+});
