@@ -48,7 +48,10 @@ export interface Addresses {
 }
 
 /** The groups of parts that serve calls. */
-type Engine = Pick<ServicesOptions, 'log' | 'consumers' | 'events' | 'callbacks' | 'instance' | 'statistics'>;
+type Engine = Pick<
+  ServicesOptions,
+  'log' | 'consumers' | 'events' | 'callbacks' | 'instance' | 'statistics' | 'retention'
+>;
 
 /** One instance of madeleine. */
 export class App {
@@ -162,7 +165,7 @@ export class App {
     callbacks.start(this.#started);
     const retention = new RetentionParts({ surroundings, handle, instanceId: instance.id, endedRuns, log });
     await retention.start(this.#started);
-    return { log, consumers, events, callbacks, instance, statistics };
+    return { log, consumers, events, callbacks, instance, statistics, retention };
   }
 
   /** Serves health and metrics; returns where. */

@@ -3,6 +3,7 @@
 import { ClockWatch } from '../engine/retention/clock-watch.js';
 import { Forgetting } from '../engine/retention/forgetting.js';
 import { Retention } from '../engine/retention/retention.js';
+import { RetentionReport } from '../engine/retention/retention-report.js';
 import { TopicDeletion } from '../engine/retention/topic-deletion.js';
 import { UnpassedEvents } from '../engine/retention/unpassed.js';
 import { UnreadEvents } from '../storage/mysql/consumers/unread-events.js';
@@ -25,6 +26,7 @@ export interface RetentionPartsOptions {
 
 export class RetentionParts {
   readonly store: RetentionStore;
+  readonly report: RetentionReport;
   readonly #retention: Retention;
   readonly #forgetting: Forgetting;
   readonly #options: RetentionPartsOptions;
@@ -42,6 +44,7 @@ export class RetentionParts {
     this.#forgetting = new Forgetting({ store, tail, clock, logger });
     this.#options = options;
     this.store = store;
+    this.report = new RetentionReport({ store, unpassed, log, groupCommit, management: parts.management });
     const groups = () => groupCommit.times;
     this.#retention = new Retention({ store, deletion, watch, groups, instanceId, metrics, clock, logger });
   }

@@ -32,6 +32,7 @@ import { EventService, eventCodecs } from '../grpc/events/event-service.js';
 import type { PushLimits } from '../grpc/events/push-validation.js';
 import { StreamService } from '../grpc/events/stream-service.js';
 import type { RegisteredService } from '../grpc/server/server.js';
+import { RetentionCalls } from '../grpc/topics/retention-calls.js';
 import { SchemaCalls } from '../grpc/topics/schema-calls.js';
 import { TopicService } from '../grpc/topics/topic-service.js';
 import { serverDefinition } from '../grpc/wire/definitions.js';
@@ -47,6 +48,7 @@ import type { CallbackParts } from './callbacks.js';
 import type { DatabaseHandle } from './database.js';
 import type { EventParts } from './events.js';
 import type { LogParts } from './log.js';
+import type { RetentionParts } from './retention.js';
 import type { Surroundings } from './surroundings.js';
 
 export interface ServicesOptions {
@@ -58,6 +60,7 @@ export interface ServicesOptions {
   readonly callbacks: CallbackParts;
   readonly encoder: WireEventEncoder;
   readonly instance: Instance;
+  readonly retention: RetentionParts;
   readonly statistics: Statistics;
   /** Whether the database answers and stores. */
   readonly database: UpSince;
@@ -119,11 +122,12 @@ function streamService({ handle, log, events }: ServicesOptions): StreamService 
   return new StreamService({ streams, transfers: events.transfers, truncations, source: reader });
 }
 
-function topicService({ log, events }: ServicesOptions): TopicService {
+function topicService({ log, events, retention }: ServicesOptions): TopicService {
   const { topics, shapes, contexts, discardStore: discards } = events;
   const { reader: source } = log;
   const schemas = new SchemaCalls({ schemas: events.schemas, source });
-  return new TopicService({ topics, shapes, contexts, discards, schemas, source });
+  const calls = new RetentionCalls({ report: retention.report, topics, source });
+  return new TopicService({ topics, shapes, contexts, discards, schemas, source, retention: calls });
 }
 
 function consumerService(options: ServicesOptions, outgoing: Outgoing): ConsumerService {

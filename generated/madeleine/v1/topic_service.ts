@@ -778,6 +778,135 @@ export interface SchemaMismatch {
   rule: string;
 }
 
+/** Of which topic, and by which settings. */
+export interface PreviewRetentionRequest {
+  /** Context. Empty means `default`. */
+  context: string;
+  /** Name of the topic, required. */
+  name: string;
+  /** Settings of which `ttl` and `retention_mode` count; unset: those that it is registered with. */
+  settings: TopicSettings | undefined;
+}
+
+/** What would go. */
+export interface PreviewRetentionResponse {
+  /** Events that are due: entries of the topic that are older than its `ttl`. Held ones and kept ones are among them. */
+  events: bigint;
+  /** Bytes of their payloads. */
+  bytes: bigint;
+  /** There are more: only so many were looked at, 100,000 at most. */
+  atLeast: boolean;
+  /** When the oldest of them was pushed, and where it lies; unset: nothing is due. */
+  oldestAt:
+    | Timestamp
+    | undefined;
+  /** Position of the oldest one; 0: nothing is due. */
+  oldestPosition: bigint;
+  /** When the newest of them was pushed; of those that were looked at. */
+  newestAt:
+    | Timestamp
+    | undefined;
+  /** Position of the newest one. */
+  newestPosition: bigint;
+  /**
+   * Durable consumers that have not passed all of them, by how many they have not passed, the most first: 100 at most. With HOLD they hold
+   * their events, for 30 days at most; with EXPIRE they would lose them.
+   */
+  notPassed: RetentionHolder[];
+  /** Where HOLD holds the first event; nothing from there on goes. 0: nothing is held. */
+  heldFrom: bigint;
+}
+
+/** A durable consumer that has not passed events that are due. */
+export interface RetentionHolder {
+  /** Context of the consumer. */
+  context: string;
+  /** Its name. */
+  consumer: string;
+  /** Its offset. */
+  offset: bigint;
+  /** Events of the topic that are due, and that it selects and has not acknowledged. */
+  events: bigint;
+  /** There are more of them: 10,000 at most are counted. */
+  atLeast: boolean;
+}
+
+/** Which topics. */
+export interface GetRetentionStateRequest {
+  /** Context. Empty means `default`; `all` means every context. */
+  context: string;
+  /** Topics a page: default 100; more than 1,000 are 1,000. */
+  pageSize: number;
+  /** Where to go on: the `next_page_token` of the former page. */
+  pageToken: string;
+}
+
+/** How far retention is. */
+export interface GetRetentionStateResponse {
+  /** Since when nothing is deleted, as the database's clock leapt; unset: it does. See ResumeRetention. */
+  stoppedAt:
+    | Timestamp
+    | undefined;
+  /** By how many seconds the clock leapt, back if negative. */
+  leaptSeconds: bigint;
+  /** Until when nothing is deleted, as no instance had run for more than a day; unset: it is not waited. */
+  waitsUntil:
+    | Timestamp
+    | undefined;
+  /** Topics that do not keep everything, by context and name in byte order. */
+  topics: TopicRetention[];
+  /** Token of the next page; empty at the end. */
+  nextPageToken: string;
+}
+
+/** Retention of one topic. */
+export interface TopicRetention {
+  /** Context of the topic. */
+  context: string;
+  /** Name of the topic. */
+  name: string;
+  /** Its `ttl`. */
+  ttl: string;
+  /** Its `retention_mode`. */
+  retentionMode: RetentionMode;
+  /** Events that went since the beginning. */
+  deletedEvents: bigint;
+  /** Bytes of the payloads that went. */
+  deletedBytes: bigint;
+  /** When something went last; unset: nothing did. */
+  deletedAt:
+    | Timestamp
+    | undefined;
+  /** Everything of the topic up to here is gone, but for what is kept alone. */
+  deletedTo: bigint;
+  /** Position of the next one; 0: the topic has none. */
+  oldestPosition: bigint;
+  /** When that one was pushed. */
+  oldestAt:
+    | Timestamp
+    | undefined;
+  /** For how many seconds it is due already; 0: it is not. Some seconds are well. */
+  overdueSeconds: bigint;
+  /** Consumers that hold it, 100 at most; `events` of them is not told. */
+  heldBy: RetentionHolder[];
+  /** Entries that are due and kept alone, as a consumer has them parked, 10,000 at most. */
+  keptParked: bigint;
+  /** Entries that are due and kept alone, as a callback on them is still to be made, 10,000 at most. */
+  keptCallbacks: bigint;
+}
+
+/** Nothing but who asks. */
+export interface ResumeRetentionRequest {
+  /** Who asks, kept with the entry of `madeleine.audit`: at most 255 bytes, without control characters. Empty: not said. */
+  by: string;
+}
+
+/** Whether retention was stopped. */
+export interface ResumeRetentionResponse {
+  /** False: nothing had stopped it. */
+  resumed: boolean;
+}
+
 function createBaseTopicSettings(): TopicSettings {
   return { descriptionPaths: [], schema: "", compatibility: 0, ttl: "", retentionMode: 0 };
 }
@@ -5781,6 +5910,1284 @@ export const SchemaMismatch: MessageFns<SchemaMismatch> = {
   },
 };
 
+function createBasePreviewRetentionRequest(): PreviewRetentionRequest {
+  return { context: "", name: "", settings: undefined };
+}
+
+export const PreviewRetentionRequest: MessageFns<PreviewRetentionRequest> = {
+  encode(message: PreviewRetentionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== "") {
+      writer.uint32(10).string(message.context);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.settings !== undefined) {
+      TopicSettings.encode(message.settings, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PreviewRetentionRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePreviewRetentionRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.settings = TopicSettings.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PreviewRetentionRequest {
+    return {
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      settings: isSet(object.settings) ? TopicSettings.fromJSON(object.settings) : undefined,
+    };
+  },
+
+  toJSON(message: PreviewRetentionRequest): unknown {
+    const obj: any = {};
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.settings !== undefined) {
+      obj.settings = TopicSettings.toJSON(message.settings);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PreviewRetentionRequest>): PreviewRetentionRequest {
+    return PreviewRetentionRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PreviewRetentionRequest>): PreviewRetentionRequest {
+    const message = createBasePreviewRetentionRequest();
+    message.context = object.context ?? "";
+    message.name = object.name ?? "";
+    message.settings = (object.settings !== undefined && object.settings !== null)
+      ? TopicSettings.fromPartial(object.settings)
+      : undefined;
+    return message;
+  },
+};
+
+function createBasePreviewRetentionResponse(): PreviewRetentionResponse {
+  return {
+    events: 0n,
+    bytes: 0n,
+    atLeast: false,
+    oldestAt: undefined,
+    oldestPosition: 0n,
+    newestAt: undefined,
+    newestPosition: 0n,
+    notPassed: [],
+    heldFrom: 0n,
+  };
+}
+
+export const PreviewRetentionResponse: MessageFns<PreviewRetentionResponse> = {
+  encode(message: PreviewRetentionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.events !== 0n) {
+      if (BigInt.asUintN(64, message.events) !== message.events) {
+        throw new globalThis.Error("value provided for field message.events of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.events);
+    }
+    if (message.bytes !== 0n) {
+      if (BigInt.asUintN(64, message.bytes) !== message.bytes) {
+        throw new globalThis.Error("value provided for field message.bytes of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.bytes);
+    }
+    if (message.atLeast !== false) {
+      writer.uint32(24).bool(message.atLeast);
+    }
+    if (message.oldestAt !== undefined) {
+      Timestamp.encode(message.oldestAt, writer.uint32(34).fork()).join();
+    }
+    if (message.oldestPosition !== 0n) {
+      if (BigInt.asUintN(64, message.oldestPosition) !== message.oldestPosition) {
+        throw new globalThis.Error("value provided for field message.oldestPosition of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.oldestPosition);
+    }
+    if (message.newestAt !== undefined) {
+      Timestamp.encode(message.newestAt, writer.uint32(50).fork()).join();
+    }
+    if (message.newestPosition !== 0n) {
+      if (BigInt.asUintN(64, message.newestPosition) !== message.newestPosition) {
+        throw new globalThis.Error("value provided for field message.newestPosition of type uint64 too large");
+      }
+      writer.uint32(56).uint64(message.newestPosition);
+    }
+    for (const v of message.notPassed) {
+      RetentionHolder.encode(v!, writer.uint32(66).fork()).join();
+    }
+    if (message.heldFrom !== 0n) {
+      if (BigInt.asUintN(64, message.heldFrom) !== message.heldFrom) {
+        throw new globalThis.Error("value provided for field message.heldFrom of type uint64 too large");
+      }
+      writer.uint32(72).uint64(message.heldFrom);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PreviewRetentionResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePreviewRetentionResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.events = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.bytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.atLeast = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.oldestAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.oldestPosition = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.newestAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.newestPosition = reader.uint64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.notPassed.push(RetentionHolder.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.heldFrom = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PreviewRetentionResponse {
+    return {
+      events: isSet(object.events) ? BigInt(object.events) : 0n,
+      bytes: isSet(object.bytes) ? BigInt(object.bytes) : 0n,
+      atLeast: isSet(object.atLeast)
+        ? globalThis.Boolean(object.atLeast)
+        : isSet(object.at_least)
+        ? globalThis.Boolean(object.at_least)
+        : false,
+      oldestAt: isSet(object.oldestAt)
+        ? fromJsonTimestamp(object.oldestAt)
+        : isSet(object.oldest_at)
+        ? fromJsonTimestamp(object.oldest_at)
+        : undefined,
+      oldestPosition: isSet(object.oldestPosition)
+        ? BigInt(object.oldestPosition)
+        : isSet(object.oldest_position)
+        ? BigInt(object.oldest_position)
+        : 0n,
+      newestAt: isSet(object.newestAt)
+        ? fromJsonTimestamp(object.newestAt)
+        : isSet(object.newest_at)
+        ? fromJsonTimestamp(object.newest_at)
+        : undefined,
+      newestPosition: isSet(object.newestPosition)
+        ? BigInt(object.newestPosition)
+        : isSet(object.newest_position)
+        ? BigInt(object.newest_position)
+        : 0n,
+      notPassed: globalThis.Array.isArray(object?.notPassed)
+        ? object.notPassed.map((e: any) => RetentionHolder.fromJSON(e))
+        : globalThis.Array.isArray(object?.not_passed)
+        ? object.not_passed.map((e: any) => RetentionHolder.fromJSON(e))
+        : [],
+      heldFrom: isSet(object.heldFrom)
+        ? BigInt(object.heldFrom)
+        : isSet(object.held_from)
+        ? BigInt(object.held_from)
+        : 0n,
+    };
+  },
+
+  toJSON(message: PreviewRetentionResponse): unknown {
+    const obj: any = {};
+    if (message.events !== 0n) {
+      obj.events = message.events.toString();
+    }
+    if (message.bytes !== 0n) {
+      obj.bytes = message.bytes.toString();
+    }
+    if (message.atLeast !== false) {
+      obj.atLeast = message.atLeast;
+    }
+    if (message.oldestAt !== undefined) {
+      obj.oldestAt = fromTimestamp(message.oldestAt).toISOString();
+    }
+    if (message.oldestPosition !== 0n) {
+      obj.oldestPosition = message.oldestPosition.toString();
+    }
+    if (message.newestAt !== undefined) {
+      obj.newestAt = fromTimestamp(message.newestAt).toISOString();
+    }
+    if (message.newestPosition !== 0n) {
+      obj.newestPosition = message.newestPosition.toString();
+    }
+    if (message.notPassed?.length) {
+      obj.notPassed = message.notPassed.map((e) => RetentionHolder.toJSON(e));
+    }
+    if (message.heldFrom !== 0n) {
+      obj.heldFrom = message.heldFrom.toString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PreviewRetentionResponse>): PreviewRetentionResponse {
+    return PreviewRetentionResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PreviewRetentionResponse>): PreviewRetentionResponse {
+    const message = createBasePreviewRetentionResponse();
+    message.events = (object.events !== undefined && object.events !== null) ? BigInt(object.events) : 0n;
+    message.bytes = (object.bytes !== undefined && object.bytes !== null) ? BigInt(object.bytes) : 0n;
+    message.atLeast = object.atLeast ?? false;
+    message.oldestAt = (object.oldestAt !== undefined && object.oldestAt !== null)
+      ? Timestamp.fromPartial(object.oldestAt)
+      : undefined;
+    message.oldestPosition = (object.oldestPosition !== undefined && object.oldestPosition !== null)
+      ? BigInt(object.oldestPosition)
+      : 0n;
+    message.newestAt = (object.newestAt !== undefined && object.newestAt !== null)
+      ? Timestamp.fromPartial(object.newestAt)
+      : undefined;
+    message.newestPosition = (object.newestPosition !== undefined && object.newestPosition !== null)
+      ? BigInt(object.newestPosition)
+      : 0n;
+    message.notPassed = object.notPassed?.map((e) => RetentionHolder.fromPartial(e)) || [];
+    message.heldFrom = (object.heldFrom !== undefined && object.heldFrom !== null) ? BigInt(object.heldFrom) : 0n;
+    return message;
+  },
+};
+
+function createBaseRetentionHolder(): RetentionHolder {
+  return { context: "", consumer: "", offset: 0n, events: 0n, atLeast: false };
+}
+
+export const RetentionHolder: MessageFns<RetentionHolder> = {
+  encode(message: RetentionHolder, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== "") {
+      writer.uint32(10).string(message.context);
+    }
+    if (message.consumer !== "") {
+      writer.uint32(18).string(message.consumer);
+    }
+    if (message.offset !== 0n) {
+      if (BigInt.asUintN(64, message.offset) !== message.offset) {
+        throw new globalThis.Error("value provided for field message.offset of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.offset);
+    }
+    if (message.events !== 0n) {
+      if (BigInt.asUintN(64, message.events) !== message.events) {
+        throw new globalThis.Error("value provided for field message.events of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.events);
+    }
+    if (message.atLeast !== false) {
+      writer.uint32(40).bool(message.atLeast);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RetentionHolder {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetentionHolder();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.consumer = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.offset = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.events = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.atLeast = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RetentionHolder {
+    return {
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      consumer: isSet(object.consumer) ? globalThis.String(object.consumer) : "",
+      offset: isSet(object.offset) ? BigInt(object.offset) : 0n,
+      events: isSet(object.events) ? BigInt(object.events) : 0n,
+      atLeast: isSet(object.atLeast)
+        ? globalThis.Boolean(object.atLeast)
+        : isSet(object.at_least)
+        ? globalThis.Boolean(object.at_least)
+        : false,
+    };
+  },
+
+  toJSON(message: RetentionHolder): unknown {
+    const obj: any = {};
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.consumer !== "") {
+      obj.consumer = message.consumer;
+    }
+    if (message.offset !== 0n) {
+      obj.offset = message.offset.toString();
+    }
+    if (message.events !== 0n) {
+      obj.events = message.events.toString();
+    }
+    if (message.atLeast !== false) {
+      obj.atLeast = message.atLeast;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RetentionHolder>): RetentionHolder {
+    return RetentionHolder.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RetentionHolder>): RetentionHolder {
+    const message = createBaseRetentionHolder();
+    message.context = object.context ?? "";
+    message.consumer = object.consumer ?? "";
+    message.offset = (object.offset !== undefined && object.offset !== null) ? BigInt(object.offset) : 0n;
+    message.events = (object.events !== undefined && object.events !== null) ? BigInt(object.events) : 0n;
+    message.atLeast = object.atLeast ?? false;
+    return message;
+  },
+};
+
+function createBaseGetRetentionStateRequest(): GetRetentionStateRequest {
+  return { context: "", pageSize: 0, pageToken: "" };
+}
+
+export const GetRetentionStateRequest: MessageFns<GetRetentionStateRequest> = {
+  encode(message: GetRetentionStateRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== "") {
+      writer.uint32(10).string(message.context);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(16).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(26).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetRetentionStateRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetRetentionStateRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetRetentionStateRequest {
+    return {
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: GetRetentionStateRequest): unknown {
+    const obj: any = {};
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetRetentionStateRequest>): GetRetentionStateRequest {
+    return GetRetentionStateRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetRetentionStateRequest>): GetRetentionStateRequest {
+    const message = createBaseGetRetentionStateRequest();
+    message.context = object.context ?? "";
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseGetRetentionStateResponse(): GetRetentionStateResponse {
+  return { stoppedAt: undefined, leaptSeconds: 0n, waitsUntil: undefined, topics: [], nextPageToken: "" };
+}
+
+export const GetRetentionStateResponse: MessageFns<GetRetentionStateResponse> = {
+  encode(message: GetRetentionStateResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.stoppedAt !== undefined) {
+      Timestamp.encode(message.stoppedAt, writer.uint32(10).fork()).join();
+    }
+    if (message.leaptSeconds !== 0n) {
+      if (BigInt.asIntN(64, message.leaptSeconds) !== message.leaptSeconds) {
+        throw new globalThis.Error("value provided for field message.leaptSeconds of type int64 too large");
+      }
+      writer.uint32(16).int64(message.leaptSeconds);
+    }
+    if (message.waitsUntil !== undefined) {
+      Timestamp.encode(message.waitsUntil, writer.uint32(26).fork()).join();
+    }
+    for (const v of message.topics) {
+      TopicRetention.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(42).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetRetentionStateResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetRetentionStateResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.stoppedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.leaptSeconds = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.waitsUntil = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.topics.push(TopicRetention.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetRetentionStateResponse {
+    return {
+      stoppedAt: isSet(object.stoppedAt)
+        ? fromJsonTimestamp(object.stoppedAt)
+        : isSet(object.stopped_at)
+        ? fromJsonTimestamp(object.stopped_at)
+        : undefined,
+      leaptSeconds: isSet(object.leaptSeconds)
+        ? BigInt(object.leaptSeconds)
+        : isSet(object.leapt_seconds)
+        ? BigInt(object.leapt_seconds)
+        : 0n,
+      waitsUntil: isSet(object.waitsUntil)
+        ? fromJsonTimestamp(object.waitsUntil)
+        : isSet(object.waits_until)
+        ? fromJsonTimestamp(object.waits_until)
+        : undefined,
+      topics: globalThis.Array.isArray(object?.topics) ? object.topics.map((e: any) => TopicRetention.fromJSON(e)) : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: GetRetentionStateResponse): unknown {
+    const obj: any = {};
+    if (message.stoppedAt !== undefined) {
+      obj.stoppedAt = fromTimestamp(message.stoppedAt).toISOString();
+    }
+    if (message.leaptSeconds !== 0n) {
+      obj.leaptSeconds = message.leaptSeconds.toString();
+    }
+    if (message.waitsUntil !== undefined) {
+      obj.waitsUntil = fromTimestamp(message.waitsUntil).toISOString();
+    }
+    if (message.topics?.length) {
+      obj.topics = message.topics.map((e) => TopicRetention.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetRetentionStateResponse>): GetRetentionStateResponse {
+    return GetRetentionStateResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetRetentionStateResponse>): GetRetentionStateResponse {
+    const message = createBaseGetRetentionStateResponse();
+    message.stoppedAt = (object.stoppedAt !== undefined && object.stoppedAt !== null)
+      ? Timestamp.fromPartial(object.stoppedAt)
+      : undefined;
+    message.leaptSeconds = (object.leaptSeconds !== undefined && object.leaptSeconds !== null)
+      ? BigInt(object.leaptSeconds)
+      : 0n;
+    message.waitsUntil = (object.waitsUntil !== undefined && object.waitsUntil !== null)
+      ? Timestamp.fromPartial(object.waitsUntil)
+      : undefined;
+    message.topics = object.topics?.map((e) => TopicRetention.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseTopicRetention(): TopicRetention {
+  return {
+    context: "",
+    name: "",
+    ttl: "",
+    retentionMode: 0,
+    deletedEvents: 0n,
+    deletedBytes: 0n,
+    deletedAt: undefined,
+    deletedTo: 0n,
+    oldestPosition: 0n,
+    oldestAt: undefined,
+    overdueSeconds: 0n,
+    heldBy: [],
+    keptParked: 0n,
+    keptCallbacks: 0n,
+  };
+}
+
+export const TopicRetention: MessageFns<TopicRetention> = {
+  encode(message: TopicRetention, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== "") {
+      writer.uint32(10).string(message.context);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.ttl !== "") {
+      writer.uint32(26).string(message.ttl);
+    }
+    if (message.retentionMode !== 0) {
+      writer.uint32(32).int32(message.retentionMode);
+    }
+    if (message.deletedEvents !== 0n) {
+      if (BigInt.asUintN(64, message.deletedEvents) !== message.deletedEvents) {
+        throw new globalThis.Error("value provided for field message.deletedEvents of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.deletedEvents);
+    }
+    if (message.deletedBytes !== 0n) {
+      if (BigInt.asUintN(64, message.deletedBytes) !== message.deletedBytes) {
+        throw new globalThis.Error("value provided for field message.deletedBytes of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.deletedBytes);
+    }
+    if (message.deletedAt !== undefined) {
+      Timestamp.encode(message.deletedAt, writer.uint32(58).fork()).join();
+    }
+    if (message.deletedTo !== 0n) {
+      if (BigInt.asUintN(64, message.deletedTo) !== message.deletedTo) {
+        throw new globalThis.Error("value provided for field message.deletedTo of type uint64 too large");
+      }
+      writer.uint32(64).uint64(message.deletedTo);
+    }
+    if (message.oldestPosition !== 0n) {
+      if (BigInt.asUintN(64, message.oldestPosition) !== message.oldestPosition) {
+        throw new globalThis.Error("value provided for field message.oldestPosition of type uint64 too large");
+      }
+      writer.uint32(72).uint64(message.oldestPosition);
+    }
+    if (message.oldestAt !== undefined) {
+      Timestamp.encode(message.oldestAt, writer.uint32(82).fork()).join();
+    }
+    if (message.overdueSeconds !== 0n) {
+      if (BigInt.asIntN(64, message.overdueSeconds) !== message.overdueSeconds) {
+        throw new globalThis.Error("value provided for field message.overdueSeconds of type int64 too large");
+      }
+      writer.uint32(88).int64(message.overdueSeconds);
+    }
+    for (const v of message.heldBy) {
+      RetentionHolder.encode(v!, writer.uint32(98).fork()).join();
+    }
+    if (message.keptParked !== 0n) {
+      if (BigInt.asUintN(64, message.keptParked) !== message.keptParked) {
+        throw new globalThis.Error("value provided for field message.keptParked of type uint64 too large");
+      }
+      writer.uint32(104).uint64(message.keptParked);
+    }
+    if (message.keptCallbacks !== 0n) {
+      if (BigInt.asUintN(64, message.keptCallbacks) !== message.keptCallbacks) {
+        throw new globalThis.Error("value provided for field message.keptCallbacks of type uint64 too large");
+      }
+      writer.uint32(112).uint64(message.keptCallbacks);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TopicRetention {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTopicRetention();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.ttl = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.retentionMode = reader.int32() as any;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.deletedEvents = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.deletedBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.deletedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.deletedTo = reader.uint64() as bigint;
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.oldestPosition = reader.uint64() as bigint;
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.oldestAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.overdueSeconds = reader.int64() as bigint;
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.heldBy.push(RetentionHolder.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.keptParked = reader.uint64() as bigint;
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.keptCallbacks = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TopicRetention {
+    return {
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      ttl: isSet(object.ttl) ? globalThis.String(object.ttl) : "",
+      retentionMode: isSet(object.retentionMode)
+        ? retentionModeFromJSON(object.retentionMode)
+        : isSet(object.retention_mode)
+        ? retentionModeFromJSON(object.retention_mode)
+        : 0,
+      deletedEvents: isSet(object.deletedEvents)
+        ? BigInt(object.deletedEvents)
+        : isSet(object.deleted_events)
+        ? BigInt(object.deleted_events)
+        : 0n,
+      deletedBytes: isSet(object.deletedBytes)
+        ? BigInt(object.deletedBytes)
+        : isSet(object.deleted_bytes)
+        ? BigInt(object.deleted_bytes)
+        : 0n,
+      deletedAt: isSet(object.deletedAt)
+        ? fromJsonTimestamp(object.deletedAt)
+        : isSet(object.deleted_at)
+        ? fromJsonTimestamp(object.deleted_at)
+        : undefined,
+      deletedTo: isSet(object.deletedTo)
+        ? BigInt(object.deletedTo)
+        : isSet(object.deleted_to)
+        ? BigInt(object.deleted_to)
+        : 0n,
+      oldestPosition: isSet(object.oldestPosition)
+        ? BigInt(object.oldestPosition)
+        : isSet(object.oldest_position)
+        ? BigInt(object.oldest_position)
+        : 0n,
+      oldestAt: isSet(object.oldestAt)
+        ? fromJsonTimestamp(object.oldestAt)
+        : isSet(object.oldest_at)
+        ? fromJsonTimestamp(object.oldest_at)
+        : undefined,
+      overdueSeconds: isSet(object.overdueSeconds)
+        ? BigInt(object.overdueSeconds)
+        : isSet(object.overdue_seconds)
+        ? BigInt(object.overdue_seconds)
+        : 0n,
+      heldBy: globalThis.Array.isArray(object?.heldBy)
+        ? object.heldBy.map((e: any) => RetentionHolder.fromJSON(e))
+        : globalThis.Array.isArray(object?.held_by)
+        ? object.held_by.map((e: any) => RetentionHolder.fromJSON(e))
+        : [],
+      keptParked: isSet(object.keptParked)
+        ? BigInt(object.keptParked)
+        : isSet(object.kept_parked)
+        ? BigInt(object.kept_parked)
+        : 0n,
+      keptCallbacks: isSet(object.keptCallbacks)
+        ? BigInt(object.keptCallbacks)
+        : isSet(object.kept_callbacks)
+        ? BigInt(object.kept_callbacks)
+        : 0n,
+    };
+  },
+
+  toJSON(message: TopicRetention): unknown {
+    const obj: any = {};
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.ttl !== "") {
+      obj.ttl = message.ttl;
+    }
+    if (message.retentionMode !== 0) {
+      obj.retentionMode = retentionModeToJSON(message.retentionMode);
+    }
+    if (message.deletedEvents !== 0n) {
+      obj.deletedEvents = message.deletedEvents.toString();
+    }
+    if (message.deletedBytes !== 0n) {
+      obj.deletedBytes = message.deletedBytes.toString();
+    }
+    if (message.deletedAt !== undefined) {
+      obj.deletedAt = fromTimestamp(message.deletedAt).toISOString();
+    }
+    if (message.deletedTo !== 0n) {
+      obj.deletedTo = message.deletedTo.toString();
+    }
+    if (message.oldestPosition !== 0n) {
+      obj.oldestPosition = message.oldestPosition.toString();
+    }
+    if (message.oldestAt !== undefined) {
+      obj.oldestAt = fromTimestamp(message.oldestAt).toISOString();
+    }
+    if (message.overdueSeconds !== 0n) {
+      obj.overdueSeconds = message.overdueSeconds.toString();
+    }
+    if (message.heldBy?.length) {
+      obj.heldBy = message.heldBy.map((e) => RetentionHolder.toJSON(e));
+    }
+    if (message.keptParked !== 0n) {
+      obj.keptParked = message.keptParked.toString();
+    }
+    if (message.keptCallbacks !== 0n) {
+      obj.keptCallbacks = message.keptCallbacks.toString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<TopicRetention>): TopicRetention {
+    return TopicRetention.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TopicRetention>): TopicRetention {
+    const message = createBaseTopicRetention();
+    message.context = object.context ?? "";
+    message.name = object.name ?? "";
+    message.ttl = object.ttl ?? "";
+    message.retentionMode = object.retentionMode ?? 0;
+    message.deletedEvents = (object.deletedEvents !== undefined && object.deletedEvents !== null)
+      ? BigInt(object.deletedEvents)
+      : 0n;
+    message.deletedBytes = (object.deletedBytes !== undefined && object.deletedBytes !== null)
+      ? BigInt(object.deletedBytes)
+      : 0n;
+    message.deletedAt = (object.deletedAt !== undefined && object.deletedAt !== null)
+      ? Timestamp.fromPartial(object.deletedAt)
+      : undefined;
+    message.deletedTo = (object.deletedTo !== undefined && object.deletedTo !== null) ? BigInt(object.deletedTo) : 0n;
+    message.oldestPosition = (object.oldestPosition !== undefined && object.oldestPosition !== null)
+      ? BigInt(object.oldestPosition)
+      : 0n;
+    message.oldestAt = (object.oldestAt !== undefined && object.oldestAt !== null)
+      ? Timestamp.fromPartial(object.oldestAt)
+      : undefined;
+    message.overdueSeconds = (object.overdueSeconds !== undefined && object.overdueSeconds !== null)
+      ? BigInt(object.overdueSeconds)
+      : 0n;
+    message.heldBy = object.heldBy?.map((e) => RetentionHolder.fromPartial(e)) || [];
+    message.keptParked = (object.keptParked !== undefined && object.keptParked !== null)
+      ? BigInt(object.keptParked)
+      : 0n;
+    message.keptCallbacks = (object.keptCallbacks !== undefined && object.keptCallbacks !== null)
+      ? BigInt(object.keptCallbacks)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseResumeRetentionRequest(): ResumeRetentionRequest {
+  return { by: "" };
+}
+
+export const ResumeRetentionRequest: MessageFns<ResumeRetentionRequest> = {
+  encode(message: ResumeRetentionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.by !== "") {
+      writer.uint32(10).string(message.by);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResumeRetentionRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResumeRetentionRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ResumeRetentionRequest {
+    return { by: isSet(object.by) ? globalThis.String(object.by) : "" };
+  },
+
+  toJSON(message: ResumeRetentionRequest): unknown {
+    const obj: any = {};
+    if (message.by !== "") {
+      obj.by = message.by;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ResumeRetentionRequest>): ResumeRetentionRequest {
+    return ResumeRetentionRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResumeRetentionRequest>): ResumeRetentionRequest {
+    const message = createBaseResumeRetentionRequest();
+    message.by = object.by ?? "";
+    return message;
+  },
+};
+
+function createBaseResumeRetentionResponse(): ResumeRetentionResponse {
+  return { resumed: false };
+}
+
+export const ResumeRetentionResponse: MessageFns<ResumeRetentionResponse> = {
+  encode(message: ResumeRetentionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.resumed !== false) {
+      writer.uint32(8).bool(message.resumed);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResumeRetentionResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResumeRetentionResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.resumed = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ResumeRetentionResponse {
+    return { resumed: isSet(object.resumed) ? globalThis.Boolean(object.resumed) : false };
+  },
+
+  toJSON(message: ResumeRetentionResponse): unknown {
+    const obj: any = {};
+    if (message.resumed !== false) {
+      obj.resumed = message.resumed;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ResumeRetentionResponse>): ResumeRetentionResponse {
+    return ResumeRetentionResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResumeRetentionResponse>): ResumeRetentionResponse {
+    const message = createBaseResumeRetentionResponse();
+    message.resumed = object.resumed ?? false;
+    return message;
+  },
+};
+
 /**
  * Tells about topics, the categories of events, and registers them. A topic need not be registered: the first push to it, or the
  * first description that is looked for in it, makes it.
@@ -5973,6 +7380,48 @@ export const TopicServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * Tells what retention would delete of a topic right now, with the settings that it is registered with, or with other ones: a dry run,
+     * nothing is changed.
+     *
+     * Errors: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (TOPIC_UNKNOWN); UNAVAILABLE (STORAGE_UNAVAILABLE), safe to repeat.
+     */
+    previewRetention: {
+      name: "PreviewRetention",
+      requestType: PreviewRetentionRequest as typeof PreviewRetentionRequest,
+      requestStream: false,
+      responseType: PreviewRetentionResponse as typeof PreviewRetentionResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Tells how far retention is: whether it deletes, and of each topic that does not keep everything, by name, in pages, what went and what
+     * is held.
+     */
+    getRetentionState: {
+      name: "GetRetentionState",
+      requestType: GetRetentionStateRequest as typeof GetRetentionStateRequest,
+      requestStream: false,
+      responseType: GetRetentionStateResponse as typeof GetRetentionStateResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Lets retention go on that a leap of the database's clock stopped, or that waits because nobody deleted for long. It is a
+     * management call, whose entry of `madeleine.audit` lies in the context `default`. Where nothing is stopped it changes nothing.
+     *
+     * The time that the clock leapt over counts for nothing: events are as old as they were before it.
+     *
+     * Errors: RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
+     */
+    resumeRetention: {
+      name: "ResumeRetention",
+      requestType: ResumeRetentionRequest as typeof ResumeRetentionRequest,
+      requestStream: false,
+      responseType: ResumeRetentionResponse as typeof ResumeRetentionResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
@@ -6096,6 +7545,36 @@ export interface TopicServiceImplementation<CallContextExt = {}> {
     request: CheckSchemaRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<CheckSchemaResponse>>;
+  /**
+   * Tells what retention would delete of a topic right now, with the settings that it is registered with, or with other ones: a dry run,
+   * nothing is changed.
+   *
+   * Errors: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (TOPIC_UNKNOWN); UNAVAILABLE (STORAGE_UNAVAILABLE), safe to repeat.
+   */
+  previewRetention(
+    request: PreviewRetentionRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<PreviewRetentionResponse>>;
+  /**
+   * Tells how far retention is: whether it deletes, and of each topic that does not keep everything, by name, in pages, what went and what
+   * is held.
+   */
+  getRetentionState(
+    request: GetRetentionStateRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<GetRetentionStateResponse>>;
+  /**
+   * Lets retention go on that a leap of the database's clock stopped, or that waits because nobody deleted for long. It is a
+   * management call, whose entry of `madeleine.audit` lies in the context `default`. Where nothing is stopped it changes nothing.
+   *
+   * The time that the clock leapt over counts for nothing: events are as old as they were before it.
+   *
+   * Errors: RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
+   */
+  resumeRetention(
+    request: ResumeRetentionRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ResumeRetentionResponse>>;
 }
 
 export interface TopicServiceClient<CallOptionsExt = {}> {
@@ -6218,6 +7697,36 @@ export interface TopicServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<CheckSchemaRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<CheckSchemaResponse>;
+  /**
+   * Tells what retention would delete of a topic right now, with the settings that it is registered with, or with other ones: a dry run,
+   * nothing is changed.
+   *
+   * Errors: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (TOPIC_UNKNOWN); UNAVAILABLE (STORAGE_UNAVAILABLE), safe to repeat.
+   */
+  previewRetention(
+    request: DeepPartial<PreviewRetentionRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<PreviewRetentionResponse>;
+  /**
+   * Tells how far retention is: whether it deletes, and of each topic that does not keep everything, by name, in pages, what went and what
+   * is held.
+   */
+  getRetentionState(
+    request: DeepPartial<GetRetentionStateRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<GetRetentionStateResponse>;
+  /**
+   * Lets retention go on that a leap of the database's clock stopped, or that waits because nobody deleted for long. It is a
+   * management call, whose entry of `madeleine.audit` lies in the context `default`. Where nothing is stopped it changes nothing.
+   *
+   * The time that the clock leapt over counts for nothing: events are as old as they were before it.
+   *
+   * Errors: RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
+   */
+  resumeRetention(
+    request: DeepPartial<ResumeRetentionRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ResumeRetentionResponse>;
 }
 
 function bytesFromBase64(b64: string): Uint8Array {

@@ -29,6 +29,7 @@ import { doctorCommand } from './server/doctor.js';
 import { migrateCommand } from './server/migrate.js';
 import { serveCommand } from './server/serve.js';
 import { contextsCommand } from './topics/contexts.js';
+import { retentionCommand } from './topics/retention.js';
 import { schemasCommand } from './topics/schemas.js';
 import { shapesCommand } from './topics/shapes.js';
 import { topicsCommand } from './topics/topics.js';
@@ -56,6 +57,7 @@ const COMMANDS = [
     contextsCommand,
     schemasCommand,
     shapesCommand,
+    retentionCommand,
     consumersCommand,
     parkedCommand,
     expectCommand,

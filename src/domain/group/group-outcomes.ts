@@ -28,6 +28,7 @@ interface OutcomeByKind {
   readonly manage: Managed;
   readonly erase: Erasing;
   readonly blank: Blanked;
+  readonly resume: Resumed;
 }
 
 export type OutcomeOf<U extends GroupUnit> = OutcomeByKind[U['kind']];
@@ -169,6 +170,12 @@ export interface Blanked {
   readonly events: number;
 }
 
+/** Retention goes on, by this unit or by an earlier attempt of it. */
+export interface Resumed {
+  readonly kind: 'resumed';
+  readonly changed: boolean;
+}
+
 /** Whether a unit has changed something that an entry of the audit tells of. */
 export function hasChanged(outcome: UnitOutcome): boolean {
   switch (outcome.kind) {
@@ -178,6 +185,7 @@ export function hasChanged(outcome: UnitOutcome): boolean {
       return outcome.created;
     case 'transferred':
     case 'truncated':
+    case 'resumed':
       return outcome.changed;
     case 'managed':
     case 'updated':

@@ -255,6 +255,13 @@ export interface BlankUnit {
   readonly upTo: Position;
 }
 
+/** Retention goes on that a leap of the clock stopped. A group of its own. */
+export interface ResumeUnit extends Audited {
+  readonly kind: 'resume';
+  /** See ManageUnit. */
+  readonly audit: Push;
+}
+
 /** What a group is made of. */
 export type GroupUnit =
   | PushUnit
@@ -266,6 +273,7 @@ export type GroupUnit =
   | ManageUnit
   | EraseUnit
   | BlankUnit
+  | ResumeUnit
   | CatalogUnit;
 
 /** What changes the catalogue. */
@@ -405,6 +413,8 @@ export interface GroupWrites {
   readonly truncated: readonly StreamState[];
   /** Undefined: nothing of erasures. */
   readonly erasures?: ErasureWrites | undefined;
+  /** Whether retention goes on. */
+  readonly resumesRetention?: boolean;
 }
 
 export interface ErasureWrites {

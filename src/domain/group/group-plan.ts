@@ -21,6 +21,7 @@ import {
   type Pushed,
   type PushOutcome,
   type Refused,
+  type Resumed,
   type Transferred,
   type Truncated,
   type UnitOutcome,
@@ -47,6 +48,7 @@ import {
   type PushedBefore,
   type PushUnit,
   parkedKey,
+  type ResumeUnit,
   type TransferUnit,
   type TruncateUnit,
 } from './group-plan-types.js';
@@ -67,6 +69,7 @@ class GroupPlanner {
   /** Effects of earlier units, over the locked rows. */
   readonly #streams = new Map<string, StreamState>();
   readonly #pushed = new Map<string, PushedBefore>();
+  #resumesRetention = false;
   readonly #replaced = new Map<string, ParkedPlace>();
   readonly #consumers = new Map<string, FoundConsumer>();
   readonly #changes: PlannedChange[] = [];
@@ -128,6 +131,8 @@ class GroupPlanner {
         return this.#erasures.begin(unit, this.#nextPlace);
       case 'blank':
         return this.#erasures.blank(unit);
+      case 'resume':
+        return this.#resume(unit);
       case 'watch':
         return this.#catalog.watch(unit);
       case 'ready':
@@ -166,6 +171,7 @@ class GroupPlanner {
       consumers: this.#changes,
       erasures: this.#erasures.writes(),
       truncated: this.#truncated,
+      resumesRetention: this.#resumesRetention,
     };
   }
 
@@ -181,6 +187,12 @@ class GroupPlanner {
       this.#changes.push({ change, id: found?.id });
     }
     return { kind: 'managed', effect: result.effect };
+  }
+
+  #resume({ audit }: ResumeUnit): Resumed {
+    const isStored = this.#locked.pushed?.has(scopedKey(audit.draft.context, audit.messageId)) === true;
+    this.#resumesRetention = !isStored;
+    return { kind: 'resumed', changed: !isStored };
   }
 
   #addAudit(audit: Push): void {

@@ -53,6 +53,11 @@ function secondsOf(given: string, field: string): number {
   return seconds;
 }
 
+/** Returns a duration of whole seconds as a ttl in its normal form. */
+export function tellMicros(micros: Micros): string {
+  return tellSeconds(micros / MICROS_A_SECOND);
+}
+
 function tellSeconds(seconds: number): string {
   if (seconds % SECONDS.day === 0) return counted(seconds / SECONDS.day, 'day');
   if (seconds % SECONDS.h === 0) return `${seconds / SECONDS.h}h`;

@@ -8,6 +8,8 @@ import {
   type DropShapeResponse,
   type GetContextRequest,
   type GetContextResponse,
+  type GetRetentionStateRequest,
+  type GetRetentionStateResponse,
   type GetSchemaRequest,
   type GetSchemaResponse,
   type GetTopicRequest,
@@ -20,8 +22,12 @@ import {
   type ListShapesResponse,
   type ListTopicsRequest,
   type ListTopicsResponse,
+  type PreviewRetentionRequest,
+  type PreviewRetentionResponse,
   type RegisterTopicRequest,
   type RegisterTopicResponse,
+  type ResumeRetentionRequest,
+  type ResumeRetentionResponse,
   type UnregisterTopicRequest,
   type UnregisterTopicResponse,
   type UpdateContextRequest,
@@ -51,6 +57,7 @@ import {
   toTimestamp,
 } from '../wire/wire.js';
 import { contextPatch, contextToWire, sampleToWire } from './context-wire.js';
+import type { RetentionCalls } from './retention-calls.js';
 import type { SchemaCalls } from './schema-calls.js';
 import { changesToWire, ownTopic, patchFromWire, topicToWire } from './topic-wire.js';
 
@@ -61,6 +68,7 @@ export interface TopicServiceOptions {
   readonly discards: Pick<DiscardStore, 'list'>;
   readonly source: LogSource;
   readonly schemas: SchemaCalls;
+  readonly retention: RetentionCalls;
 }
 
 export class TopicService {
@@ -153,6 +161,18 @@ export class TopicService {
       codec: WireShape,
     });
     return { shapes: items, nextPageToken };
+  }
+
+  previewRetention(request: PreviewRetentionRequest): Promise<PreviewRetentionResponse> {
+    return this.#options.retention.preview(request);
+  }
+
+  getRetentionState(request: GetRetentionStateRequest): Promise<GetRetentionStateResponse> {
+    return this.#options.retention.state(request);
+  }
+
+  resumeRetention(request: ResumeRetentionRequest): Promise<ResumeRetentionResponse> {
+    return this.#options.retention.resume(request);
   }
 
   async dropShape(request: DropShapeRequest, { signal }: CallContext): Promise<DropShapeResponse> {

@@ -149,8 +149,6 @@ export interface RetentionStore {
   clock(): Promise<RetentionClock>;
   /** Takes note of what any instance found out of the clock. */
   noteClock(change: ClockChange): Promise<void>;
-  /** Lets deletion go on that a leap of the clock stopped. False: it was not stopped. */
-  resume(): Promise<boolean>;
   /** The topics that do not keep everything, as they are registered now. Where nothing was registered since the last call, cheap. */
   topics(): Promise<readonly RetentionTopic[]>;
   /** The position up to which everyone inside the server has looked at the log: what is beyond must not go. */
@@ -173,6 +171,10 @@ export interface RetentionStore {
   kept(topicId: number, after: Position, limit: number): Promise<readonly (DueEntry & KeptEntry)[]>;
   /** Counts how often a consumer came, was moved or told to select otherwise; but for that, offsets only rise. */
   moves(): Promise<number>;
+  /** The number of a topic; undefined: it was neither used nor registered. */
+  topicId(topic: { readonly context: string; readonly name: string }): Promise<number | undefined>;
+  /** Counts entries of a topic that are kept alone, as far as told. */
+  countKept(topicId: number, limit: number): Promise<{ readonly parked: number; readonly callbacks: number }>;
   /** Durable consumers that may get events of the topic and have not passed all up to the position. */
   behind(
     topic: { readonly context: string; readonly name: string },

@@ -65,7 +65,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'engine/log': 'domain domain/events domain/waits engine/erasure lib storage/ports telemetry',
   'engine/streams': `domain domain/consumers domain/events domain/group domain/management engine/consumers/passed
     engine/consumers/state engine/group engine/log storage/ports`,
-  'engine/retention': `domain/consumers domain/events domain/retention engine/log lib storage/ports telemetry`,
+  'engine/retention': `domain/consumers domain/events domain/retention engine/log lib storage/ports telemetry domain domain/management engine/consumers/state engine/group`,
   'engine/topics': `domain domain/descriptions domain/events domain/group domain/management domain/schemas
     domain/schemas/compatibility domain/topics engine/group engine/log lib storage/ports telemetry`,
   'engine/statistics': `domain/consumers domain/statistics engine/consumers/state engine/log lib storage/ports
@@ -124,7 +124,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
     engine/log engine/streams generated grpc/wire lib`,
   'grpc/server': 'domain grpc/wire lib settings telemetry',
   'grpc/topics': `domain domain/schemas domain/schemas/compatibility domain/topics engine/group engine/log
-    engine/topics generated grpc/wire storage/ports`,
+    engine/topics generated grpc/wire storage/ports engine/retention domain/retention`,
   'grpc/wire': `domain domain/consumers domain/descriptions domain/events domain/json domain/management generated
     lib`,
 

@@ -56,7 +56,7 @@ const OPTIONS: { readonly [K in SettingKey]: SettingOption<TopicSettings[K]> } =
   },
 };
 
-function retentionMode(text: string): RetentionMode {
+export function retentionMode(text: string): RetentionMode {
   const modes = { expire: RetentionMode.RETENTION_MODE_EXPIRE, hold: RetentionMode.RETENTION_MODE_HOLD };
   const mode = Object.entries(modes).find(([name]) => name === text.toLowerCase())?.[1];
   if (mode === undefined) throw new InvalidArgumentError('expire or hold.');

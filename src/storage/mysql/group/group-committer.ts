@@ -54,6 +54,7 @@ const LOCK_HEAD = `START TRANSACTION; SELECT position, next_event_id, next_conte
   FROM log_head WHERE id = 1 FOR UPDATE`;
 /** Written as if it were of several tables: a DELETE of one cannot be told its index. */
 const UNDO_INSERT = 'DELETE l FROM log l FORCE INDEX (PRIMARY) WHERE l.position > ?';
+const RESUME_RETENTION = 'UPDATE retention_cursor SET stopped_at = NULL, leapt_by = 0, waits_until = 0 WHERE id = 1';
 /** Pushes that left no entry are looked up for so long, in microseconds; they are kept longer. */
 const LEDGER_MICROS = 25 * 3_600 * 1_000_000;
 
@@ -251,6 +252,7 @@ export class MysqlGroupCommitter implements GroupCommitter {
     const told = { minter, onTrip: () => this.#trip() };
     await writeSubjects(queries, writes, told);
     if (writes.erasures !== undefined) await writeErasures(queries, writes.erasures, told);
+    if (writes.resumesRetention) await this.#resumeRetention(queries);
     return writes;
   }
 
@@ -265,6 +267,11 @@ export class MysqlGroupCommitter implements GroupCommitter {
       this.#trip();
       await writeRegistration(queries, change, minter);
     }
+  }
+
+  async #resumeRetention(queries: ConnectionQueries): Promise<void> {
+    this.#trip();
+    await queries.write(RESUME_RETENTION);
   }
 
   async #makeCawins(queries: ConnectionQueries, { waits }: GroupWrites): Promise<readonly MadeCawin[]> {

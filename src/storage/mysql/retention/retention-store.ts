@@ -14,7 +14,7 @@ import {
   type DueOptions,
   type DuePage,
   type GoneTopic,
-  type KeepReason,
+  KeepReason,
   type KeptEntry,
   RETENTION_LEASE_MS,
   type RetentionClock,
@@ -43,7 +43,6 @@ const RENEW = `UPDATE retention_cursor SET lease_until = ${LEASE_END} WHERE ${HE
 const RELEASE = `UPDATE retention_cursor SET owner = '', lease_until = 0 WHERE ${HELD}`;
 const RELEASE_ENDED =
   "UPDATE retention_cursor SET owner = '', lease_until = 0 WHERE id = 1 AND owner >= ? AND owner < ?";
-const RESUME = 'UPDATE retention_cursor SET stopped_at = NULL, leapt_by = 0 WHERE id = 1 AND stopped_at IS NOT NULL';
 /** The newest entry of all stays: it is where the log ends. */
 const SETTLED = `
   SELECT LEAST((SELECT position FROM count_cursor WHERE id = 1), (SELECT position FROM firing_cursor WHERE id = 1),
@@ -181,10 +180,6 @@ export class MysqlRetentionStore implements RetentionStore {
     });
   }
 
-  async resume(): Promise<boolean> {
-    return (await this.#database.write(RESUME)).affectedRows === 1;
-  }
-
   /** See RetentionStore.topics: the version is read first, so that it is never newer than what it stands for. */
   async topics(): Promise<readonly RetentionTopic[]> {
     const [head] = await this.#database.execute<{ catalog_version: number }>(
@@ -259,6 +254,25 @@ export class MysqlRetentionStore implements RetentionStore {
     const sql = `${KEPT} LIMIT ${Math.trunc(limit)}`;
     const rows = await this.#database.execute<DueRow & { reason: KeepReason }>(sql, [topicId, after]);
     return rows.map((row) => ({ ...dueEntry(row), reason: row.reason }));
+  }
+
+  async topicId({ context, name }: { readonly context: string; readonly name: string }): Promise<number | undefined> {
+    const [row] = await this.#database.execute<{ id: number }>(
+      'SELECT t.id FROM context c JOIN topic t FORCE INDEX (topic_name) ON t.context_id = c.id WHERE c.name = ? AND t.name = ?',
+      [Buffer.from(context), Buffer.from(name)],
+    );
+    return row?.id;
+  }
+
+  async countKept(topicId: number, limit: number): Promise<{ readonly parked: number; readonly callbacks: number }> {
+    const rows = await this.#database.execute<{ reason: KeepReason; entries: number }>(
+      `SELECT reason, COUNT(*) AS entries FROM (
+         SELECT reason FROM retention_kept FORCE INDEX (PRIMARY) WHERE topic_id = ? LIMIT ${Math.trunc(limit)}) AS part
+       GROUP BY reason`,
+      [topicId],
+    );
+    const of = (reason: KeepReason) => rows.find((row) => row.reason === reason)?.entries ?? 0;
+    return { parked: of(KeepReason.PARKED), callbacks: of(KeepReason.CALLBACK) };
   }
 
   moves(): Promise<number> {

@@ -1,0 +1,274 @@
+// What is told of retention: what would go, how far it is and who holds what; and letting it go on that a leap of the clock stopped.
+
+import { type ConsumerKey, consumerCriteria } from '../../domain/consumers/consumer.js';
+import { Subject } from '../../domain/events/subject.js';
+import type { ManagementCall } from '../../domain/management/audit.js';
+import { ALL_CONTEXTS, DEFAULT_CONTEXT } from '../../domain/names.js';
+import { createdBefore } from '../../domain/retention/log-time.js';
+import {
+  dueTimes,
+  policyOf,
+  type RetentionPolicy,
+  type RetentionSettings,
+} from '../../domain/retention/retention-policy.js';
+import type { EventLog } from '../../storage/ports/log-storage.js';
+import type {
+  ConsumerBehind,
+  DueEntry,
+  RetentionClock,
+  RetentionStore,
+  RetentionTopic,
+  TopicPlace,
+} from '../../storage/ports/retention-storage.js';
+import type { Micros, Position } from '../../units.js';
+import { countEvents, EXACT } from '../consumers/state/event-count.js';
+import type { GroupCommit } from '../group/group-commit.js';
+import type { Management } from '../group/management.js';
+import { selectionOf } from '../log/log-source.js';
+import type { UnpassedEvents } from './unpassed.js';
+
+/** Entries that a preview looks at, and how many at a time. */
+const MAX_PREVIEWED = 100_000;
+const PAGE = 5_000;
+/** Consumers that are told of. */
+const MAX_HOLDERS = 100;
+/** Entries kept alone that are counted. */
+export const MAX_COUNTED_KEPT = 10_000;
+
+export interface TopicName {
+  readonly context: string;
+  readonly name: string;
+}
+
+/** A consumer that has not passed events; `isMinimum`: there are more. */
+export interface Holder extends ConsumerKey {
+  readonly offset: Position;
+  readonly events: number;
+  readonly isMinimum: boolean;
+}
+
+export interface RetentionPreview {
+  readonly events: number;
+  readonly bytes: number;
+  readonly isMinimum: boolean;
+  readonly oldest: DueEntry | undefined;
+  readonly newest: DueEntry | undefined;
+  readonly notPassed: readonly Holder[];
+  /** 0: nothing is held. */
+  readonly heldFrom: Position;
+}
+
+export interface TopicState extends RetentionTopic {
+  readonly place: TopicPlace | undefined;
+  readonly oldest: DueEntry | undefined;
+  /** How long the oldest one is due already; 0: it is not. */
+  readonly overdue: Micros;
+  readonly heldBy: readonly Holder[];
+  readonly kept: { readonly parked: number; readonly callbacks: number };
+}
+
+export interface RetentionReportOptions {
+  readonly store: RetentionStore;
+  readonly unpassed: UnpassedEvents;
+  readonly log: Pick<EventLog, 'readPositions' | 'positionAt'>;
+  readonly groupCommit: Pick<GroupCommit, 'submit'>;
+  readonly management: Pick<Management, 'entry'>;
+}
+
+const NOTHING: RetentionPreview = {
+  ...{ events: 0, bytes: 0, isMinimum: false, oldest: undefined, newest: undefined },
+  ...{ notPassed: [], heldFrom: 0 },
+};
+
+export class RetentionReport {
+  readonly #options: RetentionReportOptions;
+
+  constructor(options: RetentionReportOptions) {
+    this.#options = options;
+  }
+
+  /** Tells what would go of a topic with these settings. */
+  async preview(topic: TopicName, settings: RetentionSettings): Promise<RetentionPreview> {
+    const policy = policyOf(settings);
+    const topicId = policy && (await this.#options.store.topicId(topic));
+    if (policy === undefined || topicId === undefined) return NOTHING;
+    const clock = await this.#options.store.clock();
+    const due = await this.#due(topicId, policy, clock);
+    const newest = due.last;
+    if (newest === undefined) return NOTHING;
+    const upTo = await this.#dueTo(dueTimes(policy, clock.now, clock.leapt).due);
+    const notPassed = await this.#notPassed(topic, upTo);
+    const first = await this.#heldFrom(topic, policy, clock, notPassed, upTo);
+    const { events, bytes, isMinimum, oldest } = due;
+    return { events, bytes, isMinimum, oldest, newest, notPassed: notPassed.slice(0, MAX_HOLDERS), heldFrom: first };
+  }
+
+  /**
+   * Returns the consumers that would lose events of the topic by these settings as soon as they are obeyed, with how many each: what is
+   * held for them they do not lose.
+   */
+  async losers(topic: TopicName, settings: RetentionSettings): Promise<readonly Holder[]> {
+    const policy = policyOf(settings);
+    if (policy === undefined) return [];
+    const { now, leapt } = await this.#options.store.clock();
+    return this.#notPassed(topic, await this.#dueTo(dueTimes(policy, now, leapt).overdue));
+  }
+
+  clock(): Promise<RetentionClock> {
+    return this.#options.store.clock();
+  }
+
+  /** Lists the topics that do not keep everything, by context and name in byte order, with how far retention is with each. */
+  async topics(
+    context: string,
+    after: TopicName | undefined,
+    limit: number,
+    clock: RetentionClock,
+  ): Promise<readonly TopicState[]> {
+    const { store } = this.#options;
+    const all = (await store.topics()).filter((one) => context === ALL_CONTEXTS || one.context === context);
+    const page = [...all]
+      .sort(byName)
+      .filter((one) => after === undefined || byName(one, after) > 0)
+      .slice(0, limit);
+    const places = await store.places(page.map(({ topicId }) => topicId));
+    const states: TopicState[] = [];
+    for (const topic of page) states.push(await this.#state(topic, places.get(topic.topicId), clock));
+    return states;
+  }
+
+  /** Lets deletion go on; false: nothing had stopped it. */
+  async resume(call: ManagementCall): Promise<boolean> {
+    const { store, groupCommit, management } = this.#options;
+    const { stopped, now, waitsUntil } = await store.clock();
+    if (stopped === undefined && now >= waitsUntil) return false;
+    const before = stopped === undefined ? 'waiting' : 'stopped';
+    const audit = management.entry(call, {
+      ...{ entityType: 'retention', subject: Subject.ENABLED, context: DEFAULT_CONTEXT, about: {} },
+      before: { state: before, leapt_seconds: seconds(stopped?.leaptBy ?? 0) },
+      after: { state: 'deleting' },
+    });
+    await groupCommit.submit({ kind: 'resume', audit });
+    return true;
+  }
+
+  /** Adds up the entries that are due, as far as it looks. */
+  async #due(topicId: number, policy: RetentionPolicy, { now, leapt }: RetentionClock) {
+    const { store } = this.#options;
+    const { due } = dueTimes(policy, now, leapt);
+    const upTo = await store.settledTo();
+    const found = { events: 0, bytes: 0, isMinimum: false };
+    let oldest: DueEntry | undefined;
+    let last: DueEntry | undefined;
+    for (let after: Position = 0; after < upTo; ) {
+      const page = await store.due({ topicId, after, upTo, limit: PAGE, maxBytes: Number.MAX_SAFE_INTEGER });
+      const ripe = page.entries.filter(({ createdAt }) => createdAt <= due);
+      oldest ??= ripe[0];
+      last = ripe.at(-1) ?? last;
+      found.events += ripe.length;
+      found.bytes += ripe.reduce((sum, { bytes }) => sum + bytes, 0);
+      after = ripe.length < page.entries.length ? upTo : page.lookedTo;
+      found.isMinimum = after < upTo && found.events >= MAX_PREVIEWED;
+      if (found.isMinimum) break;
+    }
+    return { ...found, oldest, last };
+  }
+
+  async #dueTo(due: Micros): Promise<Position> {
+    const { store, log } = this.#options;
+    return due < 0 ? 0 : Math.min(await store.settledTo(), await log.positionAt(due));
+  }
+
+  /** The consumers that have not passed all events of the topic up to a position, those with the most first. */
+  async #notPassed(topic: TopicName, upTo: Position): Promise<readonly Holder[]> {
+    const holders: Holder[] = [];
+    if (upTo === 0) return holders;
+    for (const consumer of await this.#options.store.behind(topic, upTo)) {
+      const { count, isMinimum } = await this.#count(topic, consumer, upTo);
+      const { context, name, offset } = consumer;
+      if (count > 0 || isMinimum) holders.push({ context, name, offset, events: count, isMinimum });
+    }
+    return holders.sort((a, b) => b.events - a.events);
+  }
+
+  #count(topic: TopicName, consumer: ConsumerBehind, upTo: Position) {
+    const { log } = this.#options;
+    const criteria = { ...consumerCriteria(consumer, consumer.settings), context: topic.context, topics: [topic.name] };
+    return countEvents({
+      source: { readPositions: (_, options) => log.readPositions(criteria, { ...options, upTo }) },
+      selection: selectionOf(criteria),
+      span: { after: consumer.offset, upTo, without: consumer.acked },
+      effort: EXACT,
+    });
+  }
+
+  async #heldFrom(
+    topic: TopicName,
+    policy: RetentionPolicy,
+    { now, leapt }: RetentionClock,
+    holders: readonly Holder[],
+    upTo: Position,
+  ): Promise<Position> {
+    const { due, overdue } = dueTimes(policy, now, leapt);
+    if (holders.length === 0 || overdue >= due) return 0;
+    const after = await this.#dueTo(overdue);
+    const consumers = await this.#options.store.behind(topic, upTo);
+    const firsts = await Promise.all(
+      consumers.slice(0, MAX_HOLDERS).map((one) => this.#first(topic, one, after, upTo)),
+    );
+    const first = Math.min(...firsts.filter((position) => position > 0));
+    return Number.isFinite(first) ? first : 0;
+  }
+
+  async #first(topic: TopicName, consumer: ConsumerBehind, after: Position, upTo: Position): Promise<Position> {
+    const criteria = { ...consumerCriteria(consumer, consumer.settings), context: topic.context, topics: [topic.name] };
+    const from = Math.max(after, consumer.offset);
+    const { positions } = await this.#options.log.readPositions(criteria, { after: from, upTo, limit: 1 });
+    return positions[0] ?? 0;
+  }
+
+  async #state(topic: RetentionTopic, place: TopicPlace | undefined, clock: RetentionClock): Promise<TopicState> {
+    const { store, unpassed } = this.#options;
+    const { topicId, policy } = topic;
+    const after = place?.lookedTo ?? 0;
+    const upTo = await store.settledTo();
+    const { entries } = await store.due({ topicId, after, upTo, limit: 1, maxBytes: 0 });
+    const [oldest] = entries;
+    const times = dueTimes(policy, clock.now, clock.leapt);
+    const isDue = oldest !== undefined && oldest.createdAt <= times.due;
+    const mayBeHeld = isDue && oldest.createdAt > times.overdue;
+    const holders = mayBeHeld ? await unpassed.of(topic, [oldest]) : [];
+    return {
+      ...topic,
+      ...{ place, oldest },
+      overdue: isDue ? overdueBy(oldest.createdAt, policy, clock) : 0,
+      heldBy: holders.slice(0, MAX_HOLDERS).map(({ consumer: { context, name, offset } }) => {
+        return { context, name, offset, events: 0, isMinimum: false };
+      }),
+      kept: await store.countKept(topicId, MAX_COUNTED_KEPT),
+    };
+  }
+}
+
+/** How long an entry is due, by the log's time. */
+function overdueBy(createdAt: Micros, { ageMicros = 0 }: RetentionPolicy, { now, leapt }: RetentionClock): Micros {
+  // Its age is the greatest one for which it is old enough.
+  let [low, high] = [ageMicros, Math.max(ageMicros, now - createdAt)];
+  while (high - low > 1_000_000) {
+    const middle = Math.floor((low + high) / 2);
+    if (createdBefore(now, middle, leapt) >= createdAt) low = middle;
+    else high = middle;
+  }
+  return low - ageMicros;
+}
+
+function byName(a: TopicName, b: TopicName): number {
+  return (
+    Buffer.compare(Buffer.from(a.context), Buffer.from(b.context)) ||
+    Buffer.compare(Buffer.from(a.name), Buffer.from(b.name))
+  );
+}
+
+function seconds(micros: Micros): number {
+  return Math.round(micros / 1_000_000);
+}

@@ -1,0 +1,103 @@
+// The calls of TopicService about retention: what would go, how far it is, and letting it go on.
+
+import {
+  type GetRetentionStateRequest,
+  type GetRetentionStateResponse,
+  type PreviewRetentionRequest,
+  type PreviewRetentionResponse,
+  type ResumeRetentionRequest,
+  type ResumeRetentionResponse,
+  type RetentionHolder,
+  TopicRetention,
+} from '../../../generated/madeleine/v1/topic_service.js';
+import { tellMicros } from '../../domain/retention/ttl.js';
+import { settingsFrom, UNSET_SETTINGS } from '../../domain/topics/topic-settings.js';
+import type { LogSource } from '../../engine/log/log-source.js';
+import type { Holder, RetentionReport, TopicState } from '../../engine/retention/retention-report.js';
+import type { Topics } from '../../engine/topics/topics.js';
+import type { Micros } from '../../units.js';
+import { managementCall } from '../wire/management-call.js';
+import { BY_NAME, listPage } from '../wire/pages.js';
+import { nameKey, readContext, toTimestamp } from '../wire/wire.js';
+
+export interface RetentionCallsOptions {
+  readonly report: RetentionReport;
+  readonly topics: Pick<Topics, 'get'>;
+  readonly source: Pick<LogSource, 'epoch'>;
+}
+
+export class RetentionCalls {
+  readonly #options: RetentionCallsOptions;
+
+  constructor(options: RetentionCallsOptions) {
+    this.#options = options;
+  }
+
+  async preview(request: PreviewRetentionRequest): Promise<PreviewRetentionResponse> {
+    const { topics, report } = this.#options;
+    const given = request.settings && settingsFrom(request.settings, 'settings');
+    const topic = await topics.get(nameKey(request));
+    const settings = given ?? topic.registration?.settings ?? UNSET_SETTINGS;
+    const { events, bytes, isMinimum, oldest, newest, notPassed, heldFrom } = await report.preview(topic, settings);
+    return {
+      ...{ events: BigInt(events), bytes: BigInt(bytes), atLeast: isMinimum },
+      oldestAt: oldest && toTimestamp(oldest.createdAt),
+      oldestPosition: BigInt(oldest?.position ?? 0),
+      newestAt: newest && toTimestamp(newest.createdAt),
+      newestPosition: BigInt(newest?.position ?? 0),
+      notPassed: notPassed.map(holderToWire),
+      heldFrom: BigInt(heldFrom),
+    };
+  }
+
+  async state(request: GetRetentionStateRequest): Promise<GetRetentionStateResponse> {
+    const { report, source } = this.#options;
+    const context = readContext('context', request.context);
+    const clock = await report.clock();
+    const { items, nextPageToken } = await listPage(request, {
+      of: ['GetRetentionState', { context }],
+      epoch: source.epoch,
+      key: BY_NAME,
+      read: (after, limit) => report.topics(context, after, limit, clock),
+      toWire: stateToWire,
+      codec: TopicRetention,
+    });
+    const { stopped, waitsUntil, now } = clock;
+    return {
+      stoppedAt: stopped && toTimestamp(stopped.at),
+      leaptSeconds: seconds(stopped?.leaptBy ?? 0),
+      waitsUntil: waitsUntil > now ? toTimestamp(waitsUntil) : undefined,
+      topics: items,
+      nextPageToken,
+    };
+  }
+
+  async resume(request: ResumeRetentionRequest): Promise<ResumeRetentionResponse> {
+    return { resumed: await this.#options.report.resume(managementCall('ResumeRetention', request)) };
+  }
+}
+
+function stateToWire({ context, name, policy, place, oldest, overdue, heldBy, kept }: TopicState): TopicRetention {
+  return {
+    ...{ context, name, retentionMode: policy.mode },
+    ttl: policy.ageMicros === undefined ? '' : tellMicros(policy.ageMicros),
+    deletedEvents: BigInt(place?.goneEvents ?? 0),
+    deletedBytes: BigInt(place?.goneBytes ?? 0),
+    deletedAt: place === undefined || place.goneAt === 0 ? undefined : toTimestamp(place.goneAt),
+    deletedTo: BigInt(place?.lookedTo ?? 0),
+    oldestPosition: BigInt(oldest?.position ?? 0),
+    oldestAt: oldest && toTimestamp(oldest.createdAt),
+    overdueSeconds: seconds(overdue),
+    heldBy: heldBy.map(holderToWire),
+    keptParked: BigInt(kept.parked),
+    keptCallbacks: BigInt(kept.callbacks),
+  };
+}
+
+function holderToWire({ context, name, offset, events, isMinimum }: Holder): RetentionHolder {
+  return { context, consumer: name, offset: BigInt(offset), events: BigInt(events), atLeast: isMinimum };
+}
+
+function seconds(micros: Micros): bigint {
+  return BigInt(Math.round(micros / 1_000_000));
+}
