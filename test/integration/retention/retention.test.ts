@@ -150,3 +150,67 @@ describe('what a durable consumer has not passed', () => {
     expect(rows).toEqual([{ expired_unread: 2 }]);
   });
 });
+
+describe('what is told of it', () => {
+  it('is a dry run with the settings that it is registered with, or with others', async () => {
+    const topic = newTopic();
+    const consumer = `c ${topic}`;
+    const [first] = [await push(topic), await push(topic), await push(topic)];
+    await suite.client.consumers.createConsumer({ name: consumer, settings: { filter: { topics: [topic] } } });
+    await age(3);
+    const preview = (ttl?: string, retentionMode = RetentionMode.RETENTION_MODE_EXPIRE) =>
+      suite.client.topics.previewRetention({
+        name: topic,
+        settings: ttl === undefined ? undefined : { ttl, retentionMode },
+      });
+    // Statistics and firings have to be past it.
+    await waitUntil(async () => (await preview('1h')).events === 3n, {
+      what: 'three events are due',
+      timeoutMs: 30_000,
+    });
+    expect(await preview()).toMatchObject({ events: 0n, notPassed: [] });
+    expect(await preview('2days')).toMatchObject({ events: 0n });
+    expect(await preview('1h')).toMatchObject({
+      oldestPosition: first?.position,
+      heldFrom: 0n,
+      notPassed: [{ consumer, events: 3n, atLeast: false }],
+    });
+    expect((await preview('1h', RetentionMode.RETENTION_MODE_HOLD)).heldFrom).toBe(first?.position);
+    expect(await positions(topic)).toHaveLength(3);
+    expect((await refusalOf(suite.client.topics.previewRetention({ name: newTopic() }))).reason).toBe('TOPIC_UNKNOWN');
+  });
+
+  it('is what went, and who holds what', async () => {
+    const topic = await registered({ ttl: '1h', retentionMode: RetentionMode.RETENTION_MODE_HOLD });
+    const consumer = `c ${topic}`;
+    await suite.client.consumers.createConsumer({ name: consumer, settings: { filter: { topics: [topic] } } });
+    const held = await push(topic);
+    await age(3);
+    const stateOf = async () =>
+      (await other.client.topics.getRetentionState({ pageSize: 1_000 })).topics.find(({ name }) => name === topic);
+    await waitUntil(async () => (await stateOf())?.heldBy.length === 1, { what: 'it is held', timeoutMs: 30_000 });
+    const state = await stateOf();
+    expect(state).toMatchObject({
+      ttl: '1h',
+      oldestPosition: held.position,
+      heldBy: [{ consumer }],
+      deletedEvents: 0n,
+    });
+    expect(Number(state?.overdueSeconds)).toBeGreaterThan(7_000);
+  });
+
+  it('is that the clock leapt, until somebody resumes, which the audit tells', async () => {
+    await connection.query('UPDATE retention_cursor SET stopped_at = 1000000, leapt_by = 86401000000');
+    const topic = await registered({ ttl: '1h' });
+    const kept = await push(topic);
+    await age(3);
+    const { stoppedAt, leaptSeconds } = await suite.client.topics.getRetentionState({});
+    expect({ stoppedAt: stoppedAt !== undefined, leaptSeconds }).toEqual({ stoppedAt: true, leaptSeconds: 86_401n });
+    expect(await positions(topic)).toEqual([kept.position]);
+    expect(await other.client.topics.resumeRetention({ by: 'anna' })).toEqual({ resumed: true });
+    expect(await other.client.topics.resumeRetention({ by: 'anna' })).toEqual({ resumed: false });
+    await becomes(topic, []);
+    const filter = { topics: ['madeleine.audit'], tag: 'ResumeRetention' };
+    expect((await suite.client.events.listEvents({ filter })).events).toHaveLength(1);
+  });
+});

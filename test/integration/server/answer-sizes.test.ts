@@ -329,6 +329,10 @@ const LARGEST: Readonly<Record<string, () => Promise<unknown>>> = {
   'TopicService/UpdateContext': () =>
     suite.client.topics.updateContext({ context: name(fresh('context')), updateMask: ['unregistered_topics'] }),
   'TopicService/ListDiscardedSamples': () => discarded(),
+  'TopicService/PreviewRetention': async () =>
+    suite.client.topics.previewRetention({ name: await topic(), settings: { ttl: '1day' } }),
+  'TopicService/GetRetentionState': () => suite.client.topics.getRetentionState({ pageSize: 1_000 }),
+  'TopicService/ResumeRetention': () => suite.client.topics.resumeRetention({}),
   'TopicService/ListShapes': () => suite.client.topics.listShapes({ pageSize: 1_000 }),
   'TopicService/DropShape': async () => suite.client.topics.dropShape({ id: await wideShape() }),
   'TopicService/GetSchema': async () => suite.client.topics.getSchema({ topic: await topic() }),
