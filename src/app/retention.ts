@@ -4,10 +4,12 @@ import { ClockWatch } from '../engine/retention/clock-watch.js';
 import { Forgetting } from '../engine/retention/forgetting.js';
 import { Retention } from '../engine/retention/retention.js';
 import { RetentionReport } from '../engine/retention/retention-report.js';
+import { StreamDeletion } from '../engine/retention/stream-deletion.js';
 import { TopicDeletion } from '../engine/retention/topic-deletion.js';
 import { UnpassedEvents } from '../engine/retention/unpassed.js';
 import { UnreadEvents } from '../storage/mysql/consumers/unread-events.js';
 import { MysqlRetentionStore } from '../storage/mysql/retention/retention-store.js';
+import { MysqlTruncationStore } from '../storage/mysql/retention/truncation-store.js';
 import type { EndedRuns } from '../storage/ports/log-storage.js';
 import type { RetentionStore } from '../storage/ports/retention-storage.js';
 import type { DatabaseHandle } from './database.js';
@@ -40,13 +42,15 @@ export class RetentionParts {
     const store = new MysqlRetentionStore({ database, unread });
     const unpassed = new UnpassedEvents({ store, log, slices });
     const deletion = new TopicDeletion({ store, unpassed });
+    const truncations = new MysqlTruncationStore({ database });
+    const streams = new StreamDeletion({ store, truncations, clock });
     const watch = new ClockWatch({ store, clock, logger });
     this.#forgetting = new Forgetting({ store, tail, clock, logger });
     this.#options = options;
     this.store = store;
     this.report = new RetentionReport({ store, unpassed, log, groupCommit, management: parts.management });
     const groups = () => groupCommit.times;
-    this.#retention = new Retention({ store, deletion, watch, groups, instanceId, metrics, clock, logger });
+    this.#retention = new Retention({ store, deletion, streams, watch, groups, instanceId, metrics, clock, logger });
   }
 
   /** Starts deleting. The log has to be started, and what looks at every entry of it. */

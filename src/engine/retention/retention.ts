@@ -20,6 +20,7 @@ import type { Millis, Position } from '../../units.js';
 import { LeasedWork } from '../log/leased-work.js';
 import type { ClockWatch } from './clock-watch.js';
 import { DeletionPace, type GroupTimes } from './deletion-pace.js';
+import type { GoneEntries, StreamDeletion } from './stream-deletion.js';
 import type { LookResult, TopicDeletion } from './topic-deletion.js';
 
 /** How often a lease is asked for, and a held one renewed. */
@@ -40,6 +41,7 @@ const PURGE_EVERY = 20;
 export interface RetentionOptions {
   readonly store: RetentionStore;
   readonly deletion: TopicDeletion;
+  readonly streams: StreamDeletion;
   readonly watch: ClockWatch;
   /** Groups that this instance committed. */
   readonly groups: () => GroupTimes;
@@ -93,18 +95,34 @@ export class Retention {
   }
 
   async #acquire(): Promise<void> {
-    const { store, deletion, instanceId } = this.#options;
+    const { store, deletion, streams, instanceId } = this.#options;
     this.#hold = await store.acquire(instanceId);
     this.#noteRenewal();
     this.#times.clear();
     deletion.forget();
+    streams.forget();
   }
 
   async #work(signal: AbortSignal): Promise<void> {
     while (this.#hold !== undefined && !signal.aborted) {
+      const hasTruncated = await this.#truncate(signal);
       const hasWorked = await this.#round(signal);
-      if (!hasWorked) await pause(this.#options.clock, LOOK_MS, signal);
+      if (!hasTruncated && !hasWorked) await pause(this.#options.clock, LOOK_MS, signal);
     }
+  }
+
+  /** Deletes of truncated streams, whatever the clock shows: it was decided by somebody. Whether something was deleted. */
+  async #truncate(signal: AbortSignal): Promise<boolean> {
+    const { streams } = this.#options;
+    let hasWorked = false;
+    for (let batch = 0; batch < BATCHES && this.#hold !== undefined && !signal.aborted; batch += 1) {
+      const hold = this.#hold;
+      const { isHeld, gone } = await this.#paced(signal, () => streams.look(hold));
+      if (!isHeld) this.#hold = undefined;
+      if (gone.length === 0) break;
+      hasWorked = true;
+    }
+    return hasWorked;
   }
 
   /** Looks at every topic that is to be looked at; whether something was deleted. */
@@ -138,7 +156,7 @@ export class Retention {
     let hasWorked = await this.#lookAtKept(topic, times, at, signal);
     for (let batch = 0; batch < BATCHES && this.#hold !== undefined && !signal.aborted; batch += 1) {
       const hold = this.#hold;
-      const result = await this.#paced(topic, signal, () => deletion.look(hold, topic, at));
+      const result = await this.#lookAtTopic(topic, signal, () => deletion.look(hold, topic, at));
       if (result.goneEntries > 0) hasWorked = true;
       if (result.isMore) continue;
       const dueInMs = (result.dueIn ?? Number.POSITIVE_INFINITY) / 1_000;
@@ -158,7 +176,7 @@ export class Retention {
     if (this.#hold === undefined || times.keptAt > clock.monotonicMs()) return false;
     const hold = this.#hold;
     const { keptAfter } = times;
-    const result = await this.#paced(topic, signal, async () => {
+    const result = await this.#lookAtTopic(topic, signal, async () => {
       const looked = await deletion.lookAtKept(hold, topic, { clock: known, after: keptAfter });
       times.keptAfter = looked.after ?? 0;
       if (looked.after === undefined) times.keptAt = clock.monotonicMs() + KEPT_MS;
@@ -167,17 +185,35 @@ export class Retention {
     return result.goneEntries > 0;
   }
 
-  /** Runs a look at a topic, counts what it deleted, and pauses as long as that asks for. */
-  async #paced(topic: RetentionTopic, signal: AbortSignal, look: () => Promise<LookResult>): Promise<LookResult> {
+  /** Runs a look at a topic, and takes note of what it did. */
+  async #lookAtTopic(
+    { context, name }: RetentionTopic,
+    signal: AbortSignal,
+    look: () => Promise<LookResult>,
+  ): Promise<LookResult> {
+    return this.#paced(signal, async () => {
+      const result = await look();
+      if (!result.isHeld) this.#hold = undefined;
+      const { goneEntries, goneBytes } = result;
+      return { ...result, gone: goneEntries === 0 ? [] : [{ context, name, goneEntries, goneBytes }] };
+    });
+  }
+
+  /** Runs a look, counts what it deleted, and pauses as long as that asks for. */
+  async #paced<Look extends { readonly gone: readonly GoneEntries[] }>(
+    signal: AbortSignal,
+    look: () => Promise<Look>,
+  ): Promise<Look> {
     const { clock, groups, metrics } = this.#options;
     await this.#restIfDue(signal);
     const startedAt = clock.monotonicMs();
     const result = await look();
-    if (!result.isHeld) this.#hold = undefined;
-    if (result.goneEntries === 0) return result;
+    if (result.gone.length === 0) return result;
     this.#noteRenewal();
-    metrics.retentionEvents.inc(topic.context, topic.name, result.goneEntries);
-    metrics.retentionBytes.inc(topic.context, topic.name, result.goneBytes);
+    for (const { context, name, goneEntries, goneBytes } of result.gone) {
+      metrics.retentionEvents.inc(context, name, goneEntries);
+      metrics.retentionBytes.inc(context, name, goneBytes);
+    }
     const now = clock.monotonicMs();
     const pauseMs = this.#pace.afterBatch(now - startedAt, groups(), await this.#lag());
     await pause(clock, pauseMs, signal);

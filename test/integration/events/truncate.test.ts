@@ -4,8 +4,10 @@ import { describe, expect, it } from 'vitest';
 import { CreateConsumerRequest, FetchRequest } from '../../../generated/madeleine/v1/consumer_service.js';
 import type { TruncateStreamRequest } from '../../../generated/madeleine/v1/stream_service.js';
 import { refusalOf } from '../../support/contract/refusals.js';
+import { newEvent } from '../../support/events/builders.js';
 import { eventCalls, newTopic } from '../../support/events/event-calls.js';
-import { useServer } from '../../support/server/suite.js';
+import { useServer, useServerBeside } from '../../support/server/suite.js';
+import { waitUntil } from '../../support/wait-until.js';
 
 const suite = useServer();
 const { occur, read } = eventCalls(suite);
@@ -120,5 +122,51 @@ describe('TruncateStream', () => {
     await pushed(stream, 1);
     const refusal = await refusalOf(suite.client.streams.truncateStream({ stream, upToSequence: 1n, ...given }));
     expect(refusal).toMatchObject({ reason: 'FIELD_INVALID', fields: [field] });
+  });
+});
+
+describe('what a truncation takes', () => {
+  const beside = useServerBeside(suite);
+  const positionsOf = async (stream: string, afterPosition = 0n) =>
+    (await read({ stream, afterPosition })).map(({ position }) => position);
+
+  it('goes on every instance, and consumers that had not passed it are told', async () => {
+    const stream = newStream();
+    const positions = await pushed(stream, 6);
+    const name = await consumer(stream);
+    await pass(name, 1);
+    const [first = 0n] = positions;
+    await truncate(stream, 4n, { force: true });
+    for (const client of [suite.client, beside.client]) {
+      await waitUntil(async () => (await read({ stream, afterPosition: first - 1n }, client)).length === 2, {
+        what: 'the events to be gone',
+        timeoutMs: 20_000,
+      });
+    }
+    expect(await positionsOf(stream)).toEqual(positions.slice(4));
+    const { gaps, deliveries } = await suite.client.consumers.fetch(FetchRequest.fromPartial({ consumer: name }));
+    expect(gaps).toEqual([{ firstPosition: first + 1n, lastPosition: first + 3n, events: 3n }]);
+    expect(deliveries.map(({ event }) => event?.position)).toEqual(positions.slice(4));
+    expect((await truncate(stream, 4n, { dryRun: true })).events).toBe(0n);
+  });
+
+  it('is of many batches and topics, and leaves other streams alone', async () => {
+    const stream = newStream();
+    const other = newStream();
+    const topics = [newTopic(), newTopic()];
+    const events = Array.from({ length: 1_200 }, (_, n) => ({
+      event: newEvent({ topic: topics[n % 2] ?? '', stream: n % 10 === 0 ? other : stream, issuer: 'shop' }),
+    }));
+    for (let n = 0; n < events.length; n += 400) {
+      await suite.client.events.pushEvents({ events: events.slice(n, n + 400) } as never);
+    }
+    await truncate(stream, 1_079n);
+    await waitUntil(async () => (await positionsOf(stream)).length === 1, {
+      what: 'all but one are gone',
+      timeoutMs: 60_000,
+    });
+    expect(await positionsOf(other)).toHaveLength(120);
+    await occur('orders', {}, { stream, issuer: 'shop' });
+    expect((await get(stream))?.lastSequence).toBe(1_081n);
   });
 });
