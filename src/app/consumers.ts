@@ -32,7 +32,7 @@ export async function startConsumers(options: ConsumersOptions, started: Started
   const { surroundings, handle, instance, endedRuns, log, consumption } = options;
   const { clock, random, metrics, logger } = surroundings;
   const { database } = handle;
-  const { names, durableReads, tail, pages, reader: source, management } = log;
+  const { names, durableReads, tail, pages, reader: source, management, ephemeral } = log;
   const store = new MysqlConsumerStore({ database });
   if (endedRuns !== undefined) await store.releaseEnded(endedRuns);
   const places = new EventPlaces({ store: new MysqlEventPlaceStore({ database, names }), durableReads, tail });
@@ -41,7 +41,19 @@ export async function startConsumers(options: ConsumersOptions, started: Started
   const placeStore = new MysqlPlaceStore({ database });
   const steps = new EventSteps({ log: log.log, source, pages });
   const unread = new MysqlUnreadStore({ database });
-  const parts = { store, parked, placeStore, unread, management, source, places, streams, steps, consumption };
+  const parts = {
+    store,
+    parked,
+    placeStore,
+    unread,
+    management,
+    source,
+    ephemeral,
+    places,
+    streams,
+    steps,
+    consumption,
+  };
   const consumers = new Consumers({ ...parts, instance, clock, random, metrics, logger });
   consumers.start();
   started.add('consumers', () => consumers.stop());

@@ -59,11 +59,32 @@ export class EventParts {
   constructor({ surroundings, handle, log: parts }: EventPartsOptions) {
     const { clock, random, metrics, logger, config } = surroundings;
     const { database } = handle;
-    const { names, log, durableReads, shapeStore, catalog, tail, reader, pages, groupCommit, management, slices } =
-      parts;
+    const {
+      names,
+      log,
+      durableReads,
+      shapeStore,
+      catalog,
+      tail,
+      reader,
+      pages,
+      groupCommit,
+      management,
+      slices,
+      ephemeral,
+    } = parts;
     const store = new MysqlWaitStore({ database: database, names });
     const topicStore = new MysqlTopicStore({ database: database, names });
-    this.queries = new EventQueries({ log, durableReads, waits: store, source: reader, tail, pages, slices });
+    this.queries = new EventQueries({
+      log,
+      durableReads,
+      waits: store,
+      source: reader,
+      ephemeral,
+      tail,
+      pages,
+      slices,
+    });
     this.waits = new Waits({ events: this.queries, source: reader, clock, logger });
     this.#shapeRelease = new ShapeRelease({ store: shapeStore, catalog, groupCommit, durableReads, clock, logger });
     this.#shapeIndex = new ShapeIndex({

@@ -5,6 +5,7 @@ import type { Erasures } from '../engine/erasure/erasures.js';
 import { GroupCommit } from '../engine/group/group-commit.js';
 import { Management } from '../engine/group/management.js';
 import { ShapeCatalogCache } from '../engine/group/shape-catalog-cache.js';
+import { EphemeralTopics } from '../engine/log/ephemeral-topics.js';
 import { LogReader } from '../engine/log/log-reader.js';
 import { LogTail } from '../engine/log/log-tail.js';
 import { Callers } from '../lib/callers.js';
@@ -23,6 +24,7 @@ import { MysqlDurableReads } from '../storage/mysql/log/durable-reads.js';
 import { MysqlEventLog } from '../storage/mysql/log/event-log.js';
 import { forgetEndedRuns } from '../storage/mysql/log/instance-rows.js';
 import { Names } from '../storage/mysql/names/name-cache.js';
+import { RetentionTopics } from '../storage/mysql/retention/retention-topics.js';
 import type { Database } from '../storage/mysql/sql/database.js';
 import { MysqlShapeStore } from '../storage/mysql/waits/shape-store.js';
 import type { ErasureStore } from '../storage/ports/erasure-storage.js';
@@ -57,6 +59,7 @@ export class LogParts {
   readonly paced: Paced;
   readonly log: MysqlEventLog;
   readonly deleted: MysqlDeletedEvents;
+  readonly ephemeral: EphemeralTopics;
   readonly durableReads: MysqlDurableReads;
   readonly shapeStore: ShapeStore;
   readonly erasures: Erasures;
@@ -80,6 +83,9 @@ export class LogParts {
     this.paced = new Paced({ callers: this.callers, clock });
     this.log = new MysqlEventLog({ database, names, slices: this.slices });
     this.deleted = new MysqlDeletedEvents({ database });
+    const topics = new RetentionTopics(database);
+    const readEphemeral = async () => (await topics.read()).filter(({ policy }) => policy.isEphemeral === true);
+    this.ephemeral = new EphemeralTopics({ read: readEphemeral, clock, logger: options.surroundings.logger });
     this.durableReads = new MysqlDurableReads({ url, names, instance: options.instance, serverChange });
     this.shapeStore = new MysqlShapeStore({ database, names });
     this.erasures = options.erasures;
@@ -109,6 +115,8 @@ export class LogParts {
     await orAbort(forgetEndedRuns(this.#database), signal);
     await orAbort(this.catalog.reload(), signal);
     started.add('erasures', () => this.#erasureWatch.end());
+    started.add('ephemeral topics', () => this.ephemeral.stop());
+    await orAbort(this.ephemeral.start(), signal);
     started.add('log tail', () => this.tail.stop());
     await orAbort(this.tail.start(), signal);
     started.add('group commit', async () => {

@@ -100,6 +100,7 @@ function eventService(options: ServicesOptions, outgoing: Outgoing): EventServic
     slices: log.slices,
     turns: log.turns,
     paced: log.paced,
+    ephemeral: log.ephemeral,
     callers: log.callers,
     limits: pushLimits(options),
     checks: new PayloadChecks(log.catalog),

@@ -3,7 +3,7 @@
 import type { Micros } from '../../units.js';
 import { fieldInvalid } from '../errors.js';
 import { createdBefore, type LeaptSpan } from './log-time.js';
-import { ttlMicros } from './ttl.js';
+import { EPHEMERAL, ttlMicros } from './ttl.js';
 
 /** What becomes of events that are due and that a durable consumer has not passed; the values are the wire's. */
 export const RetentionMode = { EXPIRE: 1, HOLD: 2 } as const;
@@ -27,10 +27,15 @@ export const MAX_PARKED_MICROS: Micros = 90 * DAY;
 /** How long a push may be repeated safely, though its event is gone. */
 export const REPEAT_MICROS: Micros = DAY;
 
+/** How long an event is stored that is for those only who listen now. */
+export const EPHEMERAL_MICROS: Micros = 600_000_000;
+
 export interface RetentionPolicy {
   /** How long events are kept; undefined: their age does not matter. */
   readonly ageMicros: Micros | undefined;
   readonly mode: RetentionMode;
+  /** Whether nobody is told what he missed of them. */
+  readonly isEphemeral?: boolean;
 }
 
 /** Settings that say what a topic keeps. */
@@ -41,6 +46,7 @@ export interface RetentionSettings {
 
 /** Returns what a topic with the settings keeps; undefined: everything. */
 export function policyOf({ ttl, retentionMode: mode }: RetentionSettings): RetentionPolicy | undefined {
+  if (ttl === EPHEMERAL) return { ageMicros: EPHEMERAL_MICROS, mode: RetentionMode.EXPIRE, isEphemeral: true };
   const ageMicros = ttlMicros(ttl);
   return ageMicros === undefined ? undefined : { ageMicros, mode };
 }

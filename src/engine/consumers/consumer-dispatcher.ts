@@ -15,6 +15,7 @@ import { ALL_CONTEXTS, scopedKey } from '../../domain/names.js';
 import type { Clock } from '../../lib/clock.js';
 import { within } from '../../lib/within.js';
 import type { Position } from '../../units.js';
+import type { EphemeralTopics } from '../log/ephemeral-topics.js';
 import { type LogSource, type ReadBatch, type Selection, selectionOf } from '../log/log-source.js';
 import type { ConsumerGaps } from './consumer-gaps.js';
 import type { ConsumerMembers } from './consumer-members.js';
@@ -52,6 +53,7 @@ export interface ConsumerDispatcherOptions {
   readonly progress: ConsumerProgress;
   readonly leases: DeliveryLeaseReserve;
   readonly source: LogSource;
+  readonly ephemeral: Pick<EphemeralTopics, 'kept'>;
   readonly held: HeldPages;
   readonly clock: Clock;
   readonly host: DispatchHost;
@@ -71,6 +73,7 @@ interface Page {
 export class ConsumerDispatcher {
   readonly #window: DeliveryWindow;
   readonly #source: LogSource;
+  readonly #ephemeral: ConsumerDispatcherOptions['ephemeral'];
   readonly #key: ConsumerKey;
   readonly #members: ConsumerMembers;
   readonly #gaps: ConsumerGaps;
@@ -102,6 +105,7 @@ export class ConsumerDispatcher {
     const { key, settings } = options;
     this.#window = options.window;
     this.#source = options.source;
+    this.#ephemeral = options.ephemeral;
     this.#key = key;
     this.#members = options.members;
     this.#gaps = options.gaps;
@@ -358,7 +362,9 @@ export class ConsumerDispatcher {
   #takePage(batch: ReadBatch, era: number): Step {
     if (era !== this.#window.era || this.#stopped) return 'more';
     const { deletedUpTo = this.#source.deletedUpTo } = batch;
-    this.#setPage({ batch, era, bytes: ownBytes(batch), deletedUpTo });
+    // A consumer gets of what is ephemeral what came while it listened.
+    const heard = this.#live ? batch : { ...batch, entries: this.#ephemeral.kept(batch.entries) };
+    this.#setPage({ batch: heard, era, bytes: ownBytes(heard), deletedUpTo });
     return 'more';
   }
 

@@ -14,6 +14,7 @@ import type { UnreadStore } from '../../storage/ports/unread-storage.js';
 import type { Logger } from '../../telemetry.js';
 import type { Millis } from '../../units.js';
 import type { Management } from '../group/management.js';
+import type { EphemeralTopics } from '../log/ephemeral-topics.js';
 import type { EventPositionsLookUp } from '../log/event-look-up.js';
 import type { LogSource } from '../log/log-source.js';
 import { ConsumerAnswers, type ConsumerAnswersOptions } from './consumer-answers.js';
@@ -43,6 +44,7 @@ export interface ConsumerSessionOptions {
   /** Whether there is something that was deleted unread and that nobody was told of. */
   readonly hasGaps: boolean;
   readonly source: LogSource;
+  readonly ephemeral: Pick<EphemeralTopics, 'kept'>;
   readonly places: EventPositionsLookUp;
   readonly held: HeldPages;
   readonly store: Pick<ConsumerStore, 'reserveLeases' | 'delete'>;
@@ -93,7 +95,7 @@ export class ConsumerSession implements DispatchHost, WatchedConsumer {
   constructor(options: ConsumerSessionOptions) {
     const { record, ownership, clock, wallTime, logger, store, parked, source, places, held, flusher, address } =
       options;
-    const { management, placeStore, unread, hasGaps, onEmpty, onLost } = options;
+    const { management, placeStore, unread, ephemeral, hasGaps, onEmpty, onLost } = options;
     const { settings, createdAt } = record;
     const key = { context: record.context, name: record.name };
     const life = new ConsumerLife(clock);
@@ -113,7 +115,20 @@ export class ConsumerSession implements DispatchHost, WatchedConsumer {
     this.progress = progress;
     this.#leases = new DeliveryLeaseReserve({ leases: window.leases, hold, store });
     const leases = this.#leases;
-    const dispatching = { key, settings, window, members, gaps, progress, leases, source, held, clock, host: this };
+    const dispatching = {
+      key,
+      settings,
+      window,
+      members,
+      gaps,
+      progress,
+      leases,
+      source,
+      ephemeral,
+      held,
+      clock,
+      host: this,
+    };
     const dispatcher = new ConsumerDispatcher(dispatching);
     this.#dispatcher = dispatcher;
     const onDeleted = (error: Error) => this.end(error);

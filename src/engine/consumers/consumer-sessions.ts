@@ -16,6 +16,7 @@ import type { UnreadStore } from '../../storage/ports/unread-storage.js';
 import type { Logger, Metrics } from '../../telemetry.js';
 import type { Millis } from '../../units.js';
 import type { Management } from '../group/management.js';
+import type { EphemeralTopics } from '../log/ephemeral-topics.js';
 import type { EventPositionsLookUp } from '../log/event-look-up.js';
 import type { LogSource } from '../log/log-source.js';
 import { HeldPages } from './consumer-read-ahead.js';
@@ -40,6 +41,7 @@ export interface ConsumerSessionsOptions {
   readonly unread: UnreadStore;
   readonly management: Pick<Management, 'change'>;
   readonly source: LogSource;
+  readonly ephemeral: Pick<EphemeralTopics, 'kept'>;
   readonly places: EventPositionsLookUp;
   readonly instance: Instance;
   readonly clock: Clock;

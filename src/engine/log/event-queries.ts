@@ -12,6 +12,7 @@ import { LoopSlices } from '../../lib/loop-slices.js';
 import type { DurableReads, EventLog, Page } from '../../storage/ports/log-storage.js';
 import type { WaitStore } from '../../storage/ports/wait-storage.js';
 import type { EventId, Position } from '../../units.js';
+import type { EphemeralTopics } from './ephemeral-topics.js';
 import type { EventLookUp } from './event-look-up.js';
 import { type LogSource, type Selection, selectionOf } from './log-source.js';
 import type { LogTail } from './log-tail.js';
@@ -29,6 +30,7 @@ export interface EventQueriesOptions {
   readonly durableReads: DurableReads;
   readonly waits: WaitStore;
   readonly source: LogSource;
+  readonly ephemeral: Pick<EphemeralTopics, 'kept'>;
   readonly tail: LogTail;
   /** See LogReaderOptions. */
   readonly pages: FairGate;
@@ -115,9 +117,11 @@ export class EventQueries implements EventLookUp {
   }
 
   /** A page of matching events in (after, upTo], about 3 MiB at most. */
-  list(criteria: EventCriteria, { caller = '', ...page }: ListOptions): Promise<Page> {
-    const { log, pages } = this.#options;
-    return pages.run(caller, () => log.readPage(criteria, { maxBytes: PAGE_BYTES, ...page, caller }));
+  async list(criteria: EventCriteria, { caller = '', ...page }: ListOptions): Promise<Page> {
+    const { log, pages, ephemeral } = this.#options;
+    const read = () => log.readPage(criteria, { maxBytes: PAGE_BYTES, ...page, caller });
+    const { entries, scannedTo } = await pages.run(caller, read);
+    return { entries: ephemeral.kept(entries), scannedTo };
   }
 
   /** The first matching event after a position; without one, how far was looked, and whether that is everywhere. */
@@ -134,7 +138,7 @@ export class EventQueries implements EventLookUp {
       });
       scannedTo = batch.scannedTo;
       if (batch.isStored) gap = await this.#gapAfter(selection, after);
-      const [entry] = batch.entries;
+      const [entry] = this.#options.ephemeral.kept(batch.entries);
       if (entry !== undefined) return { entry, scannedTo: entry.position, caughtUp: false, gap };
     }
     return { entry: undefined, scannedTo, caughtUp: scannedTo >= this.#options.source.visible, gap };

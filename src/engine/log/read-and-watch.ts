@@ -5,6 +5,7 @@ import type { LogEntry } from '../../domain/events/event.js';
 import type { LoopTurns } from '../../lib/loop-turns.js';
 import type { Paced } from '../../lib/paced.js';
 import type { Position } from '../../units.js';
+import type { EphemeralTopics } from './ephemeral-topics.js';
 import type { LogSource, ReadBatch, Selection } from './log-source.js';
 import { joinSignals, waitForMore } from './log-wait.js';
 import type { Recipient } from './recipient.js';
@@ -42,6 +43,7 @@ export interface ReadOptions {
   /** Shared by all streams. */
   readonly turns: LoopTurns;
   readonly paced: Paced;
+  readonly ephemeral: Pick<EphemeralTopics, 'kept'>;
   readonly after: Position;
   /** The last position that is read; undefined: the head, wherever that is. */
   readonly upTo?: Position | undefined;
@@ -87,7 +89,7 @@ class EventReader {
   readonly #selection: Selection;
   readonly #batchSize: number;
   readonly #upTo: Position;
-  readonly #options: Pick<ReadOptions, 'recipient' | 'paced'>;
+  readonly #options: Pick<ReadOptions, 'recipient' | 'paced' | 'ephemeral'>;
   #position: Position;
   #toldPosition: Position;
   /** The position up to which the reader was told of deletions. */
@@ -128,7 +130,10 @@ class EventReader {
   async next(): Promise<ReadFrame[]> {
     if (this.#position >= this.#upTo) return this.#caughtUp();
     const options = { after: this.#position, upTo: this.#upTo, limit: this.#batchSize };
-    const { entries, scannedTo, isStored } = await readFor(this.#options, this.#source, this.#selection, options);
+    const batch = await readFor(this.#options, this.#source, this.#selection, options);
+    const { scannedTo, isStored } = batch;
+    // Who listens gets what comes; who comes later does not.
+    const entries = this.#live ? batch.entries : this.#options.ephemeral.kept(batch.entries);
     const frames: ReadFrame[] = isStored === true ? await this.#gap() : [];
     this.#position = scannedTo;
     if (entries.length > 0) {

@@ -21,6 +21,7 @@ import type { GroupCommit } from '../../engine/group/group-commit.js';
 import type { Invalidations } from '../../engine/group/invalidations.js';
 import type { PayloadChecks } from '../../engine/group/payload-checks.js';
 import type { Prepared, PushCommand, PushEffect, PushedEvent, Pushes } from '../../engine/group/pushes.js';
+import type { EphemeralTopics } from '../../engine/log/ephemeral-topics.js';
 import type { EventQueries } from '../../engine/log/event-queries.js';
 import { type LogSource, selectionOf } from '../../engine/log/log-source.js';
 import { namedPosition } from '../../engine/log/named-position.js';
@@ -83,6 +84,7 @@ export interface EventServiceOptions {
   readonly slices: LoopSlices;
   readonly turns: LoopTurns;
   readonly paced: Paced;
+  readonly ephemeral: EphemeralTopics;
   readonly callers: Callers;
   readonly checks: PayloadChecks;
   readonly limits: PushLimits;
@@ -193,14 +195,14 @@ export class EventService {
   }
 
   async *readEvents(request: ReadEventsRequest, { signal, peer }: CallContext): AsyncGenerator<OutgoingMessage> {
-    const { source, draining, turns, paced } = this.#options;
+    const { source, draining, turns, paced, ephemeral } = this.#options;
     const form = payloadForm('payload_encoding', request.payloadEncoding);
     const { filter, follow } = request;
     const criteria = readCriteria(request);
     const batchSize = sizeField('batch_size', request.batchSize, { default: 256, max: 1_000 });
     const span = await readingSpan(source, request, criteria, signal);
     const lane = this.#options.outgoing.open(peer, signal);
-    const options = { ...span, follow, batchSize, recipient: lane, turns, paced };
+    const options = { ...span, follow, batchSize, recipient: lane, turns, paced, ephemeral };
     try {
       if (filter !== undefined) yield lane.message(readOpenedFrame(criteria, filter, source.epoch));
       for await (const frame of readEvents(source, selectionOf(criteria), options, { cancelled: signal, draining })) {

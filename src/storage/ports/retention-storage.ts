@@ -115,6 +115,8 @@ export interface Batch {
   readonly keeps: readonly KeptEntry[];
   /** Entries created later leave their message ids in the ledger. */
   readonly ledgerAfter: Micros;
+  /** Whether they were for those only who listened: nobody is told that they go. */
+  readonly isEphemeral?: boolean;
 }
 
 /** What became of a batch. `moved`: nothing is deleted, as a consumer that may hold some of it came, or was moved, since it was looked. */

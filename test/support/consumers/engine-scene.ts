@@ -133,6 +133,7 @@ export class EngineScene {
         takeGaps: async () => ({ gaps: [], expiredUnread: 0 }),
         ...{ toldGaps: async () => {}, withGaps: async () => new Map() },
       },
+      ephemeral: { kept: (entries: readonly LogEntry[]) => entries },
       parked: { list: async () => ({ records: [], next: undefined }), has: async () => false },
       places: { positionsOf: async () => ({ byEventId: [], byMessageId: [] }) },
       consumption: { percentOf: async () => undefined },

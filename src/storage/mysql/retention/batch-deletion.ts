@@ -61,7 +61,7 @@ export async function deleteBatch(queries: Queries, batch: Batch, unread: Unread
   await deleteIn(queries, ENTRIES, positions);
   // From here on whoever moves a consumer waits, with the head row.
   if (batch.moves !== undefined && (await lockMoves(queries)) !== batch.moves) throw new MovedMeanwhile();
-  await unread.record(queries, { ...batch, reason: 'age' });
+  await unread.record(queries, { ...batch, reason: batch.isEphemeral === true ? 'ephemeral' : 'age' });
 }
 
 /** `first`: values of the statement before the list. */

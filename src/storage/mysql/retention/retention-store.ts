@@ -32,7 +32,7 @@ import { deleteBatch, MovedMeanwhile, readMoves } from './batch-deletion.js';
 import { endCawins } from './ended-cawins.js';
 import { parkedAt } from './parked-entries.js';
 import { readPurgeLag } from './purge-lag.js';
-import { readTopics } from './retention-topics.js';
+import { RetentionTopics } from './retention-topics.js';
 
 const LEASE_END = `${NOW_MICROS} + ${RETENTION_LEASE_MS * 1000}`;
 const HELD = 'id = 1 AND owner = ? AND owner_epoch = ?';
@@ -114,10 +114,11 @@ export class MysqlRetentionStore implements RetentionStore {
   readonly #database: Database;
   readonly #unread: UnreadEvents;
   readonly #nowSql: string;
-  #topics: { readonly version: number; readonly all: readonly RetentionTopic[] } | undefined;
+  readonly #topics: RetentionTopics;
 
   constructor({ database, unread, nowSql = NOW_MICROS }: MysqlRetentionStoreOptions) {
     this.#database = database;
+    this.#topics = new RetentionTopics(database);
     this.#unread = unread;
     this.#nowSql = nowSql;
   }
@@ -180,14 +181,8 @@ export class MysqlRetentionStore implements RetentionStore {
     });
   }
 
-  /** See RetentionStore.topics: the version is read first, so that it is never newer than what it stands for. */
-  async topics(): Promise<readonly RetentionTopic[]> {
-    const [head] = await this.#database.execute<{ catalog_version: number }>(
-      'SELECT catalog_version FROM log_head WHERE id = 1',
-    );
-    const version = head?.catalog_version ?? 0;
-    if (this.#topics?.version !== version) this.#topics = { version, all: await readTopics(this.#database) };
-    return this.#topics.all;
+  topics(): Promise<readonly RetentionTopic[]> {
+    return this.#topics.read();
   }
 
   async settledTo(): Promise<Position> {

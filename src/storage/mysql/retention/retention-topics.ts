@@ -19,10 +19,30 @@ interface Row {
   readonly settings: string;
 }
 
-export async function readTopics(queries: Pick<Queries, 'execute'>): Promise<readonly RetentionTopic[]> {
+async function readTopics(queries: Pick<Queries, 'execute'>): Promise<readonly RetentionTopic[]> {
   return (await queries.execute<Row>(SELECT)).flatMap((row) => {
     const policy = policyOf(restoredSettings(JSON.parse(row.settings) as Record<string, unknown>));
     const names = { context: row.context.toString(), name: row.name.toString() };
     return policy === undefined ? [] : [{ topicId: row.topic_id, contextId: row.context_id, ...names, policy }];
   });
+}
+
+/** The topics that do not keep everything, read anew where something was registered since. */
+export class RetentionTopics {
+  readonly #database: Pick<Queries, 'execute'>;
+  #known: { readonly version: number; readonly all: readonly RetentionTopic[] } | undefined;
+
+  constructor(database: Pick<Queries, 'execute'>) {
+    this.#database = database;
+  }
+
+  /** See RetentionStore.topics: the version is read first, so that it is never newer than what it stands for. */
+  async read(): Promise<readonly RetentionTopic[]> {
+    const [head] = await this.#database.execute<{ catalog_version: number }>(
+      'SELECT catalog_version FROM log_head WHERE id = 1',
+    );
+    const version = head?.catalog_version ?? 0;
+    if (this.#known?.version !== version) this.#known = { version, all: await readTopics(this.#database) };
+    return this.#known.all;
+  }
 }

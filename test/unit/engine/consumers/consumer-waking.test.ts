@@ -51,6 +51,7 @@ function consumer(name: string): { dispatcher: ConsumerDispatcher; window: Deliv
   };
   const dispatcher = new ConsumerDispatcher({
     ...{ key: { context: 'default', name }, settings: DEFAULT_SETTINGS, window, source, clock: systemClock },
+    ...{ ephemeral: { kept: (entries: readonly LogEntry[]) => entries } },
     ...{
       held: new HeldPages(),
       members,

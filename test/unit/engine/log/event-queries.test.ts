@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { LogEntry } from '../../../../src/domain/events/event.js';
 import { EventQueries, type EventQueriesOptions } from '../../../../src/engine/log/event-queries.js';
 import type { LogSource } from '../../../../src/engine/log/log-source.js';
 
@@ -8,7 +9,10 @@ function emptyLog(visible: number, positionsARead: number): EventQueries {
     visible,
     read: async (_selection, { after }) => ({ entries: [], scannedTo: Math.min(visible, after + positionsARead) }),
   };
-  return new EventQueries({ source } as unknown as EventQueriesOptions);
+  return new EventQueries({
+    ephemeral: { kept: (entries: readonly LogEntry[]) => entries },
+    source,
+  } as unknown as EventQueriesOptions);
 }
 
 describe('the next event', () => {
