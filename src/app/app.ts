@@ -163,7 +163,10 @@ export class App {
       retryPolicy: this.#retryPolicy,
     });
     callbacks.start(this.#started);
-    const retention = new RetentionParts({ surroundings, handle, instanceId: instance.id, endedRuns, log });
+    const retention = new RetentionParts({
+      ...{ surroundings, handle, instanceId: instance.id, endedRuns, log },
+      pushes: events.pushes,
+    });
     await retention.start(this.#started);
     return { log, consumers, events, callbacks, instance, statistics, retention };
   }

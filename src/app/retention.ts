@@ -1,5 +1,7 @@
 // The parts that delete what topics do not keep.
 
+import type { EventDraft } from '../domain/events/event.js';
+import type { Pushes } from '../engine/group/pushes.js';
 import { ClockWatch } from '../engine/retention/clock-watch.js';
 import { Forgetting } from '../engine/retention/forgetting.js';
 import { Retention } from '../engine/retention/retention.js';
@@ -7,6 +9,7 @@ import { RetentionReport } from '../engine/retention/retention-report.js';
 import { StreamDeletion } from '../engine/retention/stream-deletion.js';
 import { TopicDeletion } from '../engine/retention/topic-deletion.js';
 import { UnpassedEvents } from '../engine/retention/unpassed.js';
+import { UnreadWarnings } from '../engine/retention/unread-warnings.js';
 import { UnreadEvents } from '../storage/mysql/consumers/unread-events.js';
 import { MysqlRetentionStore } from '../storage/mysql/retention/retention-store.js';
 import { MysqlTruncationStore } from '../storage/mysql/retention/truncation-store.js';
@@ -24,6 +27,7 @@ export interface RetentionPartsOptions {
   /** Former runs of the instance; undefined: none is known. */
   readonly endedRuns: EndedRuns | undefined;
   readonly log: LogParts;
+  readonly pushes: Pick<Pushes, 'push'>;
 }
 
 export class RetentionParts {
@@ -34,7 +38,7 @@ export class RetentionParts {
   readonly #options: RetentionPartsOptions;
 
   constructor(options: RetentionPartsOptions) {
-    const { surroundings, handle, instanceId, log: parts } = options;
+    const { surroundings, handle, instanceId, log: parts, pushes } = options;
     const { clock, metrics, logger } = surroundings;
     const { database } = handle;
     const { names, log, slices, groupCommit, tail } = parts;
@@ -44,13 +48,26 @@ export class RetentionParts {
     const deletion = new TopicDeletion({ store, unpassed });
     const truncations = new MysqlTruncationStore({ database });
     const streams = new StreamDeletion({ store, truncations, clock });
+    const push = (draft: EventDraft) => pushOwn(pushes, draft);
+    const warnings = new UnreadWarnings({ store, log, push, logger });
     const watch = new ClockWatch({ store, clock, logger });
     this.#forgetting = new Forgetting({ store, tail, clock, logger });
     this.#options = options;
     this.store = store;
     this.report = new RetentionReport({ store, unpassed, log, groupCommit, management: parts.management });
     const groups = () => groupCommit.times;
-    this.#retention = new Retention({ store, deletion, streams, watch, groups, instanceId, metrics, clock, logger });
+    this.#retention = new Retention({
+      store,
+      deletion,
+      streams,
+      warnings,
+      watch,
+      groups,
+      instanceId,
+      metrics,
+      clock,
+      logger,
+    });
   }
 
   /** Starts deleting. The log has to be started, and what looks at every entry of it. */
@@ -66,4 +83,10 @@ export class RetentionParts {
       }),
     );
   }
+}
+
+/** Stores an event of the server's own, unless one of its message id is stored. */
+async function pushOwn(pushes: Pick<Pushes, 'push'>, draft: EventDraft): Promise<void> {
+  const [result] = await pushes.push([{ draft, expectedSequence: undefined }], false);
+  if (result?.kind === 'refused' && result.error.reason !== 'MESSAGE_ID_REUSED') throw result.error;
 }

@@ -255,6 +255,12 @@ export interface TopicSettings {
    * means EXPIRE.
    */
   retentionMode: RetentionMode;
+  /**
+   * How long before it is told that events are about to be deleted which a durable consumer has not passed, with HOLD once its 30 days end:
+   * a duration as that of `ttl`, or `none`; empty means 1 day. It is told by an event of the topic `madeleine.retention` in the context of
+   * the topic, one a day for each consumer, tagged with its name: how many events of the topic it has to pass, and when the first one goes.
+   */
+  unreadWarning: string;
 }
 
 /** A category of events. */
@@ -908,7 +914,7 @@ export interface ResumeRetentionResponse {
 }
 
 function createBaseTopicSettings(): TopicSettings {
-  return { descriptionPaths: [], schema: "", compatibility: 0, ttl: "", retentionMode: 0 };
+  return { descriptionPaths: [], schema: "", compatibility: 0, ttl: "", retentionMode: 0, unreadWarning: "" };
 }
 
 export const TopicSettings: MessageFns<TopicSettings> = {
@@ -927,6 +933,9 @@ export const TopicSettings: MessageFns<TopicSettings> = {
     }
     if (message.retentionMode !== 0) {
       writer.uint32(88).int32(message.retentionMode);
+    }
+    if (message.unreadWarning !== "") {
+      writer.uint32(114).string(message.unreadWarning);
     }
     return writer;
   },
@@ -984,6 +993,14 @@ export const TopicSettings: MessageFns<TopicSettings> = {
             message.retentionMode = reader.int32() as any;
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.unreadWarning = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1011,6 +1028,11 @@ export const TopicSettings: MessageFns<TopicSettings> = {
         : isSet(object.retention_mode)
         ? retentionModeFromJSON(object.retention_mode)
         : 0,
+      unreadWarning: isSet(object.unreadWarning)
+        ? globalThis.String(object.unreadWarning)
+        : isSet(object.unread_warning)
+        ? globalThis.String(object.unread_warning)
+        : "",
     };
   },
 
@@ -1031,6 +1053,9 @@ export const TopicSettings: MessageFns<TopicSettings> = {
     if (message.retentionMode !== 0) {
       obj.retentionMode = retentionModeToJSON(message.retentionMode);
     }
+    if (message.unreadWarning !== "") {
+      obj.unreadWarning = message.unreadWarning;
+    }
     return obj;
   },
 
@@ -1044,6 +1069,7 @@ export const TopicSettings: MessageFns<TopicSettings> = {
     message.compatibility = object.compatibility ?? 0;
     message.ttl = object.ttl ?? "";
     message.retentionMode = object.retentionMode ?? 0;
+    message.unreadWarning = object.unreadWarning ?? "";
     return message;
   },
 };

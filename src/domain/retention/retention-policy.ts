@@ -36,19 +36,23 @@ export interface RetentionPolicy {
   readonly mode: RetentionMode;
   /** Whether nobody is told what he missed of them. */
   readonly isEphemeral?: boolean;
+  /** How long before it is told that something goes unread, in the normal form. */
+  readonly unreadWarning: string;
 }
 
 /** Settings that say what a topic keeps. */
 export interface RetentionSettings {
   readonly ttl: string;
   readonly retentionMode: RetentionMode;
+  readonly unreadWarning: string;
 }
 
 /** Returns what a topic with the settings keeps; undefined: everything. */
-export function policyOf({ ttl, retentionMode: mode }: RetentionSettings): RetentionPolicy | undefined {
-  if (ttl === EPHEMERAL) return { ageMicros: EPHEMERAL_MICROS, mode: RetentionMode.EXPIRE, isEphemeral: true };
+export function policyOf({ ttl, retentionMode: mode, unreadWarning }: RetentionSettings): RetentionPolicy | undefined {
+  if (ttl === EPHEMERAL)
+    return { ageMicros: EPHEMERAL_MICROS, mode: RetentionMode.EXPIRE, isEphemeral: true, unreadWarning };
   const ageMicros = ttlMicros(ttl);
-  return ageMicros === undefined ? undefined : { ageMicros, mode };
+  return ageMicros === undefined ? undefined : { ageMicros, mode, unreadWarning };
 }
 
 /** The times of creation that decide at a moment. Negative: the log is younger. */

@@ -11,6 +11,7 @@ import { parseDescriptionPaths } from '../descriptions/description-paths.js';
 import { fieldInvalid } from '../errors.js';
 import { RETENTION_MODE_WORDS, type RetentionMode, retentionMode, UNSET_MODE } from '../retention/retention-policy.js';
 import { PERMANENT, parseTtl } from '../retention/ttl.js';
+import { DEFAULT_WARNING, parseWarning } from '../retention/unread-warning.js';
 import { COMPATIBILITIES, type Compatibility } from '../schemas/compatibility/compatibility.js';
 import { JsonSchema } from '../schemas/json-schema.js';
 
@@ -25,6 +26,8 @@ export interface TopicSettings {
   /** How long events are kept, in the normal form. */
   readonly ttl: string;
   readonly retentionMode: RetentionMode;
+  /** How long before it is told that events go which consumers have not passed, in the normal form. */
+  readonly unreadWarning: string;
 }
 
 /** The fields of the contract's message, as generated code has them. */
@@ -35,6 +38,7 @@ export interface TopicSettingFields {
   compatibility: number;
   ttl: string;
   retentionMode: number;
+  unreadWarning: string;
 }
 
 /** What is kept of a setting: what JSON keeps as it is. No objects: a database may keep their members in another order. */
@@ -88,6 +92,12 @@ export const TOPIC_SETTINGS: {
     read: retentionMode,
     write: (mode) => mode,
     inWords: (mode) => RETENTION_MODE_WORDS[mode],
+  },
+  unreadWarning: {
+    name: 'unread_warning',
+    unset: DEFAULT_WARNING,
+    read: parseWarning,
+    write: (warning) => warning,
   },
 };
 

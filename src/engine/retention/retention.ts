@@ -22,6 +22,7 @@ import type { ClockWatch } from './clock-watch.js';
 import { DeletionPace, type GroupTimes } from './deletion-pace.js';
 import type { GoneEntries, StreamDeletion } from './stream-deletion.js';
 import type { LookResult, TopicDeletion } from './topic-deletion.js';
+import type { UnreadWarnings } from './unread-warnings.js';
 
 /** How often a lease is asked for, and a held one renewed. */
 const LEASE_PERIOD_MS: Millis = 5_000;
@@ -31,6 +32,8 @@ const RETRY_MS: Millis = 1_000;
 const LOOK_MS: Millis = 1_000;
 /** How often a topic is looked at, whatever was found: what holds an event may be gone, and what was not settled is. */
 const LOOK_AGAIN_MS: Millis = 10_000;
+/** How often it is looked for what is about to go unread. */
+const WARN_MS: Millis = 60_000;
 /** How often what was kept alone is looked at. */
 const KEPT_MS: Millis = 60_000;
 /** Batches of one topic before the others have their turn. */
@@ -42,6 +45,7 @@ export interface RetentionOptions {
   readonly store: RetentionStore;
   readonly deletion: TopicDeletion;
   readonly streams: StreamDeletion;
+  readonly warnings: Pick<UnreadWarnings, 'look'>;
   readonly watch: ClockWatch;
   /** Groups that this instance committed. */
   readonly groups: () => GroupTimes;
@@ -54,6 +58,7 @@ export interface RetentionOptions {
 /** When a topic is looked at, on the clock that never jumps. */
 interface Times {
   lookAt: Millis;
+  warnAt: Millis;
   keptAt: Millis;
   keptAfter: Position;
 }
@@ -153,6 +158,7 @@ export class Retention {
   ): Promise<boolean> {
     const { clock, deletion } = this.#options;
     const times = this.#timesOf(topic);
+    await this.#warn(topic, times, at.clock);
     let hasWorked = await this.#lookAtKept(topic, times, at, signal);
     for (let batch = 0; batch < BATCHES && this.#hold !== undefined && !signal.aborted; batch += 1) {
       const hold = this.#hold;
@@ -164,6 +170,14 @@ export class Retention {
       break;
     }
     return hasWorked;
+  }
+
+  /** Tells what is about to go unread, before something goes. */
+  async #warn(topic: RetentionTopic, times: Times, known: RetentionClock): Promise<void> {
+    const { clock, warnings } = this.#options;
+    if (times.warnAt > clock.monotonicMs()) return;
+    times.warnAt = clock.monotonicMs() + WARN_MS;
+    await warnings.look(topic, known);
   }
 
   async #lookAtKept(
@@ -249,7 +263,7 @@ export class Retention {
   #timesOf({ topicId }: RetentionTopic): Times {
     const known = this.#times.get(topicId);
     if (known !== undefined) return known;
-    const times = { lookAt: 0, keptAt: 0, keptAfter: 0 };
+    const times = { lookAt: 0, warnAt: 0, keptAt: 0, keptAfter: 0 };
     this.#times.set(topicId, times);
     return times;
   }

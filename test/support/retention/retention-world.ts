@@ -72,7 +72,7 @@ export function makeWorld(choices: RandomChoices, size = choices.between(0, 120)
       cawins: choices.chance(0.2) ? Array.from({ length: choices.between(1, 3) }, () => choices.chance(0.3)) : [],
     });
   }
-  const policyOf = (ageMicros: number, mode: RetentionMode) => ({ ageMicros, mode });
+  const policyOf = (ageMicros: number, mode: RetentionMode) => ({ ageMicros, mode, unreadWarning: 'none' });
   const topics = [
     { name: 'orders', policy: policyOf(choices.of([2 * DAY, 10 * DAY, DAY / 2]), RetentionMode.EXPIRE) },
     { name: 'invoices', policy: policyOf(choices.of([DAY / 24, 150 * DAY]), RetentionMode.EXPIRE) },

@@ -55,6 +55,15 @@ export const SETTING_SAMPLES: { readonly [K in keyof TopicSettings]: SettingSamp
       [-1, ''],
     ],
   },
+  unreadWarning: {
+    fields: ['3days', 'none', '90min'],
+    same: ['72h', ' 3 Days'],
+    bad: [
+      ['soon', ''],
+      ['0h', ''],
+      ['-1h', ''],
+    ],
+  },
 };
 
 /** Some of the settings, each as one of its samples. */

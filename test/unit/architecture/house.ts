@@ -12,14 +12,15 @@ export const HOUSE: Readonly<Record<string, string>> = {
   lib: '',
 
   // Builds everything, and alone knows every floor.
-  app: `cli/commands config domain domain/cawins domain/consumers domain/descriptions domain/json domain/waits
+  app: `cli/commands config domain domain/cawins domain/consumers domain/descriptions domain/events domain/json domain/waits
     engine/admin engine/cawins engine/consumers engine/consumers/named engine/consumers/parked engine/consumers/passed engine/consumers/places engine/erasure engine/group
-    engine/log engine/statistics engine/streams engine/topics engine/waits generated grpc/admin grpc/cawins grpc/consumers
+    engine/log engine/retention engine/statistics engine/streams engine/topics engine/waits generated grpc/admin grpc/cawins
+    grpc/consumers
     grpc/events grpc/server grpc/topics grpc/wire http lib outbound outbound/amqp outbound/grpc outbound/guard
     outbound/http storage/embedded storage/instance storage/mysql/cawins storage/mysql/consumers
     storage/mysql/erasure storage/mysql/group storage/mysql/log storage/mysql/names storage/mysql/server storage/mysql/sql
     storage/mysql/statistics storage/mysql/topics storage/mysql/waits storage/ports
-    settings telemetry engine/retention storage/mysql/retention`,
+    settings storage/mysql/retention telemetry`,
 
   // Decisions, pure: no clock, no I/O, no other floor.
   domain: '',
@@ -39,7 +40,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'domain/schemas/compatibility': 'domain/json domain/schemas',
   'domain/statistics': 'domain/consumers domain/events',
   'domain/management': 'domain domain/consumers domain/consumers/managed domain/consumers/settings domain/events',
-  'domain/retention': 'domain',
+  'domain/retention': 'domain domain/events',
   'domain/topics': 'domain domain/descriptions domain/schemas domain/schemas/compatibility domain/retention',
   'domain/waits': 'domain domain/events',
 

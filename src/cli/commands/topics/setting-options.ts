@@ -54,6 +54,13 @@ const OPTIONS: { readonly [K in SettingKey]: SettingOption<TopicSettings[K]> } =
     title: 'MODE',
     show: (mode) => (mode === RetentionMode.RETENTION_MODE_HOLD ? 'hold' : 'expire'),
   },
+  unreadWarning: {
+    flags: '--unread-warning <time>',
+    text: 'how long before it is told that events go which consumers have not passed: 24h, 3days or none (default 1day)',
+    read: (text) => text,
+    title: 'WARNING',
+    show: (warning) => warning,
+  },
 };
 
 export function retentionMode(text: string): RetentionMode {
