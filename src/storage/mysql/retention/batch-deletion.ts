@@ -34,7 +34,7 @@ export async function readMoves(queries: Queries): Promise<number> {
   return row.moves;
 }
 
-/** The same, which stays as it is until the transaction ends. */
+/** Reads the moves of RetentionStore.moves and locks them: they stay as they are until the transaction ends. */
 async function lockMoves(queries: Queries): Promise<number> {
   const [row] = await queries.execute<{ moves: number }>('SELECT moves FROM log_deletion WHERE id = 1 FOR UPDATE');
   if (row === undefined) throw new Error('log_deletion has no row');
