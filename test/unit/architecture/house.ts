@@ -89,7 +89,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'storage/mysql/migrations': '',
   'storage/mysql/names': 'domain domain/events storage/mysql/sql',
   'storage/mysql/retention': `domain domain/cawins domain/descriptions domain/events domain/retention domain/topics
-    storage/mysql/consumers storage/mysql/log storage/mysql/sql storage/mysql/topics storage/ports`,
+    storage/mysql/consumers storage/mysql/log storage/mysql/sql storage/ports`,
   'storage/mysql/server': 'storage/mysql/sql storage/ports',
   'storage/mysql/sql': 'domain lib settings storage/mysql/migrations',
   'storage/mysql/statistics':
