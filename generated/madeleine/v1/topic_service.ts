@@ -376,6 +376,8 @@ export interface RegisterTopicRequest {
   by: string;
   /** Changes nothing, and is answered as if it did: with what it would change, or the error that it would get. */
   dryRun: boolean;
+  /** Registers it though durable consumers lose by its `ttl` what they have not passed: they are told of a gap. */
+  force: boolean;
 }
 
 /** The topic, as it is registered. */
@@ -411,6 +413,8 @@ export interface UpdateTopicRequest {
   by: string;
   /** Changes nothing, and is answered as if it did: with what it would change, or the error that it would get. */
   dryRun: boolean;
+  /** Makes the change though durable consumers lose by it what they have not passed: they are told of a gap. */
+  force: boolean;
 }
 
 /** The topic after the change. */
@@ -1896,7 +1900,7 @@ export const SettingChange: MessageFns<SettingChange> = {
 };
 
 function createBaseRegisterTopicRequest(): RegisterTopicRequest {
-  return { context: "", name: "", settings: undefined, by: "", dryRun: false };
+  return { context: "", name: "", settings: undefined, by: "", dryRun: false, force: false };
 }
 
 export const RegisterTopicRequest: MessageFns<RegisterTopicRequest> = {
@@ -1915,6 +1919,9 @@ export const RegisterTopicRequest: MessageFns<RegisterTopicRequest> = {
     }
     if (message.dryRun !== false) {
       writer.uint32(40).bool(message.dryRun);
+    }
+    if (message.force !== false) {
+      writer.uint32(48).bool(message.force);
     }
     return writer;
   },
@@ -1972,6 +1979,14 @@ export const RegisterTopicRequest: MessageFns<RegisterTopicRequest> = {
             message.dryRun = reader.bool();
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.force = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1995,6 +2010,7 @@ export const RegisterTopicRequest: MessageFns<RegisterTopicRequest> = {
         : isSet(object.dry_run)
         ? globalThis.Boolean(object.dry_run)
         : false,
+      force: isSet(object.force) ? globalThis.Boolean(object.force) : false,
     };
   },
 
@@ -2015,6 +2031,9 @@ export const RegisterTopicRequest: MessageFns<RegisterTopicRequest> = {
     if (message.dryRun !== false) {
       obj.dryRun = message.dryRun;
     }
+    if (message.force !== false) {
+      obj.force = message.force;
+    }
     return obj;
   },
 
@@ -2030,6 +2049,7 @@ export const RegisterTopicRequest: MessageFns<RegisterTopicRequest> = {
       : undefined;
     message.by = object.by ?? "";
     message.dryRun = object.dryRun ?? false;
+    message.force = object.force ?? false;
     return message;
   },
 };
@@ -2138,7 +2158,7 @@ export const RegisterTopicResponse: MessageFns<RegisterTopicResponse> = {
 };
 
 function createBaseUpdateTopicRequest(): UpdateTopicRequest {
-  return { context: "", name: "", settings: undefined, updateMask: undefined, by: "", dryRun: false };
+  return { context: "", name: "", settings: undefined, updateMask: undefined, by: "", dryRun: false, force: false };
 }
 
 export const UpdateTopicRequest: MessageFns<UpdateTopicRequest> = {
@@ -2160,6 +2180,9 @@ export const UpdateTopicRequest: MessageFns<UpdateTopicRequest> = {
     }
     if (message.dryRun !== false) {
       writer.uint32(48).bool(message.dryRun);
+    }
+    if (message.force !== false) {
+      writer.uint32(56).bool(message.force);
     }
     return writer;
   },
@@ -2225,6 +2248,14 @@ export const UpdateTopicRequest: MessageFns<UpdateTopicRequest> = {
             message.dryRun = reader.bool();
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.force = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2253,6 +2284,7 @@ export const UpdateTopicRequest: MessageFns<UpdateTopicRequest> = {
         : isSet(object.dry_run)
         ? globalThis.Boolean(object.dry_run)
         : false,
+      force: isSet(object.force) ? globalThis.Boolean(object.force) : false,
     };
   },
 
@@ -2276,6 +2308,9 @@ export const UpdateTopicRequest: MessageFns<UpdateTopicRequest> = {
     if (message.dryRun !== false) {
       obj.dryRun = message.dryRun;
     }
+    if (message.force !== false) {
+      obj.force = message.force;
+    }
     return obj;
   },
 
@@ -2292,6 +2327,7 @@ export const UpdateTopicRequest: MessageFns<UpdateTopicRequest> = {
     message.updateMask = object.updateMask ?? undefined;
     message.by = object.by ?? "";
     message.dryRun = object.dryRun ?? false;
+    message.force = object.force ?? false;
     return message;
   },
 };
@@ -7233,7 +7269,8 @@ export const TopicServiceDefinition = {
      * Pushes that are stored later obey the settings, on every instance of the server.
      *
      * Errors: INVALID_ARGUMENT (FIELD_INVALID), also for the server's own topics, `madeleine.*`; ALREADY_EXISTS (TOPIC_DIFFERS) if it
-     * is registered with other settings: the violations name each of them with both values; RESOURCE_EXHAUSTED (OVERLOADED) and
+     * is registered with other settings: the violations name each of them with both values; FAILED_PRECONDITION (SETTINGS_DIFFER) for a `ttl`
+     * by which a durable consumer would lose what it has not passed, unless `force` is set; RESOURCE_EXHAUSTED (OVERLOADED) and
      * UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
      */
     registerTopic: {
@@ -7253,6 +7290,7 @@ export const TopicServiceDefinition = {
      * a second of it, and what is left is done in the background.
      *
      * Errors: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (TOPIC_UNKNOWN), or (TOPIC_UNREGISTERED) for a topic that is only used;
+     * FAILED_PRECONDITION (SETTINGS_DIFFER) for a `ttl` by which a durable consumer would lose what it has not passed, unless `force` is set;
      * RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
      */
     updateTopic: {
@@ -7459,7 +7497,8 @@ export interface TopicServiceImplementation<CallContextExt = {}> {
    * Pushes that are stored later obey the settings, on every instance of the server.
    *
    * Errors: INVALID_ARGUMENT (FIELD_INVALID), also for the server's own topics, `madeleine.*`; ALREADY_EXISTS (TOPIC_DIFFERS) if it
-   * is registered with other settings: the violations name each of them with both values; RESOURCE_EXHAUSTED (OVERLOADED) and
+   * is registered with other settings: the violations name each of them with both values; FAILED_PRECONDITION (SETTINGS_DIFFER) for a `ttl`
+   * by which a durable consumer would lose what it has not passed, unless `force` is set; RESOURCE_EXHAUSTED (OVERLOADED) and
    * UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
    */
   registerTopic(
@@ -7475,6 +7514,7 @@ export interface TopicServiceImplementation<CallContextExt = {}> {
    * a second of it, and what is left is done in the background.
    *
    * Errors: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (TOPIC_UNKNOWN), or (TOPIC_UNREGISTERED) for a topic that is only used;
+   * FAILED_PRECONDITION (SETTINGS_DIFFER) for a `ttl` by which a durable consumer would lose what it has not passed, unless `force` is set;
    * RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
    */
   updateTopic(
@@ -7611,7 +7651,8 @@ export interface TopicServiceClient<CallOptionsExt = {}> {
    * Pushes that are stored later obey the settings, on every instance of the server.
    *
    * Errors: INVALID_ARGUMENT (FIELD_INVALID), also for the server's own topics, `madeleine.*`; ALREADY_EXISTS (TOPIC_DIFFERS) if it
-   * is registered with other settings: the violations name each of them with both values; RESOURCE_EXHAUSTED (OVERLOADED) and
+   * is registered with other settings: the violations name each of them with both values; FAILED_PRECONDITION (SETTINGS_DIFFER) for a `ttl`
+   * by which a durable consumer would lose what it has not passed, unless `force` is set; RESOURCE_EXHAUSTED (OVERLOADED) and
    * UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
    */
   registerTopic(
@@ -7627,6 +7668,7 @@ export interface TopicServiceClient<CallOptionsExt = {}> {
    * a second of it, and what is left is done in the background.
    *
    * Errors: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (TOPIC_UNKNOWN), or (TOPIC_UNREGISTERED) for a topic that is only used;
+   * FAILED_PRECONDITION (SETTINGS_DIFFER) for a `ttl` by which a durable consumer would lose what it has not passed, unless `force` is set;
    * RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
    */
   updateTopic(

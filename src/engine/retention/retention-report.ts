@@ -110,8 +110,11 @@ export class RetentionReport {
   async losers(topic: TopicName, settings: RetentionSettings): Promise<readonly Holder[]> {
     const policy = policyOf(settings);
     if (policy === undefined) return [];
-    const { now, leapt } = await this.#options.store.clock();
-    return this.#notPassed(topic, await this.#dueTo(dueTimes(policy, now, leapt).overdue));
+    const { store, log } = this.#options;
+    const { now, leapt } = await store.clock();
+    const { overdue } = dueTimes(policy, now, leapt);
+    // What has to be settled first goes in a moment, too.
+    return overdue < 0 ? [] : this.#notPassed(topic, await log.positionAt(overdue));
   }
 
   clock(): Promise<RetentionClock> {

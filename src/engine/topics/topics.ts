@@ -114,7 +114,7 @@ export class Topics {
     const { groupCommit, builds, clock } = this.#options;
     const { context, name: topic } = key;
     for (let round = 0; round < ROUNDS; round += 1) {
-      const expected = await this.#settingsOf(key);
+      const expected = await this.#knownSettings(key);
       const settings = { ...expected, ...patch };
       const changes = settingDifferences(expected, settings);
       const latestSchema = await this.#comparedWith(key, settings, by);
@@ -139,7 +139,7 @@ export class Topics {
   async unregister(key: TopicKey, { call, signal }: ManagedBy): Promise<void> {
     const { context, name: topic } = key;
     for (let round = 0; round < ROUNDS; round += 1) {
-      const expected = await this.#settingsOf(key);
+      const expected = await this.#knownSettings(key);
       const audit = this.#entry(call, key, { subject: Subject.DELETED, before: settingsInWords(expected) });
       const unit = { kind: 'unregister', context, topic, expected, audit } as const;
       const outcome = await this.#options.groupCommit.submit(unit, signal);
@@ -154,6 +154,12 @@ export class Topics {
     const [topic] = await this.#told(await this.#find(key));
     if (topic === undefined) throw topicUnknown();
     return topic;
+  }
+
+  /** What the topic is registered with; undefined: it is not. */
+  async settingsOf(key: TopicKey): Promise<TopicSettings | undefined> {
+    const [topic] = await this.#find(key);
+    return topic?.registration?.settings;
   }
 
   /** Topics that are registered or were used, by context and name in byte order. */
@@ -173,7 +179,7 @@ export class Topics {
   }
 
   /** The settings as this instance knows them: under the head row they may be others. */
-  async #settingsOf(key: TopicKey): Promise<TopicSettings> {
+  async #knownSettings(key: TopicKey): Promise<TopicSettings> {
     const { catalog } = this.#options;
     const { context, name } = key;
     await catalog.catchUp((known) => known.settingsOf(context, name) !== undefined);

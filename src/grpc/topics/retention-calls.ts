@@ -10,10 +10,12 @@ import {
   type RetentionHolder,
   TopicRetention,
 } from '../../../generated/madeleine/v1/topic_service.js';
+import { fieldError, type MadeleineError } from '../../domain/errors.js';
+import { policyOf } from '../../domain/retention/retention-policy.js';
 import { tellMicros } from '../../domain/retention/ttl.js';
-import { settingsFrom, UNSET_SETTINGS } from '../../domain/topics/topic-settings.js';
+import { settingsFrom, type TopicSettings, UNSET_SETTINGS } from '../../domain/topics/topic-settings.js';
 import type { LogSource } from '../../engine/log/log-source.js';
-import type { Holder, RetentionReport, TopicState } from '../../engine/retention/retention-report.js';
+import type { Holder, RetentionReport, TopicName, TopicState } from '../../engine/retention/retention-report.js';
 import type { Topics } from '../../engine/topics/topics.js';
 import type { Micros } from '../../units.js';
 import { managementCall } from '../wire/management-call.js';
@@ -22,7 +24,7 @@ import { nameKey, readContext, toTimestamp } from '../wire/wire.js';
 
 export interface RetentionCallsOptions {
   readonly report: RetentionReport;
-  readonly topics: Pick<Topics, 'get'>;
+  readonly topics: Pick<Topics, 'get' | 'settingsOf'>;
   readonly source: Pick<LogSource, 'epoch'>;
 }
 
@@ -72,9 +74,40 @@ export class RetentionCalls {
     };
   }
 
+  /** Throws SETTINGS_DIFFER where durable consumers would lose what they have not passed by what a topic is registered with at first. */
+  async assertMayRegister(key: TopicName, settings: TopicSettings): Promise<void> {
+    if (policyOf(settings) === undefined) return;
+    const isRegistered = (await this.#options.topics.settingsOf(key)) !== undefined;
+    if (!isRegistered) await this.#assertNobodyLoses(key, settings);
+  }
+
+  /** Throws SETTINGS_DIFFER where durable consumers would lose what they have not passed by other settings of retention. */
+  async assertMayUpdate(key: TopicName, patch: Partial<TopicSettings>): Promise<void> {
+    if (patch.ttl === undefined && patch.retentionMode === undefined) return;
+    const before = await this.#options.topics.settingsOf(key);
+    if (before === undefined) return;
+    const after = { ...before, ...patch };
+    const isOther = after.ttl !== before.ttl || after.retentionMode !== before.retentionMode;
+    if (isOther) await this.#assertNobodyLoses(key, after);
+  }
+
   async resume(request: ResumeRetentionRequest): Promise<ResumeRetentionResponse> {
     return { resumed: await this.#options.report.resume(managementCall('ResumeRetention', request)) };
   }
+
+  async #assertNobodyLoses(key: TopicName, settings: TopicSettings): Promise<void> {
+    const [first, ...others] = await this.#options.report.losers(key, settings);
+    if (first !== undefined) throw wouldLose(first, others.length);
+  }
+}
+
+function wouldLose({ context, name, events, isMinimum }: Holder, others: number): MadeleineError {
+  const count = `${isMinimum ? 'at least ' : ''}${events}`;
+  const rest = others === 0 ? '' : `, nor ${others} other consumers theirs`;
+  const description = `takes ${count} events that consumer "${name}" in "${context}" has not passed${rest}; force does so all the same`;
+  return fieldError('SETTINGS_DIFFER', 'settings.ttl', description, {
+    metadata: { context, consumer: name, events: String(events), other_consumers: String(others) },
+  });
 }
 
 function stateToWire({ context, name, policy, place, oldest, overdue, heldBy, kept }: TopicState): TopicRetention {

@@ -81,6 +81,7 @@ export class TopicService {
   async registerTopic(request: RegisterTopicRequest, { signal, peer }: CallContext): Promise<RegisterTopicResponse> {
     const key = ownTopic(request);
     const settings = settingsFrom(request.settings, 'settings');
+    if (!request.force) await this.#options.retention.assertMayRegister(key, settings);
     const by = {
       call: managementCall('RegisterTopic', request),
       signal,
@@ -94,6 +95,7 @@ export class TopicService {
   async updateTopic(request: UpdateTopicRequest, { signal, peer }: CallContext): Promise<UpdateTopicResponse> {
     const key = ownTopic(request);
     const patch = patchFromWire(request);
+    if (!request.force) await this.#options.retention.assertMayUpdate(key, patch);
     const by = { call: managementCall('UpdateTopic', request), signal, caller: callerOf(peer), dryRun: request.dryRun };
     const { topic, changes } = await this.#options.topics.update(key, patch, by);
     return { topic: topicToWire(topic), changes: changesToWire(changes) };

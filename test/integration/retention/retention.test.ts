@@ -120,6 +120,33 @@ describe('a topic with a ttl', () => {
 });
 
 describe('what a durable consumer has not passed', () => {
+  it('is not taken by a shorter ttl, unless it is forced', async () => {
+    const topic = await registered({ ttl: '10days' });
+    const used = newTopic();
+    const filter = { topics: [topic, used] };
+    await suite.client.consumers.createConsumer({ name: `c ${topic}`, settings: { filter } });
+    const events = [await push(topic), await push(topic), await push(used)];
+    await age(3);
+    const settings = { ttl: '1h' };
+    const update = { name: topic, settings, updateMask: ['ttl'] };
+    const register = { name: used, settings };
+    const isRefused = { status: 'FAILED_PRECONDITION', reason: 'SETTINGS_DIFFER', fields: ['settings.ttl'] };
+    expect(await refusalOf(suite.client.topics.updateTopic(update))).toMatchObject(isRefused);
+    expect(await refusalOf(suite.client.topics.updateTopic({ ...update, dryRun: true }))).toMatchObject(isRefused);
+    expect(await refusalOf(suite.client.topics.registerTopic(register))).toMatchObject(isRefused);
+    await expect(suite.client.topics.updateTopic(update)).rejects.toThrow(
+      `takes 2 events that consumer "c ${topic}" in "default" has not passed`,
+    );
+    await suite.client.topics.updateTopic({ ...update, settings: { ttl: '4days' } });
+    expect(await positions(topic)).toEqual(events.slice(0, 2).map(({ position }) => position));
+    await suite.client.topics.updateTopic({ ...update, force: true });
+    await suite.client.topics.registerTopic({ ...register, force: true });
+    await becomes(topic, []);
+    await becomes(used, []);
+    const { consumer } = await suite.client.consumers.getConsumer({ name: `c ${topic}` });
+    expect(consumer?.expiredUnread).toBe(3n);
+  });
+
   it('is held with HOLD, and goes once it is passed', async () => {
     const topic = await registered({ ttl: '1h', retentionMode: RetentionMode.RETENTION_MODE_HOLD });
     const consumer = `c ${topic}`;

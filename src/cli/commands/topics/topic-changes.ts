@@ -1,6 +1,6 @@
 // `madeleine topics register|update|unregister`: give a topic its settings, change them, and take them away.
 
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import {
   RegisterTopicResponse,
   type SettingChange,
@@ -27,6 +27,7 @@ import { changeText, TOPIC } from './topic-text.js';
 
 interface ChangeFlags extends TopicFlags, SettingFlags, ByFlag {
   readonly dryRun?: true;
+  readonly force?: true;
   readonly unset?: readonly SettingKey[];
 }
 
@@ -38,8 +39,13 @@ const UPDATE_HELP = `
 Other description paths take effect once the identities of all stored events are built by them: until then pushes
 obey the former ones. madeleine topics get tells how far that is.`;
 
+function forceOption(): Option {
+  return new Option('--force', 'though durable consumers lose by it what they have not passed');
+}
+
 export function registerTopic(deps: CliDeps): Command {
   return addSettingFlags(topicCommand('register', 'register a topic; one with the same settings is left as it is'))
+    .addOption(forceOption())
     .option('--dry-run', 'only tell what it would do')
     .addOption(byOption())
     .addHelpText('after', REGISTER_HELP)
@@ -51,6 +57,7 @@ export function registerTopic(deps: CliDeps): Command {
             ...changeOf(name, flags),
             settings: givenSettings(flags),
             dryRun: flags.dryRun === true,
+            force: flags.force === true,
           }),
           call: ({ topics }, request, options) => topics.registerTopic(request, options),
         },
@@ -67,6 +74,7 @@ export function registerTopic(deps: CliDeps): Command {
 export function updateTopic(deps: CliDeps): Command {
   return addSettingFlags(topicCommand('update', 'change settings of a registered topic; the others stay'))
     .option('--unset <setting>', 'take a setting away; repeatable', unsetKeys)
+    .addOption(forceOption())
     .option('--dry-run', 'only tell what it would do')
     .addOption(byOption())
     .addHelpText('after', UPDATE_HELP)
@@ -79,6 +87,7 @@ export function updateTopic(deps: CliDeps): Command {
             settings: givenSettings(flags),
             updateMask: updateMask(flags),
             dryRun: flags.dryRun === true,
+            force: flags.force === true,
           }),
           call: ({ topics }, request, options) => topics.updateTopic(request, options),
         },
