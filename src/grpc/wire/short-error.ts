@@ -52,12 +52,11 @@ function firstViolations(violations: readonly Violation[], maxBytes: number): Vi
   return fit;
 }
 
-/** The text, or its beginning and an ellipsis. */
+/** The text, or its beginning and an ellipsis; U+FFFD for half of a surrogate pair, of which a header cannot be made. */
 function cut(text: string, maxBytes: number): string {
-  if (text.length * 3 <= maxBytes || Buffer.byteLength(text) <= maxBytes) return text;
-  let kept = Buffer.from(text.slice(0, maxBytes))
-    .subarray(0, maxBytes - 3)
-    .toString();
+  const bytes = Buffer.from(text.slice(0, maxBytes + 1));
+  if (bytes.length <= maxBytes) return bytes.toString();
+  let kept = bytes.subarray(0, maxBytes - 3).toString();
   // What was cut inside of a character decodes to U+FFFD.
   if (kept.endsWith('\ufffd')) kept = kept.slice(0, -1);
   return `${kept}…`;

@@ -6,6 +6,7 @@ import { type ErrorReason, MadeleineError, type MadeleineErrorDetails } from '..
 import { WireEventEncoder } from '../../../src/grpc/events/event-encoder.js';
 import { EventFrames } from '../../../src/grpc/events/event-frames.js';
 import { MAX_BATCH_EVENTS } from '../../../src/grpc/events/push-decoder.js';
+import { toRichError } from '../../../src/grpc/server/errors.js';
 
 const CLIENT_BYTES = 4 * 1024 * 1024;
 const LONG = 'é'.repeat(1_000);
@@ -45,6 +46,14 @@ describe('a thousand errors', () => {
   ])('of %s are one answer that clients take', (_what, details) => {
     const answer = answerTo('TOO_MANY_SHAPES', details);
     expect(answer.byteLength).toBeLessThan(CLIENT_BYTES);
+  });
+
+  it('are told though they have half of a surrogate pair, of which no header can be made', () => {
+    const text = 'has "\ud83d" in it';
+    const error = new MadeleineError('FIELD_INVALID', text, { violations: violations(1, text), metadata: { a: text } });
+    const { message, details } = toRichError(error);
+    expect(message).toContain('has "\ufffd" in it');
+    expect(JSON.stringify(details)).not.toContain('ud83d');
   });
 
   it('keep their first facts and a violation', () => {
