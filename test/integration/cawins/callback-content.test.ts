@@ -111,7 +111,7 @@ function example(way: string, how: End): unknown {
 }
 
 /** The rows of the page that say where in a CloudEvent a field of the contract is. */
-const FIELDS = rowsOf(PAGE, /^`[a-z_.]+`$/).map(([field, attribute = '']) => ({ field: code(field), attribute }));
+const FIELDS = rowsOf(PAGE, /^`[a-z0-9_.]+`$/).map(([field, attribute = '']) => ({ field: code(field), attribute }));
 
 describe.each(ENDS)('what is told of an event that has %s', (how) => {
   it('is by webhook and by AMQP what the page shows', async () => {

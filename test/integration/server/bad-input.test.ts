@@ -169,7 +169,7 @@ const BASES: Readonly<Record<string, () => Tree | Promise<Tree>>> = {
   'StreamService/ListStreams': () => ({}),
   'AdminService/GetServerInfo': () => ({}),
   'StreamService/TransferStream': async () => ({ stream: await newStream(), owner: 'shop', new_owner: 'web' }),
-  'StreamService/TruncateStream': async () => ({ stream: await newStream(), up_to_sequence: 1n }),
+  'StreamService/TruncateStream': async () => ({ stream: await newStream(), up_to_sequence: 1n, force: true }),
   'AdminService/GetStats': () => ({ first_day: '2026-11-01', last_day: '2026-11-30' }),
   'AdminService/SearchEvents': () => ({ query: 'x' }),
   'TopicService/RegisterTopic': () => ({
