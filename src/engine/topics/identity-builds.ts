@@ -78,7 +78,18 @@ export class IdentityBuilds {
   async #run(): Promise<void> {
     for (let hasMore = true; hasMore && !this.#stopped; ) {
       hasMore = false;
-      for (const build of await this.#options.store.pending()) hasMore = (await this.#advance(build)) || hasMore;
+      for (const build of await this.#options.store.pending()) hasMore = (await this.#try(build)) || hasMore;
+    }
+  }
+
+  /** One that fails is tried again later, and holds up no other. */
+  async #try(build: PendingBuild): Promise<boolean> {
+    try {
+      return await this.#advance(build);
+    } catch (error) {
+      const { context, topic } = build;
+      this.#options.logger.debug({ err: error, context, topic }, 'identities were not built');
+      return false;
     }
   }
 
