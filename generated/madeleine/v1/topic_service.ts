@@ -289,7 +289,7 @@ export interface Topic {
 
 /** What is stored of a topic. */
 export interface StoredEvents {
-  /** Events that occurred: all up to `as_of_position`, and none after it. What was withdrawn since is among them. */
+  /** Events that occurred and are not deleted: all up to `as_of_position`, and none after it. What was withdrawn since is among them. */
   events: bigint;
   /** Bytes of their payloads. */
   bytes: bigint;

@@ -75,6 +75,13 @@ describe('a topic with a ttl', () => {
         { what: 'readers see what is left', timeoutMs: 20_000 },
       );
     }
+    await waitUntil(
+      async () => {
+        const stored = (await suite.client.topics.getTopic({ name: topic })).topic?.stored;
+        return stored?.events === 1n && stored.bytes > 0n && stored.oldestPosition === young.position;
+      },
+      { what: 'the topic tells of what is left', timeoutMs: 20_000 },
+    );
     // Sequences go on.
     expect((await push(topic, { stream: `s ${topic}` })).sequence).toBe(3n);
   });

@@ -33,6 +33,15 @@ const NEWEST = `(SELECT ? AS topic_id, MAX(position) AS position, MAX(created_at
 const OLDEST = `(SELECT topic_id, position, created_at FROM log FORCE INDEX (log_topic) WHERE topic_id = ? AND position <= ?
   ORDER BY position LIMIT 1)`;
 
+/** What was deleted of topics: counters of statistics go on telling what occurred. */
+const GONE = 'SELECT topic_id, gone_events, gone_bytes FROM retention_topic FORCE INDEX (PRIMARY) WHERE topic_id IN';
+
+interface GoneRow {
+  topic_id: number;
+  gone_events: number;
+  gone_bytes: number;
+}
+
 interface EndRow {
   topic_id: number;
   position: Position;
@@ -69,12 +78,15 @@ export async function readStored(
 }
 
 interface Chunk {
+  readonly gone: readonly GoneRow[];
   readonly counted: readonly CountedRow[];
   readonly newest: readonly NewestRow[];
   readonly oldest: readonly EndRow[];
 }
 
 async function readChunk(queries: Queries, ids: readonly number[], upTo: Position): Promise<Chunk> {
+  // First, so that nothing is taken off that is not counted yet: only what is counted is deleted.
+  const gone = await queries.query<GoneRow>(`${GONE} (${placeholders(ids.length)})`, ids);
   const counted = await queries.query<CountedRow>(
     `${COUNTED} (${placeholders(ids.length)}) WHERE k.id = 1 GROUP BY d.topic_id, k.position, k.counted_at`,
     ids,
@@ -87,23 +99,29 @@ async function readChunk(queries: Queries, ids: readonly number[], upTo: Positio
     ids.map(() => OLDEST).join(' UNION ALL '),
     ids.flatMap((id): SqlValue[] => [id, upTo]),
   );
-  return { counted, newest, oldest };
+  return { gone, counted, newest, oldest };
 }
 
-function storedOf(id: number, { counted, newest, oldest }: Chunk): StoredTopic {
+function storedOf(id: number, { gone, counted, newest, oldest }: Chunk): StoredTopic {
   const [first] = counted;
   const counts = counted.find((row) => row.topic_id === id);
+  const deleted = gone.find((row) => row.topic_id === id);
   const last = newest.find((row) => row.topic_id === id);
   const end = oldest.find((row) => row.topic_id === id);
   return {
-    events: counts?.events ?? 0,
-    bytes: counts?.bytes ?? 0,
+    events: left(counts?.events ?? 0, deleted?.gone_events),
+    bytes: left(counts?.bytes ?? 0, deleted?.gone_bytes),
     countedTo: first?.position ?? 0,
     countedAt: first?.counted_at ?? 0,
     oldest: end && { position: end.position, createdAt: end.created_at },
     newest: last && newestEnd(last),
     eventsPerSecond: last === undefined ? 0 : rateOf(last),
   };
+}
+
+/** What occurred before it was counted may have been deleted as well. */
+function left(counted: number, gone = 0): number {
+  return Math.max(0, counted - gone);
 }
 
 function newestEnd({ position, created_at: createdAt }: NewestRow): TopicEnd | undefined {
