@@ -3,7 +3,6 @@
 import type { EventDraft } from '../domain/events/event.js';
 import type { Pushes } from '../engine/group/pushes.js';
 import { ClockWatch } from '../engine/retention/clock-watch.js';
-import { Forgetting } from '../engine/retention/forgetting.js';
 import { Retention } from '../engine/retention/retention.js';
 import { RetentionReport } from '../engine/retention/retention-report.js';
 import { StreamDeletion } from '../engine/retention/stream-deletion.js';
@@ -34,14 +33,13 @@ export class RetentionParts {
   readonly store: RetentionStore;
   readonly report: RetentionReport;
   readonly #retention: Retention;
-  readonly #forgetting: Forgetting;
   readonly #options: RetentionPartsOptions;
 
   constructor(options: RetentionPartsOptions) {
     const { surroundings, handle, instanceId, log: parts, pushes } = options;
     const { clock, metrics, logger } = surroundings;
     const { database } = handle;
-    const { names, log, slices, groupCommit, tail } = parts;
+    const { names, log, slices, groupCommit } = parts;
     const unread = new UnreadEvents({ database, names, monotonicMs: () => clock.monotonicMs() });
     const store = new MysqlRetentionStore({ database, unread });
     const unpassed = new UnpassedEvents({ store, log, slices });
@@ -51,7 +49,6 @@ export class RetentionParts {
     const push = (draft: EventDraft) => pushOwn(pushes, draft);
     const warnings = new UnreadWarnings({ store, log, push, logger });
     const watch = new ClockWatch({ store, clock, logger });
-    this.#forgetting = new Forgetting({ store, tail, clock, logger });
     this.#options = options;
     this.store = store;
     this.report = new RetentionReport({ store, unpassed, log, groupCommit, management: parts.management });
@@ -74,8 +71,6 @@ export class RetentionParts {
   async start(started: Started): Promise<void> {
     const { endedRuns, surroundings } = this.#options;
     if (endedRuns !== undefined) await this.store.releaseEnded(endedRuns);
-    this.#forgetting.start();
-    started.add('forgetting', () => this.#forgetting.stop());
     this.#retention.start();
     started.add('retention', () =>
       this.#retention.stop().catch((error: unknown) => {

@@ -500,7 +500,6 @@ CREATE TABLE `retention_topic` (
   `gone_bytes` bigint(20) unsigned NOT NULL,
   `gone_at` bigint(20) unsigned NOT NULL,
   KEY `retention_topic_context` (`context_id`,`gone_to`),
-  KEY `retention_topic_gone` (`gone_at`),
   PRIMARY KEY (`topic_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 

@@ -148,24 +148,6 @@ export class LogTail implements EntryKeeper {
     return entry?.position === position ? entry : undefined;
   }
 
-  /** The positions up to one of the entries of a topic that are in memory. */
-  positionsOf(topic: { readonly context: string; readonly name: string }, upTo: Position): readonly Position[] {
-    const end = this.#indexAfter(upTo);
-    const entries = this.#entries.slice(this.#start, end) as LogEntry[];
-    return entries
-      .filter((one) => one.topic === topic.name && one.context === topic.context)
-      .map((one) => one.position);
-  }
-
-  /** Forgets entries that are not stored any more. */
-  drop(gone: ReadonlySet<Position>): void {
-    if (gone.size === 0) return;
-    const entries = this.#entries.slice(this.#start) as LogEntry[];
-    for (const entry of entries) if (gone.has(entry.position)) this.#forget(entry);
-    this.#entries = entries.filter(({ position }) => !gone.has(position));
-    this.#start = 0;
-  }
-
   /** See LogSource.waitBeyond. */
   waitBeyond(position: Position, signal: AbortSignal, selection?: Selection): Promise<Position> {
     if (this.#visible > position || signal.aborted) return Promise.resolve(position);

@@ -65,14 +65,6 @@ export interface TopicPlace {
   readonly goneAt: Micros;
 }
 
-/** A topic that lost entries. */
-export interface GoneTopic {
-  readonly context: string;
-  readonly name: string;
-  readonly goneTo: Position;
-  readonly goneAt: Micros;
-}
-
 /** An entry that is due. */
 export interface DueEntry {
   readonly position: Position;
@@ -157,10 +149,6 @@ export interface RetentionStore {
   settledTo(): Promise<Position>;
   /** Where retention is with topics, by their numbers; without those of which nothing was looked at. */
   places(topicIds: readonly number[]): Promise<ReadonlyMap<number, TopicPlace>>;
-  /** Topics that lost entries at or after a time. */
-  goneSince(at: Micros): Promise<readonly GoneTopic[]>;
-  /** Returns those of the positions that are stored. At most 1,000. */
-  stored(positions: readonly Position[]): Promise<ReadonlySet<Position>>;
   due(options: DueOptions): Promise<DuePage>;
   /** Returns those of the entries that consumers have parked, by their positions, with when the last one did. */
   parked(entries: readonly DueEntry[]): Promise<ReadonlyMap<Position, Micros>>;

@@ -39,8 +39,7 @@ const TOPIC = `
     gone_events BIGINT UNSIGNED NOT NULL,
     gone_bytes BIGINT UNSIGNED NOT NULL,
     gone_at BIGINT UNSIGNED NOT NULL,
-    KEY retention_topic_context (context_id, gone_to),
-    KEY retention_topic_gone (gone_at)
+    KEY retention_topic_context (context_id, gone_to)
   ) ENGINE=InnoDB`;
 
 /** Entries that were due and stayed, alone. Reasons: 1 parked, 2 a callback is still to be made. */

@@ -13,7 +13,6 @@ import {
   type DueEntry,
   type DueOptions,
   type DuePage,
-  type GoneTopic,
   KeepReason,
   type KeptEntry,
   RETENTION_LEASE_MS,
@@ -58,10 +57,6 @@ const KEPT = `
 const EXPECT_REPEATS = `
   UPDATE log_head SET ledgered_at = GREATEST(ledgered_at + 1, ${NOW_MICROS})
   WHERE id = 1 AND ledgered_at < ${NOW_MICROS} - 1800000000`;
-const GONE_SINCE = `
-  SELECT STRAIGHT_JOIN c.name AS context, t.name, p.gone_to, p.gone_at
-  FROM retention_topic p FORCE INDEX (retention_topic_gone) JOIN topic t FORCE INDEX (PRIMARY) ON t.id = p.topic_id
-  JOIN context c FORCE INDEX (PRIMARY) ON c.id = t.context_id WHERE p.gone_at > 0 AND p.gone_at >= ?`;
 /** Consumers that are read at a time. */
 const CONSUMERS = 1_000;
 const BEHIND = `
@@ -201,27 +196,6 @@ export class MysqlRetentionStore implements RetentionStore {
       for (const row of rows) places.set(row.topic_id, placeOf(row));
     });
     return places;
-  }
-
-  /** See RetentionStore.goneSince: along the index retention_topic_gone. */
-  async goneSince(at: Micros): Promise<readonly GoneTopic[]> {
-    const rows = await this.#database.execute<{ context: Buffer; name: Buffer; gone_to: Position; gone_at: Micros }>(
-      GONE_SINCE,
-      [at],
-    );
-    return rows.map((row) => ({
-      ...{ context: row.context.toString(), name: row.name.toString() },
-      ...{ goneTo: row.gone_to, goneAt: row.gone_at },
-    }));
-  }
-
-  async stored(positions: readonly Position[]): Promise<ReadonlySet<Position>> {
-    const found = new Set<Position>();
-    await inChunks(positions, async (chunk) => {
-      const sql = `SELECT position FROM log FORCE INDEX (PRIMARY) WHERE position IN (${placeholders(chunk.length)})`;
-      for (const { position } of await this.#database.execute<{ position: Position }>(sql, chunk)) found.add(position);
-    });
-    return found;
   }
 
   /** See RetentionStore.due: along the index log_topic. */
