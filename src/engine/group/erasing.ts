@@ -34,7 +34,7 @@ const ASK_MS = 20;
 const LEAST_PAUSE_MS = 2;
 /** Nobody goes on with an erasure that has not moved for so long; how often that is looked for. */
 const STALLED_MS = 5_000;
-const LOOK_MS = 2_000;
+const LOOK_MS = 5_000;
 
 export interface ErasingOptions {
   readonly store: ErasureStore;

@@ -8,7 +8,7 @@ import type { Logger } from '../../telemetry.js';
 import type { Millis } from '../../units.js';
 
 /** How often it is looked which topics these are. */
-const LOOK_MS: Millis = 1_000;
+const LOOK_MS: Millis = 5_000;
 
 export interface EphemeralTopicsOptions {
   /** The topics that are ephemeral now; cheap where nothing was registered since. */

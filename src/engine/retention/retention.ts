@@ -30,6 +30,8 @@ const LEASE_PERIOD_MS: Millis = 5_000;
 const RETRY_MS: Millis = 1_000;
 /** How often it is looked what topics keep, and whether something is due. */
 const LOOK_MS: Millis = 1_000;
+/** The same while no topic keeps less than everything. */
+const IDLE_MS: Millis = 5_000;
 /** How often a topic is looked at, whatever was found: what holds an event may be gone, and what was not settled is. */
 const LOOK_AGAIN_MS: Millis = 10_000;
 /** How often it is looked for what is about to go unread. */
@@ -71,6 +73,7 @@ export class Retention {
   #hold: RetentionHold | undefined;
   #renewAt = 0;
   #batches = 0;
+  #isIdle = false;
   #purgeLag: number | undefined;
 
   constructor(options: RetentionOptions) {
@@ -112,7 +115,7 @@ export class Retention {
     while (this.#hold !== undefined && !signal.aborted) {
       const hasTruncated = await this.#truncate(signal);
       const hasWorked = await this.#round(signal);
-      if (!hasTruncated && !hasWorked) await pause(this.#options.clock, LOOK_MS, signal);
+      if (!hasTruncated && !hasWorked) await pause(this.#options.clock, this.#isIdle ? IDLE_MS : LOOK_MS, signal);
     }
   }
 
@@ -135,6 +138,7 @@ export class Retention {
     const { watch, clock, store, metrics } = this.#options;
     await this.#renew();
     const all = await store.topics();
+    this.#isIdle = all.length === 0;
     if (all.length === 0 || this.#hold === undefined) return false;
     const due = all.filter((topic) => this.#timesOf(topic).lookAt <= clock.monotonicMs());
     if (due.length === 0) return false;

@@ -6,6 +6,7 @@ import { EventStatus } from '../../../generated/madeleine/v1/event.js';
 import { PushEventRequest } from '../../../generated/madeleine/v1/event_service.js';
 import { SystemClock } from '../../../src/lib/clock.js';
 import { CAWIN_SETTINGS, callbackTo, created } from '../../support/cawins/cawin-scene.js';
+import type { Statement } from '../../support/database/faulty-proxy.js';
 import { useProxiedServer } from '../../support/database/proxied.js';
 import { jsonPayload, newEvent } from '../../support/events/builders.js';
 import { startServer, TestClient } from '../../support/server/server.js';
@@ -14,6 +15,8 @@ import { waitUntil } from '../../support/wait-until.js';
 const suite = useProxiedServer({ ...CAWIN_SETTINGS, pollMs: '10000' });
 const SECONDS = 4;
 const A_SECOND = 5;
+/** Those who read what topics keep: what deletes, and what knows which are ephemeral. */
+const READERS = 2;
 
 /** What this server alone sends: other files use the same database server. A count by time, so time has to pass. */
 async function statements(): Promise<string[]> {
@@ -52,6 +55,7 @@ describe('an idle server', () => {
   });
 
   it('sends no more when much is awaited, and when cawins have deadlines', async () => {
+    suite.proxy.statements.length = 0;
     for (let n = 0; n < 50; n += 1) {
       const event = newEvent({ topic: 'idle', payload: undefined, description: { n } });
       const request = { event, waitTimeout: { seconds: BigInt(600 + n), nanos: 0 } };
@@ -65,6 +69,9 @@ describe('an idle server', () => {
         callback: callbackTo('http://127.0.0.1:9/'),
       });
     }
+    // New shapes are in the catalogue: whoever goes by it reads once what topics keep.
+    const isReading = ({ command, text }: Statement) => command !== 'prepare' && text.includes('r.settings LIKE');
+    await waitUntil(() => suite.proxy.statements.filter(isReading).length >= READERS, { what: 'the topics are read' });
     const sent = await statements();
     expect(sent.length, sent.join('\n')).toBeLessThanOrEqual(SECONDS * A_SECOND);
   });

@@ -23,7 +23,7 @@ let count = 0;
 
 beforeAll(async () => {
   await suite.client.topics.registerTopic({ name: topic, settings: { ttl: 'ephemeral' } } as never);
-  // Instances look every second which topics these are.
+  // Instances look every five seconds which topics these are.
   for (const { client } of [suite, beside]) {
     await waitUntil(
       async () => {
