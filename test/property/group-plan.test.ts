@@ -319,6 +319,7 @@ describe('group plan', () => {
         lastEventAt: 103,
         formerOwner: '',
         transferPosition: 0,
+        truncatedTo: 0,
       },
     ]);
     expect(writes.head).toEqual({ position: 10, nextEventId: 12, createdAt: 103, nextShapeId: 1 });

@@ -26,7 +26,9 @@ it('go once their run has ended, a thousand with each start, but not those of ru
   const connection = await createConnection(database.adminUrl);
   const row = (id: string, seconds: number) => `('${id}', '', 1, SYSDATE(6), SYSDATE(6) - INTERVAL ${seconds} SECOND)`;
   const ended = Array.from({ length: FORMER_RUNS }, (_, n) => row(`ended ${n}`, 700));
-  await connection.query(`INSERT INTO instance VALUES ${[...ended, row('quiet', 500)].join(', ')}`);
+  await connection.query(
+    `INSERT INTO instance (id, address, seq, started_at, seen_at) VALUES ${[...ended, row('quiet', 500)].join(', ')}`,
+  );
   await connection.end();
   await start();
   expect((await instances()).filter((id) => id.startsWith('ended'))).toHaveLength(FORMER_RUNS - 1_000);

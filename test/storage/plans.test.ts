@@ -11,7 +11,7 @@ import { jsonPayload, newEvent } from '../support/events/builders.js';
 import { waitUntil } from '../support/wait-until.js';
 
 const ROWS = 20_000;
-const MESSAGE_LOOK_UP = /SELECT context_id, message_id, position, event_id, issuer, digest FROM log/;
+const MESSAGE_LOOK_UP = /SELECT context_id, message_id, position, event_id, issuer, digest, created_at FROM log/;
 const suite = useProxiedServer({ tailBytes: String(1024 * 1024) });
 let connection: Connection;
 

@@ -182,7 +182,11 @@ function withoutLaterSettings(settings: ConsumerSettings | undefined) {
 function listTopics({ topics }: ContractClient, context: string) {
   return pages(
     (page) => topics.listTopics({ context, ...page }),
-    (response) => response.topics,
+    (response) =>
+      response.topics.map(({ stored: _stored, settings, ...topic }) => {
+        // What is stored is counted by the server of today, which also tells what settings are that nobody gave.
+        return { ...topic, settings: settings && { descriptionPaths: settings.descriptionPaths } };
+      }),
   );
 }
 
