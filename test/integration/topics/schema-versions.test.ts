@@ -8,6 +8,7 @@ import { refusalOf } from '../../support/contract/refusals.js';
 import { jsonPayload, newEvent } from '../../support/events/builders.js';
 import { seededRandom } from '../../support/random.js';
 import { useServer, useServerBeside } from '../../support/server/suite.js';
+import { waitUntil } from '../../support/wait-until.js';
 
 const suite = useServer();
 const other = useServerBeside(suite);
@@ -28,6 +29,7 @@ it('no push slips past a stricter schema, whichever instance takes it', async ()
   let latest = 1;
   const stored: { n: number; version: number }[] = [];
   let refused = 0;
+  let last = 0n;
 
   const change = async () => {
     for (let version = 2; version <= VERSIONS; version += 1) {
@@ -55,7 +57,11 @@ it('no push slips past a stricter schema, whichever instance takes it', async ()
           isKnown: met >= (named || before) && met <= (named || latest + 1),
         }).toEqual({ reason: 'SCHEMA_REJECTED', isRefused: true, isKnown: true });
         refused += 1;
-      } else stored.push({ n, version: answer.event?.version ?? 0 });
+      } else {
+        const { version = 0, position = 0n } = answer.event ?? {};
+        stored.push({ n, version });
+        if (position > last) last = position;
+      }
     }
   };
   await Promise.all([change(), ...Array.from({ length: PUSHERS }, (_, index) => push(index))]);
@@ -64,11 +70,20 @@ it('no push slips past a stricter schema, whichever instance takes it', async ()
   expect(refused).toBeGreaterThan(VERSIONS / 2);
   for (const { n, version } of stored) expect(n).toBeGreaterThanOrEqual(version);
 
-  const changes = await suite.client.events.listEvents({
-    filter: { topics: ['madeleine.audit'], description: { topic } },
-    pageSize: 1_000,
-  });
-  const changedAt = changes.events.map(({ position }) => position);
+  // What the other instance stored last is read by this one with its next look.
+  const ofTopic = { topics: [topic], afterPosition: last - 1n };
+  const isThere = async () => (await suite.client.events.listEvents({ filter: ofTopic })).events.length > 0;
+  await waitUntil(isThere, { what: 'the last event' });
+  const changedAt = await waitUntil(
+    async () => {
+      const { events } = await suite.client.events.listEvents({
+        filter: { topics: ['madeleine.audit'], description: { topic } },
+        pageSize: 1_000,
+      });
+      return events.length >= VERSIONS && events.map(({ position }) => position);
+    },
+    { what: 'the entries of all changes' },
+  );
   expect(changedAt).toHaveLength(VERSIONS);
   let after = 0n;
   let looked = 0;
