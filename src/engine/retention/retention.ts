@@ -30,7 +30,7 @@ const LEASE_PERIOD_MS: Millis = 5_000;
 const RETRY_MS: Millis = 1_000;
 /** How often it is looked what topics keep, and whether something is due. */
 const LOOK_MS: Millis = 1_000;
-/** The same while no topic keeps less than everything. */
+/** How often it is looked while no topic keeps less than everything. */
 const IDLE_MS: Millis = 5_000;
 /** How often a topic is looked at, whatever was found: what holds an event may be gone, and what was not settled is. */
 const LOOK_AGAIN_MS: Millis = 10_000;
