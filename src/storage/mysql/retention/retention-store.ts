@@ -1,9 +1,8 @@
 // What has to go and what has gone, in MySQL, and who deletes it. See RetentionStore for what each method promises.
 
-import type { EntryKind } from '../../../domain/events/event.js';
 import { ALL_CONTEXTS } from '../../../domain/names.js';
 import type { LeaptSpan } from '../../../domain/retention/log-time.js';
-import type { EventId, Micros, Position } from '../../../units.js';
+import type { Micros, Position } from '../../../units.js';
 import type { EndedRuns } from '../../ports/log-storage.js';
 import {
   type Batch,
@@ -28,6 +27,7 @@ import type { Database, Queries } from '../sql/database.js';
 import { NOW_MICROS } from '../sql/database-time.js';
 import { inChunks, placeholders } from '../sql/placeholders.js';
 import { deleteBatch, MovedMeanwhile, readMoves } from './batch-deletion.js';
+import { DUE_COLUMNS, type DueRow, dueEntry, rowsWithin } from './due-rows.js';
 import { endCawins } from './ended-cawins.js';
 import { parkedAt } from './parked-entries.js';
 import { readPurgeLag } from './purge-lag.js';
@@ -46,11 +46,11 @@ const RELEASE_ENDED =
 const SETTLED = `
   SELECT LEAST((SELECT position FROM count_cursor WHERE id = 1), (SELECT position FROM firing_cursor WHERE id = 1),
     GREATEST((SELECT position FROM log_head WHERE id = 1), 1) - 1) AS position`;
-const DUE_COLUMNS = 'position, kind, event_id, stream_id, created_at, payload_bytes';
 const DUE = `
-  SELECT ${DUE_COLUMNS} FROM log FORCE INDEX (log_topic) WHERE topic_id = ? AND position > ? AND position <= ? ORDER BY position`;
+  SELECT ${DUE_COLUMNS} FROM log l FORCE INDEX (log_topic)
+  WHERE l.topic_id = ? AND l.position > ? AND l.position <= ? ORDER BY l.position`;
 const KEPT = `
-  SELECT STRAIGHT_JOIN ${DUE_COLUMNS.replace(/\w+/g, 'l.$&')}, k.reason
+  SELECT STRAIGHT_JOIN ${DUE_COLUMNS}, k.reason
   FROM retention_kept k FORCE INDEX (PRIMARY) JOIN log l FORCE INDEX (PRIMARY) ON l.position = k.position
   WHERE k.topic_id = ? AND k.position > ? ORDER BY k.position`;
 /** Pushes are looked up in the ledger for 25 h after this: an hour more than they are kept there. */
@@ -62,15 +62,6 @@ const CONSUMERS = 1_000;
 const BEHIND = `
   SELECT id, context, name, settings, acked_to, acked_above FROM consumer FORCE INDEX (PRIMARY)
   WHERE id > ? AND acked_to < ? AND deleted_at IS NULL AND ephemeral = 0 AND context IN (?, ?) ORDER BY id LIMIT ${CONSUMERS}`;
-
-interface DueRow {
-  readonly position: Position;
-  readonly kind: EntryKind;
-  readonly event_id: EventId;
-  readonly stream_id: number | null;
-  readonly created_at: Micros;
-  readonly payload_bytes: number;
-}
 
 interface CursorRow {
   readonly now_micros: Micros;
@@ -201,13 +192,8 @@ export class MysqlRetentionStore implements RetentionStore {
   /** See RetentionStore.due: along the index log_topic. */
   async due({ topicId, after, upTo, limit, maxBytes }: DueOptions): Promise<DuePage> {
     const rows = await this.#database.execute<DueRow>(`${DUE} LIMIT ${Math.trunc(limit)}`, [topicId, after, upTo]);
-    let bytes = 0;
-    const end = rows.findIndex((row, index) => {
-      bytes += row.payload_bytes;
-      return index > 0 && bytes > maxBytes;
-    });
-    const taken = end === -1 ? rows : rows.slice(0, end);
-    const isAll = taken.length < limit && end === -1;
+    const taken = rowsWithin(rows, maxBytes);
+    const isAll = rows.length < limit && taken.length === rows.length;
     return { entries: taken.map(dueEntry), lookedTo: isAll ? upTo : (taken.at(-1)?.position ?? upTo) };
   }
 
@@ -301,17 +287,6 @@ async function writeSpans(queries: Queries, spans: readonly LeaptSpan[]): Promis
     `INSERT INTO leapt_span (leapt_from, leapt_to) VALUES ${placeholders(spans.length, '(?, ?)')}`,
     spans.flatMap(({ from, to }) => [from, to]),
   );
-}
-
-function dueEntry(row: DueRow): DueEntry {
-  return {
-    position: row.position,
-    kind: row.kind,
-    eventId: row.event_id,
-    streamId: row.stream_id ?? undefined,
-    createdAt: row.created_at,
-    bytes: row.payload_bytes,
-  };
 }
 
 function placeOf(row: PlaceRow): TopicPlace {

@@ -1,7 +1,7 @@
 // Truncated streams whose events are still to be deleted, in MySQL; see TruncationStore for what each method promises.
 
 import { EntryKind } from '../../../domain/events/event.js';
-import type { EventId, Micros, Position } from '../../../units.js';
+import type { Position } from '../../../units.js';
 import type {
   TruncatedEntry,
   TruncatedOptions,
@@ -10,24 +10,18 @@ import type {
 } from '../../ports/truncation-storage.js';
 import { storedUpTo } from '../log/stream-ends.js';
 import type { Database } from '../sql/database.js';
+import { DUE_COLUMNS, type DueRow, dueEntry, rowsWithin } from './due-rows.js';
 
 const OPEN = 'SELECT stream_id, up_to_sequence FROM stream_truncation ORDER BY stream_id LIMIT 100';
 const DONE = 'DELETE FROM stream_truncation WHERE stream_id = ? AND up_to_sequence = ?';
 /** Reads the index log_stream. */
 const ENTRIES = `
-  SELECT STRAIGHT_JOIN l.position, l.kind, l.event_id, l.stream_id, l.created_at, l.payload_bytes, l.topic_id, l.context_id,
-    c.name AS context, t.name AS topic
+  SELECT STRAIGHT_JOIN ${DUE_COLUMNS}, l.topic_id, l.context_id, c.name AS context, t.name AS topic
   FROM log l FORCE INDEX (log_stream) JOIN topic t FORCE INDEX (PRIMARY) ON t.id = l.topic_id
   JOIN context c FORCE INDEX (PRIMARY) ON c.id = l.context_id
   WHERE l.stream_id = ? AND l.position > ? AND l.position <= ? AND l.kind <> ${EntryKind.TRANSFERRED} ORDER BY l.position`;
 
-interface EntryRow {
-  readonly position: Position;
-  readonly kind: EntryKind;
-  readonly event_id: EventId;
-  readonly stream_id: number;
-  readonly created_at: Micros;
-  readonly payload_bytes: number;
+interface EntryRow extends DueRow {
   readonly topic_id: number;
   readonly context_id: number;
   readonly context: Buffer;
@@ -56,12 +50,7 @@ export class MysqlTruncationStore implements TruncationStore {
   ): Promise<readonly TruncatedEntry[]> {
     const values = [streamId, after, upTo];
     const rows = await this.#database.execute<EntryRow>(`${ENTRIES} LIMIT ${Math.trunc(limit)}`, values);
-    let bytes = 0;
-    const end = rows.findIndex((row, index) => {
-      bytes += row.payload_bytes;
-      return index > 0 && bytes > maxBytes;
-    });
-    return (end === -1 ? rows : rows.slice(0, end)).map(entryOf);
+    return rowsWithin(rows, maxBytes).map(entryOf);
   }
 
   async done({ streamId, upTo }: TruncatedStream): Promise<void> {
@@ -71,12 +60,7 @@ export class MysqlTruncationStore implements TruncationStore {
 
 function entryOf(row: EntryRow): TruncatedEntry {
   return {
-    position: row.position,
-    kind: row.kind,
-    eventId: row.event_id,
-    streamId: row.stream_id,
-    createdAt: row.created_at,
-    bytes: row.payload_bytes,
+    ...dueEntry(row),
     topicId: row.topic_id,
     contextId: row.context_id,
     context: row.context.toString(),
