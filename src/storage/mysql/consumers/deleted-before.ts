@@ -22,6 +22,13 @@ interface Row {
   readonly acked_to: Position;
 }
 
+/** How many times consumers were moved, or came; with `lock` it stays so until the transaction ends. */
+export async function readMoves(queries: Queries, lock: '' | 'FOR UPDATE' = ''): Promise<number> {
+  const [row] = await queries.execute<{ moves: number }>(`SELECT moves FROM log_deletion WHERE id = 1 ${lock}`);
+  if (row === undefined) throw new Error('log_deletion has no row');
+  return row.moves;
+}
+
 /** Takes note that consumers are moved, or come, with the end of the transaction; waits for the deletion that is under way. */
 export async function countMove(queries: Queries): Promise<void> {
   await queries.write(COUNT_MOVE);

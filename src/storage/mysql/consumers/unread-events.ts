@@ -22,6 +22,7 @@ import type { Queries } from '../sql/database.js';
 import { inChunks, placeholders } from '../sql/placeholders.js';
 import { ConsumerFloors } from './consumer-floors.js';
 import { decodeSettings, FAILURE_STATES } from './consumer-rows.js';
+import { readMoves } from './deleted-before.js';
 import { addGap, deleteGaps, readGaps } from './gap-rows.js';
 
 /** Events of one topic that are deleted, at most 500. */
@@ -53,7 +54,6 @@ const PAYLOAD_ROWS = 32;
 
 /** Locks one row. */
 const REACH = 'UPDATE log_deletion SET last_position = GREATEST(last_position, ?) WHERE id = 1';
-const MOVES = 'SELECT moves FROM log_deletion WHERE id = 1';
 const CANDIDATES = (rows: number) => `
   SELECT id, context, name, settings, acked_to, acked_above FROM consumer FORCE INDEX (PRIMARY)
   WHERE id IN (${placeholders(rows)}) AND deleted_at IS NULL AND ephemeral = 0`;
@@ -99,9 +99,7 @@ export class UnreadEvents {
     if (last === undefined) return;
     await transaction.write(REACH, [last]);
     if (reason === 'ephemeral') return;
-    const [row] = await transaction.execute<{ moves: number }>(MOVES);
-    if (row === undefined) throw new Error('log_deletion has no row');
-    await this.#floors.refresh(transaction, row.moves);
+    await this.#floors.refresh(transaction, await readMoves(transaction));
     const losses = await this.#find(transaction, positions);
     await inChunks(losses, async (chunk) => {
       const ids = chunk.map(({ consumerId }) => consumerId);

@@ -7,6 +7,7 @@ import { ShapeMatcher } from '../../../domain/descriptions/shape-matcher.js';
 import { EntryKind, isJsonContentType } from '../../../domain/events/event.js';
 import type { Position } from '../../../units.js';
 import type { Batch } from '../../ports/retention-storage.js';
+import { readMoves } from '../consumers/deleted-before.js';
 import type { UnreadEvents } from '../consumers/unread-events.js';
 import type { Queries, SqlValue } from '../sql/database.js';
 import { NOW_MICROS } from '../sql/database-time.js';
@@ -25,20 +26,6 @@ const PAYLOADS = 64;
 /** A consumer came, or was moved, since it was looked who holds entries of the batch: the transaction is to be taken back. */
 export class MovedMeanwhile extends Error {
   override readonly name = 'MovedMeanwhile';
-}
-
-/** See RetentionStore.moves. */
-export async function readMoves(queries: Queries): Promise<number> {
-  const [row] = await queries.execute<{ moves: number }>('SELECT moves FROM log_deletion WHERE id = 1');
-  if (row === undefined) throw new Error('log_deletion has no row');
-  return row.moves;
-}
-
-/** Reads the moves of RetentionStore.moves and locks them: they stay as they are until the transaction ends. */
-async function lockMoves(queries: Queries): Promise<number> {
-  const [row] = await queries.execute<{ moves: number }>('SELECT moves FROM log_deletion WHERE id = 1 FOR UPDATE');
-  if (row === undefined) throw new Error('log_deletion has no row');
-  return row.moves;
 }
 
 /** Throws MovedMeanwhile. */
@@ -60,7 +47,7 @@ export async function deleteBatch(queries: Queries, batch: Batch, unread: Unread
   await deleteIn(queries, ENTRIES, positions);
   await deleteIn(queries, ENTRIES, positions);
   // From here on whoever moves a consumer waits, with the head row.
-  if (batch.moves !== undefined && (await lockMoves(queries)) !== batch.moves) throw new MovedMeanwhile();
+  if (batch.moves !== undefined && (await readMoves(queries, 'FOR UPDATE')) !== batch.moves) throw new MovedMeanwhile();
   await unread.record(queries, { ...batch, reason: batch.isEphemeral === true ? 'ephemeral' : 'age' });
 }
 

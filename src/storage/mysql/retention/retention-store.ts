@@ -22,11 +22,12 @@ import {
   type TopicPlace,
 } from '../../ports/retention-storage.js';
 import { decodeSettings } from '../consumers/consumer-rows.js';
+import { readMoves } from '../consumers/deleted-before.js';
 import type { UnreadEvents } from '../consumers/unread-events.js';
 import type { Database, Queries } from '../sql/database.js';
 import { NOW_MICROS } from '../sql/database-time.js';
 import { inChunks, placeholders } from '../sql/placeholders.js';
-import { deleteBatch, MovedMeanwhile, readMoves } from './batch-deletion.js';
+import { deleteBatch, MovedMeanwhile } from './batch-deletion.js';
 import { DUE_COLUMNS, type DueRow, dueEntry, rowsWithin } from './due-rows.js';
 import { endCawins } from './ended-cawins.js';
 import { parkedAt } from './parked-entries.js';
