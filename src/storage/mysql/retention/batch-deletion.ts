@@ -1,6 +1,6 @@
 // The deletion of a batch of entries of one topic, with everything that goes with them, in the order of locks that log-storage.ts states:
-// shape -> log, by position -> index rows, identities, waits, ledger, retention's own rows -> log_deletion -> consumers; the
-// rows of the log go last.
+// shape -> log, by position -> index rows, identities, waits, ledger, retention's own rows -> log_deletion -> consumers. The rows of
+// the log go before log_deletion is locked: whoever moves a consumer waits from there on.
 
 import { decodeShape } from '../../../domain/descriptions/shape.js';
 import { ShapeMatcher } from '../../../domain/descriptions/shape-matcher.js';
@@ -44,7 +44,6 @@ export async function deleteBatch(queries: Queries, batch: Batch, unread: Unread
   await deleteIn(queries, KEPT, positions, [batch.topicId]);
   await noteKept(queries, batch);
   await notePlace(queries, batch);
-  await deleteIn(queries, ENTRIES, positions);
   await deleteIn(queries, ENTRIES, positions);
   // From here on whoever moves a consumer waits, with the head row.
   if (batch.moves !== undefined && (await readMoves(queries, 'FOR UPDATE')) !== batch.moves) throw new MovedMeanwhile();
