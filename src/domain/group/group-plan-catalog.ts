@@ -4,7 +4,6 @@
 import type { Micros } from '../../units.js';
 import type { MadeleineError } from '../errors.js';
 import { instantText } from '../instant-text.js';
-import { scopedKey } from '../names.js';
 import { isSameContext } from '../topics/context-settings.js';
 import type {
   ContextUpdated,
@@ -19,16 +18,17 @@ import type {
 } from './group-outcomes.js';
 import { shapeInUse, tooManyShapes, unknownShape } from './group-plan-refusals.js';
 import { type Decided, decideIdentified, decideRegister, decideUnregister, decideUpdate } from './group-plan-topics.js';
-import type {
-  ContextUnit,
-  DropUnit,
-  IdentifiedUnit,
-  LockedState,
-  Push,
-  RegisterUnit,
-  UnregisterUnit,
-  UpdateUnit,
-  WatchUnit,
+import {
+  type ContextUnit,
+  type DropUnit,
+  type IdentifiedUnit,
+  type LockedState,
+  type Push,
+  type RegisterUnit,
+  storedBefore,
+  type UnregisterUnit,
+  type UpdateUnit,
+  type WatchUnit,
 } from './group-plan-types.js';
 import {
   type CatalogChange,
@@ -110,7 +110,6 @@ export class CatalogPlanner {
   }
 
   update(unit: UpdateUnit): Updated | Refused {
-    // Stored by an attempt whose COMMIT was not answered, the entry with it.
     if (this.#isStored(unit.audit)) return { kind: 'updated', effect: 'changed' };
     return this.#taken(decideUpdate(unit, this.#registeredAs(unit), this.#deciding(unit)), unit.dryRun);
   }
@@ -143,9 +142,7 @@ export class CatalogPlanner {
   }
 
   #isStored(audit: Push | undefined): boolean {
-    return (
-      audit !== undefined && this.#options.locked.pushed?.has(scopedKey(audit.draft.context, audit.messageId)) === true
-    );
+    return audit !== undefined && storedBefore(this.#options.locked, audit) !== undefined;
   }
 
   #deciding({ context, topic }: { readonly context: string; readonly topic: string }) {

@@ -4,17 +4,17 @@ import type { EventId, Micros, Position } from '../../units.js';
 import { erasedEntry } from '../erasure/erased-entry.js';
 import { type BegunErasure, bornAt, isErasable } from '../erasure/erasure.js';
 import { EntryKind, isJsonContentType, type LogEntry } from '../events/event.js';
-import { scopedKey } from '../names.js';
 import type { Blanked, Erasing } from './group-outcomes.js';
 import { keysOf } from './group-plan-needs.js';
-import type {
-  Blanking,
-  BlankUnit,
-  EraseUnit,
-  ErasureWrites,
-  IndexedValues,
-  LockedState,
-  StoredEvent,
+import {
+  type Blanking,
+  type BlankUnit,
+  type EraseUnit,
+  type ErasureWrites,
+  type IndexedValues,
+  type LockedState,
+  type StoredEvent,
+  storedBefore,
 } from './group-plan-types.js';
 import type { WaitPlanner } from './group-plan-waits.js';
 import type { ShapeCatalog } from './shape-catalog.js';
@@ -46,8 +46,7 @@ export class ErasurePlanner {
   }
 
   begin({ target, audit }: EraseUnit, { position, createdAt, eventId }: NextPlace): Erasing {
-    const before = this.#locked.pushed?.get(scopedKey(audit.draft.context, audit.messageId));
-    // Stored by an attempt whose COMMIT was not answered, the entry with it.
+    const before = storedBefore(this.#locked, audit);
     if (before !== undefined) return { kind: 'erasing', position: before.position };
     this.#begun.push({ target, position, decidedAt: createdAt, beforeEventId: eventId });
     return { kind: 'erasing', position };

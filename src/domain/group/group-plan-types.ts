@@ -11,6 +11,7 @@ import type { MadeleineError } from '../errors.js';
 import type { EventDraft, LogEntry } from '../events/event.js';
 import type { StreamState } from '../events/stream.js';
 import type { ConsumerChange, FoundConsumer } from '../management/consumer-change.js';
+import { scopedKey } from '../names.js';
 import type { SchemaMet } from '../schemas/topic-schema.js';
 import type { ContextSettings } from '../topics/context-settings.js';
 import type { TopicSettings } from '../topics/topic-settings.js';
@@ -390,6 +391,11 @@ export interface LockedState {
   readonly parked?: ReadonlyMap<string, ParkedState> | undefined;
   /** The consumers that are to be changed, also deleted ones, by scopedKey(context, name); read without a lock as well. */
   readonly consumers?: ReadonlyMap<string, FoundConsumer> | undefined;
+}
+
+/** The push as it is stored, by an attempt whose COMMIT was not answered, and all that its unit does with it; undefined: it is not. */
+export function storedBefore({ pushed }: LockedState, { draft, messageId }: Push): PushedBefore | undefined {
+  return pushed?.get(scopedKey(draft.context, messageId));
 }
 
 /** What the group writes: exact rows, absolute values. */

@@ -49,6 +49,7 @@ import {
   type PushUnit,
   parkedKey,
   type ResumeUnit,
+  storedBefore,
   type TransferUnit,
   type TruncateUnit,
 } from './group-plan-types.js';
@@ -177,8 +178,7 @@ class GroupPlanner {
 
   #manage({ change, audit }: ManageUnit): Managed {
     const { context, name } = change.key;
-    // Stored by an attempt whose COMMIT was not answered, the entry with it.
-    if (this.#locked.pushed?.has(scopedKey(audit.draft.context, audit.messageId))) return CHANGED;
+    if (storedBefore(this.#locked, audit) !== undefined) return CHANGED;
     const key = scopedKey(context, name);
     const found = this.#consumers.get(key) ?? this.#locked.consumers?.get(key);
     const result = done(change, found);
@@ -190,9 +190,9 @@ class GroupPlanner {
   }
 
   #resume({ audit }: ResumeUnit): Resumed {
-    const isStored = this.#locked.pushed?.has(scopedKey(audit.draft.context, audit.messageId)) === true;
-    this.#resumesRetention = !isStored;
-    return { kind: 'resumed', changed: !isStored };
+    const changed = storedBefore(this.#locked, audit) === undefined;
+    this.#resumesRetention = changed;
+    return { kind: 'resumed', changed };
   }
 
   #addAudit(audit: Push): void {
