@@ -1,7 +1,7 @@
 // What identifies the events of a topic: the paths whose values make the description of every payload, so that an event
 // with the same values has occurred already.
 
-import { fieldInvalid } from '../errors.js';
+import { fieldInvalid, MadeleineError } from '../errors.js';
 import { isWithin, type JsonPath, parsePointer, pointerOf } from '../json/json-path.js';
 import { bounded, checkedLeaves, type Description } from './description.js';
 import { type Shape, shapeOf } from './shape.js';
@@ -41,6 +41,16 @@ export class DescriptionPaths {
     }
     const chosen = leaves.filter((leaf) => this.#paths.some((path) => isWithin(leaf.path, path)));
     return bounded(chosen, field);
+  }
+
+  /** Describes a JSON payload as `describe` does; undefined for one that gives no description. */
+  describeIfItCan(payload: Uint8Array): Description | undefined {
+    try {
+      return this.describe(payload, 'payload');
+    } catch (error) {
+      if (error instanceof MadeleineError) return undefined;
+      throw error;
+    }
   }
 }
 

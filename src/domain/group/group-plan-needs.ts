@@ -1,7 +1,7 @@
 // What a group has to read under the lock, and what is made of its pushes before: the hashes of their values for the shapes
 // that their topics watch. Both are done before the head row is locked.
 
-import { type Description, loadDescription } from '../descriptions/description.js';
+import { loadDescription } from '../descriptions/description.js';
 import type { DescriptionPaths } from '../descriptions/description-paths.js';
 import type { ShapeMatcher } from '../descriptions/shape-matcher.js';
 import { bug, fieldInvalid, MadeleineError } from '../errors.js';
@@ -105,19 +105,10 @@ function withIdentities(
   payload: Uint8Array,
 ): PushMatch {
   if (identity === undefined && nextIdentity === undefined) return { keys };
-  const next = nextIdentity && describedIfItCan(nextIdentity, payload);
+  // An event that is stored has no identity by other paths where its payload gives none.
+  const next = nextIdentity?.describeIfItCan(payload);
   if (identity === undefined) return { keys, nextIdentity: next };
   return { keys, identity: identity.describe(payload, 'event.payload'), nextIdentity: next };
-}
-
-/** An event that is stored has no identity by other paths where its payload gives none. */
-function describedIfItCan(paths: DescriptionPaths, payload: Uint8Array): Description | undefined {
-  try {
-    return paths.describe(payload, 'event.payload');
-  } catch (error) {
-    if (error instanceof MadeleineError) return undefined;
-    throw error;
-  }
 }
 
 /** The values that the JSON payload has for the shapes of its topic. */

@@ -11,7 +11,6 @@
 // build the same one do not count a page twice: the second finds it stored, and leaves the build to the first for a while.
 
 import { type DescriptionPaths, parseDescriptionPaths } from '../../domain/descriptions/description-paths.js';
-import { MadeleineError } from '../../domain/errors.js';
 import { entryBytes } from '../../domain/events/entry-size.js';
 import { isJsonContentType, type LogEntry } from '../../domain/events/event.js';
 import { identityOf } from '../../domain/group/group-plan-types.js';
@@ -139,10 +138,6 @@ export class IdentityBuilds {
 /** What identifies the entry; undefined: its payload gives nothing. */
 function digestOf({ context, topic, payload }: LogEntry, paths: DescriptionPaths): Uint8Array | undefined {
   if (payload === undefined || !isJsonContentType(payload.contentType)) return undefined;
-  try {
-    return identityOf(context, topic, paths.describe(payload.bytes, 'payload')).digest;
-  } catch (error) {
-    if (error instanceof MadeleineError) return undefined;
-    throw error;
-  }
+  const description = paths.describeIfItCan(payload.bytes);
+  return description && identityOf(context, topic, description).digest;
 }
