@@ -73,8 +73,8 @@ export class EventParts {
       slices,
       ephemeral,
     } = parts;
-    const store = new MysqlWaitStore({ database: database, names });
-    const topicStore = new MysqlTopicStore({ database: database, names });
+    const store = new MysqlWaitStore({ database, names });
+    const topicStore = new MysqlTopicStore({ database, names });
     this.queries = new EventQueries({
       log,
       durableReads,
@@ -120,7 +120,7 @@ export class EventParts {
       clock,
     });
     this.schemas = new Schemas({
-      store: new MysqlSchemaStore(handle.database),
+      store: new MysqlSchemaStore(database),
       shadow: new SchemaShadow({ queries: this.queries, tail, slices, clock }),
       ...{ topics: this.topics, catalog, durableReads, judge },
     });

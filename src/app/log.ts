@@ -59,6 +59,7 @@ export class LogParts {
   readonly paced: Paced;
   readonly log: MysqlEventLog;
   readonly deleted: MysqlDeletedEvents;
+  readonly retentionTopics: RetentionTopics;
   readonly ephemeral: EphemeralTopics;
   readonly durableReads: MysqlDurableReads;
   readonly shapeStore: ShapeStore;
@@ -83,8 +84,9 @@ export class LogParts {
     this.paced = new Paced({ callers: this.callers, clock });
     this.log = new MysqlEventLog({ database, names, slices: this.slices });
     this.deleted = new MysqlDeletedEvents({ database });
-    const topics = new RetentionTopics(database);
-    const readEphemeral = async () => (await topics.read()).filter(({ policy }) => policy.isEphemeral === true);
+    this.retentionTopics = new RetentionTopics(database);
+    const readEphemeral = async () =>
+      (await this.retentionTopics.read()).filter(({ policy }) => policy.isEphemeral === true);
     this.ephemeral = new EphemeralTopics({ read: readEphemeral, clock, logger: options.surroundings.logger });
     this.durableReads = new MysqlDurableReads({ url, names, instance: options.instance, serverChange });
     this.shapeStore = new MysqlShapeStore({ database, names });

@@ -41,7 +41,7 @@ export class RetentionParts {
     const { database } = handle;
     const { names, log, slices, groupCommit } = parts;
     const unread = new UnreadEvents({ database, names, monotonicMs: () => clock.monotonicMs() });
-    const store = new MysqlRetentionStore({ database, unread });
+    const store = new MysqlRetentionStore({ database, topics: parts.retentionTopics, unread });
     const unpassed = new UnpassedEvents({ store, log, slices });
     const deletion = new TopicDeletion({ store, unpassed });
     const truncations = new MysqlTruncationStore({ database });

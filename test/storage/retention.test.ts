@@ -10,6 +10,7 @@ import { UnreadEvents } from '../../src/storage/mysql/consumers/unread-events.js
 import { MysqlEventLog } from '../../src/storage/mysql/log/event-log.js';
 import { Names } from '../../src/storage/mysql/names/name-cache.js';
 import { MysqlRetentionStore } from '../../src/storage/mysql/retention/retention-store.js';
+import { RetentionTopics } from '../../src/storage/mysql/retention/retention-topics.js';
 import { Database } from '../../src/storage/mysql/sql/database.js';
 import type { RetentionHold } from '../../src/storage/ports/retention-storage.js';
 import { FaultyProxy, type Harm } from '../support/database/faulty-proxy.js';
@@ -45,7 +46,12 @@ describe('retention', () => {
   /** That of a new life of an instance. */
   function newStore(): MysqlRetentionStore {
     const unread = new UnreadEvents({ database, names: new Names(), monotonicMs: () => performance.now() });
-    return new MysqlRetentionStore({ database, unread, nowSql: '(SELECT micros FROM test_now)' });
+    return new MysqlRetentionStore({
+      database,
+      topics: new RetentionTopics(database),
+      unread,
+      nowSql: '(SELECT micros FROM test_now)',
+    });
   }
 
   const setClock = (now: number) => suite.database.query('UPDATE test_now SET micros = ?', [now]);

@@ -15,8 +15,6 @@ import { waitUntil } from '../../support/wait-until.js';
 const suite = useProxiedServer({ ...CAWIN_SETTINGS, pollMs: '10000' });
 const SECONDS = 4;
 const A_SECOND = 5;
-/** Those who read what topics keep: what deletes, and what knows which are ephemeral. */
-const READERS = 2;
 
 /** What this server alone sends: other files use the same database server. A count by time, so time has to pass. */
 async function statements(): Promise<string[]> {
@@ -69,9 +67,9 @@ describe('an idle server', () => {
         callback: callbackTo('http://127.0.0.1:9/'),
       });
     }
-    // New shapes are in the catalogue: whoever goes by it reads once what topics keep.
+    // New shapes are in the catalogue: what topics keep is read once more.
     const isReading = ({ command, text }: Statement) => command !== 'prepare' && text.includes('r.settings LIKE');
-    await waitUntil(() => suite.proxy.statements.filter(isReading).length >= READERS, { what: 'the topics are read' });
+    await waitUntil(() => suite.proxy.statements.some(isReading), { what: 'the topics are read' });
     const sent = await statements();
     expect(sent.length, sent.join('\n')).toBeLessThanOrEqual(SECONDS * A_SECOND);
   });

@@ -32,7 +32,7 @@ import { DUE_COLUMNS, type DueRow, dueEntry, rowsWithin } from './due-rows.js';
 import { endCawins } from './ended-cawins.js';
 import { parkedAt } from './parked-entries.js';
 import { readPurgeLag } from './purge-lag.js';
-import { RetentionTopics } from './retention-topics.js';
+import type { RetentionTopics } from './retention-topics.js';
 
 const LEASE_END = `${NOW_MICROS} + ${RETENTION_LEASE_MS * 1000}`;
 const HELD = 'id = 1 AND owner = ? AND owner_epoch = ?';
@@ -92,6 +92,8 @@ interface BehindRow {
 
 export interface MysqlRetentionStoreOptions {
   readonly database: Database;
+  /** Shared with whoever else goes by what topics keep. */
+  readonly topics: RetentionTopics;
   readonly unread: UnreadEvents;
   /** The database's clock, as SQL; its own unless a test sets another one. */
   readonly nowSql?: string;
@@ -103,9 +105,9 @@ export class MysqlRetentionStore implements RetentionStore {
   readonly #nowSql: string;
   readonly #topics: RetentionTopics;
 
-  constructor({ database, unread, nowSql = NOW_MICROS }: MysqlRetentionStoreOptions) {
+  constructor({ database, topics, unread, nowSql = NOW_MICROS }: MysqlRetentionStoreOptions) {
     this.#database = database;
-    this.#topics = new RetentionTopics(database);
+    this.#topics = topics;
     this.#unread = unread;
     this.#nowSql = nowSql;
   }
