@@ -6,6 +6,7 @@ import type { ManagementCall } from '../../domain/management/audit.js';
 import { ALL_CONTEXTS, DEFAULT_CONTEXT } from '../../domain/names.js';
 import { createdBefore } from '../../domain/retention/log-time.js';
 import {
+  type DueTimes,
   dueTimes,
   policyOf,
   type RetentionPolicy,
@@ -96,9 +97,11 @@ export class RetentionReport {
     const due = await this.#due(topicId, policy, clock);
     const newest = due.last;
     if (newest === undefined) return NOTHING;
-    const upTo = await this.#dueTo(dueTimes(policy, clock.now, clock.leapt).due);
-    const notPassed = await this.#notPassed(topic, upTo);
-    const first = await this.#heldFrom(topic, policy, clock, notPassed, upTo);
+    const times = dueTimes(policy, clock.now, clock.leapt);
+    const upTo = await this.#dueTo(times.due);
+    const behind = await this.#options.store.behind(topic, upTo);
+    const notPassed = await this.#notPassed(topic, behind, upTo);
+    const first = notPassed.length === 0 ? 0 : await this.#heldFrom(topic, behind, { times, upTo });
     const { events, bytes, isMinimum, oldest } = due;
     return { events, bytes, isMinimum, oldest, newest, notPassed: notPassed.slice(0, MAX_HOLDERS), heldFrom: first };
   }
@@ -114,7 +117,9 @@ export class RetentionReport {
     const { now, leapt } = await store.clock();
     const { overdue } = dueTimes(policy, now, leapt);
     // What has to be settled first goes in a moment, too.
-    return overdue < 0 ? [] : this.#notPassed(topic, await log.positionAt(overdue));
+    if (overdue < 0) return [];
+    const upTo = await log.positionAt(overdue);
+    return this.#notPassed(topic, await store.behind(topic, upTo), upTo);
   }
 
   clock(): Promise<RetentionClock> {
@@ -182,11 +187,10 @@ export class RetentionReport {
     return due < 0 ? 0 : Math.min(await store.settledTo(), await log.positionAt(due));
   }
 
-  /** The consumers that have not passed all events of the topic up to a position, those with the most first. */
-  async #notPassed(topic: TopicName, upTo: Position): Promise<readonly Holder[]> {
+  /** Finds those of the consumers that have not passed all events of the topic up to a position, those with the most first. */
+  async #notPassed(topic: TopicName, consumers: readonly ConsumerBehind[], upTo: Position): Promise<readonly Holder[]> {
     const holders: Holder[] = [];
-    if (upTo === 0) return holders;
-    for (const consumer of await this.#options.store.behind(topic, upTo)) {
+    for (const consumer of consumers) {
       const { count, isMinimum } = await this.#count(topic, consumer, upTo);
       const { context, name, offset } = consumer;
       if (count > 0 || isMinimum) holders.push({ context, name, offset, events: count, isMinimum });
@@ -207,15 +211,11 @@ export class RetentionReport {
 
   async #heldFrom(
     topic: TopicName,
-    policy: RetentionPolicy,
-    { now, leapt }: RetentionClock,
-    holders: readonly Holder[],
-    upTo: Position,
+    consumers: readonly ConsumerBehind[],
+    { times: { due, overdue }, upTo }: { readonly times: DueTimes; readonly upTo: Position },
   ): Promise<Position> {
-    const { due, overdue } = dueTimes(policy, now, leapt);
-    if (holders.length === 0 || overdue >= due) return 0;
+    if (overdue >= due) return 0;
     const after = await this.#dueTo(overdue);
-    const consumers = await this.#options.store.behind(topic, upTo);
     const firsts = await Promise.all(
       consumers.slice(0, MAX_HOLDERS).map((one) => this.#first(topic, one, after, upTo)),
     );
