@@ -1,6 +1,6 @@
 // `madeleine topics register|update|unregister`: give a topic its settings, change them, and take them away.
 
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import {
   RegisterTopicResponse,
   type SettingChange,
@@ -39,26 +39,28 @@ const UPDATE_HELP = `
 Other description paths take effect once the identities of all stored events are built by them: until then pushes
 obey the former ones. madeleine topics get tells how far that is.`;
 
-function forceOption(): Option {
-  return new Option('--force', 'though durable consumers lose by it what they have not passed');
+/** Makes a command that gives a topic settings. */
+function settingsCommand(name: string, text: string): Command {
+  return addSettingFlags(topicCommand(name, text))
+    .option('--force', 'though durable consumers lose by it what they have not passed')
+    .option('--dry-run', 'only tell what it would do')
+    .addOption(byOption());
+}
+
+/** Returns the settings that such a command gives, as both calls take them. */
+function settingsOf(name: string, flags: ChangeFlags) {
+  const { dryRun = false, force = false } = flags;
+  return { ...changeOf(name, flags), settings: givenSettings(flags), dryRun, force };
 }
 
 export function registerTopic(deps: CliDeps): Command {
-  return addSettingFlags(topicCommand('register', 'register a topic; one with the same settings is left as it is'))
-    .addOption(forceOption())
-    .option('--dry-run', 'only tell what it would do')
-    .addOption(byOption())
+  return settingsCommand('register', 'register a topic; one with the same settings is left as it is')
     .addHelpText('after', REGISTER_HELP)
     .action(
       calls(
         deps,
         {
-          request: (name: string, flags: ChangeFlags) => ({
-            ...changeOf(name, flags),
-            settings: givenSettings(flags),
-            dryRun: flags.dryRun === true,
-            force: flags.force === true,
-          }),
+          request: settingsOf,
           call: ({ topics }, request, options) => topics.registerTopic(request, options),
         },
         async ({ output }, answer, [, flags]) => {
@@ -72,22 +74,16 @@ export function registerTopic(deps: CliDeps): Command {
 }
 
 export function updateTopic(deps: CliDeps): Command {
-  return addSettingFlags(topicCommand('update', 'change settings of a registered topic; the others stay'))
+  return settingsCommand('update', 'change settings of a registered topic; the others stay')
     .option('--unset <setting>', 'take a setting away; repeatable', unsetKeys)
-    .addOption(forceOption())
-    .option('--dry-run', 'only tell what it would do')
-    .addOption(byOption())
     .addHelpText('after', UPDATE_HELP)
     .action(
       calls(
         deps,
         {
           request: (name: string, flags: ChangeFlags) => ({
-            ...changeOf(name, flags),
-            settings: givenSettings(flags),
+            ...settingsOf(name, flags),
             updateMask: updateMask(flags),
-            dryRun: flags.dryRun === true,
-            force: flags.force === true,
           }),
           call: ({ topics }, request, options) => topics.updateTopic(request, options),
         },
