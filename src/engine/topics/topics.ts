@@ -56,7 +56,7 @@ interface ManagedBy {
   readonly signal?: AbortSignal | undefined;
 }
 
-interface ChangedBy extends ManagedBy {
+export interface ChangedBy extends ManagedBy {
   /** Whether it only says what would become of the topic. */
   readonly dryRun: boolean;
 }

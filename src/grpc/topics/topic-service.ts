@@ -42,7 +42,7 @@ import { settingsFrom } from '../../domain/topics/topic-settings.js';
 import type { ListedShape, ShapeDirectory } from '../../engine/group/shape-directory.js';
 import type { LogSource } from '../../engine/log/log-source.js';
 import type { Contexts } from '../../engine/topics/contexts.js';
-import type { Topics } from '../../engine/topics/topics.js';
+import type { ChangedBy, Topics } from '../../engine/topics/topics.js';
 import type { DiscardStore } from '../../storage/ports/topic-storage.js';
 import { managementCall } from '../wire/management-call.js';
 import { BY_NAME, listPage } from '../wire/pages.js';
@@ -78,25 +78,20 @@ export class TopicService {
     this.#options = options;
   }
 
-  async registerTopic(request: RegisterTopicRequest, { signal, peer }: CallContext): Promise<RegisterTopicResponse> {
+  async registerTopic(request: RegisterTopicRequest, context: CallContext): Promise<RegisterTopicResponse> {
     const key = ownTopic(request);
     const settings = settingsFrom(request.settings, 'settings');
     if (!request.force) await this.#options.retention.assertMayRegister(key, settings);
-    const by = {
-      call: managementCall('RegisterTopic', request),
-      signal,
-      caller: callerOf(peer),
-      dryRun: request.dryRun,
-    };
+    const by = changedBy('RegisterTopic', request, context);
     const { topic, created, changes } = await this.#options.topics.register(key, settings, by);
     return { topic: topicToWire(topic), created, changes: changesToWire(changes) };
   }
 
-  async updateTopic(request: UpdateTopicRequest, { signal, peer }: CallContext): Promise<UpdateTopicResponse> {
+  async updateTopic(request: UpdateTopicRequest, context: CallContext): Promise<UpdateTopicResponse> {
     const key = ownTopic(request);
     const patch = patchFromWire(request);
     if (!request.force) await this.#options.retention.assertMayUpdate(key, patch);
-    const by = { call: managementCall('UpdateTopic', request), signal, caller: callerOf(peer), dryRun: request.dryRun };
+    const by = changedBy('UpdateTopic', request, context);
     const { topic, changes } = await this.#options.topics.update(key, patch, by);
     return { topic: topicToWire(topic), changes: changesToWire(changes) };
   }
@@ -194,6 +189,14 @@ export class TopicService {
   checkSchema(request: CheckSchemaRequest, context: CallContext): Promise<CheckSchemaResponse> {
     return this.#options.schemas.check(request, context);
   }
+}
+
+function changedBy(
+  name: string,
+  request: { readonly by: string; readonly dryRun: boolean },
+  { signal, peer }: CallContext,
+): ChangedBy {
+  return { call: managementCall(name, request), signal, caller: callerOf(peer), dryRun: request.dryRun };
 }
 
 function shapeToWire({ id, context, topic, paths, ready, indexedFrom, neededAt, ...times }: ListedShape): WireShape {
