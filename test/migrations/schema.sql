@@ -492,14 +492,10 @@ CREATE TABLE `retention_kept` (
 
 CREATE TABLE `retention_topic` (
   `topic_id` int(10) unsigned NOT NULL,
-  `context_id` int(10) unsigned NOT NULL,
   `looked_to` bigint(20) unsigned NOT NULL,
-  `gone_to` bigint(20) unsigned NOT NULL,
-  `gone_entries` bigint(20) unsigned NOT NULL,
   `gone_events` bigint(20) unsigned NOT NULL,
   `gone_bytes` bigint(20) unsigned NOT NULL,
   `gone_at` bigint(20) unsigned NOT NULL,
-  KEY `retention_topic_context` (`context_id`,`gone_to`),
   PRIMARY KEY (`topic_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 

@@ -121,8 +121,8 @@ export class StreamDeletion {
     if (kept.size > 0) progress.keeps = true;
     const gone: GoneEntries[] = [];
     for (const [topicId, all] of byTopic(entries.filter(({ position }) => !kept.has(position)))) {
-      const [{ contextId, context, topic }] = all;
-      const batch = { topicId, contextId, entries: all, keeps: [], lookedTo: undefined, moves: undefined, ledgerAfter };
+      const [{ context, topic }] = all;
+      const batch = { topicId, entries: all, keeps: [], lookedTo: undefined, moves: undefined, ledgerAfter };
       if ((await store.delete(hold, batch)) === 'lost') return undefined;
       const goneBytes = all.reduce((sum, { bytes }) => sum + bytes, 0);
       gone.push({ context, name: topic, goneEntries: all.length, goneBytes });

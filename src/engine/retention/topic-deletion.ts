@@ -153,7 +153,7 @@ export class TopicDeletion {
   /** Deletes what does not stay for somebody; returns that. */
   async #delete(
     hold: RetentionHold,
-    { topicId, contextId, policy: { isEphemeral = false } }: RetentionTopic,
+    { topicId, policy: { isEphemeral = false } }: RetentionTopic,
     { due, lookedTo, times, moves, now }: Deletion,
   ): Promise<readonly DueEntry[] | 'moved' | 'lost'> {
     const { store } = this.#options;
@@ -161,7 +161,7 @@ export class TopicDeletion {
     const stays = new Set(keeps.map(({ position }) => position));
     const entries = due.filter(({ position }) => !stays.has(position));
     if (entries.some(({ createdAt }) => createdAt > times.repeatable)) await this.#expectRepeats(now);
-    const batch = { topicId, contextId, entries, keeps, lookedTo, moves, ledgerAfter: times.repeatable, isEphemeral };
+    const batch = { topicId, entries, keeps, lookedTo, moves, ledgerAfter: times.repeatable, isEphemeral };
     const deleted = await store.delete(hold, batch);
     return deleted === 'deleted' ? entries : deleted;
   }

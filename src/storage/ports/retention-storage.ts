@@ -47,7 +47,6 @@ export interface ClockChange {
 /** A topic that does not keep everything. */
 export interface RetentionTopic {
   readonly topicId: number;
-  readonly contextId: number;
   readonly context: string;
   readonly name: string;
   readonly policy: RetentionPolicy;
@@ -57,8 +56,6 @@ export interface RetentionTopic {
 export interface TopicPlace {
   /** Everything of the topic up to here is gone, or kept alone. */
   readonly lookedTo: Position;
-  /** The last position that is gone; 0: none is. */
-  readonly goneTo: Position;
   readonly goneEvents: number;
   readonly goneBytes: number;
   /** When something went last; 0: never. */
@@ -96,7 +93,6 @@ export interface DueOptions {
 /** Entries that go in one transaction, all of one topic. */
 export interface Batch {
   readonly topicId: number;
-  readonly contextId: number;
   /** Ascending; at most MAX_DELETED. */
   readonly entries: readonly DueEntry[];
   /** The `moves` that were read before it was looked who holds entries of a batch; undefined: nobody may hold them. */

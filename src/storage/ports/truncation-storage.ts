@@ -15,7 +15,6 @@ export interface TruncatedStream {
 /** An entry of a truncated stream, with its topic. */
 export interface TruncatedEntry extends DueEntry {
   readonly topicId: number;
-  readonly contextId: number;
   readonly context: string;
   readonly topic: string;
 }

@@ -77,7 +77,7 @@ export function makeWorld(choices: RandomChoices, size = choices.between(0, 120)
     { name: 'orders', policy: policyOf(choices.of([2 * DAY, 10 * DAY, DAY / 2]), RetentionMode.EXPIRE) },
     { name: 'invoices', policy: policyOf(choices.of([DAY / 24, 150 * DAY]), RetentionMode.EXPIRE) },
     { name: 'held', policy: policyOf(choices.of([DAY, 30 * DAY]), RetentionMode.HOLD) },
-  ].map((topic) => ({ ...topic, topicId: TOPICS.indexOf(topic.name) + 1, contextId: 1, context: 'default' }));
+  ].map((topic) => ({ ...topic, topicId: TOPICS.indexOf(topic.name) + 1, context: 'default' }));
   const consumers = Array.from({ length: choices.between(0, 4) }, (_, n) => makeConsumer(choices, n + 1, entries));
   return { entries, consumers, topics, settledTo: choices.chance(0.2) ? choices.between(0, size) : size };
 }

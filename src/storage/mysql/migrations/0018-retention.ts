@@ -26,20 +26,16 @@ const CURSOR = `
   ) ENGINE=InnoDB`;
 
 /**
- * `looked_to`: of the topic, everything up to here is gone, or kept in retention_kept. `gone_to`: the last position that is gone. The
- * counts are those since the beginning; events are entries of the kind OCCURRED.
+ * `looked_to`: of the topic, everything up to here is gone, or kept in retention_kept. The counts are those since the beginning;
+ * events are entries of the kind OCCURRED.
  */
 const TOPIC = `
   CREATE TABLE IF NOT EXISTS retention_topic (
     topic_id INT UNSIGNED NOT NULL PRIMARY KEY,
-    context_id INT UNSIGNED NOT NULL,
     looked_to BIGINT UNSIGNED NOT NULL,
-    gone_to BIGINT UNSIGNED NOT NULL,
-    gone_entries BIGINT UNSIGNED NOT NULL,
     gone_events BIGINT UNSIGNED NOT NULL,
     gone_bytes BIGINT UNSIGNED NOT NULL,
-    gone_at BIGINT UNSIGNED NOT NULL,
-    KEY retention_topic_context (context_id, gone_to)
+    gone_at BIGINT UNSIGNED NOT NULL
   ) ENGINE=InnoDB`;
 
 /** Entries that were due and stayed, alone. Reasons: 1 parked, 2 a callback is still to be made. */

@@ -148,18 +148,15 @@ async function noteKept(queries: Queries, { topicId, keeps }: Batch): Promise<vo
   );
 }
 
-async function notePlace(queries: Queries, { topicId, contextId, entries, lookedTo }: Batch): Promise<void> {
+async function notePlace(queries: Queries, { topicId, entries, lookedTo = 0 }: Batch): Promise<void> {
   const occurred = entries.filter(({ kind }) => kind === EntryKind.OCCURRED);
   const bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0);
-  const counts = [entries.length, occurred.length, bytes];
-  const goneTo = entries.at(-1)?.position ?? 0;
   const at = entries.length === 0 ? '0' : NOW_MICROS;
   await queries.execute(
-    `INSERT INTO retention_topic (topic_id, context_id, looked_to, gone_to, gone_entries, gone_events, gone_bytes, gone_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ${at}) ON DUPLICATE KEY UPDATE looked_to = GREATEST(looked_to, VALUES(looked_to)),
-       gone_to = GREATEST(gone_to, VALUES(gone_to)), gone_entries = gone_entries + VALUES(gone_entries),
+    `INSERT INTO retention_topic (topic_id, looked_to, gone_events, gone_bytes, gone_at)
+     VALUES (?, ?, ?, ?, ${at}) ON DUPLICATE KEY UPDATE looked_to = GREATEST(looked_to, VALUES(looked_to)),
        gone_events = gone_events + VALUES(gone_events), gone_bytes = gone_bytes + VALUES(gone_bytes),
        gone_at = GREATEST(gone_at, VALUES(gone_at))`,
-    [topicId, contextId, lookedTo ?? 0, goneTo, ...counts],
+    [topicId, lookedTo, occurred.length, bytes],
   );
 }

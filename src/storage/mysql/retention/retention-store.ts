@@ -75,7 +75,6 @@ interface CursorRow {
 interface PlaceRow {
   readonly topic_id: number;
   readonly looked_to: Position;
-  readonly gone_to: Position;
   readonly gone_events: number;
   readonly gone_bytes: number;
   readonly gone_at: Micros;
@@ -183,7 +182,7 @@ export class MysqlRetentionStore implements RetentionStore {
     const places = new Map<number, TopicPlace>();
     await inChunks(topicIds, async (chunk) => {
       const rows = await this.#database.query<PlaceRow>(
-        `SELECT topic_id, looked_to, gone_to, gone_events, gone_bytes, gone_at FROM retention_topic
+        `SELECT topic_id, looked_to, gone_events, gone_bytes, gone_at FROM retention_topic
          WHERE topic_id IN (${placeholders(chunk.length)})`,
         chunk,
       );
@@ -295,7 +294,6 @@ async function writeSpans(queries: Queries, spans: readonly LeaptSpan[]): Promis
 function placeOf(row: PlaceRow): TopicPlace {
   return {
     lookedTo: row.looked_to,
-    goneTo: row.gone_to,
     goneEvents: row.gone_events,
     goneBytes: row.gone_bytes,
     goneAt: row.gone_at,

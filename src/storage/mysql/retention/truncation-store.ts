@@ -16,14 +16,13 @@ const OPEN = 'SELECT stream_id, up_to_sequence FROM stream_truncation ORDER BY s
 const DONE = 'DELETE FROM stream_truncation WHERE stream_id = ? AND up_to_sequence = ?';
 /** Reads the index log_stream. */
 const ENTRIES = `
-  SELECT STRAIGHT_JOIN ${DUE_COLUMNS}, l.topic_id, l.context_id, c.name AS context, t.name AS topic
+  SELECT STRAIGHT_JOIN ${DUE_COLUMNS}, l.topic_id, c.name AS context, t.name AS topic
   FROM log l FORCE INDEX (log_stream) JOIN topic t FORCE INDEX (PRIMARY) ON t.id = l.topic_id
   JOIN context c FORCE INDEX (PRIMARY) ON c.id = l.context_id
   WHERE l.stream_id = ? AND l.position > ? AND l.position <= ? AND l.kind <> ${EntryKind.TRANSFERRED} ORDER BY l.position`;
 
 interface EntryRow extends DueRow {
   readonly topic_id: number;
-  readonly context_id: number;
   readonly context: Buffer;
   readonly topic: Buffer;
 }
@@ -62,7 +61,6 @@ function entryOf(row: EntryRow): TruncatedEntry {
   return {
     ...dueEntry(row),
     topicId: row.topic_id,
-    contextId: row.context_id,
     context: row.context.toString(),
     topic: row.topic.toString(),
   };
