@@ -18,26 +18,27 @@ export const PAYLOAD = Buffer.from(
     address: { city: 'Illiers', zip: '28120', land: 'FR' },
   }),
 );
+const TOPIC = 'orders';
 /** Deliveries in one frame of a subscription. */
 export const FRAME_EVENTS = 256;
 
 export type Arm = 'bytes' | 'value';
 
-function event(arm: Arm) {
+function event(arm: Arm, topic: string) {
   const body =
     arm === 'bytes'
       ? ({ $case: 'data', value: PAYLOAD } as const)
       : ({ $case: 'json', value: JSON.parse(PAYLOAD.toString()) as unknown } as const);
-  return { topic: 'orders', issuer: 'shop', payload: { contentType: '', body } };
+  return { topic, issuer: 'shop', payload: { contentType: '', body } };
 }
 
 export function pushRequest(arm: Arm, messageId = ''): Buffer {
-  const request = { event: { ...event(arm), messageId } };
+  const request = { event: { ...event(arm, TOPIC), messageId } };
   return Buffer.from(PushEventRequest.encode(PushEventRequest.fromPartial(request)).finish());
 }
 
-export function batchRequest(arm: Arm, events: number): Buffer {
-  const batch = { batchId: 1n, events: Array.from({ length: events }, () => ({ event: event(arm) })) };
+export function batchRequest(arm: Arm, events: number, topic = TOPIC): Buffer {
+  const batch = { batchId: 1n, events: Array.from({ length: events }, () => ({ event: event(arm, topic) })) };
   return Buffer.from(PushEventStreamRequest.encode(PushEventStreamRequest.fromPartial(batch)).finish());
 }
 

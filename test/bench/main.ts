@@ -19,6 +19,7 @@ import { LATENCY_ROWS } from './rows/latency.js';
 import { MATCHING_ROWS } from './rows/matching.js';
 import { PUSH_ROWS } from './rows/push.js';
 import { RareRow } from './rows/rare.js';
+import { RetentionRow } from './rows/retention.js';
 import { SCHEMA_ROWS } from './rows/schemas.js';
 import { STATISTICS_ROWS } from './rows/statistics.js';
 import { WaitsRow } from './rows/waits.js';
@@ -32,12 +33,13 @@ const SOME_WAITS = 10_000;
 /** As the embedded database: a quarter of the memory. */
 const BUFFER_POOL_MIB = Math.floor(totalmem() / 2 ** 20 / 4);
 
-function rowsOf({ only, abuse, growth, rare, waits }: BenchOptions): readonly Row[] {
+function rowsOf({ only, abuse, growth, retention, rare, waits }: BenchOptions): readonly Row[] {
   const usual = [
     ...[...PUSH_ROWS, ...CONSUMER_ROWS, ...LATENCY_ROWS, ...IDLE_ROWS, ...FAR_DATABASE_ROWS, ...INSTANCE_ROWS],
     ...[...MATCHING_ROWS, ...SCHEMA_ROWS, new WaitsRow(SOME_WAITS), ...CALLBACK_ROWS, ...STATISTICS_ROWS],
     ...(waits === undefined ? [] : [new WaitsRow(waits), new CawinsRow(waits)]),
     ...(growth === undefined ? [] : [new GrowthRow(growth)]),
+    ...(retention === undefined ? [] : [new RetentionRow(retention)]),
     ...(rare === undefined ? [] : [new RareRow(rare)]),
   ];
   const rows = abuse ? ABUSE_ROWS : usual;

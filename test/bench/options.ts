@@ -10,6 +10,7 @@ Measures pushes and consumers as ratios to what this machine can do. Prints a ta
   --only TEXT     only the rows whose name contains TEXT
   --rounds N      how often each figure is measured; the medians count (3)
   --growth [N]    also what growth costs: with N events stored against a tenth of them (10,000,000; takes many minutes)
+  --retention [N] also changes of a topic, and deletions of half of N events while pushes run (10,000,000; takes many minutes)
   --rare [N]      also a consumer of one event in N (10,000,000; takes many minutes)
   --waits [N]     also with N waits open in a topic, and N cawins fired by one event (1,000,000; takes some minutes)
   --abuse         only what a caller that does harm, at 127.0.0.2, costs the others: their p99 with it and without it
@@ -18,13 +19,18 @@ Measures pushes and consumers as ratios to what this machine can do. Prints a ta
   --help          this text
 `;
 
-const USUAL: Readonly<Record<string, number>> = { '--growth': 10_000_000, '--rare': 10_000_000, '--waits': 1_000_000 };
+const USUAL: Readonly<Record<string, number>> = {
+  ...{ '--growth': 10_000_000, '--retention': 10_000_000, '--rare': 10_000_000 },
+  '--waits': 1_000_000,
+};
 
 export interface BenchOptions {
   readonly only: string;
   readonly rounds: number;
   /** Events to grow to, if growth is measured. */
   readonly growth: number | undefined;
+  /** Events to store of which half are deleted, if that is measured. */
+  readonly retention: number | undefined;
   /** Events of which a consumer wants one, if that is measured. */
   readonly rare: number | undefined;
   /** Open waits and cawins, if that many are measured. */
@@ -49,12 +55,14 @@ export function readOptions(args: readonly string[]): BenchOptions | undefined {
   if (values.help === true) return undefined;
   const { only = '', abuse = false, publish = false, strict = false } = values;
   const growth = values.growth === undefined ? undefined : number('--growth', values.growth, 10_000);
+  const retention = values.retention === undefined ? undefined : number('--retention', values.retention, 10_000);
   const rare = values.rare === undefined ? undefined : number('--rare', values.rare, 10_000);
   const waits = values.waits === undefined ? undefined : number('--waits', values.waits, 1_000);
   if (publish && (only !== '' || abuse)) {
     throw new UsageError('--publish writes the whole table: leave --only and --abuse out');
   }
-  return { only, abuse, publish, strict, growth, rare, waits, rounds: number('--rounds', values.rounds ?? '3', 1) };
+  const rounds = number('--rounds', values.rounds ?? '3', 1);
+  return { only, abuse, publish, strict, growth, retention, rare, waits, rounds };
 }
 
 function parse(args: string[]) {
@@ -64,7 +72,7 @@ function parse(args: string[]) {
     return parseArgs({
       args,
       options: {
-        ...{ only: text, rounds: text, growth: text, rare: text, waits: text },
+        ...{ only: text, rounds: text, growth: text, retention: text, rare: text, waits: text },
         ...{ abuse: flag, publish: flag, strict: flag, help: flag },
       },
     });

@@ -36,7 +36,7 @@ export class Stage {
   /** URL of a database, which is empty until a server was started on it. */
   database(name: string): Promise<string> {
     return once(this.#databases, name, async () => {
-      await this.query(`CREATE DATABASE ${name}`);
+      await this.query(`CREATE DATABASE \`${name}\``);
       return `${this.#mariadb.adminUrl}${name}`;
     });
   }
@@ -44,7 +44,7 @@ export class Stage {
   /** URL of a database with our tables and no server. */
   tables(name: string): Promise<string> {
     return once(this.#databases, name, async () => {
-      await this.query(`CREATE DATABASE ${name}`);
+      await this.query(`CREATE DATABASE \`${name}\``);
       const url = `${this.#mariadb.adminUrl}${name}`;
       // A server that is stopped at once leaves the tables behind.
       await (await startServer(url)).stop();
