@@ -31,6 +31,7 @@ import { EventFrames } from '../grpc/events/event-frames.js';
 import { EventService, eventCodecs } from '../grpc/events/event-service.js';
 import type { PushLimits } from '../grpc/events/push-validation.js';
 import { StreamService } from '../grpc/events/stream-service.js';
+import { afterOwnWrites, type OwnWrites } from '../grpc/server/own-writes.js';
 import type { RegisteredService } from '../grpc/server/server.js';
 import { RetentionCalls } from '../grpc/topics/retention-calls.js';
 import { SchemaCalls } from '../grpc/topics/schema-calls.js';
@@ -71,13 +72,15 @@ export interface ServicesOptions {
 export function services(options: ServicesOptions): RegisteredService[] {
   const outgoing = new Outgoing(options.draining);
   options.surroundings.metrics.outgoingBytes.ask = () => outgoing.bytes;
+  const limits = pushLimits(options);
+  const own = options.log.tail;
   return [
-    registered(EventServiceDefinition, eventCodecs(pushLimits(options)), eventService(options, outgoing)),
-    registered(StreamServiceDefinition, {}, streamService(options)),
-    registered(TopicServiceDefinition, {}, topicService(options)),
-    registered(ConsumerServiceDefinition, consumerCodecs(pushLimits(options)), consumerService(options, outgoing)),
-    registered(CawinServiceDefinition, CAWIN_CODECS, cawinService(options)),
-    registered(AdminServiceDefinition, ADMIN_CODECS, adminService(options)),
+    registered(EventServiceDefinition, eventCodecs(limits), eventService(options, outgoing), own),
+    registered(StreamServiceDefinition, {}, streamService(options), own),
+    registered(TopicServiceDefinition, {}, topicService(options), own),
+    registered(ConsumerServiceDefinition, consumerCodecs(limits), consumerService(options, outgoing), own),
+    registered(CawinServiceDefinition, CAWIN_CODECS, cawinService(options), own),
+    registered(AdminServiceDefinition, ADMIN_CODECS, adminService(options), own),
   ];
 }
 
@@ -186,9 +189,11 @@ function cawinService({ log, events, callbacks, encoder, draining }: ServicesOpt
 }
 
 function registered(
-  definition: Parameters<typeof serverDefinition>[0],
+  generated: Parameters<typeof serverDefinition>[0],
   codecs: Parameters<typeof serverDefinition>[1],
   implementation: object,
+  own: OwnWrites,
 ): RegisteredService {
-  return { name: definition.fullName, definition: serverDefinition(definition, codecs), implementation };
+  const definition = serverDefinition(generated, codecs);
+  return { name: generated.fullName, definition, implementation: afterOwnWrites(definition, implementation, own) };
 }

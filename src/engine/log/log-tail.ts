@@ -14,6 +14,7 @@ import { JITTER, spreadMs } from '../../domain/backoff.js';
 import { entryMemory } from '../../domain/events/entry-size.js';
 import { ENTRY_KINDS, type EntryKeeper, type LogEntry } from '../../domain/events/event.js';
 import type { Clock, Timer } from '../../lib/clock.js';
+import { within } from '../../lib/within.js';
 import type { DurableReads, EventLog, LogHead } from '../../storage/ports/log-storage.js';
 import type { Logger, Metrics } from '../../telemetry.js';
 import type { Millis, Position } from '../../units.js';
@@ -36,6 +37,8 @@ const SEEN_MS = 60_000;
  * erased. Shorter than an erasure waits for instances that do not answer.
  */
 const TRUSTED_MS = 10_000;
+/** How long a call waits for what its instance stored to be shown. */
+const SHOWN_MS = 500;
 const ALL = { context: 'all', kinds: ENTRY_KINDS, withReserved: true } as const;
 
 export interface LogTailOptions {
@@ -173,6 +176,21 @@ export class LogTail implements EntryKeeper {
   /** See LogSource.onBeyond. */
   onBeyond(position: Position, wake: Wake, selection?: Selection): () => void {
     return this.#waiters.add(position, wake, selection);
+  }
+
+  /** Whether everything is visible that groups of this instance stored. */
+  get isShown(): boolean {
+    return this.#ahead.size === 0;
+  }
+
+  /**
+   * Resolves when everything is visible that this instance had stored by now, for which it reads what others stored below it; also
+   * when that takes more than 500 ms, or fails: who reads on is told so then.
+   */
+  async shown(): Promise<void> {
+    const ends = [...this.#ahead.values()].map((entries) => entries.at(-1)?.position ?? 0);
+    const reached = this.reach(Math.max(0, ...ends)).catch(() => {});
+    await within(this.#options.clock, SHOWN_MS, reached, () => {});
   }
 
   /** Makes a position visible that is known to be durable. */
