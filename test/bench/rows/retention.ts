@@ -67,13 +67,13 @@ export class RetentionRow implements Row {
     const registers = await log.registers();
     const before = await log.pushes();
     const built = await log.beside(
-      () => log.update({ descriptionPaths: ['order'] }),
+      () => log.update({ descriptionPaths: ['/order'] }),
       () => log.identified(),
     );
     await log.isBuilt();
     const between = await log.pushes();
     const deleted = await log.beside(
-      () => log.update({ ttl: '1s' }),
+      () => log.update({ ttl: '1min' }),
       () => log.deleted(),
     );
     log.close();
