@@ -40,7 +40,7 @@ export class RetentionParts {
     const { clock, metrics, logger } = surroundings;
     const { database } = handle;
     const { names, log, slices, groupCommit } = parts;
-    const unread = new UnreadEvents({ database, names, monotonicMs: () => clock.monotonicMs() });
+    const unread = new UnreadEvents({ database, names, slices, monotonicMs: () => clock.monotonicMs() });
     const store = new MysqlRetentionStore({ database, topics: parts.retentionTopics, unread });
     const unpassed = new UnpassedEvents({ store, log, slices });
     const deletion = new TopicDeletion({ store, unpassed });

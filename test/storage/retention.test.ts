@@ -45,7 +45,8 @@ describe('retention', () => {
 
   /** That of a new life of an instance. */
   function newStore(): MysqlRetentionStore {
-    const unread = new UnreadEvents({ database, names: new Names(), monotonicMs: () => performance.now() });
+    const slices = new LoopSlices();
+    const unread = new UnreadEvents({ database, names: new Names(), slices, monotonicMs: () => performance.now() });
     return new MysqlRetentionStore({
       database,
       topics: new RetentionTopics(database),

@@ -1,17 +1,20 @@
 // What deletions record of consumers that have not passed what goes, and how owners take it.
 
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type ConsumerSettings, DEFAULT_SETTINGS } from '../../src/domain/consumers/consumer.js';
 import { encodeRanges } from '../../src/domain/consumers/position-ranges.js';
 import { EntryKind } from '../../src/domain/events/event.js';
 import type { ConsumerChange } from '../../src/domain/management/consumer-change.js';
+import { LoopSlices } from '../../src/lib/loop-slices.js';
 import { writeConsumers } from '../../src/storage/mysql/consumers/consumer-changes.js';
 import { MysqlConsumerStore } from '../../src/storage/mysql/consumers/consumer-store.js';
 import { UnreadEvents } from '../../src/storage/mysql/consumers/unread-events.js';
 import { MysqlUnreadStore } from '../../src/storage/mysql/consumers/unread-store.js';
 import { MysqlDeletedEvents } from '../../src/storage/mysql/log/deleted-events.js';
 import { Names } from '../../src/storage/mysql/names/name-cache.js';
+import { Database, type Queries } from '../../src/storage/mysql/sql/database.js';
 import type { Hold } from '../../src/storage/ports/consumer-storage.js';
+import { FaultyProxy } from '../support/database/faulty-proxy.js';
 import { useSchema } from '../support/database/schema-suite.js';
 
 const INSTANCE = { id: 'instance-a', address: '10.0.0.1:50051' };
@@ -24,12 +27,15 @@ let store: MysqlConsumerStore;
 let unread: UnreadEvents;
 let gaps: MysqlUnreadStore;
 let deleted: MysqlDeletedEvents;
+let proxy: FaultyProxy;
 let count = 0;
 let position = 0;
 
 beforeAll(async () => {
+  proxy = new FaultyProxy(suite.url);
+  await proxy.start();
   store = new MysqlConsumerStore(suite);
-  unread = new UnreadEvents({ database: suite.database, names: new Names(), monotonicMs: () => performance.now() });
+  unread = newUnread(suite.database);
   gaps = new MysqlUnreadStore(suite);
   deleted = new MysqlDeletedEvents(suite);
   await suite.database.query("INSERT INTO context (id, name) VALUES (1, 'default'), (2, 'other')");
@@ -37,6 +43,18 @@ beforeAll(async () => {
     "INSERT INTO topic (id, context_id, name) VALUES (1, 1, 'orders'), (2, 1, 'bills'), (3, 1, 'madeleine.audit'), (4, 2, 'orders')",
   );
 });
+
+function newUnread(database: Database): UnreadEvents {
+  return new UnreadEvents({
+    database,
+    names: new Names(),
+    slices: new LoopSlices(),
+    monotonicMs: () => performance.now(),
+  });
+}
+
+afterEach(() => proxy.forget());
+afterAll(() => proxy.stop());
 
 interface Fields {
   readonly kind?: EntryKind;
@@ -96,11 +114,23 @@ interface Deleted {
 async function remove(rows: readonly Deleted[], reason = 'age'): Promise<void> {
   for (const topicId of new Set(rows.map((row) => row.topicId))) {
     const entries = rows.filter((row) => row.topicId === topicId);
-    await suite.database.transaction(async (transaction) => {
-      for (const row of entries) await transaction.write('DELETE FROM log WHERE position = ?', [row.position]);
-      await unread.record(transaction, { topicId, reason, entries });
-    });
+    await unread.delete({ topicId, reason, entries }, (transaction) => deleteRows(transaction, entries));
   }
+}
+
+async function deleteRows(transaction: Queries, rows: readonly Deleted[]): Promise<true> {
+  for (const { position: at } of rows) await transaction.write('DELETE FROM log WHERE position = ?', [at]);
+  return true;
+}
+
+/** Statements of a deletion, by a part of a process that has just begun. */
+async function statementsOf(rows: readonly Deleted[]): Promise<readonly string[]> {
+  const database = new Database({ url: proxy.url, poolSize: 1, random: Math.random });
+  const deletion = { topicId: TOPICS.orders, reason: 'age', entries: rows };
+  proxy.forget();
+  await newUnread(database).delete(deletion, (transaction) => deleteRows(transaction, rows));
+  await database.close();
+  return proxy.statements.filter(({ command }) => command !== 'prepare').map(({ text }) => text);
 }
 
 const positionsOf = (rows: readonly Deleted[]) => rows.map((row) => row.position);
@@ -168,11 +198,12 @@ describe('a deletion', () => {
   it('that is rolled back records nothing', async () => {
     const one = await consumer();
     const rows = await events('orders', 1);
-    const failed = suite.database.transaction(async (transaction) => {
-      await unread.record(transaction, { topicId: TOPICS.orders, reason: 'age', entries: rows });
-      throw new Error('no more');
-    });
+    const proxied = new Database({ url: proxy.url, poolSize: 2, random: Math.random });
+    proxy.inject({ harm: { kind: 'cut before' }, when: ({ text }) => text === 'COMMIT' });
+    const deletion = { topicId: TOPICS.orders, reason: 'age', entries: rows };
+    const failed = newUnread(proxied).delete(deletion, (transaction) => deleteRows(transaction, rows));
     await expect(failed).rejects.toThrow();
+    await proxied.close();
     expect(await take(one)).toEqual([]);
     await remove(rows);
     expect(await expired(one.id)).toBe(1);
@@ -198,6 +229,81 @@ describe('a deletion', () => {
     expect(await expired(one.id)).toBe(1);
     const [left] = await suite.database.query('SELECT position FROM consumer_trouble WHERE consumer_id = ?', [one.id]);
     expect(left).toEqual({ position: retried });
+  });
+
+  it('takes as many statements for many consumers as for one, and has log_deletion locked for the last one only', async () => {
+    const counts: number[] = [];
+    for (const number of [1, 10, 300]) {
+      await suite.database.query('UPDATE consumer SET deleted_at = NOW(6) WHERE deleted_at IS NULL');
+      const lot: Hold[] = [];
+      for (let n = 0; n < number; n += 1) lot.push(await consumer());
+      const [waiting] = await events('orders', 1);
+      await remove(waiting === undefined ? [] : [waiting]);
+      position += 20_000;
+      const rows = await events('orders', 5);
+      const statements = await statementsOf(rows);
+      counts.push(statements.length);
+      const locks = statements.flatMap((text, at) => (text.includes('UPDATE log_deletion') ? [at] : []));
+      expect(locks).toEqual([statements.length - 2]);
+      for (const { id } of [...lot.slice(0, 2), ...lot.slice(-2)]) expect(await expired(id)).toBe(6);
+    }
+    expect(new Set(counts).size).toBe(1);
+    expect(counts[0]).toBeLessThan(25);
+  });
+
+  it('is done again where a consumer was moved while it was under way, and ends though one is moved each time', async () => {
+    const one = await consumer();
+    for (const times of [1, 100]) {
+      const rows = await events('orders', 1);
+      await passTo(one.id, position);
+      const move = async () => {
+        if (times === 100) await consumer();
+        await passTo(one.id, 0);
+        await suite.database.query('UPDATE log_deletion SET moves = moves + 1 WHERE id = 1');
+      };
+      let moved = 0;
+      const before = (await expired(one.id)) ?? 0;
+      const deletion = { topicId: TOPICS.orders, reason: 'age', entries: rows };
+      const deleted = await unread.delete(deletion, async (transaction) => {
+        if (moved++ < times) await move();
+        return deleteRows(transaction, rows);
+      });
+      expect(deleted).toBe('deleted');
+      expect(moved).toBe(times === 1 ? 2 : 4);
+      expect(await expired(one.id)).toBe(before + 1);
+    }
+  });
+
+  it('that somebody may hold is not done where a consumer was moved since it was looked', async () => {
+    const one = await consumer();
+    const rows = await events('orders', 1);
+    const deletion = { topicId: TOPICS.orders, reason: 'age', entries: rows };
+    const [{ moves } = { moves: 0 }] = await suite.database.query<{ moves: number }>('SELECT moves FROM log_deletion');
+    const remover = (transaction: Queries) => deleteRows(transaction, rows);
+    expect(await unread.delete({ ...deletion, moves: moves - 1 }, remover)).toBe('moved');
+    const moving = async (transaction: Queries) => {
+      await suite.database.query('UPDATE log_deletion SET moves = moves + 1 WHERE id = 1');
+      return remover(transaction);
+    };
+    expect(await unread.delete({ ...deletion, moves }, moving)).toBe('moved');
+    expect(await expired(one.id)).toBe(0);
+    expect(await unread.delete({ ...deletion, moves: moves + 1 }, remover)).toBe('deleted');
+    expect(await expired(one.id)).toBe(1);
+  });
+
+  it('records nothing of what was passed, nor for who was deleted, while it was under way', async () => {
+    const [one, gone] = [await consumer(), await consumer()];
+    const rows = await events('orders', 3);
+    const deletion = { topicId: TOPICS.orders, reason: 'age', entries: rows };
+    await unread.delete(deletion, async (transaction) => {
+      await passTo(one.id, rows[1]?.position ?? 0);
+      await store.delete(gone);
+      return deleteRows(transaction, rows);
+    });
+    expect(await expired(one.id)).toBe(1);
+    expect(await take(one)).toEqual([[position, position, 1]]);
+    const left = await suite.database.query('SELECT id FROM consumer_gap WHERE consumer_id = ?', [gone.id]);
+    expect(left).toEqual([]);
   });
 
   it('notices at once who was moved back', async () => {

@@ -4,12 +4,12 @@
 // Lock order, stated here for all of the storage. A transaction takes what it needs in this order, and log_head first or not at all:
 //
 //   log_head -> names, log, stream, wait, ledger, indexes, topic, erasure -> firing_cursor -> cawin -> endpoint -> firing -> attempt
-//     -> log_deletion -> consumer by ascending id -> consumer_trouble, consumer_snapshot, offset_move, consumer_gap
+//     -> consumer by ascending id, with its own rows of consumer_trouble, consumer_snapshot, offset_move, consumer_gap -> log_deletion
 //
 // Names, log, stream, wait and topic are locked under log_head only, so they need no order among themselves, and one who has a cawin
 // under log_head may take its wait. The others are locked without it too; rows of one table by ascending id. Who has a consumer takes
-// nothing after it but its own rows of these; a deletion, which takes no log_head, deletes rows of the log last (see
-// storage/mysql/consumers/unread-events.ts). A deletion takes, before log_deletion: retention_cursor -> shape -> rows of the log -> index
+// nothing after it but its own rows of these, deleted_topic and log_deletion (see storage/mysql/consumers/unread-events.ts). A deletion,
+// which takes no log_head, takes before consumers: retention_cursor -> shape -> rows of the log -> index
 // rows, identities, waits, ledger. As it, and never together with others: shape -> log, to read -> index rows (a build); rows of the log,
 // shared -> identities -> identity_build (a build); ledger (what is too old).
 //

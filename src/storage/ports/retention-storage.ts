@@ -107,7 +107,10 @@ export interface Batch {
   readonly isEphemeral?: boolean;
 }
 
-/** What became of a batch. `moved`: nothing is deleted, as a consumer that may hold some of it came, or was moved, since it was looked. */
+/**
+ * What became of a batch. `moved`: nothing is deleted, as a consumer that may hold some of it came, or was moved, since it was looked; only
+ * of a batch with `moves`.
+ */
 export type Deleted = 'deleted' | 'moved' | 'lost';
 
 /** Why an entry stays that is due. */

@@ -1,5 +1,6 @@
 // Deletes events of a suite's database as retention does, at once.
 
+import { LoopSlices } from '../../../src/lib/loop-slices.js';
 import { UnreadEvents } from '../../../src/storage/mysql/consumers/unread-events.js';
 import { Names } from '../../../src/storage/mysql/names/name-cache.js';
 import { Database } from '../../../src/storage/mysql/sql/database.js';
@@ -15,8 +16,12 @@ export class TestDeletion {
 
   constructor(url: string) {
     this.#database = new Database({ url, poolSize: 2, random: Math.random });
-    const monotonicMs = () => performance.now();
-    this.#unread = new UnreadEvents({ database: this.#database, names: new Names(), monotonicMs });
+    this.#unread = new UnreadEvents({
+      database: this.#database,
+      names: new Names(),
+      slices: new LoopSlices(),
+      monotonicMs: () => performance.now(),
+    });
   }
 
   /** Deletes what is at these positions, in a transaction for each topic. */
@@ -28,9 +33,9 @@ export class TestDeletion {
     );
     for (const topicId of new Set(rows.map((row) => row.topic_id))) {
       const entries = rows.filter((row) => row.topic_id === topicId);
-      await this.#database.transaction(async (transaction) => {
+      await this.#unread.delete({ topicId, reason, entries }, async (transaction) => {
         for (const { position } of entries) await transaction.write('DELETE FROM log WHERE position = ?', [position]);
-        await this.#unread.record(transaction, { topicId, reason, entries });
+        return true;
       });
     }
   }

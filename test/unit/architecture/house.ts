@@ -79,7 +79,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'storage/mysql/cawins': `domain domain/cawins domain/events domain/group domain/waits lib storage/mysql/sql
     storage/mysql/waits storage/ports`,
   'storage/mysql/consumers': `domain domain/consumers domain/consumers/managed domain/consumers/unread domain/events domain/group
-    domain/json domain/management storage/mysql/log storage/mysql/names storage/mysql/sql storage/ports`,
+    domain/json domain/management lib storage/mysql/log storage/mysql/names storage/mysql/sql storage/ports`,
   'storage/mysql/erasure': `domain domain/erasure domain/events domain/group domain/json storage/mysql/names
     storage/mysql/sql storage/ports`,
   'storage/mysql/group': `domain domain/cawins domain/events domain/group storage/mysql/consumers storage/mysql/erasure storage/mysql/log

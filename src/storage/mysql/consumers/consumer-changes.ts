@@ -135,14 +135,15 @@ export async function writeConsumers(
   { replaced, consumers }: Pick<GroupWrites, 'replaced' | 'consumers'>,
   onTrip: () => void,
 ): Promise<boolean> {
-  if (consumers.some(({ change }) => mayFallBack(change))) {
-    onTrip();
-    await countMove(queries);
-  }
-  // Either locks by ascending id, but one after the other they would not.
-  if (replaced.length > 0 && consumers.length > 0) {
+  const isMove = consumers.some(({ change }) => mayFallBack(change));
+  // Either locks by ascending id, but one after the other they would not; and a deletion has consumers before log_deletion.
+  if (isMove || (replaced.length > 0 && consumers.length > 0)) {
     const ids = [...replaced.map(({ consumerId }) => consumerId), ...consumers.flatMap(({ id }) => id ?? [])];
     await lockConsumers(queries, ids, onTrip);
+  }
+  if (isMove) {
+    onTrip();
+    await countMove(queries);
   }
   return (await takeParked(queries, replaced, onTrip)) && writeChanges(queries, consumers, onTrip);
 }

@@ -6,7 +6,7 @@ import { deletedTo } from '../log/deleted-events.js';
 import type { Queries } from '../sql/database.js';
 import { decodeSettings } from './consumer-rows.js';
 import { nameValues } from './consumer-writes.js';
-import { addGap } from './gap-rows.js';
+import { addGaps } from './gap-rows.js';
 
 const COUNT_MOVE = 'UPDATE log_deletion SET moves = moves + 1 WHERE id = 1';
 /** Nobody tells an ephemeral one. */
@@ -29,7 +29,7 @@ export async function readMoves(queries: Queries, lock: '' | 'FOR UPDATE' = ''):
   return row.moves;
 }
 
-/** Takes note that consumers are moved, or come, with the end of the transaction; waits for the deletion that is under way. */
+/** Takes note that consumers are moved, or come, with the end of the transaction; waits for the COMMIT of a deletion, if one is under way. */
 export async function countMove(queries: Queries): Promise<void> {
   await queries.write(COUNT_MOVE);
 }
@@ -49,5 +49,5 @@ export async function addGapOfNew(queries: Queries, key: ConsumerKey): Promise<v
 async function add(queries: Queries, row: Row, position: Position): Promise<void> {
   const key = { context: row.context.toString(), name: row.name.toString() };
   const last = await deletedTo(queries, consumerCriteria(key, decodeSettings(row.settings)), position);
-  if (last > position) await addGap(queries, row.id, { first: position + 1, last, events: 0 });
+  if (last > position) await addGaps(queries, [{ consumerId: row.id, first: position + 1, last, events: 0 }]);
 }

@@ -1,13 +1,14 @@
-// What deletions take from durable consumers before these have passed it: found and recorded in the transaction that deletes, so that
-// nothing goes untold.
+// What deletions take from durable consumers before these have passed it: found and recorded with the deletion, so that nothing goes
+// untold.
 //
-// A transaction that deletes rows of the log calls `record` last, after their deletion and before its COMMIT. From there to the COMMIT no
-// other deletion ends, and no consumer is moved, created or told to select otherwise: who does so has the head of the log, so nothing that
-// takes long may come in between.
+// Who loses something is found before the transaction begins, without a lock. The transaction records it, and only then locks
+// log_deletion, by its last statement before the COMMIT: whoever moves a consumer, creates one or tells it to select otherwise waits for
+// that row with the head of the log, so that nothing comes in between that takes longer the more consumers there are. Where one was moved
+// since, all of it is taken back and done again, and where that happens again and again, with log_deletion locked first.
 
 import { type ConsumerKey, consumerCriteria } from '../../../domain/consumers/consumer.js';
 import { storedRanges } from '../../../domain/consumers/position-ranges.js';
-import { withUnread } from '../../../domain/consumers/unread/unread-spans.js';
+import { entryBytes } from '../../../domain/events/entry-size.js';
 import type { LogEntry } from '../../../domain/events/event.js';
 import {
   compileCriteria,
@@ -15,29 +16,32 @@ import {
   type EventCriteria,
   needsWithdrawn,
 } from '../../../domain/events/event-filter.js';
+import type { LoopSlices } from '../../../lib/loop-slices.js';
 import type { Millis, Position } from '../../../units.js';
+import type { Deleted } from '../../ports/retention-storage.js';
 import { COLUMNS_READ, COLUMNS_WITHOUT_LARGE, entryFromRow, rowNameIds } from '../log/entry-rows.js';
 import type { Names } from '../names/name-cache.js';
-import type { Queries } from '../sql/database.js';
+import type { Database, Queries } from '../sql/database.js';
 import { inChunks, placeholders } from '../sql/placeholders.js';
 import { ConsumerFloors } from './consumer-floors.js';
 import { decodeSettings, FAILURE_STATES } from './consumer-rows.js';
 import { readMoves } from './deleted-before.js';
-import { addGap, deleteGaps, readGaps } from './gap-rows.js';
+import { type UnreadBy, writeUnread } from './unread-writes.js';
 
-/** Events of one topic that are deleted, at most 500. */
+/** Events of one topic that are to be deleted, at most 500. */
 export interface DeletedEntries {
   readonly topicId: number;
   /** `ephemeral`: nobody is told of them. */
   readonly reason: string;
   readonly entries: readonly { readonly position: Position }[];
+  /** The `moves` that were read before it was looked who holds some of them; undefined: nobody may. */
+  readonly moves?: number | undefined;
 }
 
-/** What one durable consumer has not passed. */
-interface UnreadBy {
-  readonly consumerId: number;
-  /** Ascending; also of what it has parked. */
-  readonly positions: readonly Position[];
+/** Who loses what, as it was when consumers had been moved so often. */
+interface Losses {
+  readonly moves: number;
+  readonly unread: readonly UnreadBy[];
 }
 
 interface CandidateRow {
@@ -51,101 +55,117 @@ interface CandidateRow {
 
 /** Rows that are read with their payloads at a time. */
 const PAYLOAD_ROWS = 32;
+/** How often a deletion is done again, as consumers were moved, before these have to wait for it. */
+const ATTEMPTS = 4;
+const CALLER = 'unread';
+const NOBODY = new Set<Position>();
 
-/** Locks one row. */
-const REACH = 'UPDATE log_deletion SET last_position = GREATEST(last_position, ?) WHERE id = 1';
+const REACH = 'UPDATE log_deletion SET last_position = GREATEST(last_position, ?) WHERE id = 1 AND moves = ?';
 const CANDIDATES = (rows: number) => `
   SELECT id, context, name, settings, acked_to, acked_above FROM consumer FORCE INDEX (PRIMARY)
   WHERE id IN (${placeholders(rows)}) AND deleted_at IS NULL AND ephemeral = 0`;
 const PARKED = (rows: number) => `
   SELECT t.consumer_id AS id, t.position FROM consumer_trouble t FORCE INDEX (consumer_trouble_position)
   WHERE t.position IN (${placeholders(rows)}) AND t.state <> ${FAILURE_STATES.RETRY}`;
-const FORGET_FAILURES = (rows: number) => `
-  DELETE FROM consumer_trouble WHERE consumer_id = ? AND position IN (${placeholders(rows)})`;
-const LOCK = (rows: number) =>
-  `SELECT id FROM consumer FORCE INDEX (PRIMARY) WHERE id IN (${placeholders(rows)}) ORDER BY id FOR UPDATE`;
-const COUNT = 'UPDATE consumer FORCE INDEX (PRIMARY) SET expired_unread = expired_unread + ? WHERE id = ?';
 const MARK = `
   INSERT INTO deleted_topic (topic_id, last_position) VALUES (?, ?)
   ON DUPLICATE KEY UPDATE last_position = GREATEST(last_position, VALUES(last_position))`;
 
+/** A consumer was moved since it was looked: the transaction is to be taken back. */
+class MovedMeanwhile extends Error {
+  override readonly name = 'MovedMeanwhile';
+}
+
 export interface UnreadEventsOptions {
-  /** Where the entries are read that the transaction has deleted: for others they are still there. */
-  readonly database: Queries;
+  readonly database: Database;
   readonly names: Names;
+  /** Shared by all who look at many payloads. */
+  readonly slices: LoopSlices;
   /** Time that never jumps. */
   readonly monotonicMs: () => Millis;
 }
 
 /** One for all deletions of a process: it remembers how far consumers were at least. */
 export class UnreadEvents {
-  readonly #database: Queries;
+  readonly #database: Database;
   readonly #names: Names;
+  readonly #slices: LoopSlices;
   readonly #floors: ConsumerFloors;
 
-  constructor({ database, names, monotonicMs }: UnreadEventsOptions) {
+  constructor({ database, names, slices, monotonicMs }: UnreadEventsOptions) {
     this.#database = database;
     this.#names = names;
+    this.#slices = slices;
     this.#floors = new ConsumerFloors(monotonicMs);
   }
 
   /**
-   * Records who loses events that the transaction has deleted: consumers that match them and have them above their offset and
-   * unanswered, as it is stored, or parked. Looks at no consumer and no event where all have passed them.
+   * Deletes entries by `work` in one transaction, and records in it who loses some: consumers that match them and have them above their
+   * offset and unanswered, as it is stored, or parked. Looks at no consumer and no event where all have passed them. `work` returns false
+   * where nothing may be deleted: `lost`. `moved`: nothing is deleted, only where `moves` is given.
    */
-  async record(transaction: Queries, { topicId, reason, entries }: DeletedEntries): Promise<void> {
-    const positions = entries.map(({ position }) => position).sort((a, b) => a - b);
-    const last = positions.at(-1);
-    if (last === undefined) return;
-    await transaction.write(REACH, [last]);
-    if (reason === 'ephemeral') return;
-    await this.#floors.refresh(transaction, await readMoves(transaction));
-    const losses = await this.#find(transaction, positions);
-    await inChunks(losses, async (chunk) => {
-      const ids = chunk.map(({ consumerId }) => consumerId);
-      await transaction.execute(LOCK(chunk.length), ids);
+  async delete(deleted: DeletedEntries, work: (queries: Queries) => Promise<boolean>): Promise<Deleted> {
+    for (let attempt = 1; attempt < ATTEMPTS; attempt += 1) {
+      const losses = await this.#losses(deleted);
+      if (deleted.moves !== undefined && losses.moves !== deleted.moves) return 'moved';
+      const result = await this.#transaction(work, (queries) => record(queries, deleted, losses));
+      if (result !== 'moved') return result;
+    }
+    return this.#transaction(work, async (queries) => {
+      const moves = await readMoves(queries, 'FOR UPDATE');
+      if (deleted.moves !== undefined && moves !== deleted.moves) throw new MovedMeanwhile();
+      await record(queries, deleted, await this.#losses(deleted, moves));
     });
-    for (const { consumerId, positions: lost } of losses) await addUnread(transaction, consumerId, lost);
-    await transaction.write(MARK, [topicId, last]);
   }
 
-  /** Who has not passed events at these positions, by ascending id. */
-  async #find(transaction: Queries, positions: readonly Position[]): Promise<readonly UnreadBy[]> {
-    const parked = await parkedBy(transaction, positions);
+  async #transaction(
+    work: (queries: Queries) => Promise<boolean>,
+    end: (queries: Queries) => Promise<void>,
+  ): Promise<Deleted> {
+    try {
+      return await this.#database.transaction(async (queries) => {
+        if (!(await work(queries))) return 'lost';
+        await end(queries);
+        return 'deleted';
+      });
+    } catch (error) {
+      if (error instanceof MovedMeanwhile) return 'moved';
+      throw error;
+    }
+  }
+
+  async #losses({ reason, entries }: DeletedEntries, knownMoves?: number): Promise<Losses> {
+    const moves = knownMoves ?? (await readMoves(this.#database));
+    if (reason === 'ephemeral' || entries.length === 0) return { moves, unread: [] };
+    await this.#floors.refresh(this.#database, moves);
+    return { moves, unread: await this.#find(ascending(entries)) };
+  }
+
+  /** Who has not passed events at these positions. */
+  async #find(positions: readonly Position[]): Promise<readonly UnreadBy[]> {
+    const parked = await parkedBy(this.#database, positions);
     const behind = this.#floors.below(positions.at(-1) as Position);
     const ids = [...new Set([...behind, ...parked.keys()])].sort((a, b) => a - b);
-    const candidates = (await candidatesOf(transaction, ids)).map((row) => new Candidate(row, parked.get(row.id)));
+    const candidates = (await candidatesOf(this.#database, ids)).map((row) => new Candidate(row, parked.get(row.id)));
     for (const { id, offset } of candidates) this.#floors.note(id, offset);
     const open = candidates.filter((candidate) => positions.some((position) => !candidate.hasPassed(position)));
     if (open.length === 0) return [];
-    const unread = new Map<number, Position[]>(open.map(({ id }) => [id, []]));
     const withPayloads = open.some(({ needsPayloads }) => needsPayloads);
-    await this.#eachEntry(positions, withPayloads, (entry) => {
-      for (const candidate of open) if (candidate.loses(entry)) unread.get(candidate.id)?.push(entry.position);
-    });
-    return [...unread]
-      .filter(([, lost]) => lost.length > 0)
-      .map(([consumerId, lost]) => ({ consumerId, positions: lost.sort((a, b) => a - b) }))
-      .sort((a, b) => a.consumerId - b.consumerId);
-  }
-
-  async #eachEntry(
-    positions: readonly Position[],
-    withPayloads: boolean,
-    look: (entry: LogEntry) => void,
-  ): Promise<void> {
     const size = withPayloads ? PAYLOAD_ROWS : positions.length;
     for (let from = 0; from < positions.length; from += size) {
-      const chunk = positions.slice(from, from + size);
-      for (const entry of await this.#entries(chunk, withPayloads)) look(entry);
+      const entries = await this.#entries(positions.slice(from, from + size), withPayloads);
+      const bytes = entries.reduce((sum, entry) => sum + entryBytes(entry), 0);
+      const look = (candidate: Candidate) => candidate.look(entries);
+      await this.#slices.each(CALLER, { items: open, bytesOf: () => bytes, look });
     }
+    return open.flatMap((candidate) => candidate.unread ?? []);
   }
 
   async #entries(positions: readonly Position[], withPayloads: boolean): Promise<readonly LogEntry[]> {
     const queries = this.#database;
     const names = this.#names.current;
     const columns = withPayloads ? COLUMNS_READ : COLUMNS_WITHOUT_LARGE;
-    const sql = `SELECT ${columns} FROM log FORCE INDEX (PRIMARY) WHERE position IN (${placeholders(positions.length)})`;
+    const sql = `SELECT ${columns} FROM log FORCE INDEX (PRIMARY) WHERE position IN (${placeholders(positions.length)}) ORDER BY position`;
     const values = withPayloads ? positions : [-1, ...positions];
     const rows = (await queries.query<object>(sql, values)).map((row): readonly unknown[] => Object.values(row));
     const ids = rows.map(rowNameIds);
@@ -153,6 +173,24 @@ export class UnreadEvents {
     await names.loadByIds(queries, new Set(ids.map(({ topicId }) => topicId)), new Set(streams));
     return rows.flatMap((row) => entryFromRow(row, names) ?? []);
   }
+}
+
+/** Records the losses; throws MovedMeanwhile. */
+async function record(queries: Queries, deleted: DeletedEntries, { moves, unread }: Losses): Promise<void> {
+  const { topicId, reason, entries } = deleted;
+  const positions = ascending(entries);
+  const last = positions.at(-1);
+  if (last === undefined) return;
+  if (reason !== 'ephemeral') {
+    await writeUnread(queries, positions, unread);
+    await queries.write(MARK, [topicId, last]);
+  }
+  // From here on whoever moves a consumer waits.
+  if ((await queries.write(REACH, [last, moves])).affectedRows === 0) throw new MovedMeanwhile();
+}
+
+function ascending(entries: DeletedEntries['entries']): readonly Position[] {
+  return entries.map(({ position }) => position).sort((a, b) => a - b);
 }
 
 /** A consumer that may not have passed what goes. */
@@ -164,8 +202,9 @@ class Candidate {
   readonly #criteria: EventCriteria;
   readonly #matches: EntryMatcher;
   readonly #matchesButFor: EntryMatcher;
+  readonly #lost: Position[] = [];
 
-  constructor(row: CandidateRow, parked: ReadonlySet<Position> = new Set()) {
+  constructor(row: CandidateRow, parked: ReadonlySet<Position> = NOBODY) {
     this.id = row.id;
     this.offset = row.acked_to;
     this.#done = storedRanges(row.acked_above);
@@ -181,12 +220,24 @@ class Candidate {
     return this.#criteria.description !== undefined;
   }
 
+  /** Undefined: it loses nothing. */
+  get unread(): UnreadBy | undefined {
+    if (this.#lost.length === 0) return undefined;
+    return { consumerId: this.id, positions: this.#lost, parked: this.#parked };
+  }
+
   hasPassed(position: Position): boolean {
     return !this.#parked.has(position) && (position <= this.offset || this.#done.has(position));
   }
 
+  /** Takes note of what it loses of the entries. */
+  look(entries: readonly LogEntry[]): true {
+    for (const entry of entries) if (this.#loses(entry)) this.#lost.push(entry.position);
+    return true;
+  }
+
   /** What is withdrawn may be gone, so that nothing tells whether a withdrawal is meant: then it counts. */
-  loses(entry: LogEntry): boolean {
+  #loses(entry: LogEntry): boolean {
     if (this.hasPassed(entry.position)) return false;
     const matches = needsWithdrawn(this.#criteria, entry) ? this.#matchesButFor : this.#matches;
     return this.#parked.has(entry.position) || matches(entry);
@@ -216,22 +267,4 @@ async function parkedBy(
     }
   });
   return found;
-}
-
-/** Records what one consumer loses; its row is locked. */
-async function addUnread(queries: Queries, consumerId: number, positions: readonly Position[]): Promise<void> {
-  const waiting = await readGaps(queries, consumerId);
-  const spans = withUnread(waiting, positions);
-  const isKept = new Set(spans);
-  const kept = waiting.filter((gap) => isKept.has(gap));
-  const over = waiting.filter((gap) => !isKept.has(gap));
-  await deleteGaps(
-    queries,
-    over.map(({ id }) => id),
-  );
-  for (const span of spans) if (!kept.some((gap) => gap === span)) await addGap(queries, consumerId, span);
-  await queries.write(COUNT, [positions.length, consumerId]);
-  await inChunks(positions, async (chunk) => {
-    await queries.write(FORGET_FAILURES(chunk.length), [consumerId, ...chunk]);
-  });
 }

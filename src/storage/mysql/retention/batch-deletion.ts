@@ -1,14 +1,11 @@
-// The deletion of a batch of entries of one topic, with everything that goes with them, in the order of locks that log-storage.ts states:
-// shape -> log, by position -> index rows, identities, waits, ledger, retention's own rows -> log_deletion -> consumers. The rows of
-// the log go before log_deletion is locked: whoever moves a consumer waits from there on.
+// The deletion of a batch of entries of one topic, with everything that goes with them but for what consumers lose (see UnreadEvents), in
+// the order of locks that log-storage.ts states: shape -> log, by position -> index rows, identities, waits, ledger, retention's own rows.
 
 import { decodeShape } from '../../../domain/descriptions/shape.js';
 import { ShapeMatcher } from '../../../domain/descriptions/shape-matcher.js';
 import { EntryKind, isJsonContentType } from '../../../domain/events/event.js';
 import type { Position } from '../../../units.js';
 import type { Batch } from '../../ports/retention-storage.js';
-import { readMoves } from '../consumers/deleted-before.js';
-import type { UnreadEvents } from '../consumers/unread-events.js';
 import type { Queries, SqlValue } from '../sql/database.js';
 import { NOW_MICROS } from '../sql/database-time.js';
 import { inChunks, placeholders } from '../sql/placeholders.js';
@@ -23,13 +20,7 @@ const ENTRIES = 'DELETE t FROM log t FORCE INDEX (PRIMARY) WHERE t.position IN';
 /** Payloads whose values are looked at in one go, between which others get their turn. */
 const PAYLOADS = 64;
 
-/** A consumer came, or was moved, since it was looked who holds entries of the batch: the transaction is to be taken back. */
-export class MovedMeanwhile extends Error {
-  override readonly name = 'MovedMeanwhile';
-}
-
-/** Throws MovedMeanwhile. */
-export async function deleteBatch(queries: Queries, batch: Batch, unread: UnreadEvents): Promise<void> {
+export async function deleteBatch(queries: Queries, batch: Batch): Promise<void> {
   const positions = batch.entries.map(({ position }) => position);
   const eventIds = batch.entries.map(({ eventId }) => eventId);
   const shapes = await lockShapes(queries, batch.topicId);
@@ -45,9 +36,6 @@ export async function deleteBatch(queries: Queries, batch: Batch, unread: Unread
   await noteKept(queries, batch);
   await notePlace(queries, batch);
   await deleteIn(queries, ENTRIES, positions);
-  // From here on whoever moves a consumer waits, with the head row.
-  if (batch.moves !== undefined && (await readMoves(queries, 'FOR UPDATE')) !== batch.moves) throw new MovedMeanwhile();
-  await unread.record(queries, { ...batch, reason: batch.isEphemeral === true ? 'ephemeral' : 'age' });
 }
 
 /** `first`: values of the statement before the list. */

@@ -27,7 +27,7 @@ import type { UnreadEvents } from '../consumers/unread-events.js';
 import type { Database, Queries } from '../sql/database.js';
 import { NOW_MICROS } from '../sql/database-time.js';
 import { inChunks, placeholders } from '../sql/placeholders.js';
-import { deleteBatch, MovedMeanwhile } from './batch-deletion.js';
+import { deleteBatch } from './batch-deletion.js';
 import { DUE_COLUMNS, type DueRow, dueEntry, rowsWithin } from './due-rows.js';
 import { endCawins } from './ended-cawins.js';
 import { parkedAt } from './parked-entries.js';
@@ -255,18 +255,14 @@ export class MysqlRetentionStore implements RetentionStore {
   }
 
   /** See RetentionStore.delete. */
-  async delete(hold: RetentionHold, batch: Batch): Promise<Deleted> {
-    const work = async (queries: Queries): Promise<Deleted> => {
-      if (!(await renewed(queries, hold))) return 'lost';
-      await deleteBatch(queries, batch, this.#unread);
-      return 'deleted';
-    };
-    try {
-      return await this.#database.transaction(work);
-    } catch (error) {
-      if (error instanceof MovedMeanwhile) return 'moved';
-      throw error;
-    }
+  delete(hold: RetentionHold, batch: Batch): Promise<Deleted> {
+    const { topicId, entries, moves, isEphemeral = false } = batch;
+    const reason = isEphemeral ? 'ephemeral' : 'age';
+    return this.#unread.delete({ topicId, entries, moves, reason }, async (queries) => {
+      if (!(await renewed(queries, hold))) return false;
+      await deleteBatch(queries, batch);
+      return true;
+    });
   }
 
   purgeLag(): Promise<number | undefined> {
