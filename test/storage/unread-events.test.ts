@@ -430,3 +430,29 @@ it('tells how far deletions reach in what is selected', async () => {
   expect(await to({})).toBe(order.position);
   expect(await to({ topics: ['madeleine.audit'] })).toBe(reserved.position);
 });
+
+it('looks at the topics that are named only, though events of 10,000 others were deleted', async () => {
+  const bill = await event('bills');
+  await remove([bill]);
+  const others = Array.from({ length: 10_000 }, (_, n) => 1_000 + n);
+  const rows = (row: (id: number) => string) => others.map(row).join();
+  await suite.database.query(
+    `INSERT INTO topic (id, context_id, name) VALUES ${rows((id) => `(${id}, 1, 'topic ${id}')`)}`,
+  );
+  await suite.database.query(
+    `INSERT INTO deleted_topic (topic_id, last_position) VALUES ${rows((id) => `(${id}, ${position + id})`)}`,
+  );
+  const session = new Database({ url: suite.url, poolSize: 1, random: Math.random });
+  const reader = new MysqlDeletedEvents({ database: session });
+  const reads = async () => {
+    const rows = await session.query<{ Value: string }>("SHOW SESSION STATUS LIKE 'Handler_read%'");
+    return rows.reduce((sum, { Value: value }) => sum + Number(value), 0);
+  };
+  for (const context of ['default', 'all']) {
+    const before = await reads();
+    expect(await reader.deletedTo({ context, topics: ['bills', 'unused'] }, 0)).toBe(bill.position);
+    expect((await reads()) - before, context).toBeLessThan(500);
+  }
+  expect(await reader.deletedTo({ context: 'default', topics: ['topic 10999'] }, 0)).toBe(position + 10_999);
+  await session.close();
+});
