@@ -626,7 +626,11 @@ export const HOT_OPERATIONS: readonly HotOperation[] = [
       // Each consumer has 50 events that failed.
       parked.list({ ...EVERY_PARKED, stream, consumerId: failedOf(row), withReplaying: true, after: 0, limit: FEW }),
   })),
-  { of: 'MysqlParkedStore.has', atMost: 2, run: ({ parked }, { row }) => parked.has(failedOf(row), row) },
+  {
+    of: 'MysqlParkedStore.stillParked',
+    atMost: 2,
+    run: ({ parked }, { row }) => parked.stillParked(failedOf(row), [row]),
+  },
   {
     of: 'readParked',
     atMost: 4,

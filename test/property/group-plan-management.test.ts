@@ -136,10 +136,10 @@ function executed(
   }
   if (change.kind !== 'replay' && change.kind !== 'discard') return { effect: 'changed', consumer: found };
   const parked = new Map(found.parked);
+  const states = change.positions.map((position) => parked.get(position));
+  if (change.kind === 'replay' && states.some((state) => state?.replaying)) return { effect: 'lost', consumer: found };
+  if (states.includes(undefined)) return { effect: 'gone', consumer: found };
   for (const position of change.positions) {
-    const isReplaying = parked.get(position)?.replaying;
-    if (isReplaying === undefined || (change.kind === 'replay' && isReplaying))
-      return { effect: 'lost', consumer: found };
     if (change.kind === 'replay') parked.set(position, { replaying: true });
     else parked.delete(position);
   }

@@ -10611,7 +10611,7 @@ export const ConsumerServiceDefinition = {
      * commit; deliveries begin when a member has credit.
      *
      * Safe to repeat: what is being replayed already counts as done. Each position has its result; a request that names a single
-     * position, which is not parked (never was, was discarded, or was acknowledged since): NOT_FOUND (PARKED_UNKNOWN). With `all`
+     * position, which is not parked (never was, was discarded or acknowledged since, or deleted): NOT_FOUND (PARKED_UNKNOWN). With `all`
      * nothing to do is no error. A seek back over a parked position takes it from the list, as it is delivered again anyway.
      *
      * Errors, and then nothing is changed: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (CONSUMER_UNKNOWN, PARKED_UNKNOWN);
@@ -10845,7 +10845,7 @@ export interface ConsumerServiceImplementation<CallContextExt = {}> {
    * commit; deliveries begin when a member has credit.
    *
    * Safe to repeat: what is being replayed already counts as done. Each position has its result; a request that names a single
-   * position, which is not parked (never was, was discarded, or was acknowledged since): NOT_FOUND (PARKED_UNKNOWN). With `all`
+   * position, which is not parked (never was, was discarded or acknowledged since, or deleted): NOT_FOUND (PARKED_UNKNOWN). With `all`
    * nothing to do is no error. A seek back over a parked position takes it from the list, as it is delivered again anyway.
    *
    * Errors, and then nothing is changed: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (CONSUMER_UNKNOWN, PARKED_UNKNOWN);
@@ -11066,7 +11066,7 @@ export interface ConsumerServiceClient<CallOptionsExt = {}> {
    * commit; deliveries begin when a member has credit.
    *
    * Safe to repeat: what is being replayed already counts as done. Each position has its result; a request that names a single
-   * position, which is not parked (never was, was discarded, or was acknowledged since): NOT_FOUND (PARKED_UNKNOWN). With `all`
+   * position, which is not parked (never was, was discarded or acknowledged since, or deleted): NOT_FOUND (PARKED_UNKNOWN). With `all`
    * nothing to do is no error. A seek back over a parked position takes it from the list, as it is delivered again anyway.
    *
    * Errors, and then nothing is changed: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (CONSUMER_UNKNOWN, PARKED_UNKNOWN);

@@ -1,6 +1,7 @@
 // A group whose COMMIT was not answered is run again, and its message ids are looked up: what the unanswered COMMIT had stored then
 // looks like a duplicate. It is told from the duplicates of others by what was planned when that COMMIT was sent.
 
+import type { ChangeEffect } from '../management/consumer-change.js';
 import type { PushOutcome, UnitOutcome } from './group-outcomes.js';
 import type { GroupUnit } from './group-plan-types.js';
 
@@ -17,8 +18,14 @@ export function recognised(outcome: UnitOutcome, sent: UnitOutcome): UnitOutcome
   if (outcome.kind === 'transferred' && sent.kind === 'transferred') return sent;
   // Ids are never used again: what is gone was dropped by that COMMIT, or by somebody else.
   if (sent.kind === 'dropped' && isGone(outcome)) return sent;
+  // A later unit of that COMMIT may have deleted the consumer.
+  if (isEffect(outcome, 'lost') && isEffect(sent, 'gone')) return sent;
   if (outcome.kind !== 'pushed' || sent.kind !== 'pushed') return outcome;
   return { ...outcome, pushes: outcome.pushes.map((push, index) => recognisedPush(push, sent.pushes[index])) };
+}
+
+function isEffect(outcome: UnitOutcome, effect: ChangeEffect): boolean {
+  return outcome.kind === 'managed' && outcome.effect === effect;
 }
 
 function isGone(outcome: UnitOutcome): boolean {

@@ -112,13 +112,13 @@ export interface FoundConsumer {
   readonly parked: ReadonlyMap<Position, { readonly replaying: boolean }>;
 }
 
-/** `lost`: another instance has it, or it is gone. */
-export type ChangeEffect = 'changed' | 'unchanged' | 'lost';
+/** `gone`: something that it names is parked no more, as its event was deleted. `lost`: another instance has it, or it is gone. */
+export type ChangeEffect = 'changed' | 'unchanged' | 'gone' | 'lost';
 
 /** What a change does, and the consumer after it. */
 export type DoneChange =
   | { readonly effect: 'changed'; readonly consumer: FoundConsumer }
-  | { readonly effect: 'unchanged' | 'lost' };
+  | { readonly effect: 'unchanged' | 'gone' | 'lost' };
 
 /**
  * Whether a change may bring a durable consumer back to before where it was, or have it select what it did not: what a deletion takes at
@@ -130,6 +130,7 @@ export function mayFallBack(change: ConsumerChange): boolean {
 
 const NOTHING_PARKED: FoundConsumer['parked'] = new Map();
 const UNCHANGED: DoneChange = { effect: 'unchanged' };
+const GONE: DoneChange = { effect: 'gone' };
 const LOST: DoneChange = { effect: 'lost' };
 
 /** What becomes of the consumer that was found by the change's key; undefined: there is none, nor was one. */
@@ -156,11 +157,10 @@ function changed(consumer: FoundConsumer): DoneChange {
   return { effect: 'changed', consumer };
 }
 
-/** Who runs a consumer knows what is parked: if it is not stored so, it is not he who runs it. */
+/** Who runs a consumer knows what is parked, but for what is deleted: if it is replayed by somebody else, it is not he who runs it. */
 function parkedChanged({ kind, positions }: ParkedChange, found: FoundConsumer): DoneChange {
-  const isFit = (at: Position) =>
-    kind === 'replay' ? found.parked.get(at)?.replaying === false : found.parked.has(at);
-  if (!positions.every(isFit)) return LOST;
+  if (kind === 'replay' && positions.some((at) => found.parked.get(at)?.replaying)) return LOST;
+  if (!positions.every((at) => found.parked.has(at))) return GONE;
   const parked = new Map(found.parked);
   for (const position of positions) {
     if (kind === 'replay') parked.set(position, { replaying: true });

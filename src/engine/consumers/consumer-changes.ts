@@ -235,8 +235,8 @@ export class ConsumerChanges {
     return target(this.#options);
   }
 
-  #store(call: ManagementCall, change: HeldChange, told: ToldChange): Promise<void> {
-    return store(this.#options, call, change, told);
+  async #store(call: ManagementCall, change: HeldChange, told: ToldChange): Promise<void> {
+    await store(this.#options, call, change, told);
   }
 
   #storeSnapshot(call: ManagementCall, change: HeldChange, told: ToldChange, snapshot: string): Promise<void> {

@@ -25,7 +25,7 @@ export interface ConsumerParkedOptions extends HeldConsumer {
   readonly life: ConsumerLife;
   readonly members: ConsumerMembers;
   readonly progress: ConsumerProgress;
-  readonly parked: Pick<ParkedStore, 'has'>;
+  readonly parked: Pick<ParkedStore, 'stillParked'>;
 }
 
 export class ConsumerParked {
@@ -42,28 +42,54 @@ export class ConsumerParked {
     return this.#inTurn(() =>
       this.#options.progress.apart(async (write) => {
         const { parked } = this.#options.window;
-        const states = new Map([...positions].map((position) => [position, parked.stateAt(position)]));
-        const present = [...states].flatMap(([position, state]) => (state === undefined ? [] : [position]));
-        const toChange = action === 'discard' ? present : present.filter((at) => states.get(at) === 'PARKED');
         // The transaction looks for their rows.
         await write();
-        this.#options.life.assertRunning();
-        if (toChange.length > 0) await this.#change(action, toChange, call);
-        return new Set(present);
+        for (;;) {
+          const present = await this.#present([...positions]);
+          this.#options.life.assertRunning();
+          const toChange = action === 'discard' ? present : present.filter((at) => parked.stateAt(at) === 'PARKED');
+          if (toChange.length === 0 || (await this.#change(action, toChange, call)) === 'changed')
+            return new Set(present);
+        }
       }),
     );
   }
 
-  async #change(action: ParkedAction, positions: readonly Position[], call: ManagementCall): Promise<void> {
+  /** Returns those that are parked. What is so here only was deleted with its event: whoever deletes does not ask who runs the consumer. */
+  async #present(positions: readonly Position[]): Promise<readonly Position[]> {
+    const { window, hold, parked } = this.#options;
+    const known = positions.filter((position) => window.parked.stateAt(position) !== undefined);
+    if (known.length === 0) return known;
+    const still = await parked.stillParked(hold.guard.id, known);
+    this.#discard(known.filter((position) => !still.has(position)));
+    return known.filter((position) => still.has(position));
+  }
+
+  #discard(positions: readonly Position[]): void {
+    if (positions.length === 0) return;
+    const { window, members } = this.#options;
+    for (const position of positions) window.parked.discard(position);
+    // What is discarded may wait to be handed out.
+    members.markStale();
+    members.wake();
+  }
+
+  /** `gone`: nothing is changed, as one of them was deleted meanwhile. */
+  async #change(
+    action: ParkedAction,
+    positions: readonly Position[],
+    call: ManagementCall,
+  ): Promise<'changed' | 'gone'> {
     const { window, members } = this.#options;
     const about = { count: positions.length, positions: positions.slice(0, MAX_AUDITED_POSITIONS) };
     const subject = action === 'replay' ? Subject.UPDATED : Subject.DELETED;
     const told = { entityType: 'parked_event', subject, about };
-    await store(this.#options, call, { kind: action, ...target(this.#options), positions }, told);
-    for (const position of positions) window.parked[action](position);
-    // What is discarded may wait to be handed out.
-    members.markStale();
+    const effect = await store(this.#options, call, { kind: action, ...target(this.#options), positions }, told);
+    if (effect === 'gone') return effect;
+    if (action === 'discard') this.#discard(positions);
+    else for (const position of positions) window.parked.replay(position);
     members.wake();
+    return effect;
   }
 
   /**
@@ -81,6 +107,7 @@ export class ConsumerParked {
       const { id: consumerId, epoch: ownerEpoch } = hold.guard;
       const result = await push({ consumerId, ownerEpoch, position });
       if (result.kind === 'refused' && result.error.reason === 'OWNED_ELSEWHERE') throw hold.matchedNothing();
+      if (result.kind === 'refused' && result.error.reason === 'PARKED_UNKNOWN') await this.#present([position]);
       if (result.kind === 'stored' && (await this.#isGone(result.effect, consumerId, position))) {
         window.parked.discard(position);
         members.wake();
@@ -91,7 +118,7 @@ export class ConsumerParked {
 
   /** Whether the stored list has the position no more: a repeated push found what an earlier one did, perhaps long ago. */
   async #isGone(effect: string, consumerId: number, position: Position): Promise<boolean> {
-    return effect !== 'duplicate' || !(await this.#options.parked.has(consumerId, position));
+    return effect !== 'duplicate' || !(await this.#options.parked.stillParked(consumerId, [position])).has(position);
   }
 
   /** Does the work after what was asked for before: nothing is replayed while it is replaced. */

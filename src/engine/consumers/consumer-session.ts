@@ -49,7 +49,7 @@ export interface ConsumerSessionOptions {
   readonly held: HeldPages;
   readonly store: Pick<ConsumerStore, 'reserveLeases' | 'delete'>;
   readonly unread: Pick<UnreadStore, 'takeGaps' | 'toldGaps'>;
-  readonly parked: Pick<ParkedStore, 'has'>;
+  readonly parked: Pick<ParkedStore, 'stillParked'>;
   readonly management: Pick<Management, 'change'>;
   readonly placeStore: Pick<PlaceStore, 'findSnapshot' | 'countSnapshots'>;
   readonly flusher: OffsetFlusher;

@@ -23,13 +23,16 @@ export function target({ key, hold }: HeldConsumer): Pick<HeldChange, 'key' | 'h
 export type ToldChange = Omit<AuditedChange, 'entityType' | 'context' | 'about'> &
   Partial<Pick<AuditedChange, 'entityType' | 'about'>>;
 
-/** Stores the change and its entry. Rejects, and the session is at its end, where it cannot be told that they are stored. */
+/**
+ * Stores the change and its entry. Rejects, and the session is at its end, where it cannot be told that they are stored. `gone`: nothing is,
+ * as something that the change names is parked no more.
+ */
 export async function store(
   { key, hold, management }: HeldConsumer,
   call: ManagementCall,
   change: HeldChange,
   told: ToldChange,
-): Promise<void> {
+): Promise<'changed' | 'gone'> {
   const audited = {
     entityType: 'consumer',
     ...told,
@@ -40,5 +43,6 @@ export async function store(
     if (error instanceof MadeleineError && error.reason === 'OVERLOADED') throw error;
     throw hold.unsure(error instanceof Error ? error : storageUnavailable(error));
   });
-  if (effect !== 'changed') throw hold.matchedNothing();
+  if (effect !== 'changed' && effect !== 'gone') throw hold.matchedNothing();
+  return effect;
 }

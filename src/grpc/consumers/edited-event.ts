@@ -1,7 +1,7 @@
 // ReplayEditedEventRequest: decoded by hand, as pushes are, and made into the push that takes the place of the parked event.
 
 import type { ConsumerKey } from '../../domain/consumers/consumer.js';
-import { fieldInvalid, MadeleineError } from '../../domain/errors.js';
+import { fieldInvalid, MadeleineError, parkedUnknown } from '../../domain/errors.js';
 import { ENVELOPE, ENVELOPE_RULES, type EnvelopeField, isSet, wireName } from '../../domain/events/envelope.js';
 import type { EventDraft, LogEntry } from '../../domain/events/event.js';
 import { asBuffer } from '../../domain/json/bytes.js';
@@ -48,7 +48,7 @@ const TAKEN = ENVELOPE_RULES.filter(([field]) => !NOT_TAKEN.has(field));
 
 /** The push of an edited event; `parked`: the event that it is made from, if that is still stored. Throws what is wrong with it. */
 export function editedCommand(
-  { event }: DecodedEdit,
+  { event, position }: Pick<DecodedEdit, 'event' | 'position'>,
   {
     key,
     parked,
@@ -59,6 +59,8 @@ export function editedCommand(
   assertOurs(event);
   const { draft } = event;
   draft.context = parked?.context ?? (key.context === ALL_CONTEXTS ? '' : key.context);
+  // What is deleted is parked no more, and nothing says its topic.
+  if (draft.topic === '' && parked === undefined) throw parkedUnknown(Number(position));
   if (draft.topic === '') draft.topic = parked?.topic ?? '';
   draft.to = key.name;
   event.causedBy = parked?.messageId ?? '';

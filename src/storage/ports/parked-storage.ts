@@ -50,6 +50,6 @@ export interface ParkedPage {
 export interface ParkedStore {
   /** Lists parked events by position; looks at no more than MAX_PARKED_LOOKED_AT entries, so that a page may be short or empty. */
   list(options: ListParkedOptions): Promise<ParkedPage>;
-  /** Whether an event is parked at the position, or being replayed. */
-  has(consumerId: number, position: Position): Promise<boolean>;
+  /** Returns those of the positions at which an event is parked, or being replayed. */
+  stillParked(consumerId: number, positions: readonly Position[]): Promise<ReadonlySet<Position>>;
 }

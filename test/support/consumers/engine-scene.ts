@@ -21,7 +21,7 @@ import { ManualClock, turns } from '../manual-clock.js';
 
 const NO_EVENTS: NamedEvents = { context: 'default', eventIds: [], messageIds: [] };
 const CALL = { call: 'Subscribe', by: '' };
-const ROOM = { left: 1_000_000, reserve: () => 1_000_000 };
+const ROOM = { left: 1_000_000, isWritten: true, reserve: () => 1_000_000 };
 
 /** A source whose answers may be lost on the way. */
 export class LossySource extends LogReader {
@@ -134,7 +134,10 @@ export class EngineScene {
         ...{ toldGaps: async () => {}, withGaps: async () => new Map() },
       },
       ephemeral: { kept: (entries: readonly LogEntry[]) => entries },
-      parked: { list: async () => ({ records: [], next: undefined }), has: async () => false },
+      parked: {
+        list: async () => ({ records: [], next: undefined }),
+        stillParked: async (_, positions) => new Set(positions),
+      },
       places: { positionsOf: async () => ({ byEventId: [], byMessageId: [] }) },
       consumption: { percentOf: async () => undefined },
       streams: new KnownStreams({ pushedTo: async (_context, names) => new Set(names) }),

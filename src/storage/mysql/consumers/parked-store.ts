@@ -10,6 +10,7 @@ import {
   type ParkedStore,
 } from '../../ports/parked-storage.js';
 import type { Database } from '../sql/database.js';
+import { inChunks, placeholders } from '../sql/placeholders.js';
 import { FAILURE_STATES } from './consumer-rows.js';
 
 /** Entries read by one statement: a reason may have 4 KiB. */
@@ -23,9 +24,9 @@ const SELECT_WITH_STREAM = `
   SELECT ${COLUMNS}, s.name AS stream FROM consumer_trouble t FORCE INDEX (PRIMARY)
   LEFT JOIN log l FORCE INDEX (PRIMARY) ON l.position = t.position
   LEFT JOIN stream s FORCE INDEX (PRIMARY) ON s.id = l.stream_id WHERE ${AFTER}`;
-const HAS = `
-  SELECT 1 FROM consumer_trouble FORCE INDEX (PRIMARY)
-  WHERE consumer_id = ? AND position = ? AND state IN (${FAILURE_STATES.PARKED}, ${FAILURE_STATES.REPLAY})`;
+const STILL_PARKED = (rows: number) => `
+  SELECT position FROM consumer_trouble FORCE INDEX (PRIMARY)
+  WHERE consumer_id = ? AND position IN (${placeholders(rows)}) AND state IN (${FAILURE_STATES.PARKED}, ${FAILURE_STATES.REPLAY})`;
 
 interface ParkedRow {
   readonly position: Position;
@@ -60,8 +61,14 @@ export class MysqlParkedStore implements ParkedStore {
     return { records, next: after };
   }
 
-  async has(consumerId: number, position: Position): Promise<boolean> {
-    return (await this.#database.execute(HAS, [consumerId, position])).length > 0;
+  async stillParked(consumerId: number, positions: readonly Position[]): Promise<ReadonlySet<Position>> {
+    const found = new Set<Position>();
+    await inChunks(positions, async (chunk) => {
+      const sql = STILL_PARKED(chunk.length);
+      const rows = await this.#database.execute<{ position: Position }>(sql, [consumerId, ...chunk]);
+      for (const { position } of rows) found.add(position);
+    });
+    return found;
   }
 
   #read({ consumerId, stream }: ListParkedOptions, after: Position): Promise<ParkedRow[]> {
