@@ -1,10 +1,8 @@
 // What durable consumers have not passed of events that are due.
 
-import { consumerCriteria } from '../../domain/consumers/consumer.js';
-import { storedRanges } from '../../domain/consumers/position-ranges.js';
+import { ConsumerClaims } from '../../domain/consumers/unread/consumer-claims.js';
 import { entryBytes } from '../../domain/events/entry-size.js';
 import type { LogEntry } from '../../domain/events/event.js';
-import { compileCriteria } from '../../domain/events/event-filter.js';
 import type { LoopSlices } from '../../lib/loop-slices.js';
 import type { EventLog } from '../../storage/ports/log-storage.js';
 import type { ConsumerBehind, DueEntry, RetentionStore } from '../../storage/ports/retention-storage.js';
@@ -35,7 +33,7 @@ export class UnpassedEvents {
 
   /**
    * What consumers have not passed of the entries, as far as it is stored. Where all have passed them, which is the rule, no entry is read.
-   * What withdraws an event is nobody's that selects by a description: the payload may be gone.
+   * What they have parked is not among it: that stays for another reason.
    */
   async of(
     topic: { readonly context: string; readonly name: string },
@@ -60,9 +58,6 @@ export class UnpassedEvents {
 }
 
 function unpassedBy(consumer: ConsumerBehind, entries: readonly LogEntry[]): readonly Position[] {
-  const above = consumer.acked.length === 0 ? undefined : storedRanges(consumer.acked);
-  const matches = compileCriteria(consumerCriteria(consumer, consumer.settings));
-  const isUnpassed = (entry: LogEntry) =>
-    entry.position > consumer.offset && above?.has(entry.position) !== true && matches(entry);
-  return entries.filter(isUnpassed).map(({ position }) => position);
+  const claims = new ConsumerClaims(consumer);
+  return entries.filter((entry) => claims.on(entry) !== undefined).map(({ position }) => position);
 }

@@ -31,6 +31,8 @@ export interface ModelEntry {
   readonly isGiven: boolean;
   /** An awaited event that it ended besides. */
   readonly endedId: number | undefined;
+  /** Whether it withdraws an event that had occurred, and that is gone: it has no payload of its own. */
+  readonly withdraws: boolean;
   /** Cawins on it: whether each has a callback to make. */
   readonly cawins: readonly boolean[];
 }
@@ -40,6 +42,8 @@ export interface ModelConsumer {
   readonly topics: readonly string[];
   readonly tags: readonly string[];
   readonly total: number | undefined;
+  /** Whether it gets what withdraws events, too. */
+  readonly getsWithdrawals: boolean;
   readonly offset: number;
   readonly acked: ReadonlySet<number>;
   readonly isEphemeral: boolean;
@@ -66,6 +70,7 @@ export function makeWorld(choices: RandomChoices, size = choices.between(0, 120)
       ...{ position, at, topic: choices.of(TOPICS) as string, tag: choices.of(TAGS) as string },
       stream: choices.chance(0.5) ? choices.of(['s1', 's2']) : undefined,
       payload: JSON.stringify({ total: choices.between(1, 3), pad: 'x'.repeat(choices.between(0, 50)) }),
+      withdraws: choices.chance(0.15),
       messageId: randomBytes(16),
       isGiven: choices.chance(0.5),
       endedId: choices.chance(0.2) ? 10_000 + position : undefined,
@@ -91,6 +96,7 @@ function makeConsumer(choices: RandomChoices, id: number, entries: readonly Mode
     topics: choices.chance(0.5) ? choices.some(TOPICS, 0.5) : [],
     tags: choices.chance(0.4) ? [choices.of(TAGS) as string] : [],
     total: choices.chance(0.3) ? choices.between(1, 3) : undefined,
+    getsWithdrawals: choices.chance(0.5),
     acked: new Set(choices.some(above, 0.2).map(({ position }) => position)),
     parked: new Map(
       choices
@@ -135,15 +141,15 @@ export async function storeWorld(database: Database, world: World): Promise<void
   await insert(
     database,
     `log (position, kind, event_id, context_id, topic_id, stream_id, message_id, digest, created_at, version, subject, issuer, tag,
-      payload_bytes, payload)`,
+      payload_bytes, payload, envelope)`,
     entries.map((entry) => [
-      ...[entry.position, EntryKind.OCCURRED, entry.position, 1, topicIdOf(entry)],
+      ...[entry.position, kindOf(entry), entry.position, 1, topicIdOf(entry)],
       entry.stream === undefined ? null : entry.stream === 's1' ? 1 : 2,
       ...[entry.messageId, entry.isGiven ? Buffer.alloc(32, 1) : null, entry.at, 1, 0, 'shop', Buffer.from(entry.tag)],
-      ...[entry.payload.length, Buffer.from(entry.payload)],
+      ...(entry.withdraws ? [0, null, '{"occurredAt":1}'] : [entry.payload.length, Buffer.from(entry.payload), null]),
     ]),
   );
-  const ofOrders = entries.filter(({ topic }) => topic === 'orders');
+  const ofOrders = entries.filter(({ topic, withdraws }) => topic === 'orders' && !withdraws);
   const indexed = ofOrders.map((entry) => [7, hashOf(entry), entry.position]);
   await insert(database, 'shape_index (shape_id, value_hash, position)', indexed);
   await insert(
@@ -238,9 +244,14 @@ const TABLES = [
   ],
 ];
 
-function settingsOf({ topics, tags, total }: ModelConsumer): string {
+function settingsOf({ topics, tags, total, getsWithdrawals }: ModelConsumer): string {
   const description = total === undefined ? {} : { description: JSON.stringify({ total }) };
-  return JSON.stringify({ ...DEFAULT_SETTINGS, filter: { topics, tags, ...description } });
+  const kinds = getsWithdrawals ? [EntryKind.OCCURRED, EntryKind.INVALIDATED] : [];
+  return JSON.stringify({ ...DEFAULT_SETTINGS, filter: { topics, tags, kinds, ...description } });
+}
+
+function kindOf({ withdraws }: ModelEntry): EntryKind {
+  return withdraws ? EntryKind.INVALIDATED : EntryKind.OCCURRED;
 }
 
 function topicIdOf({ topic }: ModelEntry): number {
@@ -298,15 +309,20 @@ export function expectedOf({ entries, consumers, topics, settledTo }: World): Ex
     kept: kept.sort((a, b) => a - b),
     unread: [...unread].sort(([a], [b]) => a - b),
     ledger: [...gone]
-      .filter(({ at, isGiven }) => isGiven && NOW - at < DAY)
+      .filter(({ at, isGiven, withdraws }) => isGiven && !withdraws && NOW - at < DAY)
       .map(({ messageId }) => messageId.toString('hex'))
       .sort(),
   };
 }
 
-function isUnpassed({ topics, tags, total, offset, acked, isEphemeral }: ModelConsumer, entry: ModelEntry): boolean {
+function isUnpassed(
+  { topics, tags, total, getsWithdrawals, offset, acked, isEphemeral }: ModelConsumer,
+  entry: ModelEntry,
+): boolean {
   if (isEphemeral || entry.position <= offset || acked.has(entry.position)) return false;
   if (topics.length > 0 && !topics.includes(entry.topic)) return false;
   if (tags.length > 0 && !tags.includes(entry.tag)) return false;
+  // Nothing tells whether what it withdraws had the total.
+  if (entry.withdraws) return getsWithdrawals;
   return total === undefined || (JSON.parse(entry.payload) as { total: number }).total === total;
 }

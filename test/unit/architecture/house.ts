@@ -29,7 +29,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'domain/consumers': 'domain domain/collections domain/consumers/settings domain/events',
   'domain/consumers/managed': 'domain/consumers',
   'domain/consumers/settings': 'domain/events',
-  'domain/consumers/unread': '',
+  'domain/consumers/unread': 'domain/consumers domain/events',
   'domain/descriptions': 'domain domain/json',
   'domain/erasure': 'domain domain/events',
   'domain/events': 'domain domain/descriptions domain/json',
@@ -66,7 +66,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'engine/log': 'domain domain/events domain/waits engine/erasure lib storage/ports telemetry',
   'engine/streams': `domain domain/consumers domain/events domain/group domain/management engine/consumers/passed
     engine/consumers/state engine/group engine/log storage/ports`,
-  'engine/retention': `domain/consumers domain/events domain/retention engine/log lib storage/ports telemetry domain domain/management engine/consumers/state engine/group`,
+  'engine/retention': `domain/consumers domain/consumers/unread domain/events domain/retention engine/log lib storage/ports telemetry domain domain/management engine/consumers/state engine/group`,
   'engine/topics': `domain domain/descriptions domain/events domain/group domain/management domain/schemas
     domain/schemas/compatibility domain/topics engine/group engine/log lib storage/ports telemetry`,
   'engine/statistics': `domain/consumers domain/statistics engine/consumers/state engine/log lib storage/ports

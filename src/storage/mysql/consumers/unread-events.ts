@@ -6,16 +6,9 @@
 // that row with the head of the log, so that nothing comes in between that takes longer the more consumers there are. Where one was moved
 // since, all of it is taken back and done again, and where that happens again and again, with log_deletion locked first.
 
-import { type ConsumerKey, consumerCriteria } from '../../../domain/consumers/consumer.js';
-import { storedRanges } from '../../../domain/consumers/position-ranges.js';
+import { ConsumerClaims } from '../../../domain/consumers/unread/consumer-claims.js';
 import { entryBytes } from '../../../domain/events/entry-size.js';
 import type { LogEntry } from '../../../domain/events/event.js';
-import {
-  compileCriteria,
-  type EntryMatcher,
-  type EventCriteria,
-  needsWithdrawn,
-} from '../../../domain/events/event-filter.js';
 import type { LoopSlices } from '../../../lib/loop-slices.js';
 import type { Millis, Position } from '../../../units.js';
 import type { Deleted } from '../../ports/retention-storage.js';
@@ -58,7 +51,7 @@ const PAYLOAD_ROWS = 32;
 /** How often a deletion is done again, as consumers were moved, before these have to wait for it. */
 const ATTEMPTS = 4;
 const CALLER = 'unread';
-const NOBODY = new Set<Position>();
+const NOTHING = new Set<Position>();
 
 const REACH = 'UPDATE log_deletion SET last_position = GREATEST(last_position, ?) WHERE id = 1 AND moves = ?';
 const CANDIDATES = (rows: number) => `
@@ -148,7 +141,7 @@ export class UnreadEvents {
     const ids = [...new Set([...behind, ...parked.keys()])].sort((a, b) => a - b);
     const candidates = (await candidatesOf(this.#database, ids)).map((row) => new Candidate(row, parked.get(row.id)));
     for (const { id, offset } of candidates) this.#floors.note(id, offset);
-    const open = candidates.filter((candidate) => positions.some((position) => !candidate.hasPassed(position)));
+    const open = candidates.filter((candidate) => candidate.mayLose(positions));
     if (open.length === 0) return [];
     const withPayloads = open.some(({ needsPayloads }) => needsPayloads);
     const size = withPayloads ? PAYLOAD_ROWS : positions.length;
@@ -197,27 +190,21 @@ function ascending(entries: DeletedEntries['entries']): readonly Position[] {
 class Candidate {
   readonly id: number;
   readonly offset: Position;
-  readonly #done: { has(position: Position): boolean };
+  readonly #claims: ConsumerClaims;
   readonly #parked: ReadonlySet<Position>;
-  readonly #criteria: EventCriteria;
-  readonly #matches: EntryMatcher;
-  readonly #matchesButFor: EntryMatcher;
   readonly #lost: Position[] = [];
 
-  constructor(row: CandidateRow, parked: ReadonlySet<Position> = NOBODY) {
+  constructor(row: CandidateRow, parked: ReadonlySet<Position> = NOTHING) {
     this.id = row.id;
     this.offset = row.acked_to;
-    this.#done = storedRanges(row.acked_above);
     this.#parked = parked;
-    const key: ConsumerKey = { context: row.context.toString(), name: row.name.toString() };
-    this.#criteria = consumerCriteria(key, decodeSettings(row.settings));
-    this.#matches = compileCriteria(this.#criteria);
-    const { description: _, ...others } = this.#criteria;
-    this.#matchesButFor = compileCriteria(others);
+    const [context, name] = [row.context.toString(), row.name.toString()];
+    const place = { offset: row.acked_to, acked: row.acked_above };
+    this.#claims = new ConsumerClaims({ context, name, settings: decodeSettings(row.settings), ...place }, parked);
   }
 
   get needsPayloads(): boolean {
-    return this.#criteria.description !== undefined;
+    return this.#claims.needsPayloads;
   }
 
   /** Undefined: it loses nothing. */
@@ -226,21 +213,14 @@ class Candidate {
     return { consumerId: this.id, positions: this.#lost, parked: this.#parked };
   }
 
-  hasPassed(position: Position): boolean {
-    return !this.#parked.has(position) && (position <= this.offset || this.#done.has(position));
+  mayLose(positions: readonly Position[]): boolean {
+    return positions.some((position) => this.#claims.mayClaim(position));
   }
 
   /** Takes note of what it loses of the entries. */
   look(entries: readonly LogEntry[]): true {
-    for (const entry of entries) if (this.#loses(entry)) this.#lost.push(entry.position);
+    for (const entry of entries) if (this.#claims.on(entry) !== undefined) this.#lost.push(entry.position);
     return true;
-  }
-
-  /** What is withdrawn may be gone, so that nothing tells whether a withdrawal is meant: then it counts. */
-  #loses(entry: LogEntry): boolean {
-    if (this.hasPassed(entry.position)) return false;
-    const matches = needsWithdrawn(this.#criteria, entry) ? this.#matchesButFor : this.#matches;
-    return this.#parked.has(entry.position) || matches(entry);
   }
 }
 

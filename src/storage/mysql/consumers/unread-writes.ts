@@ -1,7 +1,7 @@
 // The rows that say what consumers lose by a deletion, for sets of consumers at a time: how many statements it takes does not depend on
 // how many consumers there are, up to the size of a set.
 
-import { storedRanges } from '../../../domain/consumers/position-ranges.js';
+import { PassedPositions } from '../../../domain/consumers/unread/consumer-claims.js';
 import { withUnread } from '../../../domain/consumers/unread/unread-spans.js';
 import type { Position } from '../../../units.js';
 import type { Queries } from '../sql/database.js';
@@ -70,8 +70,8 @@ async function locked(queries: Queries, found: readonly UnreadBy[]): Promise<rea
 }
 
 function stillLost({ positions, parked }: UnreadBy, place: PlaceRow): readonly Position[] {
-  const done = storedRanges(place.acked_above);
-  return positions.filter((position) => parked.has(position) || (position > place.acked_to && !done.has(position)));
+  const passed = new PassedPositions({ offset: place.acked_to, acked: place.acked_above });
+  return positions.filter((position) => parked.has(position) || !passed.has(position));
 }
 
 /** Adds what is lost to the gaps that wait to be told. */
