@@ -679,8 +679,9 @@ export interface SubscribeResponse {
     { $case: "opened"; value: Opened }
     | //
     /**
-     * Events that were deleted before the consumer had passed them. One member is told of each gap, before anything is delivered that lies
-     * beyond its beginning: once, or again where the instance ended before it knew that the frame was sent.
+     * Events that were deleted before the consumer had passed them. A member is told of each gap, before anything is delivered that lies
+     * beyond its beginning; at least once: the next one is told again, unless the first one answered an event that came after the gap, or
+     * its connection was alive a minute later. It is the same gap then, with the same positions.
      */
     { $case: "gap"; value: Gap }
     | //
@@ -793,7 +794,8 @@ export interface FetchResponse {
     | undefined;
   /**
    * Events that were deleted before the consumer had passed them, as in the frames of Subscribe: an answer may have this alone, before
-   * `wait` is over.
+   * `wait` is over. The member's further answers have it again, until it answers an event that came with it or later, or calls over the same
+   * connection a minute later.
    */
   gaps: Gap[];
 }

@@ -103,6 +103,15 @@ export class DeliveryMembers {
     return this.#state.delivery(record, record.member);
   }
 
+  /** The greatest lease of what a member has in flight up to a position; undefined: that is nothing. */
+  newestLease(name: string, position: Position): number | undefined {
+    const leases = this.#state.pool
+      .get(name)
+      ?.recordsUpTo(position)
+      .map(({ lease }) => lease);
+    return leases?.reduce((newest: number | undefined, lease) => Math.max(newest ?? lease, lease), undefined);
+  }
+
   /** Takes events in flight, by position, back from their member; returns the oldest of each unit. */
   #takeBack(records: readonly DeliveryRecord[], { sentAway = false }: Leave): DeliveryRecord[] {
     const oldest: DeliveryRecord[] = [];

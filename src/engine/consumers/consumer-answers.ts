@@ -70,6 +70,8 @@ export class ConsumerAnswers {
     const { byEventId, byMessageId } = isNamed ? await this.#positionsOf(events) : NOWHERE;
     const answers = isNamed ? [...leased, ...unleasedAnswers(byEventId), ...unleasedAnswers(byMessageId)] : leased;
     const now = await this.#begin();
+    members.answered(answers);
+    if (upTo !== undefined) members.answeredUpTo(upTo, member);
     const statuses = window.answers.ack(answers, now);
     const passed = upTo === undefined ? [] : window.answers.ackUpTo(upTo, member, now);
     // Only without a lease can one acknowledge what was not handed out yet.
@@ -90,6 +92,7 @@ export class ConsumerAnswers {
     const { window, life, members } = this.#options;
     const now = await this.#begin();
     if (rejection.action === 'PARK' && !window.answers.mayPark(answers)) throw noRoomToPark();
+    members.answered(answers);
     const statuses = window.answers.reject(answers, rejection, now);
     if (rejection.action === 'RETRY') life.noteReturned(statuses.filter((status) => status === 'ACCEPTED').length);
     // The later events of a stream come back too, perhaps before they were handed out.
@@ -99,7 +102,10 @@ export class ConsumerAnswers {
 
   /** Gives events in flight more time, and resolves once that is durable. */
   async extend(answers: readonly Answer[], ms: Millis): Promise<Answered> {
-    const statuses = this.#options.window.answers.extend(answers, ms, await this.#begin());
+    const { window, members } = this.#options;
+    const now = await this.#begin();
+    members.answered(answers);
+    const statuses = window.answers.extend(answers, ms, now);
     return this.#store(answers, statuses);
   }
 

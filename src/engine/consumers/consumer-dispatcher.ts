@@ -17,10 +17,10 @@ import { within } from '../../lib/within.js';
 import type { Position } from '../../units.js';
 import type { EphemeralTopics } from '../log/ephemeral-topics.js';
 import { type LogSource, type ReadBatch, type Selection, selectionOf } from '../log/log-source.js';
-import type { ConsumerGaps } from './consumer-gaps.js';
 import type { ConsumerMembers } from './consumer-members.js';
 import type { ConsumerProgress } from './consumer-progress.js';
 import { type HeldPages, ownBytes, ReadAhead } from './consumer-read-ahead.js';
+import type { ConsumerGaps } from './gaps/consumer-gaps.js';
 import type { DeliveryLeaseReserve } from './ownership/delivery-lease-reserve.js';
 
 const REDELIVERIES = 256;

@@ -5,6 +5,7 @@ import type { Delivery } from '../../domain/consumers/delivery-types.js';
 import type { ConsumerGap } from '../../storage/ports/unread-storage.js';
 import type { Millis, Position } from '../../units.js';
 import type { MemberHost, SessionMember } from './consumer-member.js';
+import { MemberGaps } from './gaps/member-gaps.js';
 import { type DeliveryBatch, type MeasureEntry, PendingDeliveries } from './pending-deliveries.js';
 import { RememberedCalls } from './remembered-calls.js';
 
@@ -44,7 +45,8 @@ export class FetchMember implements SessionMember {
   wakeAtMs: Millis = Number.POSITIVE_INFINITY;
   readonly #host: MemberHost;
   readonly #callers: Caller[] = [];
-  #gaps: ConsumerGap[] = [];
+  /** Made for the first one. */
+  #gaps: MemberGaps | undefined;
   readonly #remembered: RememberedCalls;
   #usedAtMs: Millis;
 
@@ -76,6 +78,7 @@ export class FetchMember implements SessionMember {
   fetch(options: FetchOptions): { readonly batch: Promise<DeliveryBatch>; readonly repeated: boolean } {
     const { requestId, address } = options;
     this.address = address;
+    if (this.#gaps !== undefined) this.#host.gapsTaken(this.#gaps.lived(this.#host.clock.monotonicMs(), address));
     const former = requestId === '' ? undefined : this.#remembered.get(requestId);
     if (former !== undefined) return { batch: former, repeated: true };
     const batch = this.#enqueue(options);
@@ -88,13 +91,15 @@ export class FetchMember implements SessionMember {
   roundDone(idle: boolean, now: Millis): void {
     this.#host.prune(this.pending);
     for (let [first] = this.#callers; first !== undefined && this.pending.size > 0; [first] = this.#callers) {
-      this.#answer(first, this.#withGaps(this.pending.take(first.limit, ANSWER_BYTES, first.measure)));
+      this.#answer(first, this.#withGaps(this.pending.take(first.limit, ANSWER_BYTES, first.measure), first));
     }
     if (!idle) return;
     const [next] = this.#callers;
-    // What is gone is news, too.
-    if (next !== undefined && this.#gaps.length > 0) this.#answer(next, this.#withGaps(NOTHING));
-    for (const caller of [...this.#callers]) if (caller.deadlineMs <= now) this.#answer(caller, NOTHING);
+    // What is gone is news, too, the first time.
+    if (next !== undefined && this.#gaps?.isWaiting === true) this.#answer(next, this.#withGaps(NOTHING, next));
+    for (const caller of [...this.#callers]) {
+      if (caller.deadlineMs <= now) this.#answer(caller, this.#withGaps(NOTHING, caller));
+    }
   }
 
   /** See SessionMember.nextWakeAtMs. */
@@ -105,21 +110,21 @@ export class FetchMember implements SessionMember {
   /** See SessionMember.tellGap. */
   tellGap(gap: ConsumerGap): boolean {
     if (this.#callers.length === 0) return false;
-    this.#gaps.push(gap);
+    this.#gaps ??= new MemberGaps();
+    this.#gaps.add(gap, this.#host.nextLease);
     return true;
   }
 
-  /** Leaves to others what nobody waits for here. */
-  #returnGaps(): void {
-    if (this.#gaps.length > 0) this.#host.gapsReturned(this.#gaps.splice(0));
+  /** See SessionMember.answered. */
+  answered(lease: number): void {
+    if (this.#gaps !== undefined) this.#host.gapsTaken(this.#gaps.answered(lease));
   }
 
-  #withGaps(batch: DeliveryBatch): DeliveryBatch {
-    const gaps = this.#gaps;
-    if (gaps.length === 0) return batch;
-    this.#gaps = [];
-    for (const gap of gaps) this.#host.gapTaken(gap);
-    return { ...batch, gaps };
+  /** The answer with what was deleted, also with what was told before and may have been lost with its answer. */
+  #withGaps(batch: DeliveryBatch, { address }: Caller): DeliveryBatch {
+    const now = this.#host.clock.monotonicMs();
+    const gaps = this.#gaps?.all({ now, address, lease: batch.deliveries[0]?.lease }) ?? [];
+    return gaps.length === 0 ? batch : { ...batch, gaps };
   }
 
   /** See SessionMember.end. */
@@ -129,7 +134,7 @@ export class FetchMember implements SessionMember {
       else caller.reject(error);
     }
     this.pending.clear();
-    this.#returnGaps();
+    if (this.#gaps !== undefined) this.#host.gapsReturned(this.#gaps.takeAll());
   }
 
   /** Tells callers whose time is over that nothing can be read at present. */
@@ -166,7 +171,8 @@ export class FetchMember implements SessionMember {
     const index = this.#callers.indexOf(caller);
     if (index === -1) return;
     this.#callers.splice(index, 1);
-    if (this.#callers.length === 0) this.#returnGaps();
+    // Leaves to others what nobody waits for here.
+    if (this.#callers.length === 0 && this.#gaps !== undefined) this.#host.gapsReturned(this.#gaps.takeWaiting());
     this.#usedAtMs = this.#host.clock.monotonicMs();
     if (index !== 0) return;
     this.#giveCredit();

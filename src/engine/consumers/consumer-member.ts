@@ -26,6 +26,8 @@ export interface SessionMember {
   nextWakeAtMs(): Millis | undefined;
   /** Tells it of a gap; false: nobody is there to take it. */
   tellGap(gap: ConsumerGap): boolean;
+  /** Takes note that it answered an event that it got by this lease: it has what was sent before. */
+  answered(lease: number): void;
   /** Ends it, with an error or in order. */
   end(error: Error | undefined): void;
 }
@@ -39,12 +41,14 @@ export interface MemberHost {
   inFlight(member: string): { readonly events: number; readonly bytes: number };
   /** Drops from the pending deliveries what is no longer leased. */
   prune(pending: PendingDeliveries): void;
-  /** Takes note that somebody has a gap. */
-  gapTaken(gap: ConsumerGap): void;
+  /** Takes note that somebody has gaps. */
+  gapsTaken(gaps: readonly ConsumerGap[]): void;
   /** Takes back gaps that a member leaves to others. */
   gapsReturned(gaps: readonly ConsumerGap[]): void;
   /** Ends a member whose stream is over. */
   left(member: SessionMember, how: Leave): void;
+  /** The next lease that is minted. */
+  readonly nextLease: number;
   readonly head: number;
   readonly offset: number;
   /** Undefined: the consumer is not paused. */

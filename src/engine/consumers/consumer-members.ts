@@ -2,7 +2,7 @@
 // credit; this knows their pending deliveries. Members to whom nothing happens cost nothing: there may be thousands of them.
 
 import { KeyedHeap } from '../../domain/collections/keyed-heap.js';
-import type { Delivery, Leave, MemberCredit } from '../../domain/consumers/delivery-types.js';
+import type { Answer, Delivery, Leave, MemberCredit } from '../../domain/consumers/delivery-types.js';
 import type { DeliveryWindow } from '../../domain/consumers/delivery-window.js';
 import type { ConsumerPause } from '../../domain/consumers/managed/consumer-pause.js';
 import { fieldInvalid, MadeleineError } from '../../domain/errors.js';
@@ -11,11 +11,11 @@ import type { Clock, WallTime } from '../../lib/clock.js';
 import type { ConsumerGap } from '../../storage/ports/unread-storage.js';
 import type { Millis, Position } from '../../units.js';
 import { FetchMember, type FetchOptions, stillLeased } from './consumer-fetch.js';
-import type { ConsumerGaps } from './consumer-gaps.js';
 import type { ConsumerLife } from './consumer-life.js';
 import type { MemberHost, SessionMember } from './consumer-member.js';
 import { Subscription } from './consumer-subscription.js';
 import type { MemberView } from './consumer-view.js';
+import type { ConsumerGaps } from './gaps/consumer-gaps.js';
 import type { DeliveryBatch, MeasureEntry, PendingDeliveries } from './pending-deliveries.js';
 
 /** A fetching member that nobody uses is forgotten. */
@@ -24,7 +24,7 @@ const FETCH_IDLE_MS = 30_000;
 export interface ConsumerMembersOptions {
   readonly window: DeliveryWindow;
   readonly life: ConsumerLife;
-  readonly gaps: Pick<ConsumerGaps, 'taken' | 'returned'>;
+  readonly gaps: Pick<ConsumerGaps, 'taken' | 'returned' | 'areWithMembers'>;
   readonly clock: Clock;
   readonly wallTime: WallTime;
   /** The newest visible position. */
@@ -153,13 +153,33 @@ export class ConsumerMembers implements MemberHost {
   }
 
   /** See MemberHost. */
-  gapTaken(gap: ConsumerGap): void {
-    this.#options.gaps.taken(gap);
+  gapsTaken(gaps: readonly ConsumerGap[]): void {
+    for (const gap of gaps) this.#options.gaps.taken(gap);
   }
 
   /** See MemberHost. */
   gapsReturned(gaps: readonly ConsumerGap[]): void {
     this.#options.gaps.returned(gaps);
+  }
+
+  /** Takes note of what members have, as these answer: to be called before the window is told, which forgets the deliveries. */
+  answered(answers: readonly Answer[]): void {
+    if (!this.#options.gaps.areWithMembers) return;
+    for (const { position, lease } of answers) {
+      const delivery = this.#window.members.inFlightAt(position);
+      if (delivery === undefined || (lease !== 0 && lease !== delivery.lease)) continue;
+      this.#members.get(delivery.member)?.answered(delivery.lease);
+    }
+  }
+
+  /** Takes note of it where all is answered that is in flight up to a position, of a member if one is named. */
+  answeredUpTo(position: Position, name: string | undefined): void {
+    if (!this.#options.gaps.areWithMembers) return;
+    for (const member of this.#members.values()) {
+      if (name !== undefined && name !== member.name) continue;
+      const lease = this.#window.members.newestLease(member.name, position);
+      if (lease !== undefined) member.answered(lease);
+    }
   }
 
   tellCaughtUp(position: Position): void {
@@ -233,7 +253,7 @@ export class ConsumerMembers implements MemberHost {
     const now = this.clock.monotonicMs();
     for (const member of this.#takeDue(now)) {
       member.wakeAtMs = Number.POSITIVE_INFINITY;
-      if (this.#unusedEndMs(member) <= now) this.left(member, { lost: false });
+      if (this.#unusedEndMs(member) <= now) this.#forgetUnused(member);
       else this.#touch(member);
     }
   }
@@ -258,6 +278,10 @@ export class ConsumerMembers implements MemberHost {
   }
 
   // --- what members ask
+
+  get nextLease(): number {
+    return this.#window.leases.next;
+  }
 
   get head(): Position {
     return this.#options.head();
@@ -310,6 +334,11 @@ export class ConsumerMembers implements MemberHost {
   }
 
   // --- inside
+
+  #forgetUnused(member: SessionMember): void {
+    member.end(undefined);
+    this.left(member, { lost: false });
+  }
 
   #fetching(name: string): FetchMember {
     const present = this.#members.get(name);

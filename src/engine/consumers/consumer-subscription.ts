@@ -7,6 +7,7 @@ import { bug } from '../../domain/errors.js';
 import type { ConsumerGap } from '../../storage/ports/unread-storage.js';
 import type { Millis, Position } from '../../units.js';
 import type { MemberHost, SessionMember } from './consumer-member.js';
+import { MemberGaps } from './gaps/member-gaps.js';
 import { type DeliveryBatch, type MeasureEntry, PendingDeliveries } from './pending-deliveries.js';
 
 export type SubscribeFrame =
@@ -37,6 +38,8 @@ export interface SubscriptionOptions {
 export interface RoomForFrame {
   /** What it would have now. */
   readonly left: number;
+  /** Whether all that was sent before is written. */
+  readonly isWritten: boolean;
   /** Reserves it; returns how much it is. */
   reserve(): number;
 }
@@ -67,7 +70,7 @@ export class Subscription implements SessionMember {
   readonly #measure: MeasureEntry;
   #waiting: Waiting | undefined;
   /** Made for the first one: most subscribers are told of none. */
-  #gaps: ConsumerGap[] | undefined;
+  #gaps: MemberGaps | undefined;
   #caughtUp: Position | undefined;
   /** Whether a heartbeat is due before there was silence. */
   #signDue = false;
@@ -137,22 +140,33 @@ export class Subscription implements SessionMember {
   /** See SessionMember.tellGap. */
   tellGap(gap: ConsumerGap): boolean {
     if (this.#ended !== undefined || this.#leaving !== undefined) return false;
-    this.#gaps = [...(this.#gaps ?? []), gap];
+    this.#gaps ??= new MemberGaps();
+    this.#gaps.add(gap, this.#host.nextLease);
     return true;
   }
 
-  #takeGap(): SubscribeFrame | undefined {
-    const gap = this.#gaps?.shift();
+  /** See SessionMember.answered. */
+  answered(lease: number): void {
+    if (this.#gaps !== undefined) this.#host.gapsTaken(this.#gaps.answered(lease));
+  }
+
+  #takeGap({ isWritten }: RoomForFrame): SubscribeFrame | undefined {
+    const gaps = this.#gaps;
+    if (gaps === undefined) return undefined;
+    const now = this.#host.clock.monotonicMs();
+    if (isWritten) this.#host.gapsTaken(gaps.lived(now, ''));
+    if (gaps.isEmpty) this.#gaps = undefined;
+    if (!gaps.isWaiting) return undefined;
+    const gap = gaps.next({ now, address: '', lease: this.pending.deliveries[0]?.lease });
     if (gap === undefined) return undefined;
-    this.#host.gapTaken(gap);
     const { first, last, events } = gap;
     return { kind: 'gap', first, last, events };
   }
 
   #returnGaps(): void {
-    const gaps = this.#gaps ?? [];
+    const gaps = this.#gaps;
     this.#gaps = undefined;
-    this.#host.gapsReturned(gaps);
+    if (gaps !== undefined) this.#host.gapsReturned(gaps.takeAll());
   }
 
   tellCaughtUp(position: Position): void {
@@ -212,7 +226,7 @@ export class Subscription implements SessionMember {
 
   #takeFrame(room: RoomForFrame): SubscribeFrame | undefined {
     if (this.#leaving !== undefined) return this.#leave(this.#leaving);
-    const gap = this.#takeGap();
+    const gap = this.#takeGap(room);
     if (gap !== undefined) return gap;
     this.#host.prune(this.pending);
     if (this.pending.size > 0) {

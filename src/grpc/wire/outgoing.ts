@@ -115,6 +115,11 @@ export class OutgoingLane {
     return this.#until(() => this.#bytes === 0);
   }
 
+  /** Whether the connection is rid of all messages. */
+  get isWritten(): boolean {
+    return this.#bytes === 0;
+  }
+
   /** Bytes that the next message would have. */
   get left(): number {
     return Math.max(this.#left(), MESSAGE_BYTES.least);

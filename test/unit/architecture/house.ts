@@ -51,8 +51,9 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'engine/cawins/callback-sender': 'domain/events',
   'engine/consumers': `domain domain/collections domain/consumers domain/consumers/managed domain/consumers/unread domain/events domain/group
     domain/management
-    engine/consumers/named engine/consumers/ownership engine/consumers/passed engine/consumers/state engine/group engine/log engine/statistics lib
+    engine/consumers/gaps engine/consumers/named engine/consumers/ownership engine/consumers/passed engine/consumers/state engine/group engine/log engine/statistics lib
     storage/ports telemetry`,
+  'engine/consumers/gaps': 'engine/consumers/ownership storage/ports',
   'engine/consumers/named': 'domain domain/consumers storage/ports',
   'engine/consumers/passed': 'domain/consumers domain/events lib storage/ports',
   'engine/consumers/parked': `domain domain/consumers domain/events domain/management engine/consumers

@@ -9,7 +9,7 @@ const KEY = { context: 'default', name: 'mailer' };
 const PAUSE = { by: 'anna', reason: 'the relay moves' };
 const PAUSING = { call: 'PauseConsumer', by: PAUSE.by };
 const RESUMING = { call: 'ResumeConsumer', by: 'bob' };
-const ROOM = { left: 1_000_000, reserve: () => 1_000_000 };
+const ROOM = { left: 1_000_000, isWritten: true, reserve: () => 1_000_000 };
 const SILENCE_MS = 10_000;
 
 describe('a paused consumer', () => {
@@ -38,7 +38,7 @@ describe('a paused consumer', () => {
     await scene.push(3, () => 'red');
     const subscription = await scene.subscription('mailer', 'ada');
     // One fits into the frame, and the others wait for the next one.
-    const first = await subscription.next({ left: 1_000_000, reserve: () => 1 });
+    const first = await subscription.next({ left: 1_000_000, isWritten: true, reserve: () => 1 });
     expect(first).toMatchObject({ deliveries: [{ position: 1 }] });
     expect((await scene.view('mailer')).inFlight).toBe(3);
     await scene.consumers.pause(KEY, PAUSE.reason, PAUSING);

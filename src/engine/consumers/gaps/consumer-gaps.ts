@@ -1,9 +1,10 @@
 // What of a running consumer was deleted before it had passed it: taken from storage, told to one of its members before anything that lies
-// beyond it, and forgotten there once somebody has it. Whoever runs the consumer next tells what nobody had.
+// beyond it, and forgotten there once it is known that this has it (see MemberGaps). What a member leaves is told to the next one, and
+// whoever runs the consumer next tells what nobody is known to have: at least once, and never lost.
 
-import type { ConsumerGap, UnreadStore } from '../../storage/ports/unread-storage.js';
-import type { Position } from '../../units.js';
-import type { ConsumerHold } from './ownership/consumer-hold.js';
+import type { ConsumerGap, UnreadStore } from '../../../storage/ports/unread-storage.js';
+import type { Position } from '../../../units.js';
+import type { ConsumerHold } from '../ownership/consumer-hold.js';
 
 export interface ConsumerGapsOptions {
   readonly hold: ConsumerHold;
@@ -23,6 +24,8 @@ export class ConsumerGaps {
   #expiredUnread: number;
   /** Taken from storage and handed to nobody, by where they begin. Made for the first one: most consumers have none. */
   #waiting: ConsumerGap[] | undefined;
+  /** Gaps that members are told of, and that nobody is known to have. */
+  #withMembers = 0;
   /** What somebody has, and storage is still to forget. */
   #told: number[] | undefined;
   #isDue: boolean;
@@ -47,6 +50,11 @@ export class ConsumerGaps {
   /** Where the next one begins that is to be told; Infinity: there is none. */
   get nextAt(): Position {
     return this.#waiting?.[0]?.first ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether a member may have a gap, so that it matters what it answers. */
+  get areWithMembers(): boolean {
+    return this.#withMembers > 0;
   }
 
   /** Takes note of how many events were deleted unread: while nobody may be told, nothing else says so. */
@@ -80,17 +88,21 @@ export class ConsumerGaps {
     while (waiting?.[0] !== undefined && waiting[0].first <= position) {
       if (!tell(waiting[0])) return;
       waiting.shift();
+      this.#withMembers += 1;
     }
   }
 
   /** A member has it: nobody is told again. */
   taken({ id }: ConsumerGap): void {
+    this.#withMembers -= 1;
     this.#told = [...(this.#told ?? []), id];
   }
 
-  /** A member went without it. */
+  /** A member went, and may not have them. */
   returned(gaps: readonly ConsumerGap[]): void {
-    if (gaps.length > 0) this.#wait(gaps);
+    if (gaps.length === 0) return;
+    this.#withMembers -= gaps.length;
+    this.#wait(gaps);
   }
 
   /** Has storage forget what somebody has. */
