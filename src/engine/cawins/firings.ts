@@ -75,6 +75,7 @@ export class Firings {
       leasePeriodMs: LEASE_PERIOD_MS,
       retryMs: RETRY_MS,
       failing: 'firings are not made at present',
+      working: 'firings are made again',
       acquire: () => this.#acquire(),
       work: (signal) => this.#work(signal),
     });

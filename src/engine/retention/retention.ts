@@ -88,6 +88,7 @@ export class Retention {
       acquire: () => this.#acquire(),
       work: (signal) => this.#work(signal),
     });
+      working: 'events are deleted again',
   }
 
   start(): void {

@@ -54,6 +54,7 @@ export class EventCounter {
       leasePeriodMs: LEASE_PERIOD_MS,
       retryMs: RETRY_MS,
       failing: 'events are not counted at present',
+      working: 'events are counted again',
       acquire: () => this.#acquire(),
       work: (signal) => this.#work(signal),
     });

@@ -171,7 +171,7 @@ describe('the counting of events', () => {
     scene.log.isUp = false;
     scene.visible = 8;
     await scene.pass(5_000);
-    expect(scene.warnings).toEqual(Array(2).fill('events are not counted at present'));
+    expect(scene.warnings).toEqual(['events are not counted at present']);
     scene.log.isUp = true;
     await scene.pass(2_000);
     expect(scene.log.parts).toEqual([
