@@ -182,7 +182,10 @@ export class Topics {
   async #knownSettings(key: TopicKey): Promise<TopicSettings> {
     const { catalog } = this.#options;
     const { context, name } = key;
-    await catalog.catchUp((known) => known.settingsOf(context, name) !== undefined);
+    const known = catalog.current.settingsOf(context, name);
+    if (known !== undefined) return known;
+    // Loading costs as much as there are topics and shapes: one row says whether there is anything to load.
+    if ((await this.settingsOf(key)) !== undefined) await catalog.reload();
     const settings = catalog.current.settingsOf(context, name);
     if (settings === undefined) throw await this.#unregistered(key);
     return settings;

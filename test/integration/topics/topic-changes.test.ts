@@ -1,9 +1,10 @@
 // What becomes of a registration: what a call would change, and changes; on several instances at once; and what it leaves in the audit.
 
 import { randomUUID } from 'node:crypto';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { Subject } from '../../../generated/madeleine/v1/event.js';
 import { Outcome } from '../../../generated/madeleine/v1/event_service.js';
+import { ShapeCatalogCache } from '../../../src/engine/group/shape-catalog-cache.js';
 import { refusalOf } from '../../support/contract/refusals.js';
 import { jsonPayload, newEvent } from '../../support/events/builders.js';
 import { useServer, useServerBeside } from '../../support/server/suite.js';
@@ -151,6 +152,25 @@ describe('an update', () => {
       status: 'NOT_FOUND',
       reason: 'TOPIC_UNKNOWN',
     });
+  });
+
+  it('of what nobody registered loads nothing, however often it is asked for', async () => {
+    const used = newTopic();
+    await push(used, { id: 1 });
+    const reload = vi.spyOn(ShapeCatalogCache.prototype, 'reload');
+    for (let n = 0; n < 5; n += 1) {
+      for (const name of [used, newTopic()]) {
+        await refusalOf(update(name, ['/id']));
+        await refusalOf(topics().unregisterTopic({ name }));
+      }
+    }
+    const loads = reload.mock.calls.length;
+    reload.mockRestore();
+    expect(loads).toBe(0);
+    // Whoever registered it elsewhere a moment ago finds it here.
+    const name = newTopic();
+    await other.client.topics.registerTopic({ name });
+    expect((await update(name, ['/id'])).topic?.settings?.descriptionPaths).toEqual(['/id']);
   });
 
   it('among many from everywhere takes its turn, each after the one before', async () => {
