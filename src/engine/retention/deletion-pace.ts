@@ -8,6 +8,8 @@ import type { Millis } from '../../units.js';
 
 /** Pauses as parts of what batches take. */
 const PART = { least: 0.05, first: 1, most: 40 };
+/** The shortest and the longest pause: after a process stood still, and before the lease ends. */
+const PAUSE = { leastMs: 1, mostMs: 10_000 };
 /** What the part is multiplied by. */
 const GROWS = 1.6;
 const SHRINKS = 0.85;
@@ -34,12 +36,19 @@ export class DeletionPace {
   #restMs: Millis | undefined;
   #restedAtMs = Number.NEGATIVE_INFINITY;
   #since = NONE;
+  /** Groups at rest that are too few yet to say something: of several moments. */
+  #atRest = NONE;
+
+  /** Whether the database has so much to clear away that it is waited for. */
+  static isBehind(purgeLag: number | undefined): boolean {
+    return purgeLag !== undefined && purgeLag > MAX_PURGE_LAG;
+  }
 
   /** How long to pause after a batch; `groups`: those since the instance started. */
   afterBatch(tookMs: Millis, groups: GroupTimes, purgeLag: number | undefined): Millis {
     this.#learn(groups);
-    if (purgeLag !== undefined && purgeLag > MAX_PURGE_LAG) return PURGE_PAUSE_MS;
-    return Math.max(1, tookMs * this.#part);
+    if (DeletionPace.isBehind(purgeLag)) return PURGE_PAUSE_MS;
+    return Math.min(PAUSE.mostMs, Math.max(PAUSE.leastMs, tookMs * this.#part));
   }
 
   /** Whether it is time to see how groups are while nothing is deleted; for how long nothing is to be deleted then. */
@@ -52,9 +61,17 @@ export class DeletionPace {
   /** Takes note of the groups that were committed at rest. */
   rested(before: GroupTimes, after: GroupTimes): void {
     const { count, totalMs } = between(before, after);
-    // Nobody pushes here: nothing is known of what groups take.
-    this.#restMs = count < FEW_GROUPS ? undefined : totalMs / count;
     this.#since = after;
+    if (count === 0) {
+      // Nobody pushes here: nothing is known of what groups take.
+      this.#restMs = undefined;
+      this.#atRest = NONE;
+      return;
+    }
+    this.#atRest = { count: this.#atRest.count + count, totalMs: this.#atRest.totalMs + totalMs };
+    if (this.#atRest.count < FEW_GROUPS) return;
+    this.#restMs = this.#atRest.totalMs / this.#atRest.count;
+    this.#atRest = NONE;
   }
 
   #learn(groups: GroupTimes): void {
