@@ -60,7 +60,14 @@ describe('a durable consumer', { timeout: PROPERTY_TIMEOUT_MS }, () => {
         const expected = log.filter(isUnpassed).map(({ entry }) => entry.position);
 
         const ranges = acked.map((position) => [position, position] as const);
-        const consumer: ConsumerBehind = { ...key, id: 1, settings, offset, acked: encodeRanges(ranges) };
+        const consumer: ConsumerBehind = {
+          ...key,
+          id: 1,
+          generation: 1,
+          settings,
+          offset,
+          acked: encodeRanges(ranges),
+        };
         expect(await heldFor(consumer, log)).toEqual(expected);
 
         const isParked = new Set(parked);

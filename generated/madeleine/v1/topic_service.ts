@@ -258,7 +258,8 @@ export interface TopicSettings {
   /**
    * How long before it is told that events are about to be deleted which a durable consumer has not passed, with HOLD once its 30 days end:
    * a duration as that of `ttl`, or `none`; empty means 1 day. It is told by an event of the topic `madeleine.retention` in the context of
-   * the topic, one a day for each consumer, tagged with its name: how many events of the topic it has to pass, and when the first one goes.
+   * the topic, one a day for each consumer, and one more once it was moved, tagged with its name: how many events of the topic it has to
+   * pass, and when the first one goes.
    */
   unreadWarning: string;
 }

@@ -32,6 +32,12 @@ export function createdBefore(now: Micros, age: Micros, spans: readonly LeaptSpa
   return Math.min(time, now);
 }
 
+/** Returns how old an event is that was created then, by the log's time. */
+export function ageOf(createdAt: Micros, now: Micros, spans: readonly LeaptSpan[]): Micros {
+  const leapt = mergedSpans(spans).map(({ from, to }) => Math.min(to, now) - Math.max(from, createdAt));
+  return now - createdAt - leapt.reduce((sum, micros) => sum + Math.max(0, micros), 0);
+}
+
 /** What is found out of the database's clock by looking at it again. */
 export interface ClockReading {
   /** What it shows. */

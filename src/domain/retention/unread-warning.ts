@@ -31,6 +31,8 @@ export function warningMicros(setting: string): Micros | undefined {
 /** A consumer that is about to lose events. */
 export interface UnreadWarning {
   readonly consumerId: number;
+  /** The generation of its offset: once that was moved it is told anew. */
+  readonly generation: number;
   readonly context: string;
   readonly consumer: string;
   /** The context of the topic. */
@@ -46,7 +48,7 @@ export interface UnreadWarning {
   readonly now: Micros;
 }
 
-/** The event that tells it. Its message id is the same all day, so that it is stored once whoever finds it. */
+/** The event that tells it. Its message id is the same all day, unless the consumer is moved, so that it is stored once whoever finds it. */
 export function warningDraft(warning: UnreadWarning): EventDraft {
   const { context, consumer, topic, topicContext, events, isMinimum, firstPosition, goesAt } = warning;
   const content = {
@@ -62,10 +64,13 @@ export function warningDraft(warning: UnreadWarning): EventDraft {
   };
 }
 
-/** A UUID of version 8, by consumer, topic and UTC day. */
-function warningId({ consumerId, topicId, now }: UnreadWarning): string {
+/** A UUID of version 8, by consumer and its generation, topic and UTC day. */
+function warningId({ consumerId, generation, topicId, now }: UnreadWarning): string {
   const day = Math.floor(now / DAY);
-  const hash = createHash('sha256').update(`unread ${consumerId} ${topicId} ${day}`).digest().subarray(0, 16);
+  const hash = createHash('sha256')
+    .update(`unread ${consumerId} ${topicId} ${day} ${generation}`)
+    .digest()
+    .subarray(0, 16);
   hash[6] = ((hash[6] as number) & 0x0f) | 0x80;
   hash[8] = ((hash[8] as number) & 0x3f) | 0x80;
   const hex = hash.toString('hex');

@@ -1,9 +1,10 @@
 // Tells, some time before, that events are about to go which a durable consumer has not passed: one event for each consumer, topic and day,
-// on the topic `madeleine.retention`. It looks at each topic now and then, and counts no more than it has to tell.
+// and one more once the consumer was moved, on the topic `madeleine.retention`. It looks at each topic now and then, and counts no more than it has to tell.
 
 import { consumerCriteria } from '../../domain/consumers/consumer.js';
 import { storedRanges } from '../../domain/consumers/position-ranges.js';
 import type { EventDraft } from '../../domain/events/event.js';
+import { ageOf, createdBefore } from '../../domain/retention/log-time.js';
 import { MAX_HELD_MICROS, RetentionMode } from '../../domain/retention/retention-policy.js';
 import { type UnreadWarning, warningDraft, warningMicros } from '../../domain/retention/unread-warning.js';
 import type { EventLog } from '../../storage/ports/log-storage.js';
@@ -33,7 +34,7 @@ export interface UnreadWarningsOptions {
 
 export class UnreadWarnings {
   readonly #options: UnreadWarningsOptions;
-  /** The day in which it was told last, by consumer and topic. */
+  /** The day in which it was told last, by topic, consumer and its generation. */
   #told = new Map<string, number>();
   #day = 0;
   /** The consumer after which the next look at a topic goes on. */
@@ -44,18 +45,19 @@ export class UnreadWarnings {
   }
 
   /** Looks at one topic, and tells what was not told today. */
-  async look(topic: RetentionTopic, { now }: Pick<RetentionClock, 'now'>): Promise<void> {
+  async look(topic: RetentionTopic, { now, leapt }: Pick<RetentionClock, 'now' | 'leapt'>): Promise<void> {
     const { policy } = topic;
     const ahead = warningMicros(policy.unreadWarning);
     if (policy.isEphemeral === true || policy.ageMicros === undefined || ahead === undefined) return;
     this.#turnTo(Math.floor(now / 86_400_000_000));
     const kept = policy.ageMicros + (policy.mode === RetentionMode.HOLD ? MAX_HELD_MICROS : 0);
     const { store, log, logger } = this.#options;
-    const upTo = await log.positionAt(now - kept + ahead);
+    const goes = createdBefore(now, kept - ahead, leapt);
+    const upTo = goes < 0 ? 0 : await log.positionAt(goes);
     if (upTo === 0) return;
     const behind = await store.behind(topic, upTo);
     for (const consumer of this.#turn(topic, behind)) {
-      const warning = await this.#warning(topic, consumer, { upTo, kept, now });
+      const warning = await this.#warning(topic, consumer, { upTo, kept, now, leapt });
       if (warning === undefined) continue;
       this.#told.set(keyOf(topic, consumer), this.#day);
       await this.#options.push(warningDraft(warning)).catch((error: unknown) => {
@@ -84,7 +86,12 @@ export class UnreadWarnings {
   async #warning(
     topic: RetentionTopic,
     consumer: ConsumerBehind,
-    { upTo, kept, now }: { readonly upTo: Position; readonly kept: Micros; readonly now: Micros },
+    {
+      upTo,
+      kept,
+      now,
+      leapt,
+    }: { readonly upTo: Position; readonly kept: Micros } & Pick<RetentionClock, 'now' | 'leapt'>,
   ): Promise<UnreadWarning | undefined> {
     const { log } = this.#options;
     const criteria = { ...consumerCriteria(consumer, consumer.settings), context: topic.context, topics: [topic.name] };
@@ -96,14 +103,15 @@ export class UnreadWarnings {
     const [entry] = await log.readAt([first]);
     if (entry === undefined) return undefined;
     return {
-      ...{ consumerId: consumer.id, context: consumer.context, consumer: consumer.name },
+      ...{ consumerId: consumer.id, generation: consumer.generation },
+      ...{ context: consumer.context, consumer: consumer.name },
       ...{ topicContext: topic.context, topicId: topic.topicId, topic: topic.name },
       ...{ events: open.length, isMinimum: page.scannedTo < upTo, firstPosition: first },
-      ...{ goesAt: entry.createdAt + kept, now },
+      ...{ goesAt: now + kept - ageOf(entry.createdAt, now, leapt), now },
     };
   }
 }
 
-function keyOf({ topicId }: RetentionTopic, { id }: ConsumerBehind): string {
-  return `${topicId} ${id}`;
+function keyOf({ topicId }: RetentionTopic, { id, generation }: ConsumerBehind): string {
+  return `${topicId} ${id} ${generation}`;
 }

@@ -125,6 +125,8 @@ export interface KeptEntry {
 /** A consumer that has not passed everything up to a position. */
 export interface ConsumerBehind extends ConsumerKey {
   readonly id: number;
+  /** Another one with each move of the offset, and each change of what it selects. */
+  readonly generation: number;
   readonly settings: ConsumerSettings;
   readonly offset: Position;
   /** What is done above the offset, in the delivery window's own form; empty: nothing. */

@@ -61,7 +61,7 @@ const EXPECT_REPEATS = `
 /** Consumers that are read at a time. */
 const CONSUMERS = 1_000;
 const BEHIND = `
-  SELECT id, context, name, settings, acked_to, acked_above FROM consumer FORCE INDEX (PRIMARY)
+  SELECT id, generation, context, name, settings, acked_to, acked_above FROM consumer FORCE INDEX (PRIMARY)
   WHERE id > ? AND acked_to < ? AND deleted_at IS NULL AND ephemeral = 0 AND context IN (?, ?) ORDER BY id LIMIT ${CONSUMERS}`;
 
 interface CursorRow {
@@ -82,6 +82,7 @@ interface PlaceRow {
 
 interface BehindRow {
   readonly id: number;
+  readonly generation: number;
   readonly context: Buffer;
   readonly name: Buffer;
   readonly settings: string;
@@ -299,6 +300,7 @@ function placeOf(row: PlaceRow): TopicPlace {
 function consumerBehind(row: BehindRow): ConsumerBehind {
   return {
     id: row.id,
+    generation: row.generation,
     context: row.context.toString(),
     name: row.name.toString(),
     settings: decodeSettings(row.settings),

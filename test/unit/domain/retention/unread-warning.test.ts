@@ -9,7 +9,15 @@ import { isUuid } from '../../../../src/lib/uuid-text.js';
 
 const DAY = 86_400_000_000;
 const WARNING: UnreadWarning = {
-  ...{ consumerId: 7, context: 'all', consumer: 'mailer', topicContext: 'shop', topicId: 3, topic: 'orders' },
+  ...{
+    consumerId: 7,
+    generation: 1,
+    context: 'all',
+    consumer: 'mailer',
+    topicContext: 'shop',
+    topicId: 3,
+    topic: 'orders',
+  },
   ...{ events: 5, isMinimum: true, firstPosition: 17, goesAt: 20_000 * DAY + 1, now: 20_000 * DAY },
 };
 
@@ -41,11 +49,11 @@ describe('the event of a warning', () => {
     });
   });
 
-  it('is the same all day, whatever it says, and another one for another consumer, topic or day', () => {
+  it('is the same all day, whatever it says, and another one for another consumer, topic or day, or after a move', () => {
     const { messageId } = warningDraft(WARNING);
     expect(isUuid(messageId)).toBe(true);
     expect(warningDraft({ ...WARNING, events: 9, now: WARNING.now + DAY - 1 }).messageId).toBe(messageId);
-    const others = [{ consumerId: 8 }, { topicId: 4 }, { now: WARNING.now + DAY }];
+    const others = [{ consumerId: 8 }, { generation: 2 }, { topicId: 4 }, { now: WARNING.now + DAY }];
     for (const other of others) expect(warningDraft({ ...WARNING, ...other }).messageId).not.toBe(messageId);
   });
 });
