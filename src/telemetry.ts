@@ -73,6 +73,43 @@ export class NamedCounter {
   }
 }
 
+/** What a gauge of many names tells of one of them. */
+export interface NamedValue<Label extends string> {
+  readonly labels: Readonly<Record<Label, string>>;
+  readonly value: number;
+}
+
+/**
+ * A gauge by names that clients make up, which is asked when somebody looks: the first hundred have a series each, of all others the greatest
+ * value is told, under names that are nobody's.
+ */
+export class NamedGauge<Label extends string> {
+  ask: () => Iterable<NamedValue<Label>> = () => [];
+
+  constructor(
+    registry: Registry,
+    options: { readonly name: string; readonly help: string; readonly labelNames: readonly Label[] },
+  ) {
+    const { labelNames } = options;
+    const others = Object.fromEntries(labelNames.map((label) => [label, label.endsWith('context') ? '' : 'other']));
+    const gauge: Gauge = new Gauge({
+      ...options,
+      registers: [registry],
+      collect: () => {
+        gauge.reset();
+        const values = [...this.ask()];
+        for (const { labels, value } of values.slice(0, MAX_NAMED)) gauge.set(labels, value);
+        const rest = values.slice(MAX_NAMED).map(({ value }) => value);
+        if (rest.length > 0)
+          gauge.set(
+            others,
+            rest.reduce((most, value) => Math.max(most, value)),
+          );
+      },
+    });
+  }
+}
+
 /** The metrics of one instance. Names are public: dashboards rely on them. */
 export class Metrics {
   readonly registry = new Registry();
@@ -208,11 +245,20 @@ export class Metrics {
     help: 'Bytes of payloads that this instance deleted by retention, by topic.',
     labelNames: ['context', 'topic'],
   });
-  readonly retentionStopped = this.#gauge(
-    'madeleine_retention_stopped',
-    '1 while this instance would delete, but the clock of the database leapt or nobody deleted for long.',
-    [],
-  );
+  readonly retentionStopped = new AskedGauge(this.registry, {
+    name: 'madeleine_retention_stopped',
+    help: '1 while nothing is deleted on any instance, as the clock of the database leapt or nobody deleted for long.',
+  });
+  readonly retentionLag = new NamedGauge(this.registry, {
+    name: 'madeleine_retention_lag_seconds',
+    help: 'How long the oldest event is due that is still there, by topic, where this instance deletes.',
+    labelNames: ['context', 'topic'],
+  });
+  readonly retentionHeld = new NamedGauge(this.registry, {
+    name: 'madeleine_retention_held_seconds',
+    help: 'How long the oldest event is due that a consumer holds, by topic and consumer, where this instance deletes.',
+    labelNames: ['context', 'topic', 'consumer_context', 'consumer'],
+  });
   readonly databaseUp = this.#gauge('madeleine_database_up', '1 while the database answers.', []);
 
   #counter<T extends string>(name: string, help: string, labelNames: T[]): Counter<T> {

@@ -19,6 +19,7 @@ import type { CallbackParts } from './callbacks.js';
 import type { DatabaseHandle } from './database.js';
 import { limits } from './limits.js';
 import type { LogParts } from './log.js';
+import type { RetentionParts } from './retention.js';
 import type { Surroundings } from './surroundings.js';
 
 /** Package of the contract. */
@@ -29,6 +30,7 @@ export interface AdminParts {
   readonly handle: DatabaseHandle;
   readonly log: LogParts;
   readonly callbacks: CallbackParts;
+  readonly retention: Pick<RetentionParts, 'condition'>;
   readonly instance: Instance;
   readonly statistics: Statistics;
   readonly encoder: WireEventEncoder;
@@ -72,7 +74,7 @@ function identityOf({ surroundings, handle, instance }: AdminParts): ServerIdent
   };
 }
 
-function componentsOf({ log, callbacks, database }: AdminParts): readonly Component[] {
+function componentsOf({ log, callbacks, retention, database }: AdminParts): readonly Component[] {
   const { isUp, since } = database;
   const state = isUp ? 'up' : 'down';
   return [
@@ -80,5 +82,6 @@ function componentsOf({ log, callbacks, database }: AdminParts): readonly Compon
     { name: 'tail', state, detail: `shows what was committed up to position ${log.tail.visible}` },
     { name: 'callbacks', ...callbacks.condition },
     { name: 'broker', ...callbacks.broker },
+    { name: 'deletion', ...retention.condition },
   ];
 }

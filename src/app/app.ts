@@ -66,6 +66,7 @@ export class App {
   #undone: Promise<void> | undefined;
   #server: GrpcServer | undefined;
   #handle: DatabaseHandle | undefined;
+  #retention: Pick<RetentionParts, 'condition'> | undefined;
   #listening = false;
   readonly #database: UpSince;
 
@@ -168,6 +169,7 @@ export class App {
       pushes: events.pushes,
     });
     await retention.start(this.#started);
+    this.#retention = retention;
     return { log, consumers, events, callbacks, instance, statistics, retention };
   }
 
@@ -175,7 +177,10 @@ export class App {
   async #startAdmin(): Promise<string> {
     const { config, clock, metrics, logger } = this.#surroundings;
     // However many ask at once, the database is asked once.
-    const inspection = new SharedRun(async () => this.#handle && (await inspect(this.#handle, () => clock.nowMs())));
+    const inspection = new SharedRun(async () => {
+      const deletion = this.#retention?.condition;
+      return this.#handle && (await inspect(this.#handle, () => clock.nowMs(), deletion));
+    });
     collectDefaultMetrics({ register: metrics.registry });
     const admin = new AdminServer({
       listen: config.httpListen,

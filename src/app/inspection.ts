@@ -1,7 +1,9 @@
 // What a server's database is like, as far as it matters to us: told by the server that has it open, or by whoever asks beside it.
 
 import type { DoctorFinding } from '../cli/commands/program.js';
+import { clockCondition, type DeletionCondition } from '../engine/retention/deletion-condition.js';
 import { reservedConsumers } from '../storage/mysql/consumers/reserved-names.js';
+import { readStandingClock } from '../storage/mysql/retention/standing-clock.js';
 import type { Database } from '../storage/mysql/sql/database.js';
 import type { DatabaseFinding } from '../storage/mysql/sql/durability.js';
 import { assertSchemaUsable, readSchemaState, SCHEMA_VERSION, type SchemaState } from '../storage/mysql/sql/schema.js';
@@ -17,10 +19,11 @@ export interface Inspection {
   readonly findings: readonly DoctorFinding[];
 }
 
-/** Looks at an open database; never rejects. */
+/** Looks at an open database; never rejects. `deletion`: how it is, where a server says it; else what the database tells of it. */
 export async function inspect(
   { database, name }: Pick<DatabaseHandle, 'database' | 'name'>,
   nowMs: () => number,
+  deletion?: DeletionCondition,
 ): Promise<Inspection> {
   try {
     const settings = await databaseFindings(database);
@@ -28,7 +31,7 @@ export async function inspect(
       { check: 'database', state: 'ok', detail: `${name} answers` },
       ...settings.map(settingFinding),
       await clockFinding(database, nowMs),
-      ...(await schemaFindings(database)),
+      ...(await schemaFindings(database, deletion)),
     ];
     return { database: name, findings };
   } catch (error) {
@@ -58,9 +61,28 @@ async function clockFinding(database: Database, nowMs: () => number): Promise<Do
   return { check: 'clock', state: 'warning', detail, mend: 'let NTP keep both clocks' };
 }
 
-async function schemaFindings(database: Database): Promise<readonly DoctorFinding[]> {
+async function schemaFindings(
+  database: Database,
+  deletion: DeletionCondition | undefined,
+): Promise<readonly DoctorFinding[]> {
   const state = await readSchemaState(database);
-  return [schemaFinding(state), ...(state.version === 0 ? [] : await namesFindings(database))];
+  const { version } = state;
+  return [
+    schemaFinding(state),
+    ...(version === 0 ? [] : await namesFindings(database)),
+    ...(version < SCHEMA_VERSION
+      ? []
+      : deletionFindings(deletion ?? clockCondition(await readStandingClock(database)))),
+  ];
+}
+
+/** A deletion that stands lets the log grow for ever. */
+function deletionFindings(condition: DeletionCondition | undefined): readonly DoctorFinding[] {
+  if (condition === undefined) return [];
+  const { state, detail, mend } = condition;
+  return [
+    { check: 'deletion', state: state === 'down' ? 'problem' : 'ok', detail, ...(mend === undefined ? {} : { mend }) },
+  ];
 }
 
 async function namesFindings(database: Database): Promise<readonly DoctorFinding[]> {

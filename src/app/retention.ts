@@ -3,10 +3,12 @@
 import type { EventDraft } from '../domain/events/event.js';
 import type { Pushes } from '../engine/group/pushes.js';
 import { ClockWatch } from '../engine/retention/clock-watch.js';
+import { clockCondition, type DeletionCondition } from '../engine/retention/deletion-condition.js';
 import { Retention } from '../engine/retention/retention.js';
 import { RetentionReport } from '../engine/retention/retention-report.js';
 import { StreamDeletion } from '../engine/retention/stream-deletion.js';
 import { TopicDeletion } from '../engine/retention/topic-deletion.js';
+import type { TopicStanding } from '../engine/retention/topic-standings.js';
 import { UnpassedEvents } from '../engine/retention/unpassed.js';
 import { UnreadWarnings } from '../engine/retention/unread-warnings.js';
 import { UnreadEvents } from '../storage/mysql/consumers/unread-events.js';
@@ -14,6 +16,8 @@ import { MysqlRetentionStore } from '../storage/mysql/retention/retention-store.
 import { MysqlTruncationStore } from '../storage/mysql/retention/truncation-store.js';
 import type { EndedRuns } from '../storage/ports/log-storage.js';
 import type { RetentionStore } from '../storage/ports/retention-storage.js';
+import type { NamedValue } from '../telemetry.js';
+import type { Micros } from '../units.js';
 import type { DatabaseHandle } from './database.js';
 import type { LogParts } from './log.js';
 import type { Started } from './started.js';
@@ -51,7 +55,7 @@ export class RetentionParts {
     const watch = new ClockWatch({ store, clock, logger });
     this.#options = options;
     this.store = store;
-    this.report = new RetentionReport({ store, unpassed, log, groupCommit, management: parts.management });
+    this.report = new RetentionReport({ store, unpassed, log, groupCommit, management: parts.management, watch });
     const groups = () => groupCommit.times;
     this.#retention = new Retention({
       store,
@@ -65,6 +69,14 @@ export class RetentionParts {
       clock,
       logger,
     });
+    metrics.retentionStopped.ask = () => (clockCondition(watch.known) === undefined ? 0 : 1);
+    metrics.retentionLag.ask = () => lags(this.#retention.standings());
+    metrics.retentionHeld.ask = () => holds(this.#retention.standings());
+  }
+
+  /** How the deletion is. */
+  get condition(): DeletionCondition {
+    return this.#retention.condition;
   }
 
   /** Starts deleting. The log has to be started, and what looks at every entry of it. */
@@ -78,6 +90,24 @@ export class RetentionParts {
       }),
     );
   }
+}
+
+function* lags(standings: Iterable<TopicStanding>): Generator<NamedValue<'context' | 'topic'>> {
+  for (const { context, name: topic, overdue } of standings)
+    yield { labels: { context, topic }, value: seconds(overdue) };
+}
+
+function* holds(
+  standings: Iterable<TopicStanding>,
+): Generator<NamedValue<'context' | 'topic' | 'consumer_context' | 'consumer'>> {
+  for (const { context, name: topic, overdue, heldBy } of standings) {
+    for (const { context: consumer_context, name: consumer } of heldBy)
+      yield { labels: { context, topic, consumer_context, consumer }, value: seconds(overdue) };
+  }
+}
+
+function seconds(micros: Micros): number {
+  return micros / 1_000_000;
 }
 
 /** Stores an event of the server's own, unless one of its message id is stored. */

@@ -1,8 +1,8 @@
-// Counters by names that clients make up: exact, bounded however many names there are, and readable whatever the names are.
+// Counters and gauges by names that clients make up: exact, bounded however many names there are, and readable whatever the names are.
 
 import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
-import { NamedCounter } from '../../src/telemetry.js';
+import { NamedCounter, NamedGauge } from '../../src/telemetry.js';
 
 function scene() {
   const registry = new Registry();
@@ -74,5 +74,36 @@ describe('a counter by names', () => {
     expect(found).toHaveLength(hostile.length);
     for (const line of found)
       expect(line).toMatch(/^events_total\{context="(?:[^"\\\n]|\\["\\n])*",topic="(?:[^"\\\n]|\\["\\n])*"\} 1$/);
+  });
+});
+
+describe('a gauge by names', () => {
+  const scene = () => {
+    const registry = new Registry();
+    const gauge = new NamedGauge(registry, {
+      ...{ name: 'lag', help: 'Lag.', labelNames: ['context', 'topic', 'consumer_context', 'consumer'] as const },
+    });
+    const lines = async () => (await registry.metrics()).split('\n').filter((line) => line.startsWith('lag'));
+    return { gauge, lines };
+  };
+  const value = (n: number, of = n) => ({
+    ...{ labels: { context: 'a', topic: `t${n}`, consumer_context: 'b', consumer: 'c' }, value: of },
+  });
+
+  it('tells what is there when somebody looks, and nothing of what was', async () => {
+    const { gauge, lines } = scene();
+    expect(await lines()).toEqual([]);
+    gauge.ask = () => [value(1), value(2)];
+    expect(await lines()).toHaveLength(2);
+    gauge.ask = () => [value(2, 7)];
+    expect(await lines()).toEqual(['lag{context="a",topic="t2",consumer_context="b",consumer="c"} 7']);
+  });
+
+  it('has a hundred series of 100,000 names, and one with the greatest of the others', async () => {
+    const { gauge, lines } = scene();
+    gauge.ask = () => Array.from({ length: 100_000 }, (_, n) => value(n, (n * 7) % 100_000));
+    const found = await lines();
+    expect(found).toHaveLength(101);
+    expect(found.at(-1)).toBe('lag{context="",topic="other",consumer_context="",consumer="other"} 99999');
   });
 });

@@ -149,7 +149,8 @@ export interface GetServerInfoResponse {
   limits: ServerLimit[];
   /**
    * The parts of this instance that may be well or not: `database`, `tail` (shows what is committed), `callbacks`, `broker` (for
-   * callbacks by AMQP). There may be more of them in later versions.
+   * callbacks by AMQP), `deletion` (of what topics do not keep: DOWN while nothing is deleted, as the database's clock leapt or as it
+   * fails; who holds something is in its `detail`). There may be more of them in later versions.
    */
   components: ServerComponent[];
   /**

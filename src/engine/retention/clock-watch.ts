@@ -37,6 +37,7 @@ export class ClockWatch {
   readonly #options: ClockWatchOptions;
   #timer: Timer | undefined;
   #last: Look | undefined;
+  #known: RetentionClock | undefined;
   #looking: Promise<RetentionClock> | undefined;
 
   constructor(options: ClockWatchOptions) {
@@ -50,6 +51,13 @@ export class ClockWatch {
   async stop(): Promise<void> {
     this.#timer?.stop();
     await this.#looking?.catch(() => {});
+  }
+
+  /** What the last look found, as it is by now; undefined: there was none yet. */
+  get known(): RetentionClock | undefined {
+    const last = this.#last;
+    if (this.#known === undefined || last === undefined) return undefined;
+    return { ...this.#known, now: last.at + Math.round((this.#options.clock.monotonicMs() - last.atMs) * 1_000) };
   }
 
   /** Looks now; returns what holds after the look. */
@@ -71,7 +79,8 @@ export class ClockWatch {
     else if (Math.abs(found.now - found.sampledAt) >= NOTE_MICROS) await store.noteClock({ sampledAt: found.now });
     // What was not written down is found again by the next look.
     this.#last = look;
-    return known === undefined ? found : store.clock();
+    this.#known = known === undefined ? found : await store.clock();
+    return this.#known;
   }
 
   /** What a look says that follows another one of this instance. */

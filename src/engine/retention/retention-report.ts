@@ -26,6 +26,7 @@ import { countEvents, EXACT } from '../consumers/state/event-count.js';
 import type { GroupCommit } from '../group/group-commit.js';
 import type { Management } from '../group/management.js';
 import { selectionOf } from '../log/log-source.js';
+import type { ClockWatch } from './clock-watch.js';
 import type { UnpassedEvents } from './unpassed.js';
 
 /** Entries that a preview looks at, and how many at a time. */
@@ -74,6 +75,7 @@ export interface RetentionReportOptions {
   readonly log: Pick<EventLog, 'readPositions' | 'positionAt'>;
   readonly groupCommit: Pick<GroupCommit, 'submit'>;
   readonly management: Pick<Management, 'entry'>;
+  readonly watch: Pick<ClockWatch, 'look'>;
 }
 
 const NOTHING: RetentionPreview = {
@@ -147,7 +149,7 @@ export class RetentionReport {
 
   /** Lets deletion go on; false: nothing had stopped it. */
   async resume(call: ManagementCall): Promise<boolean> {
-    const { store, groupCommit, management } = this.#options;
+    const { store, groupCommit, management, watch } = this.#options;
     const { stopped, now, waitsUntil } = await store.clock();
     if (stopped === undefined && now >= waitsUntil) return false;
     const before = stopped === undefined ? 'waiting' : 'stopped';
@@ -157,6 +159,8 @@ export class RetentionReport {
       after: { state: 'deleting' },
     });
     await groupCommit.submit({ kind: 'resume', audit });
+    // Who asks now how the deletion is finds it going on; the other instances look within seconds.
+    await watch.look().catch(() => {});
     return true;
   }
 

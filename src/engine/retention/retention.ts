@@ -19,9 +19,11 @@ import type { Logger, Metrics } from '../../telemetry.js';
 import type { Millis, Position } from '../../units.js';
 import { LeasedWork } from '../log/leased-work.js';
 import type { ClockWatch } from './clock-watch.js';
+import { type DeletionCondition, deletionCondition } from './deletion-condition.js';
 import { DeletionPace, type GroupTimes } from './deletion-pace.js';
 import type { GoneEntries, StreamDeletion } from './stream-deletion.js';
 import type { LookResult, TopicDeletion } from './topic-deletion.js';
+import { type TopicStanding, TopicStandings } from './topic-standings.js';
 import type { UnreadWarnings } from './unread-warnings.js';
 
 /** How often a lease is asked for, and a held one renewed. */
@@ -52,7 +54,7 @@ export interface RetentionOptions {
   /** Groups that this instance committed. */
   readonly groups: () => GroupTimes;
   readonly instanceId: string;
-  readonly metrics: Pick<Metrics, 'retentionEvents' | 'retentionBytes' | 'retentionStopped'>;
+  readonly metrics: Pick<Metrics, 'retentionEvents' | 'retentionBytes'>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -70,6 +72,7 @@ export class Retention {
   readonly #leased: LeasedWork;
   readonly #pace = new DeletionPace();
   readonly #times = new Map<number, Times>();
+  readonly #standings = new TopicStandings();
   #hold: RetentionHold | undefined;
   #renewAt = 0;
   #batches = 0;
@@ -85,10 +88,27 @@ export class Retention {
       leasePeriodMs: LEASE_PERIOD_MS,
       retryMs: RETRY_MS,
       failing: 'events are not deleted at present',
+      working: 'events are deleted again',
       acquire: () => this.#acquire(),
       work: (signal) => this.#work(signal),
     });
-      working: 'events are deleted again',
+  }
+
+  /** How the deletion is, as far as this instance knows. */
+  get condition(): DeletionCondition {
+    return deletionCondition({
+      clock: this.#options.watch.known,
+      isHeld: this.#hold !== undefined,
+      failsSince: this.#leased.failsSince,
+      isIdle: this.#isIdle,
+      isPurging: DeletionPace.isBehind(this.#purgeLag) && this.#standings.isBehind,
+      held: this.#standings.held(),
+    });
+  }
+
+  /** How far it is with each topic that does not keep everything; none where another instance deletes. */
+  standings(): Iterable<TopicStanding> {
+    return this.#hold === undefined ? [] : this.#standings.all();
   }
 
   start(): void {
@@ -108,6 +128,7 @@ export class Retention {
     this.#hold = await store.acquire(instanceId);
     this.#noteRenewal();
     this.#times.clear();
+    this.#standings.forget();
     deletion.forget();
     streams.forget();
   }
@@ -136,17 +157,16 @@ export class Retention {
 
   /** Looks at every topic that is to be looked at; whether something was deleted. */
   async #round(signal: AbortSignal): Promise<boolean> {
-    const { watch, clock, store, metrics } = this.#options;
+    const { watch, clock, store } = this.#options;
     await this.#renew();
     const all = await store.topics();
     this.#isIdle = all.length === 0;
+    this.#standings.keepOnly(all);
     if (all.length === 0 || this.#hold === undefined) return false;
     const due = all.filter((topic) => this.#timesOf(topic).lookAt <= clock.monotonicMs());
     if (due.length === 0) return false;
     const known = await watch.look();
-    const isStopped = known.stopped !== undefined || known.now < known.waitsUntil;
-    metrics.retentionStopped.set(isStopped ? 1 : 0);
-    if (isStopped) return false;
+    if (known.stopped !== undefined || known.now < known.waitsUntil) return false;
     const upTo = await store.settledTo();
     let hasWorked = false;
     for (const topic of due) {
@@ -168,6 +188,7 @@ export class Retention {
     for (let batch = 0; batch < BATCHES && this.#hold !== undefined && !signal.aborted; batch += 1) {
       const hold = this.#hold;
       const result = await this.#lookAtTopic(topic, signal, () => deletion.look(hold, topic, at));
+      this.#standings.note(topic, result);
       if (result.goneEntries > 0) hasWorked = true;
       if (result.isMore) continue;
       const dueInMs = (result.dueIn ?? Number.POSITIVE_INFINITY) / 1_000;

@@ -27,6 +27,8 @@ export interface LookResult {
   readonly isMore: boolean;
   /** The time until the next entry is due, about; undefined: there is none. */
   readonly dueIn: Micros | undefined;
+  /** How long the oldest entry is due that is left, about; 0: none is. */
+  readonly overdue: Micros;
   /** The first entry that is held for consumers, if one is. */
   readonly held: { readonly position: Position; readonly by: readonly Unpassed[] } | undefined;
 }
@@ -59,6 +61,7 @@ const NOTHING = {
   goneBytes: 0,
   isMore: false,
   dueIn: undefined,
+  overdue: 0,
   held: undefined,
 } as const;
 
@@ -96,13 +99,16 @@ export class TopicDeletion {
     const { due, held } = await this.#plan(topic, page.entries, times);
     const next = page.entries[due.length];
     const isAll = next === undefined;
-    const rest = { held, isMore: isAll && page.lookedTo < upTo, dueIn: next && next.createdAt - times.due };
+    const isMore = isAll && page.lookedTo < upTo;
+    const left = isMore ? page.entries.at(-1) : next;
+    const overdue = left === undefined ? 0 : Math.max(0, times.due - left.createdAt);
+    const rest = { held, isMore, dueIn: next && next.createdAt - times.due, overdue };
     // Nothing but the topic's end was seen: that need not be written down, it is found by one look into an index.
     if (due.length === 0) return { ...NOTHING, ...rest };
     const lookedTo = isAll ? page.lookedTo : (due.at(-1)?.position ?? after);
     const deleted = await this.#delete(hold, topic, { due, lookedTo, times, moves, now: clock.now });
     if (deleted === 'lost') return { ...NOTHING, isHeld: false };
-    if (deleted === 'moved') return { ...NOTHING, isMore: true };
+    if (deleted === 'moved') return { ...NOTHING, overdue, isMore: true };
     this.#lookedTo.set(topicId, lookedTo);
     return { ...NOTHING, ...rest, ...counted(deleted) };
   }

@@ -49,6 +49,7 @@ describe('GetServerInfo', () => {
       ['tail', ComponentState.COMPONENT_STATE_UP],
       ['callbacks', ComponentState.COMPONENT_STATE_UP],
       ['broker', ComponentState.COMPONENT_STATE_OFF],
+      ['deletion', expect.any(Number)],
     ]);
   });
 
