@@ -77,7 +77,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   // Ports, and what stands behind them.
   'storage/embedded': 'domain lib telemetry',
   'storage/instance': 'storage/embedded storage/ports',
-  'storage/mysql/cawins': `domain domain/cawins domain/events domain/group domain/waits lib storage/mysql/sql
+  'storage/mysql/cawins': `domain domain/cawins domain/events domain/group domain/waits lib storage/mysql/erasure storage/mysql/sql
     storage/mysql/waits storage/ports`,
   'storage/mysql/consumers': `domain domain/consumers domain/consumers/managed domain/consumers/unread domain/events domain/group
     domain/json domain/management lib storage/mysql/log storage/mysql/names storage/mysql/sql storage/ports`,

@@ -25,6 +25,7 @@ import { NEVER, NOW_MICROS } from '../sql/database-time.js';
 import { placeholders } from '../sql/placeholders.js';
 import { ATTEMPT_COLUMNS, attemptValues } from './cawin-rows.js';
 import { type ClaimedEndpoint, type DueRow, onRows, readDue, type TargetRow } from './due-firings.js';
+import { withoutErased } from './erased-attempts.js';
 import { hostOriginOf, isUrlOpen, openUrl } from './url-endpoints.js';
 
 /** Reads the index endpoint_ready in its order: one statement for what is ready and what is next. */
@@ -295,7 +296,9 @@ async function storeAttempts(queries: Queries, reports: readonly AttemptReport[]
   await queries.query(
     `INSERT INTO attempt (cawin_id, ${ATTEMPT_COLUMNS}) VALUES ${kept.map(() => `(${placeholders(11)})`).join()}
      ON DUPLICATE KEY UPDATE cawin_id = attempt.cawin_id`,
-    kept.flatMap(({ firing, attempt }): SqlValue[] => [firing.cawinId, ...attemptValues(attempt)]),
+    (await withoutErased(queries, kept)).flatMap(({ firing, attempt }): SqlValue[] => [
+      ...[firing.cawinId, ...attemptValues(attempt)],
+    ]),
   );
 }
 

@@ -11,6 +11,7 @@ import type { Names } from '../names/name-cache.js';
 import type { Database, SqlValue } from '../sql/database.js';
 import { NOW_MICROS } from '../sql/database-time.js';
 import { inChunks, placeholders } from '../sql/placeholders.js';
+import { IS_ERASED } from './erased-content.js';
 
 /** Events of one part: their group holds up everybody's pushes for some milliseconds. */
 const PART_EVENTS = 64;
@@ -24,8 +25,7 @@ const COLUMNS = `e.position, e.context_id, e.subject_digest, e.stream_id, e.befo
 const FROM = `FROM erasure e LEFT JOIN context c ON c.id = e.context_id LEFT JOIN stream s FORCE INDEX (PRIMARY) ON s.id = e.stream_id`;
 /** Bytes of the payload of the row's entry. */
 const SUBJECT_BYTES = `(SELECT l.payload_bytes FROM log l FORCE INDEX (PRIMARY) WHERE l.position = event_subject.position)`;
-/** Entries that lost their content: a property of that name is a text. */
-const HAS_CONTENT = `kind <> ${EntryKind.TRANSFERRED} AND (envelope IS NULL OR envelope NOT REGEXP '"erasedAt":[0-9]')`;
+const HAS_CONTENT = `kind <> ${EntryKind.TRANSFERRED} AND (envelope IS NULL OR envelope NOT ${IS_ERASED})`;
 
 interface ErasureRow {
   readonly position: Position;
@@ -172,13 +172,18 @@ export class MysqlErasureStore implements ErasureStore {
     await inChunks(
       cawins.map(({ id }) => id),
       async (ids) => {
-        await this.#database.transaction((queries) =>
-          queries.query(
-            `UPDATE attempt FORCE INDEX (PRIMARY) SET status = '', first_bytes = '', error = ''
-             WHERE cawin_id IN (${placeholders(ids.length)})`,
+        const marks = placeholders(ids.length);
+        await this.#database.transaction(async (queries) => {
+          // What is being written down of a call is there by then; what comes later finds the event erased.
+          await queries.query(
+            `SELECT cawin_id FROM firing FORCE INDEX (PRIMARY) WHERE cawin_id IN (${marks}) ORDER BY cawin_id, kind FOR UPDATE`,
             ids,
-          ),
-        );
+          );
+          await queries.query(
+            `UPDATE attempt FORCE INDEX (PRIMARY) SET status = '', first_bytes = '', error = '' WHERE cawin_id IN (${marks})`,
+            ids,
+          );
+        });
       },
     );
   }
