@@ -30,6 +30,7 @@ import { MysqlShapeStore } from '../storage/mysql/waits/shape-store.js';
 import type { ErasureStore } from '../storage/ports/erasure-storage.js';
 import type { Instance } from '../storage/ports/log-storage.js';
 import type { ShapeStore } from '../storage/ports/wait-storage.js';
+import type { Position } from '../units.js';
 import type { DatabaseHandle } from './database.js';
 import type { Started } from './started.js';
 import type { Surroundings } from './surroundings.js';
@@ -109,6 +110,11 @@ export class LogParts {
       slices: this.slices,
       clock,
     });
+  }
+
+  /** See ErasureWatch.keepsTo. */
+  get erasedTo(): Position {
+    return this.#erasureWatch.keepsTo;
   }
 
   /** Starts what has to run before anything is read or pushed. The signal gives it up. */

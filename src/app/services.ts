@@ -166,7 +166,10 @@ function parkedCalls(options: ServicesOptions): ParkedCalls {
   return new ParkedCalls({
     consumers,
     listing: new ParkedListing({ store, parked: new MysqlParkedStore(handle), source }),
-    edits: new EditedReplays({ consumers, pushes: events.pushes, management, source }),
+    edits: new EditedReplays({
+      ...{ consumers, pushes: events.pushes, management, source },
+      ...{ erasures: log.erasures, erasedTo: () => log.erasedTo },
+    }),
     source,
     encoder,
     limits: pushLimits(options),

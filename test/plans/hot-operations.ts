@@ -635,7 +635,7 @@ export const HOT_OPERATIONS: readonly HotOperation[] = [
     of: 'readParked',
     atMost: 4,
     run: ({ group }, { row }) =>
-      readParked(group, [{ consumerId: failedOf(row), ownerEpoch: 1, position: row }], onTrip),
+      readParked(group, [{ consumerId: failedOf(row), ownerEpoch: 1, position: row, erasedTo: 0 }], onTrip),
   },
   // Each consumer has 50 moves and 50 snapshots.
   {

@@ -11,12 +11,12 @@ import { needsOf } from '../../src/domain/group/group-plan-needs.js';
 import {
   type GroupUnit,
   type LockedState,
-  type ParkedPlace,
   type ParkedState,
   type Push,
   type PushedBefore,
   type PushUnit,
   parkedKey,
+  type ReplacedPlace,
   type TransferUnit,
 } from '../../src/domain/group/group-plan-types.js';
 import { ShapeCatalog } from '../../src/domain/group/shape-catalog.js';
@@ -48,14 +48,16 @@ interface Spec {
   readonly content: number;
   readonly expected: number | undefined;
   readonly epoch: number | undefined;
-  /** Position and owner's epoch of what it replaces; undefined: nothing. */
-  readonly replaces: readonly [number, number] | undefined;
+  /** Position and owner's epoch of what it replaces, and the erasure up to which that was read; undefined: nothing. */
+  readonly replaces: readonly [number, number, number] | undefined;
   /** What becomes of it, as nobody registered its topic; undefined: somebody did. A retry may meet something else. */
   readonly unregistered: Unregistered | undefined;
 }
 
 /** The positions that are parked at first, and the one that is being replayed; of the epoch 1. */
 const PARKED = [1, 2];
+/** The newest erasure. */
+const ERASED_TO = 5;
 const REPLAYING = 3;
 
 const spec: fc.Arbitrary<Spec> = fc.record({
@@ -65,10 +67,13 @@ const spec: fc.Arbitrary<Spec> = fc.record({
   content: fc.integer({ min: 0, max: 1 }),
   expected: fc.option(fc.integer({ min: 0, max: 4 }), { nil: undefined }),
   epoch: fc.option(fc.integer({ min: 1, max: 3 }), { nil: undefined, freq: 1 }),
-  replaces: fc.option(fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 2 })), {
-    nil: undefined,
-    freq: 1,
-  }),
+  replaces: fc.option(
+    fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 2 }), fc.integer({ min: 4, max: 5 })),
+    {
+      nil: undefined,
+      freq: 1,
+    },
+  ),
   unregistered: fc.option(fc.constantFrom('discard', 'reject'), { nil: undefined, freq: 1 }),
 });
 const pushSpec = fc.record({ specs: fc.array(spec, { minLength: 1, maxLength: 4 }), atomic: fc.boolean() });
@@ -97,7 +102,7 @@ function toPush({ stream, issuer, id, content, expected, epoch, replaces: place,
   const digest = id === 0 ? undefined : Buffer.from([content]);
   const expectedSequence = stream === '' ? undefined : expected;
   const streamEpoch = stream === '' ? undefined : epoch;
-  const replaces = place && { consumerId: 7, position: place[0], ownerEpoch: place[1] };
+  const replaces = place && { consumerId: 7, position: place[0], ownerEpoch: place[1], erasedTo: place[2] };
   const terms = { expectedSequence, streamEpoch, replaces };
   const match = unregistered && { keys: [], unregistered };
   return { draft: draft(stream, issuer, id === 0 ? '' : messageId), messageId, digest, ...terms, match };
@@ -164,6 +169,7 @@ class NaiveLog {
     if (replaces?.ownerEpoch === 2) return 'refused OWNED_ELSEWHERE';
     if (replaces?.position === REPLAYING) return 'refused WRONG_STATE';
     if (replaces !== undefined && !this.parked.includes(replaces.position)) return 'refused PARKED_UNKNOWN';
+    if (replaces !== undefined && replaces.erasedTo < ERASED_TO) return 'refused OVERLOADED';
     const earlier = this.entries.filter((entry) => entry.stream === stream && entry.sequence > 0);
     const owners = this.owners[stream] ?? [issuer];
     if (streamEpoch !== undefined && streamEpoch !== owners.length) return 'refused EPOCH_FENCED';
@@ -224,10 +230,11 @@ class Stored {
     return plan.outcomes.map(wordsOf);
   }
 
-  #stateOf({ ownerEpoch, position }: ParkedPlace): ParkedState {
+  #stateOf({ ownerEpoch, position, erasedTo }: ReplacedPlace): ParkedState {
     if (ownerEpoch !== 1) return 'lost';
     if (position === REPLAYING) return 'replaying';
-    return this.parked.includes(position) ? 'parked' : 'empty';
+    if (!this.parked.includes(position)) return 'empty';
+    return erasedTo < ERASED_TO ? 'outdated' : 'parked';
   }
 }
 

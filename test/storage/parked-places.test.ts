@@ -2,7 +2,7 @@
 
 import { beforeAll, expect, it } from 'vitest';
 import { DEFAULT_SETTINGS } from '../../src/domain/consumers/consumer.js';
-import { type ParkedPlace, parkedKey } from '../../src/domain/group/group-plan-types.js';
+import { type ParkedPlace, parkedKey, type ReplacedPlace } from '../../src/domain/group/group-plan-types.js';
 import { MysqlConsumerStore } from '../../src/storage/mysql/consumers/consumer-store.js';
 import { readParked, takeParked } from '../../src/storage/mysql/consumers/parked-places.js';
 import { useSchema } from '../support/database/schema-suite.js';
@@ -39,13 +39,13 @@ async function consumer() {
       [consumerId, position as number, state as number],
     );
   }
-  const place = (position: number): ParkedPlace => ({ consumerId, ownerEpoch, position });
+  const place = (position: number): ReplacedPlace => ({ consumerId, ownerEpoch, position, erasedTo: 0 });
   return { key, hold: acquired.hold, place };
 }
 
 const ignore = () => {};
 
-async function statesOf(places: readonly ParkedPlace[]) {
+async function statesOf(places: readonly ReplacedPlace[]) {
   const states = await readParked(suite.database, places, ignore);
   return places.map((place) => states.get(parkedKey(place)));
 }
@@ -73,6 +73,19 @@ it('says that a place is lost to another owner, or with its consumer', async () 
   expect(await statesOf([place(2), anew])).toEqual(['lost', 'parked']);
   await store.delete({ id: hold.id, epoch: anew.ownerEpoch });
   expect(await statesOf([anew, { ...anew, consumerId: 999_999 }])).toEqual(['lost', 'lost']);
+});
+
+it('says that what was read of a place is outdated once something was erased', async () => {
+  const { place } = await consumer();
+  await suite.database.query(
+    `INSERT INTO erasure (position, context_id, subject_digest, stream_id, before_event_id, decided_at, done_to, events, moved_at)
+     VALUES (7, 0, ?, NULL, 1, 1, 0, 0, 1)`,
+    [Buffer.alloc(32)],
+  );
+  const read = (position: number, erasedTo: number) => ({ ...place(position), erasedTo });
+  expect(await statesOf([read(2, 6)])).toEqual(['outdated']);
+  expect(await statesOf([read(2, 7), read(3, 6), read(5, 6)])).toEqual(['parked', 'replaying', 'empty']);
+  await suite.database.query('DELETE FROM erasure');
 });
 
 it('takes what is parked, of several consumers', async () => {

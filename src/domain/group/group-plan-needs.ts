@@ -19,10 +19,10 @@ import {
   type GroupUnit,
   type Identity,
   identitiesOf,
-  type ParkedPlace,
   type Push,
   type PushMatch,
   pushesOf,
+  type ReplacedPlace,
   type TransferUnit,
   type WaitKey,
   type WaitNeeds,
@@ -153,7 +153,7 @@ export function needsOf(units: readonly GroupUnit[], rerun: boolean): GroupNeeds
   const streams = new Map<string, { context: string; name: string }>();
   const messageIds: { context: string; messageId: string }[] = [];
   const waits = new WaitNeedsGatherer();
-  const parked: ParkedPlace[] = [];
+  const parked: ReplacedPlace[] = [];
   const consumers: ConsumerChange[] = [];
   const addStream = (context: string, name: string) => streams.set(scopedKey(context, name), { context, name });
   const addPush = (push: Push) => {

@@ -61,6 +61,8 @@ export function notReplaceable({ position }: ParkedPlace, state: Exclude<ParkedS
       return fieldError('WRONG_STATE', 'position', 'is of an event that is being replayed');
     case 'lost':
       return new MadeleineError('OWNED_ELSEWHERE', 'the consumer went to another instance', { retryAfterMs: 100 });
+    case 'outdated':
+      return new MadeleineError('OVERLOADED', 'something was erased meanwhile', { retryAfterMs: 100 });
     default:
       return assertNever(state);
   }

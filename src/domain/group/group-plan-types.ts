@@ -36,7 +36,7 @@ export interface Push {
   /** The cawin to be made on the event that a push without a payload finds or awaits. */
   readonly cawin?: PreparedCawin | undefined;
   /** The parked event that it takes the place of: that one is discarded with it, or nothing is stored. */
-  readonly replaces?: ParkedPlace | undefined;
+  readonly replaces?: ReplacedPlace | undefined;
   /** Memo of matchPushes: what the shapes that its topic watches make of it, as of one version of the catalogue. */
   match?: PushMatch | undefined;
   /** Memo of its check: the version of its topic's schema that it met, and what came of it. Versions never change. */
@@ -51,8 +51,14 @@ export interface ParkedPlace {
   readonly position: Position;
 }
 
-/** What is at such a place: `lost`, as another owner has come, or the consumer is gone. */
-export type ParkedState = 'parked' | 'replaying' | 'empty' | 'lost';
+/** A place that a push takes which has something of the event that is parked there. */
+export interface ReplacedPlace extends ParkedPlace {
+  /** The newest erasure that was kept to when the event was read. */
+  readonly erasedTo: Position;
+}
+
+/** What is at such a place: `lost`, as another owner has come, or the consumer is gone; `outdated`, as something was erased since. */
+export type ParkedState = 'parked' | 'replaying' | 'empty' | 'lost' | 'outdated';
 
 /** The place as one text. */
 export function parkedKey({ consumerId, ownerEpoch, position }: ParkedPlace): string {
@@ -297,7 +303,7 @@ export interface GroupNeeds {
   /** Undefined: the group has nothing to do with waits. */
   readonly waits: WaitNeeds | undefined;
   /** Undefined: the group has nothing to do with what is parked. */
-  readonly parked?: readonly ParkedPlace[] | undefined;
+  readonly parked?: readonly ReplacedPlace[] | undefined;
   /** Changes of the consumers that have to be read. Undefined: the group changes none. */
   readonly consumers?: readonly ConsumerChange[] | undefined;
 }

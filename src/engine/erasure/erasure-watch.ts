@@ -26,6 +26,11 @@ export class ErasureWatch {
     this.#options = options;
   }
 
+  /** The newest erasure that this instance keeps to; 0: none. */
+  get keepsTo(): Position {
+    return this.#newest ?? 0;
+  }
+
   /** Whether this instance does not keep yet to an erasure with the position, the newest one. */
   isBehind(newest: Position): boolean {
     return this.#newest === undefined || newest > this.#newest;

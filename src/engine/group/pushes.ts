@@ -7,7 +7,7 @@ import { contentDigest } from '../../domain/events/content-digest.js';
 import type { EventDraft, LogEntry } from '../../domain/events/event.js';
 import { goneView, withoutPayload } from '../../domain/events/event-views.js';
 import type { PushOutcome } from '../../domain/group/group-outcomes.js';
-import type { ParkedPlace, Push, WaitTerms } from '../../domain/group/group-plan-types.js';
+import type { Push, ReplacedPlace, WaitTerms } from '../../domain/group/group-plan-types.js';
 import type { SchemaMet } from '../../domain/schemas/topic-schema.js';
 import { awaitedView, DEFAULT_WAIT_MICROS } from '../../domain/waits/wait.js';
 import type { Uuid7Source } from '../../lib/uuid7.js';
@@ -42,7 +42,7 @@ export interface PushCommand {
   /** The cawin to be made on the event that a push without a payload finds or awaits. */
   readonly cawin?: PreparedCawin | undefined;
   /** See Push. */
-  readonly replaces?: ParkedPlace | undefined;
+  readonly replaces?: ReplacedPlace | undefined;
   /** See Push. */
   readonly met?: SchemaMet | undefined;
 }

@@ -84,11 +84,11 @@ export class ParkedCalls {
     const key = consumerKey(request);
     const position = idField('position', request.position);
     const form = payloadForm('payload_encoding', request.payloadEncoding);
-    const parked = await edits.original(position, signal);
+    const { entry: parked, erasedTo } = await edits.original(position, signal);
     const call = managementCall('ReplayEditedEvent', request);
     const command = editedCommand(request, { key, parked, limits });
     const by = { signal, caller: callerOf(peer) };
-    const { entry, effect } = await edits.replay(key, position, { command, call }, by);
+    const { entry, effect } = await edits.replay(key, position, { command, erasedTo, call }, by);
     return this.#events.pushed(entry, effect, form);
   }
 

@@ -57,7 +57,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'engine/consumers/named': 'domain domain/consumers storage/ports',
   'engine/consumers/passed': 'domain/consumers domain/events lib storage/ports',
   'engine/consumers/parked': `domain domain/consumers domain/events domain/management engine/consumers
-    engine/consumers/ownership engine/group engine/log storage/ports`,
+    engine/consumers/ownership engine/erasure engine/group engine/log storage/ports`,
   'engine/consumers/places': 'domain/consumers domain/consumers/managed engine/consumers/ownership storage/ports',
   'engine/consumers/ownership': 'domain domain/consumers lib storage/ports telemetry',
   'engine/consumers/state': 'domain domain/consumers engine/log lib telemetry',

@@ -7,6 +7,7 @@ import { compileCriteria } from '../../../domain/events/event-filter.js';
 import { Subject } from '../../../domain/events/subject.js';
 import type { ManagementCall } from '../../../domain/management/audit.js';
 import type { Position } from '../../../units.js';
+import type { Shown } from '../../erasure/erasures.js';
 import type { Management } from '../../group/management.js';
 import type { PushCommand, PushedBy, PushedEvent, Pushes } from '../../group/pushes.js';
 import type { LogSource } from '../../log/log-source.js';
@@ -18,11 +19,24 @@ export interface EditedReplaysOptions {
   readonly pushes: Pick<Pushes, 'push'>;
   readonly management: Pick<Management, 'entry'>;
   readonly source: LogSource;
+  readonly erasures: Shown;
+  /** The newest erasure that this instance keeps to. */
+  readonly erasedTo: () => Position;
+}
+
+/** A parked event as it was read. */
+export interface ParkedOriginal {
+  /** Undefined: it is not stored any more. */
+  readonly entry: LogEntry | undefined;
+  /** The newest erasure that was kept to then. */
+  readonly erasedTo: Position;
 }
 
 /** What is to take the place of a parked event, and who asks for that. */
 export interface Edit {
   readonly command: PushCommand;
+  /** See ParkedOriginal.erasedTo. */
+  readonly erasedTo: Position;
   readonly call: ManagementCall;
 }
 
@@ -33,21 +47,24 @@ export class EditedReplays {
     this.#options = options;
   }
 
-  /** The event at a position that a request names as `position`; undefined: it is not stored any more. POSITION_BEYOND_HEAD. */
-  async original(position: Position, signal?: AbortSignal): Promise<LogEntry | undefined> {
-    const { source } = this.#options;
+  /** The event at a position that a request names as `position`. POSITION_BEYOND_HEAD. */
+  async original(position: Position, signal?: AbortSignal): Promise<ParkedOriginal> {
+    const { source, erasures } = this.#options;
     await namedPosition(source, { field: 'position', position }, signal);
-    return (await source.readAt([position]))[0];
+    const erasedTo = this.#options.erasedTo();
+    const [entry] = await source.readAt([position]);
+    // What is decided by then need not be done yet.
+    return { entry: entry && erasures.shown(entry), erasedTo };
   }
 
   /**
-   * Pushes the edited event and discards the one that is parked at the position, both or neither. Rejects as the contract of
-   * ReplayEditedEvent says.
+   * Pushes the edited event and discards the one that is parked at the position, both or neither; neither if something was erased since
+   * that one was read. Rejects as the contract of ReplayEditedEvent says.
    */
   async replay(
     key: ConsumerKey,
     position: Position,
-    { command, call }: Edit,
+    { command, erasedTo, call }: Edit,
     by: PushedBy,
   ): Promise<PushedEvent & { readonly kind: 'stored' }> {
     const { consumers, pushes, management } = this.#options;
@@ -58,7 +75,7 @@ export class EditedReplays {
       if (!compileCriteria(criteria)(asEntry(command.draft)))
         throw fieldInvalid('event', 'is not what the consumer’s filter selects: it would never be delivered');
       const audit = management.entry(call, told);
-      const [pushed] = await pushes.push([{ ...command, replaces: place }], true, { ...by, audit });
+      const [pushed] = await pushes.push([{ ...command, replaces: { ...place, erasedTo } }], true, { ...by, audit });
       if (pushed === undefined) throw bug('a push without a result');
       return pushed;
     });

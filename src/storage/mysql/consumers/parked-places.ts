@@ -1,12 +1,18 @@
 // Places of parked events that a group replaces: read before it decides, taken at its end. The row of a consumer is the last one that
 // a group locks, so what was read may have changed until then.
 
-import { type ParkedPlace, type ParkedState, parkedKey } from '../../../domain/group/group-plan-types.js';
+import {
+  type ParkedPlace,
+  type ParkedState,
+  parkedKey,
+  type ReplacedPlace,
+} from '../../../domain/group/group-plan-types.js';
+import type { Position } from '../../../units.js';
 import type { Queries } from '../sql/database.js';
 import { FAILURE_STATES } from './consumer-rows.js';
 
 const READ = `
-  SELECT c.owner_epoch, t.state FROM consumer c FORCE INDEX (PRIMARY)
+  SELECT c.owner_epoch, t.state, (SELECT MAX(e.position) FROM erasure e) AS newest_erasure FROM consumer c FORCE INDEX (PRIMARY)
   LEFT JOIN consumer_trouble t FORCE INDEX (PRIMARY) ON t.consumer_id = c.id AND t.position = ?
   WHERE c.id = ? AND c.deleted_at IS NULL`;
 const LOCK_OWNED =
@@ -16,12 +22,13 @@ const TAKE = `DELETE FROM consumer_trouble WHERE consumer_id = ? AND position = 
 interface PlaceRow {
   readonly owner_epoch: number;
   readonly state: number | null;
+  readonly newest_erasure: Position | null;
 }
 
 /** What is at the places, by their keys. */
 export async function readParked(
   queries: Queries,
-  places: readonly ParkedPlace[],
+  places: readonly ReplacedPlace[],
   onTrip: () => void,
 ): Promise<Map<string, ParkedState>> {
   const states = new Map<string, ParkedState>();
@@ -33,9 +40,9 @@ export async function readParked(
   return states;
 }
 
-function stateOf({ ownerEpoch }: ParkedPlace, row: PlaceRow | undefined): ParkedState {
+function stateOf({ ownerEpoch, erasedTo }: ReplacedPlace, row: PlaceRow | undefined): ParkedState {
   if (row?.owner_epoch !== ownerEpoch) return 'lost';
-  if (row.state === FAILURE_STATES.PARKED) return 'parked';
+  if (row.state === FAILURE_STATES.PARKED) return (row.newest_erasure ?? 0) > erasedTo ? 'outdated' : 'parked';
   return row.state === FAILURE_STATES.REPLAY ? 'replaying' : 'empty';
 }
 
