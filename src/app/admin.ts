@@ -52,11 +52,11 @@ export function adminService(parts: AdminParts): AdminService {
 }
 
 function searchCalls({ surroundings, handle, log: parts, encoder }: AdminParts): SearchCalls {
-  const { log, names, pages, paced, slices, reader: source } = parts;
+  const { log, names, pages, paced, slices, ephemeral, reader: source } = parts;
   const database = { database: handle.database, names };
   const store = new MysqlEventSearch(database);
   const places = new MysqlEventPlaceStore(database);
-  const events = new EventSearch({ store, log, places, pages, paced, slices, clock: surroundings.clock });
+  const events = new EventSearch({ store, log, places, ephemeral, pages, paced, slices, clock: surroundings.clock });
   return new SearchCalls({ events, source, frames: new SearchFrames(encoder), slices });
 }
 

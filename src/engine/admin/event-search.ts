@@ -16,6 +16,7 @@ import type { Paced } from '../../lib/paced.js';
 import type { EventLog, EventPlaceStore } from '../../storage/ports/log-storage.js';
 import { type EventSearchStore, SEARCH_LOOK } from '../../storage/ports/search-storage.js';
 import type { Micros, Millis, Position } from '../../units.js';
+import type { EphemeralTopics } from '../log/ephemeral-topics.js';
 
 /** What a page looks at, at most: entries, and bytes of those that are longer than a KiB. */
 export const SEARCH_PAGE = { entries: 20_000, bytes: 16 * 1024 * 1024 } as const;
@@ -30,6 +31,7 @@ export interface EventSearchOptions {
   readonly store: EventSearchStore;
   readonly log: Pick<EventLog, 'readAt'>;
   readonly places: Pick<EventPlaceStore, 'positionsOf'>;
+  readonly ephemeral: Pick<EphemeralTopics, 'kept'>;
   /** See LogReaderOptions. */
   readonly pages: FairGate;
   readonly paced: Paced;
@@ -85,13 +87,13 @@ export class EventSearch {
 
   /** The entries that have the text as event id or message id, newest first: by indexes, wherever they lie. */
   async byId({ text, criteria, after, upTo }: Search): Promise<readonly SearchHit[]> {
-    const { store, log, places } = this.#options;
+    const { store, log, places, ephemeral } = this.#options;
     const { eventId, messageId } = text;
     const ofEvent = eventId === undefined ? [] : ((await places.positionsOf([eventId])).get(eventId) ?? []);
     const pushed = messageId === '' ? [] : await store.pushedAs(messageId, criteria.context);
     const within = [...ofEvent, ...pushed].filter((position) => position > after && position <= upTo);
     const entries = await log.readAt(within);
-    return hitsOf(text, entries.filter(compileCriteria(criteria))).toReversed();
+    return hitsOf(text, ephemeral.kept(entries).filter(compileCriteria(criteria))).toReversed();
   }
 
   /**
@@ -121,7 +123,7 @@ export class EventSearch {
 
   async #step(progress: Progress, search: Search, turn: SearchTurn): Promise<void> {
     const { text, criteria, after } = search;
-    const { store, log } = this.#options;
+    const { store, log, ephemeral } = this.#options;
     const from = progress.next;
     const limit = Math.min(turn.limit - progress.hits.length, MAX_READ);
     // Read within the turn, too: of large entries few are in memory at a time.
@@ -129,7 +131,8 @@ export class EventSearch {
       const { positions, ...looked } = await store.look(text, criteria, { after, upTo: from, limit });
       return { ...looked, entries: await log.readAt(positions) };
     });
-    const found = await this.#hits(text, entries.toReversed(), compileCriteria(criteria), turn);
+    const kept = ephemeral.kept(entries);
+    const found = await this.#hits(text, kept.toReversed(), compileCriteria(criteria), turn);
     progress.hits.push(...found);
     progress.next = next;
     progress.entries += Math.min(from - next, SEARCH_LOOK.entries);

@@ -38,6 +38,7 @@ function scene({
   bytes = 0,
   look = (options: SearchLookOptions) => Promise.resolve(lookDown(options, bytes)),
   readAt = readDown,
+  kept = (entries: readonly LogEntry[]) => entries,
 } = {}) {
   const clock = new ManualClock();
   const callers = new Callers(clock);
@@ -47,8 +48,9 @@ function scene({
     createdAt: async () => 1,
   };
   const places = { positionsOf: async () => new Map() };
+  const ephemeral = { kept };
   const shared = { pages: new FairGate(4), paced: new Paced({ callers, clock }), slices: new LoopSlices(clock) };
-  return { clock, callers, search: new EventSearch({ store, log: { readAt }, places, ...shared, clock }) };
+  return { clock, callers, search: new EventSearch({ store, log: { readAt }, places, ephemeral, ...shared, clock }) };
 }
 
 const turn = (changes: Partial<SearchTurn> = {}): SearchTurn => {
@@ -56,6 +58,14 @@ const turn = (changes: Partial<SearchTurn> = {}): SearchTurn => {
 };
 
 describe('a page of a search', () => {
+  it('passes over what was for those only who listened when it came', async () => {
+    const kept = (entries: readonly LogEntry[]) => entries.filter(({ position }) => position % 1_000 !== 0);
+    const { hits, next } = await scene({ kept }).search.page(SEARCH, turn());
+    expect(hits).toHaveLength(180);
+    expect(hits.some(({ entry }) => entry.position % 1_000 === 0)).toBe(false);
+    expect(next).toBe(HEAD - SEARCH_PAGE.entries);
+  });
+
   it('has what has the text, newest first, of 20,000 entries', async () => {
     const { hits, next } = await scene().search.page(SEARCH, turn());
     expect(next).toBe(HEAD - SEARCH_PAGE.entries);
