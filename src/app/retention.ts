@@ -43,7 +43,7 @@ export class RetentionParts {
     const { surroundings, handle, instanceId, log: parts, pushes } = options;
     const { clock, metrics, logger } = surroundings;
     const { database } = handle;
-    const { names, log, slices, groupCommit } = parts;
+    const { names, log, slices, groupCommit, tail } = parts;
     const unread = new UnreadEvents({ database, names, slices, monotonicMs: () => clock.monotonicMs() });
     const store = new MysqlRetentionStore({ database, topics: parts.retentionTopics, unread });
     const unpassed = new UnpassedEvents({ store, log, slices });
@@ -56,14 +56,14 @@ export class RetentionParts {
     this.#options = options;
     this.store = store;
     this.report = new RetentionReport({ store, unpassed, log, groupCommit, management: parts.management, watch });
-    const groups = () => groupCommit.times;
+    const pushed = () => ({ ...groupCommit.times, head: tail.visible });
     this.#retention = new Retention({
       store,
       deletion,
       streams,
       warnings,
       watch,
-      groups,
+      pushes: pushed,
       instanceId,
       metrics,
       clock,

@@ -20,7 +20,7 @@ import type { Millis, Position } from '../../units.js';
 import { LeasedWork } from '../log/leased-work.js';
 import type { ClockWatch } from './clock-watch.js';
 import { type DeletionCondition, deletionCondition } from './deletion-condition.js';
-import { DeletionPace, type GroupTimes } from './deletion-pace.js';
+import { DeletionPace, type PushProgress } from './deletion-pace.js';
 import type { GoneEntries, StreamDeletion } from './stream-deletion.js';
 import type { LookResult, TopicDeletion } from './topic-deletion.js';
 import { type TopicStanding, TopicStandings } from './topic-standings.js';
@@ -51,8 +51,7 @@ export interface RetentionOptions {
   readonly streams: StreamDeletion;
   readonly warnings: Pick<UnreadWarnings, 'look'>;
   readonly watch: ClockWatch;
-  /** Groups that this instance committed. */
-  readonly groups: () => GroupTimes;
+  readonly pushes: () => PushProgress;
   readonly instanceId: string;
   readonly metrics: Pick<Metrics, 'retentionEvents' | 'retentionBytes'>;
   readonly clock: Clock;
@@ -244,7 +243,7 @@ export class Retention {
     signal: AbortSignal,
     look: () => Promise<Look>,
   ): Promise<Look> {
-    const { clock, groups, metrics } = this.#options;
+    const { clock, pushes, metrics } = this.#options;
     await this.#restIfDue(signal);
     const startedAt = clock.monotonicMs();
     const result = await look();
@@ -254,19 +253,21 @@ export class Retention {
       metrics.retentionEvents.inc(context, name, goneEntries);
       metrics.retentionBytes.inc(context, name, goneBytes);
     }
-    const now = clock.monotonicMs();
-    const pauseMs = this.#pace.afterBatch(now - startedAt, groups(), await this.#lag());
+    const nowMs = clock.monotonicMs();
+    const entries = result.gone.reduce((sum, { goneEntries }) => sum + goneEntries, 0);
+    const batch = { entries, tookMs: nowMs - startedAt, nowMs };
+    const pauseMs = this.#pace.afterBatch(batch, pushes(), await this.#lag());
     await pause(clock, pauseMs, signal);
     return result;
   }
 
   async #restIfDue(signal: AbortSignal): Promise<void> {
-    const { clock, groups } = this.#options;
+    const { clock, pushes } = this.#options;
     const restMs = this.#pace.rest(clock.monotonicMs());
     if (restMs === undefined) return;
-    const before = groups();
+    const before = pushes();
     await pause(clock, restMs, signal);
-    this.#pace.rested(before, groups());
+    this.#pace.rested(before, pushes());
   }
 
   async #lag(): Promise<number | undefined> {

@@ -2,8 +2,10 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DeletionPace, type GroupTimes } from '../../../../src/engine/retention/deletion-pace.js';
+import { DeletionPace, type PushProgress } from '../../../../src/engine/retention/deletion-pace.js';
 import { propertyParameters } from '../../../support/property.js';
+
+const NONE: PushProgress = { count: 0, totalMs: 0, head: 0 };
 
 /** A database in which groups are slower, the more of the time is deleted. */
 interface Load {
@@ -20,7 +22,7 @@ class Deleting {
   readonly #pace = new DeletionPace();
   readonly #load: Load;
   #nowMs = 0;
-  #groups: GroupTimes = { count: 0, totalMs: 0 };
+  #pushes: PushProgress = NONE;
 
   constructor(load: Load) {
     this.#load = load;
@@ -28,7 +30,7 @@ class Deleting {
 
   /** Returns the mean of what groups took, and how much of the time was deleted. */
   during(ms: number): { readonly groupMs: number; readonly deleting: number } {
-    const [before, startedMs, endMs] = [this.#groups, this.#nowMs, this.#nowMs + ms];
+    const [before, startedMs, endMs] = [this.#pushes, this.#nowMs, this.#nowMs + ms];
     let deletedMs = 0;
     while (this.#nowMs < endMs) {
       const restMs = this.#pace.rest(this.#nowMs);
@@ -36,37 +38,37 @@ class Deleting {
       deletedMs += this.#load.batchMs;
       this.#batch();
     }
-    const count = this.#groups.count - before.count;
-    const groupMs = count === 0 ? 0 : (this.#groups.totalMs - before.totalMs) / count;
+    const count = this.#pushes.count - before.count;
+    const groupMs = count === 0 ? 0 : (this.#pushes.totalMs - before.totalMs) / count;
     return { groupMs, deleting: deletedMs / (this.#nowMs - startedMs) };
   }
 
   #rest(ms: number): void {
-    const before = { ...this.#groups };
+    const before = { ...this.#pushes };
     this.#pass(ms, 1);
-    this.#pace.rested(before, this.#groups);
+    this.#pace.rested(before, this.#pushes);
   }
 
   #batch(): void {
     const { batchMs, slowdown } = this.#load;
     this.#pass(batchMs, slowdown);
-    this.#pass(this.#pace.afterBatch(batchMs, this.#groups, undefined), 1);
+    this.#pass(this.#pace.afterBatch(took(batchMs, this.#nowMs), this.#pushes, undefined), 1);
   }
 
   #pass(ms: number, slowdown: number): void {
     const { groupMs, groupsPerSecond } = this.#load;
     this.#nowMs += ms;
     const count = (ms / 1_000) * groupsPerSecond;
-    const { count: former, totalMs } = this.#groups;
-    this.#groups = { count: former + count, totalMs: totalMs + count * groupMs * slowdown };
+    this.#pushes = more(this.#pushes, count, groupMs * slowdown);
   }
 }
 
-const NONE: GroupTimes = { count: 0, totalMs: 0 };
-/** Groups that took so long each, after those before. */
-const more = ({ count, totalMs }: GroupTimes, groups: number, ms: number): GroupTimes => {
-  return { count: count + groups, totalMs: totalMs + groups * ms };
+/** Groups of one event that took so long each, after those before. */
+const more = ({ count, totalMs, head }: PushProgress, groups: number, ms: number): PushProgress => {
+  return { count: count + groups, totalMs: totalMs + groups * ms, head: head + groups };
 };
+/** A batch that is too small for its entries to count. */
+const took = (tookMs: number, nowMs = 0) => ({ entries: 0, tookMs, nowMs });
 const MINUTE = 60_000;
 
 describe('the pace of deletions', () => {
@@ -110,7 +112,7 @@ describe('the pace of deletions', () => {
       let groups = more(NONE, 100, 1);
       for (let batch = 0; batch < 100; batch += 1) {
         groups = more(groups, 100, 100);
-        const pauseMs = pace.afterBatch(tookMs, groups, 0);
+        const pauseMs = pace.afterBatch(took(tookMs), groups, 0);
         expect(pauseMs).toBeGreaterThanOrEqual(1);
         expect(pauseMs).toBeLessThanOrEqual(10_000);
       }
@@ -123,7 +125,7 @@ describe('the pace of deletions', () => {
     pace.rested(NONE, groups);
     const step = (ms: number) => {
       groups = more(groups, 1_000_000, ms);
-      return pace.afterBatch(10, groups, 0);
+      return pace.afterBatch(took(10), groups, 0);
     };
     for (let batch = 0; batch < 50; batch += 1) step(2);
     const before = step(2);
@@ -133,9 +135,9 @@ describe('the pace of deletions', () => {
 
   it('waits a second each time while the database has much to clear away, however fast groups are', () => {
     const pace = new DeletionPace();
-    expect(pace.afterBatch(1, NONE, 100_000)).toBeLessThan(10);
-    for (const lag of [100_001, 2 ** 53]) expect(pace.afterBatch(1, NONE, lag)).toBe(1_000);
-    expect(pace.afterBatch(1, NONE, undefined)).toBeLessThan(10);
+    expect(pace.afterBatch(took(1), NONE, 100_000)).toBeLessThan(10);
+    for (const lag of [100_001, 2 ** 53]) expect(pace.afterBatch(took(1), NONE, lag)).toBe(1_000);
+    expect(pace.afterBatch(took(1), NONE, undefined)).toBeLessThan(10);
   });
 
   it('rests at once, and every ten seconds from then on, also after a clock that stood still or leapt', () => {
@@ -145,5 +147,57 @@ describe('the pace of deletions', () => {
     expect(pace.rest(1_010_000)).toBe(250);
     expect(pace.rest(1e15)).toBe(250);
     expect(pace.rest(1e15 + 9_999)).toBeUndefined();
+  });
+
+  it('deletes a few entries for each that is pushed, and some besides, but a batch', () => {
+    const steps = fc.array(
+      fc.record({
+        entries: fc.integer({ min: 1, max: 500 }),
+        pushed: fc.integer({ min: 0, max: 5_000 }),
+        tookMs: fc.integer({ min: 0, max: 2_000 }),
+      }),
+      { minLength: 1, maxLength: 200 },
+    );
+    fc.assert(
+      fc.property(steps, (batches) => {
+        const pace = new DeletionPace();
+        let pushes = more(NONE, 100, 1);
+        pace.rested(NONE, pushes);
+        const head = pushes.head;
+        let [nowMs, deleted] = [0, 0];
+        for (const { entries, pushed, tookMs } of batches) {
+          // Before the batch: what is deleted is never ahead of what may be by more than a batch.
+          const most = 500 + 2.2 * (pushes.head - head) + nowMs;
+          expect(deleted).toBeLessThanOrEqual(most + 1e-6 * most);
+          nowMs += tookMs;
+          pushes = more(pushes, pushed, 1);
+          deleted += entries;
+          const pauseMs = pace.afterBatch({ entries, tookMs, nowMs }, pushes, 0);
+          // As many are pushed meanwhile as were before.
+          nowMs += pauseMs;
+          pushes = more(pushes, tookMs === 0 ? 0 : (pushed / tookMs) * pauseMs, 1);
+        }
+      }),
+      propertyParameters(200),
+    );
+  });
+
+  it('keeps to it though another instance is who pushes', () => {
+    const pace = new DeletionPace();
+    pace.rested(NONE, { ...NONE, head: 100 });
+    pace.afterBatch({ entries: 500, tookMs: 10, nowMs: 0 }, { ...NONE, head: 100 }, 0);
+    expect(pace.afterBatch({ entries: 500, tookMs: 10, nowMs: 10 }, { ...NONE, head: 100 }, 0)).toBeGreaterThan(400);
+  });
+
+  it('rests within a second where somebody begins to push', () => {
+    const pace = new DeletionPace();
+    expect(pace.rest(0)).toBe(250);
+    pace.rested(NONE, NONE);
+    const batch = { entries: 500, tookMs: 10 };
+    expect(pace.afterBatch({ ...batch, nowMs: 2_000 }, NONE, 0)).toBeLessThan(100);
+    expect(pace.rest(2_500)).toBeUndefined();
+    pace.afterBatch({ ...batch, nowMs: 2_500 }, more(NONE, 10, 1), 0);
+    expect(pace.rest(3_499)).toBeUndefined();
+    expect(pace.rest(3_500)).toBe(250);
   });
 });
