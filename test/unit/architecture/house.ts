@@ -24,6 +24,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
 
   // Decisions, pure: no clock, no I/O, no other floor.
   domain: '',
+  'domain/archive': 'domain/events',
   'domain/cawins': 'domain domain/events',
   'domain/collections': '',
   'domain/consumers': 'domain domain/collections domain/consumers/settings domain/events',
@@ -75,6 +76,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'engine/waits': 'domain domain/descriptions domain/events engine/group engine/log lib storage/ports telemetry',
 
   // Ports, and what stands behind them.
+  'storage/archive': 'domain/archive storage/ports',
   'storage/embedded': 'domain lib telemetry',
   'storage/instance': 'storage/embedded storage/ports',
   'storage/mysql/cawins': `domain domain/cawins domain/events domain/group domain/waits lib storage/mysql/erasure storage/mysql/sql
@@ -99,7 +101,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
     storage/mysql/names storage/mysql/sql storage/ports`,
   'storage/mysql/waits': `domain domain/descriptions domain/events domain/group domain/json domain/waits lib
     storage/mysql/log storage/mysql/names storage/mysql/sql storage/mysql/topics storage/ports`,
-  'storage/ports': `domain/cawins domain/consumers domain/consumers/managed domain/consumers/unread domain/erasure domain/events domain/group domain/statistics
+  'storage/ports': `domain/archive domain/cawins domain/consumers domain/consumers/managed domain/consumers/unread domain/erasure domain/events domain/group domain/statistics
     domain/topics domain/waits domain/retention`,
 
   // Callbacks, by protocol.
@@ -170,6 +172,7 @@ export const OUTSIDE: Readonly<Record<string, Outside>> = {
   telemetry: { packages: ['prom-client'], io: false },
   // Patterns of schemas, in linear time.
   'domain/schemas': { packages: ['re2js'], io: false },
+  'storage/archive': { packages: [], io: true },
   'storage/embedded': { packages: [], io: true },
   'storage/instance': { packages: [], io: true },
   'storage/mysql': { packages: ['knex', 'mysql2'], io: false },
