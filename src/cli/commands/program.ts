@@ -8,6 +8,7 @@ import { argumentProblem } from '../text/arguments.js';
 import { infoCommand } from './admin/info.js';
 import { searchCommand } from './admin/search.js';
 import { statsCommand } from './admin/stats.js';
+import { archiveCommand } from './archive/archive.js';
 import { cawinsCommand } from './cawins/cawins.js';
 import { ackCommand } from './consumers/ack.js';
 import { consumersCommand } from './consumers/consumers.js';
@@ -58,6 +59,7 @@ const COMMANDS = [
     schemasCommand,
     shapesCommand,
     retentionCommand,
+    archiveCommand,
     consumersCommand,
     parkedCommand,
     expectCommand,

@@ -1,4 +1,5 @@
-// A file system that is there for so many steps, and then for none: as a process that is killed between two of them leaves it.
+// A file system, and other parts, that are there for so many steps, and then for none: as a process that is killed between two of them
+// leaves them.
 
 import type { FileHandle } from 'node:fs/promises';
 import { type FileSystem, systemFiles } from '../../../src/storage/archive/file-system.js';
@@ -37,6 +38,22 @@ export class DyingFiles {
     mkdir: this.#stepping('mkdir'),
     readFile: systemFiles.readFile,
   };
+
+  /** The part, which dies before a call or before its answer. */
+  part<T extends object>(part: T): T {
+    return new Proxy(part, {
+      get: (target, name) => {
+        const member = Reflect.get(target, name) as unknown;
+        if (typeof member !== 'function') return member;
+        return async (...given: unknown[]) => {
+          this.#step();
+          const answer = await (member as (...rest: unknown[]) => unknown).apply(target, given);
+          this.#step();
+          return answer;
+        };
+      },
+    });
+  }
 
   #stepping<Name extends 'rename' | 'rm' | 'mkdir'>(name: Name): FileSystem[Name] {
     return (async (...given: unknown[]) => {

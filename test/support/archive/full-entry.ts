@@ -1,10 +1,8 @@
-// Entries in which every field is set, and what archives make of entries.
+// Entries for archives: one in which every field is set, and small ones.
 
-import { archiveLine, payloadHash } from '../../../src/domain/archive/archive-line.js';
 import { EMPTY_ENVELOPE } from '../../../src/domain/events/envelope.js';
 import { EntryKind, type LogEntry } from '../../../src/domain/events/event.js';
 import { Subject } from '../../../src/domain/events/subject.js';
-import type { ArchivedLine } from '../../../src/storage/ports/archive-storage.js';
 
 export const AT = 1_795_000_000_123_456;
 
@@ -39,13 +37,6 @@ export function smallEntry(changes: Partial<LogEntry> = {}): LogEntry {
     payload: { contentType: '', bytes: Buffer.from('{"total":1}') },
     ...changes,
   };
-}
-
-/** The entry as it goes into an archive. */
-export function archivedLine(entry: LogEntry): ArchivedLine {
-  const { position, eventId, createdAt, payload } = entry;
-  const payloadBytes = payload?.bytes.byteLength ?? 0;
-  return { position, eventId, createdAt, payloadBytes, payloadSha256: payloadHash(entry), text: archiveLine(entry) };
 }
 
 /** So many small entries from a position on. */

@@ -76,7 +76,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'engine/waits': 'domain domain/descriptions domain/events engine/group engine/log lib storage/ports telemetry',
 
   // Ports, and what stands behind them.
-  'storage/archive': 'domain/archive storage/ports',
+  'storage/archive': 'domain/archive domain/collections domain/events storage/ports',
   'storage/embedded': 'domain lib telemetry',
   'storage/instance': 'storage/embedded storage/ports',
   'storage/mysql/cawins': `domain domain/cawins domain/events domain/group domain/waits lib storage/mysql/erasure storage/mysql/sql
@@ -137,9 +137,10 @@ export const HOUSE: Readonly<Record<string, string>> = {
 
   // The command line, a client like any other.
   cli: 'config',
-  'cli/commands': `cli cli/commands/admin cli/commands/cawins cli/commands/consumers cli/commands/events cli/commands/rpc cli/commands/server
+  'cli/commands': `cli cli/commands/admin cli/commands/archive cli/commands/cawins cli/commands/consumers cli/commands/events cli/commands/rpc cli/commands/server
     cli/commands/topics cli/commands/waits cli/connection cli/text lib`,
   'cli/commands/admin': 'cli cli/connection cli/text generated lib',
+  'cli/commands/archive': 'cli cli/connection cli/text generated storage/archive',
   'cli/commands/cawins': 'cli cli/commands/events cli/connection cli/text generated lib',
   'cli/commands/consumers': 'cli cli/commands/filters cli/connection cli/text domain/events generated lib',
   'cli/commands/events': 'cli cli/commands/filters cli/connection cli/text domain domain/events generated lib',

@@ -6,8 +6,9 @@ import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EntriesDigest } from '../../../../src/domain/archive/entries-digest.js';
 import { ArchiveDirectory } from '../../../../src/storage/archive/archive-directory.js';
+import { archivedLine } from '../../../../src/storage/archive/archived-lines.js';
 import { DyingFiles } from '../../../support/archive/dying-files.js';
-import { AT, archivedLine, entriesFrom } from '../../../support/archive/full-entry.js';
+import { AT, entriesFrom } from '../../../support/archive/full-entry.js';
 
 const ABOUT = { context: 'default', topic: 'orders', firstPosition: 1 };
 const WRITER = { instance: 'i:1', serverVersion: '1' };
