@@ -1,3 +1,46 @@
+CREATE TABLE `archive` (
+  `id` bigint(20) unsigned NOT NULL AUTO_INCREMENT,
+  `topic_id` int(10) unsigned NOT NULL,
+  `name` varbinary(255) NOT NULL,
+  `instance` varbinary(64) NOT NULL,
+  `opened_at` bigint(20) unsigned NOT NULL,
+  `first_position` bigint(20) unsigned NOT NULL,
+  `last_position` bigint(20) unsigned NOT NULL,
+  `entries` bigint(20) unsigned NOT NULL,
+  `payload_bytes` bigint(20) unsigned NOT NULL,
+  `first_at` bigint(20) unsigned NOT NULL,
+  `last_at` bigint(20) unsigned NOT NULL,
+  `file_bytes` bigint(20) unsigned NOT NULL,
+  `sealed_at` bigint(20) unsigned DEFAULT NULL,
+  `sha256` binary(32) DEFAULT NULL,
+  `digest` binary(32) DEFAULT NULL,
+  KEY `archive_topic` (`topic_id`,`id`),
+  KEY `archive_unsealed` (`sealed_at`,`instance`),
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `archive_name` (`name`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE `archive_hold` (
+  `topic_id` int(10) unsigned NOT NULL,
+  `held_since` bigint(20) unsigned NOT NULL,
+  `problem` varbinary(255) NOT NULL,
+  `instance` varbinary(255) NOT NULL,
+  PRIMARY KEY (`topic_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE `archive_stream` (
+  `stream_id` bigint(20) unsigned NOT NULL,
+  `archive_id` bigint(20) unsigned NOT NULL,
+  PRIMARY KEY (`stream_id`,`archive_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE `archive_subject` (
+  `subject_key` binary(16) NOT NULL,
+  `context_id` int(10) unsigned NOT NULL,
+  `archive_id` bigint(20) unsigned NOT NULL,
+  PRIMARY KEY (`subject_key`,`context_id`,`archive_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
 CREATE TABLE `attempt` (
   `cawin_id` bigint(20) unsigned NOT NULL,
   `kind` tinyint(3) unsigned NOT NULL,

@@ -17,10 +17,8 @@
 
 import type { ArchiveContent, Manifest } from '../../domain/archive/manifest.js';
 import type { ErasureTarget } from '../../domain/erasure/erasure.js';
-import type { LogEntry } from '../../domain/events/event.js';
 import type { EventId, Micros, Position } from '../../units.js';
 import type { EndedRuns } from './log-storage.js';
-import type { RetentionHold } from './retention-storage.js';
 
 /** An entry as it goes into an archive. */
 export interface ArchivedLine {
@@ -87,6 +85,12 @@ export interface ArchivedTopic {
   readonly name: string;
 }
 
+/** Who knows which topics those are. */
+export interface ArchivedTopics {
+  /** The topic, if it is one of them. Where nothing was registered since the last call, cheap. */
+  archived(topicId: number): Promise<ArchivedTopic | undefined>;
+}
+
 /** An archive as the database knows it. */
 export interface StoredArchive {
   readonly id: number;
@@ -132,22 +136,18 @@ export interface ArchiveStore {
   /** Stores the row of an archive; returns its id. */
   begin(archive: { readonly name: string; readonly topicId: number; readonly instance: string }): Promise<number>;
   /**
-   * Reads the entries that are to go into an archive, and stores first whom and which streams they are about, so that an erasure which
-   * is answered later names the archive, or had taken their content before. `lost`: the hold is lost, nothing is stored.
+   * Stores whom and which streams entries are about that are read next to go into an archive: an erasure that takes their content after
+   * that, and is answered, names the archive.
    */
-  prepare(
-    hold: RetentionHold,
-    archiveId: number,
-    positions: readonly Position[],
-  ): Promise<readonly LogEntry[] | 'lost'>;
+  prepare(archiveId: number, positions: readonly Position[]): Promise<void>;
   /** Takes note that an archive is sealed. */
   sealed(archiveId: number, content: Pick<ArchiveContent, 'sha256' | 'digest'>, at: Micros): Promise<void>;
   /** Forgets an archive in which there is nothing. */
   forget(archiveId: number): Promise<void>;
-  /** The archive as it is stored. */
+  /** The archive as its row says once every deletion that is under way has ended. */
   find(archiveId: number): Promise<StoredArchive | undefined>;
-  /** Archives of these runs that are not sealed. */
-  unsealed(runs: EndedRuns): Promise<readonly StoredArchive[]>;
+  /** The ids of archives of these runs that are not sealed. */
+  unsealed(runs: EndedRuns): Promise<readonly number[]>;
   list(options: ListArchivesOptions): Promise<readonly StoredArchive[]>;
   /** Archives that may hold content of what the target is about; all of them, whatever the limit, are counted. */
   holding(target: ErasureTarget, limit: number): Promise<HoldingArchives>;

@@ -10,6 +10,7 @@ import type { EntryKind } from '../../domain/events/event.js';
 import type { LeaptSpan } from '../../domain/retention/log-time.js';
 import type { RetentionPolicy } from '../../domain/retention/retention-policy.js';
 import type { EventId, Micros, Position } from '../../units.js';
+import type { ArchiveMark } from './archive-storage.js';
 import type { EndedRuns } from './log-storage.js';
 
 /** How long an instance deletes without renewing, by the database's clock. */
@@ -105,6 +106,8 @@ export interface Batch {
   readonly ledgerAfter: Micros;
   /** Whether they were for those only who listened: nobody is told that they go. */
   readonly isEphemeral?: boolean;
+  /** The archive that has the entries, with what it holds by them; undefined: they are not archived. */
+  readonly archived?: ArchiveMark;
 }
 
 /**

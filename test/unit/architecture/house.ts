@@ -79,6 +79,8 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'storage/archive': 'domain/archive domain/collections domain/events storage/ports',
   'storage/embedded': 'domain lib telemetry',
   'storage/instance': 'storage/embedded storage/ports',
+  'storage/mysql/archive': `domain domain/archive domain/erasure storage/mysql/erasure storage/mysql/names storage/mysql/sql
+    storage/ports`,
   'storage/mysql/cawins': `domain domain/cawins domain/events domain/group domain/waits lib storage/mysql/erasure storage/mysql/sql
     storage/mysql/waits storage/ports`,
   'storage/mysql/consumers': `domain domain/consumers domain/consumers/managed domain/consumers/unread domain/events domain/group

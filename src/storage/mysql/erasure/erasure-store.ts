@@ -3,7 +3,6 @@
 import type { Erasure, ErasureTarget } from '../../../domain/erasure/erasure.js';
 import { subjectKey } from '../../../domain/erasure/erasure.js';
 import { streamUnknown } from '../../../domain/errors.js';
-import { EntryKind } from '../../../domain/events/event.js';
 import { ALL_CONTEXTS } from '../../../domain/names.js';
 import type { EventId, Micros, Millis, Position } from '../../../units.js';
 import type { CoveredCount, ErasurePart, ErasureStore, StoredErasure } from '../../ports/erasure-storage.js';
@@ -11,7 +10,7 @@ import type { Names } from '../names/name-cache.js';
 import type { Database, SqlValue } from '../sql/database.js';
 import { NOW_MICROS } from '../sql/database-time.js';
 import { inChunks, placeholders } from '../sql/placeholders.js';
-import { IS_ERASED } from './erased-content.js';
+import { HAS_CONTENT } from './erased-content.js';
 
 /** Events of one part: their group holds up everybody's pushes for some milliseconds. */
 const PART_EVENTS = 64;
@@ -25,7 +24,6 @@ const COLUMNS = `e.position, e.context_id, e.subject_digest, e.stream_id, e.befo
 const FROM = `FROM erasure e LEFT JOIN context c ON c.id = e.context_id LEFT JOIN stream s FORCE INDEX (PRIMARY) ON s.id = e.stream_id`;
 /** Bytes of the payload of the row's entry. */
 const SUBJECT_BYTES = `(SELECT l.payload_bytes FROM log l FORCE INDEX (PRIMARY) WHERE l.position = event_subject.position)`;
-const HAS_CONTENT = `kind <> ${EntryKind.TRANSFERRED} AND (envelope IS NULL OR envelope NOT ${IS_ERASED})`;
 
 interface ErasureRow {
   readonly position: Position;

@@ -23,6 +23,7 @@ import { retentionMigration } from './0018-retention.js';
 import { unreadMigration } from './0020-unread.js';
 import { truncationsMigration } from './0021-truncations.js';
 import { erasureMigration } from './0022-erasure.js';
+import { archivesMigration } from './0024-archives.js';
 
 export interface Migration {
   readonly name: string;
@@ -52,4 +53,5 @@ export const MIGRATIONS: readonly Migration[] = [
   truncationsMigration,
   topicSchemasMigration,
   retentionMigration,
+  archivesMigration,
 ];

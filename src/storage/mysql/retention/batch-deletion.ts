@@ -9,6 +9,7 @@ import type { Batch } from '../../ports/retention-storage.js';
 import type { Queries, SqlValue } from '../sql/database.js';
 import { NOW_MICROS } from '../sql/database-time.js';
 import { inChunks, placeholders } from '../sql/placeholders.js';
+import { noteArchived } from './archive-mark.js';
 
 // Written as if they were of several tables: a DELETE of one cannot be told its index.
 const IDENTITIES = 'DELETE t FROM event_identity t FORCE INDEX (event_identity_event) WHERE t.event_id IN';
@@ -35,6 +36,7 @@ export async function deleteBatch(queries: Queries, batch: Batch): Promise<void>
   await deleteIn(queries, KEPT, positions, [batch.topicId]);
   await noteKept(queries, batch);
   await notePlace(queries, batch);
+  if (batch.archived !== undefined) await noteArchived(queries, batch.archived);
   await deleteIn(queries, ENTRIES, positions);
 }
 

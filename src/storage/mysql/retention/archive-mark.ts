@@ -1,0 +1,14 @@
+// What an archive holds, noted by the transaction that deletes what it has.
+
+import type { ArchiveMark } from '../../ports/archive-storage.js';
+import type { Queries } from '../sql/database.js';
+
+const NOTE = `
+  UPDATE archive SET first_position = ?, last_position = ?, entries = ?, payload_bytes = ?, first_at = ?, last_at = ?, file_bytes = ?
+  WHERE id = ?`;
+
+export async function noteArchived(queries: Queries, mark: ArchiveMark): Promise<void> {
+  const { firstPosition, lastPosition, entries, payloadBytes, firstAt, lastAt, fileBytes, archiveId } = mark;
+  const values = [firstPosition, lastPosition, entries, payloadBytes, firstAt, lastAt, fileBytes, archiveId];
+  await queries.execute(NOTE, values);
+}
