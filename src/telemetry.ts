@@ -259,6 +259,26 @@ export class Metrics {
     help: 'How long the oldest event is due that a consumer holds, by topic and consumer, where this instance deletes.',
     labelNames: ['context', 'topic', 'consumer_context', 'consumer'],
   });
+  /** Entries that this instance has archived and then deleted, and the bytes that these have in its files. */
+  readonly archivedEntries = new NamedCounter(this.registry, {
+    name: 'madeleine_archived_entries_total',
+    help: 'Entries of the log that this instance wrote to archives before it deleted them, by topic.',
+    labelNames: ['context', 'topic'],
+  });
+  readonly archivedBytes = new NamedCounter(this.registry, {
+    name: 'madeleine_archived_bytes_total',
+    help: 'Bytes of the files of archives that this instance wrote, by topic.',
+    labelNames: ['context', 'topic'],
+  });
+  readonly archiveFailures = new Counter({
+    name: 'madeleine_archive_failures_total',
+    help: 'Times that this instance could not write to an archive.',
+    registers: [this.registry],
+  });
+  readonly archiveHeld = new AskedGauge(this.registry, {
+    name: 'madeleine_archive_held_topics',
+    help: 'Topics of which nothing is deleted as their archive cannot be written, by whichever instance.',
+  });
   readonly databaseUp = this.#gauge('madeleine_database_up', '1 while the database answers.', []);
 
   #counter<T extends string>(name: string, help: string, labelNames: T[]): Counter<T> {

@@ -49,7 +49,7 @@ export class RetentionParts {
     const unpassed = new UnpassedEvents({ store, log, slices });
     const deletion = new TopicDeletion({ store, unpassed });
     const truncations = new MysqlTruncationStore({ database });
-    const streams = new StreamDeletion({ store, truncations, clock });
+    const streams = new StreamDeletion({ store, truncations, deletions: store, clock });
     const push = (draft: EventDraft) => pushOwn(pushes, draft);
     const warnings = new UnreadWarnings({ store, log, push, logger });
     const watch = new ClockWatch({ store, clock, logger });

@@ -2,7 +2,12 @@
 
 import { REPEAT_MICROS } from '../../domain/retention/retention-policy.js';
 import type { Clock } from '../../lib/clock.js';
-import { MAX_DELETED, type RetentionHold, type RetentionStore } from '../../storage/ports/retention-storage.js';
+import {
+  type Deletions,
+  MAX_DELETED,
+  type RetentionHold,
+  type RetentionStore,
+} from '../../storage/ports/retention-storage.js';
 import type { TruncatedEntry, TruncatedStream, TruncationStore } from '../../storage/ports/truncation-storage.js';
 import type { Millis, Position } from '../../units.js';
 
@@ -10,6 +15,8 @@ import type { Millis, Position } from '../../units.js';
 const BATCH_BYTES = 4 * 1024 * 1024;
 /** How long a stream waits of which something stays, as a callback on it is still to be made. */
 const KEPT_MS: Millis = 60_000;
+/** How long a stream waits of which something cannot be archived. */
+const HELD_MS: Millis = 10_000;
 
 /** What went of a topic. */
 export interface GoneEntries {
@@ -27,8 +34,9 @@ export interface StreamLook {
 }
 
 export interface StreamDeletionOptions {
-  readonly store: Pick<RetentionStore, 'clock' | 'settledTo' | 'endCallbacks' | 'expectRepeats' | 'delete'>;
+  readonly store: Pick<RetentionStore, 'clock' | 'settledTo' | 'endCallbacks' | 'expectRepeats'>;
   readonly truncations: TruncationStore;
+  readonly deletions: Pick<Deletions, 'delete'>;
   readonly clock: Clock;
   /** Entries of a batch. */
   readonly batch?: number;
@@ -87,9 +95,10 @@ export class StreamDeletion {
       if (upTo < end) return this.#later(progress, 1_000);
       return this.#ended(stream, progress);
     }
-    const gone = await this.#delete(hold, entries, progress);
-    if (gone === undefined) return { ...NOTHING, isHeld: false };
-    progress.after = last.position;
+    const { gone, outcome } = await this.#delete(hold, entries, progress);
+    if (outcome === 'lost') return { ...NOTHING, isHeld: false };
+    if (outcome === 'held') this.#later(progress, HELD_MS);
+    else progress.after = last.position;
     return { isHeld: true, gone };
   }
 
@@ -108,26 +117,32 @@ export class StreamDeletion {
     return NOTHING;
   }
 
-  /** Deletes the entries, each topic's in a transaction; undefined: the hold is lost. */
+  /** Deletes the entries, each topic's in a transaction. */
   async #delete(
     hold: RetentionHold,
     entries: readonly TruncatedEntry[],
     progress: Progress,
-  ): Promise<readonly GoneEntries[] | undefined> {
-    const { store } = this.#options;
+  ): Promise<{ readonly gone: readonly GoneEntries[]; readonly outcome: 'done' | 'lost' | 'held' }> {
+    const { store, deletions } = this.#options;
     const ledgerAfter = Math.max(0, (await store.clock()).now - REPEAT_MICROS);
     if (entries.some(({ createdAt }) => createdAt > ledgerAfter)) await store.expectRepeats();
     const kept = new Set((await store.endCallbacks(hold, entries)).map(({ position }) => position));
     if (kept.size > 0) progress.keeps = true;
     const gone: GoneEntries[] = [];
+    let outcome: 'done' | 'held' = 'done';
     for (const [topicId, all] of byTopic(entries.filter(({ position }) => !kept.has(position)))) {
       const [{ context, topic }] = all;
       const batch = { topicId, entries: all, keeps: [], lookedTo: undefined, moves: undefined, ledgerAfter };
-      if ((await store.delete(hold, batch)) === 'lost') return undefined;
+      const deleted = await deletions.delete(hold, batch);
+      if (deleted === 'lost') return { gone, outcome: 'lost' };
+      if (deleted !== 'deleted') {
+        outcome = 'held';
+        continue;
+      }
       const goneBytes = all.reduce((sum, { bytes }) => sum + bytes, 0);
       gone.push({ context, name: topic, goneEntries: all.length, goneBytes });
     }
-    return gone;
+    return { gone, outcome };
   }
 }
 

@@ -2,6 +2,8 @@
 
 import { type DueTimes, dueTimes } from '../../domain/retention/retention-policy.js';
 import {
+  type Deleted,
+  type Deletions,
   type DueEntry,
   KeepReason,
   type KeptEntry,
@@ -36,6 +38,8 @@ export interface LookResult {
 export interface TopicDeletionOptions {
   readonly store: RetentionStore;
   readonly unpassed: UnpassedEvents;
+  /** Whoever deletes; undefined: the store, and nothing is archived. */
+  readonly deletions?: Deletions;
   /** Entries of a batch. */
   readonly batch?: number;
 }
@@ -105,9 +109,12 @@ export class TopicDeletion {
     const rest = { held, isMore, dueIn: next && next.createdAt - times.due, overdue };
     // Nothing but the topic's end was seen: that need not be written down, it is found by one look into an index.
     if (due.length === 0) return { ...NOTHING, ...rest };
+    const waiting = { ...NOTHING, overdue: times.due - (due[0]?.createdAt ?? times.due) };
+    if (await this.#options.deletions?.isHeld(topicId)) return waiting;
     const lookedTo = isAll ? page.lookedTo : (due.at(-1)?.position ?? after);
     const deleted = await this.#delete(hold, topic, { due, lookedTo, times, moves, now: clock.now });
     if (deleted === 'lost') return { ...NOTHING, isHeld: false };
+    if (deleted === 'held') return waiting;
     if (deleted === 'moved') return { ...NOTHING, overdue, isMore: true };
     this.#lookedTo.set(topicId, lookedTo);
     return { ...NOTHING, ...rest, ...counted(deleted) };
@@ -126,10 +133,11 @@ export class TopicDeletion {
     const moves = await this.#movesBefore(ripe, times);
     const held = new Set((await this.#holders(topic, ripe, times)).flatMap(({ positions }) => positions));
     const due = ripe.filter(({ position }) => !held.has(position));
-    if (due.length === 0) return { after: more, result: NOTHING };
+    if (due.length === 0 || (await this.#options.deletions?.isHeld(topic.topicId)))
+      return { after: more, result: NOTHING };
     const deleted = await this.#delete(hold, topic, { due, lookedTo: undefined, times, moves, now: clock.now });
     if (deleted === 'lost') return { after, result: { ...NOTHING, isHeld: false } };
-    return { after: more, result: deleted === 'moved' ? NOTHING : { ...NOTHING, ...counted(deleted) } };
+    return { after: more, result: typeof deleted === 'string' ? NOTHING : { ...NOTHING, ...counted(deleted) } };
   }
 
   async #placeOf(topicId: number): Promise<Position> {
@@ -161,14 +169,14 @@ export class TopicDeletion {
     hold: RetentionHold,
     { topicId, policy: { isEphemeral = false } }: RetentionTopic,
     { due, lookedTo, times, moves, now }: Deletion,
-  ): Promise<readonly DueEntry[] | 'moved' | 'lost'> {
-    const { store } = this.#options;
+  ): Promise<readonly DueEntry[] | Exclude<Deleted, 'deleted'>> {
+    const { store, deletions = store } = this.#options;
     const keeps = await this.#keeps(hold, due, times);
     const stays = new Set(keeps.map(({ position }) => position));
     const entries = due.filter(({ position }) => !stays.has(position));
     if (entries.some(({ createdAt }) => createdAt > times.repeatable)) await this.#expectRepeats(now);
     const batch = { topicId, entries, keeps, lookedTo, moves, ledgerAfter: times.repeatable, isEphemeral };
-    const deleted = await store.delete(hold, batch);
+    const deleted = await deletions.delete(hold, batch);
     return deleted === 'deleted' ? entries : deleted;
   }
 

@@ -111,10 +111,19 @@ export interface Batch {
 }
 
 /**
- * What became of a batch. `moved`: nothing is deleted, as a consumer that may hold some of it came, or was moved, since it was looked; only
- * of a batch with `moves`.
+ * What became of a batch. `moved`: nothing is deleted, as a consumer that may hold some of it came, or was moved, since it was looked, which
+ * needs `moves`; or as entries are not stored any more that were to be archived. `held`: nothing is deleted, as its entries cannot be
+ * archived.
  */
-export type Deleted = 'deleted' | 'moved' | 'lost';
+export type Deleted = 'deleted' | 'moved' | 'lost' | 'held';
+
+/** Whoever deletes batches. */
+export interface Deletions {
+  /** See RetentionStore.delete. */
+  delete(hold: RetentionHold, batch: Batch): Promise<Deleted>;
+  /** Whether nothing of the topic can be deleted at present, as its entries cannot be archived. */
+  isHeld(topicId: number): Promise<boolean>;
+}
 
 /** Why an entry stays that is due. */
 export const KeepReason = { PARKED: 1, CALLBACK: 2 } as const;

@@ -46,6 +46,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'domain/waits': 'domain domain/events',
 
   // What runs: the parts that wait, read, commit and call, over ports.
+  'engine/archive': 'domain domain/archive domain/events lib storage/ports telemetry',
   'engine/admin': 'domain domain/events engine/log lib storage/ports',
   'engine/cawins': `domain domain/cawins domain/events domain/waits engine/cawins/callback-sender engine/erasure engine/group
     engine/log lib storage/ports telemetry`,
