@@ -59,6 +59,13 @@ export const OPTIONS = {
     default: './data',
     text: 'Directory of the embedded database, and of the name by which an instance takes up its own consumers after a crash.',
   },
+  archiveDir: {
+    variable: 'MADELEINE_ARCHIVE_DIR',
+    flag: '--archive-dir',
+    kind: 'string',
+    default: '',
+    text: 'Directory for the archives of topics that have one, which instances may share; empty: none, and nothing of such topics is deleted.',
+  },
   databasePool: {
     variable: 'MADELEINE_DB_POOL',
     flag: '--db-pool',

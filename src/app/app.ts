@@ -165,7 +165,7 @@ export class App {
     });
     callbacks.start(this.#started);
     const retention = new RetentionParts({
-      ...{ surroundings, handle, instanceId: instance.id, endedRuns, log },
+      ...{ surroundings, handle, instance, endedRuns, log },
       pushes: events.pushes,
     });
     await retention.start(this.#started);

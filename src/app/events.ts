@@ -106,7 +106,9 @@ export class EventParts {
       ...{ catalog, groupCommit, log, pages, slices, clock, logger },
     });
     const builds = this.#identityBuilds;
-    this.erasing = new Erasing({ store: parts.erasureStore, groupCommit, management, clock, metrics, logger });
+    this.erasing = new Erasing({
+      ...{ store: parts.erasureStore, archives: parts.archives, groupCommit, management, clock, metrics, logger },
+    });
     const judge = new SchemaJudge({ strict: config.schemaStrict, slices });
     this.topics = new Topics({
       store: topicStore,

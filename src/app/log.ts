@@ -15,6 +15,7 @@ import { LoopTurns } from '../lib/loop-turns.js';
 import { orAbort } from '../lib/or-abort.js';
 import { Paced } from '../lib/paced.js';
 import { Uuid7Source } from '../lib/uuid7.js';
+import { MysqlArchiveStore } from '../storage/mysql/archive/archive-store.js';
 import { writeCawins } from '../storage/mysql/cawins/prepared-cawins.js';
 import { MysqlErasureStore } from '../storage/mysql/erasure/erasure-store.js';
 import { MysqlGroupCommitter } from '../storage/mysql/group/group-committer.js';
@@ -27,6 +28,7 @@ import { Names } from '../storage/mysql/names/name-cache.js';
 import { RetentionTopics } from '../storage/mysql/retention/retention-topics.js';
 import type { Database } from '../storage/mysql/sql/database.js';
 import { MysqlShapeStore } from '../storage/mysql/waits/shape-store.js';
+import type { ArchiveStore } from '../storage/ports/archive-storage.js';
 import type { ErasureStore } from '../storage/ports/erasure-storage.js';
 import type { Instance } from '../storage/ports/log-storage.js';
 import type { ShapeStore } from '../storage/ports/wait-storage.js';
@@ -61,6 +63,7 @@ export class LogParts {
   readonly log: MysqlEventLog;
   readonly deleted: MysqlDeletedEvents;
   readonly retentionTopics: RetentionTopics;
+  readonly archives: ArchiveStore;
   readonly ephemeral: EphemeralTopics;
   readonly durableReads: MysqlDurableReads;
   readonly shapeStore: ShapeStore;
@@ -86,6 +89,7 @@ export class LogParts {
     this.log = new MysqlEventLog({ database, names, slices: this.slices });
     this.deleted = new MysqlDeletedEvents({ database });
     this.retentionTopics = new RetentionTopics(database);
+    this.archives = new MysqlArchiveStore({ database, names, topics: this.retentionTopics });
     const readEphemeral = async () =>
       (await this.retentionTopics.read()).filter(({ policy }) => policy.isEphemeral === true);
     this.ephemeral = new EphemeralTopics({ read: readEphemeral, clock, logger: options.surroundings.logger });

@@ -1,6 +1,8 @@
 // The parts that delete what topics do not keep.
 
+import { productVersion } from '../cli/commands/product-version.js';
 import type { EventDraft } from '../domain/events/event.js';
+import { ArchivedDeletion } from '../engine/archive/archived-deletion.js';
 import type { Pushes } from '../engine/group/pushes.js';
 import { ClockWatch } from '../engine/retention/clock-watch.js';
 import { clockCondition, type DeletionCondition } from '../engine/retention/deletion-condition.js';
@@ -11,10 +13,12 @@ import { TopicDeletion } from '../engine/retention/topic-deletion.js';
 import type { TopicStanding } from '../engine/retention/topic-standings.js';
 import { UnpassedEvents } from '../engine/retention/unpassed.js';
 import { UnreadWarnings } from '../engine/retention/unread-warnings.js';
+import { ArchiveDirectory } from '../storage/archive/archive-directory.js';
+import { archivedLine } from '../storage/archive/archived-lines.js';
 import { UnreadEvents } from '../storage/mysql/consumers/unread-events.js';
 import { MysqlRetentionStore } from '../storage/mysql/retention/retention-store.js';
 import { MysqlTruncationStore } from '../storage/mysql/retention/truncation-store.js';
-import type { EndedRuns } from '../storage/ports/log-storage.js';
+import type { EndedRuns, Instance } from '../storage/ports/log-storage.js';
 import type { RetentionStore } from '../storage/ports/retention-storage.js';
 import type { NamedValue } from '../telemetry.js';
 import type { Micros } from '../units.js';
@@ -26,7 +30,7 @@ import type { Surroundings } from './surroundings.js';
 export interface RetentionPartsOptions {
   readonly surroundings: Surroundings;
   readonly handle: DatabaseHandle;
-  readonly instanceId: string;
+  readonly instance: Instance;
   /** Former runs of the instance; undefined: none is known. */
   readonly endedRuns: EndedRuns | undefined;
   readonly log: LogParts;
@@ -37,25 +41,41 @@ export class RetentionParts {
   readonly store: RetentionStore;
   readonly report: RetentionReport;
   readonly #retention: Retention;
+  readonly #archive: ArchivedDeletion;
   readonly #options: RetentionPartsOptions;
 
   constructor(options: RetentionPartsOptions) {
-    const { surroundings, handle, instanceId, log: parts, pushes } = options;
-    const { clock, metrics, logger } = surroundings;
+    const { surroundings, handle, instance, endedRuns, log: parts, pushes } = options;
+    const { clock, random, metrics, logger, config } = surroundings;
     const { database } = handle;
-    const { names, log, slices, groupCommit, tail } = parts;
+    const { names, log, slices, groupCommit, tail, archives } = parts;
     const unread = new UnreadEvents({ database, names, slices, monotonicMs: () => clock.monotonicMs() });
     const store = new MysqlRetentionStore({ database, topics: parts.retentionTopics, unread });
     const unpassed = new UnpassedEvents({ store, log, slices });
-    const deletion = new TopicDeletion({ store, unpassed });
+    const writer = { instance: instance.id, serverVersion: productVersion() };
+    this.#archive = new ArchivedDeletion({
+      ...{ deletions: store, store: archives, log, slices, lineOf: archivedLine, instance, endedRuns },
+      files: config.archiveDir === '' ? undefined : new ArchiveDirectory({ path: config.archiveDir, writer }),
+      ...{ metrics, clock, random, logger },
+    });
+    const deletions = this.#archive;
+    const deletion = new TopicDeletion({ store, unpassed, deletions });
     const truncations = new MysqlTruncationStore({ database });
-    const streams = new StreamDeletion({ store, truncations, deletions: store, clock });
+    const streams = new StreamDeletion({ store, truncations, deletions, clock });
     const push = (draft: EventDraft) => pushOwn(pushes, draft);
     const warnings = new UnreadWarnings({ store, log, push, logger });
     const watch = new ClockWatch({ store, clock, logger });
     this.#options = options;
     this.store = store;
-    this.report = new RetentionReport({ store, unpassed, log, groupCommit, management: parts.management, watch });
+    this.report = new RetentionReport({
+      store,
+      archives,
+      unpassed,
+      log,
+      groupCommit,
+      management: parts.management,
+      watch,
+    });
     const pushed = () => ({ ...groupCommit.times, head: tail.visible });
     this.#retention = new Retention({
       store,
@@ -64,7 +84,7 @@ export class RetentionParts {
       warnings,
       watch,
       pushes: pushed,
-      instanceId,
+      instanceId: instance.id,
       metrics,
       clock,
       logger,
@@ -83,6 +103,8 @@ export class RetentionParts {
   async start(started: Started): Promise<void> {
     const { endedRuns, surroundings } = this.#options;
     if (endedRuns !== undefined) await this.store.releaseEnded(endedRuns);
+    started.add('archives', () => this.#archive.stop());
+    this.#archive.start();
     this.#retention.start();
     started.add('retention', () =>
       this.#retention.stop().catch((error: unknown) => {

@@ -131,7 +131,8 @@ function topicService({ log, events, retention }: ServicesOptions): TopicService
   const { reader: source } = log;
   const schemas = new SchemaCalls({ schemas: events.schemas, source });
   const calls = new RetentionCalls({ report: retention.report, topics, source });
-  return new TopicService({ topics, shapes, contexts, discards, schemas, source, retention: calls });
+  const { archives } = log;
+  return new TopicService({ topics, shapes, contexts, discards, archives, schemas, source, retention: calls });
 }
 
 function consumerService(options: ServicesOptions, outgoing: Outgoing): ConsumerService {

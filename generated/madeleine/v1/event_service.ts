@@ -288,7 +288,16 @@ export interface EraseEventsResponse {
   /** Whether `remaining` is exact; else there are at least so many. Up to 100,000 are counted. */
   remainingIsExact: boolean;
   /** What the events are marked with; unset: there was nothing to erase. */
-  erasedAt: Timestamp | undefined;
+  erasedAt:
+    | Timestamp
+    | undefined;
+  /**
+   * Archives that still hold what such events said, as they were deleted before: names of files without an ending, as ListArchives has
+   * them, the oldest first, at most 1,000. They are told in a dry run and in a repeated call, too.
+   */
+  archives: string[];
+  /** How many archives those are. */
+  archiveCount: bigint;
 }
 
 /** Which event to return. */
@@ -2099,7 +2108,7 @@ export const EraseEventsRequest: MessageFns<EraseEventsRequest> = {
 };
 
 function createBaseEraseEventsResponse(): EraseEventsResponse {
-  return { erased: 0n, remaining: 0n, remainingIsExact: false, erasedAt: undefined };
+  return { erased: 0n, remaining: 0n, remainingIsExact: false, erasedAt: undefined, archives: [], archiveCount: 0n };
 }
 
 export const EraseEventsResponse: MessageFns<EraseEventsResponse> = {
@@ -2121,6 +2130,15 @@ export const EraseEventsResponse: MessageFns<EraseEventsResponse> = {
     }
     if (message.erasedAt !== undefined) {
       Timestamp.encode(message.erasedAt, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.archives) {
+      writer.uint32(42).string(v!);
+    }
+    if (message.archiveCount !== 0n) {
+      if (BigInt.asUintN(64, message.archiveCount) !== message.archiveCount) {
+        throw new globalThis.Error("value provided for field message.archiveCount of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.archiveCount);
     }
     return writer;
   },
@@ -2170,6 +2188,22 @@ export const EraseEventsResponse: MessageFns<EraseEventsResponse> = {
             message.erasedAt = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.archives.push(reader.string());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.archiveCount = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2196,6 +2230,12 @@ export const EraseEventsResponse: MessageFns<EraseEventsResponse> = {
         : isSet(object.erased_at)
         ? fromJsonTimestamp(object.erased_at)
         : undefined,
+      archives: globalThis.Array.isArray(object?.archives) ? object.archives.map((e: any) => globalThis.String(e)) : [],
+      archiveCount: isSet(object.archiveCount)
+        ? BigInt(object.archiveCount)
+        : isSet(object.archive_count)
+        ? BigInt(object.archive_count)
+        : 0n,
     };
   },
 
@@ -2213,6 +2253,12 @@ export const EraseEventsResponse: MessageFns<EraseEventsResponse> = {
     if (message.erasedAt !== undefined) {
       obj.erasedAt = fromTimestamp(message.erasedAt).toISOString();
     }
+    if (message.archives?.length) {
+      obj.archives = message.archives;
+    }
+    if (message.archiveCount !== 0n) {
+      obj.archiveCount = message.archiveCount.toString();
+    }
     return obj;
   },
 
@@ -2227,6 +2273,10 @@ export const EraseEventsResponse: MessageFns<EraseEventsResponse> = {
     message.erasedAt = (object.erasedAt !== undefined && object.erasedAt !== null)
       ? Timestamp.fromPartial(object.erasedAt)
       : undefined;
+    message.archives = object.archives?.map((e) => e) || [];
+    message.archiveCount = (object.archiveCount !== undefined && object.archiveCount !== null)
+      ? BigInt(object.archiveCount)
+      : 0n;
     return message;
   },
 };

@@ -262,6 +262,14 @@ export interface TopicSettings {
    * pass, and when the first one goes.
    */
   unreadWarning: string;
+  /**
+   * Whether events of the topic are written to an archive before they are deleted, by their age or with their stream: to files in the
+   * directory of the instance that deletes (`MADELEINE_ARCHIVE_DIR`). While they cannot be written, nothing of the topic is deleted:
+   * see ArchiveHold. What is erased goes there without its content.
+   *
+   * A topic whose `ttl` is `ephemeral` has none: FIELD_INVALID.
+   */
+  archive: boolean;
 }
 
 /** A category of events. */
@@ -826,6 +834,23 @@ export interface PreviewRetentionResponse {
   notPassed: RetentionHolder[];
   /** Where HOLD holds the first event; nothing from there on goes. 0: nothing is held. */
   heldFrom: bigint;
+  /** Why nothing of it goes at present, as the archive of the topic cannot be written; unset: it can, or the topic has none. */
+  archiveHold: ArchiveHold | undefined;
+}
+
+/**
+ * The deletion of a topic waits, as its events cannot be archived before. It goes on by itself once they can: that is tried again after a
+ * second at first, and every minute in the end. Other topics are deleted meanwhile.
+ */
+export interface ArchiveHold {
+  /** Since when. */
+  since:
+    | Timestamp
+    | undefined;
+  /** Why, such as `no space left on device (ENOSPC)`. */
+  problem: string;
+  /** Address of the instance that deletes, and whose archive it is. */
+  instance: string;
 }
 
 /** A durable consumer that has not passed events that are due. */
@@ -904,6 +929,83 @@ export interface TopicRetention {
   keptParked: bigint;
   /** Entries that are due and kept alone, as a callback on them is still to be made, 10,000 at most. */
   keptCallbacks: bigint;
+  /** Whether its events are archived before they are deleted. */
+  archive: boolean;
+  /** Why nothing of it is deleted at present, as its archive cannot be written; unset: it can, or the topic has none. */
+  archiveHold: ArchiveHold | undefined;
+}
+
+/** Which archives. */
+export interface ListArchivesRequest {
+  /** Context. Empty means `default`; `all` means every context. */
+  context: string;
+  /** One topic; empty: every topic. */
+  topic: string;
+  /** Archives a page: default 100; more than 1,000 are 1,000. */
+  pageSize: number;
+  /** Where to go on: the `next_page_token` of the former page. */
+  pageToken: string;
+}
+
+/** A page of archives. */
+export interface ListArchivesResponse {
+  /** The archives, by id. */
+  archives: Archive[];
+  /** Token of the next page; empty at the end. */
+  nextPageToken: string;
+}
+
+/** Events of a topic that were written to a file before they were deleted. */
+export interface Archive {
+  /** Its number: later ones have higher ones. */
+  id: bigint;
+  /** Context of the topic. */
+  context: string;
+  /** Name of the topic. */
+  topic: string;
+  /**
+   * Name of its files in the directory, without an ending: `.ndjson.gz` has the events and `.manifest.json` tells of them; while it is not
+   * sealed there is only `.ndjson.gz.open`.
+   */
+  name: string;
+  /** Id of the instance's run that wrote it, and in whose directory it lies. */
+  instance: string;
+  /** When it was begun. */
+  openedAt:
+    | Timestamp
+    | undefined;
+  /**
+   * When it was sealed: nothing is added to it after that. Unset: it grows, or the instance that wrote it has ended and was not started
+   * again.
+   */
+  sealedAt:
+    | Timestamp
+    | undefined;
+  /** The least position in it. Positions are not dense, and may be those of other archives in between. */
+  firstPosition: bigint;
+  /** The greatest position in it. */
+  lastPosition: bigint;
+  /** Entries of the log in it: events that occurred, were invalidated, or expired; all of them are deleted. */
+  entries: bigint;
+  /** Bytes of their payloads. */
+  payloadBytes: bigint;
+  /** When the earliest of them was stored. */
+  firstAt:
+    | Timestamp
+    | undefined;
+  /** When the latest of them was stored. */
+  lastAt:
+    | Timestamp
+    | undefined;
+  /** Bytes of the file. */
+  fileBytes: bigint;
+  /** SHA-256 of the file, 32 bytes; empty until it is sealed. */
+  sha256: Buffer;
+  /**
+   * SHA-256 over the id (8 bytes, big-endian) and the SHA-256 of the stored payload (32 zero bytes if there was none) of each entry, in
+   * the order of the file; empty until it is sealed.
+   */
+  digest: Buffer;
 }
 
 /** Nothing but who asks. */
@@ -919,7 +1021,15 @@ export interface ResumeRetentionResponse {
 }
 
 function createBaseTopicSettings(): TopicSettings {
-  return { descriptionPaths: [], schema: "", compatibility: 0, ttl: "", retentionMode: 0, unreadWarning: "" };
+  return {
+    descriptionPaths: [],
+    schema: "",
+    compatibility: 0,
+    ttl: "",
+    retentionMode: 0,
+    unreadWarning: "",
+    archive: false,
+  };
 }
 
 export const TopicSettings: MessageFns<TopicSettings> = {
@@ -941,6 +1051,9 @@ export const TopicSettings: MessageFns<TopicSettings> = {
     }
     if (message.unreadWarning !== "") {
       writer.uint32(114).string(message.unreadWarning);
+    }
+    if (message.archive !== false) {
+      writer.uint32(120).bool(message.archive);
     }
     return writer;
   },
@@ -1006,6 +1119,14 @@ export const TopicSettings: MessageFns<TopicSettings> = {
             message.unreadWarning = reader.string();
             continue;
           }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.archive = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1038,6 +1159,7 @@ export const TopicSettings: MessageFns<TopicSettings> = {
         : isSet(object.unread_warning)
         ? globalThis.String(object.unread_warning)
         : "",
+      archive: isSet(object.archive) ? globalThis.Boolean(object.archive) : false,
     };
   },
 
@@ -1061,6 +1183,9 @@ export const TopicSettings: MessageFns<TopicSettings> = {
     if (message.unreadWarning !== "") {
       obj.unreadWarning = message.unreadWarning;
     }
+    if (message.archive !== false) {
+      obj.archive = message.archive;
+    }
     return obj;
   },
 
@@ -1075,6 +1200,7 @@ export const TopicSettings: MessageFns<TopicSettings> = {
     message.ttl = object.ttl ?? "";
     message.retentionMode = object.retentionMode ?? 0;
     message.unreadWarning = object.unreadWarning ?? "";
+    message.archive = object.archive ?? false;
     return message;
   },
 };
@@ -6087,6 +6213,7 @@ function createBasePreviewRetentionResponse(): PreviewRetentionResponse {
     newestPosition: 0n,
     notPassed: [],
     heldFrom: 0n,
+    archiveHold: undefined,
   };
 }
 
@@ -6133,6 +6260,9 @@ export const PreviewRetentionResponse: MessageFns<PreviewRetentionResponse> = {
         throw new globalThis.Error("value provided for field message.heldFrom of type uint64 too large");
       }
       writer.uint32(72).uint64(message.heldFrom);
+    }
+    if (message.archiveHold !== undefined) {
+      ArchiveHold.encode(message.archiveHold, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -6222,6 +6352,14 @@ export const PreviewRetentionResponse: MessageFns<PreviewRetentionResponse> = {
             message.heldFrom = reader.uint64() as bigint;
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.archiveHold = ArchiveHold.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6273,6 +6411,11 @@ export const PreviewRetentionResponse: MessageFns<PreviewRetentionResponse> = {
         : isSet(object.held_from)
         ? BigInt(object.held_from)
         : 0n,
+      archiveHold: isSet(object.archiveHold)
+        ? ArchiveHold.fromJSON(object.archiveHold)
+        : isSet(object.archive_hold)
+        ? ArchiveHold.fromJSON(object.archive_hold)
+        : undefined,
     };
   },
 
@@ -6305,6 +6448,9 @@ export const PreviewRetentionResponse: MessageFns<PreviewRetentionResponse> = {
     if (message.heldFrom !== 0n) {
       obj.heldFrom = message.heldFrom.toString();
     }
+    if (message.archiveHold !== undefined) {
+      obj.archiveHold = ArchiveHold.toJSON(message.archiveHold);
+    }
     return obj;
   },
 
@@ -6330,6 +6476,112 @@ export const PreviewRetentionResponse: MessageFns<PreviewRetentionResponse> = {
       : 0n;
     message.notPassed = object.notPassed?.map((e) => RetentionHolder.fromPartial(e)) || [];
     message.heldFrom = (object.heldFrom !== undefined && object.heldFrom !== null) ? BigInt(object.heldFrom) : 0n;
+    message.archiveHold = (object.archiveHold !== undefined && object.archiveHold !== null)
+      ? ArchiveHold.fromPartial(object.archiveHold)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseArchiveHold(): ArchiveHold {
+  return { since: undefined, problem: "", instance: "" };
+}
+
+export const ArchiveHold: MessageFns<ArchiveHold> = {
+  encode(message: ArchiveHold, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.since !== undefined) {
+      Timestamp.encode(message.since, writer.uint32(10).fork()).join();
+    }
+    if (message.problem !== "") {
+      writer.uint32(18).string(message.problem);
+    }
+    if (message.instance !== "") {
+      writer.uint32(26).string(message.instance);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ArchiveHold {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseArchiveHold();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.since = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.problem = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.instance = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ArchiveHold {
+    return {
+      since: isSet(object.since) ? fromJsonTimestamp(object.since) : undefined,
+      problem: isSet(object.problem) ? globalThis.String(object.problem) : "",
+      instance: isSet(object.instance) ? globalThis.String(object.instance) : "",
+    };
+  },
+
+  toJSON(message: ArchiveHold): unknown {
+    const obj: any = {};
+    if (message.since !== undefined) {
+      obj.since = fromTimestamp(message.since).toISOString();
+    }
+    if (message.problem !== "") {
+      obj.problem = message.problem;
+    }
+    if (message.instance !== "") {
+      obj.instance = message.instance;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ArchiveHold>): ArchiveHold {
+    return ArchiveHold.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ArchiveHold>): ArchiveHold {
+    const message = createBaseArchiveHold();
+    message.since = (object.since !== undefined && object.since !== null)
+      ? Timestamp.fromPartial(object.since)
+      : undefined;
+    message.problem = object.problem ?? "";
+    message.instance = object.instance ?? "";
     return message;
   },
 };
@@ -6760,6 +7012,8 @@ function createBaseTopicRetention(): TopicRetention {
     heldBy: [],
     keptParked: 0n,
     keptCallbacks: 0n,
+    archive: false,
+    archiveHold: undefined,
   };
 }
 
@@ -6827,6 +7081,12 @@ export const TopicRetention: MessageFns<TopicRetention> = {
         throw new globalThis.Error("value provided for field message.keptCallbacks of type uint64 too large");
       }
       writer.uint32(112).uint64(message.keptCallbacks);
+    }
+    if (message.archive !== false) {
+      writer.uint32(160).bool(message.archive);
+    }
+    if (message.archiveHold !== undefined) {
+      ArchiveHold.encode(message.archiveHold, writer.uint32(170).fork()).join();
     }
     return writer;
   },
@@ -6956,6 +7216,22 @@ export const TopicRetention: MessageFns<TopicRetention> = {
             message.keptCallbacks = reader.uint64() as bigint;
             continue;
           }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.archive = reader.bool();
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.archiveHold = ArchiveHold.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -7028,6 +7304,12 @@ export const TopicRetention: MessageFns<TopicRetention> = {
         : isSet(object.kept_callbacks)
         ? BigInt(object.kept_callbacks)
         : 0n,
+      archive: isSet(object.archive) ? globalThis.Boolean(object.archive) : false,
+      archiveHold: isSet(object.archiveHold)
+        ? ArchiveHold.fromJSON(object.archiveHold)
+        : isSet(object.archive_hold)
+        ? ArchiveHold.fromJSON(object.archive_hold)
+        : undefined,
     };
   },
 
@@ -7075,6 +7357,12 @@ export const TopicRetention: MessageFns<TopicRetention> = {
     if (message.keptCallbacks !== 0n) {
       obj.keptCallbacks = message.keptCallbacks.toString();
     }
+    if (message.archive !== false) {
+      obj.archive = message.archive;
+    }
+    if (message.archiveHold !== undefined) {
+      obj.archiveHold = ArchiveHold.toJSON(message.archiveHold);
+    }
     return obj;
   },
 
@@ -7113,6 +7401,614 @@ export const TopicRetention: MessageFns<TopicRetention> = {
     message.keptCallbacks = (object.keptCallbacks !== undefined && object.keptCallbacks !== null)
       ? BigInt(object.keptCallbacks)
       : 0n;
+    message.archive = object.archive ?? false;
+    message.archiveHold = (object.archiveHold !== undefined && object.archiveHold !== null)
+      ? ArchiveHold.fromPartial(object.archiveHold)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseListArchivesRequest(): ListArchivesRequest {
+  return { context: "", topic: "", pageSize: 0, pageToken: "" };
+}
+
+export const ListArchivesRequest: MessageFns<ListArchivesRequest> = {
+  encode(message: ListArchivesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.context !== "") {
+      writer.uint32(10).string(message.context);
+    }
+    if (message.topic !== "") {
+      writer.uint32(18).string(message.topic);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(24).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(34).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListArchivesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListArchivesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListArchivesRequest {
+    return {
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListArchivesRequest): unknown {
+    const obj: any = {};
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.topic !== "") {
+      obj.topic = message.topic;
+    }
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListArchivesRequest>): ListArchivesRequest {
+    return ListArchivesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListArchivesRequest>): ListArchivesRequest {
+    const message = createBaseListArchivesRequest();
+    message.context = object.context ?? "";
+    message.topic = object.topic ?? "";
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListArchivesResponse(): ListArchivesResponse {
+  return { archives: [], nextPageToken: "" };
+}
+
+export const ListArchivesResponse: MessageFns<ListArchivesResponse> = {
+  encode(message: ListArchivesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.archives) {
+      Archive.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListArchivesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListArchivesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.archives.push(Archive.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListArchivesResponse {
+    return {
+      archives: globalThis.Array.isArray(object?.archives) ? object.archives.map((e: any) => Archive.fromJSON(e)) : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListArchivesResponse): unknown {
+    const obj: any = {};
+    if (message.archives?.length) {
+      obj.archives = message.archives.map((e) => Archive.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListArchivesResponse>): ListArchivesResponse {
+    return ListArchivesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListArchivesResponse>): ListArchivesResponse {
+    const message = createBaseListArchivesResponse();
+    message.archives = object.archives?.map((e) => Archive.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseArchive(): Archive {
+  return {
+    id: 0n,
+    context: "",
+    topic: "",
+    name: "",
+    instance: "",
+    openedAt: undefined,
+    sealedAt: undefined,
+    firstPosition: 0n,
+    lastPosition: 0n,
+    entries: 0n,
+    payloadBytes: 0n,
+    firstAt: undefined,
+    lastAt: undefined,
+    fileBytes: 0n,
+    sha256: Buffer.alloc(0),
+    digest: Buffer.alloc(0),
+  };
+}
+
+export const Archive: MessageFns<Archive> = {
+  encode(message: Archive, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0n) {
+      if (BigInt.asUintN(64, message.id) !== message.id) {
+        throw new globalThis.Error("value provided for field message.id of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.id);
+    }
+    if (message.context !== "") {
+      writer.uint32(18).string(message.context);
+    }
+    if (message.topic !== "") {
+      writer.uint32(26).string(message.topic);
+    }
+    if (message.name !== "") {
+      writer.uint32(34).string(message.name);
+    }
+    if (message.instance !== "") {
+      writer.uint32(42).string(message.instance);
+    }
+    if (message.openedAt !== undefined) {
+      Timestamp.encode(message.openedAt, writer.uint32(50).fork()).join();
+    }
+    if (message.sealedAt !== undefined) {
+      Timestamp.encode(message.sealedAt, writer.uint32(58).fork()).join();
+    }
+    if (message.firstPosition !== 0n) {
+      if (BigInt.asUintN(64, message.firstPosition) !== message.firstPosition) {
+        throw new globalThis.Error("value provided for field message.firstPosition of type uint64 too large");
+      }
+      writer.uint32(64).uint64(message.firstPosition);
+    }
+    if (message.lastPosition !== 0n) {
+      if (BigInt.asUintN(64, message.lastPosition) !== message.lastPosition) {
+        throw new globalThis.Error("value provided for field message.lastPosition of type uint64 too large");
+      }
+      writer.uint32(72).uint64(message.lastPosition);
+    }
+    if (message.entries !== 0n) {
+      if (BigInt.asUintN(64, message.entries) !== message.entries) {
+        throw new globalThis.Error("value provided for field message.entries of type uint64 too large");
+      }
+      writer.uint32(80).uint64(message.entries);
+    }
+    if (message.payloadBytes !== 0n) {
+      if (BigInt.asUintN(64, message.payloadBytes) !== message.payloadBytes) {
+        throw new globalThis.Error("value provided for field message.payloadBytes of type uint64 too large");
+      }
+      writer.uint32(88).uint64(message.payloadBytes);
+    }
+    if (message.firstAt !== undefined) {
+      Timestamp.encode(message.firstAt, writer.uint32(98).fork()).join();
+    }
+    if (message.lastAt !== undefined) {
+      Timestamp.encode(message.lastAt, writer.uint32(106).fork()).join();
+    }
+    if (message.fileBytes !== 0n) {
+      if (BigInt.asUintN(64, message.fileBytes) !== message.fileBytes) {
+        throw new globalThis.Error("value provided for field message.fileBytes of type uint64 too large");
+      }
+      writer.uint32(112).uint64(message.fileBytes);
+    }
+    if (message.sha256.length !== 0) {
+      writer.uint32(122).bytes(message.sha256);
+    }
+    if (message.digest.length !== 0) {
+      writer.uint32(130).bytes(message.digest);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Archive {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseArchive();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.context = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.instance = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.openedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.sealedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.firstPosition = reader.uint64() as bigint;
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.lastPosition = reader.uint64() as bigint;
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.entries = reader.uint64() as bigint;
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.payloadBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.firstAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.lastAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.fileBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.sha256 = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.digest = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Archive {
+    return {
+      id: isSet(object.id) ? BigInt(object.id) : 0n,
+      context: isSet(object.context) ? globalThis.String(object.context) : "",
+      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      instance: isSet(object.instance) ? globalThis.String(object.instance) : "",
+      openedAt: isSet(object.openedAt)
+        ? fromJsonTimestamp(object.openedAt)
+        : isSet(object.opened_at)
+        ? fromJsonTimestamp(object.opened_at)
+        : undefined,
+      sealedAt: isSet(object.sealedAt)
+        ? fromJsonTimestamp(object.sealedAt)
+        : isSet(object.sealed_at)
+        ? fromJsonTimestamp(object.sealed_at)
+        : undefined,
+      firstPosition: isSet(object.firstPosition)
+        ? BigInt(object.firstPosition)
+        : isSet(object.first_position)
+        ? BigInt(object.first_position)
+        : 0n,
+      lastPosition: isSet(object.lastPosition)
+        ? BigInt(object.lastPosition)
+        : isSet(object.last_position)
+        ? BigInt(object.last_position)
+        : 0n,
+      entries: isSet(object.entries) ? BigInt(object.entries) : 0n,
+      payloadBytes: isSet(object.payloadBytes)
+        ? BigInt(object.payloadBytes)
+        : isSet(object.payload_bytes)
+        ? BigInt(object.payload_bytes)
+        : 0n,
+      firstAt: isSet(object.firstAt)
+        ? fromJsonTimestamp(object.firstAt)
+        : isSet(object.first_at)
+        ? fromJsonTimestamp(object.first_at)
+        : undefined,
+      lastAt: isSet(object.lastAt)
+        ? fromJsonTimestamp(object.lastAt)
+        : isSet(object.last_at)
+        ? fromJsonTimestamp(object.last_at)
+        : undefined,
+      fileBytes: isSet(object.fileBytes)
+        ? BigInt(object.fileBytes)
+        : isSet(object.file_bytes)
+        ? BigInt(object.file_bytes)
+        : 0n,
+      sha256: isSet(object.sha256) ? Buffer.from(bytesFromBase64(object.sha256)) : Buffer.alloc(0),
+      digest: isSet(object.digest) ? Buffer.from(bytesFromBase64(object.digest)) : Buffer.alloc(0),
+    };
+  },
+
+  toJSON(message: Archive): unknown {
+    const obj: any = {};
+    if (message.id !== 0n) {
+      obj.id = message.id.toString();
+    }
+    if (message.context !== "") {
+      obj.context = message.context;
+    }
+    if (message.topic !== "") {
+      obj.topic = message.topic;
+    }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.instance !== "") {
+      obj.instance = message.instance;
+    }
+    if (message.openedAt !== undefined) {
+      obj.openedAt = fromTimestamp(message.openedAt).toISOString();
+    }
+    if (message.sealedAt !== undefined) {
+      obj.sealedAt = fromTimestamp(message.sealedAt).toISOString();
+    }
+    if (message.firstPosition !== 0n) {
+      obj.firstPosition = message.firstPosition.toString();
+    }
+    if (message.lastPosition !== 0n) {
+      obj.lastPosition = message.lastPosition.toString();
+    }
+    if (message.entries !== 0n) {
+      obj.entries = message.entries.toString();
+    }
+    if (message.payloadBytes !== 0n) {
+      obj.payloadBytes = message.payloadBytes.toString();
+    }
+    if (message.firstAt !== undefined) {
+      obj.firstAt = fromTimestamp(message.firstAt).toISOString();
+    }
+    if (message.lastAt !== undefined) {
+      obj.lastAt = fromTimestamp(message.lastAt).toISOString();
+    }
+    if (message.fileBytes !== 0n) {
+      obj.fileBytes = message.fileBytes.toString();
+    }
+    if (message.sha256.length !== 0) {
+      obj.sha256 = base64FromBytes(message.sha256);
+    }
+    if (message.digest.length !== 0) {
+      obj.digest = base64FromBytes(message.digest);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Archive>): Archive {
+    return Archive.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Archive>): Archive {
+    const message = createBaseArchive();
+    message.id = (object.id !== undefined && object.id !== null) ? BigInt(object.id) : 0n;
+    message.context = object.context ?? "";
+    message.topic = object.topic ?? "";
+    message.name = object.name ?? "";
+    message.instance = object.instance ?? "";
+    message.openedAt = (object.openedAt !== undefined && object.openedAt !== null)
+      ? Timestamp.fromPartial(object.openedAt)
+      : undefined;
+    message.sealedAt = (object.sealedAt !== undefined && object.sealedAt !== null)
+      ? Timestamp.fromPartial(object.sealedAt)
+      : undefined;
+    message.firstPosition = (object.firstPosition !== undefined && object.firstPosition !== null)
+      ? BigInt(object.firstPosition)
+      : 0n;
+    message.lastPosition = (object.lastPosition !== undefined && object.lastPosition !== null)
+      ? BigInt(object.lastPosition)
+      : 0n;
+    message.entries = (object.entries !== undefined && object.entries !== null) ? BigInt(object.entries) : 0n;
+    message.payloadBytes = (object.payloadBytes !== undefined && object.payloadBytes !== null)
+      ? BigInt(object.payloadBytes)
+      : 0n;
+    message.firstAt = (object.firstAt !== undefined && object.firstAt !== null)
+      ? Timestamp.fromPartial(object.firstAt)
+      : undefined;
+    message.lastAt = (object.lastAt !== undefined && object.lastAt !== null)
+      ? Timestamp.fromPartial(object.lastAt)
+      : undefined;
+    message.fileBytes = (object.fileBytes !== undefined && object.fileBytes !== null) ? BigInt(object.fileBytes) : 0n;
+    message.sha256 = object.sha256 ?? Buffer.alloc(0);
+    message.digest = object.digest ?? Buffer.alloc(0);
     return message;
   },
 };
@@ -7472,6 +8368,18 @@ export const TopicServiceDefinition = {
       options: {},
     },
     /**
+     * Lists archives, the oldest first, in pages: the files that events were written to before they were deleted. Every instance answers it,
+     * whichever one wrote them; the files themselves are read with `madeleine archive read`.
+     */
+    listArchives: {
+      name: "ListArchives",
+      requestType: ListArchivesRequest as typeof ListArchivesRequest,
+      requestStream: false,
+      responseType: ListArchivesResponse as typeof ListArchivesResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
      * Lets retention go on that a leap of the database's clock stopped, or that waits because nobody deleted for long. It is a
      * management call, whose entry of `madeleine.audit` lies in the context `default`. Where nothing is stopped it changes nothing.
      *
@@ -7631,6 +8539,14 @@ export interface TopicServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<GetRetentionStateResponse>>;
   /**
+   * Lists archives, the oldest first, in pages: the files that events were written to before they were deleted. Every instance answers it,
+   * whichever one wrote them; the files themselves are read with `madeleine archive read`.
+   */
+  listArchives(
+    request: ListArchivesRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ListArchivesResponse>>;
+  /**
    * Lets retention go on that a leap of the database's clock stopped, or that waits because nobody deleted for long. It is a
    * management call, whose entry of `madeleine.audit` lies in the context `default`. Where nothing is stopped it changes nothing.
    *
@@ -7784,6 +8700,14 @@ export interface TopicServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<GetRetentionStateRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<GetRetentionStateResponse>;
+  /**
+   * Lists archives, the oldest first, in pages: the files that events were written to before they were deleted. Every instance answers it,
+   * whichever one wrote them; the files themselves are read with `madeleine archive read`.
+   */
+  listArchives(
+    request: DeepPartial<ListArchivesRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ListArchivesResponse>;
   /**
    * Lets retention go on that a leap of the database's clock stopped, or that waits because nobody deleted for long. It is a
    * management call, whose entry of `madeleine.audit` lies in the context `default`. Where nothing is stopped it changes nothing.

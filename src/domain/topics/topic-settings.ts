@@ -10,7 +10,7 @@ import { createHash } from 'node:crypto';
 import { parseDescriptionPaths } from '../descriptions/description-paths.js';
 import { fieldInvalid } from '../errors.js';
 import { RETENTION_MODE_WORDS, type RetentionMode, retentionMode, UNSET_MODE } from '../retention/retention-policy.js';
-import { PERMANENT, parseTtl } from '../retention/ttl.js';
+import { EPHEMERAL, PERMANENT, parseTtl } from '../retention/ttl.js';
 import { DEFAULT_WARNING, parseWarning } from '../retention/unread-warning.js';
 import { COMPATIBILITIES, type Compatibility } from '../schemas/compatibility/compatibility.js';
 import { JsonSchema } from '../schemas/json-schema.js';
@@ -28,6 +28,8 @@ export interface TopicSettings {
   readonly retentionMode: RetentionMode;
   /** How long before it is told that events go which consumers have not passed, in the normal form. */
   readonly unreadWarning: string;
+  /** Whether events are archived before they are deleted. */
+  readonly archive: boolean;
 }
 
 /** The fields of the contract's message, as generated code has them. */
@@ -39,6 +41,7 @@ export interface TopicSettingFields {
   ttl: string;
   retentionMode: number;
   unreadWarning: string;
+  archive: boolean;
 }
 
 /** What is kept of a setting: what JSON keeps as it is. No objects: a database may keep their members in another order. */
@@ -99,7 +102,23 @@ export const TOPIC_SETTINGS: {
     read: parseWarning,
     write: (warning) => warning,
   },
+  archive: {
+    name: 'archive',
+    unset: false,
+    read: (archive) => archive,
+    write: (archive) => archive,
+  },
 };
+
+/** Throws FIELD_INVALID for settings that do not go together. */
+export function assertTogether({ ttl, archive }: TopicSettings): void {
+  if (archive && ttl === EPHEMERAL) {
+    throw fieldInvalid(
+      'settings.archive',
+      'means nothing of a topic whose ttl is ephemeral: its events are never archived',
+    );
+  }
+}
 
 /** A schema has up to 64 KiB: it is told by what tells it from others. */
 function schemaInWords(text: string): string {

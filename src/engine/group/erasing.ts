@@ -15,6 +15,7 @@ import type { ManagementCall } from '../../domain/management/audit.js';
 import type { Clock, Timer } from '../../lib/clock.js';
 import { pause } from '../../lib/pause.js';
 import { within } from '../../lib/within.js';
+import type { ArchiveStore, HoldingArchives } from '../../storage/ports/archive-storage.js';
 import type { CoveredCount, ErasurePart, ErasureStore, StoredErasure } from '../../storage/ports/erasure-storage.js';
 import type { Logger, Metrics } from '../../telemetry.js';
 import type { Micros, Millis, Position } from '../../units.js';
@@ -35,9 +36,12 @@ const LEAST_PAUSE_MS = 2;
 /** Nobody goes on with an erasure that has not moved for so long; how often that is looked for. */
 const STALLED_MS = 5_000;
 const LOOK_MS = 5_000;
+/** Archives that are named. */
+const MAX_ARCHIVES = 1_000;
 
 export interface ErasingOptions {
   readonly store: ErasureStore;
+  readonly archives: Pick<ArchiveStore, 'holding'>;
   readonly groupCommit: Pick<GroupCommit, 'submit'>;
   readonly management: Pick<Management, 'entry'>;
   readonly clock: Clock;
@@ -86,6 +90,11 @@ export class Erasing {
   /** What of the target there is to erase. STREAM_UNKNOWN. */
   count(target: ErasureTarget): Promise<CoveredCount> {
     return this.#options.store.count(target);
+  }
+
+  /** Archives that hold what such events said: to be asked once they are erased. */
+  archives(target: ErasureTarget): Promise<HoldingArchives> {
+    return this.#options.archives.holding(target, MAX_ARCHIVES);
   }
 
   /**

@@ -12,6 +12,7 @@ import {
   type RetentionPolicy,
   type RetentionSettings,
 } from '../../domain/retention/retention-policy.js';
+import type { ArchiveHold, ArchiveStore } from '../../storage/ports/archive-storage.js';
 import type { EventLog } from '../../storage/ports/log-storage.js';
 import type {
   ConsumerBehind,
@@ -58,9 +59,17 @@ export interface RetentionPreview {
   readonly notPassed: readonly Holder[];
   /** 0: nothing is held. */
   readonly heldFrom: Position;
+  /** Why nothing goes at present, as the archive of the topic cannot be written. */
+  readonly archiveHold: ArchiveHold | undefined;
 }
 
-export interface TopicState extends RetentionTopic {
+/** Whether events of a topic are archived before they are deleted, and why that is not possible at present. */
+interface Archiving {
+  readonly isArchived: boolean;
+  readonly archiveHold: ArchiveHold | undefined;
+}
+
+export interface TopicState extends RetentionTopic, Archiving {
   readonly place: TopicPlace | undefined;
   readonly oldest: DueEntry | undefined;
   /** How long the oldest one is due already; 0: it is not. */
@@ -71,6 +80,7 @@ export interface TopicState extends RetentionTopic {
 
 export interface RetentionReportOptions {
   readonly store: RetentionStore;
+  readonly archives: Pick<ArchiveStore, 'topic' | 'holds'>;
   readonly unpassed: UnpassedEvents;
   readonly log: Pick<EventLog, 'readPositions' | 'positionAt'>;
   readonly groupCommit: Pick<GroupCommit, 'submit'>;
@@ -80,7 +90,7 @@ export interface RetentionReportOptions {
 
 const NOTHING: RetentionPreview = {
   ...{ events: 0, bytes: 0, isMinimum: false, oldest: undefined, newest: undefined },
-  ...{ notPassed: [], heldFrom: 0 },
+  ...{ notPassed: [], heldFrom: 0, archiveHold: undefined },
 };
 
 export class RetentionReport {
@@ -105,7 +115,9 @@ export class RetentionReport {
     const notPassed = await this.#notPassed(topic, behind, upTo);
     const first = notPassed.length === 0 ? 0 : await this.#heldFrom(topic, behind, { times, upTo });
     const { events, bytes, isMinimum, oldest } = due;
-    return { events, bytes, isMinimum, oldest, newest, notPassed: notPassed.slice(0, MAX_HOLDERS), heldFrom: first };
+    const told = { events, bytes, isMinimum, oldest, newest, notPassed: notPassed.slice(0, MAX_HOLDERS) };
+    const { archiveHold } = await this.#archiveOf(topicId, await this.#options.archives.holds());
+    return { ...told, heldFrom: first, archiveHold };
   }
 
   /**
@@ -143,7 +155,11 @@ export class RetentionReport {
       .slice(0, limit);
     const places = await store.places(page.map(({ topicId }) => topicId));
     const states: TopicState[] = [];
-    for (const topic of page) states.push(await this.#state(topic, places.get(topic.topicId), clock));
+    const holds = await this.#options.archives.holds();
+    for (const topic of page) {
+      const archive = await this.#archiveOf(topic.topicId, holds);
+      states.push({ ...(await this.#state(topic, places.get(topic.topicId), clock)), ...archive });
+    }
     return states;
   }
 
@@ -234,7 +250,16 @@ export class RetentionReport {
     return positions[0] ?? 0;
   }
 
-  async #state(topic: RetentionTopic, place: TopicPlace | undefined, clock: RetentionClock): Promise<TopicState> {
+  async #archiveOf(topicId: number, holds: ReadonlyMap<number, ArchiveHold>): Promise<Archiving> {
+    const isArchived = (await this.#options.archives.topic(topicId)) !== undefined;
+    return { isArchived, archiveHold: isArchived ? holds.get(topicId) : undefined };
+  }
+
+  async #state(
+    topic: RetentionTopic,
+    place: TopicPlace | undefined,
+    clock: RetentionClock,
+  ): Promise<Omit<TopicState, keyof Archiving>> {
     const { store, unpassed } = this.#options;
     const { topicId, policy } = topic;
     const after = place?.lookedTo ?? 0;

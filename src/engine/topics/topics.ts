@@ -10,6 +10,7 @@ import { JsonSchema } from '../../domain/schemas/json-schema.js';
 import { limits } from '../../domain/schemas/schema-limits.js';
 import type { ToldTopic, Topic } from '../../domain/topics/topic.js';
 import {
+  assertTogether,
   type SettingDifference,
   settingDifferences,
   settingsInWords,
@@ -88,6 +89,7 @@ export class Topics {
     const { call, signal, dryRun } = by;
     const { groupCommit, catalog } = this.#options;
     const { context, name: topic } = key;
+    assertTogether(settings);
     const after = settingsInWords(settings);
     const audit = dryRun ? undefined : this.#entry(call, key, { subject: Subject.CREATED, after });
     // Of a topic that is registered the other schema is told, whatever it is.
@@ -116,6 +118,7 @@ export class Topics {
     for (let round = 0; round < ROUNDS; round += 1) {
       const expected = await this.#knownSettings(key);
       const settings = { ...expected, ...patch };
+      assertTogether(settings);
       const changes = settingDifferences(expected, settings);
       const latestSchema = await this.#comparedWith(key, settings, by);
       const audit = dryRun

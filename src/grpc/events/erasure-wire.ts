@@ -4,7 +4,7 @@ import type { EraseEventsRequest, EraseEventsResponse } from '../../../generated
 import { type ErasureTarget, subjectDigest } from '../../domain/erasure/erasure.js';
 import { fieldInvalid } from '../../domain/errors.js';
 import type { ManagementCall } from '../../domain/management/audit.js';
-import type { ErasureReport } from '../../engine/group/erasing.js';
+import type { Erasing, ErasureReport } from '../../engine/group/erasing.js';
 import { managementCall } from '../wire/management-call.js';
 import { ownContext, readContext, requiredName, toTimestamp } from '../wire/wire.js';
 
@@ -33,11 +33,16 @@ function targetOf({ context, target }: EraseEventsRequest): ErasureTarget {
   }
 }
 
-export function erasureToWire({ events, remaining, erasedAt }: ErasureReport): EraseEventsResponse {
+export function erasureToWire(
+  { events, remaining, erasedAt }: ErasureReport,
+  { names, count }: Awaited<ReturnType<Erasing['archives']>>,
+): EraseEventsResponse {
   return {
     erased: BigInt(events),
     remaining: BigInt(remaining.events),
     remainingIsExact: remaining.isExact,
     erasedAt: erasedAt === undefined ? undefined : toTimestamp(erasedAt),
+    archives: [...names],
+    archiveCount: BigInt(count),
   };
 }

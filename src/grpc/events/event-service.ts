@@ -168,9 +168,10 @@ export class EventService {
   async eraseEvents(request: EraseEventsRequest, { signal, peer }: CallContext): Promise<EraseEventsResponse> {
     const { erasing } = this.#options;
     const { target, call } = erasureOf(request);
-    if (request.dryRun)
-      return erasureToWire({ events: 0, remaining: await erasing.count(target), erasedAt: undefined });
-    return erasureToWire(await erasing.erase(target, call, { signal, caller: callerOf(peer) }));
+    const report = request.dryRun
+      ? { events: 0, remaining: await erasing.count(target), erasedAt: undefined }
+      : await erasing.erase(target, call, { signal, caller: callerOf(peer) });
+    return erasureToWire(report, await erasing.archives(target));
   }
 
   async invalidateEvent(request: InvalidateEventRequest, { signal, peer }: CallContext): Promise<Uint8Array> {

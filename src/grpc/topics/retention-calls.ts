@@ -21,6 +21,7 @@ import type { Micros } from '../../units.js';
 import { managementCall } from '../wire/management-call.js';
 import { BY_NAME, listPage } from '../wire/pages.js';
 import { nameKey, readContext, toTimestamp } from '../wire/wire.js';
+import { archiveHoldToWire } from './archive-wire.js';
 
 export interface RetentionCallsOptions {
   readonly report: RetentionReport;
@@ -40,7 +41,8 @@ export class RetentionCalls {
     const given = request.settings && settingsFrom(request.settings, 'settings');
     const topic = await topics.get(nameKey(request));
     const settings = given ?? topic.registration?.settings ?? UNSET_SETTINGS;
-    const { events, bytes, isMinimum, oldest, newest, notPassed, heldFrom } = await report.preview(topic, settings);
+    const found = await report.preview(topic, settings);
+    const { events, bytes, isMinimum, oldest, newest, notPassed, heldFrom, archiveHold } = found;
     return {
       ...{ events: BigInt(events), bytes: BigInt(bytes), atLeast: isMinimum },
       oldestAt: oldest && toTimestamp(oldest.createdAt),
@@ -49,6 +51,7 @@ export class RetentionCalls {
       newestPosition: BigInt(newest?.position ?? 0),
       notPassed: notPassed.map(holderToWire),
       heldFrom: BigInt(heldFrom),
+      archiveHold: archiveHold && archiveHoldToWire(archiveHold),
     };
   }
 
@@ -110,7 +113,8 @@ function wouldLose({ context, name, events, isMinimum }: Holder, others: number)
   });
 }
 
-function stateToWire({ context, name, policy, place, oldest, overdue, heldBy, kept }: TopicState): TopicRetention {
+function stateToWire(state: TopicState): TopicRetention {
+  const { context, name, policy, place, oldest, overdue, heldBy, kept, isArchived, archiveHold } = state;
   return {
     ...{ context, name, retentionMode: policy.mode },
     ttl: policy.ageMicros === undefined ? '' : tellMicros(policy.ageMicros),
@@ -124,6 +128,8 @@ function stateToWire({ context, name, policy, place, oldest, overdue, heldBy, ke
     heldBy: heldBy.map(holderToWire),
     keptParked: BigInt(kept.parked),
     keptCallbacks: BigInt(kept.callbacks),
+    archive: isArchived,
+    archiveHold: archiveHold && archiveHoldToWire(archiveHold),
   };
 }
 

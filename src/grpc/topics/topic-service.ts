@@ -14,6 +14,8 @@ import {
   type GetSchemaResponse,
   type GetTopicRequest,
   type GetTopicResponse,
+  type ListArchivesRequest,
+  type ListArchivesResponse,
   type ListDiscardedSamplesRequest,
   type ListDiscardedSamplesResponse,
   type ListSchemasRequest,
@@ -34,6 +36,7 @@ import {
   type UpdateContextResponse,
   type UpdateTopicRequest,
   type UpdateTopicResponse,
+  Archive as WireArchive,
   DiscardedSample as WireSample,
   Shape as WireShape,
   Topic as WireTopic,
@@ -43,6 +46,7 @@ import type { ListedShape, ShapeDirectory } from '../../engine/group/shape-direc
 import type { LogSource } from '../../engine/log/log-source.js';
 import type { Contexts } from '../../engine/topics/contexts.js';
 import type { ChangedBy, Topics } from '../../engine/topics/topics.js';
+import type { ArchiveStore } from '../../storage/ports/archive-storage.js';
 import type { DiscardStore } from '../../storage/ports/topic-storage.js';
 import { managementCall } from '../wire/management-call.js';
 import { BY_NAME, listPage } from '../wire/pages.js';
@@ -56,6 +60,7 @@ import {
   readContext,
   toTimestamp,
 } from '../wire/wire.js';
+import { archiveToWire } from './archive-wire.js';
 import { contextPatch, contextToWire, sampleToWire } from './context-wire.js';
 import type { RetentionCalls } from './retention-calls.js';
 import type { SchemaCalls } from './schema-calls.js';
@@ -66,6 +71,7 @@ export interface TopicServiceOptions {
   readonly shapes: ShapeDirectory;
   readonly contexts: Contexts;
   readonly discards: Pick<DiscardStore, 'list'>;
+  readonly archives: Pick<ArchiveStore, 'list'>;
   readonly source: LogSource;
   readonly schemas: SchemaCalls;
   readonly retention: RetentionCalls;
@@ -144,6 +150,20 @@ export class TopicService {
       codec: WireSample,
     });
     return { samples: items, nextPageToken };
+  }
+
+  async listArchives(request: ListArchivesRequest): Promise<ListArchivesResponse> {
+    const { archives, source } = this.#options;
+    const filter = { context: readContext('context', request.context), topic: labelField('topic', request.topic) };
+    const { items, nextPageToken } = await listPage(request, {
+      of: ['ListArchives', filter],
+      epoch: source.epoch,
+      key: { id: 'position' },
+      read: (after, limit) => archives.list({ ...filter, after: after?.id ?? 0, limit }),
+      toWire: archiveToWire,
+      codec: WireArchive,
+    });
+    return { archives: items, nextPageToken };
   }
 
   async listShapes(request: ListShapesRequest): Promise<ListShapesResponse> {

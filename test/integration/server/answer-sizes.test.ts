@@ -328,6 +328,7 @@ const LARGEST: Readonly<Record<string, () => Promise<unknown>>> = {
   'TopicService/GetContext': () => suite.client.topics.getContext({}),
   'TopicService/UpdateContext': () =>
     suite.client.topics.updateContext({ context: name(fresh('context')), updateMask: ['unregistered_topics'] }),
+  'TopicService/ListArchives': () => suite.client.topics.listArchives({ context: 'all', pageSize: 1_000 }),
   'TopicService/ListDiscardedSamples': () => discarded(),
   'TopicService/PreviewRetention': async () =>
     suite.client.topics.previewRetention({ name: await topic(), settings: { ttl: '1day' } }),

@@ -188,6 +188,7 @@ const BASES: Readonly<Record<string, () => Tree | Promise<Tree>>> = {
     ...{ context: newName(), settings: { unregistered_topics: 1 } },
     update_mask: { paths: ['unregistered_topics'] },
   }),
+  'TopicService/ListArchives': () => ({}),
   'TopicService/ListDiscardedSamples': () => ({}),
   'TopicService/PreviewRetention': async () => ({ name: await newTopic(), settings: { ttl: '1day' } }),
   'TopicService/GetRetentionState': () => ({}),

@@ -17,6 +17,7 @@ import { EventStatus } from '../../../generated/madeleine/v1/event.js';
 import { ListEventsResponse } from '../../../generated/madeleine/v1/event_service.js';
 import { ListStreamsResponse } from '../../../generated/madeleine/v1/stream_service.js';
 import {
+  ListArchivesResponse,
   ListDiscardedSamplesResponse,
   ListSchemasResponse,
   ListShapesResponse,
@@ -86,6 +87,15 @@ async function discarded(context: string, paging: Paging) {
     answer,
     answer.samples.map(({ id }) => id),
     ListDiscardedSamplesResponse,
+  );
+}
+
+async function archives(topic: string, paging: Paging) {
+  const answer = await suite.client.topics.listArchives({ context: CONTEXT, topic, ...paging });
+  return listed(
+    answer,
+    answer.archives.map(({ id }) => id),
+    ListArchivesResponse,
   );
 }
 
@@ -184,6 +194,7 @@ const LISTS: readonly ListCall[] = [
   { name: 'ListStreams', list: (p) => streams(CONTEXT, p), other: (p) => streams('all', p) },
   { name: 'ListTopics', list: (p) => topics(CONTEXT, { namePrefix: 't', ...p }), other: (p) => topics('all', p) },
   { name: 'ListDiscardedSamples', list: (p) => discarded(CONTEXT, p), other: (p) => discarded('all', p) },
+  { name: 'ListArchives', list: (p) => archives('t0', p), other: (p) => archives('', p) },
   { name: 'ListShapes', list: (p) => shapes(SHAPES_CONTEXT, p), other: (p) => shapes('all', p) },
   { name: 'ListSchemas', list: (p) => schemas('t0', p), other: (p) => schemas('t1', p) },
   { name: 'ListConsumers', list: (p) => consumers(CONTEXT, p), other: (p) => consumers('all', p) },
@@ -287,6 +298,9 @@ beforeAll(async () => {
     `INSERT INTO shape (id, topic_id, digest, paths, ready, watched_after, built_to, needed_at) ${shape} FROM ${numbers(1, TOTAL)}`,
   );
   await sql(
+    `INSERT INTO archive (topic_id, name, instance, opened_at, first_position, last_position, entries, payload_bytes, first_at, last_at,
+       file_bytes)
+     SELECT id, CONCAT('a', seq), 'i', 1, 1, 1, 1, 1, 1, 1, 1 FROM ${numbers(1, TOTAL)}, (SELECT id FROM topic WHERE name = 't0') t`,
     `INSERT INTO discarded_sample (context, topic, issuer, discarded_at, payload_bytes)
      SELECT '${CONTEXT}', 'discarded', 'lister', 1, 0 FROM ${numbers(1, TOTAL)}`,
   );

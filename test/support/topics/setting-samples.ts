@@ -64,6 +64,7 @@ export const SETTING_SAMPLES: { readonly [K in keyof TopicSettings]: SettingSamp
       ['-1h', ''],
     ],
   },
+  archive: { fields: [true], same: [], bad: [] },
 };
 
 /** Some of the settings, each as one of its samples. */

@@ -13,11 +13,11 @@ export const HOUSE: Readonly<Record<string, string>> = {
 
   // Builds everything, and alone knows every floor.
   app: `cli/commands config domain domain/cawins domain/consumers domain/descriptions domain/events domain/json domain/waits
-    engine/admin engine/cawins engine/consumers engine/consumers/named engine/consumers/parked engine/consumers/passed engine/consumers/places engine/erasure engine/group
+    engine/admin engine/archive engine/cawins engine/consumers engine/consumers/named engine/consumers/parked engine/consumers/passed engine/consumers/places engine/erasure engine/group
     engine/log engine/retention engine/statistics engine/streams engine/topics engine/waits generated grpc/admin grpc/cawins
     grpc/consumers
     grpc/events grpc/server grpc/topics grpc/wire http lib outbound outbound/amqp outbound/grpc outbound/guard
-    outbound/http storage/embedded storage/instance storage/mysql/cawins storage/mysql/consumers
+    outbound/http storage/archive storage/embedded storage/instance storage/mysql/archive storage/mysql/cawins storage/mysql/consumers
     storage/mysql/erasure storage/mysql/group storage/mysql/log storage/mysql/names storage/mysql/server storage/mysql/sql
     storage/mysql/statistics storage/mysql/topics storage/mysql/waits storage/ports
     settings storage/mysql/retention telemetry`,

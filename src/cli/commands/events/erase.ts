@@ -80,6 +80,9 @@ async function erase(
 
 async function tell({ output }: Session, answer: EraseEventsResponse, text: string): Promise<void> {
   await output.line(output.json ? messageJson(EraseEventsResponse, answer) : printable(text));
+  if (output.json || answer.archiveCount === 0n) return;
+  await output.line(`${archivesText(answer)} what such events said, and the server does not change files:`);
+  for (const name of answer.archives) await output.line(printable(`  ${name}`));
 }
 
 /** Throws unless whoever sits at the terminal says yes. */
@@ -103,6 +106,12 @@ function doneText({ erased, erasedAt }: EraseEventsResponse): string {
   return erased === 0n
     ? `there is nothing more to erase; what is erased is ${mark}`
     : `erased ${eventsText(erased)}, ${mark}`;
+}
+
+function archivesText({ archives, archiveCount }: EraseEventsResponse): string {
+  if (archiveCount === 1n) return '1 archive still holds';
+  const first = archiveCount > BigInt(archives.length) ? `, of which these are the first ${archives.length},` : '';
+  return `${archiveCount} archives${first} still hold`;
 }
 
 function countText({ remaining, remainingIsExact }: EraseEventsResponse): string {

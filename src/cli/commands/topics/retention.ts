@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander';
 import {
+  type ArchiveHold,
   type GetRetentionStateResponse,
   PreviewRetentionResponse,
   ResumeRetentionResponse,
@@ -36,6 +37,7 @@ const PREVIEW_COLUMNS: readonly Column<PreviewRetentionResponse>[] = [
   { title: 'NEWEST', text: ({ newestAt }) => timestampText(newestAt) },
   { title: 'HELD FROM', text: ({ heldFrom }) => (heldFrom === 0n ? '' : `position ${heldFrom}`) },
   { title: 'NOT PASSED BY', text: ({ notPassed }) => notPassed.map(holder).join(', ') },
+  { title: 'HELD BY', text: ({ archiveHold }) => archiveHeld(archiveHold) },
 ];
 const PREVIEW = messageView(PreviewRetentionResponse, PREVIEW_COLUMNS);
 
@@ -50,9 +52,21 @@ const STATE_COLUMNS: readonly Column<TopicRetention>[] = [
   { title: 'OLDEST', text: ({ oldestAt }) => timestampText(oldestAt) },
   { title: 'OVERDUE', text: ({ overdueSeconds }) => `${overdueSeconds}s`, right: true },
   { title: 'KEPT', text: ({ keptParked, keptCallbacks }) => String(keptParked + keptCallbacks), right: true },
-  { title: 'HELD BY', text: ({ heldBy }) => heldBy.map(({ consumer }) => consumer).join(', ') },
+  { title: 'ARCHIVE', text: ({ archive }) => (archive ? 'yes' : '') },
+  {
+    title: 'HELD BY',
+    text: ({ heldBy, archiveHold }) =>
+      [...heldBy.map(({ consumer }) => consumer), archiveHeld(archiveHold)].filter((text) => text !== '').join(', '),
+  },
 ];
 const STATE = messageView(TopicRetention, STATE_COLUMNS);
+
+/** Why a topic is not deleted of, if its archive is why. */
+function archiveHeld(hold: ArchiveHold | undefined): string {
+  return hold === undefined
+    ? ''
+    : `the archive since ${timestampText(hold.since)}: ${hold.problem}, on ${hold.instance}`;
+}
 
 const HELP = `
 Examples:

@@ -61,6 +61,13 @@ const OPTIONS: { readonly [K in SettingKey]: SettingOption<TopicSettings[K]> } =
     title: 'WARNING',
     show: (warning) => warning,
   },
+  archive: {
+    flags: '--archive',
+    text: 'write its events to files before they are deleted (serve --archive-dir)',
+    read: () => true,
+    title: 'ARCHIVE',
+    show: (archive) => (archive ? 'yes' : ''),
+  },
 };
 
 export function retentionMode(text: string): RetentionMode {
