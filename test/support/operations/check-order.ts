@@ -4,7 +4,6 @@
 import { Ordering } from '../../../generated/madeleine/v1/consumer_service.js';
 import { named } from './check-deliveries.js';
 import type { ConsumerAccount, JudgedDelivery } from './consumer-account.js';
-import { isIn } from './consumer-account.js';
 import type { LoggedEvent } from './operation-log.js';
 
 export function orderFaults(account: ConsumerAccount): string[] {
@@ -37,10 +36,12 @@ function faultsBefore(account: ConsumerAccount, delivery: JudgedDelivery): strin
   return [];
 }
 
+/** The last delivery of the event that may still have counted: changes that begin nothing anew leave events with their members. */
 function lastBefore(account: ConsumerAccount, event: LoggedEvent, { lease, phases }: JudgedDelivery) {
+  const began = account.beganAnew(phases.first);
   return account
     .deliveriesAt(event.position)
-    .findLast((other) => other.lease < lease && !other.replay && isIn(phases.first, other.phases));
+    .findLast((other) => other.lease < lease && !other.replay && other.phases.last >= began);
 }
 
 function faultOf(

@@ -109,6 +109,15 @@ export class ConsumerAccount {
     return this.phases[index] as Phase;
   }
 
+  /** The phase, at or before this one, that began with nothing in flight: by a new generation, or another ordering. */
+  beganAnew(index: number): number {
+    const isAnew = ({ generation, settings }: Phase, at: number) => {
+      const before = this.phases[at - 1];
+      return generation !== before?.generation || settings.ordering !== before.settings.ordering;
+    };
+    return Math.max(0, this.phases.slice(0, index + 1).findLastIndex(isAnew));
+  }
+
   /** Events that the consumer is to get in a phase, wherever it began. */
   due(phase: Phase): readonly LoggedEvent[] {
     const known = this.#due.get(phase) ?? this.#stored.filter((event) => phase.settings.matches(event));

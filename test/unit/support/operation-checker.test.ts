@@ -193,6 +193,32 @@ describe('the checker of operation logs', () => {
     expect(story.faults).toEqual([expect.any(String), expect.stringMatching(/of 2 with lease 0 is answered ALREADY/)]);
   });
 
+  it('knows that another time-out leaves members what they have', () => {
+    const told = (second: (ada: MemberCall, story: Story) => MemberCall) => {
+      const { story, ada } = begun(1);
+      story.deliver(ada, 1, 1);
+      story.change('update ack_timeout', { ...BY_STREAM, ackTimeoutMs: 2_000 });
+      story.push();
+      story.deliver(second(ada, story), 2, 2);
+      story.ack(1, 1);
+      story.ack(2, 2);
+      return story;
+    };
+    expect(told((ada) => ada).faults).toEqual([]);
+    const { faults } = told((_, own) => own.member('late'));
+    expect(faults).toContainEqual(expect.stringMatching(/2 .*came to late while 1 was with ada/));
+  });
+
+  it('knows that another ordering takes back what members have', () => {
+    const { story, ada } = begun(1);
+    story.deliver(ada, 1, 1);
+    story.change('update ordering', NONE);
+    story.change('update ordering', BY_STREAM);
+    story.push();
+    story.deliver(ada, 2, 2);
+    expect(story.faults).toContainEqual(expect.stringMatching(/2 .*came before 1, of the same stream/));
+  });
+
   it.each<[what: string, tell: () => Story, fault: unknown]>([
     [
       'a push that was answered and is lost',
