@@ -96,7 +96,8 @@ export class RetentionParts {
 
   /** How the deletion is. */
   get condition(): DeletionCondition {
-    return this.#retention.condition;
+    const deletion = this.#retention.condition;
+    return deletion.state === 'down' ? deletion : (this.#archive.condition ?? deletion);
   }
 
   /** Starts deleting. The log has to be started, and what looks at every entry of it. */

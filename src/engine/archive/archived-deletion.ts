@@ -10,6 +10,7 @@
 //
 // Where a deletion fails it is not known whether it has happened: the archive is not gone on with, and is finished by what its row says.
 
+import type { Condition } from '../../domain/condition.js';
 import { entryBytes } from '../../domain/events/entry-size.js';
 import type { LogEntry } from '../../domain/events/event.js';
 import type { Clock, Timer } from '../../lib/clock.js';
@@ -82,6 +83,8 @@ export class ArchivedDeletion implements Deletions {
   readonly #open = new Map<number, Open>();
   /** Topics that are said to be held. */
   #held = new Set<number>();
+  /** Why, of one of them. */
+  #problem = '';
   #isToldOfNone = false;
   #timer: Timer | undefined;
   #looking: Promise<void> | undefined;
@@ -92,6 +95,14 @@ export class ArchivedDeletion implements Deletions {
     this.#guard = new FileGuard({ clock, random, onChange: (problem) => this.#tell(problem) });
     this.#unfinished = new UnfinishedArchives(options);
     metrics.archiveHeld.ask = () => this.#held.size;
+  }
+
+  /** Undefined: no topic is held, on any instance. */
+  get condition(): (Condition & { readonly mend: string }) | undefined {
+    if (this.#held.size === 0) return undefined;
+    const topics = this.#held.size === 1 ? '1 topic' : `${this.#held.size} topics`;
+    const detail = `nothing is deleted of ${topics}, as the archive cannot be written: ${this.#problem}`;
+    return { state: 'down', detail, mend: 'madeleine retention state says which; it goes on once it can be written' };
   }
 
   /** Begins to finish what former runs left, and to seal what is old. */
@@ -211,7 +222,7 @@ export class ArchivedDeletion implements Deletions {
 
   async #sealAll(): Promise<void> {
     await this.#turn.run(CALLER, async () => {
-      for (const open of [...this.#open.values()]) await this.#seal(open).catch(() => {});
+      for (const open of [...this.#open.values()]) await this.#seal(open);
     });
   }
 
@@ -222,8 +233,10 @@ export class ArchivedDeletion implements Deletions {
     const at: Micros = this.#options.clock.nowMs() * 1_000;
     const sealed = await this.#guard.run(() => open.file.seal(at));
     if (sealed === undefined) return;
-    await this.#options.store.sealed(open.id, sealed.value, at);
-    this.#unfinished.remove(open.id);
+    await this.#options.store.sealed(open.id, sealed.value, at).then(
+      () => this.#unfinished.remove(open.id),
+      () => {},
+    );
   }
 
   #drop(open: Open): void {
@@ -240,14 +253,16 @@ export class ArchivedDeletion implements Deletions {
     if (problem === undefined) return;
     await store.setHold(topicId, { problem, instance: instance.address });
     this.#held.add(topicId);
+    this.#problem = problem;
   }
 
   /** Takes note of what other instances say, and takes back what was said of topics that are not archived any more. */
   async #lookAtHolds(): Promise<void> {
     const { store } = this.#options;
-    const held = [...(await store.holds()).keys()];
-    this.#held = new Set(held);
-    for (const topicId of held) {
+    const holds = await store.holds();
+    this.#held = new Set(holds.keys());
+    for (const [topicId, { problem }] of holds) {
+      this.#problem = problem;
       if ((await store.topic(topicId)) !== undefined) continue;
       await store.setHold(topicId, undefined);
       this.#held.delete(topicId);

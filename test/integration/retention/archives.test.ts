@@ -172,11 +172,13 @@ describe('a topic with an archive', () => {
     const { topics } = suite.client;
     const settings = { ttl: 'ephemeral', archive: true };
     expect(await refusalOf(topics.registerTopic({ name, settings }))).toMatchObject(isRefused);
-    await topics.registerTopic({ name, settings: { archive: true } });
+    expect((await cli('topics', 'register', name, '--archive')).stdout).toMatch(/^ARCHIVE +yes$/m);
     const update = { name, settings: { ttl: 'ephemeral' }, updateMask: ['ttl'] };
     expect(await refusalOf(topics.updateTopic(update))).toMatchObject(isRefused);
     expect((await topics.getTopic({ name })).topic?.settings).toMatchObject({ ttl: 'permanent', archive: true });
-    await topics.updateTopic({ ...update, updateMask: ['ttl', 'archive'] });
+    const changed = await cli('topics', 'update', name, '--ttl', 'ephemeral', '--unset', 'archive');
+    expect(changed.code).toBe(0);
+    expect((await topics.getTopic({ name })).topic?.settings).toMatchObject({ ttl: 'ephemeral', archive: false });
   });
 });
 
@@ -229,6 +231,8 @@ describe('an archive that cannot be written', () => {
     expect(await positions(at(), topic)).toEqual(stays);
     expect((await runToEnd(['retention', 'state'], { server: server?.address ?? '' })).stdout).toContain(problem);
     await waitUntil(async () => (await heldTopics()) > 0, { what: 'metrics say so', timeoutMs: 20_000 });
+    const { components } = await client.admin.getServerInfo({});
+    expect(components.find(({ name }) => name === 'deletion')?.detail).toContain(problem);
     expect(logged.filter((line) => line.includes('archives cannot be written'))).toHaveLength(1);
     await push(at(), topic);
     await mend();
