@@ -16,6 +16,9 @@ export interface UnreadBy {
   readonly parked: ReadonlySet<Position>;
 }
 
+/** Pairs of one list: from 500 on MariaDB reads the whole table, as it makes a table of them. */
+const PAIRS = 200;
+
 type Loss = Pick<UnreadBy, 'consumerId' | 'positions'>;
 
 interface PlaceRow {
@@ -105,7 +108,8 @@ async function forgetFailures(
     const rows = await queries.execute<{ consumer_id: number; position: Position }>(FIND_FAILURES(chunk.length), chunk);
     for (const { consumer_id: id, position } of rows) if (lost.get(id)?.has(position)) over.push([id, position]);
   });
-  await inChunks(over, async (chunk) => {
-    await queries.write(FORGET_FAILURES(chunk.length), chunk.flat());
-  });
+  for (let from = 0; from < over.length; from += PAIRS) {
+    const pairs = over.slice(from, from + PAIRS);
+    await queries.query(FORGET_FAILURES(pairs.length), pairs.flat());
+  }
 }
