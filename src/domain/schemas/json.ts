@@ -37,7 +37,7 @@ export function memberOf(object: JsonObject, name: string): Json | undefined {
 
 /** The object with one member more, or another one: also one that is called `__proto__`. */
 export function withMember(object: JsonObject, name: string, value: Json): JsonObject {
-  return Object.fromEntries([...Object.entries(object).filter(([other]) => other !== name), [name, value]]);
+  return { ...object, [name]: value };
 }
 
 /** Whether two values are the same; it looks no further than the smaller one goes. */
@@ -66,6 +66,15 @@ export function canonicalText(value: Json, onValue: () => void = () => {}): stri
     .sort()
     .map((name) => `${JSON.stringify(name)}:${canonicalText(memberOf(value, name) as Json, onValue)}`);
   return `{${members.join(',')}}`;
+}
+
+const textsOfValues = new WeakMap<readonly Json[], ReadonlySet<string>>();
+
+/** The one texts of values: the way to look for one among many. They are kept as long as the list is. */
+export function textsOf(values: readonly Json[]): ReadonlySet<string> {
+  const texts = textsOfValues.get(values) ?? new Set(values.map((value) => canonicalText(value)));
+  textsOfValues.set(values, texts);
+  return texts;
 }
 
 /** Whether the value nests more than so many levels of arrays and objects. */

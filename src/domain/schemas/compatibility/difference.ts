@@ -20,6 +20,12 @@ export const MAX_TRIES = 16;
 /** The difference as one of the value that it lies in: below the key, in the values that `around` makes of its tries. */
 export function outwards(difference: Difference, key: string, around: (tried: Json) => readonly Json[]): Difference {
   // Made for what is told only: there may be hundreds of others.
-  const tries = () => difference.tries().flatMap(around).slice(0, MAX_TRIES);
+  const tries = () => {
+    const made: Json[] = [];
+    for (const tried of difference.tries()) {
+      if (made.length < MAX_TRIES) made.push(...around(tried));
+    }
+    return made.slice(0, MAX_TRIES);
+  };
   return { ...difference, path: [key, ...difference.path], tries };
 }

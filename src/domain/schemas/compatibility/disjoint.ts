@@ -1,7 +1,7 @@
 // Whether no value is valid by two forms at once, as far as that is plain: by kind, by listed values, by bounds, or by a member that tells
 // the alternatives apart.
 
-import { isEqual, type Json } from '../json.js';
+import { canonicalText, type Json, textsOf } from '../json.js';
 import { type Alternative, memberSchemas, type NumberBounds, type SchemaSet } from './alternative.js';
 
 export function areDisjoint(one: readonly Alternative[], other: readonly Alternative[]): boolean {
@@ -25,7 +25,8 @@ function isApart(one: Alternative, other: Alternative): boolean {
 }
 
 function haveNone(one: readonly Json[], other: readonly Json[]): boolean {
-  return !one.some((value) => other.some((same) => isEqual(value, same)));
+  const texts = textsOf(other);
+  return !one.some((value) => texts.has(canonicalText(value)));
 }
 
 function isBelow({ maximum, isBelowMaximum }: NumberBounds, { minimum, isAboveMinimum }: NumberBounds): boolean {
@@ -48,5 +49,5 @@ function listedValues(set: SchemaSet = []): readonly Json[] | undefined {
     ...(values === undefined ? [] : [values]),
   ]);
   const [first, ...others] = lists;
-  return first?.filter((value) => others.every((list) => list.some((same) => isEqual(value, same))));
+  return others.length === 0 ? first : first?.filter((value) => others.every((list) => !haveNone([value], list)));
 }

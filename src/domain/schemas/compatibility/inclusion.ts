@@ -3,12 +3,12 @@
 // No difference means that it is proven. A difference is a place where the proof does not go on; its tries are values that may show that it
 // is one. Schemas lead to themselves: two that are being compared further out count as proven.
 
-import { isEqual, type Json } from '../json.js';
-import type { Schema } from '../schema.js';
+import { canonicalText, type Json, textsOf } from '../json.js';
 import { type Alternative, isImpossible, type SchemaSet } from './alternative.js';
+import { saysTheSame } from './closed-schemas.js';
 import { type Difference, MAX_TRIES } from './difference.js';
 import { arrayDifferences, type ComparingObjects, objectDifferences } from './inner-differences.js';
-import { alternativesOf, closedText } from './normal-form.js';
+import { alternativesOf } from './normal-form.js';
 import { Samples } from './samples.js';
 import { numberDifferences, stringDifferences } from './scalar-differences.js';
 import { SetKeys } from './set-keys.js';
@@ -53,7 +53,7 @@ export class Inclusion {
 
   /** Where the reader's schemas take less than the writer's. */
   differences(writer: SchemaSet, reader: SchemaSet): readonly Difference[] {
-    if (reader.every((one) => one.verdict === true || writer.some((other) => isSame(other, one)))) return [];
+    if (reader.every((one) => one.verdict === true || writer.some((other) => saysTheSame(other, one)))) return [];
     if (isImpossible(writer)) return [];
     const pair = `${this.#keys.of(writer)} ${this.#keys.of(reader)}`;
     const openAt = this.#open.get(pair);
@@ -127,9 +127,8 @@ export class Inclusion {
     const found = [...this.#ofKind(one, other, writer)];
     this.#differences += found.length;
     if (other.values !== undefined) {
-      const tries = this.samples
-        .ofAlternative(one)
-        .filter((value) => !other.values?.some((listed) => isEqual(listed, value)));
+      const listed = textsOf(other.values);
+      const tries = this.samples.ofAlternative(one).filter((value) => !listed.has(canonicalText(value)));
       found.push({
         path: [],
         keyword: 'enum',
@@ -183,10 +182,6 @@ const tooLarge: Difference = {
   writer: 'too',
   tries: () => [],
 };
-
-function isSame(one: Schema, other: Schema): boolean {
-  return one === other || closedText(one) === closedText(other);
-}
 
 function typeDifference({ kind }: Alternative, readers: readonly Alternative[], tries: readonly Json[]): Difference {
   const kinds = [...new Set(readers.map((reader) => reader.kind))];

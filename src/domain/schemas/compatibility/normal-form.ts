@@ -1,9 +1,10 @@
 // The normal form in which schemas are compared: what is valid as a list of alternatives. What is not understood is kept as it is
 // written: two that are written alike ask the same.
 
-import { isEqual, JSON_KINDS, type Json, type JsonKind, kindOf } from '../json.js';
-import { type Keywords, partsOf, type Schema } from '../schema.js';
+import { canonicalText, isEqual, JSON_KINDS, type Json, type JsonKind, kindOf, textsOf } from '../json.js';
+import type { Keywords, Schema } from '../schema.js';
 import type { Alternative, ArrayBounds, NumberBounds, ObjectBounds, SchemaSet, StringBounds } from './alternative.js';
+import { closedText } from './closed-schemas.js';
 import { areDisjoint } from './disjoint.js';
 
 /** More are not multiplied out. */
@@ -62,16 +63,22 @@ function madeForm(schema: Schema): readonly Alternative[] {
   for (const part of k.allOf ?? []) form = both(form, formOf(part), part);
   if (k.anyOf !== undefined) form = both(form, k.anyOf.flatMap(formOf), schema);
   if (k.oneOf === undefined) return form;
-  const each = k.oneOf.map(formOf);
-  const isEither = each.every((one, at) => each.slice(at + 1).every((other) => areDisjoint(one, other)));
-  return isEither ? both(form, each.flat(), schema) : form.map((one) => withOpaque(one, 'oneOf', k.oneOf ?? []));
+  const kinds = new Set(form.map(({ kind }) => kind));
+  const each = k.oneOf.map((one) => formOf(one).filter(({ kind }) => kinds.has(kind)));
+  return areApart(each) ? both(form, each.flat(), schema) : form.map((one) => withOpaque(one, 'oneOf', k.oneOf ?? []));
+}
+
+/** Whether no value is valid by two of the forms; of more alternatives than are multiplied out it is not asked. */
+function areApart(forms: readonly (readonly Alternative[])[]): boolean {
+  if (forms.flat().length > MAX_ALTERNATIVES) return false;
+  return forms.every((one, at) => forms.slice(at + 1).every((other) => areDisjoint(one, other)));
 }
 
 /** What is valid by both; what would become too many alternatives is kept as it is written. */
 function both(one: readonly Alternative[], other: readonly Alternative[], schema: Schema): readonly Alternative[] {
-  const made = one.flatMap((a) => other.filter(({ kind }) => kind === a.kind).map((b) => merged(a, b)));
-  if (made.length > MAX_ALTERNATIVES) return one.map((a) => withOpaque(a, 'anyOf', [schema]));
-  return made.filter((alternative) => alternative.values?.length !== 0);
+  const pairs = one.flatMap((a) => other.filter(({ kind }) => kind === a.kind).map((b) => [a, b] as const));
+  if (pairs.length > MAX_ALTERNATIVES) return one.map((a) => withOpaque(a, 'anyOf', [schema]));
+  return pairs.map(([a, b]) => merged(a, b)).filter((alternative) => alternative.values?.length !== 0);
 }
 
 function withOpaque(one: Alternative, keyword: string, schemas: readonly Schema[]): Alternative {
@@ -104,7 +111,8 @@ function mergedValues(
   other: readonly Json[] | undefined,
 ): readonly Json[] | undefined {
   if (one === undefined || other === undefined) return one ?? other;
-  return one.filter((value) => other.some((same) => isEqual(value, same)));
+  const texts = textsOf(other);
+  return one.filter((value) => texts.has(canonicalText(value)));
 }
 
 function mergedNumbers(one: NumberBounds, other: NumberBounds): NumberBounds {
@@ -249,22 +257,4 @@ function opaqueOf(schema: Schema, kind: JsonKind): ReadonlyMap<string, string> {
   const found = OPAQUE.filter((one) => schema.keywords[one.keyword] !== undefined && (one.kind ?? kind) === kind);
   if (found.length === 0) return NOTHING_OPAQUE;
   return new Map(found.map(({ keyword, textOf }) => [`${keyword} ${textOf(schema)}`, keyword]));
-}
-
-const closedTexts = new WeakMap<Schema, string>();
-
-/** What the schema says as one text, with all that it refers to. */
-export function closedText(schema: Schema): string {
-  const known = closedTexts.get(schema);
-  if (known !== undefined) return known;
-  const referred = new Map<string, string>();
-  const seen = new Set([schema]);
-  for (const one of seen) {
-    const { ref } = one.keywords;
-    if (ref !== undefined) referred.set(`${ref.text} ${ref.target.pointer}`, ref.target.text);
-    for (const part of partsOf(one)) seen.add(part);
-  }
-  const text = `${schema.text}${[...referred].sort().join('\n')}`;
-  closedTexts.set(schema, text);
-  return text;
 }

@@ -1,7 +1,7 @@
 // Values that are valid by schemas, made from the bounds of their normal form: to show what a difference between two versions means.
 // They are tries: whoever uses one holds it against the schemas.
 
-import { isMultiple, type Json, type JsonObject, withMember } from '../json.js';
+import { isMultiple, type Json, type JsonObject } from '../json.js';
 import {
   type Alternative,
   type ArrayBounds,
@@ -119,17 +119,16 @@ export class Samples {
   }
 
   #withMembers(object: ObjectBounds, names: readonly string[], made: JsonObject = {}): JsonObject | undefined {
-    let grown: JsonObject = made;
+    const grown = new Map(Object.entries(made));
     for (const name of names) {
       const [value] = this.of(memberSchemas(object, name) ?? []);
       if (value === undefined) return undefined;
-      grown = withMember(grown, name, value);
-      const more = [...(object.dependent.get(name) ?? [])].filter((one) => !Object.hasOwn(grown, one));
-      for (const one of more) {
-        grown = withMember(grown, one, this.of(memberSchemas(object, one) ?? [])[0] ?? null);
+      grown.set(name, value);
+      for (const one of object.dependent.get(name) ?? []) {
+        if (!grown.has(one)) grown.set(one, this.of(memberSchemas(object, one) ?? [])[0] ?? null);
       }
     }
-    return grown;
+    return Object.fromEntries(grown);
   }
 }
 

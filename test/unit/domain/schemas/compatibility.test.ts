@@ -179,7 +179,29 @@ const alternatives = (type: string) => ({
 });
 const many = (type: string) => object(Object.fromEntries(Array.from({ length: 900 }, (_, n) => [`p${n}`, { type }])));
 
+const listed = (count: number, from = 0) => Array.from({ length: count }, (_, n) => ({ a: from + n }));
+const kindsOf = (count: number, type: string) => ({
+  oneOf: Array.from({ length: count }, (_, n) => ({ required: ['k'], properties: { k: { const: n }, z: { type } } })),
+});
+/** Schemas that all lead to one another. */
+function circle(count: number, type: string): Json {
+  const to = (n: number) => ({ $ref: `#/$defs/d${n % count}` });
+  const schemas = Array.from({ length: count }, (_, n) => [
+    `d${n}`,
+    n === count - 1 ? { type } : { properties: { a: to(n + 1), b: to(n * 7 + 3), c: to(n * 11 + 5) } },
+  ]);
+  return { ...to(0), $defs: Object.fromEntries(schemas) };
+}
+const whole = (count: number, minLength: number) => {
+  const names = Array.from({ length: count }, (_, n) => `k${n}`);
+  return object(Object.fromEntries(names.map((name) => [name, { type: 'string', minLength }])), { required: names });
+};
+
 it.each<[string, Json, Json]>([
+  ['many listed values', { allOf: [{ enum: listed(3_000) }, { enum: listed(3_000, 5) }] }, { enum: listed(3_000, 2) }],
+  ['many alternatives', kindsOf(600, 'number'), kindsOf(600, 'string')],
+  ['a circle of schemas', circle(400, 'number'), circle(400, 'string')],
+  ['many required members', whole(800, 1), whole(800, 2)],
   ['schemas that lead to one another', mutual(100, 'number'), mutual(100, 'integer')],
   ['schemas that double on each level', deep(9, 'number'), deep(9, 'integer')],
   ['alternatives that lead to themselves', alternatives('number'), alternatives('integer')],
@@ -188,7 +210,7 @@ it.each<[string, Json, Json]>([
   const before = process.cpuUsage();
   const found = findings(former, fresh, 'backward', true);
   const { user, system } = process.cpuUsage(before);
-  expect((user + system) / 1_000).toBeLessThan(4_000);
+  expect((user + system) / 1_000).toBeLessThan(2_000);
   expect(found.length).toBeGreaterThan(0);
   expect(found.length).toBeLessThanOrEqual(50);
 });
