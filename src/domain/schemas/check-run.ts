@@ -21,6 +21,11 @@ export class CheckRun {
     if (this.#left < 0) throw new CheckStopped(`takes more than ${limits.steps} steps to check against the schema`);
   }
 
+  /** Whether nothing more can be checked. */
+  get isSpent(): boolean {
+    return this.#left < 0;
+  }
+
   /** Goes on in another schema, which may lead to this one again. */
   follow<T>(go: () => T): T {
     this.#references += 1;

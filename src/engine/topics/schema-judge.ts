@@ -3,6 +3,7 @@
 
 import { MadeleineError } from '../../domain/errors.js';
 import {
+  breaksFirst,
   type Compatibility,
   directionsOf,
   findingsBetween,
@@ -55,22 +56,17 @@ export class SchemaJudge {
   async judge(fresh: JsonSchema, { versions }: TopicSchemas, judging: Judging): Promise<Judgement> {
     const { compatibility, strict = this.#options.strict, caller, signal } = judging;
     const compared = isTransitive(compatibility) ? versions : versions.slice(-1);
-    const findings: SchemaFinding[] = [];
+    let findings: readonly SchemaFinding[] = [];
     const look = (one: TopicSchema) => {
       const former = { version: one.version, schema: one.prepared() };
-      for (const direction of directionsOf(compatibility)) {
-        findings.push(...findingsBetween(fresh, former, direction, strict));
-      }
-      return findings.length < MAX_FINDINGS;
+      const found = directionsOf(compatibility).flatMap((way) => findingsBetween(fresh, former, way, strict));
+      findings = breaksFirst([...findings, ...found]).slice(0, MAX_FINDINGS);
+      // What is not proven decides nothing: another version may still break.
+      return findings.filter(isBreak).length < MAX_FINDINGS;
     };
     // The newest first: what it is told of is what people look at.
     await this.#options.slices.each(caller, { items: compared.toReversed(), bytesOf: costOf, look }, signal);
-    const breaks = findings.filter(isBreak);
-    const unproven = findings.filter((finding) => !isBreak(finding));
-    return {
-      isCompatible: breaks.length === 0 && (!strict || unproven.length === 0),
-      findings: [...breaks, ...unproven].slice(0, MAX_FINDINGS),
-    };
+    return { isCompatible: !findings.some((finding) => strict || isBreak(finding)), findings };
   }
 
   /** Rejects with SCHEMA_INCOMPATIBLE where the schema does not go together with what is there. */

@@ -55,8 +55,9 @@ export interface SchemaVersion {
   readonly schema: JsonSchema;
 }
 
-/** Findings of one comparison. */
+/** Findings of one comparison, and differences of which it is tried to prove them. */
 const MAX_FINDINGS = 50;
+const MAX_LOOKED_AT = 500;
 const MAX_EXAMPLE_CHARACTERS = 1_000;
 /** Steps that all checks of one comparison may take. */
 const MAX_STEPS = 300_000;
@@ -77,13 +78,12 @@ export function findingsBetween(
   const names = isBackward
     ? { writer: `version ${former.version}`, reader: 'the new schema' }
     : { writer: 'the new schema', reader: `version ${former.version}` };
-  return distinct(found)
-    .slice(0, MAX_FINDINGS)
+  const findings = distinct(found)
+    .slice(0, MAX_LOOKED_AT)
     .map((difference): SchemaFinding => {
       const { path, keyword, tries } = difference;
-      const shown = tries().find(
-        (value) => isValid([writer.root], value) === true && isValid([reader.root], value) === false,
-      );
+      const shows = (value: Json) => isValid([writer.root], value) === true && isValid([reader.root], value) === false;
+      const shown = run.isSpent ? undefined : tries().find(shows);
       const description = `${names.reader} ${difference.reader}, ${names.writer} ${difference.writer}`;
       const example = shown === undefined ? undefined : JSON.stringify(shown).slice(0, MAX_EXAMPLE_CHARACTERS);
       return {
@@ -96,11 +96,17 @@ export function findingsBetween(
         example,
       };
     });
+  return breaksFirst(findings).slice(0, MAX_FINDINGS);
 }
 
 /** Whether it is proven that the two do not go together there. */
 export function isBreak({ example }: SchemaFinding): boolean {
   return example !== undefined;
+}
+
+/** The findings, those that are proven before the others. */
+export function breaksFirst(findings: readonly SchemaFinding[]): readonly SchemaFinding[] {
+  return [...findings.filter(isBreak), ...findings.filter((finding) => !isBreak(finding))];
 }
 
 function validBy(check: SchemaCheck, set: SchemaSet, value: Json, run: CheckRun): boolean | undefined {

@@ -146,6 +146,23 @@ describe('a new version', () => {
   });
 });
 
+it('tells what is proven though much is not', () => {
+  const version = (count: number, type: string): Json =>
+    object({
+      ...Object.fromEntries(
+        Array.from({ length: 80 }, (_, n) => [
+          `p${n}`,
+          { propertyNames: { pattern: `^q${count}${n}[a-z]{${count}}zq$` } },
+        ]),
+      ),
+      last: { type },
+    });
+  const found = findings(version(3, 'string'), version(2, 'number'), 'backward');
+  expect(found.length).toBe(50);
+  expect(found.filter(isBreak).map(({ path }) => path)).toContain('/last');
+  expect(found.findIndex(isBreak)).toBe(0);
+});
+
 it('modes say which ways, and how far back', () => {
   expect(directionsOf('FULL_TRANSITIVE')).toEqual(['backward', 'forward']);
   expect(directionsOf('FORWARD')).toEqual(['forward']);
