@@ -31,6 +31,8 @@ export interface Admissible {
   readonly memory: number;
   /** What it takes of its caller's turn. */
   readonly turn: number;
+  /** Whether it is a group by itself. */
+  readonly alone: boolean;
 }
 
 interface CallerUse {
@@ -142,10 +144,10 @@ export class GroupAdmission<T extends Admissible> {
     return dropped;
   }
 
-  /** Whether it leaves room in a shared queue: one caller's events make one group at a time, or a large unit alone does. */
-  #mayShare({ caller, events }: T, most: number): boolean {
+  /** Whether it leaves room in a shared queue: one caller's events make one group at a time, or a unit alone does. */
+  #mayShare({ caller, events, alone }: T, most: number): boolean {
     const { underWay } = this.#useOf(caller);
-    const isLittle = underWay === 0 || underWay + events <= most;
+    const isLittle = underWay === 0 || (!alone && underWay + events <= most);
     return caller === SERVER || (isLittle && !this.#pausing.has(caller));
   }
 

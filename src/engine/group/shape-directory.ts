@@ -56,13 +56,17 @@ export class ShapeDirectory {
   /** Takes the shape away. SHAPE_UNKNOWN; SHAPE_IN_USE while something is awaited by it, or its topic is registered with its paths. */
   async drop(
     shapeId: number,
-    { call, signal }: { readonly call: ManagementCall; readonly signal?: AbortSignal },
+    {
+      call,
+      signal,
+      caller,
+    }: { readonly call: ManagementCall; readonly signal?: AbortSignal; readonly caller?: string },
   ): Promise<void> {
     const { groupCommit, catalog } = this.#options;
     if (!Number.isSafeInteger(shapeId)) throw unknownShape();
     const audit = await this.#entry(shapeId, call);
     const unit = { kind: 'drop', shapeIds: [shapeId], unusedSince: Number.POSITIVE_INFINITY, audit } as const;
-    const outcome = await groupCommit.submit(unit, signal);
+    const outcome = await groupCommit.submit(unit, signal, caller);
     if (outcome.kind === 'refused') throw outcome.error;
     // The next group would find out by itself, and have to begin again.
     await catalog.catchUp((known) => known.byId(shapeId) === undefined).catch(() => {});

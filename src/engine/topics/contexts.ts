@@ -58,7 +58,11 @@ export class Contexts {
   async update(
     name: string,
     patch: Partial<ContextSettings>,
-    { call, signal }: { readonly call: ManagementCall; readonly signal?: AbortSignal },
+    {
+      call,
+      signal,
+      caller,
+    }: { readonly call: ManagementCall; readonly signal?: AbortSignal; readonly caller?: string },
   ): Promise<ToldContext> {
     const { groupCommit, catalog, management } = this.#options;
     for (let round = 0; round < ROUNDS; round += 1) {
@@ -67,7 +71,7 @@ export class Contexts {
       const values = { before: contextInWords(expected), after: contextInWords(settings) };
       const told = { entityType: 'context', subject: Subject.UPDATED, context: name, about: {}, ...values };
       const unit = { kind: 'context', context: name, expected, settings, audit: management.entry(call, told) } as const;
-      const { effect } = await groupCommit.submit(unit, signal);
+      const { effect } = await groupCommit.submit(unit, signal, caller);
       if (effect !== 'outdated') return this.#told(name, settings);
     }
     throw changedAllTheTime();

@@ -86,7 +86,7 @@ export class Topics {
     settings: TopicSettings,
     by: ChangedBy,
   ): Promise<ChangedTopic & { readonly created: boolean }> {
-    const { call, signal, dryRun } = by;
+    const { call, signal, caller, dryRun } = by;
     const { groupCommit, catalog } = this.#options;
     const { context, name: topic } = key;
     assertTogether(settings);
@@ -96,7 +96,7 @@ export class Topics {
     const isKnown = catalog.current.settingsOf(context, topic) !== undefined;
     const latestSchema = isKnown ? undefined : await this.#comparedWith(key, settings, by);
     const unit = { kind: 'register', context, topic, settings, latestSchema, audit, dryRun } as const;
-    const outcome = await groupCommit.submit(unit, signal);
+    const outcome = await groupCommit.submit(unit, signal, caller);
     if (outcome.kind === 'refused') throw outcome.error;
     const { created } = outcome;
     const changes = created ? settingDifferences(UNSET_SETTINGS, settings) : [];
@@ -112,7 +112,7 @@ export class Topics {
    * paths, which have to be built first. TOPIC_UNKNOWN; TOPIC_UNREGISTERED.
    */
   async update(key: TopicKey, patch: Partial<TopicSettings>, by: ChangedBy): Promise<ChangedTopic> {
-    const { call, signal, dryRun } = by;
+    const { call, signal, caller, dryRun } = by;
     const { groupCommit, builds, clock } = this.#options;
     const { context, name: topic } = key;
     for (let round = 0; round < ROUNDS; round += 1) {
@@ -127,6 +127,7 @@ export class Topics {
       const outcome = await groupCommit.submit(
         { kind: 'update', context, topic, expected, settings, latestSchema, audit, dryRun },
         signal,
+        caller,
       );
       if (outcome.kind === 'refused') throw await this.#unregistered(key);
       if (outcome.effect === 'outdated') continue;
@@ -139,13 +140,13 @@ export class Topics {
   }
 
   /** Takes the settings away; events, waits and what they were identified by stay. TOPIC_UNKNOWN; TOPIC_UNREGISTERED. */
-  async unregister(key: TopicKey, { call, signal }: ManagedBy): Promise<void> {
+  async unregister(key: TopicKey, { call, signal, caller }: ManagedBy): Promise<void> {
     const { context, name: topic } = key;
     for (let round = 0; round < ROUNDS; round += 1) {
       const expected = await this.#knownSettings(key);
       const audit = this.#entry(call, key, { subject: Subject.DELETED, before: settingsInWords(expected) });
       const unit = { kind: 'unregister', context, topic, expected, audit } as const;
-      const outcome = await this.#options.groupCommit.submit(unit, signal);
+      const outcome = await this.#options.groupCommit.submit(unit, signal, caller);
       if (outcome.kind === 'refused') throw await this.#unregistered(key);
       if (outcome.effect === 'changed') return;
     }

@@ -102,8 +102,8 @@ export class TopicService {
     return { topic: topicToWire(topic), changes: changesToWire(changes) };
   }
 
-  async unregisterTopic(request: UnregisterTopicRequest, { signal }: CallContext): Promise<UnregisterTopicResponse> {
-    const by = { call: managementCall('UnregisterTopic', request), signal };
+  async unregisterTopic(request: UnregisterTopicRequest, context: CallContext): Promise<UnregisterTopicResponse> {
+    const by = managedBy('UnregisterTopic', request, context);
     await this.#options.topics.unregister(ownTopic(request), by);
     return {};
   }
@@ -131,10 +131,10 @@ export class TopicService {
     return { context: contextToWire(await this.#options.contexts.get(ownContext('context', request.context))) };
   }
 
-  async updateContext(request: UpdateContextRequest, { signal }: CallContext): Promise<UpdateContextResponse> {
+  async updateContext(request: UpdateContextRequest, context: CallContext): Promise<UpdateContextResponse> {
     const name = ownContext('context', request.context);
     const patch = contextPatch(request);
-    const by = { call: managementCall('UpdateContext', request), signal };
+    const by = managedBy('UpdateContext', request, context);
     return { context: contextToWire(await this.#options.contexts.update(name, patch, by)) };
   }
 
@@ -192,9 +192,9 @@ export class TopicService {
     return this.#options.retention.resume(request);
   }
 
-  async dropShape(request: DropShapeRequest, { signal }: CallContext): Promise<DropShapeResponse> {
+  async dropShape(request: DropShapeRequest, context: CallContext): Promise<DropShapeResponse> {
     const id = idField('id', request.id);
-    await this.#options.shapes.drop(id, { call: managementCall('DropShape', request), signal });
+    await this.#options.shapes.drop(id, managedBy('DropShape', request, context));
     return {};
   }
 
@@ -214,9 +214,13 @@ export class TopicService {
 function changedBy(
   name: string,
   request: { readonly by: string; readonly dryRun: boolean },
-  { signal, peer }: CallContext,
+  context: CallContext,
 ): ChangedBy {
-  return { call: managementCall(name, request), signal, caller: callerOf(peer), dryRun: request.dryRun };
+  return { ...managedBy(name, request, context), dryRun: request.dryRun };
+}
+
+function managedBy(name: string, request: { readonly by: string }, { signal, peer }: CallContext) {
+  return { call: managementCall(name, request), signal, caller: callerOf(peer) };
 }
 
 function shapeToWire({ id, context, topic, paths, ready, indexedFrom, neededAt, ...times }: ListedShape): WireShape {

@@ -22,8 +22,9 @@ class Scene {
   add(
     caller: string,
     { events = 1, units = 1, memory = 1_100 }: Partial<Record<'events' | 'units' | 'memory', number>> = {},
+    alone = false,
   ): void {
-    for (let n = 0; n < units; n += 1) this.admission.add({ caller, events, memory, turn: events });
+    for (let n = 0; n < units; n += 1) this.admission.add({ caller, events, memory, turn: events, alone });
   }
 
   /** Everything that is admitted now. */
@@ -111,6 +112,15 @@ describe('while several push, one with very much', () => {
     expect(await scene.group(25)).toEqual({ many: 1_000 });
     await scene.clock.pass(25);
     expect(await scene.group(25)).toEqual({ many: 1_000 });
+  });
+
+  it('has one unit at a time of those that are groups by themselves', async () => {
+    const scene = new Scene();
+    scene.callers.note('few');
+    scene.add('many', { units: 100 }, true);
+    expect(await scene.group(15)).toEqual({ many: 1 });
+    scene.add('few', { units: 20 });
+    expect(await scene.group(15)).toEqual({ few: 20, many: 1 });
   });
 
   it('pauses for few events of many bytes, and not for few small ones', async () => {
