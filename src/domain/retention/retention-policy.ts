@@ -3,6 +3,7 @@
 import type { Micros } from '../../units.js';
 import { fieldInvalid } from '../errors.js';
 import { createdBefore, type LeaptSpan } from './log-time.js';
+import type { StreamLimits } from './stream-limits.js';
 import { EPHEMERAL, ttlMicros } from './ttl.js';
 
 /** What becomes of events that are due and that a durable consumer has not passed; the values are the wire's. */
@@ -38,6 +39,8 @@ export interface RetentionPolicy {
   readonly isEphemeral?: boolean;
   /** How long before it is told that something goes unread, in the normal form. */
   readonly unreadWarning: string;
+  /** What is kept in each stream; undefined: that does not matter. */
+  readonly streamLimits?: StreamLimits | undefined;
 }
 
 /** Settings that say what a topic keeps. */
@@ -75,5 +78,28 @@ export function dueTimes({ ageMicros, mode }: RetentionPolicy, now: Micros, leap
     overdue: before(mode === RetentionMode.HOLD ? age + MAX_HELD_MICROS : age),
     parkedSince: Math.max(0, before(MAX_PARKED_MICROS)),
     repeatable: Math.max(0, before(REPEAT_MICROS)),
+  };
+}
+
+/** What has to be known of the database's clock to say what goes by its number. */
+interface KnownClock {
+  readonly now: Micros;
+  readonly leapt: readonly LeaptSpan[];
+  readonly stopped: object | undefined;
+  readonly waitsUntil: Micros;
+}
+
+/**
+ * Returns the times that decide what becomes of events that are too many: which those are is no matter of time. By a clock that is not to
+ * be trusted nothing ends, and every message id stays.
+ */
+export function surplusTimes({ mode }: RetentionPolicy, clock: KnownClock): Omit<DueTimes, 'due'> {
+  const { now, leapt, stopped, waitsUntil } = clock;
+  const isTrusted = stopped === undefined && now >= waitsUntil;
+  const before = (age: Micros) => (isTrusted ? Math.max(0, createdBefore(now, age, leapt)) : 0);
+  return {
+    overdue: mode === RetentionMode.HOLD ? before(MAX_HELD_MICROS) : Number.POSITIVE_INFINITY,
+    parkedSince: before(MAX_PARKED_MICROS),
+    repeatable: before(REPEAT_MICROS),
   };
 }
