@@ -6,6 +6,7 @@ import { ArchivedDeletion } from '../engine/archive/archived-deletion.js';
 import type { Pushes } from '../engine/group/pushes.js';
 import { ClockWatch } from '../engine/retention/clock-watch.js';
 import { clockCondition, type DeletionCondition } from '../engine/retention/deletion-condition.js';
+import { EntryDeletion } from '../engine/retention/entry-deletion.js';
 import { Retention } from '../engine/retention/retention.js';
 import { RetentionReport } from '../engine/retention/retention-report.js';
 import { StreamDeletion } from '../engine/retention/stream-deletion.js';
@@ -17,6 +18,7 @@ import { ArchiveDirectory } from '../storage/archive/archive-directory.js';
 import { archivedLine } from '../storage/archive/archived-lines.js';
 import { UnreadEvents } from '../storage/mysql/consumers/unread-events.js';
 import { MysqlRetentionStore } from '../storage/mysql/retention/retention-store.js';
+import { MysqlStreamCounts } from '../storage/mysql/retention/stream-counts.js';
 import { MysqlTruncationStore } from '../storage/mysql/retention/truncation-store.js';
 import type { EndedRuns, Instance } from '../storage/ports/log-storage.js';
 import type { RetentionStore } from '../storage/ports/retention-storage.js';
@@ -59,7 +61,9 @@ export class RetentionParts {
       ...{ metrics, clock, random, logger },
     });
     const deletions = this.#archive;
-    const deletion = new TopicDeletion({ store, unpassed, deletions });
+    const counts = new MysqlStreamCounts({ database });
+    const entries = new EntryDeletion({ store, deletions });
+    const deletion = new TopicDeletion({ store, counts, unpassed, deletion: entries });
     const truncations = new MysqlTruncationStore({ database });
     const streams = new StreamDeletion({ store, truncations, deletions, clock });
     const push = (draft: EventDraft) => pushOwn(pushes, draft);
@@ -68,26 +72,12 @@ export class RetentionParts {
     this.#options = options;
     this.store = store;
     this.report = new RetentionReport({
-      store,
-      archives,
-      unpassed,
-      log,
-      groupCommit,
-      management: parts.management,
-      watch,
+      ...{ store, archives, unpassed, log, groupCommit, management: parts.management, watch },
     });
     const pushed = () => ({ ...groupCommit.times, head: tail.visible });
     this.#retention = new Retention({
-      store,
-      deletion,
-      streams,
-      warnings,
-      watch,
-      pushes: pushed,
-      instanceId: instance.id,
-      metrics,
-      clock,
-      logger,
+      ...{ store, deletion, streams, warnings, watch, pushes: pushed },
+      ...{ instanceId: instance.id, metrics, clock, logger },
     });
     metrics.retentionStopped.ask = () => (clockCondition(watch.known) === undefined ? 0 : 1);
     metrics.retentionLag.ask = () => lags(this.#retention.standings());

@@ -522,6 +522,7 @@ CREATE TABLE `retention_cursor` (
   `stopped_at` bigint(20) unsigned DEFAULT NULL,
   `leapt_by` bigint(20) NOT NULL,
   `waits_until` bigint(20) unsigned NOT NULL,
+  `counted_epoch` bigint(20) unsigned NOT NULL DEFAULT 0,
   PRIMARY KEY (`id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
@@ -533,12 +534,22 @@ CREATE TABLE `retention_kept` (
   PRIMARY KEY (`topic_id`,`position`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
+CREATE TABLE `retention_stream` (
+  `topic_id` int(10) unsigned NOT NULL,
+  `stream_id` bigint(20) unsigned NOT NULL,
+  `events` bigint(20) unsigned NOT NULL,
+  `bytes` bigint(20) unsigned NOT NULL,
+  `gone_to` bigint(20) unsigned NOT NULL,
+  PRIMARY KEY (`topic_id`,`stream_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
 CREATE TABLE `retention_topic` (
   `topic_id` int(10) unsigned NOT NULL,
   `looked_to` bigint(20) unsigned NOT NULL,
   `gone_events` bigint(20) unsigned NOT NULL,
   `gone_bytes` bigint(20) unsigned NOT NULL,
   `gone_at` bigint(20) unsigned NOT NULL,
+  `counted_to` bigint(20) unsigned NOT NULL DEFAULT 0,
   PRIMARY KEY (`topic_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 

@@ -8,6 +8,7 @@ import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { subjectDigest, subjectKey } from '../../src/domain/erasure/erasure.js';
 import { ArchivedDeletion } from '../../src/engine/archive/archived-deletion.js';
+import { EntryDeletion } from '../../src/engine/retention/entry-deletion.js';
 import { TopicDeletion } from '../../src/engine/retention/topic-deletion.js';
 import { UnpassedEvents } from '../../src/engine/retention/unpassed.js';
 import { systemClock } from '../../src/lib/clock.js';
@@ -21,6 +22,7 @@ import { MysqlEventLog } from '../../src/storage/mysql/log/event-log.js';
 import { Names } from '../../src/storage/mysql/names/name-cache.js';
 import { MysqlRetentionStore } from '../../src/storage/mysql/retention/retention-store.js';
 import { RetentionTopics } from '../../src/storage/mysql/retention/retention-topics.js';
+import { MysqlStreamCounts } from '../../src/storage/mysql/retention/stream-counts.js';
 import { Metrics } from '../../src/telemetry.js';
 import { DyingFiles } from '../support/archive/dying-files.js';
 import { useSchema } from '../support/database/schema-suite.js';
@@ -103,7 +105,9 @@ describe('archives', () => {
       },
     };
     const unpassed = new UnpassedEvents({ store, log, slices });
-    const deletion = new TopicDeletion({ store, unpassed, deletions, batch: BATCH });
+    const counts = new MysqlStreamCounts({ database });
+    const entries = new EntryDeletion({ store, deletions });
+    const deletion = new TopicDeletion({ store, counts, unpassed, deletion: entries, batch: BATCH });
     archive.start();
     try {
       await archive.look();

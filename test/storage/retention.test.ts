@@ -3,6 +3,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ClockWatch } from '../../src/engine/retention/clock-watch.js';
+import { EntryDeletion } from '../../src/engine/retention/entry-deletion.js';
 import { TopicDeletion } from '../../src/engine/retention/topic-deletion.js';
 import { UnpassedEvents } from '../../src/engine/retention/unpassed.js';
 import { LoopSlices } from '../../src/lib/loop-slices.js';
@@ -11,6 +12,7 @@ import { MysqlEventLog } from '../../src/storage/mysql/log/event-log.js';
 import { Names } from '../../src/storage/mysql/names/name-cache.js';
 import { MysqlRetentionStore } from '../../src/storage/mysql/retention/retention-store.js';
 import { RetentionTopics } from '../../src/storage/mysql/retention/retention-topics.js';
+import { MysqlStreamCounts } from '../../src/storage/mysql/retention/stream-counts.js';
 import { Database } from '../../src/storage/mysql/sql/database.js';
 import type { RetentionHold } from '../../src/storage/ports/retention-storage.js';
 import { FaultyProxy, type Harm } from '../support/database/faulty-proxy.js';
@@ -61,6 +63,8 @@ describe('retention', () => {
     const log = new MysqlEventLog({ database, names: new Names() });
     return new TopicDeletion({
       store,
+      counts: new MysqlStreamCounts({ database }),
+      deletion: new EntryDeletion({ store }),
       unpassed: new UnpassedEvents({ store, log, slices: new LoopSlices() }),
       batch: BATCH,
     });

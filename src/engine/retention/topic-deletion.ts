@@ -1,19 +1,19 @@
 // Deletes what is due of one topic, a batch at a time.
 
-import { type DueTimes, dueTimes } from '../../domain/retention/retention-policy.js';
+import { EntryKind } from '../../domain/events/event.js';
+import { type DueTimes, dueTimes, surplusTimes } from '../../domain/retention/retention-policy.js';
+import { isTooMuch, type StreamLimits } from '../../domain/retention/stream-limits.js';
 import {
-  type Deleted,
-  type Deletions,
   type DueEntry,
-  KeepReason,
-  type KeptEntry,
   MAX_DELETED,
   type RetentionClock,
   type RetentionHold,
   type RetentionStore,
   type RetentionTopic,
 } from '../../storage/ports/retention-storage.js';
+import type { StreamCountStore } from '../../storage/ports/stream-count-storage.js';
 import type { Micros, Position } from '../../units.js';
+import type { EntryDeletion } from './entry-deletion.js';
 import type { Unpassed, UnpassedEvents } from './unpassed.js';
 
 /** Payloads of a batch. */
@@ -37,9 +37,9 @@ export interface LookResult {
 
 export interface TopicDeletionOptions {
   readonly store: RetentionStore;
+  readonly counts: Pick<StreamCountStore, 'counts'>;
   readonly unpassed: UnpassedEvents;
-  /** Whoever deletes; undefined: the store, and nothing is archived. */
-  readonly deletions?: Deletions;
+  readonly deletion: EntryDeletion;
   /** Entries of a batch. */
   readonly batch?: number;
 }
@@ -48,15 +48,6 @@ export interface TopicDeletionOptions {
 interface Plan {
   readonly due: readonly DueEntry[];
   readonly held: LookResult['held'];
-}
-
-/** Entries to delete, and what is known of the moment. */
-interface Deletion {
-  readonly due: readonly DueEntry[];
-  readonly lookedTo: Position | undefined;
-  readonly times: DueTimes;
-  readonly moves: number | undefined;
-  readonly now: Micros;
 }
 
 const NOTHING = {
@@ -74,7 +65,6 @@ export class TopicDeletion {
   readonly #batch: number;
   /** Positions up to which topics were looked at. */
   readonly #lookedTo = new Map<number, Position>();
-  #repeatsExpectedAt: Micros = 0;
 
   constructor(options: TopicDeletionOptions) {
     this.#options = options;
@@ -84,7 +74,7 @@ export class TopicDeletion {
   /** Forgets where topics are: another instance may have deleted since. */
   forget(): void {
     this.#lookedTo.clear();
-    this.#repeatsExpectedAt = 0;
+    this.#options.deletion.forget();
   }
 
   /** Looks at the next entries of the topic, up to a position, and deletes those that are due. */
@@ -110,9 +100,9 @@ export class TopicDeletion {
     // Nothing but the topic's end was seen: that need not be written down, it is found by one look into an index.
     if (due.length === 0) return { ...NOTHING, ...rest };
     const waiting = { ...NOTHING, overdue: times.due - (due[0]?.createdAt ?? times.due) };
-    if (await this.#options.deletions?.isHeld(topicId)) return waiting;
+    if (await this.#options.deletion.isHeld(topicId)) return waiting;
     const lookedTo = isAll ? page.lookedTo : (due.at(-1)?.position ?? after);
-    const deleted = await this.#delete(hold, topic, { due, lookedTo, times, moves, now: clock.now });
+    const deleted = await this.#options.deletion.delete(hold, topic, { due, lookedTo, times, moves, now: clock.now });
     if (deleted === 'lost') return { ...NOTHING, isHeld: false };
     if (deleted === 'held') return waiting;
     if (deleted === 'moved') return { ...NOTHING, overdue, isMore: true };
@@ -126,18 +116,45 @@ export class TopicDeletion {
     topic: RetentionTopic,
     { clock, after }: { readonly clock: RetentionClock; readonly after: Position },
   ): Promise<{ readonly after: Position | undefined; readonly result: LookResult }> {
-    const kept = await this.#options.store.kept(topic.topicId, after, this.#batch);
+    const { store, unpassed, deletion } = this.#options;
+    const kept = await store.kept(topic.topicId, after, this.#batch);
     const times = dueTimes(topic.policy, clock.now, clock.leapt);
     const more = kept.length === this.#batch ? kept.at(-1)?.position : undefined;
-    const ripe = kept.filter(({ createdAt }) => createdAt <= times.due);
-    const moves = await this.#movesBefore(ripe, times);
-    const held = new Set((await this.#holders(topic, ripe, times)).flatMap(({ positions }) => positions));
+    const { ripe, mayBeHeld } = await this.#ripe(topic, kept, { clock, times });
+    const moves = mayBeHeld.length === 0 ? undefined : await store.moves();
+    const holders = mayBeHeld.length === 0 ? [] : await unpassed.of(topic, mayBeHeld);
+    const held = new Set(holders.flatMap(({ positions }) => positions));
     const due = ripe.filter(({ position }) => !held.has(position));
-    if (due.length === 0 || (await this.#options.deletions?.isHeld(topic.topicId)))
-      return { after: more, result: NOTHING };
-    const deleted = await this.#delete(hold, topic, { due, lookedTo: undefined, times, moves, now: clock.now });
+    if (due.length === 0 || (await deletion.isHeld(topic.topicId))) return { after: more, result: NOTHING };
+    const deleted = await deletion.delete(hold, topic, { due, lookedTo: undefined, times, moves, now: clock.now });
     if (deleted === 'lost') return { after, result: { ...NOTHING, isHeld: false } };
     return { after: more, result: typeof deleted === 'string' ? NOTHING : { ...NOTHING, ...counted(deleted) } };
+  }
+
+  /** Finds those of what is kept alone that are due, by their age or as there are too many, and of these what consumers may hold. */
+  async #ripe(
+    { topicId, policy }: RetentionTopic,
+    kept: readonly DueEntry[],
+    { clock, times }: { readonly clock: RetentionClock; readonly times: DueTimes },
+  ) {
+    const isTooMany = policy.streamLimits && (await this.#tooMany(topicId, policy.streamLimits, kept));
+    const { overdue } = surplusTimes(policy, clock);
+    const isOld = ({ createdAt }: DueEntry) => createdAt <= times.due;
+    const ripe = kept.filter((entry) => isOld(entry) || isTooMany?.(entry));
+    const isHeldUntil = (entry: DueEntry) => (isOld(entry) ? times.overdue : overdue);
+    return { ripe, mayBeHeld: ripe.filter((entry) => entry.createdAt > isHeldUntil(entry)) };
+  }
+
+  /** What was kept alone is not counted: it goes if it were one too many. */
+  async #tooMany(topicId: number, limits: StreamLimits, kept: readonly DueEntry[]) {
+    const streams = new Set(kept.flatMap(({ streamId }) => streamId ?? []));
+    const counts = await this.#options.counts.counts(topicId, [...streams]);
+    return ({ streamId = 0, kind, bytes }: DueEntry) => {
+      const count = counts.get(streamId);
+      if (count === undefined) return false;
+      const withIt = { events: count.events + 1, bytes: count.bytes + bytes };
+      return kind !== EntryKind.OCCURRED || isTooMuch(withIt, limits);
+    };
   }
 
   async #placeOf(topicId: number): Promise<Position> {
@@ -164,47 +181,12 @@ export class TopicDeletion {
     return mayBeHeld.length === 0 ? [] : this.#options.unpassed.of(topic, mayBeHeld);
   }
 
-  /** Deletes what does not stay for somebody; returns that. */
-  async #delete(
-    hold: RetentionHold,
-    { topicId, policy: { isEphemeral = false } }: RetentionTopic,
-    { due, lookedTo, times, moves, now }: Deletion,
-  ): Promise<readonly DueEntry[] | Exclude<Deleted, 'deleted'>> {
-    const { store, deletions = store } = this.#options;
-    const keeps = await this.#keeps(hold, due, times);
-    const stays = new Set(keeps.map(({ position }) => position));
-    const entries = due.filter(({ position }) => !stays.has(position));
-    if (entries.some(({ createdAt }) => createdAt > times.repeatable)) await this.#expectRepeats(now);
-    const batch = { topicId, entries, keeps, lookedTo, moves, ledgerAfter: times.repeatable, isEphemeral };
-    const deleted = await deletions.delete(hold, batch);
-    return deleted === 'deleted' ? entries : deleted;
-  }
-
   /** Has to be asked before it is looked who holds the entries; undefined: nobody may. */
   async #movesBefore(entries: readonly DueEntry[], times: DueTimes): Promise<number | undefined> {
     const mayBeHeld = ({ createdAt }: DueEntry) => createdAt <= times.due && createdAt > times.overdue;
     return entries.some(mayBeHeld) ? this.#options.store.moves() : undefined;
   }
-
-  async #keeps(hold: RetentionHold, due: readonly DueEntry[], times: DueTimes): Promise<readonly KeptEntry[]> {
-    const { store } = this.#options;
-    const parkedAt = await store.parked(due);
-    const isParked = ({ position }: DueEntry) => (parkedAt.get(position) ?? 0) > times.parkedSince;
-    const parked = due.filter(isParked).map(({ position }) => ({ position, reason: KeepReason.PARKED }));
-    const others = due.filter((entry) => !isParked(entry));
-    return [...parked, ...(await store.endCallbacks(hold, others))];
-  }
-
-  /** Before entries go that are younger than a day: whoever pushes one of them again has to be recognized. */
-  async #expectRepeats(now: Micros): Promise<void> {
-    if (now - this.#repeatsExpectedAt < EXPECT_EVERY) return;
-    await this.#options.store.expectRepeats();
-    this.#repeatsExpectedAt = now;
-  }
 }
-
-/** How long one notice to look pushes up is enough. */
-const EXPECT_EVERY: Micros = 600_000_000;
 
 /** The entries before the first one of which something holds. */
 function until(entries: readonly DueEntry[], holds: (entry: DueEntry) => boolean): readonly DueEntry[] {

@@ -9,6 +9,7 @@ import type { ConsumerKey, ConsumerSettings } from '../../domain/consumers/consu
 import type { EntryKind } from '../../domain/events/event.js';
 import type { LeaptSpan } from '../../domain/retention/log-time.js';
 import type { RetentionPolicy } from '../../domain/retention/retention-policy.js';
+import type { StreamCount } from '../../domain/retention/stream-limits.js';
 import type { EventId, Micros, Position } from '../../units.js';
 import type { ArchiveMark } from './archive-storage.js';
 import type { EndedRuns } from './log-storage.js';
@@ -101,7 +102,12 @@ export interface Batch {
   /** Where retention is with the topic afterwards; undefined: where it was. */
   readonly lookedTo: Position | undefined;
   /** What stays though it is due. */
-  readonly keeps: readonly KeptEntry[];
+  readonly keeps: readonly (DueEntry & KeptEntry)[];
+  /**
+   * Where the entries, and what stays of them, are the oldest of their streams that are one too many: what was counted of each stream,
+   * by its number. If it is not so any more, the batch is `moved`.
+   */
+  readonly counted?: ReadonlyMap<number, StreamCount> | undefined;
   /** Entries created later leave their message ids in the ledger. */
   readonly ledgerAfter: Micros;
   /** Whether they were for those only who listened: nobody is told that they go. */
@@ -112,8 +118,8 @@ export interface Batch {
 
 /**
  * What became of a batch. `moved`: nothing is deleted, as a consumer that may hold some of it came, or was moved, since it was looked, which
- * needs `moves`; or as entries are not stored any more that were to be archived. `held`: nothing is deleted, as its entries cannot be
- * archived.
+ * needs `moves`; or as there is not so much in a stream as was counted, which needs `counted`; or as entries are not stored any more that
+ * were to be archived. `held`: nothing is deleted, as its entries cannot be archived.
  */
 export type Deleted = 'deleted' | 'moved' | 'lost' | 'held';
 
@@ -125,8 +131,8 @@ export interface Deletions {
   isHeld(topicId: number): Promise<boolean>;
 }
 
-/** Why an entry stays that is due. */
-export const KeepReason = { PARKED: 1, CALLBACK: 2 } as const;
+/** Why an entry stays that is due. `WITHDRAWAL`: it is that of an event that stays. */
+export const KeepReason = { PARKED: 1, CALLBACK: 2, WITHDRAWAL: 3 } as const;
 export type KeepReason = (typeof KeepReason)[keyof typeof KeepReason];
 
 export interface KeptEntry {
@@ -170,6 +176,8 @@ export interface RetentionStore {
    * the entries of these.
    */
   endCallbacks(hold: RetentionHold, entries: readonly DueEntry[]): Promise<readonly KeptEntry[]>;
+  /** Returns those of the events that are stored as having occurred, by their ids. */
+  storedEvents(eventIds: readonly EventId[]): Promise<ReadonlySet<EventId>>;
   /** Entries that are kept alone, after a position, with why. */
   kept(topicId: number, after: Position, limit: number): Promise<readonly (DueEntry & KeptEntry)[]>;
   /** Counts how often a consumer came, was moved or told to select otherwise; but for that, offsets only rise. */

@@ -237,6 +237,7 @@ const TABLES = [
     'consumer',
     'consumer_trouble',
     'retention_topic',
+    'retention_stream',
     'retention_kept',
     'leapt_span',
     'consumer_gap',
@@ -315,7 +316,7 @@ export function expectedOf({ entries, consumers, topics, settledTo }: World): Ex
   };
 }
 
-function isUnpassed(
+export function isUnpassed(
   { topics, tags, total, getsWithdrawals, offset, acked, isEphemeral }: ModelConsumer,
   entry: ModelEntry,
 ): boolean {

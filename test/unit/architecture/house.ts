@@ -87,7 +87,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'storage/mysql/consumers': `domain domain/consumers domain/consumers/managed domain/consumers/unread domain/events domain/group
     domain/json domain/management lib storage/mysql/log storage/mysql/names storage/mysql/sql storage/ports`,
   'storage/mysql/erasure': `domain domain/erasure domain/events domain/group domain/json storage/mysql/names
-    storage/mysql/sql storage/ports`,
+    storage/mysql/retention storage/mysql/sql storage/ports`,
   'storage/mysql/group': `domain domain/cawins domain/events domain/group storage/mysql/consumers storage/mysql/erasure storage/mysql/log
     storage/mysql/names storage/mysql/sql storage/mysql/topics storage/mysql/waits storage/ports`,
   'storage/mysql/log': `domain domain/events domain/group domain/json lib storage/mysql/names storage/mysql/sql

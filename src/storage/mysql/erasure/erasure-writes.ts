@@ -7,6 +7,7 @@ import { asBuffer } from '../../../domain/json/bytes.js';
 import { ALL_CONTEXTS } from '../../../domain/names.js';
 import type { EventId } from '../../../units.js';
 import type { NameMinter } from '../names/name-minter.js';
+import { addErasedBytes } from '../retention/stream-count-rows.js';
 import type { Queries } from '../sql/database.js';
 import { NOW_MICROS } from '../sql/database-time.js';
 import { placeholders } from '../sql/placeholders.js';
@@ -55,6 +56,10 @@ function addBegun(statements: Statements, erasure: BegunErasure, minter: NameMin
 
 function addBlanked(statements: Statements, blanking: Blanking): void {
   const { erasure, upTo, eventIds, waitIds, events, entries, unindexed } = blanking;
+  addErasedBytes(
+    statements,
+    entries.map(({ position }) => position),
+  );
   for (const { rest, position } of entries) statements.add(BLANK, [JSON.stringify(rest), position]);
   for (const { key, position } of unindexed) statements.add(UNINDEX, [key.shapeId, asBuffer(key.hash), position]);
   addIn(statements, FREE_IDENTITIES, eventIds);

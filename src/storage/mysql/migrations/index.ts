@@ -23,6 +23,7 @@ import { retentionMigration } from './0018-retention.js';
 import { unreadMigration } from './0020-unread.js';
 import { truncationsMigration } from './0021-truncations.js';
 import { erasureMigration } from './0022-erasure.js';
+import { streamCountsMigration } from './0023-stream-counts.js';
 import { archivesMigration } from './0024-archives.js';
 
 export interface Migration {
@@ -54,4 +55,5 @@ export const MIGRATIONS: readonly Migration[] = [
   topicSchemasMigration,
   retentionMigration,
   archivesMigration,
+  streamCountsMigration,
 ];

@@ -10,6 +10,7 @@ import type { Queries, SqlValue } from '../sql/database.js';
 import { NOW_MICROS } from '../sql/database-time.js';
 import { inChunks, placeholders } from '../sql/placeholders.js';
 import { noteArchived } from './archive-mark.js';
+import { uncount } from './stream-count-rows.js';
 
 // Written as if they were of several tables: a DELETE of one cannot be told its index.
 const IDENTITIES = 'DELETE t FROM event_identity t FORCE INDEX (event_identity_event) WHERE t.event_id IN';
@@ -21,6 +22,12 @@ const ENTRIES = 'DELETE t FROM log t FORCE INDEX (PRIMARY) WHERE t.position IN';
 /** Payloads whose values are looked at in one go, between which others get their turn. */
 const PAYLOADS = 64;
 
+/** A stream has not so much as was counted of it: the transaction is to be taken back. */
+export class CountedOtherwise extends Error {
+  override readonly name = 'CountedOtherwise';
+}
+
+/** Throws CountedOtherwise. */
 export async function deleteBatch(queries: Queries, batch: Batch): Promise<void> {
   const positions = batch.entries.map(({ position }) => position);
   const eventIds = batch.entries.map(({ eventId }) => eventId);
@@ -33,6 +40,7 @@ export async function deleteBatch(queries: Queries, batch: Batch): Promise<void>
   await deleteIn(queries, ENDED_WAITS, eventIds);
   await deleteIn(queries, WAITS, eventIds);
   await keepMessageIds(queries, batch);
+  if (!(await uncount(queries, batch))) throw new CountedOtherwise();
   await deleteIn(queries, KEPT, positions, [batch.topicId]);
   await noteKept(queries, batch);
   await notePlace(queries, batch);

@@ -29,15 +29,18 @@ export async function endCawins(
   renewed: (queries: Queries) => Promise<boolean>,
 ): Promise<readonly KeptEntry[]> {
   const entryOf = await eventsWithIds(database, entries);
-  const stays = new Set<DueEntry>();
+  const stays = new Set<EventId>();
   for (const eventId of await withCawins(database, [...entryOf.keys()])) {
     const entry = entryOf.get(eventId);
-    if (entry !== undefined && (await hasOpen(database, eventId, renewed))) stays.add(entry);
+    if (entry !== undefined && (await hasOpen(database, eventId, renewed))) stays.add(entry.eventId);
   }
-  return [...stays].map(({ position }) => ({ position, reason: KeepReason.CALLBACK }));
+  // An event stays with what withdraws it.
+  return entries
+    .filter(({ eventId }) => stays.has(eventId))
+    .map(({ position }) => ({ position, reason: KeepReason.CALLBACK }));
 }
 
-/** The entries by all ids of their events: their own, and those of the waits that they ended. */
+/** An entry of each event, by all ids of it: its own, and those of the waits that it ended. */
 async function eventsWithIds(database: Database, entries: readonly DueEntry[]): Promise<Map<EventId, DueEntry>> {
   const byId = new Map(entries.map((entry) => [entry.eventId, entry]));
   await inChunks([...byId.keys()], async (chunk) => {

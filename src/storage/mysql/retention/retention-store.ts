@@ -1,8 +1,9 @@
 // What has to go and what has gone, in MySQL, and who deletes it. See RetentionStore for what each method promises.
 
+import { EntryKind } from '../../../domain/events/event.js';
 import { ALL_CONTEXTS } from '../../../domain/names.js';
 import type { LeaptSpan } from '../../../domain/retention/log-time.js';
-import type { Micros, Position } from '../../../units.js';
+import type { EventId, Micros, Position } from '../../../units.js';
 import type { EndedRuns } from '../../ports/log-storage.js';
 import {
   type Batch,
@@ -14,7 +15,6 @@ import {
   type DuePage,
   KeepReason,
   type KeptEntry,
-  RETENTION_LEASE_MS,
   type RetentionClock,
   type RetentionHold,
   type RetentionStore,
@@ -27,19 +27,19 @@ import type { UnreadEvents } from '../consumers/unread-events.js';
 import type { Database, Queries } from '../sql/database.js';
 import { NOW_MICROS } from '../sql/database-time.js';
 import { inChunks, placeholders } from '../sql/placeholders.js';
-import { deleteBatch } from './batch-deletion.js';
+import { CountedOtherwise, deleteBatch } from './batch-deletion.js';
 import { DUE_COLUMNS, type DueRow, dueEntry, rowsWithin } from './due-rows.js';
 import { endCawins } from './ended-cawins.js';
 import { parkedAt } from './parked-entries.js';
 import { readPurgeLag } from './purge-lag.js';
+import { HELD, heldValues, LEASE_END, renewed } from './retention-hold.js';
 import type { RetentionTopics } from './retention-topics.js';
 
-const LEASE_END = `${NOW_MICROS} + ${RETENTION_LEASE_MS * 1000}`;
-const HELD = 'id = 1 AND owner = ? AND owner_epoch = ?';
+/** Counts of streams that the one before kept go on: see MysqlStreamCounts.begin. Assignments are made from left to right. */
 const ACQUIRE = `
-  UPDATE retention_cursor SET owner = ?, owner_epoch = owner_epoch + 1, lease_until = ${LEASE_END}
+  UPDATE retention_cursor SET counted_epoch = IF(counted_epoch = owner_epoch, owner_epoch + 1, counted_epoch),
+    owner = ?, owner_epoch = owner_epoch + 1, lease_until = ${LEASE_END}
   WHERE id = 1 AND (owner = '' OR owner = ? OR lease_until < ${NOW_MICROS})`;
-const RENEW = `UPDATE retention_cursor SET lease_until = ${LEASE_END} WHERE ${HELD}`;
 const RELEASE = `UPDATE retention_cursor SET owner = '', lease_until = 0 WHERE ${HELD}`;
 const RELEASE_ENDED =
   "UPDATE retention_cursor SET owner = '', lease_until = 0 WHERE id = 1 AND owner >= ? AND owner < ?";
@@ -208,6 +208,19 @@ export class MysqlRetentionStore implements RetentionStore {
     return endCawins(this.#database, entries, (queries) => renewed(queries, hold));
   }
 
+  async storedEvents(eventIds: readonly EventId[]): Promise<ReadonlySet<EventId>> {
+    const found = new Set<EventId>();
+    await inChunks(eventIds, async (chunk) => {
+      const rows = await this.#database.execute<{ event_id: EventId }>(
+        `SELECT event_id FROM log FORCE INDEX (log_event)
+         WHERE event_id IN (${placeholders(chunk.length)}) AND kind = ${EntryKind.OCCURRED}`,
+        chunk,
+      );
+      for (const row of rows) found.add(row.event_id);
+    });
+    return found;
+  }
+
   async kept(topicId: number, after: Position, limit: number): Promise<readonly (DueEntry & KeptEntry)[]> {
     const sql = `${KEPT} LIMIT ${Math.trunc(limit)}`;
     const rows = await this.#database.execute<DueRow & { reason: KeepReason }>(sql, [topicId, after]);
@@ -256,27 +269,25 @@ export class MysqlRetentionStore implements RetentionStore {
   }
 
   /** See RetentionStore.delete. */
-  delete(hold: RetentionHold, batch: Batch): Promise<Deleted> {
+  async delete(hold: RetentionHold, batch: Batch): Promise<Deleted> {
     const { topicId, entries, moves, isEphemeral = false } = batch;
     const reason = isEphemeral ? 'ephemeral' : 'age';
-    return this.#unread.delete({ topicId, entries, moves, reason }, async (queries) => {
+    const work = async (queries: Queries) => {
       if (!(await renewed(queries, hold))) return false;
       await deleteBatch(queries, batch);
       return true;
-    });
+    };
+    try {
+      return await this.#unread.delete({ topicId, entries, moves, reason }, work);
+    } catch (error) {
+      if (error instanceof CountedOtherwise) return 'moved';
+      throw error;
+    }
   }
 
   purgeLag(): Promise<number | undefined> {
     return readPurgeLag(this.#database);
   }
-}
-
-async function renewed(queries: Pick<Queries, 'write'>, hold: RetentionHold): Promise<boolean> {
-  return (await queries.write(RENEW, heldValues(hold))).affectedRows === 1;
-}
-
-function heldValues({ owner, epoch }: RetentionHold): [Buffer, number] {
-  return [Buffer.from(owner), epoch];
 }
 
 async function writeSpans(queries: Queries, spans: readonly LeaptSpan[]): Promise<void> {
