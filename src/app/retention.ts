@@ -10,6 +10,7 @@ import { EntryDeletion } from '../engine/retention/entry-deletion.js';
 import { Retention } from '../engine/retention/retention.js';
 import { RetentionReport } from '../engine/retention/retention-report.js';
 import { StreamDeletion } from '../engine/retention/stream-deletion.js';
+import { SurplusDeletion } from '../engine/retention/surplus-deletion.js';
 import { TopicDeletion } from '../engine/retention/topic-deletion.js';
 import type { TopicStanding } from '../engine/retention/topic-standings.js';
 import { UnpassedEvents } from '../engine/retention/unpassed.js';
@@ -64,6 +65,7 @@ export class RetentionParts {
     const counts = new MysqlStreamCounts({ database });
     const entries = new EntryDeletion({ store, deletions });
     const deletion = new TopicDeletion({ store, counts, unpassed, deletion: entries });
+    const surplus = new SurplusDeletion({ store, counts, unpassed, deletion: entries, clock });
     const truncations = new MysqlTruncationStore({ database });
     const streams = new StreamDeletion({ store, truncations, deletions, clock });
     const push = (draft: EventDraft) => pushOwn(pushes, draft);
@@ -76,7 +78,7 @@ export class RetentionParts {
     });
     const pushed = () => ({ ...groupCommit.times, head: tail.visible });
     this.#retention = new Retention({
-      ...{ store, deletion, streams, warnings, watch, pushes: pushed },
+      ...{ store, deletion, surplus, streams, warnings, watch, pushes: pushed },
       ...{ instanceId: instance.id, metrics, clock, logger },
     });
     metrics.retentionStopped.ask = () => (clockCondition(watch.known) === undefined ? 0 : 1);

@@ -5,7 +5,8 @@
 // | idle     | at first; the hold was lost; the database away | the lease is free: deleting                         |
 // | deleting | the lease was acquired                         | a guarded write finds another owner; an error; stop |
 //
-// Whether anything may be deleted at all is said by the ClockWatch. A topic without a ttl costs nothing: it is not looked at.
+// Whether anything may be deleted by its age is said by the ClockWatch; what is too much in its stream goes whatever the clock shows. A
+// topic that keeps everything costs nothing: it is not looked at.
 
 import type { Clock } from '../../lib/clock.js';
 import { pause } from '../../lib/pause.js';
@@ -21,7 +22,9 @@ import { LeasedWork } from '../log/leased-work.js';
 import type { ClockWatch } from './clock-watch.js';
 import { type DeletionCondition, deletionCondition } from './deletion-condition.js';
 import { DeletionPace, type PushProgress } from './deletion-pace.js';
+import { SettledMarks } from './settled-marks.js';
 import type { GoneEntries, StreamDeletion } from './stream-deletion.js';
+import type { SurplusDeletion } from './surplus-deletion.js';
 import type { LookResult, TopicDeletion } from './topic-deletion.js';
 import { type TopicStanding, TopicStandings } from './topic-standings.js';
 import type { UnreadWarnings } from './unread-warnings.js';
@@ -40,6 +43,8 @@ const LOOK_AGAIN_MS: Millis = 10_000;
 const WARN_MS: Millis = 60_000;
 /** How often what was kept alone is looked at. */
 const KEPT_MS: Millis = 60_000;
+/** How long an event is there at least before it is too much, for whoever reads what comes, on any instance. */
+const SURPLUS_AFTER_MS: Millis = 10_000;
 /** Batches of one topic before the others have their turn. */
 const BATCHES = 20;
 /** How often the purge lag is asked for, in batches. */
@@ -48,6 +53,7 @@ const PURGE_EVERY = 20;
 export interface RetentionOptions {
   readonly store: RetentionStore;
   readonly deletion: TopicDeletion;
+  readonly surplus: SurplusDeletion;
   readonly streams: StreamDeletion;
   readonly warnings: Pick<UnreadWarnings, 'look'>;
   readonly watch: ClockWatch;
@@ -72,6 +78,7 @@ export class Retention {
   readonly #pace = new DeletionPace();
   readonly #times = new Map<number, Times>();
   readonly #standings = new TopicStandings();
+  readonly #settled = new SettledMarks(SURPLUS_AFTER_MS);
   #hold: RetentionHold | undefined;
   #renewAt = 0;
   #batches = 0;
@@ -123,20 +130,22 @@ export class Retention {
   }
 
   async #acquire(): Promise<void> {
-    const { store, deletion, streams, instanceId } = this.#options;
+    const { store, deletion, surplus, streams, instanceId } = this.#options;
     this.#hold = await store.acquire(instanceId);
     this.#noteRenewal();
     this.#times.clear();
     this.#standings.forget();
-    deletion.forget();
-    streams.forget();
+    for (const one of [deletion, surplus, streams]) one.forget();
   }
 
   async #work(signal: AbortSignal): Promise<void> {
     while (this.#hold !== undefined && !signal.aborted) {
       const hasTruncated = await this.#truncate(signal);
-      const hasWorked = await this.#round(signal);
-      if (!hasTruncated && !hasWorked) await pause(this.#options.clock, this.#isIdle ? IDLE_MS : LOOK_MS, signal);
+      const all = await this.#topics();
+      const hasTaken = await this.#takeSurplus(all, signal);
+      const hasWorked = await this.#round(all, signal);
+      if (!hasTruncated && !hasTaken && !hasWorked)
+        await pause(this.#options.clock, this.#isIdle ? IDLE_MS : LOOK_MS, signal);
     }
   }
 
@@ -154,13 +163,38 @@ export class Retention {
     return hasWorked;
   }
 
-  /** Looks at every topic that is to be looked at; whether something was deleted. */
-  async #round(signal: AbortSignal): Promise<boolean> {
-    const { watch, clock, store } = this.#options;
+  async #topics(): Promise<readonly RetentionTopic[]> {
     await this.#renew();
-    const all = await store.topics();
+    const all = await this.#options.store.topics();
     this.#isIdle = all.length === 0;
     this.#standings.keepOnly(all);
+    return all;
+  }
+
+  /** Deletes what streams have too much of topics that keep only so much in each; whether something was done. */
+  async #takeSurplus(all: readonly RetentionTopic[], signal: AbortSignal): Promise<boolean> {
+    const { watch, clock, store, surplus } = this.#options;
+    const limited = all.filter(({ policy }) => policy.streamLimits !== undefined);
+    if (limited.length === 0 || this.#hold === undefined) return false;
+    const upTo = this.#settled.note(clock.monotonicMs(), await store.settledTo());
+    const due = upTo === 0 ? [] : await surplus.due(limited, upTo);
+    if (due.length === 0) return false;
+    const moment = { clock: await watch.look(), upTo };
+    let hasWorked = false;
+    for (const topic of due) {
+      for (let batch = 0; batch < BATCHES && this.#hold !== undefined && !signal.aborted; batch += 1) {
+        const hold = this.#hold;
+        const { isWork, isMore } = await this.#lookAtTopic(topic, signal, () => surplus.look(hold, topic, moment));
+        if (isWork) hasWorked = true;
+        if (!isMore) break;
+      }
+    }
+    return hasWorked;
+  }
+
+  /** Looks at every topic that is to be looked at; whether something was deleted. */
+  async #round(all: readonly RetentionTopic[], signal: AbortSignal): Promise<boolean> {
+    const { watch, clock, store } = this.#options;
     if (all.length === 0 || this.#hold === undefined) return false;
     const due = all.filter((topic) => this.#timesOf(topic).lookAt <= clock.monotonicMs());
     if (due.length === 0) return false;
@@ -184,6 +218,10 @@ export class Retention {
     const times = this.#timesOf(topic);
     await this.#warn(topic, times, at.clock);
     let hasWorked = await this.#lookAtKept(topic, times, at, signal);
+    if (topic.policy.ageMicros === undefined) {
+      times.lookAt = clock.monotonicMs() + LOOK_AGAIN_MS;
+      return hasWorked;
+    }
     for (let batch = 0; batch < BATCHES && this.#hold !== undefined && !signal.aborted; batch += 1) {
       const hold = this.#hold;
       const result = await this.#lookAtTopic(topic, signal, () => deletion.look(hold, topic, at));
@@ -225,11 +263,11 @@ export class Retention {
   }
 
   /** Runs a look at a topic, and takes note of what it did. */
-  async #lookAtTopic(
+  async #lookAtTopic<Look extends Pick<LookResult, 'isHeld' | 'goneEntries' | 'goneBytes'>>(
     { context, name }: RetentionTopic,
     signal: AbortSignal,
-    look: () => Promise<LookResult>,
-  ): Promise<LookResult> {
+    look: () => Promise<Look>,
+  ): Promise<Look> {
     return this.#paced(signal, async () => {
       const result = await look();
       if (!result.isHeld) this.#hold = undefined;
@@ -239,7 +277,7 @@ export class Retention {
   }
 
   /** Runs a look, counts what it deleted, and pauses as long as that asks for. */
-  async #paced<Look extends { readonly gone: readonly GoneEntries[] }>(
+  async #paced<Look extends { readonly gone: readonly GoneEntries[]; readonly isWork?: boolean }>(
     signal: AbortSignal,
     look: () => Promise<Look>,
   ): Promise<Look> {
@@ -247,7 +285,7 @@ export class Retention {
     await this.#restIfDue(signal);
     const startedAt = clock.monotonicMs();
     const result = await look();
-    if (result.gone.length === 0) return result;
+    if (result.gone.length === 0 && result.isWork !== true) return result;
     this.#noteRenewal();
     for (const { context, name, goneEntries, goneBytes } of result.gone) {
       metrics.retentionEvents.inc(context, name, goneEntries);
