@@ -11,6 +11,7 @@ import { Retention } from '../engine/retention/retention.js';
 import { RetentionReport } from '../engine/retention/retention-report.js';
 import { StreamDeletion } from '../engine/retention/stream-deletion.js';
 import { SurplusDeletion } from '../engine/retention/surplus-deletion.js';
+import { SurplusReport } from '../engine/retention/surplus-report.js';
 import { TopicDeletion } from '../engine/retention/topic-deletion.js';
 import type { TopicStanding } from '../engine/retention/topic-standings.js';
 import { UnpassedEvents } from '../engine/retention/unpassed.js';
@@ -75,6 +76,7 @@ export class RetentionParts {
     this.store = store;
     this.report = new RetentionReport({
       ...{ store, archives, unpassed, log, groupCommit, management: parts.management, watch },
+      surplus: new SurplusReport({ store, counts, unpassed }),
     });
     const pushed = () => ({ ...groupCommit.times, head: tail.visible });
     this.#retention = new Retention({

@@ -103,7 +103,8 @@ export enum RetentionMode {
   RETENTION_MODE_EXPIRE = 1,
   /**
    * RETENTION_MODE_HOLD - They are kept until every such consumer has passed them, and what came after them in the topic with them; 30 days longer than
-   * `ttl` at most, then they are deleted as with EXPIRE.
+   * `ttl` at most, then they are deleted as with EXPIRE. Where their stream has too much of the topic, what came after them in the stream is
+   * kept with them; until they are 30 days old at most.
    */
   RETENTION_MODE_HOLD = 2,
   UNRECOGNIZED = -1,
@@ -251,12 +252,29 @@ export interface TopicSettings {
    */
   ttl: string;
   /**
-   * What becomes of an event that is to go by its age, and that a durable consumer which selects it has not passed. Unspecified
-   * means EXPIRE.
+   * What becomes of an event that is to go, by its age or as its stream has too much, and that a durable consumer which selects it has not
+   * passed. Unspecified means EXPIRE.
    */
   retentionMode: RetentionMode;
   /**
-   * How long before it is told that events are about to be deleted which a durable consumer has not passed, with HOLD once its 30 days end:
+   * How many events of the topic are kept in each stream: the newest ones. 0 means any number; at most 1,000,000,000. Only events of this
+   * topic count, also those that were invalidated; what other topics have in the stream is no matter. An event without a stream is not
+   * counted, and stays.
+   *
+   * The older ones are deleted some ten seconds later, as by `ttl`, with what withdraws them; what stays for longer by `ttl` does so here,
+   * and is not counted then. Which events go is no matter of time: no clock has a say. A stream's sequences go on as ever. A topic may
+   * have a `ttl` and both limits: what one of them takes goes. With the ttl `ephemeral` the limits mean nothing.
+   */
+  maxEventsPerStream: bigint;
+  /**
+   * How many bytes the payloads of the events of the topic have together that are kept in each stream: the newest events, as many as are
+   * within it without a gap. 0 means any number; at most 1,000,000,000,000,000. A payload has the bytes that are stored of it: those of
+   * `data` as they came, those of `json` as JSON text; nothing else of an event counts, and of one that is erased nothing. The newest event
+   * of the topic in a stream always stays, also if it alone is larger. All else is as with `max_events_per_stream`.
+   */
+  maxBytesPerStream: bigint;
+  /**
+   * How long before it is told that events are about to be deleted by their age which a durable consumer has not passed, with HOLD once its 30 days end:
    * a duration as that of `ttl`, or `none`; empty means 1 day. It is told by an event of the topic `madeleine.retention` in the context of
    * the topic, one a day for each consumer, and one more once it was moved, tagged with its name: how many events of the topic it has to
    * pass, and when the first one goes.
@@ -803,17 +821,26 @@ export interface PreviewRetentionRequest {
   context: string;
   /** Name of the topic, required. */
   name: string;
-  /** Settings of which `ttl` and `retention_mode` count; unset: those that it is registered with. */
+  /**
+   * Settings of which `ttl`, `max_events_per_stream`, `max_bytes_per_stream` and `retention_mode` count; unset: those that it is registered
+   * with.
+   */
   settings: TopicSettings | undefined;
 }
 
 /** What would go. */
 export interface PreviewRetentionResponse {
-  /** Events that are due: entries of the topic that are older than its `ttl`. Held ones and kept ones are among them. */
+  /**
+   * Events that are due: entries of the topic that are older than its `ttl`, or that their streams have too many of. Held ones and kept ones
+   * are among them.
+   */
   events: bigint;
   /** Bytes of their payloads. */
   bytes: bigint;
-  /** There are more: only so many were looked at, 100,000 at most. */
+  /**
+   * There are more, or may be: only so many were looked at, the oldest 100,000 by the `ttl`, and the newest 100,000 by the limits of
+   * streams.
+   */
   atLeast: boolean;
   /** When the oldest of them was pushed, and where it lies; unset: nothing is due. */
   oldestAt:
@@ -832,7 +859,10 @@ export interface PreviewRetentionResponse {
    * their events, for 30 days at most; with EXPIRE they would lose them.
    */
   notPassed: RetentionHolder[];
-  /** Where HOLD holds the first event; nothing from there on goes. 0: nothing is held. */
+  /**
+   * Where HOLD holds the first event; nothing from there on goes by its age, nor, as its stream has too much, of the stream. 0: nothing is
+   * held.
+   */
   heldFrom: bigint;
   /** Why nothing of it goes at present, as the archive of the topic cannot be written; unset: it can, or the topic has none. */
   archiveHold: ArchiveHold | undefined;
@@ -863,7 +893,10 @@ export interface RetentionHolder {
   offset: bigint;
   /** Events of the topic that are due, and that it selects and has not acknowledged. */
   events: bigint;
-  /** There are more of them: 10,000 at most are counted. */
+  /**
+   * There are more of them, or may be: 10,000 at most are counted by their age, and of what streams have too much see
+   * PreviewRetentionResponse.at_least.
+   */
   atLeast: boolean;
 }
 
@@ -932,7 +965,13 @@ export interface TopicRetention {
   /** Whether its events are archived before they are deleted. */
   archive: boolean;
   /** Why nothing of it is deleted at present, as its archive cannot be written; unset: it can, or the topic has none. */
-  archiveHold: ArchiveHold | undefined;
+  archiveHold:
+    | ArchiveHold
+    | undefined;
+  /** Its `max_events_per_stream`. What is deleted by it is among the deleted; what is due by it is told by PreviewRetention only. */
+  maxEventsPerStream: bigint;
+  /** Its `max_bytes_per_stream`, likewise. */
+  maxBytesPerStream: bigint;
 }
 
 /** Which archives. */
@@ -1027,6 +1066,8 @@ function createBaseTopicSettings(): TopicSettings {
     compatibility: 0,
     ttl: "",
     retentionMode: 0,
+    maxEventsPerStream: 0n,
+    maxBytesPerStream: 0n,
     unreadWarning: "",
     archive: false,
   };
@@ -1048,6 +1089,18 @@ export const TopicSettings: MessageFns<TopicSettings> = {
     }
     if (message.retentionMode !== 0) {
       writer.uint32(88).int32(message.retentionMode);
+    }
+    if (message.maxEventsPerStream !== 0n) {
+      if (BigInt.asUintN(64, message.maxEventsPerStream) !== message.maxEventsPerStream) {
+        throw new globalThis.Error("value provided for field message.maxEventsPerStream of type uint64 too large");
+      }
+      writer.uint32(96).uint64(message.maxEventsPerStream);
+    }
+    if (message.maxBytesPerStream !== 0n) {
+      if (BigInt.asUintN(64, message.maxBytesPerStream) !== message.maxBytesPerStream) {
+        throw new globalThis.Error("value provided for field message.maxBytesPerStream of type uint64 too large");
+      }
+      writer.uint32(104).uint64(message.maxBytesPerStream);
     }
     if (message.unreadWarning !== "") {
       writer.uint32(114).string(message.unreadWarning);
@@ -1111,6 +1164,22 @@ export const TopicSettings: MessageFns<TopicSettings> = {
             message.retentionMode = reader.int32() as any;
             continue;
           }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.maxEventsPerStream = reader.uint64() as bigint;
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.maxBytesPerStream = reader.uint64() as bigint;
+            continue;
+          }
           case 14: {
             if (tag !== 114) {
               break;
@@ -1154,6 +1223,16 @@ export const TopicSettings: MessageFns<TopicSettings> = {
         : isSet(object.retention_mode)
         ? retentionModeFromJSON(object.retention_mode)
         : 0,
+      maxEventsPerStream: isSet(object.maxEventsPerStream)
+        ? BigInt(object.maxEventsPerStream)
+        : isSet(object.max_events_per_stream)
+        ? BigInt(object.max_events_per_stream)
+        : 0n,
+      maxBytesPerStream: isSet(object.maxBytesPerStream)
+        ? BigInt(object.maxBytesPerStream)
+        : isSet(object.max_bytes_per_stream)
+        ? BigInt(object.max_bytes_per_stream)
+        : 0n,
       unreadWarning: isSet(object.unreadWarning)
         ? globalThis.String(object.unreadWarning)
         : isSet(object.unread_warning)
@@ -1180,6 +1259,12 @@ export const TopicSettings: MessageFns<TopicSettings> = {
     if (message.retentionMode !== 0) {
       obj.retentionMode = retentionModeToJSON(message.retentionMode);
     }
+    if (message.maxEventsPerStream !== 0n) {
+      obj.maxEventsPerStream = message.maxEventsPerStream.toString();
+    }
+    if (message.maxBytesPerStream !== 0n) {
+      obj.maxBytesPerStream = message.maxBytesPerStream.toString();
+    }
     if (message.unreadWarning !== "") {
       obj.unreadWarning = message.unreadWarning;
     }
@@ -1199,6 +1284,12 @@ export const TopicSettings: MessageFns<TopicSettings> = {
     message.compatibility = object.compatibility ?? 0;
     message.ttl = object.ttl ?? "";
     message.retentionMode = object.retentionMode ?? 0;
+    message.maxEventsPerStream = (object.maxEventsPerStream !== undefined && object.maxEventsPerStream !== null)
+      ? BigInt(object.maxEventsPerStream)
+      : 0n;
+    message.maxBytesPerStream = (object.maxBytesPerStream !== undefined && object.maxBytesPerStream !== null)
+      ? BigInt(object.maxBytesPerStream)
+      : 0n;
     message.unreadWarning = object.unreadWarning ?? "";
     message.archive = object.archive ?? false;
     return message;
@@ -7014,6 +7105,8 @@ function createBaseTopicRetention(): TopicRetention {
     keptCallbacks: 0n,
     archive: false,
     archiveHold: undefined,
+    maxEventsPerStream: 0n,
+    maxBytesPerStream: 0n,
   };
 }
 
@@ -7087,6 +7180,18 @@ export const TopicRetention: MessageFns<TopicRetention> = {
     }
     if (message.archiveHold !== undefined) {
       ArchiveHold.encode(message.archiveHold, writer.uint32(170).fork()).join();
+    }
+    if (message.maxEventsPerStream !== 0n) {
+      if (BigInt.asUintN(64, message.maxEventsPerStream) !== message.maxEventsPerStream) {
+        throw new globalThis.Error("value provided for field message.maxEventsPerStream of type uint64 too large");
+      }
+      writer.uint32(120).uint64(message.maxEventsPerStream);
+    }
+    if (message.maxBytesPerStream !== 0n) {
+      if (BigInt.asUintN(64, message.maxBytesPerStream) !== message.maxBytesPerStream) {
+        throw new globalThis.Error("value provided for field message.maxBytesPerStream of type uint64 too large");
+      }
+      writer.uint32(128).uint64(message.maxBytesPerStream);
     }
     return writer;
   },
@@ -7232,6 +7337,22 @@ export const TopicRetention: MessageFns<TopicRetention> = {
             message.archiveHold = ArchiveHold.decode(reader, reader.uint32());
             continue;
           }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.maxEventsPerStream = reader.uint64() as bigint;
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.maxBytesPerStream = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -7310,6 +7431,16 @@ export const TopicRetention: MessageFns<TopicRetention> = {
         : isSet(object.archive_hold)
         ? ArchiveHold.fromJSON(object.archive_hold)
         : undefined,
+      maxEventsPerStream: isSet(object.maxEventsPerStream)
+        ? BigInt(object.maxEventsPerStream)
+        : isSet(object.max_events_per_stream)
+        ? BigInt(object.max_events_per_stream)
+        : 0n,
+      maxBytesPerStream: isSet(object.maxBytesPerStream)
+        ? BigInt(object.maxBytesPerStream)
+        : isSet(object.max_bytes_per_stream)
+        ? BigInt(object.max_bytes_per_stream)
+        : 0n,
     };
   },
 
@@ -7363,6 +7494,12 @@ export const TopicRetention: MessageFns<TopicRetention> = {
     if (message.archiveHold !== undefined) {
       obj.archiveHold = ArchiveHold.toJSON(message.archiveHold);
     }
+    if (message.maxEventsPerStream !== 0n) {
+      obj.maxEventsPerStream = message.maxEventsPerStream.toString();
+    }
+    if (message.maxBytesPerStream !== 0n) {
+      obj.maxBytesPerStream = message.maxBytesPerStream.toString();
+    }
     return obj;
   },
 
@@ -7405,6 +7542,12 @@ export const TopicRetention: MessageFns<TopicRetention> = {
     message.archiveHold = (object.archiveHold !== undefined && object.archiveHold !== null)
       ? ArchiveHold.fromPartial(object.archiveHold)
       : undefined;
+    message.maxEventsPerStream = (object.maxEventsPerStream !== undefined && object.maxEventsPerStream !== null)
+      ? BigInt(object.maxEventsPerStream)
+      : 0n;
+    message.maxBytesPerStream = (object.maxBytesPerStream !== undefined && object.maxBytesPerStream !== null)
+      ? BigInt(object.maxBytesPerStream)
+      : 0n;
     return message;
   },
 };
@@ -8167,8 +8310,8 @@ export const TopicServiceDefinition = {
      *
      * Errors: INVALID_ARGUMENT (FIELD_INVALID), also for the server's own topics, `madeleine.*`; ALREADY_EXISTS (TOPIC_DIFFERS) if it
      * is registered with other settings: the violations name each of them with both values; FAILED_PRECONDITION (SETTINGS_DIFFER) for a `ttl`
-     * by which a durable consumer would lose what it has not passed, unless `force` is set; RESOURCE_EXHAUSTED (OVERLOADED) and
-     * UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
+     * or a limit of its streams by which a durable consumer would lose what it has not passed, unless `force` is set; RESOURCE_EXHAUSTED
+     * (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
      */
     registerTopic: {
       name: "RegisterTopic",
@@ -8187,8 +8330,8 @@ export const TopicServiceDefinition = {
      * a second of it, and what is left is done in the background.
      *
      * Errors: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (TOPIC_UNKNOWN), or (TOPIC_UNREGISTERED) for a topic that is only used;
-     * FAILED_PRECONDITION (SETTINGS_DIFFER) for a `ttl` by which a durable consumer would lose what it has not passed, unless `force` is set;
-     * RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
+     * FAILED_PRECONDITION (SETTINGS_DIFFER) for a `ttl`, or a new or smaller limit of its streams, by which a durable consumer would lose what
+     * it has not passed, unless `force` is set; RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
      */
     updateTopic: {
       name: "UpdateTopic",
@@ -8407,8 +8550,8 @@ export interface TopicServiceImplementation<CallContextExt = {}> {
    *
    * Errors: INVALID_ARGUMENT (FIELD_INVALID), also for the server's own topics, `madeleine.*`; ALREADY_EXISTS (TOPIC_DIFFERS) if it
    * is registered with other settings: the violations name each of them with both values; FAILED_PRECONDITION (SETTINGS_DIFFER) for a `ttl`
-   * by which a durable consumer would lose what it has not passed, unless `force` is set; RESOURCE_EXHAUSTED (OVERLOADED) and
-   * UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
+   * or a limit of its streams by which a durable consumer would lose what it has not passed, unless `force` is set; RESOURCE_EXHAUSTED
+   * (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
    */
   registerTopic(
     request: RegisterTopicRequest,
@@ -8423,8 +8566,8 @@ export interface TopicServiceImplementation<CallContextExt = {}> {
    * a second of it, and what is left is done in the background.
    *
    * Errors: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (TOPIC_UNKNOWN), or (TOPIC_UNREGISTERED) for a topic that is only used;
-   * FAILED_PRECONDITION (SETTINGS_DIFFER) for a `ttl` by which a durable consumer would lose what it has not passed, unless `force` is set;
-   * RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
+   * FAILED_PRECONDITION (SETTINGS_DIFFER) for a `ttl`, or a new or smaller limit of its streams, by which a durable consumer would lose what
+   * it has not passed, unless `force` is set; RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
    */
   updateTopic(
     request: UpdateTopicRequest,
@@ -8569,8 +8712,8 @@ export interface TopicServiceClient<CallOptionsExt = {}> {
    *
    * Errors: INVALID_ARGUMENT (FIELD_INVALID), also for the server's own topics, `madeleine.*`; ALREADY_EXISTS (TOPIC_DIFFERS) if it
    * is registered with other settings: the violations name each of them with both values; FAILED_PRECONDITION (SETTINGS_DIFFER) for a `ttl`
-   * by which a durable consumer would lose what it has not passed, unless `force` is set; RESOURCE_EXHAUSTED (OVERLOADED) and
-   * UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
+   * or a limit of its streams by which a durable consumer would lose what it has not passed, unless `force` is set; RESOURCE_EXHAUSTED
+   * (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
    */
   registerTopic(
     request: DeepPartial<RegisterTopicRequest>,
@@ -8585,8 +8728,8 @@ export interface TopicServiceClient<CallOptionsExt = {}> {
    * a second of it, and what is left is done in the background.
    *
    * Errors: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (TOPIC_UNKNOWN), or (TOPIC_UNREGISTERED) for a topic that is only used;
-   * FAILED_PRECONDITION (SETTINGS_DIFFER) for a `ttl` by which a durable consumer would lose what it has not passed, unless `force` is set;
-   * RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
+   * FAILED_PRECONDITION (SETTINGS_DIFFER) for a `ttl`, or a new or smaller limit of its streams, by which a durable consumer would lose what
+   * it has not passed, unless `force` is set; RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
    */
   updateTopic(
     request: DeepPartial<UpdateTopicRequest>,

@@ -3,7 +3,7 @@
 import type { Micros } from '../../units.js';
 import { fieldInvalid } from '../errors.js';
 import { createdBefore, type LeaptSpan } from './log-time.js';
-import type { StreamLimits } from './stream-limits.js';
+import { limitsOf, type StreamLimits } from './stream-limits.js';
 import { EPHEMERAL, ttlMicros } from './ttl.js';
 
 /** What becomes of events that are due and that a durable consumer has not passed; the values are the wire's. */
@@ -47,15 +47,20 @@ export interface RetentionPolicy {
 export interface RetentionSettings {
   readonly ttl: string;
   readonly retentionMode: RetentionMode;
+  readonly maxEventsPerStream: number;
+  readonly maxBytesPerStream: number;
   readonly unreadWarning: string;
 }
 
 /** Returns what a topic with the settings keeps; undefined: everything. */
-export function policyOf({ ttl, retentionMode: mode, unreadWarning }: RetentionSettings): RetentionPolicy | undefined {
+export function policyOf(settings: RetentionSettings): RetentionPolicy | undefined {
+  const { ttl, retentionMode: mode, unreadWarning } = settings;
   if (ttl === EPHEMERAL)
     return { ageMicros: EPHEMERAL_MICROS, mode: RetentionMode.EXPIRE, isEphemeral: true, unreadWarning };
   const ageMicros = ttlMicros(ttl);
-  return ageMicros === undefined ? undefined : { ageMicros, mode, unreadWarning };
+  const streamLimits = limitsOf(settings.maxEventsPerStream, settings.maxBytesPerStream);
+  if (ageMicros === undefined && streamLimits === undefined) return undefined;
+  return { ageMicros, mode, unreadWarning, streamLimits };
 }
 
 /** The times of creation that decide at a moment. Negative: the log is younger. */

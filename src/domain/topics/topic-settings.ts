@@ -10,6 +10,7 @@ import { createHash } from 'node:crypto';
 import { parseDescriptionPaths } from '../descriptions/description-paths.js';
 import { fieldInvalid } from '../errors.js';
 import { RETENTION_MODE_WORDS, type RetentionMode, retentionMode, UNSET_MODE } from '../retention/retention-policy.js';
+import { MAX_BYTES_PER_STREAM, MAX_EVENTS_PER_STREAM, readLimit } from '../retention/stream-limits.js';
 import { EPHEMERAL, PERMANENT, parseTtl } from '../retention/ttl.js';
 import { DEFAULT_WARNING, parseWarning } from '../retention/unread-warning.js';
 import { COMPATIBILITIES, type Compatibility } from '../schemas/compatibility/compatibility.js';
@@ -26,6 +27,10 @@ export interface TopicSettings {
   /** How long events are kept, in the normal form. */
   readonly ttl: string;
   readonly retentionMode: RetentionMode;
+  /** How many events of it are kept in each stream; 0: any number. */
+  readonly maxEventsPerStream: number;
+  /** How many bytes their payloads may have together; 0: any number. */
+  readonly maxBytesPerStream: number;
   /** How long before it is told that events go which consumers have not passed, in the normal form. */
   readonly unreadWarning: string;
   /** Whether events are archived before they are deleted. */
@@ -40,6 +45,8 @@ export interface TopicSettingFields {
   compatibility: number;
   ttl: string;
   retentionMode: number;
+  maxEventsPerStream: bigint;
+  maxBytesPerStream: bigint;
   unreadWarning: string;
   archive: boolean;
 }
@@ -95,6 +102,18 @@ export const TOPIC_SETTINGS: {
     read: retentionMode,
     write: (mode) => mode,
     inWords: (mode) => RETENTION_MODE_WORDS[mode],
+  },
+  maxEventsPerStream: {
+    name: 'max_events_per_stream',
+    unset: 0,
+    read: (value, path) => readLimit(value, MAX_EVENTS_PER_STREAM, path),
+    write: BigInt,
+  },
+  maxBytesPerStream: {
+    name: 'max_bytes_per_stream',
+    unset: 0,
+    read: (value, path) => readLimit(value, MAX_BYTES_PER_STREAM, path),
+    write: BigInt,
   },
   unreadWarning: {
     name: 'unread_warning',

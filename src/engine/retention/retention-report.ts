@@ -1,6 +1,6 @@
 // What is told of retention: what would go, how far it is and who holds what; and letting it go on that a leap of the clock stopped.
 
-import { type ConsumerKey, consumerCriteria } from '../../domain/consumers/consumer.js';
+import { consumerCriteria } from '../../domain/consumers/consumer.js';
 import { Subject } from '../../domain/events/subject.js';
 import type { ManagementCall } from '../../domain/management/audit.js';
 import { ALL_CONTEXTS, DEFAULT_CONTEXT } from '../../domain/names.js';
@@ -11,6 +11,7 @@ import {
   policyOf,
   type RetentionPolicy,
   type RetentionSettings,
+  surplusTimes,
 } from '../../domain/retention/retention-policy.js';
 import type { ArchiveHold, ArchiveStore } from '../../storage/ports/archive-storage.js';
 import type { EventLog } from '../../storage/ports/log-storage.js';
@@ -28,6 +29,7 @@ import type { GroupCommit } from '../group/group-commit.js';
 import type { Management } from '../group/management.js';
 import { selectionOf } from '../log/log-source.js';
 import type { ClockWatch } from './clock-watch.js';
+import { bothHolders, type Holder, type SurplusReport } from './surplus-report.js';
 import type { UnpassedEvents } from './unpassed.js';
 
 /** Entries that a preview looks at, and how many at a time. */
@@ -41,13 +43,6 @@ export const MAX_COUNTED_KEPT = 10_000;
 export interface TopicName {
   readonly context: string;
   readonly name: string;
-}
-
-/** A consumer that has not passed events; `isMinimum`: there are more. */
-export interface Holder extends ConsumerKey {
-  readonly offset: Position;
-  readonly events: number;
-  readonly isMinimum: boolean;
 }
 
 export interface RetentionPreview {
@@ -82,6 +77,7 @@ export interface RetentionReportOptions {
   readonly store: RetentionStore;
   readonly archives: Pick<ArchiveStore, 'topic' | 'holds'>;
   readonly unpassed: UnpassedEvents;
+  readonly surplus: SurplusReport;
   readonly log: Pick<EventLog, 'readPositions' | 'positionAt'>;
   readonly groupCommit: Pick<GroupCommit, 'submit'>;
   readonly management: Pick<Management, 'entry'>;
@@ -106,27 +102,28 @@ export class RetentionReport {
     const topicId = policy && (await this.#options.store.topicId(topic));
     if (policy === undefined || topicId === undefined) return NOTHING;
     const clock = await this.#options.store.clock();
-    const due = await this.#due(topicId, policy, clock);
-    const newest = due.last;
-    if (newest === undefined) return NOTHING;
-    const times = dueTimes(policy, clock.now, clock.leapt);
-    const upTo = await this.#dueTo(times.due);
-    const behind = await this.#options.store.behind(topic, upTo);
-    const notPassed = await this.#notPassed(topic, behind, upTo);
-    const first = notPassed.length === 0 ? 0 : await this.#heldFrom(topic, behind, { times, upTo });
-    const { events, bytes, isMinimum, oldest } = due;
-    const told = { events, bytes, isMinimum, oldest, newest, notPassed: notPassed.slice(0, MAX_HOLDERS) };
-    const { archiveHold } = await this.#archiveOf(topicId, await this.#options.archives.holds());
-    return { ...told, heldFrom: first, archiveHold };
+    const old = await this.#old(topic, topicId, policy, clock);
+    const surplus = await this.#surplus(topic, topicId, policy, { clock, after: old.newest?.position ?? 0 });
+    const starts = [old, surplus].flatMap(({ heldFrom }) => (heldFrom === 0 ? [] : heldFrom));
+    const events = old.events + surplus.events;
+    const { archiveHold = undefined } =
+      events === 0 ? {} : await this.#archiveOf(topicId, await this.#options.archives.holds());
+    return {
+      ...{ events, bytes: old.bytes + surplus.bytes, isMinimum: old.isMinimum || surplus.isMinimum },
+      ...{ oldest: old.oldest ?? surplus.oldest, newest: surplus.newest ?? old.newest },
+      notPassed: bothHolders(old.notPassed, surplus.notPassed).slice(0, MAX_HOLDERS),
+      heldFrom: starts.length === 0 ? 0 : Math.min(...starts),
+      archiveHold,
+    };
   }
 
   /**
-   * Returns the consumers that would lose events of the topic by these settings as soon as they are obeyed, with how many each: what is
-   * held for them they do not lose.
+   * Returns the consumers that would lose events of the topic by their age as soon as the settings are obeyed, with how many each: what
+   * is held for them they do not lose.
    */
   async losers(topic: TopicName, settings: RetentionSettings): Promise<readonly Holder[]> {
     const policy = policyOf(settings);
-    if (policy === undefined) return [];
+    if (policy?.ageMicros === undefined) return [];
     const { store, log } = this.#options;
     const { now, leapt } = await store.clock();
     const { overdue } = dueTimes(policy, now, leapt);
@@ -134,6 +131,18 @@ export class RetentionReport {
     if (overdue < 0) return [];
     const upTo = await log.positionAt(overdue);
     return this.#notPassed(topic, await store.behind(topic, upTo), upTo);
+  }
+
+  /** Returns those that would lose events by the limits of streams, likewise. */
+  async losersOf(topic: TopicName, settings: RetentionSettings): Promise<readonly Holder[]> {
+    const policy = policyOf(settings);
+    const { store, surplus } = this.#options;
+    const topicId = await store.topicId(topic);
+    if (policy?.streamLimits === undefined || topicId === undefined) return [];
+    const { overdue } = surplusTimes(policy, await store.clock());
+    const found = await surplus.of(topicId, policy.streamLimits, 0);
+    const entries = found.entries.filter(({ createdAt }) => createdAt <= overdue);
+    return (await surplus.holders(topic, { ...found, entries }, overdue)).holders;
   }
 
   clock(): Promise<RetentionClock> {
@@ -178,6 +187,46 @@ export class RetentionReport {
     // Who asks now how the deletion is finds it going on; the other instances look within seconds.
     await watch.look().catch(() => {});
     return true;
+  }
+
+  /** What would go by its age. */
+  async #old(
+    topic: TopicName,
+    topicId: number,
+    policy: RetentionPolicy,
+    clock: RetentionClock,
+  ): Promise<RetentionPreview> {
+    if (policy.ageMicros === undefined) return NOTHING;
+    const due = await this.#due(topicId, policy, clock);
+    const newest = due.last;
+    if (newest === undefined) return NOTHING;
+    const times = dueTimes(policy, clock.now, clock.leapt);
+    const upTo = await this.#dueTo(times.due);
+    const behind = await this.#options.store.behind(topic, upTo);
+    const notPassed = await this.#notPassed(topic, behind, upTo);
+    const first = notPassed.length === 0 ? 0 : await this.#heldFrom(topic, behind, { times, upTo });
+    const { events, bytes, isMinimum, oldest } = due;
+    return { ...NOTHING, events, bytes, isMinimum, oldest, newest, notPassed, heldFrom: first };
+  }
+
+  /** What would go after a position, as its streams have too much of the topic. */
+  async #surplus(
+    topic: TopicName,
+    topicId: number,
+    policy: RetentionPolicy,
+    { clock, after }: { readonly clock: RetentionClock; readonly after: Position },
+  ): Promise<RetentionPreview> {
+    if (policy.streamLimits === undefined) return NOTHING;
+    const { surplus } = this.#options;
+    const found = await surplus.of(topicId, policy.streamLimits, after);
+    const { entries, notLookedTo } = found;
+    const { holders, first } = await surplus.holders(topic, found, surplusTimes(policy, clock).overdue);
+    return {
+      ...NOTHING,
+      ...{ events: entries.length, isMinimum: notLookedTo > 0, oldest: entries[0], newest: entries.at(-1) },
+      bytes: entries.reduce((sum, { bytes }) => sum + bytes, 0),
+      ...{ notPassed: holders, heldFrom: first },
+    };
   }
 
   /** Adds up the entries that are due, as far as it looks. */

@@ -12,10 +12,16 @@ import {
 } from '../../../generated/madeleine/v1/topic_service.js';
 import { fieldError, type MadeleineError } from '../../domain/errors.js';
 import { policyOf } from '../../domain/retention/retention-policy.js';
-import { tellMicros } from '../../domain/retention/ttl.js';
-import { settingsFrom, type TopicSettings, UNSET_SETTINGS } from '../../domain/topics/topic-settings.js';
+import { EPHEMERAL, tellMicros } from '../../domain/retention/ttl.js';
+import {
+  settingsFrom,
+  TOPIC_SETTINGS,
+  type TopicSettings,
+  UNSET_SETTINGS,
+} from '../../domain/topics/topic-settings.js';
 import type { LogSource } from '../../engine/log/log-source.js';
-import type { Holder, RetentionReport, TopicName, TopicState } from '../../engine/retention/retention-report.js';
+import type { RetentionReport, TopicName, TopicState } from '../../engine/retention/retention-report.js';
+import type { Holder } from '../../engine/retention/surplus-report.js';
 import type { Topics } from '../../engine/topics/topics.js';
 import type { Micros } from '../../units.js';
 import { managementCall } from '../wire/management-call.js';
@@ -81,34 +87,47 @@ export class RetentionCalls {
   async assertMayRegister(key: TopicName, settings: TopicSettings): Promise<void> {
     if (policyOf(settings) === undefined) return;
     const isRegistered = (await this.#options.topics.settingsOf(key)) !== undefined;
-    if (!isRegistered) await this.#assertNobodyLoses(key, settings);
+    if (!isRegistered) await this.#assertNobodyLoses(key, UNSET_SETTINGS, settings);
   }
 
   /** Throws SETTINGS_DIFFER where durable consumers would lose what they have not passed by other settings of retention. */
   async assertMayUpdate(key: TopicName, patch: Partial<TopicSettings>): Promise<void> {
-    if (patch.ttl === undefined && patch.retentionMode === undefined) return;
+    if (RETENTION_SETTINGS.every((one) => patch[one] === undefined)) return;
     const before = await this.#options.topics.settingsOf(key);
-    if (before === undefined) return;
-    const after = { ...before, ...patch };
-    const isOther = after.ttl !== before.ttl || after.retentionMode !== before.retentionMode;
-    if (isOther) await this.#assertNobodyLoses(key, after);
+    if (before !== undefined) await this.#assertNobodyLoses(key, before, { ...before, ...patch });
   }
 
   async resume(request: ResumeRetentionRequest): Promise<ResumeRetentionResponse> {
     return { resumed: await this.#options.report.resume(managementCall('ResumeRetention', request)) };
   }
 
-  async #assertNobodyLoses(key: TopicName, settings: TopicSettings): Promise<void> {
-    const [first, ...others] = await this.#options.report.losers(key, settings);
-    if (first !== undefined) throw wouldLose(first, others.length);
+  async #assertNobodyLoses(key: TopicName, before: TopicSettings, after: TopicSettings): Promise<void> {
+    const { report } = this.#options;
+    const isOtherMode = after.retentionMode !== before.retentionMode;
+    if (isOtherMode || after.ttl !== before.ttl) assertNone('ttl', await report.losers(key, after));
+    // They mean nothing while a topic is ephemeral.
+    const meant = before.ttl === EPHEMERAL ? UNSET_SETTINGS : before;
+    for (const name of ['maxEventsPerStream', 'maxBytesPerStream'] as const) {
+      const isSmaller = after[name] > 0 && (meant[name] === 0 || after[name] < meant[name]);
+      if (after.ttl === EPHEMERAL || !(isSmaller || (isOtherMode && after[name] > 0))) continue;
+      const only = { ...UNSET_SETTINGS, retentionMode: after.retentionMode, [name]: after[name] };
+      assertNone(TOPIC_SETTINGS[name].name, await report.losersOf(key, only));
+    }
   }
 }
 
-function wouldLose({ context, name, events, isMinimum }: Holder, others: number): MadeleineError {
+/** Settings that say what a topic keeps. */
+const RETENTION_SETTINGS = ['ttl', 'retentionMode', 'maxEventsPerStream', 'maxBytesPerStream'] as const;
+
+function assertNone(setting: string, [first, ...others]: readonly Holder[]): void {
+  if (first !== undefined) throw wouldLose(setting, first, others.length);
+}
+
+function wouldLose(setting: string, { context, name, events, isMinimum }: Holder, others: number): MadeleineError {
   const count = `${isMinimum ? 'at least ' : ''}${events}`;
   const rest = others === 0 ? '' : `, nor ${others} other consumers theirs`;
   const description = `takes ${count} events that consumer "${name}" in "${context}" has not passed${rest}; force does so all the same`;
-  return fieldError('SETTINGS_DIFFER', 'settings.ttl', description, {
+  return fieldError('SETTINGS_DIFFER', `settings.${setting}`, description, {
     metadata: { context, consumer: name, events: String(events), other_consumers: String(others) },
   });
 }
@@ -130,7 +149,13 @@ function stateToWire(state: TopicState): TopicRetention {
     keptCallbacks: BigInt(kept.callbacks),
     archive: isArchived,
     archiveHold: archiveHold && archiveHoldToWire(archiveHold),
+    maxEventsPerStream: limitToWire(policy.streamLimits?.maxEvents),
+    maxBytesPerStream: limitToWire(policy.streamLimits?.maxBytes),
   };
+}
+
+function limitToWire(limit = Number.POSITIVE_INFINITY): bigint {
+  return Number.isFinite(limit) ? BigInt(limit) : 0n;
 }
 
 function holderToWire({ context, name, offset, events, isMinimum }: Holder): RetentionHolder {

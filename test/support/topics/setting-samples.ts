@@ -55,6 +55,22 @@ export const SETTING_SAMPLES: { readonly [K in keyof TopicSettings]: SettingSamp
       [-1, ''],
     ],
   },
+  maxEventsPerStream: {
+    fields: [1n, 1_000n, 1_000_000_000n],
+    same: [],
+    bad: [
+      [1_000_000_001n, ''],
+      [2n ** 64n - 1n, ''],
+    ],
+  },
+  maxBytesPerStream: {
+    fields: [1n, 1_048_576n, 1_000_000_000_000_000n],
+    same: [],
+    bad: [
+      [1_000_000_000_000_001n, ''],
+      [2n ** 64n - 1n, ''],
+    ],
+  },
   unreadWarning: {
     fields: ['3days', 'none', '90min'],
     same: ['72h', ' 3 Days'],

@@ -17,13 +17,15 @@ import { type ByFlag, byOption } from '../../text/by-option.js';
 import { messageView } from '../../text/event-json.js';
 import type { Column } from '../../text/output.js';
 import { timestampText } from '../../text/time-text.js';
-import { defined } from '../../text/values.js';
+import { defined, uint64 } from '../../text/values.js';
 import { retentionMode } from './setting-options.js';
 
 interface PreviewFlags extends ClientOptions {
   readonly context?: string;
   readonly ttl?: string;
   readonly retentionMode?: RetentionMode;
+  readonly maxEventsPerStream?: bigint;
+  readonly maxBytesPerStream?: bigint;
 }
 
 interface StateFlags extends ClientOptions {
@@ -46,6 +48,7 @@ const STATE_COLUMNS: readonly Column<TopicRetention>[] = [
   { title: 'TOPIC', text: ({ name }) => name },
   { title: 'TTL', text: ({ ttl }) => ttl },
   { title: 'MODE', text: (one) => (one.retentionMode === RetentionMode.RETENTION_MODE_HOLD ? 'hold' : 'expire') },
+  { title: 'PER STREAM', text: limitsText },
   { title: 'DELETED', text: ({ deletedEvents }) => String(deletedEvents), right: true },
   { title: 'BYTES', text: ({ deletedBytes }) => String(deletedBytes), right: true },
   { title: 'LAST', text: ({ deletedAt }) => timestampText(deletedAt) },
@@ -116,22 +119,29 @@ function preview(deps: CliDeps): Command {
     .argument('<topic>', 'name of the topic')
     .option('--context <name>', 'context (default "default")')
     .option('--ttl <time>', 'by this ttl instead of the registered one')
+    .option('--max-events-per-stream <n>', 'by this number of events in each stream', uint64)
+    .option('--max-bytes-per-stream <bytes>', 'by this size of what is in each stream', uint64)
     .option('--retention-mode <mode>', 'by this mode: expire or hold', retentionMode)
     .action(
       shows(deps, PREVIEW, {
-        request: (name: string, { context, ttl, retentionMode: mode }: PreviewFlags) => ({
-          name,
-          ...defined({ context }),
-          ...(ttl === undefined && mode === undefined ? {} : { settings: settingsOf(ttl, mode) }),
-        }),
+        request: (name: string, { context, ...flags }: PreviewFlags) => {
+          const settings = settingsOf(flags);
+          return { name, ...defined({ context }), ...(Object.keys(settings).length === 0 ? {} : { settings }) };
+        },
         call: ({ topics }, request, options) => topics.previewRetention(request, options),
         item: (answer) => answer,
       }),
     );
 }
 
-function settingsOf(ttl: string | undefined, mode: RetentionMode | undefined): Partial<TopicSettings> {
-  return defined({ ttl, retentionMode: mode });
+function settingsOf(flags: PreviewFlags): Partial<TopicSettings> {
+  const { ttl, retentionMode: mode, maxEventsPerStream, maxBytesPerStream } = flags;
+  return defined({ ttl, retentionMode: mode, maxEventsPerStream, maxBytesPerStream });
+}
+
+/** What is kept in each stream; empty: anything. */
+function limitsText({ maxEventsPerStream: events, maxBytesPerStream: bytes }: TopicRetention): string {
+  return [events === 0n ? [] : `${events} events`, bytes === 0n ? [] : `${bytes} bytes`].flat().join(', ');
 }
 
 function resume(deps: CliDeps): Command {

@@ -4,6 +4,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { RetentionMode, type Topic, type TopicSettings } from '../../../../generated/madeleine/v1/topic_service.js';
 import type { Column } from '../../text/output.js';
+import { uint64 } from '../../text/values.js';
 import { compatibilityName, compatibilityNames, readCompatibility, readSchemaFile } from './schema-options.js';
 
 export type SettingKey = keyof TopicSettings;
@@ -54,6 +55,20 @@ const OPTIONS: { readonly [K in SettingKey]: SettingOption<TopicSettings[K]> } =
     title: 'MODE',
     show: (mode) => (mode === RetentionMode.RETENTION_MODE_HOLD ? 'hold' : 'expire'),
   },
+  maxEventsPerStream: {
+    flags: '--max-events-per-stream <n>',
+    text: 'how many of its events are kept in each stream, the newest ones; 0: any number',
+    read: uint64,
+    title: 'MAX EVENTS',
+    show: limitText,
+  },
+  maxBytesPerStream: {
+    flags: '--max-bytes-per-stream <bytes>',
+    text: 'how many bytes their payloads may have together in each stream; 0: any number',
+    read: uint64,
+    title: 'MAX BYTES',
+    show: limitText,
+  },
   unreadWarning: {
     flags: '--unread-warning <time>',
     text: 'how long before it is told that events go which consumers have not passed: 24h, 3days or none (default 1day)',
@@ -69,6 +84,11 @@ const OPTIONS: { readonly [K in SettingKey]: SettingOption<TopicSettings[K]> } =
     show: (archive) => (archive ? 'yes' : ''),
   },
 };
+
+/** Empty for what is not limited. */
+function limitText(limit: bigint): string {
+  return limit === 0n ? '' : String(limit);
+}
 
 export function retentionMode(text: string): RetentionMode {
   const modes = { expire: RetentionMode.RETENTION_MODE_EXPIRE, hold: RetentionMode.RETENTION_MODE_HOLD };

@@ -11,7 +11,7 @@ const SELECT = `
   SELECT STRAIGHT_JOIN r.topic_id, c.name AS context, t.name, r.settings
   FROM registered_topic r FORCE INDEX (PRIMARY) JOIN topic t FORCE INDEX (PRIMARY) ON t.id = r.topic_id
   JOIN context c FORCE INDEX (PRIMARY) ON c.id = t.context_id
-  WHERE r.settings LIKE '%"ttl"%' OR r.settings LIKE '%"archive"%'`;
+  WHERE r.settings LIKE '%"ttl"%' OR r.settings LIKE '%_per_stream"%' OR r.settings LIKE '%"archive"%'`;
 
 interface Row {
   readonly topic_id: number;
