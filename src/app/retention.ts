@@ -6,6 +6,7 @@ import { ArchivedDeletion } from '../engine/archive/archived-deletion.js';
 import type { Pushes } from '../engine/group/pushes.js';
 import { ClockWatch } from '../engine/retention/clock-watch.js';
 import { clockCondition, type DeletionCondition } from '../engine/retention/deletion-condition.js';
+import { DeletionPace } from '../engine/retention/deletion-pace.js';
 import { EntryDeletion } from '../engine/retention/entry-deletion.js';
 import { Retention } from '../engine/retention/retention.js';
 import { RetentionReport } from '../engine/retention/retention-report.js';
@@ -63,12 +64,13 @@ export class RetentionParts {
       ...{ metrics, clock, random, logger },
     });
     const deletions = this.#archive;
+    const pace = new DeletionPace();
     const counts = new MysqlStreamCounts({ database });
     const entries = new EntryDeletion({ store, deletions });
-    const deletion = new TopicDeletion({ store, counts, unpassed, deletion: entries });
-    const surplus = new SurplusDeletion({ store, counts, unpassed, deletion: entries, clock });
+    const deletion = new TopicDeletion({ store, counts, unpassed, deletion: entries, pace });
+    const surplus = new SurplusDeletion({ store, counts, unpassed, deletion: entries, clock, pace });
     const truncations = new MysqlTruncationStore({ database });
-    const streams = new StreamDeletion({ store, truncations, deletions, clock });
+    const streams = new StreamDeletion({ store, truncations, deletions, clock, pace });
     const push = (draft: EventDraft) => pushOwn(pushes, draft);
     const warnings = new UnreadWarnings({ store, log, push, logger });
     const watch = new ClockWatch({ store, clock, logger });
@@ -80,7 +82,7 @@ export class RetentionParts {
     });
     const pushed = () => ({ ...groupCommit.times, head: tail.visible });
     this.#retention = new Retention({
-      ...{ store, deletion, surplus, streams, warnings, watch, pushes: pushed },
+      ...{ store, deletion, surplus, streams, warnings, watch, pace, pushes: pushed },
       ...{ instanceId: instance.id, metrics, clock, logger },
     });
     metrics.retentionStopped.ask = () => (clockCondition(watch.known) === undefined ? 0 : 1);

@@ -107,7 +107,7 @@ describe('archives', () => {
     const unpassed = new UnpassedEvents({ store, log, slices });
     const counts = new MysqlStreamCounts({ database });
     const entries = new EntryDeletion({ store, deletions });
-    const deletion = new TopicDeletion({ store, counts, unpassed, deletion: entries, batch: BATCH });
+    const deletion = new TopicDeletion({ store, counts, unpassed, deletion: entries, pace: { batch: BATCH } });
     archive.start();
     try {
       await archive.look();

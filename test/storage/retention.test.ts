@@ -66,7 +66,7 @@ describe('retention', () => {
       counts: new MysqlStreamCounts({ database }),
       deletion: new EntryDeletion({ store }),
       unpassed: new UnpassedEvents({ store, log, slices: new LoopSlices() }),
-      batch: BATCH,
+      pace: { batch: BATCH },
     });
   }
 

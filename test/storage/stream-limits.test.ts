@@ -70,7 +70,7 @@ describe('limits of streams', () => {
     const log = new MysqlEventLog({ database, names: new Names() });
     const unpassed = new UnpassedEvents({ store, log, slices: new LoopSlices() });
     const deletion = new EntryDeletion({ store });
-    const shared = { store, counts, unpassed, deletion, batch: BATCH };
+    const shared = { store, counts, unpassed, deletion, pace: { batch: BATCH } };
     return { surplus: new SurplusDeletion({ ...shared, clock: new ManualClock() }), topics: new TopicDeletion(shared) };
   }
 

@@ -4,6 +4,7 @@
 // A batch is followed by a pause, the longer the longer the batch took: a database that is busy with something else is left to it. The
 // pause is learnt: it grows while groups are slower than they were in a moment of rest, which comes every few seconds, and shrinks again.
 
+import { MAX_DELETED } from '../../storage/ports/retention-storage.js';
 import type { Millis, Position } from '../../units.js';
 import { DeletionBudget } from './deletion-budget.js';
 
@@ -25,6 +26,14 @@ const FEW_GROUPS = 8;
 /** Deleted versions that the database may have to clear away, and how long it is waited for it where it has more. */
 const MAX_PURGE_LAG = 100_000;
 const PURGE_PAUSE_MS: Millis = 1_000;
+
+/** Entries of a batch while somebody pushes: a short transaction, as others wait for the disk behind it. */
+const SHORT_BATCH = 100;
+
+/** How many entries deletions take at a time. */
+export interface BatchPace {
+  readonly batch: number;
+}
 
 /** Groups that an instance committed, and what they took together. */
 export interface GroupTimes {
@@ -48,7 +57,7 @@ export interface DeletedBatch {
 
 const NONE: GroupTimes = { count: 0, totalMs: 0 };
 
-export class DeletionPace {
+export class DeletionPace implements BatchPace {
   #part = PART.first;
   #restMs: Millis | undefined;
   #restedAtMs = Number.NEGATIVE_INFINITY;
@@ -58,6 +67,11 @@ export class DeletionPace {
   readonly #budget = new DeletionBudget();
   /** Where the log ended when it was looked last; undefined: somebody pushes. */
   #stillAt: Position | undefined;
+
+  /** Entries of the next batch, at most. */
+  get batch(): number {
+    return this.#stillAt === undefined ? SHORT_BATCH : MAX_DELETED;
+  }
 
   /** Whether the database has so much to clear away that it is waited for. */
   static isBehind(purgeLag: number | undefined): boolean {

@@ -57,6 +57,7 @@ export interface RetentionOptions {
   readonly streams: StreamDeletion;
   readonly warnings: Pick<UnreadWarnings, 'look'>;
   readonly watch: ClockWatch;
+  readonly pace: DeletionPace;
   readonly pushes: () => PushProgress;
   readonly instanceId: string;
   readonly metrics: Pick<Metrics, 'retentionEvents' | 'retentionBytes'>;
@@ -75,7 +76,6 @@ interface Times {
 export class Retention {
   readonly #options: RetentionOptions;
   readonly #leased: LeasedWork;
-  readonly #pace = new DeletionPace();
   readonly #times = new Map<number, Times>();
   readonly #standings = new TopicStandings();
   readonly #settled = new SettledMarks(SURPLUS_AFTER_MS);
@@ -294,18 +294,18 @@ export class Retention {
     const nowMs = clock.monotonicMs();
     const entries = result.gone.reduce((sum, { goneEntries }) => sum + goneEntries, 0);
     const batch = { entries, tookMs: nowMs - startedAt, nowMs };
-    const pauseMs = this.#pace.afterBatch(batch, pushes(), await this.#lag());
+    const pauseMs = this.#options.pace.afterBatch(batch, pushes(), await this.#lag());
     await pause(clock, pauseMs, signal);
     return result;
   }
 
   async #restIfDue(signal: AbortSignal): Promise<void> {
     const { clock, pushes } = this.#options;
-    const restMs = this.#pace.rest(clock.monotonicMs());
+    const restMs = this.#options.pace.rest(clock.monotonicMs());
     if (restMs === undefined) return;
     const before = pushes();
     await pause(clock, restMs, signal);
-    this.#pace.rested(before, pushes());
+    this.#options.pace.rested(before, pushes());
   }
 
   async #lag(): Promise<number | undefined> {

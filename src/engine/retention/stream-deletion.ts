@@ -2,14 +2,10 @@
 
 import { REPEAT_MICROS } from '../../domain/retention/retention-policy.js';
 import type { Clock } from '../../lib/clock.js';
-import {
-  type Deletions,
-  MAX_DELETED,
-  type RetentionHold,
-  type RetentionStore,
-} from '../../storage/ports/retention-storage.js';
+import type { Deletions, RetentionHold, RetentionStore } from '../../storage/ports/retention-storage.js';
 import type { TruncatedEntry, TruncatedStream, TruncationStore } from '../../storage/ports/truncation-storage.js';
 import type { Millis, Position } from '../../units.js';
+import type { BatchPace } from './deletion-pace.js';
 
 /** Payloads of a batch. */
 const BATCH_BYTES = 4 * 1024 * 1024;
@@ -38,8 +34,7 @@ export interface StreamDeletionOptions {
   readonly truncations: TruncationStore;
   readonly deletions: Pick<Deletions, 'delete'>;
   readonly clock: Clock;
-  /** Entries of a batch. */
-  readonly batch?: number;
+  readonly pace: BatchPace;
 }
 
 /** How far one truncation is. */
@@ -55,12 +50,10 @@ const NOTHING: StreamLook = { isHeld: true, gone: [] };
 
 export class StreamDeletion {
   readonly #options: StreamDeletionOptions;
-  readonly #batch: number;
   #progress = new Map<number, Progress>();
 
   constructor(options: StreamDeletionOptions) {
     this.#options = options;
-    this.#batch = options.batch ?? MAX_DELETED;
   }
 
   /** Forgets where truncations are: another instance may have deleted since. */
@@ -88,7 +81,7 @@ export class StreamDeletion {
     if (end === undefined || progress.after >= end) return this.#ended(stream, progress);
     // What the server itself has still to look at must not go.
     const upTo = Math.min(end, await store.settledTo());
-    const page = { after: progress.after, upTo, limit: this.#batch, maxBytes: BATCH_BYTES };
+    const page = { after: progress.after, upTo, limit: this.#options.pace.batch, maxBytes: BATCH_BYTES };
     const entries = await truncations.entries(stream.streamId, page);
     const last = entries.at(-1);
     if (last === undefined) {

@@ -7,16 +7,16 @@ import { EntryKind } from '../../domain/events/event.js';
 import { surplusTimes } from '../../domain/retention/retention-policy.js';
 import { isTooMuch, type StreamCount, type StreamLimits, surplusOf } from '../../domain/retention/stream-limits.js';
 import type { Clock } from '../../lib/clock.js';
-import {
-  type DueEntry,
-  MAX_DELETED,
-  type RetentionClock,
-  type RetentionHold,
-  type RetentionStore,
-  type RetentionTopic,
+import type {
+  DueEntry,
+  RetentionClock,
+  RetentionHold,
+  RetentionStore,
+  RetentionTopic,
 } from '../../storage/ports/retention-storage.js';
 import type { CountedStream, StreamCountStore, StreamSpan } from '../../storage/ports/stream-count-storage.js';
 import type { Millis, Position } from '../../units.js';
+import type { BatchPace } from './deletion-pace.js';
 import type { EntryDeletion } from './entry-deletion.js';
 import type { UnpassedEvents } from './unpassed.js';
 
@@ -49,8 +49,7 @@ export interface SurplusDeletionOptions {
   readonly unpassed: UnpassedEvents;
   readonly deletion: EntryDeletion;
   readonly clock: Clock;
-  /** Entries of a batch. */
-  readonly batch?: number;
+  readonly pace: BatchPace;
 }
 
 /** What is known of the moment. */
@@ -91,14 +90,12 @@ const NOTHING: SurplusLook = { isHeld: true, goneEntries: 0, goneBytes: 0, isWor
 
 export class SurplusDeletion {
   readonly #options: SurplusDeletionOptions;
-  readonly #batch: number;
   readonly #progress = new Map<number, Progress>();
   #hasBegun = false;
   #upTo: Position | undefined;
 
   constructor(options: SurplusDeletionOptions) {
     this.#options = options;
-    this.#batch = options.batch ?? MAX_DELETED;
   }
 
   /** Forgets where topics are: another instance may have deleted since. */
@@ -268,7 +265,7 @@ export class SurplusDeletion {
     let bytes = 0;
     const end = entries.findIndex((entry, index) => {
       bytes += entry.bytes;
-      return index >= this.#batch || (index > 0 && bytes > BATCH_BYTES);
+      return index >= this.#options.pace.batch || (index > 0 && bytes > BATCH_BYTES);
     });
     return (end === -1 ? entries : entries.slice(0, end)).toSorted((a, b) => a.position - b.position);
   }

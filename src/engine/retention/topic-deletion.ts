@@ -3,16 +3,16 @@
 import { EntryKind } from '../../domain/events/event.js';
 import { type DueTimes, dueTimes, surplusTimes } from '../../domain/retention/retention-policy.js';
 import { isTooMuch, type StreamLimits } from '../../domain/retention/stream-limits.js';
-import {
-  type DueEntry,
-  MAX_DELETED,
-  type RetentionClock,
-  type RetentionHold,
-  type RetentionStore,
-  type RetentionTopic,
+import type {
+  DueEntry,
+  RetentionClock,
+  RetentionHold,
+  RetentionStore,
+  RetentionTopic,
 } from '../../storage/ports/retention-storage.js';
 import type { StreamCountStore } from '../../storage/ports/stream-count-storage.js';
 import type { Micros, Position } from '../../units.js';
+import type { BatchPace } from './deletion-pace.js';
 import type { EntryDeletion } from './entry-deletion.js';
 import type { Unpassed, UnpassedEvents } from './unpassed.js';
 
@@ -40,8 +40,7 @@ export interface TopicDeletionOptions {
   readonly counts: Pick<StreamCountStore, 'counts'>;
   readonly unpassed: UnpassedEvents;
   readonly deletion: EntryDeletion;
-  /** Entries of a batch. */
-  readonly batch?: number;
+  readonly pace: BatchPace;
 }
 
 /** What is to be done with the next entries of a topic. */
@@ -62,13 +61,11 @@ const NOTHING = {
 
 export class TopicDeletion {
   readonly #options: TopicDeletionOptions;
-  readonly #batch: number;
   /** Positions up to which topics were looked at. */
   readonly #lookedTo = new Map<number, Position>();
 
   constructor(options: TopicDeletionOptions) {
     this.#options = options;
-    this.#batch = options.batch ?? MAX_DELETED;
   }
 
   /** Forgets where topics are: another instance may have deleted since. */
@@ -87,7 +84,7 @@ export class TopicDeletion {
     if (after >= upTo) return NOTHING;
     const { store } = this.#options;
     const { topicId } = topic;
-    const page = await store.due({ topicId, after, upTo, limit: this.#batch, maxBytes: BATCH_BYTES });
+    const page = await store.due({ topicId, after, upTo, limit: this.#options.pace.batch, maxBytes: BATCH_BYTES });
     const times = dueTimes(topic.policy, clock.now, clock.leapt);
     const moves = await this.#movesBefore(page.entries, times);
     const { due, held } = await this.#plan(topic, page.entries, times);
@@ -117,9 +114,9 @@ export class TopicDeletion {
     { clock, after }: { readonly clock: RetentionClock; readonly after: Position },
   ): Promise<{ readonly after: Position | undefined; readonly result: LookResult }> {
     const { store, unpassed, deletion } = this.#options;
-    const kept = await store.kept(topic.topicId, after, this.#batch);
+    const kept = await store.kept(topic.topicId, after, this.#options.pace.batch);
     const times = dueTimes(topic.policy, clock.now, clock.leapt);
-    const more = kept.length === this.#batch ? kept.at(-1)?.position : undefined;
+    const more = kept.length === this.#options.pace.batch ? kept.at(-1)?.position : undefined;
     const { ripe, mayBeHeld } = await this.#ripe(topic, kept, { clock, times });
     const moves = mayBeHeld.length === 0 ? undefined : await store.moves();
     const holders = mayBeHeld.length === 0 ? [] : await unpassed.of(topic, mayBeHeld);

@@ -200,4 +200,13 @@ describe('the pace of deletions', () => {
     expect(pace.rest(3_499)).toBeUndefined();
     expect(pace.rest(3_500)).toBe(250);
   });
+
+  it('takes short batches while somebody pushes, and until it is known that nobody does', () => {
+    const pace = new DeletionPace();
+    expect(pace.batch).toBe(100);
+    pace.rested(NONE, NONE);
+    expect(pace.batch).toBe(500);
+    pace.rested(NONE, more(NONE, 1, 1));
+    expect(pace.batch).toBe(100);
+  });
 });
