@@ -5,7 +5,7 @@ import { PassedPositions } from '../../../domain/consumers/unread/consumer-claim
 import { withUnread } from '../../../domain/consumers/unread/unread-spans.js';
 import type { Position } from '../../../units.js';
 import type { Queries } from '../sql/database.js';
-import { inChunks, placeholders } from '../sql/placeholders.js';
+import { inChunks, inRowLists, placeholders } from '../sql/placeholders.js';
 import { addGaps, deleteGaps, type NewGap, readGaps } from './gap-rows.js';
 
 /** What one durable consumer has not passed of what goes. */
@@ -15,9 +15,6 @@ export interface UnreadBy {
   readonly positions: readonly Position[];
   readonly parked: ReadonlySet<Position>;
 }
-
-/** Pairs of one list: from 500 on MariaDB reads the whole table, as it makes a table of them. */
-const PAIRS = 200;
 
 type Loss = Pick<UnreadBy, 'consumerId' | 'positions'>;
 
@@ -108,8 +105,7 @@ async function forgetFailures(
     const rows = await queries.execute<{ consumer_id: number; position: Position }>(FIND_FAILURES(chunk.length), chunk);
     for (const { consumer_id: id, position } of rows) if (lost.get(id)?.has(position)) over.push([id, position]);
   });
-  for (let from = 0; from < over.length; from += PAIRS) {
-    const pairs = over.slice(from, from + PAIRS);
+  await inRowLists(over, async (pairs) => {
     await queries.query(FORGET_FAILURES(pairs.length), pairs.flat());
-  }
+  });
 }

@@ -6,9 +6,9 @@ import { ShapeMatcher } from '../../../domain/descriptions/shape-matcher.js';
 import { EntryKind, isJsonContentType } from '../../../domain/events/event.js';
 import type { Position } from '../../../units.js';
 import type { Batch } from '../../ports/retention-storage.js';
-import type { Queries, SqlValue } from '../sql/database.js';
+import type { Queries } from '../sql/database.js';
 import { NOW_MICROS } from '../sql/database-time.js';
-import { inChunks, placeholders } from '../sql/placeholders.js';
+import { inChunks, inRowLists, placeholders } from '../sql/placeholders.js';
 import { noteArchived } from './archive-mark.js';
 import { uncount } from './stream-count-rows.js';
 
@@ -101,7 +101,7 @@ async function unindexSome(
   matcher: ShapeMatcher<ReturnType<typeof decodeShape> & { readonly id: number }>,
   positions: readonly Position[],
 ): Promise<void> {
-  const keys: SqlValue[] = [];
+  const keys: (readonly [number, Buffer, Position])[] = [];
   await inChunks(positions, async (chunk) => {
     const payloads = await queries.execute<PayloadRow>(
       `SELECT position, content_type, payload FROM log FORCE INDEX (PRIMARY)
@@ -110,15 +110,16 @@ async function unindexSome(
     );
     for (const { position, content_type: contentType, payload } of payloads) {
       if (!isJsonContentType(contentType?.toString() ?? '')) continue;
-      for (const { shape, hash } of matcher.match(payload)) keys.push(shape.id, hash, position);
+      for (const { shape, hash } of matcher.match(payload)) keys.push([shape.id, hash, position]);
     }
   });
-  if (keys.length === 0) return;
-  await queries.query(
-    `DELETE t FROM shape_index t FORCE INDEX (PRIMARY)
-     WHERE (t.shape_id, t.value_hash, t.position) IN (${placeholders(keys.length / 3, '(?, ?, ?)')})`,
-    keys,
-  );
+  await inRowLists(keys, async (rows) => {
+    await queries.query(
+      `DELETE t FROM shape_index t FORCE INDEX (PRIMARY)
+       WHERE (t.shape_id, t.value_hash, t.position) IN (${placeholders(rows.length, '(?, ?, ?)')})`,
+      rows.flat(),
+    );
+  });
 }
 
 /** A push that is repeated within a day of its event finds its message id in the ledger. Minted ids nobody else can know. */
