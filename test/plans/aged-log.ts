@@ -24,6 +24,10 @@ export const RARE = 50_000;
 export const DUE = 600;
 /** The topic of a log of several whose events have all expired. */
 export const EXPIRED = NAMES - 1;
+/** Archives, of 100 topics. */
+export const ARCHIVES = 40_000;
+/** Data subjects, each with 100 events. */
+export const SUBJECTS = OTHERS / 100;
 /** Counters of topics, and of streams, of each day. */
 export const COUNTED_A_DAY = 100;
 const CHUNK = 100_000;
@@ -130,6 +134,25 @@ async function fillOthers(connection: Connection): Promise<void> {
      SELECT seq MOD 10, seq, 1, seq, seq FROM ${all} ORDER BY seq`,
     `INSERT INTO count_stream (stream_id, topic_id, events, addressed) SELECT seq, 1, seq, 0 FROM ${all} ORDER BY seq`,
     `INSERT INTO count_series (topic_id, context_id, events, addressed, marked) SELECT seq - 1, 1, seq, 0, seq FROM ${all} ORDER BY seq`,
+    `INSERT INTO event_subject (subject_key, context_id, position, event_id)
+     SELECT ${hash(`seq MOD ${SUBJECTS}`, 16)}, 1, seq, seq FROM ${all} ORDER BY seq`,
+    `INSERT INTO erasure (position, context_id, subject_digest, stream_id, before_event_id, decided_at, done_to, events, moved_at, finished_at)
+     SELECT seq * 200, 1, ${hash('seq', 32)}, NULL, 1, 1, 0, 0, 1, IF(seq MOD 600 = 1, NULL, 1) FROM ${numbers(1, EVENTS / 200)} ORDER BY seq`,
+    `INSERT INTO archive (id, topic_id, name, instance, opened_at, first_position, last_position, entries, payload_bytes, first_at, last_at,
+       file_bytes, sealed_at, sha256, digest)
+     SELECT seq, 1 + seq MOD 100, CONCAT('archive ', seq), 'gone 1', 1, seq, seq, 1, 1, 1, 1, 1, IF(seq MOD 4000 = 1, NULL, 1), NULL, NULL
+     FROM ${numbers(1, ARCHIVES)} ORDER BY seq`,
+    `INSERT INTO archive_subject (subject_key, context_id, archive_id)
+     SELECT ${hash(`seq MOD ${SUBJECTS}`, 16)}, 1, 1 + seq MOD ${ARCHIVES - 1} FROM ${all} ORDER BY seq`,
+    `INSERT INTO archive_stream (stream_id, archive_id) SELECT 1 + seq MOD 1000, seq FROM ${numbers(1, ARCHIVES)} ORDER BY seq`,
+    `INSERT INTO deleted_topic (topic_id, last_position) SELECT seq, seq * 6 FROM ${all} ORDER BY seq`,
+    `INSERT INTO consumer_gap (consumer_id, first_position, last_position, events, taken_epoch)
+     SELECT seq, 1, 2, 1, 0 FROM ${numbers(1, 20_000)} ORDER BY seq`,
+    `INSERT INTO retention_topic (topic_id, looked_to, gone_events, gone_bytes, gone_at) SELECT seq, 0, 1, 1, 1 FROM ${all} ORDER BY seq`,
+    `INSERT INTO retention_kept (topic_id, position, reason, kept_at) SELECT 1, seq, 1 + seq MOD 2, 1 FROM ${all} ORDER BY seq`,
+    `INSERT INTO stream_truncation (stream_id, up_to_sequence) SELECT seq, 1 FROM ${all} ORDER BY seq`,
+    `INSERT INTO topic_schema (topic_id, version, created_at, digest, schema_text)
+     SELECT 1, seq, 1, ${hash('seq', 32)}, '{}' FROM ${numbers(1, 1_000)} ORDER BY seq`,
     `INSERT INTO count_mark (topic_id, context_id, position, events)
      SELECT seq MOD 3, 1, 1 + seq DIV 3 * 60, 1 FROM ${numbers(1, 60_000)} ORDER BY seq`,
   ])

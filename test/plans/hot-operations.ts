@@ -39,6 +39,9 @@ import { EVERY_PARKED } from '../../src/storage/ports/parked-storage.js';
 import { MAX_FORGOTTEN } from '../../src/storage/ports/place-storage.js';
 import { SEARCH_LOOK } from '../../src/storage/ports/search-storage.js';
 import { type AgedLog, COUNTED_A_DAY, DUE, EVENTS, EXPIRED, hashOf, NAMES, OTHERS, PUSHED_AT } from './aged-log.js';
+import { ARCHIVE_OPERATIONS } from './archive-operations.js';
+import { ERASURE_OPERATIONS } from './erasure-operations.js';
+import { RETENTION_OPERATIONS } from './retention-operations.js';
 import { TOPIC_OPERATIONS } from './topic-operations.js';
 import { UNREAD_OPERATIONS } from './unread-operations.js';
 
@@ -264,6 +267,9 @@ export const HOT_OPERATIONS: readonly HotOperation[] = [
   ...SEARCHES,
   ...TOPIC_OPERATIONS,
   ...UNREAD_OPERATIONS,
+  ...RETENTION_OPERATIONS,
+  ...ARCHIVE_OPERATIONS,
+  ...ERASURE_OPERATIONS,
   page('everything, in one step', MANY + 5, {}, { limit: MANY }),
   page('one topic, many', 2 * MANY + 20, { topics: topics(1) }, { limit: MANY }),
   ...[

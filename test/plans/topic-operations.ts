@@ -4,6 +4,7 @@ import { RATE_ENTRIES } from '../../src/domain/topics/stored-topic.js';
 import { MysqlContextStore } from '../../src/storage/mysql/topics/context-store.js';
 import { MysqlDiscardStore } from '../../src/storage/mysql/topics/discard-store.js';
 import { MysqlIdentityStore } from '../../src/storage/mysql/topics/identity-store.js';
+import { MysqlSchemaStore } from '../../src/storage/mysql/topics/schema-store.js';
 import type { HotOperation, Storage } from './hot-operations.js';
 
 const FEW = 50;
@@ -47,6 +48,17 @@ export const TOPIC_OPERATIONS: readonly HotOperation[] = [
       const page = { after: position, upTo: position + FEW, rows, unidentified: 0 };
       return new MysqlIdentityStore(storage.database).add(BUILD, page);
     },
+  },
+  {
+    of: 'MysqlSchemaStore.find',
+    atMost: 10,
+    run: ({ database }, { row }) => new MysqlSchemaStore(database).find('default', 'topic 000001', row % 1_000),
+  },
+  {
+    of: 'MysqlSchemaStore.list',
+    atMost: 3 * FEW + 10,
+    run: ({ database }, { row }) =>
+      new MysqlSchemaStore(database).list('default', 'topic 000001', { after: row % 500, limit: FEW }),
   },
   { of: 'MysqlContextStore.find', atMost: 5, run: ({ database }) => new MysqlContextStore(database).find('default') },
   {

@@ -20,9 +20,21 @@ export const UNREAD_OPERATIONS: readonly HotOperation[] = [
       new MysqlDeletedEvents({ database }).deletedTo({ context: 'default' }, position),
   },
   {
+    of: 'MysqlDeletedEvents.deletedTo',
+    what: 'of named topics',
+    // A list of two names, and a row of each of three indexes for each.
+    atMost: 20,
+    run: ({ database }, { row }) => {
+      const topics = [`topic ${pad(row)}`, 'never used'];
+      return new MysqlDeletedEvents({ database }).deletedTo({ context: 'default', topics }, 0);
+    },
+  },
+  {
     of: 'MysqlUnreadStore.takeGaps',
-    atMost: 5,
-    run: ({ database }, { row }) => new MysqlUnreadStore({ database }).takeGaps({ id: row, epoch: 1 }),
+    // One gap is found, taken under the consumer's row, and read again.
+    atMost: 10,
+    run: ({ database }, { row }) =>
+      new MysqlUnreadStore({ database }).takeGaps({ id: 1 + Math.floor(row / 50), epoch: 1 }),
   },
   {
     of: 'MysqlUnreadStore.toldGaps',
@@ -31,7 +43,8 @@ export const UNREAD_OPERATIONS: readonly HotOperation[] = [
   },
   {
     of: 'MysqlUnreadStore.withGaps',
-    atMost: 5,
+    // All gaps that wait, of which each consumer has one here, and their consumers.
+    atMost: 60_000,
     run: ({ database }) => new MysqlUnreadStore({ database }).withGaps('nobody'),
   },
 ];
