@@ -1,7 +1,7 @@
 // Retention through real clients and two instances: what topics are registered with, what goes, what stays, and what is told of what is gone.
 
 import { randomUUID } from 'node:crypto';
-import { type Connection, createConnection } from 'mysql2/promise';
+import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { NewEvent } from '../../../generated/madeleine/v1/event.js';
 import { Outcome } from '../../../generated/madeleine/v1/event_service.js';
@@ -22,9 +22,8 @@ afterAll(() => connection?.end());
 
 const newTopic = () => `topic ${randomUUID()}`;
 
-async function registered(settings: Partial<TopicSettings>): Promise<string> {
-  const name = newTopic();
-  await suite.client.topics.registerTopic({ name, settings });
+async function registered(settings: Partial<TopicSettings>, name = newTopic()): Promise<string> {
+  await suite.client.topics.registerTopic({ name, settings, force: true });
   return name;
 }
 
@@ -33,10 +32,20 @@ const push = async (topic: string, rest: Partial<NewEvent> = {}) =>
     Awaited<ReturnType<typeof suite.client.events.pushEvent>>['event']
   >;
 
-/** Lets the whole log grow older, and something new come after it. */
+/**
+ * Lets the whole log grow older, and something new come after it. A topic that is registered afterwards is looked at at once, one that was
+ * before when its next event would have been due.
+ */
 async function age(hours: number): Promise<void> {
   await connection.query('UPDATE log SET created_at = created_at - ?', [hours * 3_600_000_000]);
-  await suite.client.events.pushEvent({ event: newEvent({ topic: 'the newest' }) });
+  const { event } = await suite.client.events.pushEvent({ event: newEvent({ topic: 'the newest' }) });
+  // What the server itself has not looked at does not go: it is looked for again after a while only.
+  const before = Number(event?.position) - 1;
+  const sql =
+    'SELECT (SELECT position FROM count_cursor) >= ? AND (SELECT position FROM firing_cursor) >= ? AS settled';
+  const isSettled = async () =>
+    (await connection.query<RowDataPacket[]>(sql, [before, before]))[0][0]?.['settled'] === 1;
+  await waitUntil(isSettled, { what: 'the server has looked at it' });
 }
 
 async function positions(topic: string, client = suite.client): Promise<bigint[]> {
@@ -52,12 +61,12 @@ const becomes = (topic: string, expected: bigint[]) =>
 
 describe('a topic with a ttl', () => {
   it('loses what is older, on every instance, and nothing else', async () => {
-    const topic = await registered({ ttl: '2days' });
-    const permanent = newTopic();
+    const [topic, permanent] = [newTopic(), newTopic()];
     const old = await push(topic, { stream: `s ${topic}` });
     const kept = await push(permanent);
     await age(49);
     const young = await push(topic, { stream: `s ${topic}` });
+    await registered({ ttl: '2days' }, topic);
     await becomes(topic, [young.position]);
     expect(await positions(permanent)).toEqual([kept.position]);
     for (const { client } of [suite, other]) {
@@ -87,11 +96,12 @@ describe('a topic with a ttl', () => {
   });
 
   it('answers a push that is repeated within a day as a duplicate, though its event is gone', async () => {
-    const topic = await registered({ ttl: '1h' });
+    const topic = newTopic();
     const messageId = randomUUID();
     const event = newEvent({ topic, messageId, payload: jsonPayload({ once: true }) });
     const first = await suite.client.events.pushEvent({ event });
     await age(2);
+    await registered({ ttl: '1h' }, topic);
     await becomes(topic, []);
     for (const { client } of [suite, other]) {
       const again = await client.events.pushEvent({ event });
@@ -155,13 +165,14 @@ describe('what a durable consumer has not passed', () => {
   });
 
   it('is held with HOLD, and goes once it is passed', async () => {
-    const topic = await registered({ ttl: '1h', retentionMode: RetentionMode.RETENTION_MODE_HOLD });
+    const [topic, gone] = [newTopic(), newTopic()];
     const consumer = `c ${topic}`;
     const events = [await push(topic), await push(topic)];
     await suite.client.consumers.createConsumer({ name: consumer, settings: { filter: { topics: [topic] } } });
-    const gone = await registered({ ttl: '1h' });
     await push(gone);
     await age(3);
+    await registered({ ttl: '1h', retentionMode: RetentionMode.RETENTION_MODE_HOLD }, topic);
+    await registered({ ttl: '1h' }, gone);
     await becomes(gone, []);
     expect(await positions(topic)).toEqual(events.map(({ position }) => position));
     const { deliveries } = await suite.client.consumers.fetch({ consumer, limit: 10 });
@@ -173,12 +184,13 @@ describe('what a durable consumer has not passed', () => {
   });
 
   it('goes with EXPIRE, and is counted', async () => {
-    const topic = await registered({ ttl: '1h' });
+    const topic = newTopic();
     const consumer = `c ${topic}`;
     await push(topic);
     await push(topic);
     await suite.client.consumers.createConsumer({ name: consumer, settings: { filter: { topics: [topic] } } });
     await age(3);
+    await registered({ ttl: '1h' }, topic);
     await becomes(topic, []);
     const [rows] = await connection.query('SELECT expired_unread FROM consumer WHERE name = ?', [consumer]);
     expect(rows).toEqual([{ expired_unread: 2 }]);
@@ -235,9 +247,10 @@ describe('what is told of it', () => {
 
   it('is that the clock leapt, until somebody resumes, which the audit tells', async () => {
     await connection.query('UPDATE retention_cursor SET stopped_at = 1000000, leapt_by = 86401000000');
-    const topic = await registered({ ttl: '1h' });
+    const topic = newTopic();
     const kept = await push(topic);
     await age(3);
+    await registered({ ttl: '1h' }, topic);
     const { stoppedAt, leaptSeconds } = await suite.client.topics.getRetentionState({});
     expect({ stoppedAt: stoppedAt !== undefined, leaptSeconds }).toEqual({ stoppedAt: true, leaptSeconds: 86_401n });
     expect(await positions(topic)).toEqual([kept.position]);
