@@ -10,6 +10,8 @@ export const SLICE_ROWS = 256;
 export const SLICE_BYTES = 128 * 1024;
 /** What a byte that is decoded or encoded costs, in bytes of rows that are looked at. */
 export const CODED_BYTE = 8;
+/** What a step of a check against a schema costs, likewise. */
+export const CHECK_STEP = 4;
 /** Work after which the loop is left to others. */
 const WORK_MS: Millis = 1;
 
@@ -17,6 +19,8 @@ const WORK_MS: Millis = 1;
 interface Work<T> {
   readonly items: readonly T[];
   readonly bytesOf: (item: T) => number;
+  /** What the last item turned out to cost besides, likewise in bytes. */
+  readonly moreBytes?: () => number;
   /** False: no more of them. */
   readonly look: (item: T) => boolean;
 }
@@ -85,13 +89,14 @@ export class LoopSlices {
   }
 
   /** Looks at items from one on, for a slice; returns where to go on, or undefined where the work is done. */
-  #slice<T>({ items, bytesOf, look }: Work<T>, from: number): number | undefined {
+  #slice<T>({ items, bytesOf, moreBytes, look }: Work<T>, from: number): number | undefined {
     let bytes = 0;
     for (let at = from; at < items.length; at += 1) {
       const item = items[at] as T;
       bytes += bytesOf(item);
       if (at > from && (at - from >= SLICE_ROWS || bytes > SLICE_BYTES)) return at;
       if (!look(item)) return undefined;
+      bytes += moreBytes?.() ?? 0;
     }
     return undefined;
   }

@@ -9,11 +9,18 @@ export class CheckStopped extends Error {
 }
 
 export class CheckRun {
+  readonly #steps: number;
   #left: number;
   #references = 0;
 
   constructor(steps: number = limits.steps) {
+    this.#steps = steps;
     this.#left = steps;
+  }
+
+  /** Steps that were taken. */
+  get spent(): number {
+    return this.#steps - this.#left;
   }
 
   spend(steps: number): void {

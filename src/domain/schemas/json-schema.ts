@@ -1,6 +1,7 @@
 // A JSON Schema that was read from its text, and what it says of values and payloads.
 
 import { fieldInvalid } from '../errors.js';
+import type { CheckRun } from './check-run.js';
 import type { Mismatch } from './explanation.js';
 import { canonicalText, isObject, type Json } from './json.js';
 import type { Schema } from './schema.js';
@@ -54,8 +55,8 @@ export class JsonSchema {
   }
 
   /** See SchemaCheck.mismatches. */
-  mismatches(value: Json): readonly Mismatch[] {
-    return this.#check.mismatches(value);
+  mismatches(value: Json, run?: CheckRun): readonly Mismatch[] {
+    return this.#check.mismatches(value, run);
   }
 }
 

@@ -50,9 +50,9 @@ export class SchemaCheck {
   }
 
   /** What is wrong with the value: nothing, if it is valid. */
-  mismatches(value: Json): readonly Mismatch[] {
+  mismatches(value: Json, run = new CheckRun()): readonly Mismatch[] {
     try {
-      if (this.isValid(value)) return [];
+      if (this.isValid(value, run)) return [];
     } catch (error) {
       if (error instanceof CheckStopped) return [{ path: '', what: error.message, rule: '' }];
       throw error;

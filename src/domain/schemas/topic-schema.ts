@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { fieldInvalid, MadeleineError } from '../errors.js';
 import { type EventDraft, isJsonContentType, type Payload } from '../events/event.js';
 import { asBuffer } from '../json/bytes.js';
+import { CheckRun } from './check-run.js';
 import type { Mismatch } from './explanation.js';
 import type { Json } from './json.js';
 import { JsonSchema } from './json-schema.js';
@@ -40,10 +41,10 @@ export class TopicSchema {
   }
 
   /** What is wrong with the payload: nothing, if it is valid. What is no JSON fits no schema. `known`: its value. */
-  mismatches({ contentType, bytes }: Payload, known?: Json): readonly Mismatch[] {
+  mismatches({ contentType, bytes }: Payload, run: CheckRun, known?: Json): readonly Mismatch[] {
     if (!isJsonContentType(contentType)) return NOT_JSON;
     const value = known ?? parsed(bytes);
-    return value === undefined ? NOT_JSON : this.prepared().mismatches(value);
+    return value === undefined ? NOT_JSON : this.prepared().mismatches(value, run);
   }
 }
 
@@ -84,9 +85,11 @@ export class TopicSchemas {
   /** What a push meets: its version of the schema, and why it is refused, if it is. `known`: the value of its payload. */
   meet({ context, topic, version, payload }: EventDraft, known?: Json): SchemaMet {
     const schema = this.of(version);
-    if (schema === undefined) return { schema, problem: this.#unknownVersion() };
-    const found = payload === undefined ? [] : schema.mismatches(payload, known);
-    return { schema, problem: found.length === 0 ? undefined : rejected({ context, topic }, schema, found) };
+    if (schema === undefined) return { schema, problem: this.#unknownVersion(), steps: 0 };
+    const run = new CheckRun();
+    const found = payload === undefined ? [] : schema.mismatches(payload, run, known);
+    const problem = found.length === 0 ? undefined : rejected({ context, topic }, schema, found);
+    return { schema, problem, steps: run.spent };
   }
 
   #unknownVersion(): MadeleineError {
@@ -100,6 +103,8 @@ export interface SchemaMet {
   readonly schema: TopicSchema | undefined;
   /** Why the push is refused; undefined: it is not. */
   readonly problem: MadeleineError | undefined;
+  /** What it took to tell. */
+  readonly steps: number;
 }
 
 /** A payload that does not fit the schema of its topic. */

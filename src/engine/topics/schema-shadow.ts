@@ -4,10 +4,11 @@
 import { entryBytes } from '../../domain/events/entry-size.js';
 import { EntryKind, type LogEntry } from '../../domain/events/event.js';
 import { withoutPayload } from '../../domain/events/event-views.js';
+import { CheckRun } from '../../domain/schemas/check-run.js';
 import type { Mismatch } from '../../domain/schemas/explanation.js';
 import type { TopicSchema } from '../../domain/schemas/topic-schema.js';
 import type { Clock } from '../../lib/clock.js';
-import { CODED_BYTE, type LoopSlices } from '../../lib/loop-slices.js';
+import { CHECK_STEP, CODED_BYTE, type LoopSlices } from '../../lib/loop-slices.js';
 import type { Millis, Position } from '../../units.js';
 import type { EventQueries } from '../log/event-queries.js';
 import type { LogTail } from '../log/log-tail.js';
@@ -76,7 +77,9 @@ export class SchemaShadow {
       const criteria = { context, topics: [topic], kinds: [EntryKind.OCCURRED] };
       const limit = Math.min(PAGE.limit, events - seen.examined);
       const page = await queries.list(criteria, { ...PAGE, limit, after: 0, upTo, newestFirst: true, caller });
-      await slices.each(caller, { items: page.entries, bytesOf: costOf, look: (entry) => seen.look(entry) }, signal);
+      const look = (entry: LogEntry) => seen.look(entry);
+      const moreBytes = () => CHECK_STEP * seen.steps;
+      await slices.each(caller, { items: page.entries, bytesOf: costOf, moreBytes, look }, signal);
       upTo = page.scannedTo;
     }
     return { ...seen.result(upTo), isComplete: true };
@@ -91,6 +94,8 @@ function costOf(entry: LogEntry): number {
 class Seen {
   examined = 0;
   bytes = 0;
+  /** Of the last check. */
+  steps = 0;
   #refused = 0;
   readonly #samples: RefusedEvent[] = [];
   readonly #schema: TopicSchema;
@@ -101,10 +106,13 @@ class Seen {
 
   look(entry: LogEntry): boolean {
     const { payload } = entry;
+    this.steps = 0;
     if (payload === undefined) return true;
     this.examined += 1;
     this.bytes += payload.bytes.byteLength;
-    const mismatches = this.#schema.mismatches(payload);
+    const run = new CheckRun();
+    const mismatches = this.#schema.mismatches(payload, run);
+    this.steps = run.spent;
     if (mismatches.length === 0) return true;
     this.#refused += 1;
     if (this.#samples.length < SHADOW.samples) this.#samples.push({ entry: withoutPayload(entry), mismatches });

@@ -2,16 +2,17 @@
 // between them.
 
 import { MadeleineError } from '../../domain/errors.js';
+import { limits } from '../../domain/schemas/schema-limits.js';
 import type { PayloadChecks } from '../../engine/group/payload-checks.js';
 import type { PushCommand } from '../../engine/group/pushes.js';
 import type { Callers } from '../../lib/callers.js';
-import { CODED_BYTE, type LoopSlices } from '../../lib/loop-slices.js';
+import { CHECK_STEP, CODED_BYTE, type LoopSlices } from '../../lib/loop-slices.js';
 import { Undecodable } from '../wire/definitions.js';
 import { type DecodedPush, decodePush } from './push-decoder.js';
 import { type PushLimits, toPushCommand } from './push-validation.js';
 
 /** What is decoded in one go, whoever waits. */
-const SMALL = { pushes: 32, bytes: 16 * 1024 };
+const SMALL = { pushes: 32, bytes: 16 * 1024, steps: 2 * limits.steps };
 /** What a push costs, in bytes of rows that are looked at: each of its own is decoded, checked and hashed. */
 const BYTES_OF_PUSH = 1_024;
 
@@ -39,13 +40,13 @@ export class PushReader {
   /** Reads the pushes in order. Rejects with FIELD_INVALID for bytes that are no push, or with the signal's reason. */
   async read(encoded: readonly Buffer[], caller: string, signal?: AbortSignal): Promise<readonly ReadPush[]> {
     const { slices, callers } = this.#options;
-    if (isSmall(encoded) || !callers.areMany) return encoded.map((bytes, index) => this.#readOne(bytes, index));
-    const reads: ReadPush[] = [];
+    const reads = isSmall(encoded) || !callers.areMany ? this.#readAtOnce(encoded) : [];
     const look = (bytes: Buffer) => {
       reads.push(this.#readOne(bytes, reads.length));
       return true;
     };
-    await slices.each(caller, { items: encoded, bytesOf: costOf, look }, signal);
+    const moreBytes = () => CHECK_STEP * stepsOf(reads.at(-1));
+    await slices.each(caller, { items: encoded.slice(reads.length), bytesOf: costOf, moreBytes, look }, signal);
     return reads;
   }
 
@@ -61,6 +62,19 @@ export class PushReader {
     return met === undefined ? command : { ...command, met };
   }
 
+  /** All of them, unless it takes long to hold them against their schemas. */
+  #readAtOnce(encoded: readonly Buffer[]): ReadPush[] {
+    const reads: ReadPush[] = [];
+    let steps = 0;
+    for (const bytes of encoded) {
+      if (steps > SMALL.steps) break;
+      const read = this.#readOne(bytes, reads.length);
+      reads.push(read);
+      steps += stepsOf(read);
+    }
+    return reads;
+  }
+
   #readOne(bytes: Buffer, index: number): ReadPush {
     const push = decodedOrRefused(bytes, this.#options.limits.maxEventBytes);
     return { push, command: this.commandOf(push, `events[${index}].`) };
@@ -70,6 +84,10 @@ export class PushReader {
 function isSmall(encoded: readonly Buffer[]): boolean {
   if (encoded.length > SMALL.pushes) return false;
   return encoded.reduce((sum, { byteLength }) => sum + byteLength, 0) <= SMALL.bytes;
+}
+
+function stepsOf(read: ReadPush | undefined): number {
+  return read === undefined || read.command instanceof MadeleineError ? 0 : (read.command.met?.steps ?? 0);
 }
 
 function costOf({ byteLength }: Buffer): number {

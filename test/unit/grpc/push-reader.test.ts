@@ -12,6 +12,7 @@ import { Callers } from '../../../src/lib/callers.js';
 import { systemClock } from '../../../src/lib/clock.js';
 import { LoopSlices } from '../../../src/lib/loop-slices.js';
 import { jsonPayload, newEvent } from '../../support/events/builders.js';
+import { costlyCatalog } from '../../support/schemas/costly-schema.js';
 
 const LIMITS = { maxEventBytes: 262_144 };
 
@@ -21,7 +22,10 @@ function encoded(event: Partial<NewEvent>, count: number): Buffer[] {
 }
 
 /** A reader whose caller is alone, or has a neighbour. */
-function readerOf({ neighbour }: { readonly neighbour: boolean }): PushReader {
+function readerOf(
+  { neighbour }: { readonly neighbour: boolean },
+  catalog: ShapeCatalog = ShapeCatalog.of(0, []),
+): PushReader {
   const callers = new Callers(systemClock);
   callers.note('me');
   if (neighbour) callers.note('other');
@@ -29,7 +33,7 @@ function readerOf({ neighbour }: { readonly neighbour: boolean }): PushReader {
     slices: new LoopSlices(),
     limits: LIMITS,
     callers,
-    checks: new PayloadChecks({ current: ShapeCatalog.of(0, []) }),
+    checks: new PayloadChecks({ current: catalog }),
   });
 }
 
@@ -59,6 +63,17 @@ describe('a large call', () => {
 
   it('is read in one go by who is alone', async () => {
     expect(await roundsOf(readerOf({ neighbour: false }).read(encoded({}, 1_000), 'me'))).toBe(0);
+  });
+});
+
+describe('pushes that take long to be held against their schema', () => {
+  const pushes = encoded({ topic: 'costly', payload: jsonPayload(1) }, 20);
+  const catalog = costlyCatalog('costly', 1);
+
+  it.each([true, false])('leave the loop to others, however small they are (neighbour: %s)', async (neighbour) => {
+    const reads = readerOf({ neighbour }, catalog).read(pushes, 'me');
+    expect(await roundsOf(reads)).toBeGreaterThanOrEqual(15);
+    expect((await reads).map(({ command }) => command instanceof MadeleineError)).toEqual(Array(20).fill(false));
   });
 });
 
