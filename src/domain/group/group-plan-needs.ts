@@ -9,6 +9,7 @@ import { type EventDraft, isJsonContentType, type Payload } from '../events/even
 import { asBuffer } from '../json/bytes.js';
 import type { ConsumerChange } from '../management/consumer-change.js';
 import { scopedKey } from '../names.js';
+import { limits } from '../schemas/schema-limits.js';
 import type { SchemaMet, TopicSchemas } from '../schemas/topic-schema.js';
 import type { UnregisteredTopics } from '../topics/context-settings.js';
 import type { Wait } from '../waits/wait.js';
@@ -46,13 +47,14 @@ export function matchPushes(
   catalog: ShapeCatalog,
   ofServer: UnregisteredTopics = 'accept',
 ): void {
+  const again = new ChecksAgain();
   for (const unit of units) {
     const audit = auditOf(unit);
-    if (audit !== undefined) audit.match = auditMatch(matchOf(audit, catalog));
+    if (audit !== undefined) audit.match = auditMatch(matchOf(audit, catalog, again));
     if (unit.kind !== 'push') continue;
     for (const push of unit.pushes) {
       const why = unregistered(push.draft, catalog, ofServer);
-      push.match = why === undefined ? matchOf(push, catalog) : NOT_STORED[why];
+      push.match = why === undefined ? matchOf(push, catalog, again) : NOT_STORED[why];
     }
   }
 }
@@ -62,7 +64,7 @@ function auditMatch(match: PushMatch | undefined): PushMatch | undefined {
   return match && { keys: match.keys };
 }
 
-function matchOf(push: Push, catalog: ShapeCatalog): PushMatch | undefined {
+function matchOf(push: Push, catalog: ShapeCatalog, again: ChecksAgain): PushMatch | undefined {
   const { draft } = push;
   const { context, topic, payload, description } = draft;
   const watched = catalog.isEmpty ? undefined : catalog.of(context, topic);
@@ -74,17 +76,32 @@ function matchOf(push: Push, catalog: ShapeCatalog): PushMatch | undefined {
   }
   if (watched === undefined) return undefined;
   if (watched.schemas === undefined) return shapesOf(push.draft, payload, watched);
-  const { schema, problem } = metBy(watched.schemas, push);
+  const { schema, problem } = again.metBy(watched.schemas, push);
   if (problem !== undefined) return { keys: [], problem };
   return { ...shapesOf(push.draft, payload, watched), version: schema?.version };
 }
 
-/** What the push has met, or meets now: another version may be the latest by now. */
-function metBy(schemas: TopicSchemas, push: Push): SchemaMet {
-  const { met, draft } = push;
-  const isSame = met?.schema !== undefined && met.schema === schemas.of(draft.version);
-  push.met = isSame ? met : schemas.meet(draft);
-  return push.met;
+/** Steps that a group may take to hold payloads against schemas that they have not met yet: nothing else is done meanwhile. */
+const MAX_STEPS_AGAIN = 4 * limits.steps;
+
+/** The checks of a group whose topics have got other schemas since its pushes came. */
+class ChecksAgain {
+  #steps = 0;
+
+  /** What the push has met, or meets now: another version may be the latest by now. */
+  metBy(schemas: TopicSchemas, push: Push): SchemaMet {
+    const { met, draft } = push;
+    if (met?.schema !== undefined && met.schema === schemas.of(draft.version)) return met;
+    if (this.#steps > MAX_STEPS_AGAIN) return { schema: undefined, problem: tooManyAgain(), steps: 0 };
+    push.met = schemas.meet(draft);
+    this.#steps += push.met.steps;
+    return push.met;
+  }
+}
+
+function tooManyAgain(): MadeleineError {
+  const message = 'the topic has got another schema while many pushes came that take long to be held against it';
+  return new MadeleineError('OVERLOADED', message, { retryAfterMs: 250 });
 }
 
 function shapesOf({ context, topic }: EventDraft, payload: Payload, watched: TopicShapes): PushMatch {
