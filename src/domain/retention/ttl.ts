@@ -38,10 +38,15 @@ export function parseTtl(text: string, field: string): string {
   return tellSeconds(secondsOf(given, field));
 }
 
+/** Returns the seconds of a unit; letters have no plural: `ms` is not minutes. */
+function unitOf(name: string): number | undefined {
+  return UNITS.get(name) ?? (name.length > 2 ? UNITS.get(name.replace(/s$/, '')) : undefined);
+}
+
 function secondsOf(given: string, field: string): number {
   const refuse = (description: string) => fieldInvalid(field, description);
   const [, sign, digits = '', fraction, name = ''] = given.length > MAX_TEXT ? [] : (DURATION.exec(given) ?? []);
-  const unit = UNITS.get(name) ?? UNITS.get(name.replace(/s$/, ''));
+  const unit = unitOf(name);
   if (digits === '' || unit === undefined) {
     throw refuse('is no duration: write a number with a unit, as 24days, 36h or 90min, or permanent, or ephemeral');
   }
@@ -73,7 +78,7 @@ function counted(count: number, name: string): string {
 export function ttlMicros(ttl: string): Micros | undefined {
   if (ttl === PERMANENT || ttl === EPHEMERAL) return undefined;
   const [, , digits = '', , name = ''] = DURATION.exec(ttl) ?? [];
-  const unit = UNITS.get(name) ?? UNITS.get(name.replace(/s$/, ''));
+  const unit = unitOf(name);
   if (unit === undefined) throw new Error(`invariant broken: ${ttl} is no ttl in its normal form`);
   return Number(digits) * unit * MICROS_A_SECOND;
 }

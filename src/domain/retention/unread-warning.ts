@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import type { Micros, Position } from '../../units.js';
+import { fieldInvalid } from '../errors.js';
 import { EMPTY_ENVELOPE } from '../events/envelope.js';
 import type { EventDraft } from '../events/event.js';
 import { Subject } from '../events/subject.js';
@@ -20,7 +21,10 @@ const DAY: Micros = 86_400_000_000;
 export function parseWarning(text: string, field: string): string {
   const given = text.trim().toLowerCase();
   if (given === '') return DEFAULT_WARNING;
-  return given === NO_WARNING ? NO_WARNING : parseTtl(given, field);
+  if (given === NO_WARNING) return NO_WARNING;
+  const normal = parseTtl(given, field);
+  if (ttlMicros(normal) === undefined) throw fieldInvalid(field, 'is no duration, such as 24h or 3days, nor none');
+  return normal;
 }
 
 /** Returns how long before; undefined: never. */

@@ -11,7 +11,7 @@ import {
   TopicRetention,
 } from '../../../generated/madeleine/v1/topic_service.js';
 import { fieldError, type MadeleineError } from '../../domain/errors.js';
-import { policyOf } from '../../domain/retention/retention-policy.js';
+import { policyOf, type RetentionPolicy } from '../../domain/retention/retention-policy.js';
 import { EPHEMERAL, tellMicros } from '../../domain/retention/ttl.js';
 import {
   settingsFrom,
@@ -136,7 +136,7 @@ function stateToWire(state: TopicState): TopicRetention {
   const { context, name, policy, place, oldest, overdue, heldBy, kept, isArchived, archiveHold } = state;
   return {
     ...{ context, name, retentionMode: policy.mode },
-    ttl: policy.ageMicros === undefined ? '' : tellMicros(policy.ageMicros),
+    ttl: ttlOf(policy),
     deletedEvents: BigInt(place?.goneEvents ?? 0),
     deletedBytes: BigInt(place?.goneBytes ?? 0),
     deletedAt: place === undefined || place.goneAt === 0 ? undefined : toTimestamp(place.goneAt),
@@ -156,6 +156,11 @@ function stateToWire(state: TopicState): TopicRetention {
 
 function limitToWire(limit = Number.POSITIVE_INFINITY): bigint {
   return Number.isFinite(limit) ? BigInt(limit) : 0n;
+}
+
+function ttlOf({ ageMicros, isEphemeral }: RetentionPolicy): string {
+  if (isEphemeral === true) return EPHEMERAL;
+  return ageMicros === undefined ? '' : tellMicros(ageMicros);
 }
 
 function holderToWire({ context, name, offset, events, isMinimum }: Holder): RetentionHolder {

@@ -42,6 +42,11 @@ async function consumer(): Promise<string> {
   return name;
 }
 
+it('is told by its name where it is told how far retention is', async () => {
+  const { topics } = await suite.client.topics.getRetentionState({});
+  expect(topics.find(({ name }) => name === topic)).toMatchObject({ ttl: 'ephemeral' });
+});
+
 describe('an ephemeral event', () => {
   it('reaches who watches and who is subscribed, on every instance', async () => {
     const seen = [0, 0];

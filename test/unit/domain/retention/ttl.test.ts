@@ -19,6 +19,7 @@ describe('a ttl', () => {
     ['36h', '36h', 1.5 * DAY],
     ['36 Hours', '36h', 1.5 * DAY],
     ['90m', '90min', DAY / 16],
+    ['90 mins', '90min', DAY / 16],
     ['60s', '1min', DAY / 1_440],
     ['61s', '61s', 61_000_000],
     ['2weeks', '14days', 14 * DAY],
@@ -36,6 +37,8 @@ describe('a ttl', () => {
     ['1day12h', 'is no duration: write a number with a unit, as 24days, 36h or 90min, or permanent, or ephemeral'],
     ['1e3days', 'is no duration: write a number with a unit, as 24days, 36h or 90min, or permanent, or ephemeral'],
     ['３days', 'is no duration: write a number with a unit, as 24days, 36h or 90min, or permanent, or ephemeral'],
+    ['90ms', 'is no duration: write a number with a unit, as 24days, 36h or 90min, or permanent, or ephemeral'],
+    ['24hs', 'is no duration: write a number with a unit, as 24days, 36h or 90min, or permanent, or ephemeral'],
     ['ss', 'is no duration: write a number with a unit, as 24days, 36h or 90min, or permanent, or ephemeral'],
     [`${'9'.repeat(60)}days`, 'is longer than 1000 years: for ever is permanent'],
     [

@@ -30,7 +30,8 @@ describe('the setting', () => {
   });
 
   it('refuses what is no duration', () => {
-    expect(() => parseWarning('soon', 'w')).toThrow('is no duration');
+    for (const text of ['soon', 'permanent', 'Ephemeral'])
+      expect(() => parseWarning(text, 'w')).toThrow('is no duration');
   });
 });
 
