@@ -100,8 +100,10 @@ export class Topics {
     if (outcome.kind === 'refused') throw outcome.error;
     const { created } = outcome;
     const changes = created ? settingDifferences(UNSET_SETTINGS, settings) : [];
-    if (dryRun && created)
-      return { topic: asIf({ ...key, registration: undefined, stored: undefined }, settings), created, changes };
+    if (dryRun && created) {
+      const [used = { ...key, registration: undefined, stored: undefined }] = await this.#told(await this.#find(key));
+      return { topic: asIf(used, settings), created, changes };
+    }
     // The next group would find out by itself, and have to begin again.
     await catalog.catchUp((known) => known.settingsOf(context, topic) !== undefined).catch(() => {});
     return { topic: await this.get(key), created, changes };

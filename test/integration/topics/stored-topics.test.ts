@@ -70,6 +70,8 @@ describe('what is stored of a topic', () => {
       event: newEvent({ topic: awaited, payload: undefined, description: { a: 1 } }),
     });
     expect((await suite.client.topics.getTopic({ name: awaited })).topic?.stored).toMatchObject({ newestPosition: 0n });
+    const used = await suite.client.topics.registerTopic({ name: awaited, dryRun: true });
+    expect(used).toMatchObject({ created: true, topic: { registered: true, stored: { events: 0n } } });
   });
 
   it('tells a rate of the newest hundred where these are younger than a minute', async () => {
