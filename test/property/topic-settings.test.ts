@@ -1,5 +1,6 @@
 // The list of a topic's settings: every setting of the contract, whatever is given of them, is read, compared, kept in rows and told alike.
 
+import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MadeleineError } from '../../src/domain/errors.js';
@@ -40,7 +41,7 @@ describe('the settings of a topic', () => {
     const differs = (one: Readonly<Record<string, unknown>>, other: Readonly<Record<string, unknown>>) => {
       const [before, after] = [settingsOf(one), settingsOf(other)];
       const differences = settingDifferences(before, after);
-      const differing = SETTING_KEYS.filter((key) => JSON.stringify(one[key]) !== JSON.stringify(other[key]));
+      const differing = SETTING_KEYS.filter((key) => !isDeepStrictEqual(one[key], other[key]));
       expect(differences.map(({ name }) => name)).toEqual(differing.map((key) => TOPIC_SETTINGS[key].name));
       const [was, is] = [settingsInWords(before), settingsInWords(after)];
       for (const { name, ...values } of differences) expect(values).toEqual({ before: was[name], after: is[name] });
