@@ -281,7 +281,7 @@ export interface TopicSettings {
    */
   unreadWarning: string;
   /**
-   * Whether events of the topic are written to an archive before they are deleted, by their age or with their stream: to files in the
+   * Whether events of the topic are written to an archive before they are deleted, by their age, by limits of streams or by a truncation: to files in the
    * directory of the instance that deletes (`MADELEINE_ARCHIVE_DIR`). While they cannot be written, nothing of the topic is deleted:
    * see ArchiveHold. What is erased goes there without its content.
    *

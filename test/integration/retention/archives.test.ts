@@ -136,6 +136,17 @@ describe('a topic with an archive', () => {
     expect((await archived(topic)).map(({ position }) => BigInt(position))).toEqual(events.map((one) => one.position));
   });
 
+  it('is archived by the limits of its streams', async () => {
+    const topic = await registered(scene(), { archive: true, maxEventsPerStream: 2n });
+    const stream = `s ${topic}`;
+    const events: Event[] = [];
+    for (let n = 0; n < 5; n += 1) events.push(await push(scene(), topic, { stream }));
+    const all = events.map(({ position }) => position);
+    await push(scene(), 'the newest');
+    await becomes(scene(), topic, all.slice(3));
+    expect((await archived(topic)).map(({ position }) => BigInt(position))).toEqual(all.slice(0, 3));
+  });
+
   it('is named by an erasure of whom it is about, also again, and in a dry run', async () => {
     const topic = await registered(scene(), { ttl: '1h', archive: true });
     const [person, erased, stream] = [`p ${topic}`, `e ${topic}`, `s ${topic}`];
