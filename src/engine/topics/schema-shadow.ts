@@ -94,7 +94,7 @@ function costOf(entry: LogEntry): number {
 class Seen {
   examined = 0;
   bytes = 0;
-  /** Of the last check. */
+  /** What the last check took. */
   steps = 0;
   #refused = 0;
   readonly #samples: RefusedEvent[] = [];
