@@ -50,7 +50,10 @@ export class Contexts {
       () => store.find(name),
       () => true,
     );
-    if (settings === undefined) throw new MadeleineError('CONTEXT_UNKNOWN', 'there is no such context');
+    if (settings === undefined) {
+      const message = `there is no context "${name}": nothing was pushed to it, and it has no settings`;
+      throw new MadeleineError('CONTEXT_UNKNOWN', message, { metadata: { context: name } });
+    }
     return this.#told(name, settings);
   }
 

@@ -158,7 +158,7 @@ export class Topics {
   /** A topic that is registered or was used; TOPIC_UNKNOWN if it is neither. */
   async get(key: TopicKey): Promise<ToldTopic> {
     const [topic] = await this.#told(await this.#find(key));
-    if (topic === undefined) throw topicUnknown();
+    if (topic === undefined) throw topicUnknown(key);
     return topic;
   }
 
@@ -220,7 +220,7 @@ export class Topics {
   /** Why there is nothing to change. */
   async #unregistered(key: TopicKey): Promise<MadeleineError> {
     const [topic] = await this.#find(key);
-    return topic === undefined ? topicUnknown() : topicUnregistered(topic.context, topic.name);
+    return topic === undefined ? topicUnknown(key) : topicUnregistered(topic.context, topic.name);
   }
 
   #entry(call: ManagementCall, { context, name }: TopicKey, change: TopicChange): Push {
@@ -251,8 +251,9 @@ function asIf({ registration, ...topic }: ToldTopic, settings: TopicSettings): T
   return { ...topic, registration: { registeredAt: 0, build: undefined, ...registration, settings } };
 }
 
-function topicUnknown(): MadeleineError {
-  return new MadeleineError('TOPIC_UNKNOWN', 'there is no such topic');
+function topicUnknown({ context, name: topic }: TopicKey): MadeleineError {
+  const message = `there is no topic "${topic}" in context "${context}": nobody registered it, or pushed to it`;
+  return new MadeleineError('TOPIC_UNKNOWN', message, { metadata: { context, topic } });
 }
 
 function tooManyVersions(): MadeleineError {

@@ -124,9 +124,9 @@ function assertNone(setting: string, [first, ...others]: readonly Holder[]): voi
 }
 
 function wouldLose(setting: string, { context, name, events, isMinimum }: Holder, others: number): MadeleineError {
-  const count = `${isMinimum ? 'at least ' : ''}${events}`;
-  const rest = others === 0 ? '' : `, nor ${others} other consumers theirs`;
-  const description = `takes ${count} events that consumer "${name}" in "${context}" has not passed${rest}; force does so all the same`;
+  const count = `${isMinimum ? 'at least ' : ''}${events} ${events === 1 ? 'event' : 'events'}`;
+  const rest = others === 0 ? '' : `, nor ${others} other ${others === 1 ? 'consumer its own' : 'consumers theirs'}`;
+  const description = `takes ${count} that consumer "${name}" in "${context}" has not passed${rest}; force does so all the same`;
   return fieldError('SETTINGS_DIFFER', `settings.${setting}`, description, {
     metadata: { context, consumer: name, events: String(events), other_consumers: String(others) },
   });

@@ -101,6 +101,9 @@ describe('registering a topic', () => {
     expect(refusal).toMatchObject({ status: 'INVALID_ARGUMENT', reason: 'FIELD_INVALID', fields: [field] });
     expect(refusal.message).toContain(what);
     expect((await refusalOf(suite.client.topics.getTopic({ name }))).reason).toBe('TOPIC_UNKNOWN');
+    await expect(suite.client.topics.getTopic({ name })).rejects.toThrow(
+      `there is no topic "${name}" in context "default"`,
+    );
   });
 
   it('needs a name and a context of its own', async () => {
