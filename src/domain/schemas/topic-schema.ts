@@ -15,6 +15,9 @@ export class TopicSchema {
   /** Its one text: see JsonSchema.canonical. */
   readonly text: string;
   #schema: JsonSchema | undefined;
+  /** What it was made into, as long as somebody has that, or nobody needs the memory; undefined: it is kept. */
+  #former: WeakRef<JsonSchema> | undefined;
+  #isFormer = false;
   #digest: Buffer | undefined;
 
   constructor(version: number, text: string, schema?: JsonSchema) {
@@ -25,13 +28,24 @@ export class TopicSchema {
 
   /** The schema, made into functions when it is first asked for, unless somebody had it already. */
   prepared(): JsonSchema {
-    this.#schema ??= JsonSchema.parse(this.text, 'schema');
-    return this.#schema;
+    const known = this.#schema ?? this.#former?.deref();
+    if (known !== undefined) return known;
+    const made = JsonSchema.parse(this.text, 'schema');
+    if (this.#isFormer) this.#former = new WeakRef(made);
+    else this.#schema = made;
+    return made;
   }
 
   /** Whether it is made into functions. */
   get isReady(): boolean {
-    return this.#schema !== undefined;
+    return (this.#schema ?? this.#former?.deref()) !== undefined;
+  }
+
+  /** Keeps no functions from now on, which take megabytes where the text has kilobytes: few ask for what is not the latest. */
+  retire(): void {
+    this.#isFormer = true;
+    if (this.#schema !== undefined) this.#former = new WeakRef(this.#schema);
+    this.#schema = undefined;
   }
 
   /** SHA-256 of its text. */
@@ -66,6 +80,7 @@ export class TopicSchemas {
 
   constructor(versions: readonly TopicSchema[]) {
     this.versions = versions;
+    for (const former of versions.slice(0, -1)) former.retire();
   }
 
   get latest(): TopicSchema | undefined {
