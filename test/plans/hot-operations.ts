@@ -42,6 +42,7 @@ import { type AgedLog, COUNTED_A_DAY, DUE, EVENTS, EXPIRED, hashOf, NAMES, OTHER
 import { ARCHIVE_OPERATIONS } from './archive-operations.js';
 import { ERASURE_OPERATIONS } from './erasure-operations.js';
 import { RETENTION_OPERATIONS } from './retention-operations.js';
+import { STREAM_COUNT_OPERATIONS } from './stream-count-operations.js';
 import { TOPIC_OPERATIONS } from './topic-operations.js';
 import { UNREAD_OPERATIONS } from './unread-operations.js';
 
@@ -270,6 +271,7 @@ export const HOT_OPERATIONS: readonly HotOperation[] = [
   ...RETENTION_OPERATIONS,
   ...ARCHIVE_OPERATIONS,
   ...ERASURE_OPERATIONS,
+  ...STREAM_COUNT_OPERATIONS,
   page('everything, in one step', MANY + 5, {}, { limit: MANY }),
   page('one topic, many', 2 * MANY + 20, { topics: topics(1) }, { limit: MANY }),
   ...[

@@ -56,6 +56,9 @@ export const RETENTION_OPERATIONS: readonly HotOperation[] = [
   operation('renew', 3, (store) => store.renew(NOBODY)),
   operation('release', 3, (store) => store.release(NOBODY)),
   operation('releaseEnded', 3, (store) => store.releaseEnded({ first: 'gone 1', before: 'gone 2' })),
+  operation('storedEvents', 2 * FEW + 50, (store, { position }) =>
+    store.storedEvents(Array.from({ length: FEW }, (_, n) => position + n)),
+  ),
   operation('clock', 5, (store) => store.clock()),
   operation('noteClock', 5, (store) => store.noteClock({ sampledAt: 1 })),
   operation('topics', 10, (store) => store.topics()),
