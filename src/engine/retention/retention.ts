@@ -79,6 +79,7 @@ export class Retention {
   readonly #times = new Map<number, Times>();
   readonly #standings = new TopicStandings();
   readonly #settled = new SettledMarks(SURPLUS_AFTER_MS);
+  #end: { readonly head: Position; readonly settledTo: Position } = { head: -1, settledTo: 0 };
   #hold: RetentionHold | undefined;
   #renewAt = 0;
   #batches = 0;
@@ -173,10 +174,10 @@ export class Retention {
 
   /** Deletes what streams have too much of topics that keep only so much in each; whether something was done. */
   async #takeSurplus(all: readonly RetentionTopic[], signal: AbortSignal): Promise<boolean> {
-    const { watch, clock, store, surplus } = this.#options;
+    const { watch, clock, surplus } = this.#options;
     const limited = all.filter(({ policy }) => policy.streamLimits !== undefined);
     if (limited.length === 0 || this.#hold === undefined) return false;
-    const upTo = this.#settled.note(clock.monotonicMs(), await store.settledTo());
+    const upTo = this.#settled.note(clock.monotonicMs(), await this.#settledTo());
     const due = upTo === 0 ? [] : await surplus.due(limited, upTo);
     if (due.length === 0) return false;
     const moment = { clock: await watch.look(), upTo };
@@ -190,6 +191,15 @@ export class Retention {
       }
     }
     return hasWorked;
+  }
+
+  /** Asks only where the log has grown, or is not settled up to its end. */
+  async #settledTo(): Promise<Position> {
+    const { store, pushes } = this.#options;
+    const { head } = pushes();
+    if (head !== this.#end.head || this.#end.settledTo < head - 1)
+      this.#end = { head, settledTo: await store.settledTo() };
+    return this.#end.settledTo;
   }
 
   /** Looks at every topic that is to be looked at; whether something was deleted. */
