@@ -50,7 +50,7 @@ export class SchemaPlaces {
         problems.add(`${pointer}/${keyword}`, 'is no name of letters, digits, "-", "_" and "."');
         continue;
       }
-      this.#anchors.set(`${base}#${name}`, pointer);
+      this.#call(this.#anchors, `${base}#${name}`, { pointer, keyword }, problems);
       if (keyword === '$dynamicAnchor') this.#dynamic.set(name, (this.#dynamic.get(name) ?? new Set()).add(base));
     }
     return base;
@@ -65,12 +65,26 @@ export class SchemaPlaces {
     }
     const [base = '', fragment = ''] = uri.split('#');
     if (fragment === '') {
-      this.#resources.set(base, pointer);
+      this.#call(this.#resources, base, { pointer, keyword: '$id' }, problems);
       return base;
     }
-    if (this.#dialect === 'draft-07') this.#anchors.set(`${base}#${fragment}`, pointer);
+    const isAnchor = this.#dialect === 'draft-07';
+    if (isAnchor) this.#call(this.#anchors, `${base}#${fragment}`, { pointer, keyword: '$id' }, problems);
     else problems.add(`${pointer}/$id`, 'has a fragment: $anchor gives a place a name');
     return outer;
+  }
+
+  /** Gives the place a name: one that another place has too would mean this or that, by the order in which they are written. */
+  #call(
+    names: Map<string, string>,
+    name: string,
+    { pointer, keyword }: { readonly pointer: string; readonly keyword: string },
+    problems: SchemaProblems,
+  ): void {
+    const other = names.get(name);
+    if (other === undefined || other === pointer) names.set(name, pointer);
+    else
+      problems.add(`${pointer}/${keyword}`, `is the name of another place too: ${other === '' ? 'the whole' : other}`);
   }
 
   /** The place that the reference leads to from where that base holds, or what is wrong with it. */

@@ -59,6 +59,18 @@ describe('a schema that cannot be used', () => {
     ['a relative address', '{"$ref": "other.json#/a"}', '/$ref', /refers outwards/],
     ['a pointer to nothing', '{"$ref": "#/$defs/none"}', '/$ref', /leads to no place/],
     ['a name that there is not', '{"$ref": "#none"}', '/$ref', /no anchor/],
+    [
+      'a name of two places',
+      '{"$defs": {"a": {"$anchor": "x"}, "b": {"$anchor": "x"}}}',
+      '/$defs/b/$anchor',
+      /of another place too: \/\$defs\/a/,
+    ],
+    [
+      'an $id of two places',
+      '{"$defs": {"a": {"$id": "x"}, "b": {"$id": "x"}}}',
+      '/$defs/b/$id',
+      /of another place too: \/\$defs\/a/,
+    ],
     ['a circle', '{"$ref": "#"}', '', /leads to itself/],
     [
       'a circle over others',
