@@ -7,7 +7,7 @@ import type { Millis, Position } from '../../units.js';
 /** Entries for each one that is pushed. */
 const PER_PUSHED = 2.2;
 /** Entries a second, besides. */
-const LEAST_PER_SECOND = 1_000;
+const LEAST_PER_SECOND = 2_000;
 /** Entries that may be saved up: a batch. */
 const MOST_SAVED = 500;
 

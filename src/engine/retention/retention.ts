@@ -291,9 +291,9 @@ export class Retention {
     signal: AbortSignal,
     look: () => Promise<Look>,
   ): Promise<Look> {
-    const { clock, pushes, metrics } = this.#options;
-    await this.#restIfDue(signal);
+    const { clock, pace, pushes, metrics } = this.#options;
     const startedAt = clock.monotonicMs();
+    pace.beforeBatch(pushes(), startedAt);
     const result = await look();
     if (result.gone.length === 0 && result.isWork !== true) return result;
     this.#noteRenewal();
@@ -304,18 +304,9 @@ export class Retention {
     const nowMs = clock.monotonicMs();
     const entries = result.gone.reduce((sum, { goneEntries }) => sum + goneEntries, 0);
     const batch = { entries, tookMs: nowMs - startedAt, nowMs };
-    const pauseMs = this.#options.pace.afterBatch(batch, pushes(), await this.#lag());
+    const pauseMs = pace.afterBatch(batch, pushes(), await this.#lag());
     await pause(clock, pauseMs, signal);
     return result;
-  }
-
-  async #restIfDue(signal: AbortSignal): Promise<void> {
-    const { clock, pushes } = this.#options;
-    const restMs = this.#options.pace.rest(clock.monotonicMs());
-    if (restMs === undefined) return;
-    const before = pushes();
-    await pause(clock, restMs, signal);
-    this.#options.pace.rested(before, pushes());
   }
 
   async #lag(): Promise<number | undefined> {
