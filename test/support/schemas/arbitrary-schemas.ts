@@ -96,10 +96,17 @@ export function anySchema({ others }: { readonly others: boolean }): fc.Arbitrar
       oneOf: fc.array(some, { minLength: 1, maxLength: 2 }),
     });
     const referring = fc.constantFrom<Keywords>({ $ref: '#/$defs/one' }, { properties: { a: { $ref: '#' } } });
+    // Of an `if` that fails the judge counts as evaluated what it names, unlike the standard: conditions name no members here.
+    const condition = fc
+      .oneof(
+        ...[numeric, textual, listed, types.map((type): Keywords => ({ type }))],
+        fc.uniqueArray(name, { maxLength: 2 }).map((required): Keywords => ({ required })),
+      )
+      .map((one): Json => one as JsonObject);
     // Without unevaluatedItems: the judge does not know that `contains` evaluates items; the test suite does.
     const written = keywords({
       not: some,
-      if: some,
+      if: condition,
       // biome-ignore lint/suspicious/noThenProperty: it is the name of a keyword
       then: some,
       else: some,
