@@ -17,7 +17,7 @@ const PAUSE = { leastMs: 1, mostMs: 10_000 };
 const SLOWER = { part: 0.15, ms: 0.3 };
 /** Groups that say something. */
 const FEW_GROUPS = 8;
-/** After how long groups count half. */
+/** The time after which groups count half. */
 const HALF_LIFE_MS: Millis = 10_000;
 /** What groups take at most, as they count: so many times the mean, and so many milliseconds more. */
 const MUCH = { times: 4, ms: 10 };
@@ -94,7 +94,7 @@ export class DeletionPace implements BatchPace {
     this.#last = { pushes, nowMs };
   }
 
-  /** By how much a pause is longer than its batch, so that the mean over both is what it may be. */
+  /** Returns how often a pause is as long as its batch, so that the mean over both is what it may be. */
   get #part(): number {
     const [deletingMs, usualMs] = [this.#inBatches.meanMs, this.#inPauses.meanMs];
     if (deletingMs === undefined || usualMs === undefined) return this.#isPushed ? PART.first : PART.least;
