@@ -8310,8 +8310,8 @@ export const TopicServiceDefinition = {
      *
      * Errors: INVALID_ARGUMENT (FIELD_INVALID), also for the server's own topics, `madeleine.*`; ALREADY_EXISTS (TOPIC_DIFFERS) if it
      * is registered with other settings: the violations name each of them with both values; FAILED_PRECONDITION (SETTINGS_DIFFER) for a `ttl`
-     * or a limit of its streams by which a durable consumer would lose what it has not passed, unless `force` is set; RESOURCE_EXHAUSTED
-     * (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
+     * or a limit of its streams by which a durable consumer would lose at once what it has not passed, unless `force` is set (what becomes due
+     * later is warned of before: see `unread_warning`); RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
      */
     registerTopic: {
       name: "RegisterTopic",
@@ -8330,8 +8330,8 @@ export const TopicServiceDefinition = {
      * a second of it, and what is left is done in the background.
      *
      * Errors: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (TOPIC_UNKNOWN), or (TOPIC_UNREGISTERED) for a topic that is only used;
-     * FAILED_PRECONDITION (SETTINGS_DIFFER) for a `ttl`, or a new or smaller limit of its streams, by which a durable consumer would lose what
-     * it has not passed, unless `force` is set; RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
+     * FAILED_PRECONDITION (SETTINGS_DIFFER) for a `ttl`, or a new or smaller limit of its streams, by which a durable consumer would lose
+     * at once what it has not passed, unless `force` is set; RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
      */
     updateTopic: {
       name: "UpdateTopic",
@@ -8550,8 +8550,8 @@ export interface TopicServiceImplementation<CallContextExt = {}> {
    *
    * Errors: INVALID_ARGUMENT (FIELD_INVALID), also for the server's own topics, `madeleine.*`; ALREADY_EXISTS (TOPIC_DIFFERS) if it
    * is registered with other settings: the violations name each of them with both values; FAILED_PRECONDITION (SETTINGS_DIFFER) for a `ttl`
-   * or a limit of its streams by which a durable consumer would lose what it has not passed, unless `force` is set; RESOURCE_EXHAUSTED
-   * (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
+   * or a limit of its streams by which a durable consumer would lose at once what it has not passed, unless `force` is set (what becomes due
+   * later is warned of before: see `unread_warning`); RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
    */
   registerTopic(
     request: RegisterTopicRequest,
@@ -8566,8 +8566,8 @@ export interface TopicServiceImplementation<CallContextExt = {}> {
    * a second of it, and what is left is done in the background.
    *
    * Errors: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (TOPIC_UNKNOWN), or (TOPIC_UNREGISTERED) for a topic that is only used;
-   * FAILED_PRECONDITION (SETTINGS_DIFFER) for a `ttl`, or a new or smaller limit of its streams, by which a durable consumer would lose what
-   * it has not passed, unless `force` is set; RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
+   * FAILED_PRECONDITION (SETTINGS_DIFFER) for a `ttl`, or a new or smaller limit of its streams, by which a durable consumer would lose
+   * at once what it has not passed, unless `force` is set; RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
    */
   updateTopic(
     request: UpdateTopicRequest,
@@ -8712,8 +8712,8 @@ export interface TopicServiceClient<CallOptionsExt = {}> {
    *
    * Errors: INVALID_ARGUMENT (FIELD_INVALID), also for the server's own topics, `madeleine.*`; ALREADY_EXISTS (TOPIC_DIFFERS) if it
    * is registered with other settings: the violations name each of them with both values; FAILED_PRECONDITION (SETTINGS_DIFFER) for a `ttl`
-   * or a limit of its streams by which a durable consumer would lose what it has not passed, unless `force` is set; RESOURCE_EXHAUSTED
-   * (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
+   * or a limit of its streams by which a durable consumer would lose at once what it has not passed, unless `force` is set (what becomes due
+   * later is warned of before: see `unread_warning`); RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
    */
   registerTopic(
     request: DeepPartial<RegisterTopicRequest>,
@@ -8728,8 +8728,8 @@ export interface TopicServiceClient<CallOptionsExt = {}> {
    * a second of it, and what is left is done in the background.
    *
    * Errors: INVALID_ARGUMENT (FIELD_INVALID); NOT_FOUND (TOPIC_UNKNOWN), or (TOPIC_UNREGISTERED) for a topic that is only used;
-   * FAILED_PRECONDITION (SETTINGS_DIFFER) for a `ttl`, or a new or smaller limit of its streams, by which a durable consumer would lose what
-   * it has not passed, unless `force` is set; RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
+   * FAILED_PRECONDITION (SETTINGS_DIFFER) for a `ttl`, or a new or smaller limit of its streams, by which a durable consumer would lose
+   * at once what it has not passed, unless `force` is set; RESOURCE_EXHAUSTED (OVERLOADED) and UNAVAILABLE (STORAGE_UNAVAILABLE), both safe to repeat.
    */
   updateTopic(
     request: DeepPartial<UpdateTopicRequest>,
