@@ -14,6 +14,7 @@ import { jsonPayload, newEvent } from '../../support/events/builders.js';
 import { TestDeletion } from '../../support/events/deletion.js';
 import { RandomChoices } from '../../support/random.js';
 import { startServer, TestClient, type TestServer } from '../../support/server/server.js';
+import { waitUntil } from '../../support/wait-until.js';
 
 const TOPICS: [string, ...string[]] = ['orders', 'bills', 'logs'];
 const KINDS = { push: 2, take: 3, delete: 2, seek: 1, restart: 0.1 };
@@ -210,6 +211,9 @@ it.each(SEEDS)('whatever happens (seed %i), nothing goes untold', { timeout: 180
     for (let step = 0; step < STEPS; step += 1) await world.step();
     for (const consumer of world.consumers) {
       while (await world.take(consumer, 100));
+      // What was read just before it was deleted is delivered, and found to be lost within seconds.
+      const isTold = async () => !(await world.take(consumer, 100)) && consumer.told >= consumer.expired;
+      await waitUntil(isTold, { what: `${consumer.name} is told of everything` });
       await world.check(consumer);
     }
   } finally {

@@ -210,7 +210,8 @@ describe('EraseEvents of a data subject', () => {
     const events = [await push({ topic, dataSubject: marker }), await push({ topic, dataSubject: marker })];
     await await_(topic, { who: marker }, { dataSubject: marker });
     const dry = await erase(subjectTarget(marker), { dryRun: true });
-    expect(dry).toEqual({ erased: 0n, remaining: 3n, remainingIsExact: true, erasedAt: undefined });
+    const archived = { archives: [], archiveCount: 0n };
+    expect(dry).toEqual({ erased: 0n, remaining: 3n, remainingIsExact: true, erasedAt: undefined, ...archived });
     expect(await read({ topics: [topic] })).toEqual(events);
   });
 });
