@@ -72,12 +72,12 @@ export async function storeMore(database: Database, world: LimitsWorld, after: n
   for (const entry of world.entries.filter(({ position }) => position > after)) {
     await database.query(
       `INSERT INTO log (position, kind, event_id, context_id, topic_id, stream_id, message_id, digest, created_at, version, subject,
-         issuer, tag, payload_bytes, payload) VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, 1, 0, 'shop', ?, ?, ?)`,
+         issuer, tag, payload_bytes, payload, envelope) VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, 1, 0, 'shop', ?, ?, ?, ?)`,
       [
         ...[entry.position, entry.withdraws ? EntryKind.INVALIDATED : EntryKind.OCCURRED, entry.position],
         ...[TOPIC_IDS[entry.topic] as number, streamIdOf(entry), entry.messageId],
         ...[entry.isGiven ? Buffer.alloc(32, 1) : null, entry.at, Buffer.from(entry.tag)],
-        ...[entry.payload.length, Buffer.from(entry.payload)],
+        ...(entry.withdraws ? [0, null, '{"occurredAt":1}'] : [entry.payload.length, Buffer.from(entry.payload), null]),
       ],
     );
   }
@@ -95,8 +95,8 @@ async function storeWithdrawals(database: Database, world: LimitsWorld, after: n
   for (const { position, of, at } of world.withdrawals) {
     if (position <= after || position > upTo) continue;
     await database.query(
-      `INSERT INTO log (position, kind, event_id, context_id, topic_id, stream_id, created_at, version, subject, issuer, payload_bytes)
-       VALUES (?, ?, ?, 1, ?, ?, ?, 1, 0, 'shop', 0)`,
+      `INSERT INTO log (position, kind, event_id, context_id, topic_id, stream_id, created_at, version, subject, issuer, payload_bytes,
+         envelope) VALUES (?, ?, ?, 1, ?, ?, ?, 1, 0, 'shop', 0, '{"occurredAt":1}')`,
       [position, EntryKind.INVALIDATED, of.position, TOPIC_IDS[of.topic] as number, streamIdOf(of), at],
     );
   }
