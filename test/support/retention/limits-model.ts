@@ -229,6 +229,9 @@ export class LimitsModel {
       return isWithdrawal || counted.length + 1 > limits.maxEvents || bytes > limits.maxBytes;
     };
     for (const item of all.filter((one) => NOW - one.at >= ageMicros || isTooMany(one))) {
+      const since = NOW - item.at >= ageMicros ? ageMicros : 0;
+      const isOverdue = policy.mode === RetentionMode.EXPIRE || NOW - item.at >= since + 30 * DAY;
+      if (!isOverdue && this.#unpassed(item).length > 0) continue;
       this.#kept.delete(item.position);
       this.#take(item);
     }
