@@ -68,7 +68,7 @@ export class RetentionParts {
     const counts = new MysqlStreamCounts({ database });
     const entries = new EntryDeletion({ store, deletions });
     const deletion = new TopicDeletion({ store, counts, unpassed, deletion: entries, pace });
-    const surplus = new SurplusDeletion({ store, counts, unpassed, deletion: entries, clock, pace });
+    const surplus = new SurplusDeletion({ counts, unpassed, deletion: entries, clock, pace });
     const truncations = new MysqlTruncationStore({ database });
     const streams = new StreamDeletion({ store, truncations, deletions, clock, pace });
     const push = (draft: EventDraft) => pushOwn(pushes, draft);

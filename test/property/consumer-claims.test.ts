@@ -85,7 +85,7 @@ describe('a durable consumer', { timeout: PROPERTY_TIMEOUT_MS }, () => {
 /** What HOLD keeps of the log for the consumer. */
 async function heldFor(consumer: ConsumerBehind, log: readonly Logged[]): Promise<readonly number[]> {
   const unpassed = new UnpassedEvents({
-    store: { behind: async () => [consumer] },
+    store: { behind: async () => [consumer], moves: async () => 0 },
     log: { readAt: async () => log.map(({ entry }) => entry) },
     slices: new LoopSlices(),
   });

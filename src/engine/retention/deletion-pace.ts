@@ -29,6 +29,9 @@ const PURGE_PAUSE_MS: Millis = 1_000;
 /** Entries of a batch while somebody pushes: a short transaction, as others wait for the disk behind it. */
 const SHORT_BATCH = 100;
 
+/** Payloads of a batch. */
+export const BATCH_BYTES = 4 * 1024 * 1024;
+
 /** How many entries deletions take at a time. */
 export interface BatchPace {
   readonly batch: number;

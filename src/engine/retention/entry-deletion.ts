@@ -38,6 +38,11 @@ export interface EntryDeletionOptions {
 
 type Kept = DueEntry & KeptEntry;
 
+/** What entries that went come to. */
+export function goneOf(entries: readonly { readonly bytes: number }[]): { goneEntries: number; goneBytes: number } {
+  return { goneEntries: entries.length, goneBytes: entries.reduce((sum, { bytes }) => sum + bytes, 0) };
+}
+
 export class EntryDeletion {
   readonly #store: RetentionStore;
   readonly #deletions: Deletions | undefined;

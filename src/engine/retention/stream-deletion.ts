@@ -5,10 +5,9 @@ import type { Clock } from '../../lib/clock.js';
 import type { Deletions, RetentionHold, RetentionStore } from '../../storage/ports/retention-storage.js';
 import type { TruncatedEntry, TruncatedStream, TruncationStore } from '../../storage/ports/truncation-storage.js';
 import type { Millis, Position } from '../../units.js';
-import type { BatchPace } from './deletion-pace.js';
+import { BATCH_BYTES, type BatchPace } from './deletion-pace.js';
+import { goneOf } from './entry-deletion.js';
 
-/** Payloads of a batch. */
-const BATCH_BYTES = 4 * 1024 * 1024;
 /** How long a stream waits of which something stays, as a callback on it is still to be made. */
 const KEPT_MS: Millis = 60_000;
 /** How long a stream waits of which something cannot be archived. */
@@ -132,8 +131,7 @@ export class StreamDeletion {
         outcome = 'held';
         continue;
       }
-      const goneBytes = all.reduce((sum, { bytes }) => sum + bytes, 0);
-      gone.push({ context, name: topic, goneEntries: all.length, goneBytes });
+      gone.push({ context, name: topic, ...goneOf(all) });
     }
     return { gone, outcome };
   }

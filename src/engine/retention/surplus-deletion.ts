@@ -7,24 +7,18 @@ import { EntryKind } from '../../domain/events/event.js';
 import { surplusTimes } from '../../domain/retention/retention-policy.js';
 import { isTooMuch, type StreamCount, type StreamLimits, surplusOf } from '../../domain/retention/stream-limits.js';
 import type { Clock } from '../../lib/clock.js';
-import type {
-  DueEntry,
-  RetentionClock,
-  RetentionHold,
-  RetentionStore,
-  RetentionTopic,
-} from '../../storage/ports/retention-storage.js';
+import type { DueEntry, RetentionClock, RetentionHold, RetentionTopic } from '../../storage/ports/retention-storage.js';
 import type { CountedStream, StreamCountStore, StreamSpan } from '../../storage/ports/stream-count-storage.js';
 import type { Millis, Position } from '../../units.js';
-import type { BatchPace } from './deletion-pace.js';
-import type { EntryDeletion } from './entry-deletion.js';
+import { BATCH_BYTES, type BatchPace } from './deletion-pace.js';
+import { type EntryDeletion, goneOf } from './entry-deletion.js';
 import type { UnpassedEvents } from './unpassed.js';
 
-/** Payloads of a batch. */
-const BATCH_BYTES = 4 * 1024 * 1024;
 /** Entries of streams that are read for a batch, and the streams they are of, at most. */
 const READ_ENTRIES = 2_000;
 const READ_STREAMS = 100;
+/** Entries that are read of a stream at first, and how many times as many each time that it is read again. */
+const REACH = { first: 16, grows: 4 };
 /** Streams with too much that are known at a time, but for those that grew. */
 const STREAMS = 500;
 /** How long it is waited until the streams are looked through again of which something was held; more where that takes long. */
@@ -44,7 +38,6 @@ export interface SurplusLook {
 }
 
 export interface SurplusDeletionOptions {
-  readonly store: Pick<RetentionStore, 'moves'>;
   readonly counts: StreamCountStore;
   readonly unpassed: UnpassedEvents;
   readonly deletion: EntryDeletion;
@@ -244,8 +237,7 @@ export class SurplusDeletion {
       return [];
     });
     progress.streams = [...progress.streams.slice(spans.length), ...left];
-    const goneBytes = gone.reduce((sum, { bytes }) => sum + bytes, 0);
-    return { isHeld: true, goneEntries: gone.length, goneBytes, isWork: due.length > 0, isMore: true };
+    return { isHeld: true, ...goneOf(gone), isWork: due.length > 0, isMore: true };
   }
 
   /** Leaves all for later, as it cannot be archived now. */
@@ -279,9 +271,7 @@ export class SurplusDeletion {
   ): Promise<Plan> {
     const { overdue } = surplusTimes(topic.policy, clock);
     const mayBeHeld = entries.filter(({ createdAt }) => createdAt > overdue);
-    const moves = mayBeHeld.length === 0 ? undefined : await this.#options.store.moves();
-    const holders = mayBeHeld.length === 0 ? [] : await this.#options.unpassed.of(topic, mayBeHeld);
-    const held = new Set(holders.flatMap(({ positions }) => positions));
+    const { moves, positions: held } = await this.#options.unpassed.held(topic, mayBeHeld);
     const isHeld = new Set<number | undefined>();
     const due = entries.filter(({ streamId, position }) => {
       if (held.has(position)) isHeld.add(streamId);
@@ -298,7 +288,7 @@ function isSame(one: StreamLimits, other: StreamLimits): boolean {
 }
 
 function withReach(stream: CountedStream): Stream {
-  return { ...stream, reach: 16 };
+  return { ...stream, reach: REACH.first };
 }
 
 /** What is read of the first of the streams. */
@@ -321,6 +311,6 @@ function after(stream: Stream, goes: readonly DueEntry[], scannedTo: Position | 
     events: stream.events - occurred.length,
     bytes: stream.bytes - occurred.reduce((sum, { bytes }) => sum + bytes, 0),
     goneTo: Math.max(stream.goneTo, scannedTo ?? goes.at(-1)?.position ?? 0),
-    reach: Math.min(READ_ENTRIES, stream.reach * 4),
+    reach: Math.min(READ_ENTRIES, stream.reach * REACH.grows),
   };
 }

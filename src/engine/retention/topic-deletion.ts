@@ -12,12 +12,9 @@ import type {
 } from '../../storage/ports/retention-storage.js';
 import type { StreamCountStore } from '../../storage/ports/stream-count-storage.js';
 import type { Micros, Position } from '../../units.js';
-import type { BatchPace } from './deletion-pace.js';
-import type { EntryDeletion } from './entry-deletion.js';
+import { BATCH_BYTES, type BatchPace } from './deletion-pace.js';
+import { type EntryDeletion, goneOf } from './entry-deletion.js';
 import type { Unpassed, UnpassedEvents } from './unpassed.js';
-
-/** Payloads of a batch. */
-const BATCH_BYTES = 4 * 1024 * 1024;
 
 /** What one look at a topic did. */
 export interface LookResult {
@@ -104,7 +101,7 @@ export class TopicDeletion {
     if (deleted === 'held') return waiting;
     if (deleted === 'moved') return { ...NOTHING, overdue, isMore: true };
     this.#lookedTo.set(topicId, lookedTo);
-    return { ...NOTHING, ...rest, ...counted(deleted) };
+    return { ...NOTHING, ...rest, ...goneOf(deleted) };
   }
 
   /** Deletes what was kept alone, and has no reason to stay any more. `after`: where to go on; undefined: that was all. */
@@ -113,19 +110,18 @@ export class TopicDeletion {
     topic: RetentionTopic,
     { clock, after }: { readonly clock: RetentionClock; readonly after: Position },
   ): Promise<{ readonly after: Position | undefined; readonly result: LookResult }> {
-    const { store, unpassed, deletion } = this.#options;
-    const kept = await store.kept(topic.topicId, after, this.#options.pace.batch);
+    const { store, unpassed, deletion, pace } = this.#options;
+    const { batch } = pace;
+    const kept = await store.kept(topic.topicId, after, batch);
     const times = dueTimes(topic.policy, clock.now, clock.leapt);
-    const more = kept.length === this.#options.pace.batch ? kept.at(-1)?.position : undefined;
+    const more = kept.length === batch ? kept.at(-1)?.position : undefined;
     const { ripe, mayBeHeld } = await this.#ripe(topic, kept, { clock, times });
-    const moves = mayBeHeld.length === 0 ? undefined : await store.moves();
-    const holders = mayBeHeld.length === 0 ? [] : await unpassed.of(topic, mayBeHeld);
-    const held = new Set(holders.flatMap(({ positions }) => positions));
+    const { moves, positions: held } = await unpassed.held(topic, mayBeHeld);
     const due = ripe.filter(({ position }) => !held.has(position));
     if (due.length === 0 || (await deletion.isHeld(topic.topicId))) return { after: more, result: NOTHING };
     const deleted = await deletion.delete(hold, topic, { due, lookedTo: undefined, times, moves, now: clock.now });
     if (deleted === 'lost') return { after, result: { ...NOTHING, isHeld: false } };
-    return { after: more, result: typeof deleted === 'string' ? NOTHING : { ...NOTHING, ...counted(deleted) } };
+    return { after: more, result: typeof deleted === 'string' ? NOTHING : { ...NOTHING, ...goneOf(deleted) } };
   }
 
   /** Finds those of what is kept alone that are due, by their age or as there are too many, and of these what consumers may hold. */
@@ -175,7 +171,7 @@ export class TopicDeletion {
   /** Finds the consumers that hold some of the entries, with those entries. */
   async #holders(topic: RetentionTopic, entries: readonly DueEntry[], times: DueTimes): Promise<readonly Unpassed[]> {
     const mayBeHeld = entries.filter(({ createdAt }) => createdAt > times.overdue);
-    return mayBeHeld.length === 0 ? [] : this.#options.unpassed.of(topic, mayBeHeld);
+    return this.#options.unpassed.of(topic, mayBeHeld);
   }
 
   /** Has to be asked before it is looked who holds the entries; undefined: nobody may. */
@@ -189,8 +185,4 @@ export class TopicDeletion {
 function until(entries: readonly DueEntry[], holds: (entry: DueEntry) => boolean): readonly DueEntry[] {
   const end = entries.findIndex(holds);
   return end === -1 ? entries : entries.slice(0, end);
-}
-
-function counted(deleted: readonly DueEntry[]): Pick<LookResult, 'goneEntries' | 'goneBytes'> {
-  return { goneEntries: deleted.length, goneBytes: deleted.reduce((sum, { bytes }) => sum + bytes, 0) };
 }

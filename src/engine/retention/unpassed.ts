@@ -16,7 +16,7 @@ export interface Unpassed {
 }
 
 export interface UnpassedOptions {
-  readonly store: Pick<RetentionStore, 'behind'>;
+  readonly store: Pick<RetentionStore, 'behind' | 'moves'>;
   readonly log: Pick<EventLog, 'readAt'>;
   /** Shared by all who look at many payloads. */
   readonly slices: LoopSlices;
@@ -54,6 +54,17 @@ export class UnpassedEvents {
     };
     await slices.each(CALLER, { items: consumers, bytesOf: () => bytes, look });
     return found;
+  }
+
+  /** Finds which of the entries a consumer has not passed, and how often consumers had been moved before; undefined: there are no entries. */
+  async held(
+    topic: { readonly context: string; readonly name: string },
+    mayBeHeld: readonly DueEntry[],
+  ): Promise<{ readonly moves: number | undefined; readonly positions: ReadonlySet<Position> }> {
+    // Asked first: whoever is moved after it is found out.
+    const moves = mayBeHeld.length === 0 ? undefined : await this.#options.store.moves();
+    const holders = await this.of(topic, mayBeHeld);
+    return { moves, positions: new Set(holders.flatMap(({ positions }) => positions)) };
   }
 }
 
