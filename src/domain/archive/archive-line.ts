@@ -9,16 +9,16 @@ import type { EnvelopeRest, SystemInfo, Trigger } from '../events/envelope.js';
 import { EntryKind, isJsonContentType, type LogEntry, type Payload } from '../events/event.js';
 import { EVENT_STATUS } from '../events/event-status.js';
 import { subjectName } from '../events/subject.js';
-import { microsText } from './archive-time.js';
+import { microsText } from '../instant-text.js';
 
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 const LINE_END = Buffer.from('}}\n');
 
-/** The line, with its end. */
-export function archiveLine(entry: LogEntry): Buffer {
+/** The line, with its end. `hash`: what payloadHash says of the entry. */
+export function archiveLine(entry: LogEntry, hash = payloadHash(entry)): Buffer {
   const { payload } = entry;
-  const head = JSON.stringify(envelopeOf(entry)).slice(0, -1);
+  const head = JSON.stringify(envelopeOf(entry, hash)).slice(0, -1);
   const description = entry.rest?.description;
   // Its stored text, in which numbers are exact.
   const described = description ? `${head},"description":${description.replace(/[\r\n]+/g, ' ')}` : head;
@@ -36,7 +36,7 @@ function staysOnLine({ contentType, bytes }: Payload): boolean {
 }
 
 /** What protobuf JSON says of the entry but for payload and description: what is unset is left out. */
-function envelopeOf(entry: LogEntry): Record<string, unknown> {
+function envelopeOf(entry: LogEntry, hash: Buffer | undefined): Record<string, unknown> {
   const { rest = {} } = entry;
   return without({
     id: whole(entry.eventId),
@@ -71,7 +71,7 @@ function envelopeOf(entry: LogEntry): Record<string, unknown> {
     awaitedAt: time(rest.awaitedAt),
     causedBy: rest.causedBy,
     dataSubject: rest.dataSubject,
-    payloadSha256: payloadHash(entry)?.toString('base64'),
+    payloadSha256: hash?.toString('base64'),
     erasedAt: time(rest.erasedAt),
   });
 }

@@ -12,6 +12,7 @@ import {
 import { EntryKind, isJsonContentType, type LogEntry, type Payload } from '../../domain/events/event.js';
 import { EVENT_STATUS } from '../../domain/events/event-status.js';
 import { subjectName } from '../../domain/events/subject.js';
+import { microsText } from '../../domain/instant-text.js';
 import { asBuffer, isJsonText } from '../../domain/json/bytes.js';
 import { mediaTypeProblem } from '../../domain/names.js';
 import type { CallbackEvent } from '../../engine/cawins/callback-sender.js';
@@ -49,7 +50,7 @@ function member(name: string, value: string | undefined): string {
 }
 
 function timeMember(name: string, at: Micros | undefined): string {
-  return member(name, at === undefined ? undefined : timeText(at));
+  return member(name, at === undefined ? undefined : microsText(at));
 }
 
 function contextAttributes(entry: LogEntry): string {
@@ -136,11 +137,4 @@ function dataMembers(payload: Payload | undefined): Buffer[] {
 function dataContentType(contentType: string): string {
   if (contentType === '') return 'application/json';
   return mediaTypeProblem(contentType) === undefined ? contentType : 'application/octet-stream';
-}
-
-/** RFC 3339 with microseconds. */
-function timeText(micros: Micros): string {
-  const millis = Math.floor(micros / 1000);
-  const rest = String(micros - millis * 1000).padStart(3, '0');
-  return new Date(millis).toISOString().replace('Z', `${rest}Z`);
 }

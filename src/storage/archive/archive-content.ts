@@ -1,10 +1,18 @@
 // What an archive holds, added up part by part: as it is written, or read again.
 
 import { createHash, type Hash } from 'node:crypto';
+import { microsOf } from '../../domain/archive/archive-time.js';
 import { EntriesDigest } from '../../domain/archive/entries-digest.js';
+import type { ReadLine } from '../../domain/archive/read-line.js';
 import type { ArchivedLine, ArchiveExtent } from '../ports/archive-storage.js';
 
 type Counted = Pick<ArchivedLine, 'position' | 'eventId' | 'createdAt' | 'payloadBytes' | 'payloadSha256'>;
+
+/** What counts of a line that was read back. */
+export function countedLine({ position, eventId, createdAt, payload, payloadSha256 }: ReadLine): Counted {
+  const payloadBytes = payload?.bytes.byteLength ?? 0;
+  return { position, eventId, createdAt: microsOf(createdAt), payloadBytes, payloadSha256 };
+}
 
 export class ContentSum {
   readonly #file: Hash;

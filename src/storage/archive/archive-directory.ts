@@ -4,12 +4,11 @@
 import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { archiveName, DATA_END, MANIFEST_END, OPEN_END, UNFINISHED_END } from '../../domain/archive/archive-names.js';
-import { microsOf } from '../../domain/archive/archive-time.js';
 import { type Manifest, readManifest } from '../../domain/archive/manifest.js';
 import { readArchiveLine } from '../../domain/archive/read-line.js';
 import type { Micros, Position } from '../../units.js';
 import type { ArchiveFiles, GrowingArchive } from '../ports/archive-storage.js';
-import { ContentSum } from './archive-content.js';
+import { ContentSum, countedLine } from './archive-content.js';
 import { DamagedArchive, linesOf, partsOf, rawPart } from './archive-file.js';
 import { type FileSystem, syncDirectory, systemFiles } from './file-system.js';
 import { GrowingFile, type Writer } from './growing-archive.js';
@@ -78,14 +77,7 @@ export class ArchiveDirectory implements ArchiveFiles {
         const raw = await rawPart(file, part);
         const lines = (await linesOf(part, raw)).map(readArchiveLine);
         about = { context: lines[0]?.context ?? '', topic: lines[0]?.topic ?? '' };
-        sum.add(
-          raw,
-          lines.map((line) => ({
-            ...{ position: line.position, eventId: line.eventId, createdAt: microsOf(line.createdAt) },
-            payloadBytes: line.payload?.bytes.byteLength ?? 0,
-            payloadSha256: line.payloadSha256,
-          })),
-        );
+        sum.add(raw, lines.map(countedLine));
       }
       return { sum, about };
     } finally {

@@ -7,5 +7,6 @@ import type { ArchivedLine } from '../ports/archive-storage.js';
 export function archivedLine(entry: LogEntry): ArchivedLine {
   const { position, eventId, createdAt, payload } = entry;
   const payloadBytes = payload?.bytes.byteLength ?? 0;
-  return { position, eventId, createdAt, payloadBytes, payloadSha256: payloadHash(entry), text: archiveLine(entry) };
+  const payloadSha256 = payloadHash(entry);
+  return { position, eventId, createdAt, payloadBytes, payloadSha256, text: archiveLine(entry, payloadSha256) };
 }

@@ -1,11 +1,11 @@
 // Holds an archive against its manifest: every digest is made again, and what is wrong is said with its place.
 
 import { open } from 'node:fs/promises';
-import { microsOf, microsText } from '../../domain/archive/archive-time.js';
 import { type Manifest, ManifestProblem } from '../../domain/archive/manifest.js';
 import { LineProblem, type ReadLine, readArchiveLine } from '../../domain/archive/read-line.js';
+import { microsText } from '../../domain/instant-text.js';
 import type { ArchiveExtent } from '../ports/archive-storage.js';
-import { ContentSum } from './archive-content.js';
+import { ContentSum, countedLine } from './archive-content.js';
 import { DamagedArchive, linesOf, type Part, partsOf, rawPart } from './archive-file.js';
 import { dataPath, type FoundArchive, manifestOf } from './found-archives.js';
 import { memberHead } from './gzip-members.js';
@@ -57,7 +57,7 @@ async function contentOf(archive: FoundArchive, manifest: Manifest | undefined):
         lineNumber += 1;
         lines.push(checkedLine(text, lineNumber, part));
       }
-      sum.add(raw, lines.map(counted));
+      sum.add(raw, lines.map(countedLine));
     }
     return { sum, restBytes: 0, problem: undefined };
   } catch (error) {
@@ -84,11 +84,6 @@ function checkedLine(text: Buffer, number: number, { offset, firstPosition, last
     if (!(error instanceof LineProblem)) throw error;
     throw new DamagedArchive(offset, `${where} ${error.message}`);
   }
-}
-
-function counted({ position, eventId, createdAt, payload, payloadSha256 }: ReadLine) {
-  const payloadBytes = payload?.bytes.byteLength ?? 0;
-  return { position, eventId, createdAt: microsOf(createdAt), payloadBytes, payloadSha256 };
 }
 
 /** Whether another part begins after the place: then it is no end that is missing. */

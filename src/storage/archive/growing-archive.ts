@@ -4,8 +4,8 @@
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { DATA_END, MANIFEST_END, OPEN_END, UNFINISHED_END } from '../../domain/archive/archive-names.js';
-import { microsText } from '../../domain/archive/archive-time.js';
 import { ARCHIVE_FORMAT, type Manifest, manifestText } from '../../domain/archive/manifest.js';
+import { microsText } from '../../domain/instant-text.js';
 import type { Micros } from '../../units.js';
 import type { ArchivedLine, ArchiveExtent, GrowingArchive } from '../ports/archive-storage.js';
 import { ContentSum } from './archive-content.js';

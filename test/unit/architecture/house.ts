@@ -24,7 +24,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
 
   // Decisions, pure: no clock, no I/O, no other floor.
   domain: '',
-  'domain/archive': 'domain/events',
+  'domain/archive': 'domain domain/events',
   'domain/cawins': 'domain domain/events',
   'domain/collections': '',
   'domain/consumers': 'domain domain/collections domain/consumers/settings domain/events',
@@ -77,7 +77,7 @@ export const HOUSE: Readonly<Record<string, string>> = {
   'engine/waits': 'domain domain/descriptions domain/events engine/group engine/log lib storage/ports telemetry',
 
   // Ports, and what stands behind them.
-  'storage/archive': 'domain/archive domain/collections domain/events storage/ports',
+  'storage/archive': 'domain domain/archive domain/collections domain/events storage/ports',
   'storage/embedded': 'domain lib telemetry',
   'storage/instance': 'storage/embedded storage/ports',
   'storage/mysql/archive': `domain domain/archive domain/erasure storage/mysql/erasure storage/mysql/names storage/mysql/sql

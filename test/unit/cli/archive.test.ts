@@ -34,7 +34,7 @@ async function archive(...argv: string[]) {
   return { code, out, err };
 }
 
-const linesOf = (entries: readonly LogEntry[]) => Buffer.concat(entries.map(archiveLine)).toString();
+const linesOf = (entries: readonly LogEntry[]) => Buffer.concat(entries.map((entry) => archiveLine(entry))).toString();
 
 /** Changes a byte of a file. */
 async function spoil(path: string, at: number): Promise<void> {
