@@ -50,6 +50,13 @@ export function addErasedBytes(statements: Statements, positions: readonly Posit
   statements.add(ERASED(positions.length), positions);
 }
 
+/** The position up to which the entries of the topic are counted; 0: none is. */
+export async function readCountedTo(queries: Pick<Queries, 'execute'>, topicId: number): Promise<Position> {
+  const sql = 'SELECT counted_to FROM retention_topic WHERE topic_id = ?';
+  const [place] = await queries.execute<{ counted_to: Position }>(sql, [topicId]);
+  return place?.counted_to ?? 0;
+}
+
 /** What is counted of the topic in the streams. */
 export async function readCounts(
   queries: Pick<Queries, 'execute'>,
@@ -78,11 +85,7 @@ interface Taken extends StreamCount {
 export async function uncount(queries: Queries, { topicId, entries, keeps, counted }: Batch): Promise<boolean> {
   const inStreams = [...entries, ...keeps].filter(({ streamId }) => streamId !== undefined);
   if (inStreams.length === 0) return true;
-  const [place] = await queries.execute<{ counted_to: Position }>(
-    'SELECT counted_to FROM retention_topic WHERE topic_id = ?',
-    [topicId],
-  );
-  const countedTo = place?.counted_to ?? 0;
+  const countedTo = await readCountedTo(queries, topicId);
   const positions = inStreams.map(({ position }) => position).filter((position) => position <= countedTo);
   if (positions.length === 0) return counted === undefined;
   const taken = await takenOf(queries, positions);

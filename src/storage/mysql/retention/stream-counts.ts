@@ -17,7 +17,7 @@ import type { Database, Queries, SqlValue } from '../sql/database.js';
 import { inChunks, placeholders } from '../sql/placeholders.js';
 import { DUE_COLUMNS, type DueRow, dueEntry } from './due-rows.js';
 import { HELD, heldValues, renewed } from './retention-hold.js';
-import { COUNT_COLUMNS, type CountRow, countedStream, readCounts } from './stream-count-rows.js';
+import { COUNT_COLUMNS, type CountRow, countedStream, readCountedTo, readCounts } from './stream-count-rows.js';
 
 /** Entries that are counted in one transaction. */
 const PAGE = 2_000;
@@ -30,7 +30,6 @@ const COUNTED_EPOCH = 'SELECT counted_epoch FROM retention_cursor WHERE id = 1';
 const UNCOUNTED = 'UPDATE retention_topic SET counted_to = 0 WHERE counted_to > 0';
 const FORGET = `DELETE FROM retention_stream LIMIT ${FORGOTTEN}`;
 const COUNTS_FROM = `UPDATE retention_cursor SET counted_epoch = owner_epoch WHERE ${HELD}`;
-const COUNTED_TO = 'SELECT counted_to FROM retention_topic WHERE topic_id = ?';
 /** Locks what it reads, so that nothing of it is erased before it is counted. */
 const NEXT = `
   SELECT STRAIGHT_JOIN ${DUE_COLUMNS}, k.position IS NOT NULL AS is_kept
@@ -93,9 +92,8 @@ export class MysqlStreamCounts implements StreamCountStore {
 
   count(hold: RetentionHold, { topicId, after, upTo }: CountOptions): Promise<CountedPage | 'lost'> {
     return this.#held(hold, async (queries) => {
-      const [place] = await queries.execute<{ counted_to: Position }>(COUNTED_TO, [topicId]);
       // What was counted by a transaction whose end nobody heard of is not counted twice.
-      const from = Math.max(after, place?.counted_to ?? 0);
+      const from = Math.max(after, await readCountedTo(queries, topicId));
       const rows = await queries.execute<KeptRow>(NEXT, [topicId, from, upTo]);
       const countedTo = rows.at(-1)?.position ?? from;
       const counts = countsOf(rows);
